@@ -1,0 +1,52 @@
+# The same commands for people and for CI. `make demo` and `make test` install what they need (apt) and say so.
+
+SWIFT ?= swift
+BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
+SWIFT_SOURCES = Package.swift Sources Tests Integration
+
+.PHONY: all build release packages format lint unit check golden integration test demo bench clean
+
+all: build
+
+packages:
+	@Integration/kernel/packages
+
+build: packages
+	$(SWIFT) build
+
+# The program as it is shipped: one file, but for libnl and glibc.
+release: packages
+	$(SWIFT) build --configuration release --static-swift-stdlib --product kube-ipvs-proxy
+	$(SWIFT) build --configuration release --static-swift-stdlib --product traffic
+
+format:
+	$(SWIFT) format --in-place --recursive $(SWIFT_SOURCES)
+
+lint:
+	$(SWIFT) format lint --strict --recursive $(SWIFT_SOURCES)
+
+unit:
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --skip IntegrationTests
+
+check: packages lint unit
+
+# What kube-proxy 1.36 leaves in a kernel, scenario by scenario, against what we leave.
+golden: build
+	Integration/kernel/run --timeout 600 -- Integration/golden/compare
+
+# Real traffic on a kernel with IPVS, and the rules of the other iptables on this one.
+integration: packages
+	$(SWIFT) build --build-tests
+	Integration/kernel/run --timeout 1500 -- $(BUNDLE) --testing-library swift-testing --filter IntegrationTests
+
+test: check golden integration
+
+demo: release
+	@Integration/kernel/run --timeout 300 -- Integration/demo
+
+bench: release
+	Integration/kernel/run --memory 6G --timeout 3000 -- Integration/bench/run
+
+clean:
+	$(SWIFT) package clean

@@ -1,0 +1,109 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "kube-ipvs-proxy",
+    products: [
+        .executable(name: "kube-ipvs-proxy", targets: ["kube-ipvs-proxy"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // The pure rooms: values and rules, no I/O, no clock, no log.
+        .target(name: "Model"),
+        .target(name: "Translation", dependencies: ["Model", "Kubernetes"]),
+        .target(name: "Reconciler", dependencies: ["Model"]),
+
+        // The edge to the cluster.
+        .target(
+            name: "Kubernetes",
+            dependencies: ["Model", .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log")]),
+
+        // The edge to the kernel.
+        .systemLibrary(name: "CNetlink", pkgConfig: "libnl-genl-3.0", providers: [.apt(["libnl-3-dev", "libnl-genl-3-dev"])]),
+        .target(name: "Netlink", dependencies: ["CNetlink", .product(name: "SystemPackage", package: "swift-system")]),
+        .target(
+            name: "KernelDataplane",
+            dependencies: [
+                "Model", "Reconciler", "Netlink",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]),
+
+        // The program.
+        .target(name: "Configuration", dependencies: ["Model", "Translation"]),
+        .target(
+            name: "NodeProxy",
+            dependencies: [
+                "Model", "Kubernetes", "Translation", "Reconciler",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        .executableTarget(
+            name: "kube-ipvs-proxy",
+            dependencies: [
+                "Model", "Kubernetes", "Translation", "Reconciler", "KernelDataplane", "Configuration", "NodeProxy",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]),
+
+        // Tests of the rules, without a kernel and without root.
+        .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport"),
+        .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
+        .testTarget(name: "KubernetesTests", dependencies: ["Kubernetes", "Model"]),
+        .testTarget(name: "NetlinkTests", dependencies: ["Netlink", .product(name: "SystemPackage", package: "swift-system")]),
+        .testTarget(name: "ReconcilerTests", dependencies: ["Reconciler", "Model", "TestSupport"]),
+        .testTarget(name: "TranslationTests", dependencies: ["Translation", "Kubernetes", "Model", "Reconciler", "TestSupport"]),
+        .testTarget(name: "KernelDataplaneTests", dependencies: ["KernelDataplane", "Netlink", "Model", "Translation", "TestSupport"]),
+        .testTarget(
+            name: "GoldenTests",
+            dependencies: [
+                "KernelDataplane", "Kubernetes", "Model", "Reconciler", "Translation", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Model", "Translation"]),
+        .testTarget(
+            name: "NodeProxyTests",
+            dependencies: [
+                "NodeProxy", "Kubernetes", "Model", "Reconciler", "Translation", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "kube-ipvs-proxy", "Configuration", "KernelDataplane", "Model", "Reconciler",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        // Tests of the program on a kernel with IPVS, and what they need.
+        .executableTarget(name: "traffic", path: "Integration/traffic"),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: [.product(name: "Subprocess", package: "swift-subprocess")],
+            path: "Integration/Scenarios"),
+    ]
+)
+
+/// One set of rules for every target of ours, so that no target can be laxer than the others.
+for target in package.targets where target.type != .system {
+    target.swiftSettings = [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        .treatAllWarnings(as: .error),
+    ]
+    if target.type != .test, target.name != "traffic" {
+        target.swiftSettings?.append(.strictMemorySafety())
+    }
+}

@@ -1,0 +1,20 @@
+/// An address and a port: where a virtual or real server is found.
+public struct AddressPort: Hashable, Sendable, Comparable, CustomStringConvertible {
+    public var address: IPAddress
+    /// 1…65535; 0 is "any port", which only persistent virtual servers of others use.
+    public var port: UInt16
+
+    public init(_ address: IPAddress, _ port: UInt16) {
+        self.address = address
+        self.port = port
+    }
+
+    /// `10.96.0.1:80` or `[fd00::1]:80`, as ipvsadm writes it.
+    public var description: String {
+        address.family == .ipv4 ? "\(address):\(port)" : "[\(address)]:\(port)"
+    }
+
+    public static func < (lhs: AddressPort, rhs: AddressPort) -> Bool {
+        lhs.address == rhs.address ? lhs.port < rhs.port : lhs.address < rhs.address
+    }
+}

@@ -1,0 +1,52 @@
+/// A block of addresses, always held with the host bits cleared.
+public struct CIDR: Hashable, Sendable, LosslessStringConvertible {
+    /// The first address of the block.
+    public let address: IPAddress
+    /// 0…32 or 0…128.
+    public let prefixLength: Int
+
+    /// The block of `prefixLength` bits that holds `address`; nil if the length does not fit the family.
+    public init?(_ address: IPAddress, prefixLength: Int) {
+        guard (0...address.family.addressBits).contains(prefixLength) else { return nil }
+        let mask = CIDR.mask(prefixLength + (address.family == .ipv4 ? 96 : 0))
+        self.address = IPAddress(family: address.family, high: address.high & mask.high, low: address.low & mask.low)
+        self.prefixLength = prefixLength
+    }
+
+    /// Parses `10.0.0.0/8` or `fd00::/64`; host bits are cleared.
+    public init?(_ description: String) {
+        guard let slash = description.lastIndex(of: "/"),
+            let address = IPAddress(description[..<slash]),
+            let length = UInt8(description[description.index(after: slash)...], radix: 10)
+        else { return nil }
+        self.init(address, prefixLength: Int(length))
+    }
+
+    /// The block of one address: /32 or /128.
+    public init(host address: IPAddress) {
+        self.address = address
+        self.prefixLength = address.family.addressBits
+    }
+
+    public var family: IPFamily { address.family }
+
+    public func contains(_ other: IPAddress) -> Bool {
+        other.family == family && CIDR(other, prefixLength: prefixLength)?.address == address
+    }
+
+    /// Addresses in the block, capped at `UInt64.max`.
+    public var count: UInt64 {
+        let hostBits = family.addressBits - prefixLength
+        return hostBits >= 64 ? .max : 1 << UInt64(hostBits)
+    }
+
+    public var description: String { "\(address)/\(prefixLength)" }
+
+    private static func mask(_ length: Int) -> (high: UInt64, low: UInt64) {
+        (high: bits(min(length, 64)), low: bits(max(length - 64, 0)))
+    }
+
+    private static func bits(_ count: Int) -> UInt64 {
+        count == 0 ? 0 : ~0 << UInt64(64 - count)
+    }
+}

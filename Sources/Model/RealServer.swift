@@ -1,0 +1,83 @@
+/// A server behind a virtual server; ipvsadm's "real server", the kernel's "destination".
+public struct RealServer: Hashable, Sendable {
+    /// How packets reach it (`IP_VS_CONN_F_*`, `linux/ip_vs.h`).
+    public enum Forwarding: UInt32, Hashable, Sendable {
+        case masquerade = 0
+        case localNode = 1
+        case tunnel = 2
+        case directRoute = 3
+        case bypass = 4
+    }
+
+    /// Connections of a real server, as the kernel counts them.
+    public struct Connections: Hashable, Sendable {
+        public var active: UInt32
+        public var inactive: UInt32
+        public var persistent: UInt32
+
+        public init(active: UInt32, inactive: UInt32, persistent: UInt32 = 0) {
+            self.active = active
+            self.inactive = inactive
+            self.persistent = persistent
+        }
+
+        /// No flow is left that would break if the server went; persistence templates do not count.
+        public var isIdle: Bool { active == 0 && inactive == 0 }
+    }
+
+    public var location: AddressPort
+    /// 0 takes no new connections; at most `Int32.max`.
+    public var weight: UInt32
+    public var forwarding: Forwarding
+    /// Connections above which the server takes no new ones; 0 is no limit.
+    public var upperThreshold: UInt32
+    public var lowerThreshold: UInt32
+    /// Known on the observed side only, and only since the weight last changed: nil means "ask the kernel first".
+    public var connections: Connections?
+    /// When it was first seen draining, by the clock of this process; nil on the desired side and for servers in service.
+    public var drainingSince: Timestamp?
+    /// Known on the desired side, and on the observed one for what this process made.
+    public var origin: EndpointOrigin?
+
+    public init(
+        _ location: AddressPort, weight: UInt32 = 1, forwarding: Forwarding = .masquerade, upperThreshold: UInt32 = 0,
+        lowerThreshold: UInt32 = 0, connections: Connections? = nil, drainingSince: Timestamp? = nil, origin: EndpointOrigin? = nil
+    ) {
+        self.location = location
+        self.weight = weight
+        self.forwarding = forwarding
+        self.upperThreshold = upperThreshold
+        self.lowerThreshold = lowerThreshold
+        self.connections = connections
+        self.drainingSince = drainingSince
+        self.origin = origin
+    }
+
+    /// Whether the kernel would forward alike for both: everything but counters and names.
+    public func isConfiguredLike(_ other: RealServer) -> Bool {
+        location == other.location && weight == other.weight && forwarding == other.forwarding
+            && upperThreshold == other.upperThreshold && lowerThreshold == other.lowerThreshold
+    }
+}
+
+/// A moment on a clock that only runs forward, in nanoseconds from an origin that means nothing.
+///
+/// The pure rooms hold no clock: whoever calls them says what time it is.
+public struct Timestamp: Hashable, Sendable, Comparable {
+    public var nanoseconds: Int64
+
+    public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+    public static func seconds(_ seconds: Double) -> Timestamp { Timestamp(nanoseconds: Int64(seconds * 1e9)) }
+
+    public func advanced(by duration: Duration) -> Timestamp {
+        let (seconds, attoseconds) = duration.components
+        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, sumOverflow) = nanoseconds.addingReportingOverflow(scaled + attoseconds / 1_000_000_000)
+        return Timestamp(nanoseconds: overflow || sumOverflow ? .max : sum)
+    }
+
+    public func duration(to other: Timestamp) -> Duration { .nanoseconds(other.nanoseconds - nanoseconds) }
+
+    public static func < (lhs: Timestamp, rhs: Timestamp) -> Bool { lhs.nanoseconds < rhs.nanoseconds }
+}

@@ -1,0 +1,42 @@
+/// A transport protocol that a Service can speak.
+///
+/// The raw value is `Service.spec.ports[].protocol`.
+public enum Transport: String, Hashable, Sendable, CaseIterable, Codable, Comparable {
+    case tcp = "TCP"
+    case udp = "UDP"
+    case sctp = "SCTP"
+
+    /// The protocol number of IP: 6, 17 or 132 (IANA; `linux/in.h`).
+    public var number: UInt8 {
+        switch self {
+        case .tcp: 6
+        case .udp: 17
+        case .sctp: 132
+        }
+    }
+
+    public init?(number: UInt8) {
+        guard let transport = Transport.allCases.first(where: { $0.number == number }) else { return nil }
+        self = transport
+    }
+
+    /// The lower-case word that ipset and iptables use: `tcp`, `udp`, `sctp`.
+    public var lowercaseName: String {
+        switch self {
+        case .tcp: "tcp"
+        case .udp: "udp"
+        case .sctp: "sctp"
+        }
+    }
+
+    /// The flag with which ipvsadm names a virtual server of this protocol.
+    public var ipvsadmFlag: String {
+        switch self {
+        case .tcp: "-t"
+        case .udp: "-u"
+        case .sctp: "--sctp-service"
+        }
+    }
+
+    public static func < (lhs: Transport, rhs: Transport) -> Bool { lhs.number < rhs.number }
+}

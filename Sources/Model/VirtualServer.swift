@@ -1,0 +1,68 @@
+/// A virtual server of IPVS: an address that spreads connections over real servers.
+public struct VirtualServer: Hashable, Sendable {
+    /// What makes a virtual server itself; two with equal identities cannot exist at once.
+    public struct Identity: Hashable, Sendable, Comparable, CustomStringConvertible {
+        public var transport: Transport
+        public var location: AddressPort
+
+        public init(_ transport: Transport, _ location: AddressPort) {
+            self.transport = transport
+            self.location = location
+        }
+
+        public var family: IPFamily { location.address.family }
+
+        /// `10.96.0.1:80/TCP`.
+        public var description: String { "\(location)/\(transport.rawValue)" }
+
+        /// As ipvsadm names it: `-t 10.96.0.1:80`.
+        public var ipvsadmArguments: String { "\(transport.ipvsadmFlag) \(location)" }
+
+        public static func < (lhs: Identity, rhs: Identity) -> Bool {
+            lhs.location == rhs.location ? lhs.transport < rhs.transport : lhs.location < rhs.location
+        }
+    }
+
+    /// Flags of a virtual server (`IP_VS_SVC_F_*`, `linux/ip_vs.h`), without the kernel's own HASHED.
+    public struct Flags: OptionSet, Hashable, Sendable {
+        public let rawValue: UInt32
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+        /// A client keeps its real server for `timeout` seconds.
+        public static let persistent = Flags(rawValue: 0x1)
+        /// Each UDP datagram is scheduled by itself.
+        public static let onePacket = Flags(rawValue: 0x4)
+        /// sh and mh: a client whose server is unavailable gets another one (`IP_VS_SVC_F_SCHED1`).
+        public static let hashFallback = Flags(rawValue: 0x8)
+        /// sh and mh: the source port is part of the hash (`IP_VS_SVC_F_SCHED2`).
+        public static let hashPort = Flags(rawValue: 0x10)
+        /// Reserved for schedulers (`IP_VS_SVC_F_SCHED3`).
+        public static let schedulerFlag3 = Flags(rawValue: 0x20)
+    }
+
+    public var identity: Identity
+    public var scheduler: Scheduler
+    public var flags: Flags
+    /// Persistence in seconds; 0 unless `.persistent`.
+    public var timeout: UInt32
+    public var realServers: [AddressPort: RealServer]
+    /// The Service port it stands for; nil for one that was found and not made.
+    public var origin: ServiceOrigin?
+
+    public init(
+        _ identity: Identity, scheduler: Scheduler = .roundRobin, flags: Flags = [], timeout: UInt32 = 0, realServers: [RealServer] = [],
+        origin: ServiceOrigin? = nil
+    ) {
+        self.identity = identity
+        self.scheduler = scheduler
+        self.flags = flags
+        self.timeout = timeout
+        self.realServers = Dictionary(realServers.map { ($0.location, $0) }, uniquingKeysWith: { first, _ in first })
+        self.origin = origin
+    }
+
+    /// Whether the kernel would schedule alike for both; real servers are compared by themselves.
+    public func isConfiguredLike(_ other: VirtualServer) -> Bool {
+        identity == other.identity && scheduler == other.scheduler && flags == other.flags && timeout == other.timeout
+    }
+}
