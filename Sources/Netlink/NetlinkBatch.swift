@@ -1,0 +1,51 @@
+internal import CNetlink
+
+/// Requests that go to the kernel together, in order, and fail one by one.
+public struct NetlinkBatch: Sendable {
+    /// All messages, each padded to four bytes, with sequence numbers 0, 1, 2…
+    private(set) var bytes: [UInt8] = []
+    /// Where each message starts.
+    private(set) var offsets: [Int] = []
+
+    public init() {}
+
+    public var count: Int { offsets.count }
+    public var isEmpty: Bool { offsets.isEmpty }
+
+    public mutating func add(_ message: borrowing NetlinkMessage) throws(NetlinkError) {
+        let message = try message.bytes()
+        offsets.append(bytes.count)
+        bytes += message
+        while bytes.count % Int(NLMSG_ALIGNTO) != 0 { bytes.append(0) }
+    }
+
+    /// Runs of messages, each at most `byteLimit` long (or one message) and `countLimit` many: what one send may hold.
+    func chunks(byteLimit: Int, countLimit: Int) -> [Range<Int>] {
+        var chunks: [Range<Int>] = []
+        var start = 0
+        for index in offsets.indices {
+            let end = index + 1 < offsets.count ? offsets[index + 1] : bytes.count
+            if index > start, end - offsets[start] > byteLimit || index - start >= countLimit {
+                chunks.append(start..<index)
+                start = index
+            }
+        }
+        if start < offsets.count { chunks.append(start..<offsets.count) }
+        return chunks
+    }
+
+    /// The bytes of some messages, numbered from `sequence`, the last one asking for an acknowledgement.
+    ///
+    /// The kernel works a send off in order and answers errors whether asked or not, so the last one's acknowledgement says that all are done
+    /// (`netlink_rcv_skb`, net/netlink/af_netlink.c).
+    func bytes(of chunk: Range<Int>, numberedFrom sequence: UInt32) -> [UInt8] {
+        let end = chunk.upperBound < offsets.count ? offsets[chunk.upperBound] : bytes.count
+        var slice = Array(bytes[offsets[chunk.lowerBound]..<end])
+        for (number, index) in chunk.enumerated() {
+            let start = offsets[index] - offsets[chunk.lowerBound]
+            NetlinkHeader.setSequence(sequence &+ UInt32(number), in: &slice, at: start)
+            if index == chunk.upperBound - 1 { NetlinkHeader.addFlags(UInt16(NLM_F_ACK), in: &slice, at: start) }
+        }
+        return slice
+    }
+}

@@ -1,0 +1,86 @@
+internal import CNetlink
+
+/// `struct nlmsghdr`, the 16 bytes before every message (`linux/netlink.h`).
+public struct NetlinkHeader: Hashable, Sendable {
+    static let size = 16
+
+    public var length: Int
+    public var type: UInt16
+    public var flags: UInt16
+    public var sequence: UInt32
+
+    /// Nil where `bytes` is too short to hold the message it announces.
+    init?(_ bytes: ArraySlice<UInt8>) {
+        guard let length: UInt32 = hostOrder(bytes), let type: UInt16 = hostOrder(bytes.dropFirst(4)),
+            let flags: UInt16 = hostOrder(bytes.dropFirst(6)), let sequence: UInt32 = hostOrder(bytes.dropFirst(8)),
+            length >= UInt32(NetlinkHeader.size), Int(length) <= bytes.count
+        else { return nil }
+        self.length = Int(length)
+        self.type = type
+        self.flags = flags
+        self.sequence = sequence
+    }
+
+    static func setSequence(_ sequence: UInt32, in bytes: inout [UInt8], at start: Int) {
+        unsafe withUnsafeBytes(of: sequence) { number in
+            for index in 0..<4 { unsafe bytes[start + 8 + index] = number[index] }
+        }
+    }
+
+    static func addFlags(_ added: UInt16, in bytes: inout [UInt8], at start: Int) {
+        let flags = (hostOrder(bytes[(start + 6)...], as: UInt16.self) ?? 0) | added
+        unsafe withUnsafeBytes(of: flags) { number in
+            for index in 0..<2 { unsafe bytes[start + 6 + index] = number[index] }
+        }
+    }
+}
+
+/// One message of an answer.
+public struct NetlinkReply: Sendable {
+    public var header: NetlinkHeader
+    /// What follows the header.
+    public var payload: ArraySlice<UInt8>
+
+    public init(header: NetlinkHeader, payload: ArraySlice<UInt8>) {
+        self.header = header
+        self.payload = payload
+    }
+}
+
+/// The messages of one received datagram, in order; ends at the first one that does not fit.
+struct NetlinkReplies: Sequence, IteratorProtocol {
+    private var rest: ArraySlice<UInt8>
+
+    init(_ datagram: [UInt8]) { rest = datagram[...] }
+
+    mutating func next() -> NetlinkReply? {
+        guard let header = NetlinkHeader(rest) else { return nil }
+        let payload = rest.dropFirst(NetlinkHeader.size).prefix(header.length - NetlinkHeader.size)
+        rest = rest.dropFirst((header.length + 3) & ~3)
+        return NetlinkReply(header: header, payload: payload)
+    }
+}
+
+/// What an `NLMSG_ERROR` says: nil error for an acknowledgement (`struct nlmsgerr`, `linux/netlink.h`).
+struct NetlinkAcknowledgement {
+    var error: NetlinkError?
+
+    init?(_ reply: NetlinkReply) {
+        guard let number: Int32 = hostOrder(reply.payload) else { return nil }
+        guard number != 0 else { return }
+        error = .kernelNumber(number == .min ? .max : abs(number), detail: NetlinkAcknowledgement.text(reply))
+    }
+
+    /// The extended acknowledgement's sentence lies behind the error and as much of the request as is echoed.
+    private static func text(_ reply: NetlinkReply) -> String? {
+        guard reply.header.flags & UInt16(NLM_F_ACK_TLVS) != 0, let echoed: UInt32 = hostOrder(reply.payload.dropFirst(4)) else {
+            return nil
+        }
+        let capped = reply.header.flags & UInt16(NLM_F_CAPPED) != 0
+        let skipped = 4 + (capped ? NetlinkHeader.size : (Int(echoed) + 3) & ~3)
+        for attribute in NetlinkAttributes(reply.payload.dropFirst(skipped)) where attribute.type == UInt16(NLMSGERR_ATTR_MSG.rawValue) {
+            return attribute.string
+        }
+        return nil
+    }
+}
