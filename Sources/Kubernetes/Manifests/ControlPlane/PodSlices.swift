@@ -1,0 +1,60 @@
+import Model
+
+/// The EndpointSlices that the control plane would make of the Pods a Service selects.
+enum PodSlices {
+    /// One slice for each family and for each way in which the Service's ports lead to Pods' ports.
+    static func slices(
+        of service: Service, families: [IPFamily], pods: [Pod], isTaken: (NamespacedName) -> Bool
+    ) -> [NamespacedName: EndpointSlice] {
+        var slices: [NamespacedName: EndpointSlice] = [:]
+        for family in families {
+            var number = 0
+            for (ports, endpoints) in groups(of: pods, service, family) {
+                var metadata = ObjectMeta(name: "", namespace: service.metadata.namespace)
+                repeat {
+                    metadata.name = "\(service.metadata.name)-manifest-\(family == .ipv4 ? "ipv4" : "ipv6")-\(number)"
+                    number += 1
+                } while isTaken(metadata.namespacedName)
+                metadata.labels = [EndpointSlice.serviceNameLabel: service.metadata.name]
+                slices[metadata.namespacedName] = EndpointSlice(
+                    metadata: metadata, addressType: AddressType(family), endpoints: endpoints, ports: ports)
+            }
+        }
+        return slices
+    }
+
+    /// Endpoints that share their ports, in the order of the first Pod of each group.
+    private static func groups(of pods: [Pod], _ service: Service, _ family: IPFamily) -> [([EndpointPort], [Endpoint])] {
+        var order: [[EndpointPort]] = []
+        var endpoints: [[EndpointPort]: [Endpoint]] = [:]
+        for pod in pods where !pod.isFinished {
+            guard let address = pod.podIPs.first(where: { IPAddress($0)?.family == family }) else { continue }
+            let ports = service.ports.compactMap { endpointPort($0, in: pod) }
+            if ports.isEmpty, !service.ports.isEmpty { continue }
+            if endpoints[ports] == nil { order.append(ports) }
+            endpoints[ports, default: []].append(endpoint(pod, address: address, service))
+        }
+        return order.map { ($0, endpoints[$0] ?? []) }
+    }
+
+    /// Where a port of the Service leads in a Pod; nil if the Pod has no port of that name.
+    private static func endpointPort(_ port: ServicePort, in pod: Pod) -> EndpointPort? {
+        let number: UInt16? =
+            switch port.targetPort {
+            case .number(let number): number
+            case .name(let name): pod.ports.first { $0.name == name && $0.transport == port.transport }?.containerPort
+            case nil: port.port
+            }
+        return number.map { EndpointPort(name: port.name, port: $0, transport: port.transport) }
+    }
+
+    private static func endpoint(_ pod: Pod, address: String, _ service: Service) -> Endpoint {
+        Endpoint(
+            addresses: [address],
+            ready: service.publishNotReadyAddresses || (pod.isReady && !pod.isTerminating),
+            serving: pod.isReady,
+            terminating: pod.isTerminating,
+            nodeName: pod.nodeName,
+            pod: pod.metadata.name)
+    }
+}

@@ -1,0 +1,74 @@
+import Model
+
+/// A key by its text or position, for paths that no `CodingKeys` spells out.
+struct FieldKey: CodingKey {
+    let stringValue: String
+    let intValue: Int?
+
+    init(_ text: String) {
+        stringValue = text
+        intValue = nil
+    }
+
+    init(index: Int) {
+        stringValue = "\(index)"
+        intValue = index
+    }
+
+    init?(stringValue: String) { self.init(stringValue) }
+    init?(intValue: Int) { self.init(index: intValue) }
+}
+
+/// The rules by which the API reads optional fields: absent, null and empty are the same.
+extension KeyedDecodingContainer {
+    func value<T: Decodable>(_ key: Key, default fallback: T) throws -> T {
+        try decodeIfPresent(T.self, forKey: key) ?? fallback
+    }
+
+    func list<T: Decodable>(_ key: Key, of type: T.Type = T.self) throws -> [T] {
+        try decodeIfPresent([T].self, forKey: key) ?? []
+    }
+
+    func strings(_ key: Key) throws -> [String: String] {
+        try decodeIfPresent([String: String].self, forKey: key) ?? [:]
+    }
+
+    /// A port number, 0…65535; whether 0 may stand there is for validation to say.
+    func port(_ key: Key) throws -> UInt16? {
+        guard let number = try decodeIfPresent(Int.self, forKey: key) else { return nil }
+        guard let port = UInt16(exactly: number) else {
+            throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: "must be a port, 1 to 65535")
+        }
+        return port
+    }
+
+    /// One of a few words; absent and empty are the default.
+    func choice<T: RawRepresentable & CaseIterable>(_ key: Key, default fallback: T) throws -> T where T.RawValue == String {
+        guard let text = try decodeIfPresent(String.self, forKey: key), !text.isEmpty else { return fallback }
+        guard let value = T(rawValue: text) else {
+            throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: choiceMessage(T.self))
+        }
+        return value
+    }
+
+    /// A list of words, each one of a few.
+    func choices<T: RawRepresentable & CaseIterable>(_ key: Key, of type: T.Type = T.self) throws -> [T] where T.RawValue == String {
+        try list(key, of: String.self).enumerated().map { index, text in
+            guard let value = T(rawValue: text) else {
+                throw DecodingError.dataCorrupted(
+                    .init(codingPath: codingPath + [key, FieldKey(index: index)], debugDescription: choiceMessage(T.self)))
+            }
+            return value
+        }
+    }
+
+    /// The container of a field that may be absent or null.
+    func nested<NestedKey: CodingKey>(_ type: NestedKey.Type, _ key: Key) throws -> KeyedDecodingContainer<NestedKey>? {
+        guard contains(key), try !decodeNil(forKey: key) else { return nil }
+        return try nestedContainer(keyedBy: type, forKey: key)
+    }
+}
+
+private func choiceMessage<T: RawRepresentable & CaseIterable>(_ type: T.Type) -> String where T.RawValue == String {
+    "must be one of " + T.allCases.map(\.rawValue).joined(separator: ", ")
+}

@@ -1,0 +1,73 @@
+/// A Pod (`core/v1`), with `spec` and `status` laid flat.
+public struct Pod: Hashable, Sendable {
+    public var metadata: ObjectMeta
+    /// `spec.nodeName`
+    public var nodeName: String?
+    /// `spec.hostNetwork`
+    public var hostNetwork: Bool
+    /// `spec.containers[].ports`, of all containers in order.
+    public var ports: [ContainerPort]
+    /// `status.phase`: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
+    public var phase: String?
+    /// `status.podIPs[].ip`, or `status.podIP` where only that is there.
+    public var podIPs: [String]
+    /// `status.conditions`
+    public var conditions: [PodCondition]
+
+    public init(
+        metadata: ObjectMeta, nodeName: String? = nil, hostNetwork: Bool = false, ports: [ContainerPort] = [], phase: String? = nil,
+        podIPs: [String] = [], conditions: [PodCondition] = []
+    ) {
+        self.metadata = metadata
+        self.nodeName = nodeName
+        self.hostNetwork = hostNetwork
+        self.ports = ports
+        self.phase = phase
+        self.podIPs = podIPs
+        self.conditions = conditions
+    }
+
+    /// Whether the Pod's `Ready` condition holds; where there are no conditions at all, whether its phase does not speak against it.
+    public var isReady: Bool {
+        guard !conditions.isEmpty else { return phase.map { !["Failed", "Succeeded", "Pending"].contains($0) } ?? true }
+        return conditions.contains { $0.type == "Ready" && $0.status == "True" }
+    }
+
+    /// Whether the Pod has ended for good and serves nothing any more.
+    public var isFinished: Bool { phase == "Failed" || phase == "Succeeded" }
+
+    /// Whether the Pod is being deleted.
+    public var isTerminating: Bool { metadata.deletionTimestamp != nil }
+}
+
+extension Pod: Decodable {
+    private enum CodingKeys: String, CodingKey { case metadata, spec, status }
+    private enum SpecKeys: String, CodingKey { case nodeName, hostNetwork, containers }
+    private enum StatusKeys: String, CodingKey { case phase, podIP, podIPs, conditions }
+
+    private struct Container: Decodable {
+        var ports: [ContainerPort]?
+    }
+
+    private struct PodIP: Decodable {
+        var ip: String?
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(metadata: try fields.value(.metadata, default: ObjectMeta(name: "")))
+        if let spec = try fields.nested(SpecKeys.self, .spec) {
+            nodeName = try spec.decodeIfPresent(String.self, forKey: .nodeName)
+            hostNetwork = try spec.value(.hostNetwork, default: false)
+            ports = try spec.list(.containers, of: Container.self).flatMap { $0.ports ?? [] }
+        }
+        if let status = try fields.nested(StatusKeys.self, .status) {
+            phase = try status.decodeIfPresent(String.self, forKey: .phase)
+            podIPs = try status.list(.podIPs, of: PodIP.self).compactMap(\.ip)
+            if podIPs.isEmpty, let single = try status.decodeIfPresent(String.self, forKey: .podIP), !single.isEmpty {
+                podIPs = [single]
+            }
+            conditions = try status.list(.conditions)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+public import Model
+
+/// What is wrong with a piece of input, where it is, and what it has to be.
+public struct SourceProblem: Hashable, Sendable, CustomStringConvertible {
+    /// The file, where the input is one.
+    public var file: String?
+    /// Which document of the file, from 1.
+    public var document: Int?
+    /// The line of the file at which the document, or the mistake in it, starts, from 1.
+    public var line: Int?
+    /// The kind of the object, where that is known.
+    public var kind: String?
+    /// The object, where its name is known.
+    public var object: NamespacedName?
+    /// The field: `spec.ports[0].port`.
+    public var field: String?
+    /// What stands in the field.
+    public var value: String?
+    /// What is wrong, or what has to stand there.
+    public var message: String
+
+    public init(
+        file: String? = nil, document: Int? = nil, line: Int? = nil, kind: String? = nil, object: NamespacedName? = nil,
+        field: String? = nil, value: String? = nil, message: String
+    ) {
+        self.file = file
+        self.document = document
+        self.line = line
+        self.kind = kind
+        self.object = object
+        self.field = field
+        self.value = value
+        self.message = message
+    }
+
+    /// One line: `/etc/web.yaml document 2 (line 14), Service default/web, spec.ports[0].port "70000": must be a port, 1 to 65535`.
+    public var description: String {
+        var place: [String] = []
+        let atLine = line.map { " (line \($0))" } ?? ""
+        let inDocument = document.map { "document \($0)\(atLine)" }
+        let origin = [file.map(SourceProblem.printable), inDocument].compactMap(\.self).joined(separator: " ")
+        if !origin.isEmpty { place.append(origin) }
+        if let object {
+            let name = object.namespace.isEmpty ? object.name : object.description
+            place.append(SourceProblem.printable(kind.map { "\($0) \(name)" } ?? name))
+        } else if let kind {
+            place.append(SourceProblem.printable(kind))
+        }
+        let quoted = value.map { "\"\(SourceProblem.printable($0))\"" }
+        let what = [field.map(SourceProblem.printable), quoted].compactMap(\.self).joined(separator: " ")
+        if !what.isEmpty { place.append(what) }
+        let message = SourceProblem.printable(message, limit: 400)
+        return place.isEmpty ? message : "\(place.joined(separator: ", ")): \(message)"
+    }
+
+    /// Text that cannot forge a log line or move a terminal's cursor: input is other people's.
+    static func printable(_ text: String, limit: Int = 200) -> String {
+        var result = ""
+        var count = 0
+        for scalar in text.unicodeScalars {
+            guard count < limit else { return result + "…" }
+            count += 1
+            switch scalar.properties.generalCategory {
+            case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator:
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            default:
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    static func printable(_ text: String) -> String { printable(text, limit: 200) }
+}

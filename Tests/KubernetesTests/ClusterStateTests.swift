@@ -1,0 +1,86 @@
+import Model
+import Testing
+
+@testable import Kubernetes
+
+@Suite struct ClusterStateTests {
+    let web = NamespacedName(namespace: "shop", name: "web")
+    let api = NamespacedName(namespace: "shop", name: "api")
+    let slice = NamespacedName(namespace: "shop", name: "slice")
+
+    func service(_ name: String, port: UInt16 = 80) -> Service {
+        Service(metadata: ObjectMeta(name: name, namespace: "shop"), ports: [ServicePort(port: port)])
+    }
+
+    func slice(of service: String?, address: String = "10.0.0.1") -> EndpointSlice {
+        let labels = service.map { [EndpointSlice.serviceNameLabel: $0] } ?? [:]
+        return EndpointSlice(
+            metadata: ObjectMeta(name: "slice", namespace: "shop", labels: labels), addressType: .ipv4,
+            endpoints: [Endpoint(addresses: [address])])
+    }
+
+    @Test func `A change dirties its Service, and the same again does not`() {
+        let state = Cluster()
+        #expect(state.apply(.service(web, service("web"))))
+        #expect(state.takeDirty() == ClusterState.Dirty(services: [web]))
+        #expect(!state.apply(.service(web, service("web"))))
+        #expect(state.takeDirty().isEmpty)
+        #expect(state.apply(.service(web, nil)))
+        #expect(!state.apply(.service(web, nil)))
+        #expect(state.takeDirty().services == [web])
+        #expect(state.services.isEmpty)
+    }
+
+    @Test func `A slice dirties its Service whether that is there or not`() {
+        let state = Cluster()
+        #expect(state.apply(.endpointSlice(slice, slice(of: "web"))))
+        #expect(!state.apply(.endpointSlice(slice, slice(of: "web"))))
+        #expect(state.takeDirty().services == [web])
+        #expect(state.slices[web]?[slice] == slice(of: "web"))
+    }
+
+    @Test func `A slice that changes its Service dirties both`() {
+        let state = Cluster()
+        state.apply(.endpointSlice(slice, slice(of: "web")))
+        _ = state.takeDirty()
+        #expect(state.apply(.endpointSlice(slice, slice(of: "api"))))
+        #expect(state.takeDirty().services == [web, api])
+        #expect(state.slices[web] == nil)
+        #expect(state.slices[api]?.count == 1)
+    }
+
+    @Test func `A slice that loses its label is gone from its Service`() {
+        let state = Cluster()
+        #expect(!state.apply(.endpointSlice(slice, slice(of: nil))))
+        state.apply(.endpointSlice(slice, slice(of: "web")))
+        _ = state.takeDirty()
+        #expect(state.apply(.endpointSlice(slice, slice(of: nil))))
+        #expect(state.takeDirty().services == [web])
+        #expect(state.slices.isEmpty)
+        #expect(!state.apply(.endpointSlice(slice, nil)))
+    }
+
+    @Test func `A Node that changes is told once`() {
+        let state = Cluster()
+        let node = Node(metadata: ObjectMeta(name: "n1"))
+        #expect(state.apply(.node("n1", node)))
+        #expect(!state.apply(.node("n1", node)))
+        #expect(state.takeDirty() == ClusterState.Dirty(nodeChanged: true))
+        #expect(state.takeDirty().isEmpty)
+        #expect(state.apply(.node("n1", nil)))
+        #expect(state.nodeChanged)
+    }
+}
+
+/// A state behind a reference: the macros of the tests cannot call what changes a value.
+private final class Cluster {
+    private var state = ClusterState()
+
+    var services: [NamespacedName: Service] { state.services }
+    var slices: [NamespacedName: [NamespacedName: EndpointSlice]] { state.slices }
+    var nodeChanged: Bool { state.nodeChanged }
+
+    @discardableResult
+    func apply(_ change: ClusterChange) -> Bool { state.apply(change) }
+    func takeDirty() -> ClusterState.Dirty { state.takeDirty() }
+}
