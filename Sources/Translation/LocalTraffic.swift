@@ -1,0 +1,33 @@
+public import Model
+
+/// How traffic from this node's own pods is told from other traffic (`--detect-local-mode`).
+public enum LocalTraffic: Hashable, Sendable {
+    /// By the cluster's pod ranges.
+    case clusterCIDR([CIDR])
+    /// By this node's pod ranges (`Node.spec.podCIDRs`).
+    case nodeCIDR
+    /// By the bridge pods hang on.
+    case bridgeInterface(String)
+    /// By the beginning of the names of pods' interfaces.
+    case interfaceNamePrefix(String)
+
+    /// A match of iptables.
+    struct Match: Hashable {
+        /// Matches what does not come from this node's pods, such as `! -s 10.244.0.0/16`.
+        var notLocal: String
+    }
+
+    /// Nil where this family cannot be told apart.
+    func match(_ family: IPFamily, podCIDRs: [CIDR]) -> Match? {
+        switch self {
+        case .clusterCIDR(let ranges): LocalTraffic.match(ranges, family)
+        case .nodeCIDR: LocalTraffic.match(podCIDRs, family)
+        case .bridgeInterface(let name): Match(notLocal: "! -i \(name)")
+        case .interfaceNamePrefix(let prefix): Match(notLocal: "! -i \(prefix)+")
+        }
+    }
+
+    private static func match(_ ranges: [CIDR], _ family: IPFamily) -> Match? {
+        ranges.first { $0.family == family }.map { Match(notLocal: "! -s \($0)") }
+    }
+}

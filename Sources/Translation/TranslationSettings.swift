@@ -1,0 +1,33 @@
+public import Model
+
+/// What of the configuration decides how Services become virtual servers.
+public struct TranslationSettings: Hashable, Sendable {
+    /// The name of this node's Node object, in lower case.
+    public var nodeName: String
+    public var scheduler: Scheduler
+    /// Families this kernel and its iptables can do.
+    public var families: Set<IPFamily>
+    /// Masquerade all traffic to cluster IPs.
+    public var masqueradeAll: Bool
+    /// Which bit of the packet mark says "masquerade this": 0…31.
+    public var masqueradeBit: Int
+    public var localTraffic: LocalTraffic
+    public var nodePortAddresses: NodePortAddresses
+    /// Whether MASQUERADE takes `--random-fully`.
+    public var hasRandomFully: Bool
+
+    public init(
+        nodeName: String, scheduler: Scheduler = .roundRobin, families: Set<IPFamily> = Set(IPFamily.allCases), masqueradeAll: Bool = false,
+        masqueradeBit: Int = 14, localTraffic: LocalTraffic = .clusterCIDR([]), nodePortAddresses: NodePortAddresses = .all,
+        hasRandomFully: Bool = true
+    ) {
+        self.nodeName = nodeName
+        self.scheduler = scheduler
+        self.families = families
+        self.masqueradeAll = masqueradeAll
+        self.masqueradeBit = masqueradeBit
+        self.localTraffic = localTraffic
+        self.nodePortAddresses = nodePortAddresses
+        self.hasRandomFully = hasRandomFully
+    }
+}
