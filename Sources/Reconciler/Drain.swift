@@ -1,0 +1,32 @@
+internal import Model
+
+/// What becomes next of a real server that is no longer wanted.
+///
+/// The state lives in the kernel: weight 0 says that it drains, its connection counts say when it is done. Counts are only believed when they were read after the weight
+/// was 0, so that no connection can have come in between.
+enum Drain {
+    /// Give it weight 0: it keeps its connections and gets no new ones.
+    case begin(RealServer)
+    /// It still has connections, or they have not been counted yet.
+    case wait
+    /// Delete it.
+    case over
+
+    init(_ server: RealServer, of transport: Transport, timeout: Duration, now: Timestamp) {
+        // A datagram flow has no end that could be waited for, and the kernel does not move it off a server with weight 0; SCTP follows kube-proxy.
+        guard transport == .tcp else {
+            self = .over
+            return
+        }
+        guard server.weight == 0 else {
+            var drained = server
+            drained.weight = 0
+            drained.connections = nil
+            drained.drainingSince = now
+            self = .begin(drained)
+            return
+        }
+        let isPastDeadline = server.drainingSince.map { $0.advanced(by: timeout) <= now } ?? (timeout <= .zero)
+        self = server.connections?.isIdle == true || isPastDeadline ? .over : .wait
+    }
+}

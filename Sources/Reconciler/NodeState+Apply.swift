@@ -1,0 +1,39 @@
+public import Model
+
+extension NodeState {
+    /// What the kernel holds after `operation` went through: the mirror's side of the same step.
+    public mutating func apply(_ operation: Operation) {
+        switch operation {
+        case .createSet(let set), .replaceSet(let set): sets[set.name] = set
+        case .addMember(let name, let member, let origin): sets[name]?.members.updateValue(origin, forKey: member)
+        case .removeMember(let name, let member): sets[name]?.members.removeValue(forKey: member)
+        case .destroySet(let name): sets[name] = nil
+        case .restoreRules(let rules, _): self.rules[rules.family] = rules
+        case .removeRules(let rules): remove(rules)
+        case .createDevice: hasDevice = true
+        case .deleteDevice:
+            hasDevice = false
+            addresses = [:]
+        case .bind(let address, let origin): addresses.updateValue(origin, forKey: address)
+        case .unbind(let address): addresses.removeValue(forKey: address)
+        case .addVirtualServer(let server):
+            virtualServers[server.identity] = server
+            virtualServers[server.identity]?.realServers = [:]
+        case .editVirtualServer(let server):
+            let realServers = virtualServers[server.identity]?.realServers ?? [:]
+            virtualServers[server.identity] = server
+            virtualServers[server.identity]?.realServers = realServers
+        case .deleteVirtualServer(let identity): virtualServers[identity] = nil
+        case .addRealServer(let identity, let server), .editRealServer(let identity, let server):
+            virtualServers[identity]?.realServers[server.location] = server
+        case .deleteRealServer(let identity, let location): virtualServers[identity]?.realServers[location] = nil
+        }
+    }
+
+    private mutating func remove(_ gone: Rules) {
+        guard var left = rules[gone.family] else { return }
+        for chain in gone.chains.keys { left.chains[chain] = nil }
+        left.jumps.removeAll(where: gone.jumps.contains)
+        rules[gone.family] = left.chains.isEmpty && left.jumps.isEmpty ? nil : left
+    }
+}

@@ -1,0 +1,82 @@
+public import Model
+
+// The command that a person would type for the same effect; what `kube-ipvs-proxy plan` prints and errors name.
+
+extension Operation: CustomStringConvertible {
+    public var description: String { command }
+
+    /// One line, or one a rule for `iptables-restore`.
+    public var command: String {
+        switch self {
+        case .createSet(let set): Operation.create(set)
+        case .replaceSet(let set): "\(Operation.create(set)) (in the place of the set of this name, with \(set.members.count) members)"
+        case .addMember(let name, let member, _): "ipset add \(name) \(member)"
+        case .removeMember(let name, let member): "ipset del \(name) \(member)"
+        case .destroySet(let name): "ipset destroy \(name)"
+        case .restoreRules(let rules, let missingJumps):
+            Operation.restore(
+                rules, "\(rules.chains.count) chains, \(rules.chains.values.reduce(0) { $0 + $1.count }) rules, \(missingJumps.count) jumps"
+            )
+        case .removeRules(let rules): Operation.restore(rules, "remove \(rules.jumps.count) jumps, \(rules.chains.count) chains")
+        case .createDevice: "ip link add \(NodeState.deviceName) type dummy"
+        case .deleteDevice: "ip link delete \(NodeState.deviceName)"
+        case .bind(let address, _): "ip address add \(CIDR(host: address)) dev \(NodeState.deviceName)"
+        case .unbind(let address): "ip address delete \(CIDR(host: address)) dev \(NodeState.deviceName)"
+        case .addVirtualServer(let server): "ipvsadm -A \(server.ipvsadmArguments)"
+        case .editVirtualServer(let server): "ipvsadm -E \(server.ipvsadmArguments)"
+        case .deleteVirtualServer(let identity): "ipvsadm -D \(identity.ipvsadmArguments)"
+        case .addRealServer(let identity, let server): "ipvsadm -a \(identity.ipvsadmArguments) \(server.ipvsadmArguments)"
+        case .editRealServer(let identity, let server): "ipvsadm -e \(identity.ipvsadmArguments) \(server.ipvsadmArguments)"
+        case .deleteRealServer(let identity, let location): "ipvsadm -d \(identity.ipvsadmArguments) -r \(location)"
+        }
+    }
+
+    private static func create(_ set: AddressSet) -> String {
+        switch set.kind {
+        case .bitmapPort: "ipset create \(set.name) bitmap:port range 0-65535"
+        default: "ipset create \(set.name) \(set.kind.rawValue) family \(set.family == .ipv4 ? "inet" : "inet6") maxelem \(set.capacity)"
+        }
+    }
+
+    private static func restore(_ rules: Rules, _ what: String) -> String {
+        "\(rules.family == .ipv4 ? "iptables" : "ip6tables")-restore --noflush (\(what))"
+    }
+}
+
+extension VirtualServer {
+    /// As `ipvsadm -S` writes it after `-A`: `-t 10.96.0.10:53 -s rr -p 10800`.
+    public var ipvsadmArguments: String {
+        var text = "\(identity.ipvsadmArguments) -s \(scheduler)"
+        if flags.contains(.persistent) { text += " -p \(timeout)" }
+        if flags.contains(.onePacket) { text += " -o" }
+        let names = schedulerFlagNames
+        if !names.isEmpty { text += " -b \(names.joined(separator: ","))" }
+        return text
+    }
+
+    /// `sh-fallback`, `mh-port`… as ipvsadm names the scheduler flags.
+    public var schedulerFlagNames: [String] {
+        let named = scheduler == .sourceHash || scheduler == .maglevHash
+        var names: [String] = []
+        if flags.contains(.hashFallback) { names.append(named ? "\(scheduler)-fallback" : "flag-1") }
+        if flags.contains(.hashPort) { names.append(named ? "\(scheduler)-port" : "flag-2") }
+        if flags.contains(.schedulerFlag3) { names.append("flag-3") }
+        return names
+    }
+}
+
+extension RealServer {
+    /// As `ipvsadm -S` writes it: `-r 10.244.0.2:8080 -m -w 1`.
+    public var ipvsadmArguments: String {
+        let method =
+            switch forwarding {
+            case .masquerade: "-m"
+            case .tunnel: "-i"
+            case .directRoute, .localNode, .bypass: "-g"
+            }
+        var text = "-r \(location) \(method) -w \(weight)"
+        if upperThreshold > 0 { text += " -x \(upperThreshold)" }
+        if lowerThreshold > 0 { text += " -y \(lowerThreshold)" }
+        return text
+    }
+}

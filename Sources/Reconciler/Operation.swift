@@ -1,0 +1,82 @@
+public import Model
+
+/// One change of the kernel's state: small enough to fail by itself and to be told in one line.
+public enum Operation: Hashable, Sendable {
+    case createSet(AddressSet)
+    /// Puts a set of the right shape and size in the place of another in one step, members and all.
+    case replaceSet(AddressSet)
+    case addMember(AddressSet.Name, AddressSet.Member, ServiceOrigin?)
+    case removeMember(AddressSet.Name, AddressSet.Member)
+    case destroySet(AddressSet.Name)
+    /// Gives all our chains of a family their text in one transaction a table, and inserts the jumps that are missing.
+    case restoreRules(Rules, missingJumps: [Rules.Jump])
+    /// Takes jumps and chains away in one transaction a table.
+    case removeRules(Rules)
+    case createDevice
+    case deleteDevice
+    case bind(IPAddress, ServiceOrigin?)
+    case unbind(IPAddress)
+    /// Its real servers are not part of it; they are added by themselves.
+    case addVirtualServer(VirtualServer)
+    case editVirtualServer(VirtualServer)
+    case deleteVirtualServer(VirtualServer.Identity)
+    case addRealServer(VirtualServer.Identity, RealServer)
+    case editRealServer(VirtualServer.Identity, RealServer)
+    case deleteRealServer(VirtualServer.Identity, AddressPort)
+}
+
+extension Operation {
+    /// What of a NodeState it changes: what must be looked at again when it fails.
+    public var scope: Scope.Selection {
+        switch self {
+        case .createSet(let set), .replaceSet(let set): .init(members: [set.name: Set(set.members.keys)])
+        case .addMember(let name, let member, _), .removeMember(let name, let member): .init(members: [name: [member]])
+        case .destroySet(let name): .init(members: [name: []])
+        case .restoreRules(let rules, _), .removeRules(let rules): .init(rules: [rules.family])
+        case .createDevice, .deleteDevice: .init()
+        case .bind(let address, _), .unbind(let address): .init(addresses: [address])
+        case .addVirtualServer(let server), .editVirtualServer(let server): .init(virtualServers: [server.identity])
+        case .deleteVirtualServer(let identity): .init(virtualServers: [identity])
+        case .addRealServer(let identity, _), .editRealServer(let identity, _), .deleteRealServer(let identity, _):
+            .init(virtualServers: [identity])
+        }
+    }
+
+    /// The Service port it is about, where that is known from the operation alone.
+    public var origin: ServiceOrigin? {
+        switch self {
+        case .addMember(_, _, let origin), .bind(_, let origin): origin
+        case .addVirtualServer(let server), .editVirtualServer(let server): server.origin
+        default: nil
+        }
+    }
+
+    /// A word for counting: `addRealServer`, `bind`…
+    public var kind: Kind {
+        switch self {
+        case .createSet: .createSet
+        case .replaceSet: .replaceSet
+        case .addMember: .addMember
+        case .removeMember: .removeMember
+        case .destroySet: .destroySet
+        case .restoreRules: .restoreRules
+        case .removeRules: .removeRules
+        case .createDevice: .createDevice
+        case .deleteDevice: .deleteDevice
+        case .bind: .bind
+        case .unbind: .unbind
+        case .addVirtualServer: .addVirtualServer
+        case .editVirtualServer: .editVirtualServer
+        case .deleteVirtualServer: .deleteVirtualServer
+        case .addRealServer: .addRealServer
+        case .editRealServer: .editRealServer
+        case .deleteRealServer: .deleteRealServer
+        }
+    }
+
+    public enum Kind: String, Hashable, Sendable, CaseIterable {
+        case createSet, replaceSet, addMember, removeMember, destroySet, restoreRules, removeRules
+        case createDevice, deleteDevice, bind, unbind
+        case addVirtualServer, editVirtualServer, deleteVirtualServer, addRealServer, editRealServer, deleteRealServer
+    }
+}

@@ -1,0 +1,201 @@
+public import Model
+
+/// The operations that lead from one state to another, in the one order that never shows a client a half-made Service.
+///
+/// A value: it can be printed, counted and tested. Applying it to the observed state gives the desired one, save for real servers that still drain;
+/// planning again gives nothing.
+public struct Plan: Hashable, Sendable {
+    /// The order in which operations are carried out. Making comes before breaking: a virtual server never answers before its sets and rules
+    /// stand, nor before it has the real servers it will have, and what goes is emptied before it is taken away.
+    public enum Phase: Int, Hashable, Sendable, CaseIterable {
+        case createSets, addMembers, restoreRules, createDevice, serveVirtualServers, bind
+        case drain, deleteRealServers, unbind, deleteVirtualServers, removeMembers
+    }
+
+    public private(set) var operations: [Operation] = []
+    /// Virtual servers with real servers that drain: their connection counts decide what comes next.
+    public private(set) var draining: Set<VirtualServer.Identity> = []
+
+    private var phases: [[Operation]] = Array(repeating: [], count: Phase.allCases.count)
+
+    /// Compares two states.
+    ///
+    /// - Parameters:
+    ///   - observed: what the kernel holds, foreign things left out: what is not in it is never touched.
+    ///   - scope: which keys to compare; the cost follows it.
+    ///   - drainTimeout: how long a real server that is no longer wanted may keep its TCP connections.
+    ///   - now: the moment for drain deadlines.
+    public init(from observed: NodeState, to desired: NodeState, scope: Scope = .everything, drainTimeout: Duration, now: Timestamp) {
+        let comparison = Comparison(observed: observed, desired: desired, drainTimeout: drainTimeout, now: now)
+        if desired.hasDevice, !observed.hasDevice { add(.createDevice, in: .createDevice) }
+        planSets(comparison, scope)
+        planRules(comparison, scope)
+        planAddresses(comparison, scope)
+        planVirtualServers(comparison, scope)
+        operations = phases.flatMap(\.self)
+        phases = []
+    }
+
+    init(operations: [Operation]) {
+        self.operations = operations
+        phases = []
+    }
+
+    public var isEmpty: Bool { operations.isEmpty }
+
+    /// How many operations of each kind there are.
+    public var counts: [Operation.Kind: Int] {
+        operations.reduce(into: [:]) { $0[$1.kind, default: 0] += 1 }
+    }
+
+    struct Comparison {
+        let observed: NodeState
+        let desired: NodeState
+        let drainTimeout: Duration
+        let now: Timestamp
+    }
+
+    private mutating func add(_ operation: Operation, in phase: Phase) { phases[phase.rawValue].append(operation) }
+
+    // MARK: Sets
+
+    private mutating func planSets(_ comparison: Comparison, _ scope: Scope) {
+        switch scope {
+        case .everything:
+            for (_, desired) in comparison.desired.sets.sorted(by: { $0.key < $1.key }) {
+                planSet(desired, comparison.observed.sets[desired.name], nil)
+            }
+        case .only(let selection):
+            for (name, members) in selection.members.sorted(by: { $0.key < $1.key }) {
+                guard let desired = comparison.desired.sets[name] else { continue }
+                planSet(desired, comparison.observed.sets[name], members)
+            }
+        }
+    }
+
+    /// - Parameter members: which members to compare; nil for all.
+    private mutating func planSet(_ desired: AddressSet, _ observed: AddressSet?, _ members: Set<AddressSet.Member>?) {
+        guard let observed else {
+            var empty = desired.sizedForMembers
+            empty.members = [:]
+            add(.createSet(empty), in: .createSets)
+            for (member, origin) in desired.members { add(.addMember(desired.name, member, origin), in: .addMembers) }
+            return
+        }
+        guard observed.isShapedLike(desired), desired.kind == .bitmapPort || desired.members.count <= Int(observed.capacity) else {
+            add(.replaceSet(desired.sizedForMembers), in: .createSets)
+            return
+        }
+        if let members {
+            for member in members { planMember(member, desired, observed) }
+        } else {
+            for member in desired.members.keys { planMember(member, desired, observed) }
+            for member in observed.members.keys where desired.members[member] == nil { planMember(member, desired, observed) }
+        }
+    }
+
+    private mutating func planMember(_ member: AddressSet.Member, _ desired: AddressSet, _ observed: AddressSet) {
+        switch (desired.members[member], observed.members[member]) {
+        case (.some(let origin), .none): add(.addMember(desired.name, member, origin), in: .addMembers)
+        case (.none, .some): add(.removeMember(desired.name, member), in: .removeMembers)
+        default: break
+        }
+    }
+
+    // MARK: Rules
+
+    private mutating func planRules(_ comparison: Comparison, _ scope: Scope) {
+        for family in IPFamily.allCases {
+            if case .only(let selection) = scope, !selection.rules.contains(family) { continue }
+            guard let desired = comparison.desired.rules[family] else { continue }
+            let observed = comparison.observed.rules[family] ?? Rules(family)
+            let missing = desired.jumps.filter { !observed.jumps.contains($0) }
+            if missing.isEmpty, observed.chains == desired.chains { continue }
+            add(.restoreRules(desired, missingJumps: missing), in: .restoreRules)
+        }
+    }
+
+    // MARK: Addresses
+
+    private mutating func planAddresses(_ comparison: Comparison, _ scope: Scope) {
+        let (desired, observed) = (comparison.desired.addresses, comparison.observed.addresses)
+        let candidates: [IPAddress] =
+            switch scope {
+            case .everything: Array(desired.keys) + observed.keys.filter { desired[$0] == nil }
+            case .only(let selection): Array(selection.addresses)
+            }
+        for address in candidates.sorted() {
+            switch (desired[address], observed[address]) {
+            case (.some(let origin), .none): add(.bind(address, origin), in: .bind)
+            case (.none, .some): add(.unbind(address), in: .unbind)
+            default: break
+            }
+        }
+    }
+
+    // MARK: Virtual servers
+
+    private mutating func planVirtualServers(_ comparison: Comparison, _ scope: Scope) {
+        let (desired, observed) = (comparison.desired.virtualServers, comparison.observed.virtualServers)
+        let candidates: [VirtualServer.Identity] =
+            switch scope {
+            case .everything: Array(desired.keys) + observed.keys.filter { desired[$0] == nil }
+            case .only(let selection): Array(selection.virtualServers)
+            }
+        for identity in candidates.sorted() {
+            switch (desired[identity], observed[identity]) {
+            case (.some(let wanted), let found): planVirtualServer(wanted, found, comparison)
+            case (.none, .some): add(.deleteVirtualServer(identity), in: .deleteVirtualServers)
+            case (.none, .none): break
+            }
+        }
+    }
+
+    private mutating func planVirtualServer(_ desired: VirtualServer, _ observed: VirtualServer?, _ comparison: Comparison) {
+        if let observed {
+            if !desired.isConfiguredLike(observed) { add(.editVirtualServer(desired.withoutRealServers), in: .serveVirtualServers) }
+        } else {
+            add(.addVirtualServer(desired.withoutRealServers), in: .serveVirtualServers)
+        }
+        // In one order on every node, so that hash schedulers agree between nodes.
+        for server in desired.realServers.values.sorted(by: { $0.location < $1.location }) {
+            switch observed?.realServers[server.location] {
+            case .none: add(.addRealServer(desired.identity, server), in: .serveVirtualServers)
+            case .some(let found) where !found.isConfiguredLike(server):
+                add(.editRealServer(desired.identity, server), in: .serveVirtualServers)
+            default: break
+            }
+        }
+        guard let observed else { return }
+        for server in observed.realServers.values where desired.realServers[server.location] == nil {
+            planRemoval(of: server, from: desired.identity, comparison)
+        }
+    }
+
+    private mutating func planRemoval(of server: RealServer, from identity: VirtualServer.Identity, _ comparison: Comparison) {
+        switch Drain(server, of: identity.transport, timeout: comparison.drainTimeout, now: comparison.now) {
+        case .begin(let drained):
+            add(.editRealServer(identity, drained), in: .drain)
+            draining.insert(identity)
+        case .wait: draining.insert(identity)
+        case .over: add(.deleteRealServer(identity, server.location), in: .deleteRealServers)
+        }
+    }
+}
+
+extension VirtualServer {
+    var withoutRealServers: VirtualServer {
+        var copy = self
+        copy.realServers = [:]
+        return copy
+    }
+}
+
+extension AddressSet {
+    /// With room for its members and as many more, so that it is not replaced again soon; never below what kube-proxy makes.
+    var sizedForMembers: AddressSet {
+        var copy = self
+        while Int(copy.capacity) < members.count { copy.capacity = copy.capacity >= 1 << 30 ? .max : copy.capacity * 2 }
+        return copy
+    }
+}

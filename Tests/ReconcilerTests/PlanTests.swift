@@ -1,0 +1,194 @@
+import Model
+import Reconciler
+import TestSupport
+import Testing
+
+private let start = Timestamp.seconds(0)
+
+private func address(_ text: String) -> IPAddress { IPAddress(text) ?? IPAddress(v4: 0) }
+
+private func identity(_ location: String = "10.96.0.1", _ transport: Transport = .tcp) -> VirtualServer.Identity {
+    VirtualServer.Identity(transport, AddressPort(address(location), 80))
+}
+
+private func realServer(_ number: UInt32, weight: UInt32 = 1, connections: RealServer.Connections? = nil, since: Timestamp? = nil)
+    -> RealServer
+{
+    RealServer(AddressPort(IPAddress(v4: 0x0af4_0000 + number), 8080), weight: weight, connections: connections, drainingSince: since)
+}
+
+private func plan(_ observed: NodeState, _ desired: NodeState, _ scope: Scope = .everything, at now: Timestamp = start) -> Plan {
+    Plan(from: observed, to: desired, scope: scope, drainTimeout: .seconds(900), now: now)
+}
+
+private func applying(_ plan: Plan, to state: NodeState) -> NodeState {
+    plan.operations.reduce(into: state) { $0.apply($1) }
+}
+
+/// Without servers that still drain, and without what only a kernel knows.
+private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) -> NodeState {
+    var state = state
+    for (key, server) in state.virtualServers {
+        for (location, real) in server.realServers {
+            if real.drainingSince != nil, draining.contains(key) {
+                state.virtualServers[key]?.realServers[location] = nil
+            } else {
+                state.virtualServers[key]?.realServers[location] = RealServer(location, weight: real.weight)
+            }
+        }
+    }
+    for name in state.sets.keys { state.sets[name]?.capacity = 65536 }
+    return state
+}
+
+@Suite struct `A plan` {
+    @Test(arguments: 0..<400 as Range<UInt64>)
+    func `leads to what is desired, but for servers that drain, and then to nothing more`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let observed = NodeState.random(using: &generator, isObserved: true)
+        let desired = NodeState.random(using: &generator, isObserved: false)
+        let plan = plan(observed, desired)
+        let reached = applying(plan, to: observed)
+        #expect(settled(reached, draining: plan.draining).virtualServers == desired.virtualServers)
+        #expect(reached.addresses == desired.addresses)
+        #expect(
+            reached.sets.mapValues(\.members)
+                == desired.sets.mapValues(\.members).merging(reached.sets.mapValues(\.members)) { wanted, _ in wanted })
+        #expect(reached.rules == desired.rules)
+        #expect(reached.hasDevice)
+        #expect(Plan(from: reached, to: desired, drainTimeout: .seconds(900), now: start).isEmpty)
+    }
+
+    @Test(arguments: 0..<200 as Range<UInt64>)
+    func `of a part does for that part what a plan of everything does`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let observed = NodeState.random(using: &generator, isObserved: true)
+        let desired = NodeState.random(using: &generator, isObserved: false)
+        var selection = Scope.Selection(
+            virtualServers: Set(observed.virtualServers.keys).union(desired.virtualServers.keys),
+            addresses: Set(observed.addresses.keys).union(desired.addresses.keys), rules: [.ipv4, .ipv6])
+        for (name, set) in desired.sets {
+            selection.members[name] = Set(set.members.keys).union(observed.sets[name]?.members.keys.map(\.self) ?? [])
+        }
+        #expect(Set(plan(observed, desired, .only(selection)).operations) == Set(plan(observed, desired).operations))
+        #expect(plan(observed, desired, .nothing).operations.allSatisfy { $0 == .createDevice })
+    }
+
+    @Test(arguments: 0..<200 as Range<UInt64>)
+    func `never has an address answer before its rules, sets and real servers stand, nor after`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let observed = NodeState.random(using: &generator, isObserved: true)
+        let desired = NodeState.random(using: &generator, isObserved: false)
+        let kinds = plan(observed, desired).operations.map(\.kind)
+        let order: [[Operation.Kind]] = [
+            [.createSet, .replaceSet], [.addMember], [.restoreRules], [.createDevice],
+            [.addVirtualServer, .editVirtualServer, .addRealServer, .editRealServer],
+            [.bind],
+        ]
+        let make = kinds.compactMap { kind in order.firstIndex { $0.contains(kind) } }
+        // Draining edits a real server too, after the last bind.
+        let beforeDrain = make.prefix { $0 <= 5 }
+        if let lastBind = kinds.lastIndex(of: .bind) {
+            let made = kinds[...lastBind].compactMap { kind in order.firstIndex { $0.contains(kind) } }
+            #expect(made == made.sorted())
+        }
+        if let firstBreak = kinds.firstIndex(where: { [.deleteRealServer, .unbind, .deleteVirtualServer, .removeMember].contains($0) }) {
+            let broken = kinds[firstBreak...].compactMap {
+                [.deleteRealServer, .unbind, .deleteVirtualServer, .removeMember].firstIndex(of: $0)
+            }
+            #expect(broken == broken.sorted())
+            #expect(!kinds[firstBreak...].contains(.bind))
+        }
+        #expect(beforeDrain.count <= kinds.count)
+    }
+
+    @Test func `adds real servers in the same order on every node`() throws {
+        let servers = [realServer(3), realServer(1), realServer(2)]
+        let desired = NodeState(virtualServers: [VirtualServer(identity(), realServers: servers)], hasDevice: true)
+        let added = plan(NodeState(hasDevice: true), desired).operations.compactMap { operation -> AddressPort? in
+            if case .addRealServer(_, let server) = operation { server.location } else { nil }
+        }
+        #expect(added == servers.map(\.location).sorted())
+    }
+
+    @Test func `replaces a set that is too small by a larger one in one step`() throws {
+        var desired = AddressSet(AddressSet.Name("KUBE-A"), kind: .hashIPPort, family: .ipv4, capacity: 4)
+        for port in 1...9 as ClosedRange<UInt16> {
+            desired.members.updateValue(nil, forKey: .addressPort(AddressPort(address("10.96.0.1"), port), .tcp))
+        }
+        let observed = AddressSet(desired.name, kind: .hashIPPort, family: .ipv4, capacity: 8)
+        let operations = plan(NodeState(hasDevice: true, sets: [observed]), NodeState(hasDevice: true, sets: [desired])).operations
+        guard case .replaceSet(let set)? = operations.first, operations.count == 1 else {
+            Issue.record("\(operations)")
+            return
+        }
+        #expect(set.capacity == 16)
+        #expect(set.members.count == 9)
+    }
+}
+
+@Suite struct `Draining` {
+    private let desired = NodeState(virtualServers: [VirtualServer(identity())], hasDevice: true)
+
+    private func observed(_ server: RealServer, _ transport: Transport = .tcp) -> NodeState {
+        NodeState(virtualServers: [VirtualServer(identity("10.96.0.1", transport), realServers: [server])], hasDevice: true)
+    }
+
+    @Test func `begins with weight 0, whatever the connections`() throws {
+        for connections in [nil, RealServer.Connections(active: 0, inactive: 0), RealServer.Connections(active: 9, inactive: 0)] {
+            let plan = plan(observed(realServer(1, connections: connections)), desired, at: .seconds(5))
+            guard case .editRealServer(_, let drained)? = plan.operations.first, plan.operations.count == 1 else {
+                Issue.record("\(plan.operations)")
+                return
+            }
+            #expect(drained.weight == 0 && drained.drainingSince == .seconds(5) && drained.connections == nil)
+            #expect(plan.draining == [identity()])
+        }
+    }
+
+    @Test func `waits for counts that were read after the weight was 0`() {
+        let plan = plan(observed(realServer(1, weight: 0, connections: nil, since: start)), desired)
+        #expect(plan.isEmpty && plan.draining == [identity()])
+    }
+
+    @Test func `waits while there are connections, inactive ones too`() {
+        for connections in [RealServer.Connections(active: 1, inactive: 0), RealServer.Connections(active: 0, inactive: 1)] {
+            #expect(plan(observed(realServer(1, weight: 0, connections: connections, since: start)), desired, at: .seconds(899)).isEmpty)
+        }
+    }
+
+    @Test func `ends when the last connection has`() {
+        let idle = RealServer.Connections(active: 0, inactive: 0, persistent: 7)
+        let operations = plan(observed(realServer(1, weight: 0, connections: idle, since: start)), desired).operations
+        #expect(operations == [.deleteRealServer(identity(), realServer(1).location)])
+    }
+
+    @Test func `ends at its deadline`() {
+        let busy = RealServer.Connections(active: 4, inactive: 0)
+        let operations = plan(observed(realServer(1, weight: 0, connections: busy, since: start)), desired, at: .seconds(900)).operations
+        #expect(operations == [.deleteRealServer(identity(), realServer(1).location)])
+    }
+
+    @Test(arguments: [Transport.udp, .sctp]) func `is not for protocols whose flows have no end`(transport: Transport) {
+        let busy = RealServer.Connections(active: 4, inactive: 4)
+        let desired = NodeState(virtualServers: [VirtualServer(identity("10.96.0.1", transport))], hasDevice: true)
+        let operations = plan(observed(realServer(1, connections: busy), transport), desired).operations
+        #expect(operations == [.deleteRealServer(identity("10.96.0.1", transport), realServer(1).location)])
+    }
+
+    @Test func `is over in one step for an endpoint that returns: its weight comes back in place`() {
+        let wanted = NodeState(virtualServers: [VirtualServer(identity(), realServers: [realServer(1)])], hasDevice: true)
+        let busy = RealServer.Connections(active: 4, inactive: 0)
+        let operations = plan(observed(realServer(1, weight: 0, connections: busy, since: start)), wanted).operations
+        #expect(operations == [.editRealServer(identity(), realServer(1))])
+    }
+}
+
+@Suite struct `Removing everything` {
+    @Test(arguments: 0..<100 as Range<UInt64>) func `leaves nothing`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let observed = NodeState.random(using: &generator, isObserved: true)
+        let left = applying(Plan(removing: observed), to: observed)
+        #expect(left == NodeState())
+    }
+}
