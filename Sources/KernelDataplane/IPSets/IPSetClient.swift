@@ -1,0 +1,102 @@
+internal import CNetlink
+internal import Model
+internal import Netlink
+internal import SystemPackage
+
+/// The kernel's ipsets, by nfnetlink.
+struct IPSetClient: ~Copyable {
+    let socket: NetlinkSocket
+    /// The newest revision of each type that this kernel has.
+    private let revisions: [AddressSet.Kind: UInt8]
+
+    /// Opens a socket and asks for the set types, which loads their modules.
+    init() throws(DataplaneError) {
+        do {
+            let socket = try NetlinkSocket.open(.netfilter)
+            var revisions: [AddressSet.Kind: UInt8] = [:]
+            for kind in AddressSet.Kind.allCases { revisions[kind] = try IPSetClient.revision(of: kind, socket) }
+            self.revisions = revisions
+            self.socket = socket
+        } catch {
+            throw DataplaneError("ipset", error)
+        }
+    }
+
+    private static func revision(of kind: AddressSet.Kind, _ socket: borrowing NetlinkSocket) throws(NetlinkError) -> UInt8 {
+        do throws(NetlinkError) {
+            let replies = try socket.request(try IPSetMessages.getType(kind, .ipv4))
+            let revision = replies.lazy.flatMap { NetlinkAttributes($0.payload.dropFirst(4)) }.first {
+                $0.type == UInt16(IPSET_ATTR_REVISION)
+            }?.u8
+            guard let revision else { throw NetlinkError(.malformed) }
+            return revision
+        } catch {
+            throw NetlinkError(
+                error.code,
+                detail: "set type \(kind.rawValue): load the modules ip_set and ip_set_\(kind.moduleSuffix)")
+        }
+    }
+
+    func create(_ set: AddressSet, named name: AddressSet.Name? = nil) throws(NetlinkError) -> NetlinkMessage {
+        try IPSetMessages.create(set, named: name, revision: revisions[set.kind] ?? 0)
+    }
+
+    /// A set with its members; nil where there is none of this name.
+    ///
+    /// - Parameter expected: taken for what cannot be read off the kernel: members of a type that this program does not make.
+    borrowing func set(_ expected: AddressSet) throws(DataplaneError) -> AddressSet? {
+        do throws(NetlinkError) {
+            var kind: AddressSet.Kind?
+            var found = expected
+            found.members = [:]
+            for reply in try socket.request(try IPSetMessages.list(expected.name)) {
+                let listing = IPSetListing(reply, kind: kind)
+                if let typeName = listing.typeName {
+                    kind = AddressSet.Kind(rawValue: typeName)
+                    guard let kind else {
+                        throw NetlinkError(
+                            .malformed,
+                            detail: "it is of type \(typeName), not \(expected.kind.rawValue): destroy it (ipset destroy \(expected.name))")
+                    }
+                    found.kind = kind
+                    found.family = listing.family ?? expected.family
+                    found.capacity = listing.capacity ?? expected.capacity
+                }
+                for member in listing.members { found.members.updateValue(nil, forKey: member) }
+            }
+            return found
+        } catch  where error.code == .kernel(.noSuchFileOrDirectory) {
+            return nil
+        } catch {
+            throw DataplaneError("ipset list \(expected.name)", error)
+        }
+    }
+
+    /// Makes a set beside the one of its name, fills it, and lets the two change places.
+    borrowing func replace(_ set: AddressSet) throws(DataplaneError) {
+        let temporary = AddressSet.Name("kube-ipvs-proxy-swap")
+        do throws(NetlinkError) {
+            var clearing = NetlinkBatch()
+            try clearing.add(try IPSetMessages.destroy(temporary))
+            // What a replacement that was cut short left behind; usually nothing.
+            _ = socket.execute(clearing)
+
+            var filling = NetlinkBatch()
+            try filling.add(try create(set, named: temporary))
+            for member in set.members.keys { try filling.add(try IPSetMessages.add(member, to: temporary)) }
+            try filling.add(try IPSetMessages.swap(set.name, with: temporary))
+            try filling.add(try IPSetMessages.destroy(temporary))
+            if let failure = socket.execute(filling).min(by: { $0.key < $1.key })?.value {
+                _ = socket.execute(clearing)
+                throw failure
+            }
+        } catch {
+            throw DataplaneError("ipset swap \(set.name)", error)
+        }
+    }
+}
+
+extension AddressSet.Kind {
+    /// What follows `ip_set_` in the name of the kernel module.
+    var moduleSuffix: String { String(rawValue.filter { $0 != "," }.map { $0 == ":" ? "_" : $0 }) }
+}

@@ -1,0 +1,114 @@
+internal import CNetlink
+internal import Glibc
+internal import Model
+internal import Netlink
+
+/// Requests to nfnetlink's subsystem ipset (`linux/netfilter/ipset/ip_set.h`, net/netfilter/ipset/ip_set_core.c).
+///
+/// Without `NLM_F_EXCL`, making a set or member that is there and deleting a member that is not are no errors.
+enum IPSetMessages {
+    private static func message(_ command: ipset_cmd, flags: Int32 = 0, capacity: Int = 256) throws(NetlinkError) -> NetlinkMessage {
+        var message = try NetlinkMessage(
+            type: UInt16(NFNL_SUBSYS_IPSET) << 8 | UInt16(command.rawValue), flags: UInt16(flags), capacity: capacity)
+        message.putHeader(nfgenmsg(nfgen_family: UInt8(AF_INET), version: UInt8(NFNETLINK_V0), res_id: 0))
+        // The oldest protocol that has all we need; newer kernels take it too.
+        message.put(Int(IPSET_ATTR_PROTOCOL), u8: UInt8(IPSET_PROTOCOL_MIN))
+        return message
+    }
+
+    /// Which revisions of a type the kernel has; loads the module.
+    static func getType(_ kind: AddressSet.Kind, _ family: IPFamily) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(IPSET_CMD_TYPE, flags: NLM_F_ACK)
+        message.put(Int(IPSET_ATTR_TYPENAME), string: kind.rawValue)
+        message.put(Int(IPSET_ATTR_FAMILY), u8: familyNumber(kind, family))
+        return message
+    }
+
+    /// `ipset create`.
+    static func create(_ set: AddressSet, named name: AddressSet.Name? = nil, revision: UInt8) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(IPSET_CMD_CREATE, flags: NLM_F_CREATE)
+        message.put(Int(IPSET_ATTR_SETNAME), string: (name ?? set.name).text)
+        message.put(Int(IPSET_ATTR_TYPENAME), string: set.kind.rawValue)
+        message.put(Int(IPSET_ATTR_REVISION), u8: revision)
+        message.put(Int(IPSET_ATTR_FAMILY), u8: familyNumber(set.kind, set.family))
+        message.nest(Int(IPSET_ATTR_DATA)) { message in
+            if set.kind == .bitmapPort {
+                message.put(Int(IPSET_ATTR_PORT), networkU16: 0, marked: true)
+                message.put(Int(IPSET_ATTR_PORT_TO), networkU16: .max, marked: true)
+            } else {
+                message.put(Int(IPSET_ATTR_HASHSIZE), networkU32: 1024, marked: true)
+                message.put(Int(IPSET_ATTR_MAXELEM), networkU32: set.capacity, marked: true)
+            }
+        }
+        return message
+    }
+
+    private static func familyNumber(_ kind: AddressSet.Kind, _ family: IPFamily) -> UInt8 {
+        kind == .bitmapPort ? UInt8(AF_UNSPEC) : UInt8(family.number)
+    }
+
+    /// `ipset destroy`; fails with ENOENT where there is none.
+    static func destroy(_ name: AddressSet.Name) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(IPSET_CMD_DESTROY)
+        message.put(Int(IPSET_ATTR_SETNAME), string: name.text)
+        return message
+    }
+
+    /// `ipset swap`: the names change places.
+    static func swap(_ name: AddressSet.Name, with other: AddressSet.Name) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(IPSET_CMD_SWAP)
+        message.put(Int(IPSET_ATTR_SETNAME), string: name.text)
+        message.put(Int(IPSET_ATTR_TYPENAME), string: other.text)
+        return message
+    }
+
+    /// `ipset list NAME`; fails with ENOENT where there is none.
+    static func list(_ name: AddressSet.Name) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(IPSET_CMD_LIST, flags: NLM_F_DUMP)
+        message.put(Int(IPSET_ATTR_SETNAME), string: name.text)
+        return message
+    }
+
+    static func add(_ member: AddressSet.Member, to name: AddressSet.Name) throws(NetlinkError) -> NetlinkMessage {
+        try change(IPSET_CMD_ADD, member, name)
+    }
+
+    static func delete(_ member: AddressSet.Member, from name: AddressSet.Name) throws(NetlinkError) -> NetlinkMessage {
+        try change(IPSET_CMD_DEL, member, name)
+    }
+
+    private static func change(_ command: ipset_cmd, _ member: AddressSet.Member, _ name: AddressSet.Name) throws(NetlinkError)
+        -> NetlinkMessage
+    {
+        var message = try message(command)
+        message.put(Int(IPSET_ATTR_SETNAME), string: name.text)
+        message.nest(Int(IPSET_ATTR_DATA)) { put(member, &$0) }
+        return message
+    }
+
+    private static func put(_ member: AddressSet.Member, _ message: inout NetlinkMessage) {
+        switch member {
+        case .port(let port): message.put(Int(IPSET_ATTR_PORT), networkU16: port, marked: true)
+        case .address(let address): put(address, as: Int(IPSET_ATTR_IP), &message)
+        case .addressPort(let location, let transport): put(location, transport, &message)
+        case .addressPortAddress(let location, let transport, let source):
+            put(location, transport, &message)
+            put(source, as: Int(IPSET_ATTR_IP2), &message)
+        case .addressPortNet(let location, let transport, let net):
+            put(location, transport, &message)
+            put(net.address, as: Int(IPSET_ATTR_IP2), &message)
+            message.put(Int(IPSET_ATTR_CIDR2), u8: UInt8(net.prefixLength))
+        }
+    }
+
+    private static func put(_ location: AddressPort, _ transport: Transport, _ message: inout NetlinkMessage) {
+        put(location.address, as: Int(IPSET_ATTR_IP), &message)
+        message.put(Int(IPSET_ATTR_PORT), networkU16: location.port, marked: true)
+        message.put(Int(IPSET_ATTR_PROTO), u8: transport.number)
+    }
+
+    private static func put(_ address: IPAddress, as attribute: Int, _ message: inout NetlinkMessage) {
+        let inner = address.family == .ipv4 ? Int(IPSET_ATTR_IPADDR_IPV4) : Int(IPSET_ATTR_IPADDR_IPV6)
+        message.nest(attribute) { $0.put(inner | Int(NLA_F_NET_BYTEORDER), bytes: address.bytes) }
+    }
+}

@@ -1,0 +1,122 @@
+public import Model
+
+/// The programs that hold the rules of this node.
+///
+/// Two generations of iptables write into two different places of the kernel, and rules in the wrong one do nothing: all programs of a node must use the same.
+public struct IPTables: Sendable {
+    public enum Backend: String, Sendable, CaseIterable {
+        case legacy, nft
+    }
+
+    public let backend: Backend
+    /// Families whose `nat` table works.
+    public let families: Set<IPFamily>
+    /// Whether MASQUERADE takes `--random-fully` (iptables 1.6.2 and later).
+    public let hasRandomFully: Bool
+    /// The name that the programs begin with: `iptables` or `iptables-legacy`, `ip6tables`…
+    private let prefixes: [IPFamily: String]
+
+    /// Chains that the kubelet puts into the place it uses, so that others can follow (KEP-3178).
+    private static let hints = [":KUBE-IPTABLES-HINT ", ":KUBE-KUBELET-CANARY "]
+
+    /// Seconds to wait for another program's lock.
+    private static let lockWait = "5"
+
+    // MARK: Finding the right programs
+
+    /// - Parameters:
+    ///   - choice: nil finds out: where the kubelet left its hint, else where a node proxy's rules are, else what the plain name stands for, else whichever works.
+    ///   - trying: whether to see if the kernel takes a rule, by a chain that is made and removed in one transaction; without it, only that the programs run.
+    public static func detect(_ choice: Backend?, trying: Bool = true) async throws(DataplaneError) -> IPTables {
+        var refusals: [String] = []
+        for backend in await order(choice) {
+            switch try await probe(backend, trying: trying) {
+            case .success(let found): return found
+            case .failure(let error): refusals.append("\(backend.rawValue): \(error.reason)")
+            }
+        }
+        throw DataplaneError(
+            "iptables",
+            "no working nat table (\(refusals.joined(separator: "; "))): install iptables (apt-get install iptables), run as root, and have the kernel modules iptable_nat or nft_chain_nat"
+        )
+    }
+
+    private static func order(_ choice: Backend?) async -> [Backend] {
+        if let choice { return [choice] }
+        var saved: [Backend: String] = [:]
+        for backend in Backend.allCases {
+            // A program that is not there has no rules: the probe that follows says so if it matters.
+            saved[backend] = try? await Command.run("iptables-\(backend.rawValue)-save", []).output
+        }
+        for signs in [hints, [":KUBE-POSTROUTING "]] {
+            for backend in [Backend.nft, .legacy] where signs.contains(where: { saved[backend]?.contains($0) == true }) {
+                return [backend] + Backend.allCases.filter { $0 != backend }
+            }
+        }
+        return await backendOfPlainName() == .legacy ? [.legacy, .nft] : [.nft, .legacy]
+    }
+
+    private static func backendOfPlainName() async -> Backend? {
+        guard let version = try? await Command.run("iptables", ["--version"]), version.succeeded else { return nil }
+        return version.output.contains("nf_tables") ? .nft : .legacy
+    }
+
+    private static func probe(_ backend: Backend, trying: Bool) async throws(DataplaneError) -> Result<IPTables, DataplaneError> {
+        var prefixes: [IPFamily: String] = [:]
+        var complaint = "not found"
+        for family in IPFamily.allCases {
+            for prefix in await names(family, backend) {
+                guard let attempt = try? await (trying ? tryRule(prefix) : Command.run(prefix, ["--version"])) else { continue }
+                if attempt.succeeded {
+                    prefixes[family] = prefix
+                    break
+                }
+                if family == .ipv4 { complaint = attempt.complaint }
+            }
+        }
+        guard let prefix = prefixes.values.first else { return .failure(DataplaneError("iptables", complaint)) }
+        let version = try await Command.run(prefix, ["--version"]).output
+        return .success(
+            IPTables(backend: backend, families: Set(prefixes.keys), hasRandomFully: isAtLeast1_6_2(version), prefixes: prefixes))
+    }
+
+    /// Listing proves nothing: a kernel without the tables has an empty list.
+    private static func tryRule(_ prefix: String) async throws(DataplaneError) -> Command.Result {
+        let chain = "KUBE-IPVS-PROXY-PROBE"
+        return try await Command.run(
+            "\(prefix)-restore", ["-w", lockWait, "--noflush"], input: "*nat\n:\(chain) - [0:0]\n-X \(chain)\nCOMMIT\n")
+    }
+
+    /// The name that says the backend first; some distributions have only the plain one.
+    private static func names(_ family: IPFamily, _ backend: Backend) async -> [String] {
+        let plain = family == .ipv4 ? "iptables" : "ip6tables"
+        let plainFits = await backendOfPlainName() == backend
+        return ["\(plain)-\(backend.rawValue)"] + (plainFits ? [plain] : [])
+    }
+
+    /// From `iptables v1.8.9 (legacy)`.
+    static func isAtLeast1_6_2(_ version: String) -> Bool {
+        let numbers = version.drop { $0 != "v" }.dropFirst().prefix { $0.isNumber || $0 == "." }.split(separator: ".").compactMap {
+            Int($0)
+        }
+        return !numbers.isEmpty && !numbers.lexicographicallyPrecedes([1, 6, 2])
+    }
+
+    // MARK: Using them
+
+    /// Our chains and jumps of a family, as the kernel holds them.
+    func rules(catalogue: Rules) async throws(DataplaneError) -> Rules {
+        guard let prefix = prefixes[catalogue.family] else { return Rules(catalogue.family) }
+        let listing = try await Command.run("\(prefix)-save", [])
+        guard listing.succeeded else { throw DataplaneError("\(prefix)-save", listing.complaint) }
+        return RulesText.parse(listing.output, catalogue: catalogue)
+    }
+
+    func restore(_ text: String, _ family: IPFamily) async throws(DataplaneError) {
+        guard let prefix = prefixes[family] else {
+            throw DataplaneError("iptables", "there is no working nat table for \(family.rawValue)")
+        }
+        let result = try await Command.run("\(prefix)-restore", ["-w", IPTables.lockWait, "--noflush", "--counters"], input: text)
+        guard result.succeeded else { throw DataplaneError("\(prefix)-restore", result.complaint) }
+    }
+}

@@ -1,0 +1,69 @@
+internal import Model
+
+/// The text that `iptables-restore` takes and `iptables-save` gives.
+enum RulesText {
+    /// Gives every chain its rules and inserts jumps at the top of theirs: one transaction a table, nothing else is touched.
+    static func restore(_ rules: Rules, missingJumps: [Rules.Jump]) -> String {
+        tables(of: rules).map { table in
+            var lines = ["*\(table.rawValue)"]
+            let chains = rules.chains.keys.filter { $0.table == table }.sorted()
+            // Declaring a chain makes or empties it.
+            lines += chains.map { ":\($0.name) - [0:0]" }
+            for chain in chains { lines += (rules.chains[chain] ?? []).map { "-A \(chain.name) \($0)" } }
+            lines += missingJumps.filter { $0.table == table }.map { "-I \($0.from) \($0.specification)" }
+            return (lines + ["COMMIT"]).joined(separator: "\n") + "\n"
+        }.joined()
+    }
+
+    /// Takes jumps and chains away.
+    static func remove(_ rules: Rules) -> String {
+        tables(of: rules).map { table in
+            let chains = rules.chains.keys.filter { $0.table == table }.sorted()
+            var lines = ["*\(table.rawValue)"]
+            lines += chains.map { ":\($0.name) - [0:0]" }
+            lines += rules.jumps.filter { $0.table == table }.map { "-D \($0.from) \($0.specification)" }
+            lines += chains.map { "-X \($0.name)" }
+            return (lines + ["COMMIT"]).joined(separator: "\n") + "\n"
+        }.joined()
+    }
+
+    private static func tables(of rules: Rules) -> [Rules.Table] {
+        Rules.Table.allCases.filter { table in
+            rules.chains.keys.contains { $0.table == table } || rules.jumps.contains { $0.table == table }
+        }
+    }
+
+    /// Finds our chains and jumps in what `iptables-save` printed.
+    ///
+    /// - Parameter catalogue: which chains and jumps are ours; everything else is passed over.
+    static func parse(_ saved: String, catalogue: Rules) -> Rules {
+        var found = Rules(catalogue.family)
+        var table: Rules.Table?
+        for line in saved.split(separator: "\n") {
+            switch line.first {
+            case "*":
+                table = Rules.Table(rawValue: String(line.dropFirst()))
+            case ":":
+                guard let table, let name = line.dropFirst().split(separator: " ").first else { continue }
+                let chain = Rules.Chain(table, String(name))
+                if catalogue.chains[chain] != nil { found.chains[chain] = found.chains[chain] ?? [] }
+            case "-":
+                guard let table else { continue }
+                parseRule(line, table, catalogue, &found)
+            default: continue
+            }
+        }
+        return found
+    }
+
+    private static func parseRule(_ line: Substring, _ table: Rules.Table, _ catalogue: Rules, _ found: inout Rules) {
+        let words = line.split(separator: " ", maxSplits: 2)
+        guard words.count == 3, words[0] == "-A" else { return }
+        let chain = Rules.Chain(table, String(words[1]))
+        if found.chains[chain] != nil {
+            found.chains[chain]?.append(String(words[2]))
+        } else if let jump = catalogue.jumps.first(where: { $0.table == table && $0.from == words[1] && $0.specification == words[2] }) {
+            if !found.jumps.contains(jump) { found.jumps.append(jump) }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+public import Model
+internal import Netlink
+internal import SystemPackage
+
+/// The kernel's IPVS table, by its generic netlink family.
+public struct IPVSClient: ~Copyable {
+    let socket: NetlinkSocket
+    let messages: IPVSMessages
+
+    /// Opens a socket and finds the family.
+    ///
+    /// Fails with a sentence that says what to do where this kernel has no IPVS.
+    public init() throws(DataplaneError) {
+        do {
+            let socket = try NetlinkSocket.open(.generic)
+            messages = IPVSMessages(family: try socket.resolveFamily("IPVS"))
+            self.socket = socket
+        } catch  where error.code == .kernel(.noSuchFileOrDirectory) {
+            throw DataplaneError(
+                "IPVS",
+                "this kernel has no IPVS: load the module ip_vs (modprobe ip_vs; it is part of the distribution's kernel modules package)")
+        } catch {
+            throw DataplaneError("IPVS", error)
+        }
+    }
+
+    public borrowing func info() throws(DataplaneError) -> IPVSInfo {
+        let replies = try call("IPVS GET_INFO") { messages throws(NetlinkError) in try messages.getInfo() }
+        guard let info = replies.first.flatMap(IPVSInfo.init) else { throw DataplaneError("IPVS GET_INFO", "no answer") }
+        return info
+    }
+
+    public borrowing func timeouts() throws(DataplaneError) -> IPVSTimeouts {
+        let replies = try call("IPVS GET_CONFIG") { messages throws(NetlinkError) in try messages.getConfig() }
+        guard let reply = replies.first else { throw DataplaneError("IPVS GET_CONFIG", "no answer") }
+        return IPVSTimeouts(reply)
+    }
+
+    /// Every virtual server with its real servers.
+    public borrowing func services() throws(DataplaneError) -> [IPVSService] {
+        let replies = try call("IPVS GET_SERVICE") { messages throws(NetlinkError) in try messages.dumpServices() }
+        var services: [IPVSService] = []
+        services.reserveCapacity(replies.count)
+        for reply in replies {
+            guard var service = IPVSService(reply) else {
+                throw DataplaneError("IPVS GET_SERVICE", "an answer without the mandatory attributes")
+            }
+            service.destinations = try destinations(of: service.key)
+            services.append(service)
+        }
+        return services
+    }
+
+    /// One virtual server with its real servers; nil where there is none.
+    borrowing func service(_ identity: VirtualServer.Identity) throws(DataplaneError) -> IPVSService? {
+        let request = "IPVS GET_SERVICE \(identity)"
+        do throws(NetlinkError) {
+            let replies = try socket.request(try messages.getService(identity))
+            guard var service = replies.first.flatMap({ IPVSService($0) }) else { throw NetlinkError(.malformed) }
+            do throws(DataplaneError) {
+                service.destinations = try destinations(of: service.key)
+            } catch {
+                throw NetlinkError(.malformed, detail: error.description)
+            }
+            return service
+        } catch  where error.code == .kernel(.noSuchProcess) {
+            return nil
+        } catch {
+            throw DataplaneError(request, error)
+        }
+    }
+
+    private borrowing func destinations(of key: IPVSService.Key) throws(DataplaneError) -> [IPVSDestination] {
+        let replies = try call("IPVS GET_DEST \(key)") { messages throws(NetlinkError) in try messages.dumpDestinations(of: key) }
+        let family =
+            switch key {
+            case .address(_, let location): location.address.family
+            case .firewallMark(_, let family): family
+            }
+        return try replies.map { reply throws(DataplaneError) in
+            guard let destination = IPVSDestination(reply, serviceFamily: family) else {
+                throw DataplaneError("IPVS GET_DEST \(key)", "an answer without the mandatory attributes")
+            }
+            return destination
+        }
+    }
+
+    private borrowing func call(
+        _ request: @autoclosure () -> String, _ message: (IPVSMessages) throws(NetlinkError) -> NetlinkMessage
+    ) throws(DataplaneError) -> [NetlinkReply] {
+        do {
+            return try socket.request(try message(messages))
+        } catch {
+            throw DataplaneError(request(), error)
+        }
+    }
+
+    /// Whether this kernel has a scheduler: a virtual server on a documentation address (RFC 5737) is made with it and taken away.
+    ///
+    /// Making it has the kernel load `ip_vs_<name>`. Fails where it could not be tried.
+    public borrowing func hasScheduler(_ scheduler: Scheduler) throws(DataplaneError) -> Bool {
+        let identity = VirtualServer.Identity(.tcp, AddressPort(IPAddress(v4: 0xC633_6400), 20000))
+        let request = "IPVS NEW_SERVICE \(identity) with scheduler \(scheduler)"
+        let failure = try execute(request) { messages throws(NetlinkError) in
+            try messages.newService(VirtualServer(identity, scheduler: scheduler))
+        }
+        if failure?.code == .kernel(.noSuchFileOrDirectory) { return false }
+        // One that was left behind by a probe that died is taken away all the same.
+        if let failure, failure.code != .kernel(.fileExists) { throw DataplaneError(request, failure) }
+        if let failure = try execute(request, { messages throws(NetlinkError) in try messages.deleteService(identity) }) {
+            throw DataplaneError("IPVS DEL_SERVICE \(identity)", failure)
+        }
+        return true
+    }
+
+    /// Sets how long idle connections are kept.
+    public borrowing func setTimeouts(_ timeouts: IPVSTimeouts) throws(DataplaneError) {
+        if let failure = try execute("IPVS SET_CONFIG", { messages throws(NetlinkError) in try messages.setConfig(timeouts) }) {
+            throw DataplaneError("IPVS SET_CONFIG", failure)
+        }
+    }
+
+    private borrowing func execute(
+        _ request: String, _ message: (IPVSMessages) throws(NetlinkError) -> NetlinkMessage
+    ) throws(DataplaneError) -> NetlinkError? {
+        var batch = NetlinkBatch()
+        do {
+            try batch.add(try message(messages))
+        } catch {
+            throw DataplaneError(request, error)
+        }
+        return socket.execute(batch)[0]
+    }
+}
+
+extension IPVSService.Key: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .address(let number, let location):
+            "\(location)/\(UInt8(exactly: number).flatMap(Transport.init(number:))?.rawValue ?? "\(number)")"
+        case .firewallMark(let mark, let family): "FWM \(mark) \(family.rawValue)"
+        }
+    }
+}

@@ -1,0 +1,167 @@
+internal import CNetlink
+internal import Glibc
+internal import Model
+internal import Netlink
+
+/// Requests to the generic netlink family `IPVS` (`linux/ip_vs.h`, net/netfilter/ipvs/ip_vs_ctl.c).
+///
+/// A virtual server is named by family, protocol, address and port; making or changing one takes all of its settings.
+struct IPVSMessages {
+    /// The number of the family, as resolved.
+    let family: UInt16
+
+    /// Set by the kernel on every virtual server in its table (`IP_VS_SVC_F_HASHED`).
+    static let hashedFlag: UInt32 = 0x2
+
+    private func message(_ command: Int, flags: Int32 = 0) throws(NetlinkError) -> NetlinkMessage {
+        var message = try NetlinkMessage(type: family, flags: UInt16(flags))
+        message.putHeader(genlmsghdr(cmd: UInt8(command), version: UInt8(IPVS_GENL_VERSION), reserved: 0))
+        return message
+    }
+
+    // MARK: Virtual servers
+
+    /// `ipvsadm -A`; fails with EEXIST where there is one, ENOENT where the scheduler is missing.
+    func newService(_ server: VirtualServer) throws(NetlinkError) -> NetlinkMessage {
+        try service(Int(IPVS_CMD_NEW_SERVICE), server)
+    }
+
+    /// `ipvsadm -E`; fails with ESRCH where there is none.
+    func setService(_ server: VirtualServer) throws(NetlinkError) -> NetlinkMessage {
+        try service(Int(IPVS_CMD_SET_SERVICE), server)
+    }
+
+    private func service(_ command: Int, _ server: VirtualServer) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(command)
+        message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { message in
+            IPVSMessages.putKey(server.identity, &message)
+            message.put(Int(IPVS_SVC_ATTR_SCHED_NAME), string: server.scheduler.name)
+            IPVSMessages.putFlags(server.flags.rawValue, &message)
+            message.put(Int(IPVS_SVC_ATTR_TIMEOUT), u32: server.timeout)
+            // One client, one persistence entry: a host mask for IPv4, a prefix length for IPv6.
+            message.put(Int(IPVS_SVC_ATTR_NETMASK), u32: server.identity.family == .ipv4 ? .max : 128)
+        }
+        return message
+    }
+
+    /// `ipvsadm -D`; fails with ESRCH where there is none.
+    func deleteService(_ identity: VirtualServer.Identity) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(Int(IPVS_CMD_DEL_SERVICE))
+        message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(identity, &$0) }
+        return message
+    }
+
+    /// One virtual server; fails with ESRCH where there is none.
+    func getService(_ identity: VirtualServer.Identity) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(Int(IPVS_CMD_GET_SERVICE), flags: NLM_F_ACK)
+        message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(identity, &$0) }
+        return message
+    }
+
+    func dumpServices() throws(NetlinkError) -> NetlinkMessage {
+        try message(Int(IPVS_CMD_GET_SERVICE), flags: NLM_F_DUMP)
+    }
+
+    private static func putKey(_ identity: VirtualServer.Identity, _ message: inout NetlinkMessage) {
+        message.put(Int(IPVS_SVC_ATTR_AF), u16: identity.family.number)
+        message.put(Int(IPVS_SVC_ATTR_PROTOCOL), u16: UInt16(identity.transport.number))
+        message.put(Int(IPVS_SVC_ATTR_ADDR), bytes: identity.location.address.bytes)
+        message.put(Int(IPVS_SVC_ATTR_PORT), networkU16: identity.location.port)
+    }
+
+    /// `struct ip_vs_flags`: the flags, and which of them the request speaks about.
+    private static func putFlags(_ flags: UInt32, _ message: inout NetlinkMessage) {
+        var bytes: [UInt8] = []
+        for number in [flags, UInt32.max] {
+            unsafe withUnsafeBytes(of: number) { unsafe bytes.append(contentsOf: $0) }
+        }
+        message.put(Int(IPVS_SVC_ATTR_FLAGS), bytes: bytes)
+    }
+
+    // MARK: Real servers
+
+    /// `ipvsadm -a`; fails with EEXIST where there is one, ESRCH where the virtual server is missing.
+    func newDestination(_ server: RealServer, of identity: VirtualServer.Identity) throws(NetlinkError) -> NetlinkMessage {
+        try destination(Int(IPVS_CMD_NEW_DEST), server, of: identity)
+    }
+
+    /// `ipvsadm -e`; fails with ENOENT where there is none, ESRCH where the virtual server is missing.
+    func setDestination(_ server: RealServer, of identity: VirtualServer.Identity) throws(NetlinkError) -> NetlinkMessage {
+        try destination(Int(IPVS_CMD_SET_DEST), server, of: identity)
+    }
+
+    private func destination(_ command: Int, _ server: RealServer, of identity: VirtualServer.Identity) throws(NetlinkError)
+        -> NetlinkMessage
+    {
+        var message = try message(command)
+        message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(identity, &$0) }
+        message.nest(Int(IPVS_CMD_ATTR_DEST)) { message in
+            IPVSMessages.putKey(server.location, &message)
+            message.put(Int(IPVS_DEST_ATTR_FWD_METHOD), u32: server.forwarding.rawValue)
+            message.put(Int(IPVS_DEST_ATTR_WEIGHT), u32: server.weight)
+            message.put(Int(IPVS_DEST_ATTR_U_THRESH), u32: server.upperThreshold)
+            message.put(Int(IPVS_DEST_ATTR_L_THRESH), u32: server.lowerThreshold)
+        }
+        return message
+    }
+
+    /// `ipvsadm -d`; fails with ENOENT where there is none, ESRCH where the virtual server is missing.
+    func deleteDestination(_ location: AddressPort, of identity: VirtualServer.Identity) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(Int(IPVS_CMD_DEL_DEST))
+        message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(identity, &$0) }
+        message.nest(Int(IPVS_CMD_ATTR_DEST)) { IPVSMessages.putKey(location, &$0) }
+        return message
+    }
+
+    /// The real servers of a virtual server; of one that does not exist the kernel says nothing at all.
+    func dumpDestinations(of key: IPVSService.Key) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(Int(IPVS_CMD_GET_DEST), flags: NLM_F_DUMP)
+        message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { message in
+            switch key {
+            case .firewallMark(let mark, let family):
+                message.put(Int(IPVS_SVC_ATTR_AF), u16: family.number)
+                message.put(Int(IPVS_SVC_ATTR_FWMARK), u32: mark)
+            case .address(let number, let location):
+                message.put(Int(IPVS_SVC_ATTR_AF), u16: location.address.family.number)
+                message.put(Int(IPVS_SVC_ATTR_PROTOCOL), u16: number)
+                message.put(Int(IPVS_SVC_ATTR_ADDR), bytes: location.address.bytes)
+                message.put(Int(IPVS_SVC_ATTR_PORT), networkU16: location.port)
+            }
+        }
+        return message
+    }
+
+    private static func putKey(_ location: AddressPort, _ message: inout NetlinkMessage) {
+        message.put(Int(IPVS_DEST_ATTR_ADDR), bytes: location.address.bytes)
+        message.put(Int(IPVS_DEST_ATTR_PORT), networkU16: location.port)
+        message.put(Int(IPVS_DEST_ATTR_ADDR_FAMILY), u16: location.address.family.number)
+    }
+
+    // MARK: The whole table
+
+    func getInfo() throws(NetlinkError) -> NetlinkMessage { try message(Int(IPVS_CMD_GET_INFO), flags: NLM_F_ACK) }
+
+    func getConfig() throws(NetlinkError) -> NetlinkMessage { try message(Int(IPVS_CMD_GET_CONFIG), flags: NLM_F_ACK) }
+
+    /// `ipvsadm --set`: seconds; 0 keeps a value as it is.
+    func setConfig(_ timeouts: IPVSTimeouts) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(Int(IPVS_CMD_SET_CONFIG))
+        message.put(Int(IPVS_CMD_ATTR_TIMEOUT_TCP), u32: timeouts.tcp)
+        message.put(Int(IPVS_CMD_ATTR_TIMEOUT_TCP_FIN), u32: timeouts.tcpFin)
+        message.put(Int(IPVS_CMD_ATTR_TIMEOUT_UDP), u32: timeouts.udp)
+        return message
+    }
+}
+
+/// How long the kernel keeps idle connections, in seconds; for the whole network namespace.
+public struct IPVSTimeouts: Hashable, Sendable {
+    public var tcp: UInt32
+    public var tcpFin: UInt32
+    public var udp: UInt32
+
+    public init(tcp: UInt32, tcpFin: UInt32, udp: UInt32) {
+        self.tcp = tcp
+        self.tcpFin = tcpFin
+        self.udp = udp
+    }
+}

@@ -1,0 +1,222 @@
+public import Model
+internal import Netlink
+public import Reconciler
+internal import SystemPackage
+
+/// The kernel of this node: IPVS, the dummy device, sets and rules, behind one door.
+///
+/// Everything runs on an executor of its own, one thing after the other. No program is started but iptables-save and iptables-restore.
+public actor KernelDataplane: Dataplane {
+    private let executor = KernelExecutor()
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
+
+    private let ipvs: IPVSClient
+    private let sets: IPSetClient
+    private let interfaces: InterfaceClient
+    private let iptables: IPTables
+    /// What is ours by name: the sets, chains and jumps of a cluster without Services.
+    private let catalogue: NodeState
+    /// How rules we restored look when they are printed, where that differs from how we wrote them.
+    private var printed: [IPFamily: (restored: Rules, saved: Rules)] = [:]
+
+    /// - Parameter catalogue: a state that holds every set, chain and jump of ours, whatever is in them.
+    public init(catalogue: NodeState, iptables: IPTables) throws(DataplaneError) {
+        self.catalogue = catalogue
+        self.iptables = iptables
+        ipvs = try IPVSClient()
+        sets = try IPSetClient()
+        interfaces = try InterfaceClient()
+    }
+
+    // MARK: Observing
+
+    public func observe(_ scope: Scope) async throws -> NodeState {
+        switch scope {
+        case .everything: try await observeEverything()
+        case .only(let selection): try await observe(selection)
+        }
+    }
+
+    private func observeEverything() async throws(DataplaneError) -> NodeState {
+        let device = try interfaces.device()
+        var state = NodeState(virtualServers: try ipvs.services().compactMap(\.virtualServer), hasDevice: device != nil)
+        if let device {
+            for address in try interfaces.addresses(on: device).on { state.addresses.updateValue(nil, forKey: address) }
+        }
+        for expected in catalogue.sets.values { state.sets[expected.name] = try sets.set(expected) }
+        for rules in catalogue.rules.values { state.rules[rules.family] = try await observedRules(rules) }
+        return state
+    }
+
+    private func observe(_ selection: Scope.Selection) async throws(DataplaneError) -> NodeState {
+        var state = NodeState(hasDevice: try interfaces.device() != nil)
+        for identity in selection.virtualServers {
+            state.virtualServers[identity] = try ipvs.service(identity)?.virtualServer
+        }
+        if !selection.addresses.isEmpty, let device = try interfaces.device() {
+            for address in try interfaces.addresses(on: device).on.intersection(selection.addresses) {
+                state.addresses.updateValue(nil, forKey: address)
+            }
+        }
+        for name in selection.members.keys {
+            guard let expected = catalogue.sets[name] else { continue }
+            state.sets[name] = try sets.set(expected)
+        }
+        for family in selection.rules {
+            guard let rules = catalogue.rules[family] else { continue }
+            state.rules[family] = try await observedRules(rules)
+        }
+        return state
+    }
+
+    private func observedRules(_ catalogue: Rules) async throws(DataplaneError) -> Rules {
+        let saved = try await iptables.rules(catalogue: catalogue)
+        guard let known = printed[catalogue.family], known.saved.chains == saved.chains else { return saved }
+        var rules = saved
+        rules.chains = known.restored.chains
+        return rules
+    }
+
+    public func nodeAddresses() async throws -> Set<IPAddress> {
+        try interfaces.addresses(on: try interfaces.device()).elsewhere
+    }
+
+    // MARK: Applying
+
+    public func apply(_ operations: [Operation]) async -> Report {
+        var report = Report()
+        var rest = operations[...]
+        while let first = rest.first {
+            let layer = first.layer
+            let run = first.standsAlone ? rest.prefix(1) : rest.prefix { $0.layer == layer && !$0.standsAlone }
+            rest = rest.dropFirst(run.count)
+            switch layer {
+            case .ipvs: applyBatch(run, through: ipvs.socket, &report)
+            case .sets: applySets(run, &report)
+            case .interfaces: applyInterfaces(run, &report)
+            case .rules: for operation in run { await applyRules(operation, &report) }
+            }
+        }
+        return report
+    }
+
+    /// Sends a message an operation, many at once.
+    private func applyBatch(
+        _ operations: ArraySlice<Operation>, device: UInt32 = 0, through socket: borrowing NetlinkSocket, _ report: inout Report
+    ) {
+        var batch = NetlinkBatch()
+        var sent: [Operation] = []
+        for operation in operations {
+            do throws(NetlinkError) {
+                guard let message = try message(for: operation, device: device) else { continue }
+                try batch.add(message)
+                sent.append(operation)
+            } catch {
+                report.failures.append(.init(operation, reason: error.description))
+            }
+        }
+        for (index, error) in socket.execute(batch).sorted(by: { $0.key < $1.key }) where !sent[index].isFulfilled(by: error) {
+            report.failures.append(.init(sent[index], reason: error.description))
+        }
+    }
+
+    private func message(for operation: Operation, device: UInt32) throws(NetlinkError) -> NetlinkMessage? {
+        switch operation {
+        case .addVirtualServer(let server): try ipvs.messages.newService(server)
+        case .editVirtualServer(let server): try ipvs.messages.setService(server)
+        case .deleteVirtualServer(let identity): try ipvs.messages.deleteService(identity)
+        case .addRealServer(let identity, let server): try ipvs.messages.newDestination(server, of: identity)
+        case .editRealServer(let identity, let server): try ipvs.messages.setDestination(server, of: identity)
+        case .deleteRealServer(let identity, let location): try ipvs.messages.deleteDestination(location, of: identity)
+        case .createSet(let set): try sets.create(set)
+        case .addMember(let name, let member, _): try IPSetMessages.add(member, to: name)
+        case .removeMember(let name, let member): try IPSetMessages.delete(member, from: name)
+        case .destroySet(let name): try IPSetMessages.destroy(name)
+        case .createDevice: try InterfaceMessages.newDummy(NodeState.deviceName)
+        case .deleteDevice: try InterfaceMessages.deleteLink(NodeState.deviceName)
+        case .bind(let address, _): try InterfaceMessages.newAddress(address, interface: device)
+        case .unbind(let address): try InterfaceMessages.deleteAddress(address, interface: device)
+        case .replaceSet, .restoreRules, .removeRules: nil
+        }
+    }
+
+    private func applySets(_ operations: ArraySlice<Operation>, _ report: inout Report) {
+        guard case .replaceSet(let set)? = operations.first else { return applyBatch(operations, through: sets.socket, &report) }
+        do {
+            try sets.replace(set)
+        } catch {
+            report.failures.append(.init(.replaceSet(set), reason: error.reason))
+        }
+    }
+
+    private func applyInterfaces(_ operations: ArraySlice<Operation>, _ report: inout Report) {
+        var device: UInt32 = 0
+        do throws(DataplaneError) {
+            if operations.contains(where: \.needsDevice) {
+                guard let found = try interfaces.device() else { throw DataplaneError("interface \(NodeState.deviceName)", "it is gone") }
+                device = found
+            }
+        } catch {
+            report.failures += operations.map { .init($0, reason: error.description) }
+            return
+        }
+        applyBatch(operations, device: device, through: interfaces.socket, &report)
+    }
+
+    private func applyRules(_ operation: Operation, _ report: inout Report) async {
+        do throws(DataplaneError) {
+            switch operation {
+            case .restoreRules(let rules, let missingJumps):
+                try await iptables.restore(RulesText.restore(rules, missingJumps: missingJumps), rules.family)
+                printed[rules.family] = (restored: rules, saved: try await iptables.rules(catalogue: rules))
+            case .removeRules(let rules):
+                try await iptables.restore(RulesText.remove(rules), rules.family)
+            default: break
+            }
+        } catch {
+            report.failures.append(.init(operation, reason: error.description))
+        }
+    }
+}
+
+extension Operation {
+    fileprivate enum Layer { case ipvs, sets, interfaces, rules }
+
+    fileprivate var layer: Layer {
+        switch self {
+        case .createSet, .replaceSet, .addMember, .removeMember, .destroySet: .sets
+        case .restoreRules, .removeRules: .rules
+        case .createDevice, .deleteDevice, .bind, .unbind: .interfaces
+        case .addVirtualServer, .editVirtualServer, .deleteVirtualServer, .addRealServer, .editRealServer, .deleteRealServer: .ipvs
+        }
+    }
+
+    /// Not part of a batch: what follows needs its result, or it is several requests.
+    fileprivate var standsAlone: Bool {
+        switch self {
+        case .replaceSet, .createDevice, .deleteDevice: true
+        default: false
+        }
+    }
+
+    fileprivate var needsDevice: Bool {
+        switch self {
+        case .bind, .unbind: true
+        default: false
+        }
+    }
+
+    /// Whether a refusal means that what was asked for is so already.
+    fileprivate func isFulfilled(by error: NetlinkError) -> Bool {
+        guard case .kernel(let errno) = error.code else { return false }
+        return switch self {
+        case .deleteVirtualServer: errno == .noSuchProcess
+        case .deleteRealServer: errno == .noSuchProcess || errno == .noSuchFileOrDirectory
+        case .bind, .createDevice: errno == .fileExists
+        case .unbind: errno == .addressNotAvailable
+        case .deleteDevice: errno == .operationNotSupportedByDevice
+        case .removeMember, .destroySet: errno == .noSuchFileOrDirectory
+        default: false
+        }
+    }
+}

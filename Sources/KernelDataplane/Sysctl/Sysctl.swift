@@ -1,0 +1,66 @@
+internal import SystemPackage
+
+/// A setting of the kernel under `/proc/sys`.
+struct Sysctl: Hashable {
+    /// As `sysctl` names it: `net.ipv4.vs.conntrack`.
+    let name: String
+
+    init(_ name: String) { self.name = name }
+
+    private var path: FilePath { FilePath("/proc/sys/" + String(name.map { $0 == "." ? "/" : $0 })) }
+
+    /// Nil where this kernel does not have it.
+    func read() throws(DataplaneError) -> String? {
+        do {
+            return try TextFile.read(path)?.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        } catch {
+            throw DataplaneError("sysctl \(name)", "cannot be read: \(error)")
+        }
+    }
+
+    func write(_ value: String) throws(DataplaneError) {
+        do {
+            try TextFile.write(value, to: path, options: [])
+        } catch {
+            throw DataplaneError(
+                "sysctl -w \(name)=\(value)",
+                "\(error): run as root with a writable /proc/sys, or set it on the node before (in /etc/sysctl.d)")
+        }
+    }
+}
+
+/// Small text files, whole.
+enum TextFile {
+    /// Nil where there is no such file.
+    static func read(_ path: FilePath) throws(Errno) -> String? {
+        do {
+            let file = try FileDescriptor.open(path, .readOnly)
+            return try file.closeAfter {
+                var bytes: [UInt8] = []
+                var chunk = [UInt8](repeating: 0, count: 4096)
+                while true {
+                    let count = try unsafe chunk.withUnsafeMutableBytes { try unsafe file.read(into: $0) }
+                    if count == 0 { break }
+                    bytes += chunk[..<count]
+                }
+                return String(decoding: bytes, as: UTF8.self)
+            }
+        } catch let error as Errno {
+            if error == .noSuchFileOrDirectory { return nil }
+            throw error
+        } catch {
+            throw Errno.ioError
+        }
+    }
+
+    static func write(_ text: String, to path: FilePath, options: FileDescriptor.OpenOptions) throws(Errno) {
+        do {
+            let file = try FileDescriptor.open(path, .writeOnly, options: options, permissions: [.ownerReadWrite])
+            try file.closeAfter { _ = try file.writeAll(text.utf8) }
+        } catch let error as Errno {
+            throw error
+        } catch {
+            throw Errno.ioError
+        }
+    }
+}

@@ -1,0 +1,64 @@
+internal import SystemPackage
+
+/// What settings were before this program changed them, kept where `cleanup` finds it.
+///
+/// A file in the form of sysctl.conf, so that a person can read it and `sysctl -p` can use it.
+struct SysctlRecord {
+    let path: FilePath
+
+    init(directory: String) { path = FilePath(directory).appending("sysctls-before.conf") }
+
+    func values() throws(DataplaneError) -> [(name: String, value: String)] {
+        let text: String?
+        do {
+            text = try TextFile.read(path)
+        } catch {
+            throw DataplaneError("\(path)", "cannot be read: \(error)")
+        }
+        return (text ?? "").split(separator: "\n").compactMap { line in
+            let parts = line.split(separator: "=", maxSplits: 1).map { $0.filter { !$0.isWhitespace || $0 == " " } }
+            guard parts.count == 2, !line.hasPrefix("#") else { return nil }
+            return (name: trimmed(parts[0]), value: trimmed(parts[1]))
+        }
+    }
+
+    private func trimmed(_ text: String) -> String {
+        String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    }
+
+    /// Notes a value, unless one is noted already: what a run before this one found is what was there first.
+    func note(_ sysctl: Sysctl, value: String) throws(DataplaneError) {
+        guard try !values().contains(where: { $0.name == sysctl.name }) else { return }
+        do {
+            try TextFile.write("\(sysctl.name) = \(value)\n", to: path, options: [.create, .append])
+        } catch {
+            throw DataplaneError("\(path)", "cannot be written: \(error)")
+        }
+    }
+
+    /// Puts every noted value back and forgets them.
+    ///
+    /// - Returns: what could not be put back.
+    func restore() throws(DataplaneError) -> [DataplaneError] {
+        var failures: [DataplaneError] = []
+        for (name, value) in try values() {
+            do throws(DataplaneError) {
+                let sysctl = Sysctl(name)
+                if let current = try sysctl.read(), current != value { try sysctl.write(value) }
+            } catch {
+                failures.append(error)
+            }
+        }
+        if failures.isEmpty { try forget() }
+        return failures
+    }
+
+    private func forget() throws(DataplaneError) {
+        guard try !values().isEmpty else { return }
+        do {
+            try TextFile.write("", to: path, options: [.truncate])
+        } catch {
+            throw DataplaneError("\(path)", "cannot be emptied: \(error)")
+        }
+    }
+}

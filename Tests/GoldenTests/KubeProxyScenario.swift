@@ -1,0 +1,49 @@
+import Foundation
+import Kubernetes
+import Logging
+import Model
+import Testing
+import Translation
+
+/// A folder of what kube-proxy 1.36 left in a kernel: `Tests/Fixtures/kube-proxy-1.36/<scenario>`.
+struct KubeProxyScenario: CustomTestStringConvertible {
+    let name: String
+    var testDescription: String { name }
+
+    private static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(
+        path: "Fixtures")
+    private static let golden = fixtures.appending(path: "kube-proxy-1.36")
+
+    private var folder: URL { KubeProxyScenario.golden.appending(path: name) }
+
+    /// What kube-proxy left, or what is to be there instead where we differ on purpose.
+    func text(_ file: String) throws -> String {
+        let intended = KubeProxyScenario.fixtures.appending(path: "intended-differences").appending(path: name).appending(path: file)
+        let isIntended = FileManager.default.fileExists(atPath: intended.path(percentEncoded: false))
+        return try String(contentsOf: isIntended ? intended : folder.appending(path: file), encoding: .utf8)
+    }
+
+    func lines(_ file: String) throws -> [String] { try text(file).split(separator: "\n").map(String.init) }
+
+    /// The flags kube-proxy was given besides those of all scenarios.
+    func arguments() throws -> [String: String] {
+        var flags: [String: String] = [:]
+        for word in try text("args").split(whereSeparator: \.isWhitespace) {
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            flags[String(parts[0])] = parts.count > 1 ? String(parts[1]) : "true"
+        }
+        return flags
+    }
+
+    /// The scenario's objects and those that all scenarios have.
+    func cluster() -> ClusterState {
+        var cluster = ClusterState()
+        for folder in [KubeProxyScenario.golden, folder] {
+            let directory = ManifestDirectory(
+                folder.path(percentEncoded: false), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            directory.load()
+            for change in directory.feed.take().changes { cluster.apply(change) }
+        }
+        return cluster
+    }
+}
