@@ -1,0 +1,68 @@
+public import Model
+public import Translation
+
+/// What the proxy is told to do: checked, typed, defaults filled in.
+public struct ProxyConfiguration: Hashable, Sendable {
+    /// Where iptables keeps its rules on this node.
+    public enum IPTablesChoice: String, Hashable, Sendable, CaseIterable { case auto, legacy, nft }
+
+    /// The name of this node's Node object.
+    public var nodeName: String
+    /// The directory that Services and endpoints are read from.
+    public var manifests: String?
+    public var scheduler: Scheduler
+    public var syncPeriod: Duration
+    public var minSyncPeriod: Duration
+    public var excludeCIDRs: [CIDR]
+    public var masqueradeAll: Bool
+    /// 0…31.
+    public var masqueradeBit: Int
+    public var nodePortAddresses: NodePortAddresses
+    public var localTraffic: LocalTraffic
+    /// How long a real server that is no longer wanted keeps its TCP connections.
+    public var drainTimeout: Duration
+    public var iptables: IPTablesChoice
+    /// Where cluster IPs are taken from for manifests that have none: one range, or one a family.
+    public var serviceClusterIPRanges: [CIDR]
+    public var stateDirectory: String
+
+    /// Checks every flag; fails with all that is wrong.
+    ///
+    /// - Parameter hostname: this machine's name, for where no node name is given.
+    public init(_ flags: FlagValues, hostname: String) throws(ConfigurationError) {
+        var reader = FlagReader()
+        nodeName = reader.nodeName(flags.hostnameOverride, hostname: hostname)
+        manifests = flags.manifests
+        scheduler = reader.scheduler(flags.ipvsScheduler)
+        syncPeriod = reader.duration("--ipvs-sync-period", flags.ipvsSyncPeriod, atLeast: .nanoseconds(1))
+        minSyncPeriod = reader.duration("--ipvs-min-sync-period", flags.ipvsMinSyncPeriod, atLeast: .zero)
+        excludeCIDRs = reader.cidrs("--ipvs-exclude-cidrs", flags.ipvsExcludeCIDRs)
+        masqueradeAll = flags.masqueradeAll
+        masqueradeBit = flags.masqueradeBit
+        nodePortAddresses = reader.nodePortAddresses(flags.nodePortAddresses)
+        localTraffic = reader.localTraffic(flags)
+        drainTimeout = reader.duration("--drain-timeout", flags.drainTimeout, atLeast: .zero)
+        iptables = reader.choice("--iptables-backend", flags.iptablesBackend, default: .auto)
+        serviceClusterIPRanges = reader.familyPair("--service-cluster-ip-range", flags.serviceClusterIPRange)
+        stateDirectory = flags.stateDirectory
+        if !(0...31).contains(masqueradeBit) {
+            reader.refuse("--iptables-masquerade-bit", "\(masqueradeBit)", "must be within the range [0, 31]")
+        }
+        if minSyncPeriod > syncPeriod, !reader.problems.contains(where: { $0.flag == "--ipvs-sync-period" }) {
+            reader.refuse(
+                "--ipvs-min-sync-period", flags.ipvsMinSyncPeriod, "must not be longer than --ipvs-sync-period (\(flags.ipvsSyncPeriod))")
+        }
+        guard reader.problems.isEmpty else { throw ConfigurationError(problems: reader.problems) }
+    }
+
+    /// What Translation needs of it.
+    ///
+    /// - Parameters:
+    ///   - families: those this kernel and its iptables can do.
+    ///   - hasRandomFully: whether MASQUERADE takes `--random-fully`.
+    public func translationSettings(families: Set<IPFamily>, hasRandomFully: Bool) -> TranslationSettings {
+        TranslationSettings(
+            nodeName: nodeName, scheduler: scheduler, families: families, masqueradeAll: masqueradeAll, masqueradeBit: masqueradeBit,
+            localTraffic: localTraffic, nodePortAddresses: nodePortAddresses, hasRandomFully: hasRandomFully)
+    }
+}

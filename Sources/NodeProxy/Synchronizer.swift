@@ -1,0 +1,156 @@
+public import Kubernetes
+public import Logging
+public import Model
+public import Reconciler
+public import Translation
+
+/// Brings the kernel to what the cluster asks for, one sync at a time.
+public actor Synchronizer {
+    /// What a sync did.
+    public struct Outcome: Sendable {
+        /// What it carried out, in order, failures included.
+        public var operations: [Operation] = []
+        public var failures: [Report.Failure] = []
+        /// Why the kernel could not even be looked at; the plan was not made.
+        public var observationFailure: String?
+        public var duration: Duration = .zero
+
+        public var succeeded: Bool { failures.isEmpty && observationFailure == nil }
+
+        /// How many operations of each kind were carried out.
+        public var counts: [Operation.Kind: Int] { operations.reduce(into: [:]) { $0[$1.kind, default: 0] += 1 } }
+    }
+
+    private let dataplane: any Dataplane
+    private let excludedCIDRs: [CIDR]
+    private let logger: Logger
+    private let clock = ContinuousClock()
+    private let epoch: ContinuousClock.Instant
+
+    private var cluster = ClusterState()
+    private var translation: Translation
+    private var reconciler: Reconciler
+    private var localAddresses: Set<IPAddress> = []
+    private var knownConflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
+
+    /// What fails is observed and tried again at once this often before it waits for the next sync: most failures come from a mirror that was out of date.
+    private static let rounds = 3
+
+    public init(translation: Translation, dataplane: any Dataplane, drainTimeout: Duration, excludedCIDRs: [CIDR], logger: Logger) {
+        self.translation = translation
+        self.dataplane = dataplane
+        self.excludedCIDRs = excludedCIDRs
+        self.logger = logger
+        reconciler = Reconciler(drainTimeout: drainTimeout)
+        epoch = clock.now
+    }
+
+    /// Now, on the clock that schedules and drain deadlines use.
+    public nonisolated var now: Timestamp { Timestamp(nanoseconds: 0).advanced(by: epoch.duration(to: clock.now)) }
+
+    public var drainingServerCount: Int { reconciler.drainingServerCount }
+
+    /// Takes changes of the cluster over; the next sync acts on them.
+    public func absorb(_ changes: [ClusterChange]) {
+        for change in changes { cluster.apply(change) }
+    }
+
+    /// The next sync looks at all of the kernel and at this node's addresses first: others may have changed them.
+    public func distrustKernel() { reconciler.distrust(.everything) }
+
+    /// The next sync looks how draining servers are doing.
+    public func inspectDraining() { reconciler.inspectDraining() }
+
+    /// What a sync would do now; nothing is changed.
+    public func plan() async throws -> Plan {
+        try await refreshLocalAddresses()
+        translate()
+        try await observe()
+        return reconciler.plan(for: translation.desired, at: now)
+    }
+
+    /// One sync: translates what changed, looks at what is not known, and applies the difference.
+    public func sync() async -> Outcome {
+        let start = clock.now
+        var outcome = Outcome()
+        do {
+            if reconciler.scopeToObserve == .everything { try await refreshLocalAddresses() }
+            translate()
+            for _ in 0..<Synchronizer.rounds {
+                try await observe()
+                let plan = reconciler.plan(for: translation.desired, at: now)
+                let report = plan.isEmpty ? Report() : await dataplane.apply(plan.operations)
+                reconciler.finish(plan, report)
+                outcome.operations += plan.operations
+                outcome.failures = report.failures
+                if reconciler.scopeToObserve.isEmpty { break }
+            }
+        } catch {
+            reconciler.distrust(.everything)
+            outcome.observationFailure = "\(error)"
+        }
+        outcome.duration = start.duration(to: clock.now)
+        log(outcome)
+        return outcome
+    }
+
+    private func refreshLocalAddresses() async throws { localAddresses = try await dataplane.nodeAddresses() }
+
+    private func translate() {
+        let scope = translation.update(cluster.takeDirty().services, of: cluster, localAddresses: localAddresses)
+        reconciler.desiredStateChanged(scope)
+        logConflicts()
+    }
+
+    private func observe() async throws {
+        let scope = reconciler.scopeToObserve
+        guard !scope.isEmpty else { return }
+        let observed = try await dataplane.observe(scope)
+        let ownership = Ownership(observed: observed, localAddresses: localAddresses, excluded: excludedCIDRs)
+        reconciler.adopt(observed, of: scope, desired: translation.desired, at: now) { scope == .everything && ownership.isOurs($0) }
+    }
+
+    // MARK: Telling
+
+    private func log(_ outcome: Outcome) {
+        for operation in outcome.operations { logger.debug("Applied", metadata: ["operation": "\(operation)"]) }
+        for failure in outcome.failures.prefix(Synchronizer.loggedFailures) {
+            logger.error(
+                "An operation failed",
+                metadata: [
+                    "operation": "\(failure.operation)", "service": "\(failure.operation.origin?.description ?? "")",
+                    "error": "\(failure.reason)",
+                ])
+        }
+        if outcome.failures.count > Synchronizer.loggedFailures {
+            logger.error("More operations failed", metadata: ["failures": "\(outcome.failures.count - Synchronizer.loggedFailures)"])
+        }
+        if let reason = outcome.observationFailure { logger.error("The kernel could not be read", metadata: ["error": "\(reason)"]) }
+        guard !outcome.operations.isEmpty else { return }
+        var metadata: Logger.Metadata = ["milliseconds": "\(outcome.duration.wholeMilliseconds)", "failures": "\(outcome.failures.count)"]
+        for (kind, count) in outcome.counts { metadata[kind.rawValue] = "\(count)" }
+        logger.info("Synced", metadata: metadata)
+    }
+
+    /// A failure of everything at once must not fill the log.
+    private static let loggedFailures = 20
+
+    private func logConflicts() {
+        for (service, identities) in translation.conflicts where knownConflicts[service] != identities {
+            for identity in identities.sorted() {
+                logger.warning(
+                    "Another Service has this address and port already; it stays with the older one",
+                    metadata: ["service": "\(service)", "virtualServer": "\(identity)"])
+            }
+        }
+        knownConflicts = translation.conflicts
+    }
+}
+
+extension Duration {
+    /// Rounded down.
+    public var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+}

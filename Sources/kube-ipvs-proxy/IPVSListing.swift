@@ -1,0 +1,82 @@
+internal import KernelDataplane
+internal import Model
+
+/// The kernel's table in the layout of `ipvsadm -L -n`.
+struct IPVSListing {
+    let info: IPVSInfo
+    let services: [IPVSService]
+
+    var text: String {
+        var lines = [
+            "IP Virtual Server version \(info.versionText) (size=\(info.connectionTableSize))",
+            "Prot LocalAddress:Port Scheduler Flags",
+            "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn",
+        ]
+        for service in services.sorted(by: IPVSListing.isBefore) {
+            lines.append(IPVSListing.line(service))
+            lines += service.destinations.sorted { $0.location < $1.location }.map(IPVSListing.line)
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func isBefore(_ a: IPVSService, _ b: IPVSService) -> Bool { rank(a).lexicographicallyPrecedes(rank(b)) }
+
+    /// Firewall marks by number after addresses by family, protocol, address and port.
+    private static func rank(_ service: IPVSService) -> [UInt64] {
+        switch service.key {
+        case .firewallMark(let mark, let family): [UInt64(mark), family == .ipv4 ? 0 : 1]
+        case .address(let number, let location):
+            [0, location.address.family == .ipv4 ? 0 : 1, UInt64(number)] + location.address.bytes.map(UInt64.init) + [
+                UInt64(location.port)
+            ]
+        }
+    }
+
+    private static func line(_ service: IPVSService) -> String {
+        var text: String
+        switch service.key {
+        case .firewallMark(let mark, let family): text = "FWM  \(mark)\(family == .ipv6 ? " IPv6" : "")"
+        case .address(let number, let location):
+            let name = UInt8(exactly: number).flatMap(Transport.init(number:))?.rawValue ?? "\(number)"
+            text = "\(padded(name, 4)) \(location)"
+        }
+        text += " \(service.scheduler)"
+        let flags = VirtualServer.Flags(rawValue: service.flags)
+        let names = schedulerFlagNames(flags, service.scheduler)
+        if !names.isEmpty { text += " (\(names.joined(separator: ",")))" }
+        if flags.contains(.persistent) {
+            text += " persistent \(service.timeout)"
+            if service.family == .ipv4, service.netmask != .max { text += " mask \(IPAddress(v4: service.netmask))" }
+            if service.family == .ipv6, service.netmask != 128 { text += " mask \(service.netmask)" }
+        }
+        if let engine = service.persistenceEngine { text += " pe \(engine)" }
+        if flags.contains(.onePacket) { text += " ops" }
+        return text
+    }
+
+    private static func schedulerFlagNames(_ flags: VirtualServer.Flags, _ scheduler: String) -> [String] {
+        let isNamed = scheduler == "sh" || scheduler == "mh"
+        let names: [(VirtualServer.Flags, String)] = [
+            (.hashFallback, isNamed ? "\(scheduler)-fallback" : "flag-1"), (.hashPort, isNamed ? "\(scheduler)-port" : "flag-2"),
+            (.schedulerFlag3, "flag-3"),
+        ]
+        return names.filter { flags.contains($0.0) }.map(\.1)
+    }
+
+    private static func line(_ destination: IPVSDestination) -> String {
+        let method =
+            switch RealServer.Forwarding(rawValue: destination.forwarding) {
+            case .masquerade: "Masq"
+            case .localNode: "Local"
+            case .tunnel: "Tunnel"
+            case .directRoute, .bypass, nil: "Route"
+            }
+        let connections = destination.connections
+        return "  -> \(padded("\(destination.location)", 28)) \(padded(method, 7)) \(padded("\(destination.weight)", 6)) "
+            + "\(padded("\(connections.active)", 10)) \(padded("\(connections.inactive)", 10))"
+    }
+
+    private static func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.utf8.count))
+    }
+}

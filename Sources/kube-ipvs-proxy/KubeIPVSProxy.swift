@@ -1,0 +1,32 @@
+internal import ArgumentParser
+
+@main
+struct KubeIPVSProxy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kube-ipvs-proxy",
+        abstract: "A Kubernetes node proxy that speaks IPVS.",
+        discussion: """
+            Makes each Service's addresses reach its pods: a virtual server of IPVS for each address and port, with the pods as real servers. It takes \
+            kube-proxy's flags and uses kube-proxy's names in the kernel, so that either can take over from the other on a live node.
+
+            EXAMPLES
+              Serve the Services of a directory of manifests:
+                kube-ipvs-proxy --manifests deploy/examples --hostname-override node1 --cluster-cidr 10.244.0.0/16
+              See what that would change, and change nothing:
+                kube-ipvs-proxy plan --manifests deploy/examples --hostname-override node1
+              List the kernel's virtual servers, as ipvsadm -L -n does:
+                kube-ipvs-proxy status
+              Take everything away again:
+                kube-ipvs-proxy cleanup
+            """,
+        version: "kube-ipvs-proxy \(programVersion)",
+        subcommands: [RunCommand.self, PlanCommand.self, StatusCommand.self, CleanupCommand.self],
+        defaultSubcommand: RunCommand.self)
+
+    static func main() async {
+        await main(GoStyleArguments.normalized(Array(CommandLine.arguments.dropFirst())))
+    }
+}
+
+/// The version of this program.
+let programVersion = "0.1.0"

@@ -1,0 +1,64 @@
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import Model
+internal import NodeProxy
+internal import Reconciler
+
+struct PlanCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Print what a sync would change now, as the commands it equals; change nothing.",
+        discussion: """
+            EXAMPLES
+              kube-ipvs-proxy plan --manifests deploy/examples --hostname-override node1
+              kube-ipvs-proxy plan --manifests deploy/examples -o json
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
+
+    @OptionGroup var options: ProxyOptions
+
+    @Option(name: [.short, .long], help: "Print text or json.")
+    var output = Format.text
+
+    func run() async throws {
+        try await reportingFailure {
+            let assembly = try await Assembly(try options.configuration(), changesKernel: false, options.logging.logger(quiet: true))
+            try await assembly.loadOnce()
+            let plan = try await assembly.synchronizer.plan()
+            switch output {
+            case .text: plan.operations.forEach { print($0.command) }
+            case .json: print(try PlanDocument(plan).json)
+            }
+        }
+    }
+}
+
+/// A plan as JSON; `apiVersion` changes when a field changes its meaning or goes.
+struct PlanDocument: Encodable {
+    struct Step: Encodable {
+        /// Such as `addRealServer`.
+        var operation: String
+        var command: String
+        /// The Service port it is about, such as `default/web:http (ClusterIP)`.
+        var service: String?
+    }
+
+    let apiVersion = "kube-ipvs-proxy/v1alpha1"
+    let kind = "Plan"
+    var operations: [Step]
+
+    init(_ plan: Plan) {
+        operations = plan.operations.map { Step(operation: $0.kind.rawValue, command: $0.command, service: $0.origin?.description) }
+    }
+
+    private enum CodingKeys: CodingKey { case apiVersion, kind, operations }
+
+    var json: String {
+        get throws {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            return String(decoding: try encoder.encode(self), as: UTF8.self)
+        }
+    }
+}

@@ -1,0 +1,130 @@
+internal import ArgumentParser
+internal import Configuration
+internal import Glibc
+
+/// The flags that say what the kernel should hold: those of `run` and `plan`.
+struct ProxyOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Read Services, EndpointSlices, Nodes and Pods from the YAML and JSON files of this directory.", valueName: "directory"))
+    var manifests: String?
+
+    @Option(help: ArgumentHelp("The name of this node's Node object.", discussion: "Default: the host name.", valueName: "name"))
+    var hostnameOverride: String?
+
+    @Option(
+        name: .customLong("cluster-cidr"),
+        help: ArgumentHelp(
+            "The range of pod addresses; with two, one for IPv4 and one for IPv6.",
+            discussion: "Traffic to cluster IPs from elsewhere is masqueraded. Without it, only the node's own is.", valueName: "cidr,cidr")
+    )
+    var clusterCIDR = FlagValues().clusterCIDR
+
+    @Option(
+        help: ArgumentHelp(
+            "The IPVS scheduler of all virtual servers: rr, wrr, lc, wlc, sh, dh, sed, nq, mh…", discussion: "Default: rr.",
+            valueName: "name"))
+    var ipvsScheduler = FlagValues().ipvsScheduler
+
+    @Option(help: ArgumentHelp("How often the kernel is compared as a whole and repaired.", valueName: "duration"))
+    var ipvsSyncPeriod = FlagValues().ipvsSyncPeriod
+
+    @Option(help: ArgumentHelp("Rest between two syncs; what changes meanwhile is taken together.", valueName: "duration"))
+    var ipvsMinSyncPeriod = FlagValues().ipvsMinSyncPeriod
+
+    @Option(
+        name: .customLong("ipvs-exclude-cidrs"),
+        help: ArgumentHelp("Never delete virtual servers in these ranges as left over.", valueName: "cidr,…"))
+    var ipvsExcludeCIDRs: [String] = []
+
+    @Option(help: ArgumentHelp("Masquerade all traffic to cluster IPs.", valueName: "bool"))
+    var masqueradeAll = GoBool(false)
+
+    @Option(help: ArgumentHelp("Which bit of the packet mark says that a packet is to be masqueraded: 0 to 31.", valueName: "bit"))
+    var iptablesMasqueradeBit = FlagValues().masqueradeBit
+
+    @Option(
+        name: .customLong("nodeport-addresses"),
+        help: ArgumentHelp(
+            "On which of this node's addresses node ports answer: ranges, or the word primary for the Node object's addresses.",
+            discussion: "Default: all.", valueName: "cidr,…"))
+    var nodePortAddresses: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "How traffic from this node's pods is recognised: ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix.",
+            discussion: "Default: ClusterCIDR.", valueName: "mode"))
+    var detectLocalMode = FlagValues().detectLocalMode
+
+    @Option(help: ArgumentHelp("The bridge of this node's pods, for BridgeInterface.", valueName: "interface"))
+    var podBridgeInterface = FlagValues().podBridgeInterface
+
+    @Option(help: ArgumentHelp("How the names of pods' interfaces begin, for InterfaceNamePrefix.", valueName: "prefix"))
+    var podInterfaceNamePrefix = FlagValues().podInterfaceNamePrefix
+
+    @Option(help: ArgumentHelp("How long an endpoint that is gone keeps its TCP connections; it gets no new ones.", valueName: "duration"))
+    var drainTimeout = FlagValues().drainTimeout
+
+    @Option(
+        help: ArgumentHelp(
+            "Which iptables this node uses: legacy, nft, or auto to find out by the kubelet's hint and by what works.", valueName: "backend"
+        ))
+    var iptablesBackend = FlagValues().iptablesBackend
+
+    @Option(
+        name: .customLong("service-cluster-ip-range"),
+        help: ArgumentHelp("Where Services of manifests that have no cluster IP get one from.", valueName: "cidr,cidr"))
+    var serviceClusterIPRange = FlagValues().serviceClusterIPRange
+
+    @Option(
+        help: ArgumentHelp("Where to note what kernel settings were before, so that cleanup can put them back.", valueName: "directory"))
+    var stateDirectory = FlagValues().stateDirectory
+
+    @OptionGroup var logging: LoggingOptions
+
+    /// Checked values; fails with everything that is wrong.
+    func configuration() throws -> ProxyConfiguration {
+        var flags = FlagValues()
+        flags.manifests = manifests
+        flags.hostnameOverride = hostnameOverride
+        flags.clusterCIDR = clusterCIDR
+        flags.ipvsScheduler = ipvsScheduler
+        flags.ipvsSyncPeriod = ipvsSyncPeriod
+        flags.ipvsMinSyncPeriod = ipvsMinSyncPeriod
+        flags.ipvsExcludeCIDRs = ipvsExcludeCIDRs.flatMap { $0.split(separator: ",").map(String.init) }
+        flags.masqueradeAll = masqueradeAll.value
+        flags.masqueradeBit = iptablesMasqueradeBit
+        flags.nodePortAddresses = nodePortAddresses.flatMap { $0.split(separator: ",").map(String.init) }
+        flags.detectLocalMode = detectLocalMode
+        flags.podBridgeInterface = podBridgeInterface
+        flags.podInterfaceNamePrefix = podInterfaceNamePrefix
+        flags.drainTimeout = drainTimeout
+        flags.iptablesBackend = iptablesBackend
+        flags.serviceClusterIPRange = serviceClusterIPRange
+        flags.stateDirectory = stateDirectory
+        return try ProxyConfiguration(flags, hostname: ProxyOptions.hostname())
+    }
+
+    private static func hostname() -> String {
+        var name = utsname()
+        guard unsafe uname(&name) == 0 else { return "" }
+        return unsafe withUnsafeBytes(of: name.nodename) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+}
+
+/// A truth value as Go reads it.
+struct GoBool: ExpressibleByArgument, CustomStringConvertible {
+    var value: Bool
+
+    init(_ value: Bool) { self.value = value }
+
+    init?(argument: String) {
+        switch argument {
+        case "1", "t", "T", "true", "TRUE", "True": value = true
+        case "0", "f", "F", "false", "FALSE", "False": value = false
+        default: return nil
+        }
+    }
+
+    var description: String { "\(value)" }
+}

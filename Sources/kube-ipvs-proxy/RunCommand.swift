@@ -1,0 +1,65 @@
+internal import ArgumentParser
+internal import Kubernetes
+internal import Logging
+internal import NodeProxy
+internal import Reconciler
+internal import ServiceLifecycle
+internal import UnixSignals
+
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Keep the kernel in step with the cluster (the default).",
+        discussion: """
+            When it ends, the kernel keeps what it has: connections go on, and the next start takes over.
+
+            EXAMPLES
+              kube-ipvs-proxy --manifests deploy/examples --hostname-override node1 --cluster-cidr 10.244.0.0/16
+              kube-ipvs-proxy run --manifests deploy/examples --ipvs-scheduler lc --masquerade-all
+              kube-ipvs-proxy --manifests deploy/examples --once
+            """)
+
+    @OptionGroup var options: ProxyOptions
+
+    @Option(help: ArgumentHelp("Sync once, report, and exit: 0 if everything went through, else 1.", valueName: "bool"))
+    var once = GoBool(false)
+
+    func run() async throws {
+        try await reportingFailure {
+            let logger = options.logging.logger()
+            let assembly = try await Assembly(try options.configuration(), changesKernel: true, logger)
+            if once.value {
+                try await syncOnce(assembly)
+            } else {
+                try await serve(assembly, logger)
+            }
+        }
+    }
+
+    private func serve(_ assembly: Assembly, _ logger: Logger) async throws {
+        let group = ServiceGroup(
+            services: [SourceService(source: assembly.source), assembly.proxy], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+        )
+        try await group.run()
+    }
+
+    private func syncOnce(_ assembly: Assembly) async throws {
+        try await assembly.loadOnce()
+        let outcome = await assembly.synchronizer.sync()
+        let counts = outcome.counts.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) \($0.value)" }
+        print("\(outcome.operations.count) operations in \(outcome.duration.wholeMilliseconds) ms, \(outcome.failures.count) failed")
+        if !counts.isEmpty { print("  " + counts.joined(separator: ", ")) }
+        for failure in outcome.failures { print("  failed: \(failure)") }
+        if let reason = outcome.observationFailure { print("  the kernel could not be read: \(reason)") }
+        if !outcome.succeeded { throw ExitCode.failure }
+    }
+}
+
+/// A source of objects, run with the rest of the program.
+private struct SourceService: ServiceLifecycle.Service {
+    let source: any ClusterSource
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await source.run() }
+    }
+}

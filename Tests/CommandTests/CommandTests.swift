@@ -1,0 +1,98 @@
+import ArgumentParser
+import Configuration
+import Model
+import Reconciler
+import Testing
+
+@testable import KernelDataplane
+@testable import kube_ipvs_proxy
+
+@Suite struct `Go-style flags` {
+    @Test(arguments: [
+        (["--masquerade-all"], ["--masquerade-all=true"]), (["--masquerade_all=false"], ["--masquerade-all=false"]), (["-v=4"], ["--v=4"]),
+        (["--cluster_cidr", "10.0.0.0/8"], ["--cluster-cidr", "10.0.0.0/8"]), (["--ipvs-exclude-cidrs=a_b"], ["--ipvs-exclude-cidrs=a_b"]),
+        (["status", "-n"], ["status", "-n"]), (["--", "--a_b"], ["--", "--a_b"]), (["--once", "--v", "2"], ["--once=true", "--v", "2"]),
+    ])
+    func `become what the parser takes`(given: [String], expected: [String]) {
+        #expect(GoStyleArguments.normalized(given) == expected)
+    }
+
+    @Test func `are parsed in every spelling`() throws {
+        let arguments = [
+            "--manifests=m", "--ipvs-exclude-cidrs", "10.0.0.0/8,fd00::/8", "--ipvs-exclude-cidrs=1.2.3.4/32", "--masquerade-all",
+            "--once=false", "--v=3",
+            "--hostname-override", "n",
+        ]
+        let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) as? RunCommand)
+        let configuration = try command.options.configuration()
+        #expect(configuration.excludeCIDRs.map(\.description) == ["10.0.0.0/8", "fd00::/8", "1.2.3.4/32"])
+        #expect(configuration.masqueradeAll && configuration.manifests == "m" && configuration.nodeName == "n")
+        #expect(!command.once.value && command.options.logging.v == 3)
+    }
+
+    @Test(arguments: [["--no-such-flag"], ["--masquerade-all=perhaps"], ["surplus"], ["--iptables-masquerade-bit=x"]])
+    func `that are wrong are refused`(arguments: [String]) {
+        #expect(throws: (any Error).self) { try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) }
+    }
+}
+
+@Suite struct `The listing of virtual servers` {
+    private func destination(_ text: String, _ port: UInt16, active: UInt32 = 0) throws -> IPVSDestination {
+        IPVSDestination(
+            location: AddressPort(try #require(IPAddress(text)), port), forwarding: 0, weight: 1, upperThreshold: 0, lowerThreshold: 0,
+            connections: .init(active: active, inactive: 2), statistics: .init())
+    }
+
+    @Test func `is laid out as ipvsadm lays it out`() throws {
+        let services = [
+            IPVSService(
+                key: .firewallMark(7, .ipv4), scheduler: "lc", flags: 0x2, timeout: 0, netmask: .max, statistics: .init(), destinations: []),
+            IPVSService(
+                key: .address(protocolNumber: 6, AddressPort(try #require(IPAddress("10.96.0.1")), 443)), scheduler: "mh", flags: 0x1b,
+                timeout: 10800,
+                netmask: .max, statistics: .init(), destinations: [try destination("10.99.0.1", 6443, active: 3)]),
+            IPVSService(
+                key: .address(protocolNumber: 132, AddressPort(try #require(IPAddress("fd00::1")), 9)), scheduler: "rr", flags: 0x2,
+                timeout: 0, netmask: 128,
+                statistics: .init(), destinations: [try destination("fd00:244::5", 9009)]),
+        ]
+        #expect(
+            IPVSListing(info: IPVSInfo(version: 0x10201, connectionTableSize: 4096), services: services).text == """
+                IP Virtual Server version 1.2.1 (size=4096)
+                Prot LocalAddress:Port Scheduler Flags
+                  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn
+                TCP  10.96.0.1:443 mh (mh-fallback,mh-port) persistent 10800
+                  -> 10.99.0.1:6443               Masq    1      3          2         
+                SCTP [fd00::1]:9 rr
+                  -> [fd00:244::5]:9009           Masq    1      0          2         
+                FWM  7 lc
+
+                """)
+    }
+}
+
+@Suite struct `A printed plan` {
+    @Test func `names the commands it equals`() throws {
+        let address = try #require(IPAddress("10.96.0.1"))
+        let identity = VirtualServer.Identity(.udp, AddressPort(address, 53))
+        let server = RealServer(AddressPort(try #require(IPAddress("10.244.0.2")), 5353))
+        let origin = ServiceOrigin(service: NamespacedName(namespace: "kube-system", name: "kube-dns"), portName: "dns", kind: .clusterIP)
+        let operations: [(Operation, String)] = [
+            (.addVirtualServer(VirtualServer(identity, flags: [.persistent], timeout: 10)), "ipvsadm -A -u 10.96.0.1:53 -s rr -p 10"),
+            (
+                .addVirtualServer(VirtualServer(identity, scheduler: .maglevHash, flags: [.hashPort, .hashFallback])),
+                "ipvsadm -A -u 10.96.0.1:53 -s mh -b mh-fallback,mh-port"
+            ),
+            (.addRealServer(identity, server), "ipvsadm -a -u 10.96.0.1:53 -r 10.244.0.2:5353 -m -w 1"),
+            (.deleteRealServer(identity, server.location), "ipvsadm -d -u 10.96.0.1:53 -r 10.244.0.2:5353"),
+            (.deleteVirtualServer(identity), "ipvsadm -D -u 10.96.0.1:53"),
+            (.bind(address, origin), "ip address add 10.96.0.1/32 dev kube-ipvs0"),
+            (
+                .addMember(AddressSet.Name("KUBE-CLUSTER-IP"), .addressPort(identity.location, .udp), origin),
+                "ipset add KUBE-CLUSTER-IP 10.96.0.1,udp:53"
+            ),
+            (.createDevice, "ip link add kube-ipvs0 type dummy"),
+        ]
+        for (operation, command) in operations { #expect(operation.command == command) }
+    }
+}

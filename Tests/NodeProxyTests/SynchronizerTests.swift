@@ -1,0 +1,188 @@
+import Kubernetes
+import Logging
+import Model
+import NodeProxy
+import Reconciler
+import Testing
+import Translation
+
+/// A kernel in memory that can refuse, lose and be meddled with.
+actor MemoryKernel: Dataplane {
+    var state = NodeState()
+    var applied: [Operation] = []
+    var observations: [Scope] = []
+    private var refusals: [Operation.Kind: Int] = [:]
+    private var isBlind = false
+
+    /// The next `count` operations of a kind fail.
+    func refuse(_ kind: Operation.Kind, times count: Int) { refusals[kind] = count }
+    func setBlind(_ blind: Bool) { isBlind = blind }
+    func meddle(_ change: @Sendable (inout NodeState) -> Void) { change(&state) }
+    func forgetHistory() { (applied, observations) = ([], []) }
+
+    struct Blind: Error {}
+
+    func observe(_ scope: Scope) async throws -> NodeState {
+        if isBlind { throw Blind() }
+        observations.append(scope)
+        guard case .only(let selection) = scope else { return state }
+        var part = state
+        part.virtualServers = state.virtualServers.filter { selection.virtualServers.contains($0.key) }
+        return part
+    }
+
+    func apply(_ operations: [Operation]) async -> Report {
+        var report = Report()
+        for operation in operations {
+            applied.append(operation)
+            if let left = refusals[operation.kind], left > 0 {
+                refusals[operation.kind] = left - 1
+                report.failures.append(.init(operation, reason: "refused"))
+            } else {
+                state.apply(operation)
+            }
+        }
+        return report
+    }
+
+    func nodeAddresses() async throws -> Set<IPAddress> { Set(["10.99.0.2"].compactMap { IPAddress($0) }) }
+}
+
+private let web = NamespacedName(namespace: "default", name: "web")
+private let webServer = VirtualServer.Identity(.tcp, AddressPort(IPAddress(v4: 0x0a60_000a), 80))
+
+private func service() -> ClusterChange {
+    .service(
+        web,
+        Service(
+            metadata: ObjectMeta(name: "web", namespace: "default"), clusterIP: "10.96.0.10", clusterIPs: ["10.96.0.10"],
+            ports: [ServicePort(name: "p", port: 80)]))
+}
+
+private func slice(_ addresses: String...) -> ClusterChange {
+    .endpointSlice(
+        NamespacedName(namespace: "default", name: "web-1"),
+        EndpointSlice(
+            metadata: ObjectMeta(name: "web-1", namespace: "default", labels: [EndpointSlice.serviceNameLabel: "web"]), addressType: .ipv4,
+            endpoints: addresses.map { Endpoint(addresses: [$0]) }, ports: [EndpointPort(name: "p", port: 8080)]))
+}
+
+private func synchronizer(_ kernel: MemoryKernel) -> Synchronizer {
+    Synchronizer(
+        translation: Translation(TranslationSettings(nodeName: "node1")), dataplane: kernel, drainTimeout: .seconds(900), excludedCIDRs: [],
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+}
+
+@Suite struct `A sync` {
+    @Test func `brings the kernel to what the cluster asks for`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await synchronizer.absorb([service(), slice("10.244.0.1", "10.244.0.2")])
+        let outcome = await synchronizer.sync()
+        #expect(outcome.succeeded)
+        #expect(await kernel.state.virtualServers[webServer]?.realServers.count == 2)
+        #expect(await kernel.state.addresses.keys.contains(webServer.location.address))
+    }
+
+    @Test func `does and asks nothing where nothing changed`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await synchronizer.absorb([service(), slice("10.244.0.1")])
+        _ = await synchronizer.sync()
+        await kernel.forgetHistory()
+        await synchronizer.absorb([service(), slice("10.244.0.1")])
+        let outcome = await synchronizer.sync()
+        #expect(outcome.operations.isEmpty)
+        #expect(await kernel.observations.isEmpty)
+    }
+
+    @Test func `tries again at once what failed, after a look at the kernel`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await kernel.refuse(.addRealServer, times: 1)
+        await synchronizer.absorb([service(), slice("10.244.0.1")])
+        let outcome = await synchronizer.sync()
+        #expect(outcome.succeeded)
+        #expect(await kernel.state.virtualServers[webServer]?.realServers.count == 1)
+    }
+
+    @Test func `that keeps failing says so, does the rest, and is made good by a later one`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await kernel.refuse(.bind, times: 3)
+        await synchronizer.absorb([service(), slice("10.244.0.1")])
+        let outcome = await synchronizer.sync()
+        #expect(outcome.failures.map(\.operation.kind) == [.bind])
+        #expect(outcome.failures.first?.operation.origin?.service == web)
+        #expect(await kernel.state.virtualServers[webServer]?.realServers.count == 1)
+        #expect(await synchronizer.sync().succeeded)
+        #expect(await kernel.state.addresses.keys.contains(webServer.location.address))
+    }
+
+    @Test func `that cannot look at the kernel changes nothing and looks at all of it later`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await kernel.setBlind(true)
+        await synchronizer.absorb([service(), slice("10.244.0.1")])
+        let outcome = await synchronizer.sync()
+        #expect(outcome.observationFailure != nil && !outcome.succeeded)
+        #expect(await kernel.applied.isEmpty)
+        await kernel.setBlind(false)
+        #expect(await synchronizer.sync().succeeded)
+        #expect(await kernel.state.virtualServers[webServer] != nil)
+    }
+
+    @Test func `after an audit repairs what others took away`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await synchronizer.absorb([service(), slice("10.244.0.1")])
+        _ = await synchronizer.sync()
+        let good = await kernel.state
+        await kernel.meddle {
+            $0.virtualServers[webServer]?.realServers = [:]
+            $0.sets[KubeSet.clusterIP.name(.ipv4)]?.members = [:]
+            $0.rules[.ipv4] = nil
+            $0.addresses = [:]
+        }
+        await synchronizer.distrustKernel()
+        #expect(await synchronizer.sync().succeeded)
+        let repaired = await kernel.state
+        #expect(repaired.virtualServers == good.virtualServers && repaired.rules == good.rules)
+        #expect(Set(repaired.addresses.keys) == Set(good.addresses.keys))
+        #expect(repaired.sets == good.sets)
+    }
+
+    @Test func `drains an endpoint that goes and deletes it when its connections have ended`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await synchronizer.absorb([service(), slice("10.244.0.1", "10.244.0.2")])
+        _ = await synchronizer.sync()
+        let leaving = AddressPort(IPAddress(v4: 0x0af4_0002), 8080)
+        await kernel.meddle { $0.virtualServers[webServer]?.realServers[leaving]?.connections = .init(active: 1, inactive: 0) }
+        await synchronizer.absorb([slice("10.244.0.1")])
+        #expect(await synchronizer.sync().succeeded)
+        #expect(await kernel.state.virtualServers[webServer]?.realServers[leaving]?.weight == 0)
+        #expect(await synchronizer.drainingServerCount == 1)
+
+        await kernel.meddle { $0.virtualServers[webServer]?.realServers[leaving]?.connections = .init(active: 0, inactive: 0) }
+        await synchronizer.inspectDraining()
+        #expect(await synchronizer.sync().succeeded)
+        #expect(await kernel.state.virtualServers[webServer]?.realServers[leaving] == nil)
+        #expect(await synchronizer.drainingServerCount == 0)
+    }
+
+    @Test func `leaves a foreign virtual server alone, whatever happens`() async {
+        let kernel = MemoryKernel()
+        let foreign = VirtualServer(
+            .init(.tcp, AddressPort(IPAddress(v4: 0xc000_0201), 80)), realServers: [RealServer(AddressPort(IPAddress(v4: 1), 1))])
+        await kernel.meddle { $0.virtualServers[foreign.identity] = foreign }
+        let synchronizer = synchronizer(kernel)
+        await synchronizer.absorb([service(), slice("10.244.0.1")])
+        _ = await synchronizer.sync()
+        await synchronizer.absorb([.service(web, nil)])
+        _ = await synchronizer.sync()
+        await synchronizer.distrustKernel()
+        _ = await synchronizer.sync()
+        #expect(await kernel.state.virtualServers == [foreign.identity: foreign])
+    }
+}
