@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The first process of the user-space kernel that `run` boots: prepares it, runs the command, powers it off.
+# `run_folder` comes from the kernel's command line: the host's folder that holds the command and takes its status.
+set -euo pipefail
+
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+console=/dev/tty1
+exchange=/run/exchange
+
+# Without this, a failure here would leave the host waiting for a kernel that has nothing to do.
+power_off() {
+    sync
+    echo o >/proc/sysrq-trigger
+    sleep infinity
+}
+trap power_off EXIT
+
+# The root file system is the host's own. Everything that may be written carelessly is covered: /tmp keeps
+# showing the host's files, and takes writes in memory.
+prepare_root() {
+    mount -t proc proc /proc
+    mount -t sysfs sysfs /sys
+    prepare_mounts
+    mkdir -p "$exchange" /run/tmp/upper /run/tmp/work
+    mount -t hostfs -o "${run_folder:?}" exchange "$exchange"
+    mount -t overlay -o lowerdir=/tmp,upperdir=/run/tmp/upper,workdir=/run/tmp/work overlay /tmp
+    mkdir -p /dev/shm /dev/pts
+    mount -t tmpfs tmpfs /dev/shm
+    mount -t devpts devpts /dev/pts
+    ln -sfn /proc/self/fd /dev/fd
+}
+
+# Setting a terminal waits for what was written to it, which would otherwise be lost at power-off.
+set_console() {
+    stty -F "$console" -opost -echo
+}
+
+# shellcheck source=environment.sh
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+prepare_root
+load_kernel_modules
+prepare_network
+[[ -e /proc/net/ip_vs ]]
+set_console
+
+status=0
+bash "$exchange/command" </dev/null >"$console" 2>&1 || status=$?
+set_console
+echo "$status" >"$exchange/status"

@@ -1,0 +1,153 @@
+# shellcheck shell=bash
+# A Kubernetes node, its pods and a client outside the cluster, each a network namespace. To be sourced, as root,
+# on a kernel with IPVS (see kernel/run). A namespace bears the name of what it stands for:
+#
+#     make_node node1
+#     make_pod node1 pod-a 10.244.1.10 fd00:244:1::10
+#     make_outside node1
+#     ip netns exec pod-a curl http://10.96.0.10/
+#     destroy_topology
+#
+#                       outside                          node NUMBER                            pods
+#     lan0 10.99.0.1/24, fd00:99::1/64 --- eth0 10.99.0.(NUMBER+1)/24     cni0 10.244.NUMBER.1/24  --- eth0
+#                                               fd00:99::(NUMBER+1)/64         fd00:244:NUMBER::1/64
+#
+# In a user-space kernel starting a process takes a fifth of a second: hence batches, and no `sysctl`.
+
+service_cidr4=10.96.0.0/12
+service_cidr6=fd00:96::/112
+
+# One line for each namespace, "NAME NUMBER" for a node; it lies where the namespaces' names do, and goes with them.
+topology_file=/run/kube-ipvs-topology
+
+# make_node NAME [NUMBER]: NUMBER (1 unless given, up to 9) tells the nodes' addresses apart.
+# IPv4 forwarding stays off: the proxy turns it on.
+make_node() {
+    local node=$1 number=${2:-1}
+    echo "$node $number" >>"$topology_file"
+    ip netns add "$node"
+    in_namespace "$node" "
+        $(settings_for_all)
+        echo 0 >/proc/sys/net/ipv4/ip_forward
+        echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+        echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
+        echo 1 >/proc/sys/net/bridge/bridge-nf-call-ip6tables
+        ip -batch - <<'BATCH'
+            link set lo up
+            $(bridge_named cni0 "02:00:00:00:00:0$number" "10.244.$number.1/24" "fd00:244:$number::1/64")
+BATCH
+    "
+}
+
+# make_pod NODE POD ADDRESS4 ADDRESS6: the node's end of the pod's cable has the pod's name, at most 15 characters.
+# In hairpin mode a pod reaches itself through a service.
+make_pod() {
+    local node=$1 pod=$2 address4=$3 address6=$4 number
+    number=$(node_number "$node") || return
+    echo "$pod" >>"$topology_file"
+    ip -batch - <<BATCH
+        netns add $pod
+        link add name $pod netns $node type veth peer name eth0 netns $pod
+BATCH
+    ip -netns "$node" -batch - <<BATCH
+        link set $pod master cni0 up
+        link set $pod type bridge_slave hairpin on
+BATCH
+    in_namespace "$pod" "
+        $(settings_for_all)
+        ip -batch - <<'BATCH'
+            link set lo up
+            link set eth0 up
+            address add $address4/24 dev eth0
+            address add $address6/64 dev eth0 nodad
+            route add default via 10.244.$number.1
+            route add default via fd00:244:$number::1
+BATCH
+    "
+}
+
+# make_outside NODE: connects a node to the client outside the cluster, which knows the services behind the first node.
+make_outside() {
+    local node=$1 number is_first=
+    number=$(node_number "$node") || return
+    if ! grep --quiet '^outside$' "$topology_file"; then
+        is_first=yes
+        make_outside_client
+    fi
+    ip link add name "$node" netns outside type veth peer name eth0 netns "$node"
+    in_namespace "$node" "
+        $(settings_for_all)
+        ip -batch - <<'BATCH'
+            link set eth0 up
+            address add 10.99.0.$((number + 1))/24 dev eth0
+            address add fd00:99::$((number + 1))/64 dev eth0 nodad
+BATCH
+    "
+    ip -netns outside -batch - <<BATCH
+        link set $node master lan0 up
+        ${is_first:+route add $service_cidr4 via 10.99.0.$((number + 1))}
+        ${is_first:+route add $service_cidr6 via fd00:99::$((number + 1))}
+BATCH
+}
+
+# Its bridge only joins cables: what passes it is none of this client's iptables' business.
+make_outside_client() {
+    echo outside >>"$topology_file"
+    ip netns add outside
+    in_namespace outside "
+        $(settings_for_all)
+        echo 0 >/proc/sys/net/bridge/bridge-nf-call-iptables
+        echo 0 >/proc/sys/net/bridge/bridge-nf-call-ip6tables
+        ip -batch - <<'BATCH'
+            link set lo up
+            $(bridge_named lan0 02:00:00:00:01:00 10.99.0.1/24 fd00:99::1/64)
+BATCH
+    "
+}
+
+# Ends what runs in the topology, then removes it.
+destroy_topology() {
+    [[ -e $topology_file ]] || return 0
+    local name processes
+    while read -r name _; do
+        processes=$(ip netns pids "$name")
+        # shellcheck disable=SC2086 # One word for each process.
+        [[ -z $processes ]] || kill -KILL $processes 2>/dev/null || true
+        ip netns delete "$name"
+    done <"$topology_file"
+    rm "$topology_file"
+}
+
+in_namespace() {
+    ip netns exec "$1" sh -euc "$2"
+}
+
+node_number() {
+    local name number
+    while read -r name number; do
+        [[ $name == "$1" ]] && echo "$number" && return
+    done <"$topology_file"
+    echo "there is no node $1" >&2
+    return 1
+}
+
+# Commands for `ip -batch`. The address of the bridge itself is fixed, or it would change as pods are connected,
+# and what others know of it would be wrong for a while.
+bridge_named() {
+    cat <<BATCH
+        link add $1 address $2 type bridge
+        link set $1 up
+        address add $3 dev $1
+        address add $4 dev $1 nodad
+BATCH
+}
+
+# Shell commands, for interfaces there are and interfaces to come. Addresses must work at once, without duplicate
+# address detection. Replies may come another way than the requests went. A namespace may inherit other settings.
+settings_for_all() {
+    cat <<'SETTINGS'
+        for setting in /proc/sys/net/ipv6/conf/*/accept_dad /proc/sys/net/ipv4/conf/*/rp_filter; do
+            echo 0 >"$setting"
+        done
+SETTINGS
+}

@@ -1,0 +1,156 @@
+import Glibc
+
+/// Answers on every port it was given, for IPv4 and IPv6, in one thread.
+final class Server {
+    private let name: String
+    private let delay: Duration
+    private var listeners: [(transport: Transport, socket: Socket)] = []
+    private var connections: [Int32: ServedConnection] = [:]
+    /// In the order in which they are due, as all are delayed alike.
+    private var datagrams: [(due: ContinuousClock.Instant, client: SocketAddress, socket: Socket)] = []
+
+    init(_ options: ServeOptions) throws {
+        name = options.name
+        delay = options.delay
+        listeners = try options.ports.map { ($0.transport, try Server.listen($0.transport, $0.port)) }
+    }
+
+    private static func listen(_ transport: Transport, _ port: UInt16) throws -> Socket {
+        let socket = try Socket(transport, family: AF_INET6)
+        try socket.set(Int32(IPV6_V6ONLY), 0, level: Int32(IPPROTO_IPV6))
+        try socket.set(SO_REUSEADDR, 1)
+        try socket.bind(to: .any(family: AF_INET6).with(port: port))
+        if transport != .udp { try socket.listen() }
+        return socket
+    }
+
+    func run() -> Never {
+        while true {
+            let waiting = Array(connections.values)
+            let interests =
+                listeners.map { ($0.socket.descriptor, Int16(POLLIN)) }
+                + waiting.map { ($0.socket.descriptor, $0.events) }
+            let happened = waitForEvents(interests, until: nextReplyDue)
+            for (listener, events) in zip(listeners, happened) where events != 0 {
+                take(from: listener.socket, listener.transport)
+            }
+            for (connection, events) in zip(waiting, happened.dropFirst(listeners.count)) where events != 0 {
+                connection.receive(events)
+            }
+            sendDueReplies()
+        }
+    }
+
+    private var nextReplyDue: ContinuousClock.Instant? {
+        let dues = connections.values.compactMap(\.nextReplyDue) + datagrams.prefix(1).map(\.due)
+        return dues.min()
+    }
+
+    private func take(from socket: Socket, _ transport: Transport) {
+        if transport == .udp {
+            takeDatagrams(from: socket)
+            return
+        }
+        while let (accepted, peer) = socket.accept() {
+            let answer = Answer(name: name, client: peer.host)
+            connections[accepted.descriptor] = ServedConnection(accepted, transport, answer, delay: delay)
+        }
+    }
+
+    private func takeDatagrams(from socket: Socket) {
+        // An error is that of an earlier reply that nobody was there to receive; it says nothing of the next one.
+        while let received = try? socket.receiveDatagram() {
+            datagrams.append((.now + delay, received.1, socket))
+        }
+    }
+
+    private func sendDueReplies() {
+        let now = ContinuousClock.now
+        while let next = datagrams.first, next.due <= now {
+            next.socket.send(Array(Answer(name: name, client: next.client.host).text.utf8), to: next.client)
+            datagrams.removeFirst()
+        }
+        for (descriptor, connection) in connections {
+            connection.sendDueReplies(now)
+            if connection.isOver { connections[descriptor] = nil }
+        }
+    }
+}
+
+/// One accepted TCP or SCTP connection.
+private final class ServedConnection {
+    let socket: Socket
+    private let transport: Transport
+    private let answer: Answer
+    private let delay: Duration
+    private var received: [UInt8] = []
+    private var replies: [Reply] = []
+    private var takesRequests = true
+    private var isBroken = false
+
+    private struct Reply {
+        let due: ContinuousClock.Instant
+        var unsent: ArraySlice<UInt8>
+    }
+
+    init(_ socket: Socket, _ transport: Transport, _ answer: Answer, delay: Duration) {
+        self.socket = socket
+        self.transport = transport
+        self.answer = answer
+        self.delay = delay
+    }
+
+    /// A client may end its side first and still wait for the replies.
+    var isOver: Bool { isBroken || !takesRequests && replies.isEmpty }
+
+    /// A reply that is overdue waits for room to be sent, the others for their time.
+    var events: Int16 {
+        let reading = takesRequests ? Int16(POLLIN) : 0
+        guard let reply = replies.first, reply.due <= .now else { return reading }
+        return reading | Int16(POLLOUT)
+    }
+
+    var nextReplyDue: ContinuousClock.Instant? {
+        guard let reply = replies.first, reply.due > .now else { return nil }
+        return reply.due
+    }
+
+    func receive(_ events: Int16) {
+        if events & Int16(POLLERR | POLLNVAL) != 0 { isBroken = true }
+        do {
+            while takesRequests, !isBroken, let bytes = try socket.receive() {
+                if bytes.isEmpty { takesRequests = false } else { take(bytes) }
+            }
+        } catch {
+            isBroken = true
+        }
+    }
+
+    private func take(_ bytes: [UInt8]) {
+        guard transport == .tcp else {
+            reply(Array(answer.text.utf8))
+            return
+        }
+        received += bytes
+        while takesRequests, let request = HTTPHead.take(from: &received) {
+            takesRequests = request.keepsAlive
+            reply(HTTP.response(answer, keepAlive: request.keepsAlive))
+        }
+    }
+
+    private func reply(_ bytes: [UInt8]) {
+        replies.append(Reply(due: .now + delay, unsent: bytes[...]))
+    }
+
+    func sendDueReplies(_ now: ContinuousClock.Instant) {
+        do {
+            while !isBroken, let reply = replies.first, reply.due <= now {
+                guard let sent = try socket.send(reply.unsent) else { return }
+                replies[0].unsent = reply.unsent.dropFirst(sent)
+                if replies[0].unsent.isEmpty { replies.removeFirst() }
+            }
+        } catch {
+            isBroken = true
+        }
+    }
+}

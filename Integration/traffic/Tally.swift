@@ -1,0 +1,64 @@
+/// Counts how requests ended.
+struct Tally {
+    private(set) var answered = 0
+    private(set) var failed = 0
+    private var responders: [String: Int] = [:]
+    private var clients: [String: Int] = [:]
+    private var errors: [String: Int] = [:]
+    private var slowest = Duration.zero
+
+    var allAnswered: Bool { answered > 0 && failed == 0 }
+
+    mutating func count(_ outcome: Result<Answer, Failure>, after duration: Duration) {
+        switch outcome {
+        case .success(let answer):
+            answered += 1
+            responders[answer.name, default: 0] += 1
+            clients[answer.client, default: 0] += 1
+            slowest = max(slowest, duration)
+        case .failure(let failure):
+            failed += 1
+            errors[failure.description, default: 0] += 1
+        }
+    }
+
+    var summary: String {
+        (["requests \(answered + failed) answered \(answered) failed \(failed)"] + details).joined(separator: "\n")
+    }
+
+    var details: [String] {
+        Tally.sorted(responders).map { "\($0) \($1)" }
+            + Tally.sorted(clients).map { "client \($0) \($1)" }
+            + Tally.sorted(errors).map { "error \"\($0)\" \($1)" }
+            + ["slowest \(slowest.milliseconds) ms"]
+    }
+
+    var json: String {
+        let fields = [
+            "\"requests\":\(answered + failed)", "\"answered\":\(answered)", "\"failed\":\(failed)",
+            "\"responders\":\(Tally.object(responders))", "\"clients\":\(Tally.object(clients))",
+            "\"errors\":\(Tally.object(errors))", "\"slowestMilliseconds\":\(slowest.milliseconds)",
+        ]
+        return "{\(fields.joined(separator: ","))}"
+    }
+
+    private static func sorted(_ counts: [String: Int]) -> [(String, Int)] {
+        counts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    private static func object(_ counts: [String: Int]) -> String {
+        "{\(sorted(counts).map { "\(quoted($0)):\($1)" }.joined(separator: ","))}"
+    }
+
+    /// Names come from the network: a quote or a control character in one must not spoil the document.
+    private static func quoted(_ text: String) -> String {
+        let escaped = text.unicodeScalars.map { scalar in
+            switch scalar {
+            case "\"", "\\": "\\\(scalar)"
+            case "\0"..."\u{1f}": "?"
+            default: String(scalar)
+            }
+        }
+        return "\"\(escaped.joined())\""
+    }
+}

@@ -1,0 +1,59 @@
+import Glibc
+
+/// Server and client of the test topology: who answers a request, and which client address does the answerer see?
+@main
+enum Traffic {
+    static func main() {
+        // A peer that went away is an error of one call, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        raiseDescriptorLimit()
+        var arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
+        do {
+            switch try arguments.takePositional("command") {
+            case "serve":
+                let server = try Server(try ServeOptions(&arguments))
+                writeLine("listening")
+                server.run()
+            case "ask":
+                exit(ask(try AskOptions(&arguments)) ? 0 : 1)
+            case "hold":
+                exit(try hold(try HoldOptions(&arguments)) ? 0 : 1)
+            case let other:
+                throw UsageError(message: "unknown command \(other)")
+            }
+        } catch let error as UsageError {
+            writeLine("traffic: \(error.message)\n\(usage)", to: STDERR_FILENO)
+            exit(2)
+        } catch {
+            writeLine("traffic: \(error)", to: STDERR_FILENO)
+            exit(1)
+        }
+    }
+
+    private static let usage = """
+        usage: traffic serve --name NAME [--http PORT] [--udp PORT] [--sctp PORT] [--delay-ms N]
+               traffic ask tcp|udp|sctp ADDRESS:PORT [--count N] [--for-ms N] [--until-file PATH] [--concurrency N]
+                           [--interval-ms N] [--timeout-ms N] [--source ADDRESS] [--json]
+               traffic hold tcp ADDRESS:PORT (--for-ms N | --until-file PATH) [--connections N] [--interval-ms N]
+                            [--timeout-ms N] [--source ADDRESS]
+        """
+
+    /// Hundreds of connections need more descriptors than the customary soft limit leaves.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+}
+
+/// Written at once: who reads a pipe must not wait for a buffer to fill.
+func writeLine(_ line: String, to descriptor: Int32 = STDOUT_FILENO) {
+    var rest = Array((line + "\n").utf8)[...]
+    while !rest.isEmpty {
+        let written = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        if written < 0 && errno == EINTR { continue }
+        guard written > 0 else { return }
+        rest = rest.dropFirst(written)
+    }
+}
