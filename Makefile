@@ -38,7 +38,7 @@ golden: build
 # Real traffic on a kernel with IPVS, and the rules of the other iptables on this one.
 integration: packages
 	$(SWIFT) build --build-tests
-	Integration/kernel/run --timeout 1500 -- $(BUNDLE) --testing-library swift-testing --filter IntegrationTests
+	Integration/kernel/run --timeout 1500 -- env KUBE_IPVS_SCENARIOS=1 $(BUNDLE) --testing-library swift-testing --filter IntegrationTests
 
 test: check golden integration
 

@@ -31,6 +31,8 @@ public actor Synchronizer {
     private var translation: Translation
     private var reconciler: Reconciler
     private var localAddresses: Set<IPAddress> = []
+    /// Whether the last sync left nothing undone.
+    private var isInStep = false
     private var knownConflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
 
     /// What fails is observed and tried again at once this often before it waits for the next sync: most failures come from a mirror that was out of date.
@@ -126,10 +128,17 @@ public actor Synchronizer {
             logger.error("More operations failed", metadata: ["failures": "\(outcome.failures.count - Synchronizer.loggedFailures)"])
         }
         if let reason = outcome.observationFailure { logger.error("The kernel could not be read", metadata: ["error": "\(reason)"]) }
+        tellIfInStep(outcome)
         guard !outcome.operations.isEmpty else { return }
         var metadata: Logger.Metadata = ["milliseconds": "\(outcome.duration.wholeMilliseconds)", "failures": "\(outcome.failures.count)"]
         for (kind, count) in outcome.counts { metadata[kind.rawValue] = "\(count)" }
         logger.info("Synced", metadata: metadata)
+    }
+
+    private func tellIfInStep(_ outcome: Outcome) {
+        defer { isInStep = outcome.succeeded }
+        guard outcome.succeeded, !isInStep else { return }
+        logger.info("The kernel is in step", metadata: ["virtualServers": "\(translation.desired.virtualServers.count)"])
     }
 
     /// A failure of everything at once must not fill the log.

@@ -1,0 +1,85 @@
+import Testing
+
+extension Scenarios {
+    /// The program as a person uses it.
+    @Suite struct `The command` {
+        let world = World.shared
+
+        private func proxy(_ arguments: String) async throws -> Shell.Result {
+            try await Shell.attempt("ip netns exec node1 \(Place.proxy) \(arguments)")
+        }
+
+        private func prepare() async throws {
+            try await world.begin()
+            try await world.write("web.yaml", Manifests.web())
+            try await world.write("slices.yaml", Manifests.slices(World.pods))
+        }
+
+        @Test func `plan prints what a sync would do and changes nothing; after a sync it prints nothing`() async throws {
+            try await prepare()
+            let everything = "ipvsadm -S -n; ipset save; iptables-legacy-save; ip link; cat /proc/sys/net/ipv4/ip_forward"
+            let before = try await Shell.output(in: "node1", everything)
+            let plan = try await proxy("plan \(World.flags)")
+            #expect(plan.succeeded)
+            for line in [
+                "ipvsadm -A -t 10.96.0.10:80 -s rr", "ipvsadm -a --sctp-service [fd00:96::10]:80 -r [fd00:244:1::10]:8080 -m -w 1",
+                "ip address add 10.96.0.10/32 dev kube-ipvs0", "ipset add KUBE-NODE-PORT-TCP 30080",
+            ] {
+                #expect(plan.output.contains(line), "\(line)")
+            }
+            #expect(try await Shell.output(in: "node1", everything) == before)
+            #expect(try await proxy("--once \(World.flags)").succeeded)
+            #expect(try await proxy("plan \(World.flags)").output == "")
+            let json = try await proxy("plan -o json \(World.flags)")
+            #expect(json.output.contains("\"kind\" : \"Plan\""), "\(json.output)")
+        }
+
+        @Test func `run once reports what it did, and nothing the second time`() async throws {
+            try await prepare()
+            let first = try await proxy("--once \(World.flags)")
+            #expect(first.succeeded && first.output.contains("addVirtualServer"), "\(first.output)")
+            let second = try await proxy("run --once=true \(World.flags)")
+            #expect(second.succeeded && second.output.contains("0 operations"), "\(second.output)")
+        }
+
+        @Test func `run once fails where an operation failed, and does the rest`() async throws {
+            try await prepare()
+            // An interface of the device's name that is not a dummy is not ours to touch.
+            try await Shell.output(in: "node1", "ip link add kube-ipvs0 type bridge")
+            let result = try await proxy("--once \(World.flags)")
+            try await Shell.output(in: "node1", "ip link delete kube-ipvs0")
+            #expect(!result.succeeded && result.output.contains("not dummy"), "\(result.output)")
+        }
+
+        @Test func `status prints what ipvsadm prints`() async throws {
+            try await prepare()
+            #expect(try await proxy("--once \(World.flags)").succeeded)
+            try await Shell.output(
+                in: "node1",
+                "ipvsadm -A -f 7 -s lc -p 300; ipvsadm -a -f 7 -r 192.0.2.21:0 -m -w 2; ipvsadm -A -f 9 -6 -s rr; ipvsadm -A -t 192.0.2.9:80 -s sh -b sh-port -o"
+            )
+            for spelling in ["status", "status -L -n", "status -ln"] {
+                #expect(try await proxy(spelling).output == (try await Shell.output(in: "node1", "ipvsadm -L -n")), "\(spelling)")
+            }
+            try await Shell.output(in: "node1", "ipvsadm -C")
+        }
+
+        @Test(arguments: [
+            ("--once --manifests /nowhere", "--manifests"), ("--once --manifests /tmp --ipvs-scheduler nosuch", "ip_vs_nosuch"),
+            ("--once", "--manifests"), ("--once --manifests /tmp --iptables-masquerade-bit 99", "[0, 31]"),
+            ("--once --manifests /tmp --iptables-backend nft", "iptables"),
+        ])
+        func `says in one line what is wrong and exits 1`(arguments: String, says: String) async throws {
+            try await world.begin()
+            let result = try await proxy("\(arguments) --state-directory \(Place.state)")
+            #expect(!result.succeeded && result.output.contains(says), "\(result.output)")
+        }
+
+        @Test func `without privilege says what is missing`() async throws {
+            try await prepare()
+            let result = try await Shell.attempt(
+                "ip netns exec node1 setpriv --bounding-set=-net_admin \(Place.proxy) --once \(World.flags)")
+            #expect(!result.succeeded && result.output.contains("CAP_NET_ADMIN"), "\(result.output)")
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import Testing
+
+extension Scenarios {
+    /// What is the proxy's is kept right; what is not is left alone.
+    @Suite struct `The kernel` {
+        let world = World.shared
+
+        private func serveWeb(_ flags: String = "") async throws {
+            try await world.begin()
+            try await world.write("web.yaml", Manifests.web())
+            try await world.write("slices.yaml", Manifests.slices(World.pods))
+            try await world.start(flags)
+        }
+
+        private static let dump = """
+            ipvsadm -S -n | sort; ipset save | sort; ip -oneline address show dev kube-ipvs0 | awk '{print $4}' | grep -v ^fe80 | sort
+            iptables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'; ip6tables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'
+            """
+
+        @Test(arguments: [
+            "ipvsadm -D -t 10.96.0.10:80", "ipvsadm -d -u 10.96.0.10:80 -r 10.244.1.10:8080",
+            "ipvsadm -e -t 10.96.0.10:80 -r 10.244.1.11:8080 -m -w 7",
+            "ipvsadm -E -t 10.99.0.2:30080 -s wlc", "ipvsadm -C", "ipvsadm -a -t 10.96.0.10:80 -r 192.0.2.1:80 -m",
+            "ip address delete 10.96.0.10/32 dev kube-ipvs0",
+            "ip address add 10.96.77.77/32 dev kube-ipvs0", "ip link delete kube-ipvs0", "ipset del KUBE-CLUSTER-IP 10.96.0.10,tcp:80",
+            "ipset add KUBE-CLUSTER-IP 10.96.9.9,tcp:9", "ipset flush", "iptables-legacy -t nat -F KUBE-SERVICES",
+            "iptables-legacy -t nat -F OUTPUT",
+            "ip6tables-legacy -t filter -D INPUT -m comment --comment 'kubernetes ipvs access filter' -j KUBE-IPVS-FILTER",
+            "iptables-legacy -F; iptables-legacy -X",
+        ])
+        func `is repaired when someone meddles with it`(meddling: String) async throws {
+            try await serveWeb("--ipvs-sync-period 2s")
+            let good = try await Shell.output(in: "node1", Self.dump)
+            try await Shell.output(in: "node1", meddling)
+            try await world.wait(for: "repair after \(meddling)", seconds: 12) { try await Shell.output(in: "node1", Self.dump) == good }
+        }
+
+        @Test func `keeps virtual servers of others through sync, restart and cleanup`() async throws {
+            try await world.begin()
+            let others = """
+                -A -t 192.0.2.10:80 -s wlc
+                -a -t 192.0.2.10:80 -r 192.0.2.20:80 -g -w 3
+                -A -t 10.99.0.2:8443 -s rr
+                -A -f 7 -s lc -p 300
+                -a -f 7 -r 192.0.2.21:0 -m -w 1
+                """
+            try await Shell.output(in: "node1", "ipvsadm -R <<'END'\n\(others)\nEND")
+            let before = try await Shell.output(in: "node1", "ipvsadm -S -n | sort")
+            try await world.write("web.yaml", Manifests.web())
+            try await world.write("slices.yaml", Manifests.slices(World.pods))
+            try await world.start("--ipvs-sync-period 1s")
+            try await Task.sleep(for: .seconds(3))
+            try await world.kill()
+            try await world.start("--ipvs-sync-period 1s")
+            let during = try await Shell.output(in: "node1", "ipvsadm -S -n | sort").split(separator: "\n").map(String.init)
+            for line in before.split(separator: "\n") { #expect(during.contains(String(line)), "\(line)") }
+            try await world.kill()
+            try await Shell.output(in: "node1", "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)")
+            #expect(try await Shell.output(in: "node1", "ipvsadm -S -n | sort") == before)
+        }
+
+        @Test func `is after cleanup as it was before, with other people's rules and sets untouched`() async throws {
+            try await world.begin()
+            let everything =
+                "iptables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'; ip6tables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'; ipset save; ip -oneline link | awk '{print $2}'; "
+                + "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/vs/conntrack /proc/sys/net/ipv4/vs/expire_nodest_conn /proc/sys/net/ipv4/vs/expire_quiescent_template"
+            try await Shell.output(
+                in: "node1",
+                """
+                iptables-legacy -t nat -A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE; iptables-legacy -N KUBE-FIREWALL; iptables-legacy -A INPUT -j KUBE-FIREWALL
+                ipset create MINE hash:ip; ipset add MINE 192.0.2.1; iptables-legacy -A FORWARD -m set --match-set MINE src -j DROP
+                for name in conntrack expire_nodest_conn expire_quiescent_template; do echo 0 >/proc/sys/net/ipv4/vs/$name; done
+                """)
+            let before = try await Shell.output(in: "node1", everything)
+            try await world.write("web.yaml", Manifests.web())
+            try await world.write("slices.yaml", Manifests.slices(World.pods))
+            try await world.start()
+            #expect(try await Shell.output(in: "node1", everything) != before)
+            try await world.kill()
+            try await Shell.output(in: "node1", "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)")
+            #expect(try await Shell.output(in: "node1", everything) == before)
+            #expect(try await Shell.output(in: "node1", "ipvsadm -S -n") == "")
+        }
+
+        @Test func `loses what a run before left over for a Service that is gone`() async throws {
+            try await serveWeb()
+            try await world.kill()
+            try await world.write("web.yaml", Manifests.web(address: "10.96.0.20", address6: "fd00:96::20", nodePort: 30090))
+            try await world.start()
+            let servers = try await Shell.output(in: "node1", "ipvsadm -S -n")
+            #expect(
+                !servers.contains("10.96.0.10") && !servers.contains("30080") && servers.contains("10.96.0.20:80")
+                    && servers.contains("10.99.0.2:30090"))
+            #expect(try await !Shell.output(in: "node1", "ip address show dev kube-ipvs0").contains("10.96.0.10/"))
+        }
+
+        @Test func `takes a set over that is too small, without a moment without members`() async throws {
+            try await world.begin()
+            try await Shell.output(
+                in: "node1", "ipset create KUBE-CLUSTER-IP hash:ip,port maxelem 2; ipset add KUBE-CLUSTER-IP 10.96.0.10,tcp:80")
+            try await world.write("web.yaml", Manifests.web())
+            try await world.write("slices.yaml", Manifests.slices(World.pods))
+            try await world.start()
+            let set = try await Shell.output(in: "node1", "ipset save KUBE-CLUSTER-IP; ipset -n list | grep swap || true")
+            #expect(set.split(separator: "\n").count == 4 && !set.contains("swap"), "\(set)")
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import FoundationEssentials
+import Glibc
+import Testing
+
+/// Scenarios run one after the other: they share one kernel.
+@Suite(.serialized, .enabled(if: Place.isKernelOurs, "run them with make integration"))
+enum Scenarios {}
+
+/// A node with three pods and a client outside, built once for all scenarios; see `Integration/topology.sh`.
+actor World {
+    static let shared = World()
+
+    static let pods = ["pod-a", "pod-b", "pod-c"]
+    /// The node's address on the outside, and on the pods' bridge.
+    static let node = (outside: "10.99.0.2", bridge: "10.244.1.1", outside6: "fd00:99::2", bridge6: "fd00:244:1::1")
+
+    static func address(_ pod: String) -> String { "10.244.1.1\(pods.firstIndex(of: pod) ?? 9)" }
+    static func address6(_ pod: String) -> String { "fd00:244:1::1\(pods.firstIndex(of: pod) ?? 9)" }
+
+    private var isBuilt = false
+    private var proxy: Int?
+
+    /// Gives a scenario an empty node: no proxy, nothing of one in the kernel, no manifests.
+    func begin() async throws {
+        if !isBuilt { try await build() }
+        try await kill()
+        try await Shell.output(
+            """
+            ip netns exec node1 bash -c '
+              ipvsadm -C
+              ip link delete kube-ipvs0 2>/dev/null
+              for iptables in iptables-legacy ip6tables-legacy; do
+                for table in nat filter; do $iptables -t $table -F; $iptables -t $table -X; done
+              done
+              ipset destroy
+              echo 0 >/proc/sys/net/ipv4/ip_forward
+              conntrack -F >/dev/null 2>&1
+            ' || true
+            rm -rf \(Place.manifests) \(Place.state); mkdir -p \(Place.manifests) \(Place.state)
+            """)
+    }
+
+    private func build() async throws {
+        var script = "make_node node1\nmake_outside node1\nmkdir -p \(Place.scratch)\n"
+        for pod in World.pods {
+            script += """
+                make_pod node1 \(pod) \(World.address(pod)) \(World.address6(pod))
+                setsid ip netns exec \(pod) \(Place.traffic) serve --name \(pod) --http 8080 --udp 8080 --sctp 8080 </dev/null >/dev/null 2>&1 &
+
+                """
+        }
+        // A wildcard listener of the host, as sshd or the kubelet is.
+        script += "setsid ip netns exec node1 \(Place.traffic) serve --name host --http 10255 </dev/null >/dev/null 2>&1 &\nsleep 1"
+        try await Shell.output(script)
+        isBuilt = true
+    }
+
+    // MARK: The proxy
+
+    static let flags =
+        "--manifests \(Place.manifests) --hostname-override node1 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --state-directory \(Place.state) "
+        + "--service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 --iptables-backend legacy"
+
+    /// Starts the proxy and waits until it is in step with its manifests.
+    func start(_ more: String = "") async throws {
+        let command = "ip netns exec node1 \(Place.proxy) \(World.flags) --ipvs-min-sync-period 0s --v 4 \(more)"
+        let answer = try await Shell.output(
+            "rm -f \(Place.log); touch \(Place.log); setsid \(command) </dev/null >\(Place.log) 2>&1 & echo $!")
+        proxy = Int(answer)
+        try await waitForLog("The kernel is in step")
+    }
+
+    /// As a crash does.
+    func kill() async throws {
+        guard let proxy else { return }
+        try await Shell.output("kill -KILL \(proxy) 2>/dev/null; while kill -0 \(proxy) 2>/dev/null; do sleep 0.05; done; true")
+        self.proxy = nil
+    }
+
+    /// As a supervisor does.
+    func terminate() async throws {
+        guard let proxy else { return }
+        try await Shell.output("kill -TERM \(proxy); while kill -0 \(proxy) 2>/dev/null; do sleep 0.05; done")
+        self.proxy = nil
+    }
+
+    func log() throws -> String { try String(ofFile: Place.log) }
+
+    struct Timeout: Error, CustomStringConvertible {
+        var what: String
+        var log: String
+        var description: String { "\(what) did not come to pass; the proxy's log:\n\(log)" }
+    }
+
+    func waitForLog(_ text: String, seconds: Double = 30) async throws {
+        try await wait(for: "\"\(text)\" in the log", seconds: seconds) { try self.log().contains(text) }
+    }
+
+    func wait(for what: String, seconds: Double = 20, _ condition: () async throws -> Bool) async throws {
+        let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
+        while try await !condition() {
+            guard ContinuousClock.now < deadline else { throw Timeout(what: what, log: String((try? log())?.suffix(6000) ?? "none")) }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    // MARK: Manifests
+
+    /// Writes a manifest as an editor or kubelet does: beside, then into place.
+    func write(_ name: String, _ text: String) throws {
+        let path = "\(Place.manifests)/\(name)"
+        try Data(text.utf8).write(to: URL(filePath: "\(path).part"))
+        guard rename("\(path).part", path) == 0 else { throw Timeout(what: "rename of \(path)", log: "") }
+    }
+
+    func remove(_ name: String) throws { unlink("\(Place.manifests)/\(name)") }
+}
+
+extension String {
+    /// The text of a file.
+    init(ofFile path: String) throws { self = String(decoding: try Data(contentsOf: URL(filePath: path)), as: UTF8.self) }
+}
