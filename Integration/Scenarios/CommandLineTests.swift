@@ -17,7 +17,8 @@ extension Scenarios {
 
         @Test func `plan prints what a sync would do and changes nothing; after a sync it prints nothing`() async throws {
             try await prepare()
-            let everything = "ipvsadm -S -n; ipset save; iptables-legacy-save; ip link; cat /proc/sys/net/ipv4/ip_forward"
+            let everything =
+                "ipvsadm -S -n; ipset save; iptables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'; ip link; cat /proc/sys/net/ipv4/ip_forward"
             let before = try await Shell.output(in: "node1", everything)
             let plan = try await proxy("plan \(World.flags)")
             #expect(plan.succeeded)
@@ -56,7 +57,7 @@ extension Scenarios {
             #expect(try await proxy("--once \(World.flags)").succeeded)
             try await Shell.output(
                 in: "node1",
-                "ipvsadm -A -f 7 -s lc -p 300; ipvsadm -a -f 7 -r 192.0.2.21:0 -m -w 2; ipvsadm -A -f 9 -6 -s rr; ipvsadm -A -t 192.0.2.9:80 -s sh -b sh-port -o"
+                "ipvsadm -A -f 7 -s lc -p 300; ipvsadm -a -f 7 -r 192.0.2.21:0 -m -w 2; ipvsadm -A -f 9 -6 -s rr; ipvsadm -A -u 192.0.2.9:53 -s sh -b sh-port -o"
             )
             for spelling in ["status", "status -L -n", "status -ln"] {
                 #expect(try await proxy(spelling).output == (try await Shell.output(in: "node1", "ipvsadm -L -n")), "\(spelling)")

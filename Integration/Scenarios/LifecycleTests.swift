@@ -21,7 +21,7 @@ extension Scenarios {
                 let client = Client(stop: "\(Place.scratch)/stop-\(id)", result: "\(Place.scratch)/result-\(id)")
                 try await Shell.output(
                     "rm -f \(client.stop) \(client.result); (setsid ip netns exec \(namespace) \(Place.traffic) \(command) --until-file \(client.stop) "
-                        + "</dev/null >\(client.result).part 2>&1; mv \(client.result).part \(client.result)) >/dev/null 2>&1 &")
+                        + "</dev/null >\(client.result).part 2>&1 || true; mv \(client.result).part \(client.result)) >/dev/null 2>&1 &")
                 try await Task.sleep(for: .milliseconds(700))
                 return client
             }

@@ -102,6 +102,14 @@ public struct KernelSetup: Sendable {
         }
     }
 
+    /// Families that this node can serve: iptables has them, and IPv6 is not switched off.
+    public static func supportedFamilies(_ iptables: IPTables) throws(DataplaneError) -> Set<IPFamily> {
+        guard let isOff = try Sysctl("net.ipv6.conf.all.disable_ipv6").read(), isOff != "1" else {
+            return iptables.families.subtracting([.ipv6])
+        }
+        return iptables.families
+    }
+
     private func makeStateDirectory() throws(DataplaneError) {
         guard unsafe mkdir(stateDirectory, 0o755) == 0 || errno == EEXIST else {
             throw DataplaneError("mkdir \(stateDirectory)", "\(Errno(rawValue: errno)): choose another place with --state-directory")

@@ -27,7 +27,8 @@ struct Assembly {
             IPTables.Backend(rawValue: configuration.iptables.rawValue), trying: changesKernel)
         logger.info(
             "Found iptables", metadata: ["backend": "\(iptables.backend)", "families": "\(iptables.families.map(\.rawValue).sorted())"])
-        let settings = configuration.translationSettings(families: iptables.families, hasRandomFully: iptables.hasRandomFully)
+        let families = try KernelSetup.supportedFamilies(iptables)
+        let settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
         let dataplane = try KernelDataplane(catalogue: Translation.catalogue(settings), iptables: iptables)
         synchronizer = Synchronizer(
             translation: Translation(settings), dataplane: dataplane, drainTimeout: configuration.drainTimeout,
@@ -66,14 +67,15 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
     do {
         try await body()
     } catch let error as ConfigurationError {
-        fail(error.description)
+        fail("Error: \(error)")
     } catch let error as DataplaneError {
-        fail(error.description)
+        fail("Error: \(error)")
     }
 }
 
-private func fail(_ message: String) -> Never {
+/// Says why on standard error and exits with 1.
+func fail(_ message: String) -> Never {
     // There is nobody left to tell if this fails.
-    _ = unsafe Array("Error: \(message)\n".utf8).withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    _ = unsafe Array("\(message)\n".utf8).withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     exit(1)
 }

@@ -24,7 +24,22 @@ struct KubeIPVSProxy: AsyncParsableCommand {
         defaultSubcommand: RunCommand.self)
 
     static func main() async {
-        await main(GoStyleArguments.normalized(Array(CommandLine.arguments.dropFirst())))
+        do {
+            let command = try parseAsRoot(GoStyleArguments.normalized(Array(CommandLine.arguments.dropFirst())))
+            guard var asynchronous = command as? any AsyncParsableCommand else {
+                var command = command
+                return try command.run()
+            }
+            try await asynchronous.run()
+        } catch {
+            end(error)
+        }
+    }
+
+    /// Flags that are wrong end the program with 1, as kube-proxy does, not with the 64 of sysexits.
+    private static func end(_ error: any Error) -> Never {
+        guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+        fail(fullMessage(for: error))
     }
 }
 

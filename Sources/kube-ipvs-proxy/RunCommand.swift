@@ -9,7 +9,7 @@ internal import UnixSignals
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Keep the kernel in step with the cluster (the default).",
+        abstract: "Keep the kernel in step with the cluster.",
         discussion: """
             When it ends, the kernel keeps what it has: connections go on, and the next start takes over.
 
