@@ -106,11 +106,11 @@ extension Scenarios {
         }
 
         @Test func `that takes a busy endpoint away deletes it at the drain deadline`() async throws {
-            try await serveWeb(["pod-a"], "--drain-timeout 3s")
+            try await serveWeb(["pod-a"], "--drain-timeout 8s")
             let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 50", id: "deadline")
             try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
-            try await world.wait(for: "weight 0", seconds: 2.5) { try await realServers().contains { $0.hasSuffix("-w 0") } }
-            try await world.wait(for: "one real server", seconds: 8) { try await realServers().count == 1 }
+            try await world.wait(for: "weight 0", seconds: 7) { try await realServers().contains { $0.hasSuffix("-w 0") } }
+            try await world.wait(for: "one real server", seconds: 20) { try await realServers().count == 1 }
             let held = try await holding.finish()
             #expect(!held.contains("broken 0"), "the connection ended with its server: \(held)")
         }

@@ -12,24 +12,11 @@ struct IPVSListing {
             "Prot LocalAddress:Port Scheduler Flags",
             "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn",
         ]
-        for service in services.sorted(by: IPVSListing.isBefore) {
+        for service in IPVSOrder.sorted(services) {
             lines.append(IPVSListing.line(service))
-            lines += service.destinations.sorted { $0.location < $1.location }.map(IPVSListing.line)
+            lines += IPVSOrder.sorted(service.destinations).map(IPVSListing.line)
         }
         return lines.joined(separator: "\n") + "\n"
-    }
-
-    private static func isBefore(_ a: IPVSService, _ b: IPVSService) -> Bool { rank(a).lexicographicallyPrecedes(rank(b)) }
-
-    /// Firewall marks by number after addresses by family, protocol, address and port.
-    private static func rank(_ service: IPVSService) -> [UInt64] {
-        switch service.key {
-        case .firewallMark(let mark, let family): [UInt64(mark), family == .ipv4 ? 0 : 1]
-        case .address(let number, let location):
-            [0, location.address.family == .ipv4 ? 0 : 1, UInt64(number)] + location.address.bytes.map(UInt64.init) + [
-                UInt64(location.port)
-            ]
-        }
     }
 
     private static func line(_ service: IPVSService) -> String {

@@ -71,6 +71,21 @@ import Testing
     }
 }
 
+@Suite struct `The order of the listing` {
+    @Test func `is ipvsadm's, in which addresses go round in a circle`() throws {
+        let services = try ["10.96.0.10", "192.0.2.9", "10.96.0.9"].map { text in
+            IPVSService(
+                key: .address(protocolNumber: 17, AddressPort(try #require(IPAddress(text)), 53)), scheduler: "rr", flags: 0x2, timeout: 0,
+                netmask: .max,
+                statistics: .init(), destinations: [])
+        }
+        let listed = IPVSOrder.sorted(services).map { service in
+            if case .address(_, let location) = service.key { location.address.description } else { "" }
+        }
+        #expect(listed == ["192.0.2.9", "10.96.0.9", "10.96.0.10"])
+    }
+}
+
 @Suite struct `A printed plan` {
     @Test func `names the commands it equals`() throws {
         let address = try #require(IPAddress("10.96.0.1"))
