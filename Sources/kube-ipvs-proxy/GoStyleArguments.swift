@@ -3,19 +3,20 @@ enum GoStyleArguments {
     /// Flags that may stand without a value.
     private static let booleans: Set<String> = ["masquerade-all", "once"]
 
-    /// `--a_b` becomes `--a-b`, `--bool` becomes `--bool=true`, `-v=2` becomes `--v=2`; what follows `--` stays.
+    /// `--a_b` becomes `--a-b`, `--bool` becomes `--bool=true`, `-v=2` becomes `--v=2`, `--empty=` two words; what follows `--` stays.
     static func normalized(_ arguments: [String]) -> [String] {
         let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
-        return arguments[..<end].map(normalized) + arguments[end...]
+        return arguments[..<end].flatMap(normalized) + arguments[end...]
     }
 
-    private static func normalized(_ argument: String) -> String {
-        if argument.hasPrefix("-v=") { return "-" + argument }
-        guard argument.hasPrefix("--") else { return argument }
+    private static func normalized(_ argument: String) -> [String] {
+        if argument.hasPrefix("-v=") { return ["-" + argument] }
+        guard argument.hasPrefix("--") else { return [argument] }
         let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let first = parts.first else { return argument }
+        guard let first = parts.first else { return [argument] }
         let name = first.map { $0 == "_" ? "-" : String($0) }.joined()
-        guard parts.count == 2 else { return booleans.contains(name) ? "--\(name)=true" : "--\(name)" }
-        return "--\(name)=\(parts[1])"
+        guard parts.count == 2 else { return [booleans.contains(name) ? "--\(name)=true" : "--\(name)"] }
+        // The parser takes an empty value only as a word of its own.
+        return parts[1].isEmpty ? ["--\(name)", ""] : ["--\(name)=\(parts[1])"]
     }
 }

@@ -3,6 +3,7 @@ import Configuration
 import Model
 import Reconciler
 import Testing
+import Translation
 
 @testable import KernelDataplane
 @testable import kube_ipvs_proxy
@@ -12,6 +13,7 @@ import Testing
         (["--masquerade-all"], ["--masquerade-all=true"]), (["--masquerade_all=false"], ["--masquerade-all=false"]), (["-v=4"], ["--v=4"]),
         (["--cluster_cidr", "10.0.0.0/8"], ["--cluster-cidr", "10.0.0.0/8"]), (["--ipvs-exclude-cidrs=a_b"], ["--ipvs-exclude-cidrs=a_b"]),
         (["status", "-n"], ["status", "-n"]), (["--", "--a_b"], ["--", "--a_b"]), (["--once", "--v", "2"], ["--once=true", "--v", "2"]),
+        (["--cluster-cidr="], ["--cluster-cidr", ""]),
     ])
     func `become what the parser takes`(given: [String], expected: [String]) {
         #expect(GoStyleArguments.normalized(given) == expected)
@@ -28,6 +30,12 @@ import Testing
         #expect(configuration.excludeCIDRs.map(\.description) == ["10.0.0.0/8", "fd00::/8", "1.2.3.4/32"])
         #expect(configuration.masqueradeAll && configuration.manifests == "m" && configuration.nodeName == "n")
         #expect(!command.once.value && command.options.logging.v == 3)
+    }
+
+    @Test func `may have an empty value`() throws {
+        let command = try #require(
+            try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(["--cluster-cidr=", "--manifests=m"])) as? RunCommand)
+        #expect(try command.options.configuration().localTraffic == .clusterCIDR([]))
     }
 
     @Test(arguments: [["--no-such-flag"], ["--masquerade-all=perhaps"], ["surplus"], ["--iptables-masquerade-bit=x"]])
