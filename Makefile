@@ -4,7 +4,7 @@ SWIFT ?= swift
 BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
 SWIFT_SOURCES = Package.swift Sources Tests Integration
 
-.PHONY: all build release packages format lint unit check golden integration test demo bench clean
+.PHONY: all build release packages format lint unit check rules golden integration test demo bench clean
 
 all: build
 
@@ -31,6 +31,11 @@ unit:
 
 check: packages lint unit
 
+# Rules and sets on this machine's own kernel, in namespaces of their own: the nf_tables side of iptables, and another kernel's netlink.
+rules: packages
+	$(SWIFT) build --build-tests
+	Integration/kernel/isolate env KUBE_IPVS_ISOLATED=1 $(BUNDLE) --testing-library swift-testing --filter RoundTripTests
+
 # What kube-proxy 1.36 leaves in a kernel, scenario by scenario, against what we leave.
 golden: build
 	Integration/kernel/run --timeout 600 -- Integration/golden/compare
@@ -40,7 +45,7 @@ integration: packages
 	$(SWIFT) build --build-tests
 	Integration/kernel/run --timeout 1500 -- env KUBE_IPVS_SCENARIOS=1 $(BUNDLE) --testing-library swift-testing --filter IntegrationTests
 
-test: check golden integration
+test: check rules golden integration
 
 demo: release
 	@Integration/kernel/run --timeout 300 -- Integration/demo

@@ -63,7 +63,11 @@ let package = Package(
         .testTarget(name: "NetlinkTests", dependencies: ["Netlink", .product(name: "SystemPackage", package: "swift-system")]),
         .testTarget(name: "ReconcilerTests", dependencies: ["Reconciler", "Model", "TestSupport"]),
         .testTarget(name: "TranslationTests", dependencies: ["Translation", "Kubernetes", "Model", "Reconciler", "TestSupport"]),
-        .testTarget(name: "KernelDataplaneTests", dependencies: ["KernelDataplane", "Netlink", "Model", "Translation", "TestSupport"]),
+        .testTarget(
+            name: "KernelDataplaneTests",
+            dependencies: [
+                "KernelDataplane", "Netlink", "Model", "Translation", "TestSupport", .product(name: "SystemPackage", package: "swift-system"),
+            ]),
         .testTarget(
             name: "GoldenTests",
             dependencies: [

@@ -88,9 +88,12 @@ extension Scenarios {
             }
         }
 
-        @Test func `is seen by conntrack and by ipvsadm as it should be`() async throws {
+        @Test func `is seen by curl, conntrack and ipvsadm as it should be`() async throws {
             try await serveWeb()
             _ = try await Answers.ask(from: "pod-a", "tcp", Manifests.clusterIP, Manifests.port, "--count 3")
+            let page = try await Shell.output(
+                in: "pod-a", "curl --silent --fail --max-time 5 http://\(Manifests.clusterIP)/ http://[\(Manifests.clusterIP6)]/")
+            #expect(page.split(separator: "\n").count == 2 && page.hasPrefix("pod-"), "\(page)")
             let flows = try await Shell.output(in: "node1", "conntrack -L -p tcp --orig-dst \(Manifests.clusterIP) 2>/dev/null")
             #expect(flows.contains("src=\(World.address("pod-b"))"), "the reply comes from a pod: \(flows)")
             let table = try await Shell.output(in: "node1", "ipvsadm -L -n --stats -t \(Manifests.clusterIP):\(Manifests.port)")

@@ -1,0 +1,90 @@
+import Glibc
+import Model
+import SystemPackage
+import Testing
+
+@testable import KernelDataplane
+@testable import Netlink
+@testable import Translation
+
+/// On this machine's own kernel, in network namespaces of their own: `make rules` runs them with `Integration/kernel/isolate`.
+@Suite(.serialized, .enabled(if: getenv("KUBE_IPVS_ISOLATED") != nil, "run them with make rules"))
+struct `On a real kernel without IPVS` {
+    private let settings = TranslationSettings(
+        nodeName: "node1", localTraffic: .clusterCIDR(["10.244.0.0/16", "fd00:244::/32"].compactMap { CIDR($0) }), hasRandomFully: true)
+
+    private func makeSets() throws -> IPSetClient {
+        let client = try IPSetClient()
+        var batch = NetlinkBatch()
+        for set in Translation.catalogue(settings).sets.values { try batch.add(try client.create(set)) }
+        let failures = client.socket.execute(batch)
+        #expect(failures.isEmpty, "\(failures)")
+        return client
+    }
+
+    /// Every rule there can be, or the next sync would write it again.
+    @Test(arguments: IPTables.Backend.allCases, IPFamily.allCases)
+    func `every rule comes back from iptables as it was written`(backend: IPTables.Backend, family: IPFamily) async throws {
+        let sets = try makeSets()
+        guard let iptables = try? await IPTables.detect(backend), iptables.families.contains(family) else {
+            // A kernel has one of the two at least; which is not this test's business.
+            #expect((try? await IPTables.detect(nil)) != nil)
+            return
+        }
+        for match in [LocalTraffic.clusterCIDR(settings.localTraffic.ranges), .bridgeInterface("cni0"), .interfaceNamePrefix("veth")] {
+            let localTraffic = match.match(family, podCIDRs: [])
+            let rules = Masquerade(family: family, settings: settings, localTraffic: localTraffic, filled: Set(KubeSet.allCases)).rules
+            try await iptables.restore(RulesText.restore(rules, missingJumps: rules.jumps), family)
+            let found = try await iptables.rules(catalogue: rules)
+            #expect(found.chains == rules.chains)
+            #expect(Set(found.jumps) == Set(rules.jumps))
+            try await iptables.restore(RulesText.remove(rules), family)
+            #expect(try await iptables.rules(catalogue: rules) == Rules(family))
+        }
+        _ = sets
+    }
+
+    @Test func `members of sets come back as they were sent, many at once, and one that fails is told as itself`() throws {
+        let client = try makeSets()
+        let set = KubeSet.clusterIP.name(.ipv4)
+        var batch = NetlinkBatch()
+        let members = (1...5000 as ClosedRange<UInt32>).map {
+            AddressSet.Member.addressPort(AddressPort(IPAddress(v4: 0x0a60_0000 + $0), 80), .tcp)
+        }
+        for member in members { try batch.add(try IPSetMessages.add(member, to: set)) }
+        let place = batch.count
+        try batch.add(try IPSetMessages.add(members[0], to: AddressSet.Name("NO-SUCH-SET")))
+        try batch.add(try IPSetMessages.add(.addressPort(AddressPort(IPAddress(v4: 1), 1), .udp), to: set))
+        let failures = client.socket.execute(batch)
+        #expect(failures.keys.sorted() == [place])
+        let found = try #require(try client.set(KubeSet.clusterIP.empty(.ipv4)))
+        #expect(found.members.count == 5001)
+    }
+
+    @Test func `a set is replaced by a larger one with all its members`() throws {
+        let client = try makeSets()
+        var large = KubeSet.ipvsIPs.empty(.ipv6)
+        large.capacity = 1 << 18
+        for number in 0..<70_000 as Range<UInt64> {
+            large.members.updateValue(nil, forKey: .address((IPAddress("fd00:96::") ?? IPAddress(v4: 0)).advanced(by: number)))
+        }
+        try client.replace(large)
+        let found = try #require(try client.set(KubeSet.ipvsIPs.empty(.ipv6)))
+        #expect(found.members.count == 70_000 && found.capacity == 1 << 18)
+        #expect(try client.set(AddressSet(AddressSet.Name("kube-ipvs-proxy-swap"), kind: .hashIP, family: .ipv6)) == nil)
+    }
+
+    @Test func `a refusal of rtnetlink keeps the kernel's words`() throws {
+        let client = try InterfaceClient()
+        var batch = NetlinkBatch()
+        try batch.add(try InterfaceMessages.newAddress(IPAddress(v4: 0x0a60_0001), interface: 4242))
+        let failure = try #require(client.socket.execute(batch)[0])
+        #expect(failure.code == .kernel(.operationNotSupportedByDevice))
+        #expect(failure.detail != nil, "\(failure)")
+        #expect(try client.addresses(on: nil).elsewhere.contains(IPAddress(v4: 0x7f00_0001)))
+    }
+}
+
+extension LocalTraffic {
+    fileprivate var ranges: [CIDR] { if case .clusterCIDR(let ranges) = self { ranges } else { [] } }
+}
