@@ -39,7 +39,8 @@ public actor KernelDataplane: Dataplane {
 
     private func observeEverything() async throws(DataplaneError) -> NodeState {
         let device = try interfaces.device()
-        var state = NodeState(virtualServers: try ipvs.services().compactMap(\.virtualServer), hasDevice: device != nil)
+        var state = NodeState(
+            virtualServers: try ipvs.services(withStatistics: false).compactMap(\.virtualServer), hasDevice: device != nil)
         if let device {
             for address in try interfaces.addresses(on: device).on { state.addresses.updateValue(nil, forKey: address) }
         }

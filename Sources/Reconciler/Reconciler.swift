@@ -50,9 +50,16 @@ public struct Reconciler: Sendable {
             for name in selection.members.keys { mirror.sets[name] = observed.sets[name] }
             for family in selection.rules { mirror.rules[family] = observed.rules[family] }
             mirror.hasDevice = observed.hasDevice
+            if !observed.hasDevice { forgetAddresses(desired) }
         }
         scopeToObserve = .nothing
         scopeToPlan.formUnion(scope)
+    }
+
+    /// With the device went every address it held.
+    private mutating func forgetAddresses(_ desired: NodeState) {
+        mirror.addresses = [:]
+        scopeToPlan.formUnion(.only(.init(addresses: Set(desired.addresses.keys))))
     }
 
     /// Carries over what the kernel does not know: where a server comes from and since when it drains.

@@ -53,6 +53,20 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         #expect(reconciler.plan(for: desired, at: .seconds(1)).operations == [.addRealServer(identity, pod)])
     }
 
+    @Test func `that finds the device gone knows that all addresses went with it`() {
+        let other = IPAddress("10.96.0.2") ?? IPAddress(v4: 0)
+        var desired = desired
+        desired.addresses.updateValue(nil, forKey: other)
+        var reconciler = adopting(desired, desired: desired)
+        reconciler.finish(reconciler.plan(for: desired, at: .seconds(0)), Report())
+        reconciler.distrust(.only(.init(addresses: [address])))
+        var seen = NodeState(hasDevice: false)
+        seen.virtualServers = [:]
+        reconciler.adopt(seen, of: reconciler.scopeToObserve, desired: desired, at: .seconds(1)) { _ in false }
+        let operations = reconciler.plan(for: desired, at: .seconds(1)).operations
+        #expect(operations == [.createDevice, .bind(address, nil), .bind(other, nil)])
+    }
+
     @Test func `keeps a virtual server whose change failed`() {
         var reconciler = adopting(desired, desired: desired)
         var changed = desired

@@ -37,28 +37,28 @@ public struct IPVSClient: ~Copyable {
     }
 
     /// Every virtual server with its real servers.
-    public borrowing func services() throws(DataplaneError) -> [IPVSService] {
+    public borrowing func services(withStatistics: Bool = true) throws(DataplaneError) -> [IPVSService] {
         let replies = try call("IPVS GET_SERVICE") { messages throws(NetlinkError) in try messages.dumpServices() }
         var services: [IPVSService] = []
         services.reserveCapacity(replies.count)
         for reply in replies {
-            guard var service = IPVSService(reply) else {
+            guard var service = IPVSService(reply, withStatistics: withStatistics) else {
                 throw DataplaneError("IPVS GET_SERVICE", "an answer without the mandatory attributes")
             }
-            service.destinations = try destinations(of: service.key)
+            service.destinations = try destinations(of: service.key, withStatistics: withStatistics)
             services.append(service)
         }
         return services
     }
 
-    /// One virtual server with its real servers; nil where there is none.
+    /// One virtual server with its real servers, without statistics; nil where there is none.
     borrowing func service(_ identity: VirtualServer.Identity) throws(DataplaneError) -> IPVSService? {
         let request = "IPVS GET_SERVICE \(identity)"
         do throws(NetlinkError) {
             let replies = try socket.request(try messages.getService(identity))
-            guard var service = replies.first.flatMap({ IPVSService($0) }) else { throw NetlinkError(.malformed) }
+            guard var service = replies.first.flatMap({ IPVSService($0, withStatistics: false) }) else { throw NetlinkError(.malformed) }
             do throws(DataplaneError) {
-                service.destinations = try destinations(of: service.key)
+                service.destinations = try destinations(of: service.key, withStatistics: false)
             } catch {
                 throw NetlinkError(.malformed, detail: error.description)
             }
@@ -70,7 +70,7 @@ public struct IPVSClient: ~Copyable {
         }
     }
 
-    private borrowing func destinations(of key: IPVSService.Key) throws(DataplaneError) -> [IPVSDestination] {
+    private borrowing func destinations(of key: IPVSService.Key, withStatistics: Bool) throws(DataplaneError) -> [IPVSDestination] {
         let replies = try call("IPVS GET_DEST \(key)") { messages throws(NetlinkError) in try messages.dumpDestinations(of: key) }
         let family =
             switch key {
@@ -78,7 +78,7 @@ public struct IPVSClient: ~Copyable {
             case .firewallMark(_, let family): family
             }
         return try replies.map { reply throws(DataplaneError) in
-            guard let destination = IPVSDestination(reply, serviceFamily: family) else {
+            guard let destination = IPVSDestination(reply, serviceFamily: family, withStatistics: withStatistics) else {
                 throw DataplaneError("IPVS GET_DEST \(key)", "an answer without the mandatory attributes")
             }
             return destination

@@ -6,7 +6,9 @@ internal import Netlink
 
 extension IPVSService {
     /// From an `IPVS_CMD_NEW_SERVICE` message without its real servers; nil where something mandatory is missing.
-    init?(_ reply: NetlinkReply) {
+    ///
+    /// - Parameter withStatistics: counters are more than half of a message; who does not need them saves reading them.
+    init?(_ reply: NetlinkReply, withStatistics: Bool = true) {
         guard let attributes = reply.generic.first(where: { $0.type == UInt16(IPVS_CMD_ATTR_SERVICE) })?.nested else { return nil }
         var family: IPFamily?
         var number: UInt16?
@@ -27,8 +29,8 @@ extension IPVSService {
             case Int(IPVS_SVC_ATTR_TIMEOUT): timeout = attribute.u32 ?? 0
             case Int(IPVS_SVC_ATTR_NETMASK): netmask = attribute.u32 ?? 0
             case Int(IPVS_SVC_ATTR_PE_NAME): persistenceEngine = attribute.string
-            case Int(IPVS_SVC_ATTR_STATS): statistics = IPVSStatistics(attribute.nested)
-            case Int(IPVS_SVC_ATTR_STATS64): statistics64 = IPVSStatistics(attribute.nested)
+            case Int(IPVS_SVC_ATTR_STATS) where withStatistics: statistics = IPVSStatistics(attribute.nested)
+            case Int(IPVS_SVC_ATTR_STATS64) where withStatistics: statistics64 = IPVSStatistics(attribute.nested)
             default: break
             }
         }
@@ -49,8 +51,10 @@ extension IPVSService {
 extension IPVSDestination {
     /// From an `IPVS_CMD_NEW_DEST` message.
     ///
-    /// - Parameter serviceFamily: what kernels before 3.18, which do not say, mean.
-    init?(_ reply: NetlinkReply, serviceFamily: IPFamily) {
+    /// - Parameters:
+    ///   - serviceFamily: what kernels before 3.18, which do not say, mean.
+    ///   - withStatistics: counters are more than half of a message; who does not need them saves reading them.
+    init?(_ reply: NetlinkReply, serviceFamily: IPFamily, withStatistics: Bool = true) {
         guard let attributes = reply.generic.first(where: { $0.type == UInt16(IPVS_CMD_ATTR_DEST) })?.nested else { return nil }
         var family = serviceFamily
         var address: ArraySlice<UInt8>?
@@ -73,8 +77,8 @@ extension IPVSDestination {
             case Int(IPVS_DEST_ATTR_ACTIVE_CONNS): connections.active = attribute.u32 ?? 0
             case Int(IPVS_DEST_ATTR_INACT_CONNS): connections.inactive = attribute.u32 ?? 0
             case Int(IPVS_DEST_ATTR_PERSIST_CONNS): connections.persistent = attribute.u32 ?? 0
-            case Int(IPVS_DEST_ATTR_STATS): statistics = IPVSStatistics(attribute.nested)
-            case Int(IPVS_DEST_ATTR_STATS64): statistics64 = IPVSStatistics(attribute.nested)
+            case Int(IPVS_DEST_ATTR_STATS) where withStatistics: statistics = IPVSStatistics(attribute.nested)
+            case Int(IPVS_DEST_ATTR_STATS64) where withStatistics: statistics64 = IPVSStatistics(attribute.nested)
             default: break
             }
         }
