@@ -38,9 +38,18 @@ public actor KernelDataplane: Dataplane {
     }
 
     private func observeEverything() async throws(DataplaneError) -> NodeState {
+        var state = try await observeFrame()
+        for identity in state.virtualServers.keys {
+            let servers = try ipvs.destinations(of: identity).map { ($0.location, $0.realServer) }
+            state.virtualServers[identity]?.realServers = Dictionary(servers, uniquingKeysWith: { first, _ in first })
+        }
+        return state
+    }
+
+    /// Everything but real servers.
+    private func observeFrame() async throws(DataplaneError) -> NodeState {
         let device = try interfaces.device()
-        var state = NodeState(
-            virtualServers: try ipvs.services(withStatistics: false).compactMap(\.virtualServer), hasDevice: device != nil)
+        var state = NodeState(virtualServers: try ipvs.headers().compactMap(\.virtualServer), hasDevice: device != nil)
         if let device {
             for address in try interfaces.addresses(on: device).on { state.addresses.updateValue(nil, forKey: address) }
         }
@@ -51,9 +60,15 @@ public actor KernelDataplane: Dataplane {
 
     private func observe(_ selection: Scope.Selection) async throws(DataplaneError) -> NodeState {
         var state = NodeState(hasDevice: try interfaces.device() != nil)
+        if selection.frame { state = try await observeFrame() }
         for identity in selection.virtualServers {
             state.virtualServers[identity] = try ipvs.service(identity)?.virtualServer
         }
+        for identity in selection.realServers.subtracting(selection.virtualServers) {
+            let servers = try ipvs.destinations(of: identity).map(\.realServer)
+            state.virtualServers[identity] = VirtualServer(identity, realServers: servers)
+        }
+        guard !selection.frame else { return state }
         if !selection.addresses.isEmpty, let device = try interfaces.device() {
             for address in try interfaces.addresses(on: device).on.intersection(selection.addresses) {
                 state.addresses.updateValue(nil, forKey: address)

@@ -33,27 +33,36 @@ public enum Scope: Hashable, Sendable {
 
     /// Keys whose values may have changed.
     public struct Selection: Hashable, Sendable {
+        /// Everything but real servers: which virtual servers there are and how they are set, all addresses, sets and rules.
+        public var frame: Bool
+        /// With their real servers.
         public var virtualServers: Set<VirtualServer.Identity>
+        /// Only the real servers of these.
+        public var realServers: Set<VirtualServer.Identity>
         public var addresses: Set<IPAddress>
         public var members: [AddressSet.Name: Set<AddressSet.Member>]
         public var rules: Set<IPFamily>
 
         public init(
-            virtualServers: Set<VirtualServer.Identity> = [], addresses: Set<IPAddress> = [],
-            members: [AddressSet.Name: Set<AddressSet.Member>] = [:], rules: Set<IPFamily> = []
+            frame: Bool = false, virtualServers: Set<VirtualServer.Identity> = [], realServers: Set<VirtualServer.Identity> = [],
+            addresses: Set<IPAddress> = [], members: [AddressSet.Name: Set<AddressSet.Member>] = [:], rules: Set<IPFamily> = []
         ) {
+            self.frame = frame
             self.virtualServers = virtualServers
+            self.realServers = realServers
             self.addresses = addresses
             self.members = members
             self.rules = rules
         }
 
         public var isEmpty: Bool {
-            virtualServers.isEmpty && addresses.isEmpty && rules.isEmpty && members.values.allSatisfy(\.isEmpty)
+            !frame && virtualServers.isEmpty && realServers.isEmpty && addresses.isEmpty && rules.isEmpty && members.isEmpty
         }
 
         public mutating func formUnion(_ other: Selection) {
+            frame = frame || other.frame
             virtualServers.formUnion(other.virtualServers)
+            realServers.formUnion(other.realServers)
             addresses.formUnion(other.addresses)
             members.merge(other.members) { $0.union($1) }
             rules.formUnion(other.rules)

@@ -43,8 +43,8 @@ public struct NetlinkSocket: ~Copyable {
         unsafe nl_socket_disable_auto_ack(handle)
         unsafe nl_socket_disable_msg_peek(handle)
         try NetlinkSocket.check(unsafe nl_connect(handle, family.number))
-        // The kernel sizes the pages of a dump by the largest buffer it has seen (netlink_recvmsg, af_netlink.c).
-        try NetlinkSocket.check(unsafe nl_socket_set_msg_buf_size(handle, 64 * 1024))
+        // The kernel sizes the pages of a dump by the largest buffer it has seen, up to 32 KiB (netlink_recvmsg, af_netlink.c).
+        try NetlinkSocket.check(unsafe nl_socket_set_msg_buf_size(handle, 32 * 1024))
         try NetlinkSocket.check(unsafe nl_socket_set_buffer_size(handle, 4 << 20, 1 << 20))
         let descriptor = unsafe nl_socket_get_fd(handle)
         var limit = timeval(tv_sec: timeLimit, tv_usec: 0)

@@ -57,12 +57,15 @@ public struct NodeProxy: ServiceLifecycle.Service {
             guard let task = pacing.next(at: synchronizer.now) else { return true }
             switch task {
             case .sync: break
-            case .audit: await synchronizer.distrustKernel()
+            case .audit: await synchronizer.beginAudit()
+            case .continueAudit: await synchronizer.continueAudit()
             case .inspectDraining: await synchronizer.inspectDraining()
             }
             pacing.begin()
             let outcome = await synchronizer.sync()
-            pacing.end(task, outcome, isDraining: await synchronizer.drainingServerCount > 0, at: synchronizer.now)
+            pacing.end(
+                task, outcome, isAuditing: await synchronizer.isAuditing, isDraining: await synchronizer.drainingServerCount > 0,
+                at: synchronizer.now)
         }
         return false
     }

@@ -3,11 +3,12 @@ internal import Reconciler
 
 /// What is due next: a sync for changes or a retry, an audit of the whole kernel, a look at draining servers.
 struct Pacing {
-    enum Task: Hashable { case sync, audit, inspectDraining }
+    enum Task: Hashable { case sync, audit, continueAudit, inspectDraining }
 
     var schedule: SyncSchedule
     private var lastAudit: Timestamp?
     private var drainCheck: Timestamp?
+    private var isAuditing = false
 
     init(schedule: SyncSchedule) { self.schedule = schedule }
 
@@ -15,11 +16,12 @@ struct Pacing {
     func next(at now: Timestamp) -> Task? {
         if auditDue(at: now) <= now { return .audit }
         if let drainCheck, drainCheck <= now { return .inspectDraining }
-        return schedule.due(at: now) <= now ? .sync : nil
+        if schedule.due(at: now) <= now { return .sync }
+        return isAuditing ? .continueAudit : nil
     }
 
     func due(at now: Timestamp) -> Timestamp {
-        min(auditDue(at: now), schedule.due(at: now), drainCheck ?? .init(nanoseconds: .max))
+        isAuditing ? now : min(auditDue(at: now), schedule.due(at: now), drainCheck ?? .init(nanoseconds: .max))
     }
 
     private func auditDue(at now: Timestamp) -> Timestamp { lastAudit?.advanced(by: schedule.maxInterval) ?? now }
@@ -27,8 +29,12 @@ struct Pacing {
     /// Whatever the reason for a sync, it takes all pending changes along.
     mutating func begin() { schedule.begin() }
 
-    mutating func end(_ task: Task, _ outcome: Synchronizer.Outcome, isDraining: Bool, at now: Timestamp) {
-        schedule.end(at: now, succeeded: outcome.succeeded)
+    mutating func end(_ task: Task, _ outcome: Synchronizer.Outcome, isAuditing: Bool, isDraining: Bool, at now: Timestamp) {
+        // A part of an audit that found nothing to do is no reason to have changes wait.
+        if task != .continueAudit || !outcome.operations.isEmpty || !outcome.succeeded {
+            schedule.end(at: now, succeeded: outcome.succeeded)
+        }
+        self.isAuditing = isAuditing
         if task == .audit { lastAudit = now }
         drainCheck = isDraining ? now.advanced(by: Pacing.drainInterval(after: outcome.duration)) : nil
     }

@@ -33,6 +33,11 @@ public actor Synchronizer {
     private var localAddresses: Set<IPAddress> = []
     /// Whether the last sync left nothing undone.
     private var isInStep = false
+    /// Whether the kernel was looked at as a whole, with all real servers, at least once.
+    private var isAudited = false
+    private var localAddressesAreOld = true
+    /// Virtual servers whose real servers the audit under way has not looked at.
+    private var unaudited: [VirtualServer.Identity] = []
     private var knownConflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
 
     /// What fails is observed and tried again at once this often before it waits for the next sync: most failures come from a mirror that was out of date.
@@ -57,8 +62,26 @@ public actor Synchronizer {
         for change in changes { cluster.apply(change) }
     }
 
-    /// The next sync looks at all of the kernel and at this node's addresses first: others may have changed them.
-    public func distrustKernel() { reconciler.distrust(.everything) }
+    /// Begins an audit: others may have changed the kernel or this node's addresses. The next sync looks at everything but real servers.
+    public func beginAudit() {
+        reconciler.distrust(isAudited ? .only(.init(frame: true)) : .everything)
+        unaudited = []
+        isAudited = true
+        localAddressesAreOld = true
+    }
+
+    /// Takes up the next part of an audit, so that changes of the cluster need not wait for all of it: the next sync looks at the real servers of
+    /// some virtual servers.
+    public func continueAudit() {
+        reconciler.distrust(.only(.init(realServers: Set(unaudited.suffix(Synchronizer.auditSlice)))))
+        unaudited.removeLast(min(Synchronizer.auditSlice, unaudited.count))
+    }
+
+    /// Whether an audit has parts left.
+    public var isAuditing: Bool { !unaudited.isEmpty }
+
+    /// Dumps of this many virtual servers' real servers take some ten milliseconds.
+    private static let auditSlice = 256
 
     /// The next sync looks how draining servers are doing.
     public func inspectDraining() { reconciler.inspectDraining() }
@@ -76,17 +99,19 @@ public actor Synchronizer {
         let start = clock.now
         var outcome = Outcome()
         do {
-            if reconciler.scopeToObserve == .everything { try await refreshLocalAddresses() }
+            let scope = reconciler.scopeToObserve
+            if localAddressesAreOld { try await refreshLocalAddresses() }
             translate()
             for _ in 0..<Synchronizer.rounds {
                 try await observe()
                 let plan = reconciler.plan(for: translation.desired, at: now)
                 let report = plan.isEmpty ? Report() : await dataplane.apply(plan.operations)
-                reconciler.finish(plan, report)
-                outcome.operations += plan.operations
+                reconciler.finish(plan, report, desired: translation.desired)
+                outcome.operations = outcome.operations.isEmpty ? plan.operations : outcome.operations + plan.operations
                 outcome.failures = report.failures
                 if reconciler.scopeToObserve.isEmpty { break }
             }
+            if case .only(let selection) = scope, selection.frame { unaudited = Array(reconciler.mirror.virtualServers.keys) }
         } catch {
             reconciler.distrust(.everything)
             outcome.observationFailure = "\(error)"
@@ -96,7 +121,10 @@ public actor Synchronizer {
         return outcome
     }
 
-    private func refreshLocalAddresses() async throws { localAddresses = try await dataplane.nodeAddresses() }
+    private func refreshLocalAddresses() async throws {
+        localAddresses = try await dataplane.nodeAddresses()
+        localAddressesAreOld = false
+    }
 
     private func translate() {
         let scope = translation.update(cluster.takeDirty().services, of: cluster, localAddresses: localAddresses)
@@ -109,13 +137,15 @@ public actor Synchronizer {
         guard !scope.isEmpty else { return }
         let observed = try await dataplane.observe(scope)
         let ownership = Ownership(observed: observed, localAddresses: localAddresses, excluded: excludedCIDRs)
-        reconciler.adopt(observed, of: scope, desired: translation.desired, at: now) { scope == .everything && ownership.isOurs($0) }
+        reconciler.adopt(observed, of: scope, desired: translation.desired, at: now) { scope.isOfAllVirtualServers && ownership.isOurs($0) }
     }
 
     // MARK: Telling
 
     private func log(_ outcome: Outcome) {
-        for operation in outcome.operations { logger.debug("Applied", metadata: ["operation": "\(operation)"]) }
+        if logger.logLevel <= .debug {
+            for operation in outcome.operations { logger.debug("Applied", metadata: ["operation": "\(operation)"]) }
+        }
         for failure in outcome.failures.prefix(Synchronizer.loggedFailures) {
             logger.error(
                 "An operation failed",
@@ -153,6 +183,16 @@ public actor Synchronizer {
             }
         }
         knownConflicts = translation.conflicts
+    }
+}
+
+extension Scope {
+    /// Whether an observation of it has all sets and addresses, which tell whose a virtual server is.
+    fileprivate var isOfAllVirtualServers: Bool {
+        switch self {
+        case .everything: true
+        case .only(let selection): selection.frame
+        }
     }
 }
 

@@ -32,7 +32,8 @@ public struct Plan: Hashable, Sendable {
         planRules(comparison, scope)
         planAddresses(comparison, scope)
         planVirtualServers(comparison, scope)
-        operations = phases.flatMap(\.self)
+        operations.reserveCapacity(phases.reduce(0) { $0 + $1.count })
+        for phase in phases { operations += phase }
         phases = []
     }
 

@@ -33,46 +33,96 @@ public struct Reconciler: Sendable {
     public mutating func adopt(
         _ observed: NodeState, of scope: Scope, desired: NodeState, at now: Timestamp, isOurs: (VirtualServer) -> Bool
     ) {
-        var servers: [VirtualServer.Identity: VirtualServer] = [:]
-        for (identity, server) in observed.virtualServers {
-            guard desired.virtualServers[identity] != nil || mirror.virtualServers[identity] != nil || isOurs(server) else { continue }
-            servers[identity] = remembering(server, at: now)
-        }
+        scopeToObserve = .nothing
         switch scope {
         case .everything:
+            var servers: [VirtualServer.Identity: VirtualServer] = [:]
+            servers.reserveCapacity(observed.virtualServers.count)
+            for (identity, server) in observed.virtualServers where belongsHere(server, desired, isOurs) {
+                servers[identity] = remembering(server, at: now)
+            }
             mirror = observed
             mirror.virtualServers = servers
+            scopeToPlan = .everything
         case .only(let selection):
-            for identity in selection.virtualServers { mirror.virtualServers[identity] = servers[identity] }
-            for address in selection.addresses {
-                mirror.addresses[address] = observed.addresses[address]
+            if selection.frame { adoptFrame(observed, except: selection.virtualServers, desired: desired, isOurs) }
+            for identity in selection.virtualServers {
+                let found = observed.virtualServers[identity].flatMap { belongsHere($0, desired, isOurs) ? $0 : nil }
+                mirror.virtualServers[identity] = found.map { remembering($0, at: now) }
             }
-            for name in selection.members.keys { mirror.sets[name] = observed.sets[name] }
-            for family in selection.rules { mirror.rules[family] = observed.rules[family] }
-            mirror.hasDevice = observed.hasDevice
-            if !observed.hasDevice { forgetAddresses(desired) }
+            for identity in selection.realServers.subtracting(selection.virtualServers) {
+                guard var server = mirror.virtualServers[identity] else { continue }
+                server.realServers = observed.virtualServers[identity]?.realServers ?? [:]
+                mirror.virtualServers[identity] = remembering(server, at: now)
+            }
+            adoptRest(observed, selection, desired)
+            scopeToPlan.formUnion(.only(selection.withRealServersAsVirtualServers))
         }
-        scopeToObserve = .nothing
-        scopeToPlan.formUnion(scope)
     }
 
-    /// With the device went every address it held.
-    private mutating func forgetAddresses(_ desired: NodeState) {
+    /// Whether a virtual server is, was or is to be of this program's making.
+    private func belongsHere(_ server: VirtualServer, _ desired: NodeState, _ isOurs: (VirtualServer) -> Bool) -> Bool {
+        desired.virtualServers[server.identity] != nil || mirror.virtualServers[server.identity] != nil || isOurs(server)
+    }
+
+    private mutating func adoptRest(_ observed: NodeState, _ selection: Scope.Selection, _ desired: NodeState) {
+        for address in selection.addresses { mirror.addresses[address] = observed.addresses[address] }
+        for name in selection.members.keys { mirror.sets[name] = observed.sets[name] }
+        for family in selection.rules { mirror.rules[family] = observed.rules[family] }
+        mirror.hasDevice = observed.hasDevice
+        guard !observed.hasDevice else { return }
+        // With the device went every address it held.
         mirror.addresses = [:]
         scopeToPlan.formUnion(.only(.init(addresses: Set(desired.addresses.keys))))
     }
 
+    /// Takes over everything but real servers; what differs from what is desired is to be planned.
+    private mutating func adoptFrame(
+        _ observed: NodeState, except complete: Set<VirtualServer.Identity>, desired: NodeState, _ isOurs: (VirtualServer) -> Bool
+    ) {
+        var differing = Scope.Selection(rules: Set(IPFamily.allCases))
+        for identity in mirror.virtualServers.keys where observed.virtualServers[identity] == nil {
+            mirror.virtualServers[identity] = nil
+            differing.virtualServers.insert(identity)
+        }
+        for (identity, found) in observed.virtualServers where !complete.contains(identity) && belongsHere(found, desired, isOurs) {
+            if let known = mirror.virtualServers[identity] {
+                guard !found.isConfiguredLike(known) else { continue }
+                mirror.virtualServers[identity] = found.with(known.realServers)
+                differing.virtualServers.insert(identity)
+            } else if desired.virtualServers[identity] != nil {
+                // What it has behind it is not known: ask before planning.
+                scopeToObserve.formUnion(.only(.init(virtualServers: [identity])))
+            } else {
+                // Left over: it goes with all it has.
+                mirror.virtualServers[identity] = found
+                differing.virtualServers.insert(identity)
+            }
+        }
+        differing.virtualServers.formUnion(desired.virtualServers.keys.lazy.filter { observed.virtualServers[$0] == nil })
+        differing.addresses = Set(observed.addresses.keys).symmetricDifference(desired.addresses.keys)
+        for (name, wanted) in desired.sets {
+            let found = observed.sets[name]
+            let members = found.map { Set($0.members.keys).symmetricDifference(wanted.members.keys) } ?? []
+            if found.map({ !$0.isShapedLike(wanted) || $0.capacity < UInt32(wanted.members.count) }) ?? true || !members.isEmpty {
+                differing.members[name] = members
+            }
+        }
+        (mirror.addresses, mirror.sets, mirror.rules) = (observed.addresses, observed.sets, observed.rules)
+        scopeToPlan.formUnion(.only(differing))
+    }
+
     /// Carries over what the kernel does not know: where a server comes from and since when it drains.
     private func remembering(_ server: VirtualServer, at now: Timestamp) -> VirtualServer {
-        let known = mirror.virtualServers[server.identity]
+        guard let known = mirror.virtualServers[server.identity] else { return server.marking(drainingSince: now, before: [:]) }
         var result = server
-        result.origin = known?.origin
-        for (location, found) in server.realServers {
-            let before = known?.realServers[location]
-            result.realServers[location]?.origin = before?.origin
-            if found.weight == 0 { result.realServers[location]?.drainingSince = before?.drainingSince ?? now }
+        result.origin = known.origin
+        // Almost always nothing changed, and what is known can stay, in the memory it already has.
+        if server.isServedLike(known) {
+            result.realServers = known.realServers
+            return result
         }
-        return result
+        return result.marking(drainingSince: now, before: known.realServers)
     }
 
     /// What to do now.
@@ -81,10 +131,13 @@ public struct Reconciler: Sendable {
     }
 
     /// Takes note of what became of a plan: what went through is in the mirror, what failed is to be observed and planned again.
-    public mutating func finish(_ plan: Plan, _ report: Report) {
+    ///
+    /// - Parameter desired: what the plan leads to.
+    public mutating func finish(_ plan: Plan, _ report: Report, desired: NodeState) {
         let failed = Set(report.failures.map(\.operation))
         for operation in plan.operations where failed.isEmpty || !failed.contains(operation) { mirror.apply(operation) }
         scopeToPlan = .nothing
+        shareMemory(of: plan, with: desired)
         draining.subtract(plan.operations.lazy.compactMap(\.deletedVirtualServer))
         draining.formUnion(plan.draining)
         for operation in failed {
@@ -93,13 +146,21 @@ public struct Reconciler: Sendable {
         }
         // A server that just began to drain may already be idle: its connections decide.
         let begun = plan.operations.compactMap(\.drainedVirtualServer)
-        scopeToObserve.formUnion(.only(.init(virtualServers: Set(begun))))
+        scopeToObserve.formUnion(.only(.init(realServers: Set(begun))))
+    }
+
+    /// What is in the kernel as it is desired need not be held twice.
+    private mutating func shareMemory(of plan: Plan, with desired: NodeState) {
+        for identity in Set(plan.operations.lazy.compactMap(\.changedVirtualServer)) {
+            guard let wanted = desired.virtualServers[identity], let held = mirror.virtualServers[identity] else { continue }
+            if held.isConfiguredLike(wanted), wanted.isServedLike(held) { mirror.virtualServers[identity] = wanted }
+        }
     }
 
     /// Time to look how the draining servers are doing.
     public mutating func inspectDraining() {
         draining = draining.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.drainingSince != nil } ?? false }
-        scopeToObserve.formUnion(.only(.init(virtualServers: draining)))
+        scopeToObserve.formUnion(.only(.init(realServers: draining)))
     }
 
     /// How many real servers drain.
@@ -108,7 +169,52 @@ public struct Reconciler: Sendable {
     }
 }
 
+extension VirtualServer {
+    fileprivate func with(_ realServers: [AddressPort: RealServer]) -> VirtualServer {
+        var copy = self
+        copy.realServers = realServers
+        return copy
+    }
+
+    /// Whether both have the same real servers in service, and neither has one that drains.
+    fileprivate func isServedLike(_ other: VirtualServer) -> Bool {
+        realServers.count == other.realServers.count
+            && realServers.values.allSatisfy { server in
+                server.weight != 0 && other.realServers[server.location]?.isConfiguredLike(server) ?? false
+            }
+    }
+
+    /// With what is known of its real servers, and the moment noted for those that drain.
+    fileprivate func marking(drainingSince now: Timestamp, before: [AddressPort: RealServer]) -> VirtualServer {
+        guard !before.isEmpty || realServers.values.contains(where: { $0.weight == 0 }) else { return self }
+        return with(
+            realServers.mapValues { server in
+                var server = server
+                server.origin = before[server.location]?.origin
+                if server.weight == 0 { server.drainingSince = before[server.location]?.drainingSince ?? now }
+                return server
+            })
+    }
+}
+
+extension Scope.Selection {
+    fileprivate var withRealServersAsVirtualServers: Scope.Selection {
+        var copy = self
+        copy.virtualServers.formUnion(realServers)
+        (copy.realServers, copy.frame) = ([], false)
+        return copy
+    }
+}
+
 extension Operation {
+    fileprivate var changedVirtualServer: VirtualServer.Identity? {
+        switch self {
+        case .addVirtualServer(let server), .editVirtualServer(let server): server.identity
+        case .addRealServer(let identity, _), .editRealServer(let identity, _), .deleteRealServer(let identity, _): identity
+        default: nil
+        }
+    }
+
     fileprivate var deletedVirtualServer: VirtualServer.Identity? {
         if case .deleteVirtualServer(let identity) = self { identity } else { nil }
     }

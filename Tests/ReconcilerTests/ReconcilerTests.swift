@@ -37,7 +37,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
     @Test func `does nothing after a sync that went through, until something changes`() {
         var reconciler = adopting(NodeState(), desired: desired)
         let plan = reconciler.plan(for: desired, at: .seconds(0))
-        reconciler.finish(plan, Report())
+        reconciler.finish(plan, Report(), desired: desired)
         #expect(reconciler.scopeToObserve.isEmpty)
         #expect(reconciler.plan(for: desired, at: .seconds(1)).isEmpty)
     }
@@ -45,7 +45,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
     @Test func `looks again at what failed and plans just that again`() {
         var reconciler = adopting(NodeState(hasDevice: true), desired: desired)
         let plan = reconciler.plan(for: desired, at: .seconds(0))
-        reconciler.finish(plan, Report(failures: [.init(.addRealServer(identity, pod), reason: "no memory")]))
+        reconciler.finish(plan, Report(failures: [.init(.addRealServer(identity, pod), reason: "no memory")]), desired: desired)
         #expect(reconciler.scopeToObserve == .only(.init(virtualServers: [identity])))
 
         let seen = NodeState(virtualServers: [VirtualServer(identity)], hasDevice: true)
@@ -53,12 +53,66 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         #expect(reconciler.plan(for: desired, at: .seconds(1)).operations == [.addRealServer(identity, pod)])
     }
 
+    /// Everything but real servers.
+    private func frame(_ state: NodeState) -> NodeState {
+        var frame = state
+        for key in frame.virtualServers.keys { frame.virtualServers[key]?.realServers = [:] }
+        return frame
+    }
+
+    private func inStep(_ desired: NodeState) -> Reconciler {
+        var reconciler = adopting(desired, desired: desired)
+        reconciler.finish(reconciler.plan(for: desired, at: .seconds(0)), Report(), desired: desired)
+        return reconciler
+    }
+
+    @Test func `audits the frame without forgetting the real servers it does not look at`() {
+        var reconciler = inStep(desired)
+        reconciler.adopt(frame(desired), of: .only(.init(frame: true)), desired: desired, at: .seconds(1)) { _ in false }
+        #expect(reconciler.plan(for: desired, at: .seconds(1)).isEmpty)
+        #expect(reconciler.mirror.virtualServers == desired.virtualServers)
+    }
+
+    @Test func `repairs what an audit of the frame finds changed, and takes away what it finds left over`() {
+        let leftOver = VirtualServer(.init(.tcp, AddressPort(address, 9999)))
+        var seen = frame(desired)
+        seen.virtualServers[leftOver.identity] = leftOver
+        seen.virtualServers[identity]?.timeout = 7
+        seen.addresses = [:]
+        var reconciler = inStep(desired)
+        reconciler.adopt(seen, of: .only(.init(frame: true)), desired: desired, at: .seconds(1)) { _ in true }
+        let kinds = reconciler.plan(for: desired, at: .seconds(1)).operations.map(\.kind)
+        #expect(kinds == [.editVirtualServer, .bind, .deleteVirtualServer])
+    }
+
+    @Test func `asks for the real servers of a virtual server that an audit of the frame finds unexpectedly there`() {
+        var reconciler = inStep(NodeState(hasDevice: true))
+        reconciler.desiredStateChanged(.nothing)
+        reconciler.adopt(frame(desired), of: .only(.init(frame: true)), desired: desired, at: .seconds(1)) { _ in false }
+        #expect(reconciler.scopeToObserve == .only(.init(virtualServers: [identity])))
+    }
+
+    @Test func `makes anew a virtual server that an audit of the frame misses`() {
+        var reconciler = inStep(desired)
+        var seen = frame(desired)
+        seen.virtualServers = [:]
+        reconciler.adopt(seen, of: .only(.init(frame: true)), desired: desired, at: .seconds(1)) { _ in false }
+        #expect(reconciler.plan(for: desired, at: .seconds(1)).operations.map(\.kind) == [.addVirtualServer, .addRealServer])
+    }
+
+    @Test func `repairs real servers that a part of an audit finds changed`() {
+        var reconciler = inStep(desired)
+        let seen = NodeState(virtualServers: [VirtualServer(identity, realServers: [RealServer(pod.location, weight: 5)])], hasDevice: true)
+        reconciler.adopt(seen, of: .only(.init(realServers: [identity])), desired: desired, at: .seconds(1)) { _ in false }
+        #expect(reconciler.plan(for: desired, at: .seconds(1)).operations == [.editRealServer(identity, pod)])
+    }
+
     @Test func `that finds the device gone knows that all addresses went with it`() {
         let other = IPAddress("10.96.0.2") ?? IPAddress(v4: 0)
         var desired = desired
         desired.addresses.updateValue(nil, forKey: other)
         var reconciler = adopting(desired, desired: desired)
-        reconciler.finish(reconciler.plan(for: desired, at: .seconds(0)), Report())
+        reconciler.finish(reconciler.plan(for: desired, at: .seconds(0)), Report(), desired: desired)
         reconciler.distrust(.only(.init(addresses: [address])))
         var seen = NodeState(hasDevice: false)
         seen.virtualServers = [:]
@@ -73,7 +127,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         changed.virtualServers[identity]?.timeout = 10
         reconciler.desiredStateChanged(.only(.init(virtualServers: [identity])))
         let plan = reconciler.plan(for: changed, at: .seconds(0))
-        reconciler.finish(plan, Report(failures: plan.operations.map { .init($0, reason: "busy") }))
+        reconciler.finish(plan, Report(failures: plan.operations.map { .init($0, reason: "busy") }), desired: changed)
         #expect(reconciler.mirror == desired)
     }
 
@@ -82,8 +136,8 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         var without = desired
         without.virtualServers[identity]?.realServers = [:]
         reconciler.desiredStateChanged(.only(.init(virtualServers: [identity])))
-        reconciler.finish(reconciler.plan(for: without, at: .seconds(1)), Report())
-        #expect(reconciler.scopeToObserve == .only(.init(virtualServers: [identity])))
+        reconciler.finish(reconciler.plan(for: without, at: .seconds(1)), Report(), desired: without)
+        #expect(reconciler.scopeToObserve == .only(.init(realServers: [identity])))
         #expect(reconciler.drainingServerCount == 1)
 
         var seen = desired
@@ -92,7 +146,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         reconciler.adopt(seen, of: reconciler.scopeToObserve, desired: without, at: .seconds(1)) { _ in false }
         let plan = reconciler.plan(for: without, at: .seconds(1))
         #expect(plan.operations == [.deleteRealServer(identity, pod.location)])
-        reconciler.finish(plan, Report())
+        reconciler.finish(plan, Report(), desired: desired)
         reconciler.inspectDraining()
         #expect(reconciler.draining.isEmpty && reconciler.scopeToObserve.isEmpty)
     }
@@ -106,7 +160,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         var reconciler = adopting(seen, desired: without)
         let plan = reconciler.plan(for: without, at: .seconds(0))
         #expect(plan.isEmpty)
-        reconciler.finish(plan, Report())
+        reconciler.finish(plan, Report(), desired: desired)
         #expect(reconciler.drainingServerCount == 1)
         reconciler.inspectDraining()
         reconciler.adopt(seen, of: reconciler.scopeToObserve, desired: without, at: .seconds(60)) { _ in false }

@@ -29,8 +29,9 @@ public struct IPTables: Sendable {
     ///   - trying: whether to see if the kernel takes a rule, by a chain that is made and removed in one transaction; without it, only that the programs run.
     public static func detect(_ choice: Backend?, trying: Bool = true) async throws(DataplaneError) -> IPTables {
         var refusals: [String] = []
-        for backend in await order(choice) {
-            switch try await probe(backend, trying: trying) {
+        let plain = await backendOfPlainName()
+        for backend in await order(choice, plain: plain) {
+            switch try await probe(backend, plain: plain, trying: trying) {
             case .success(let found): return found
             case .failure(let error): refusals.append("\(backend.rawValue): \(error.reason)")
             }
@@ -41,7 +42,7 @@ public struct IPTables: Sendable {
         )
     }
 
-    private static func order(_ choice: Backend?) async -> [Backend] {
+    private static func order(_ choice: Backend?, plain: Backend?) async -> [Backend] {
         if let choice { return [choice] }
         var saved: [Backend: String] = [:]
         for backend in Backend.allCases {
@@ -53,7 +54,7 @@ public struct IPTables: Sendable {
                 return [backend] + Backend.allCases.filter { $0 != backend }
             }
         }
-        return await backendOfPlainName() == .legacy ? [.legacy, .nft] : [.nft, .legacy]
+        return plain == .legacy ? [.legacy, .nft] : [.nft, .legacy]
     }
 
     private static func backendOfPlainName() async -> Backend? {
@@ -61,11 +62,13 @@ public struct IPTables: Sendable {
         return version.output.contains("nf_tables") ? .nft : .legacy
     }
 
-    private static func probe(_ backend: Backend, trying: Bool) async throws(DataplaneError) -> Result<IPTables, DataplaneError> {
+    private static func probe(_ backend: Backend, plain: Backend?, trying: Bool) async throws(DataplaneError) -> Result<
+        IPTables, DataplaneError
+    > {
         var prefixes: [IPFamily: String] = [:]
         var complaint = "not found"
         for family in IPFamily.allCases {
-            for prefix in await names(family, backend) {
+            for prefix in names(family, backend, plain: plain) {
                 guard let attempt = try? await (trying ? tryRule(prefix) : Command.run(prefix, ["--version"])) else { continue }
                 if attempt.succeeded {
                     prefixes[family] = prefix
@@ -88,10 +91,9 @@ public struct IPTables: Sendable {
     }
 
     /// The name that says the backend first; some distributions have only the plain one.
-    private static func names(_ family: IPFamily, _ backend: Backend) async -> [String] {
-        let plain = family == .ipv4 ? "iptables" : "ip6tables"
-        let plainFits = await backendOfPlainName() == backend
-        return ["\(plain)-\(backend.rawValue)"] + (plainFits ? [plain] : [])
+    private static func names(_ family: IPFamily, _ backend: Backend, plain: Backend?) -> [String] {
+        let name = family == .ipv4 ? "iptables" : "ip6tables"
+        return ["\(name)-\(backend.rawValue)"] + (plain == backend ? [name] : [])
     }
 
     /// From `iptables v1.8.9 (legacy)`.

@@ -36,19 +36,28 @@ public struct IPVSClient: ~Copyable {
         return IPVSTimeouts(reply)
     }
 
-    /// Every virtual server with its real servers.
-    public borrowing func services(withStatistics: Bool = true) throws(DataplaneError) -> [IPVSService] {
+    /// Every virtual server with its real servers and statistics.
+    public borrowing func services() throws(DataplaneError) -> [IPVSService] {
+        var services = try headers(withStatistics: true)
+        for index in services.indices { services[index].destinations = try destinations(of: services[index].key, withStatistics: true) }
+        return services
+    }
+
+    /// Every virtual server without its real servers.
+    borrowing func headers(withStatistics: Bool = false) throws(DataplaneError) -> [IPVSService] {
         let replies = try call("IPVS GET_SERVICE") { messages throws(NetlinkError) in try messages.dumpServices() }
-        var services: [IPVSService] = []
-        services.reserveCapacity(replies.count)
-        for reply in replies {
-            guard var service = IPVSService(reply, withStatistics: withStatistics) else {
+        return try replies.map { reply throws(DataplaneError) in
+            guard let service = IPVSService(reply, withStatistics: withStatistics) else {
                 throw DataplaneError("IPVS GET_SERVICE", "an answer without the mandatory attributes")
             }
-            service.destinations = try destinations(of: service.key, withStatistics: withStatistics)
-            services.append(service)
+            return service
         }
-        return services
+    }
+
+    /// The real servers of a virtual server, without statistics; none where it does not exist.
+    borrowing func destinations(of identity: VirtualServer.Identity) throws(DataplaneError) -> [IPVSDestination] {
+        let key = IPVSService.Key.address(protocolNumber: UInt16(identity.transport.number), identity.location)
+        return try destinations(of: key, withStatistics: false)
     }
 
     /// One virtual server with its real servers, without statistics; nil where there is none.
