@@ -40,7 +40,7 @@ rules: packages
 golden: build
 	Integration/kernel/run --timeout 600 -- Integration/golden/compare
 
-# Real traffic on a kernel with IPVS, and the rules of the other iptables on this one.
+# Real traffic on a kernel with IPVS.
 integration: packages
 	$(SWIFT) build --build-tests
 	Integration/kernel/run --timeout 1500 -- env KUBE_IPVS_SCENARIOS=1 $(BUNDLE) --testing-library swift-testing --filter IntegrationTests

@@ -49,6 +49,12 @@ actor World {
 
                 """
         }
+        // The pod of the service-networking lesson, at the address and port its manifest gives it.
+        script += """
+            make_pod node1 nginx 10.244.1.3 fd00:244:1::3
+            setsid ip netns exec nginx \(Place.traffic) serve --name nginx --http 80 </dev/null >/dev/null 2>&1 &
+
+            """
         // A wildcard listener of the host, as sshd or the kubelet is.
         script += "setsid ip netns exec node1 \(Place.traffic) serve --name host --http 10255 </dev/null >/dev/null 2>&1 &\nsleep 1"
         try await Shell.output(script)

@@ -17,7 +17,15 @@ public actor KernelDataplane: Dataplane {
     /// What is ours by name: the sets, chains and jumps of a cluster without Services.
     private let catalogue: NodeState
     /// How rules we restored look when they are printed, where that differs from how we wrote them.
-    private var printed: [IPFamily: (restored: Rules, saved: Rules)] = [:]
+    private var printed: [IPFamily: Printed] = [:]
+
+    private struct Printed {
+        var restored: Rules
+        var saved: Rules
+
+        /// Chains that somebody changed between our writing and our reading are not our rules in another spelling.
+        var isLikely: Bool { saved.chains.mapValues(\.count) == restored.chains.mapValues(\.count) }
+    }
 
     /// - Parameter catalogue: a state that holds every set, chain and jump of ours, whatever is in them.
     public init(catalogue: NodeState, iptables: IPTables) throws(DataplaneError) {
@@ -65,8 +73,9 @@ public actor KernelDataplane: Dataplane {
             state.virtualServers[identity] = try ipvs.service(identity)?.virtualServer
         }
         for identity in selection.realServers.subtracting(selection.virtualServers) {
-            let servers = try ipvs.destinations(of: identity).map(\.realServer)
-            state.virtualServers[identity] = VirtualServer(identity, realServers: servers)
+            // Beside a frame, which says what there is and how it is set, only its real servers are new.
+            guard let server = selection.frame ? state.virtualServers[identity] : VirtualServer(identity) else { continue }
+            state.virtualServers[identity] = try server.with(ipvs.destinations(of: identity).map(\.realServer))
         }
         guard !selection.frame else { return state }
         if !selection.addresses.isEmpty, let device = try interfaces.device() {
@@ -87,7 +96,7 @@ public actor KernelDataplane: Dataplane {
 
     private func observedRules(_ catalogue: Rules) async throws(DataplaneError) -> Rules {
         let saved = try await iptables.rules(catalogue: catalogue)
-        guard let known = printed[catalogue.family], known.saved.chains == saved.chains else { return saved }
+        guard let known = printed[catalogue.family], known.saved.chains == saved.chains, known.isLikely else { return saved }
         var rules = saved
         rules.chains = known.restored.chains
         return rules
@@ -104,8 +113,10 @@ public actor KernelDataplane: Dataplane {
         var rest = operations[...]
         while let first = rest.first {
             let layer = first.layer
-            let run = first.standsAlone ? rest.prefix(1) : rest.prefix { $0.layer == layer && !$0.standsAlone }
-            rest = rest.dropFirst(run.count)
+            let next = first.standsAlone ? rest.prefix(1) : rest.prefix { $0.layer == layer && !$0.standsAlone }
+            rest = rest.dropFirst(next.count)
+            // Only what came before this run can stand in its way, but for virtual servers, which come before their addresses anyway.
+            let run = passing(next, &report)
             switch layer {
             case .ipvs: applyBatch(run, through: ipvs.socket, &report)
             case .sets: applySets(run, &report)
@@ -114,6 +125,17 @@ public actor KernelDataplane: Dataplane {
             }
         }
         return report
+    }
+
+    /// Without those that something failed before.
+    private func passing(_ operations: ArraySlice<Operation>, _ report: inout Report) -> ArraySlice<Operation> {
+        guard !report.failures.isEmpty else { return operations }
+        let obstacles = Obstacles(report.failures.lazy.map(\.operation))
+        return operations.filter { operation in
+            guard let obstacle = obstacles.obstacle(to: operation) else { return true }
+            report.failures.append(.init(operation, reason: "waits for: \(obstacle)"))
+            return false
+        }[...]
     }
 
     /// Sends a message an operation, many at once.
@@ -184,7 +206,7 @@ public actor KernelDataplane: Dataplane {
             switch operation {
             case .restoreRules(let rules, let missingJumps):
                 try await iptables.restore(RulesText.restore(rules, missingJumps: missingJumps), rules.family)
-                printed[rules.family] = (restored: rules, saved: try await iptables.rules(catalogue: rules))
+                printed[rules.family] = Printed(restored: rules, saved: try await iptables.rules(catalogue: rules))
             case .removeRules(let rules):
                 try await iptables.restore(RulesText.remove(rules), rules.family)
             default: break
@@ -192,6 +214,14 @@ public actor KernelDataplane: Dataplane {
         } catch {
             report.failures.append(.init(operation, reason: error.description))
         }
+    }
+}
+
+extension VirtualServer {
+    fileprivate func with(_ servers: [RealServer]) -> VirtualServer {
+        var copy = self
+        copy.realServers = Dictionary(servers.map { ($0.location, $0) }, uniquingKeysWith: { first, _ in first })
+        return copy
     }
 }
 

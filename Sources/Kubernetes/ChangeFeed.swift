@@ -10,10 +10,14 @@ public final class ChangeFeed: Sendable {
         public var changes: [ClusterChange]
         /// Whether the source has delivered its first full list, with this batch or before.
         public var synced: Bool
+        /// Whether the source is in doubt about what exists: something it cannot read may be an object that is in service. Then nothing
+        /// should be taken away for not being known.
+        public var isInDoubt: Bool
 
-        public init(changes: [ClusterChange] = [], synced: Bool = false) {
+        public init(changes: [ClusterChange] = [], synced: Bool = false, isInDoubt: Bool = false) {
             self.changes = changes
             self.synced = synced
+            self.isInDoubt = isInDoubt
         }
     }
 
@@ -21,6 +25,7 @@ public final class ChangeFeed: Sendable {
         var order: [ClusterChange.Key] = []
         var changes: [ClusterChange.Key: ClusterChange] = [:]
         var synced = false
+        var isInDoubt = false
     }
 
     private let pending = Mutex(Pending())
@@ -53,6 +58,15 @@ public final class ChangeFeed: Sendable {
         if isNew { wake.yield() }
     }
 
+    /// Says whether the source is in doubt about what exists.
+    public func setInDoubt(_ isInDoubt: Bool) {
+        let isNew = pending.withLock { pending in
+            defer { pending.isInDoubt = isInDoubt }
+            return pending.isInDoubt != isInDoubt
+        }
+        if isNew { wake.yield() }
+    }
+
     /// Everything pending, which is then pending no more.
     public func take() -> Batch {
         let taken = pending.withLock { pending in
@@ -62,6 +76,6 @@ public final class ChangeFeed: Sendable {
             }
             return pending
         }
-        return Batch(changes: taken.order.compactMap { taken.changes[$0] }, synced: taken.synced)
+        return Batch(changes: taken.order.compactMap { taken.changes[$0] }, synced: taken.synced, isInDoubt: taken.isInDoubt)
     }
 }

@@ -67,6 +67,9 @@ public struct IPAddress: Hashable, Sendable {
         family == .ipv4 ? low >> 28 == 0xe : high >> 56 == 0xff
     }
 
+    /// An address that belongs to every host or link or to none: as a Service's or an endpoint's it would lead traffic astray or cut the node off.
+    public var isHarmfulAsService: Bool { isUnspecified || isLoopback || isLinkLocal || isMulticast }
+
     /// The address `offset` further on, wrapping at the end of the family's space.
     public func advanced(by offset: UInt64) -> IPAddress {
         if family == .ipv4 {

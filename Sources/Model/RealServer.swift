@@ -59,25 +59,3 @@ public struct RealServer: Hashable, Sendable {
             && upperThreshold == other.upperThreshold && lowerThreshold == other.lowerThreshold
     }
 }
-
-/// A moment on a clock that only runs forward, in nanoseconds from an origin that means nothing.
-///
-/// The pure rooms hold no clock: whoever calls them says what time it is.
-public struct Timestamp: Hashable, Sendable, Comparable {
-    public var nanoseconds: Int64
-
-    public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
-
-    public static func seconds(_ seconds: Double) -> Timestamp { Timestamp(nanoseconds: Int64(seconds * 1e9)) }
-
-    public func advanced(by duration: Duration) -> Timestamp {
-        let (seconds, attoseconds) = duration.components
-        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        let (sum, sumOverflow) = nanoseconds.addingReportingOverflow(scaled + attoseconds / 1_000_000_000)
-        return Timestamp(nanoseconds: overflow || sumOverflow ? .max : sum)
-    }
-
-    public func duration(to other: Timestamp) -> Duration { .nanoseconds(other.nanoseconds - nanoseconds) }
-
-    public static func < (lhs: Timestamp, rhs: Timestamp) -> Bool { lhs.nanoseconds < rhs.nanoseconds }
-}

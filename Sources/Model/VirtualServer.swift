@@ -38,6 +38,16 @@ public struct VirtualServer: Hashable, Sendable {
         public static let hashPort = Flags(rawValue: 0x10)
         /// Reserved for schedulers (`IP_VS_SVC_F_SCHED3`).
         public static let schedulerFlag3 = Flags(rawValue: 0x20)
+
+        /// `sh-fallback`, `mh-port`… as ipvsadm names them for a scheduler.
+        public func schedulerFlagNames(_ scheduler: String) -> [String] {
+            let isNamed = scheduler == "sh" || scheduler == "mh"
+            let names: [(Flags, String)] = [
+                (.hashFallback, isNamed ? "\(scheduler)-fallback" : "flag-1"), (.hashPort, isNamed ? "\(scheduler)-port" : "flag-2"),
+                (.schedulerFlag3, "flag-3"),
+            ]
+            return names.filter { contains($0.0) }.map(\.1)
+        }
     }
 
     public var identity: Identity

@@ -31,7 +31,8 @@ public struct NodeProxy: ServiceLifecycle.Service {
             var pacing = Pacing(schedule: schedule)
             var alarm: Timestamp?
             for await _ in wakeups {
-                if let time = alarm, time <= synchronizer.now { alarm = nil }
+                // Somewhat early counts as well: an alarm that is taken for pending and is not would be the last.
+                if let time = alarm, time <= synchronizer.now.advanced(by: .milliseconds(20)) { alarm = nil }
                 guard await syncWhileDue(&pacing) else { continue }
                 // An alarm that is set earlier serves as well: it wakes the loop, which sets the next.
                 let due = pacing.due(at: synchronizer.now)
@@ -51,6 +52,7 @@ public struct NodeProxy: ServiceLifecycle.Service {
         while !Task.isCancelled {
             let batch = feed.take()
             await synchronizer.absorb(batch.changes)
+            if await synchronizer.holdBack(batch.isInDoubt) { pacing.schedule.request(at: synchronizer.now) }
             // Nothing is planned before the cluster is known: a half-known one would take Services away.
             guard batch.synced else { return false }
             if !batch.changes.isEmpty { pacing.schedule.request(at: synchronizer.now) }

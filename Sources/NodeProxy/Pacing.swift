@@ -30,11 +30,11 @@ struct Pacing {
     mutating func begin() { schedule.begin() }
 
     mutating func end(_ task: Task, _ outcome: Synchronizer.Outcome, isAuditing: Bool, isDraining: Bool, at now: Timestamp) {
-        // A part of an audit that found nothing to do is no reason to have changes wait.
-        if task != .continueAudit || !outcome.operations.isEmpty || !outcome.succeeded {
-            schedule.end(at: now, succeeded: outcome.succeeded)
-        }
-        self.isAuditing = isAuditing
+        // Looking without finding anything to do is no reason to have changes wait.
+        let wasOnlyALook = (task == .continueAudit || task == .inspectDraining) && outcome.operations.isEmpty && outcome.succeeded
+        if !wasOnlyALook { schedule.end(at: now, succeeded: outcome.succeeded) }
+        // What fails is for the retries, with their backoff; the audit goes on with the next one.
+        self.isAuditing = isAuditing && outcome.succeeded
         if task == .audit { lastAudit = now }
         drainCheck = isDraining ? now.advanced(by: Pacing.drainInterval(after: outcome.duration)) : nil
     }

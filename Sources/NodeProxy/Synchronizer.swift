@@ -11,6 +11,8 @@ public actor Synchronizer {
         /// What it carried out, in order, failures included.
         public var operations: [Operation] = []
         public var failures: [Report.Failure] = []
+        /// What failed at first and was tried again after a look at the kernel.
+        public var mended: [Report.Failure] = []
         /// Why the kernel could not even be looked at; the plan was not made.
         public var observationFailure: String?
         public var duration: Duration = .zero
@@ -18,7 +20,7 @@ public actor Synchronizer {
         public var succeeded: Bool { failures.isEmpty && observationFailure == nil }
 
         /// How many operations of each kind were carried out.
-        public var counts: [Operation.Kind: Int] { operations.reduce(into: [:]) { $0[$1.kind, default: 0] += 1 } }
+        public var counts: [Operation.Kind: Int] { Plan.counts(operations) }
     }
 
     private let dataplane: any Dataplane
@@ -38,6 +40,8 @@ public actor Synchronizer {
     private var localAddressesAreOld = true
     /// Virtual servers whose real servers the audit under way has not looked at.
     private var unaudited: [VirtualServer.Identity] = []
+    private var isHoldingBack = false
+    private var knownRefusals: [NamespacedName: Set<IPAddress>] = [:]
     private var knownConflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
 
     /// What fails is observed and tried again at once this often before it waits for the next sync: most failures come from a mirror that was out of date.
@@ -62,10 +66,25 @@ public actor Synchronizer {
         for change in changes { cluster.apply(change) }
     }
 
+    /// While the source is in doubt about what exists, nothing is taken away for not being known: a manifest that is broken when the proxy starts must not
+    /// take Services down that a run before it made.
+    ///
+    /// - Returns: whether that is new, and a sync should follow.
+    @discardableResult
+    public func holdBack(_ isInDoubt: Bool) -> Bool {
+        guard isInDoubt != isHoldingBack else { return false }
+        isHoldingBack = isInDoubt
+        if isInDoubt {
+            logger.warning("Something that may be in service cannot be read: nothing is removed until it can")
+        } else {
+            reconciler.desiredStateChanged(.everything)
+        }
+        return !isInDoubt
+    }
+
     /// Begins an audit: others may have changed the kernel or this node's addresses. The next sync looks at everything but real servers.
     public func beginAudit() {
         reconciler.distrust(isAudited ? .only(.init(frame: true)) : .everything)
-        unaudited = []
         isAudited = true
         localAddressesAreOld = true
     }
@@ -91,8 +110,16 @@ public actor Synchronizer {
         try await refreshLocalAddresses()
         translate()
         try await observe()
-        return reconciler.plan(for: translation.desired, at: now)
+        return nextPlan()
     }
+
+    private func nextPlan() -> Plan {
+        let plan = reconciler.plan(for: translation.desired, at: now)
+        return isHoldingBack ? plan.withoutRemovals() : plan
+    }
+
+    /// The Service port that an operation is about.
+    public func origin(of operation: Operation) -> ServiceOrigin? { reconciler.origin(of: operation, desired: translation.desired) }
 
     /// One sync: translates what changed, looks at what is not known, and applies the difference.
     public func sync() async -> Outcome {
@@ -104,14 +131,18 @@ public actor Synchronizer {
             translate()
             for _ in 0..<Synchronizer.rounds {
                 try await observe()
-                let plan = reconciler.plan(for: translation.desired, at: now)
+                let plan = nextPlan()
                 let report = plan.isEmpty ? Report() : await dataplane.apply(plan.operations)
                 reconciler.finish(plan, report, desired: translation.desired)
                 outcome.operations = outcome.operations.isEmpty ? plan.operations : outcome.operations + plan.operations
+                outcome.mended += outcome.failures
                 outcome.failures = report.failures
                 if reconciler.scopeToObserve.isEmpty { break }
             }
-            if case .only(let selection) = scope, selection.frame { unaudited = Array(reconciler.mirror.virtualServers.keys) }
+            // An audit that the next one overtakes goes on where it stopped.
+            if case .only(let selection) = scope, selection.frame, unaudited.isEmpty {
+                unaudited = Array(reconciler.mirror.virtualServers.keys)
+            }
         } catch {
             reconciler.distrust(.everything)
             outcome.observationFailure = "\(error)"
@@ -144,15 +175,16 @@ public actor Synchronizer {
 
     private func log(_ outcome: Outcome) {
         if logger.logLevel <= .debug {
-            for operation in outcome.operations { logger.debug("Applied", metadata: ["operation": "\(operation)"]) }
+            let failed = Set((outcome.failures + outcome.mended).map(\.operation))
+            for operation in outcome.operations where !failed.contains(operation) {
+                logger.debug("Applied", metadata: ["operation": "\(operation)"])
+            }
+        }
+        for failure in outcome.mended.prefix(Synchronizer.loggedFailures) {
+            logger.warning("An operation failed and was tried again", metadata: metadata(of: failure))
         }
         for failure in outcome.failures.prefix(Synchronizer.loggedFailures) {
-            logger.error(
-                "An operation failed",
-                metadata: [
-                    "operation": "\(failure.operation)", "service": "\(failure.operation.origin?.description ?? "")",
-                    "error": "\(failure.reason)",
-                ])
+            logger.error("An operation failed", metadata: metadata(of: failure))
         }
         if outcome.failures.count > Synchronizer.loggedFailures {
             logger.error("More operations failed", metadata: ["failures": "\(outcome.failures.count - Synchronizer.loggedFailures)"])
@@ -163,6 +195,13 @@ public actor Synchronizer {
         var metadata: Logger.Metadata = ["milliseconds": "\(outcome.duration.wholeMilliseconds)", "failures": "\(outcome.failures.count)"]
         for (kind, count) in outcome.counts { metadata[kind.rawValue] = "\(count)" }
         logger.info("Synced", metadata: metadata)
+    }
+
+    private func metadata(of failure: Report.Failure) -> Logger.Metadata {
+        [
+            "operation": "\(failure.operation)", "service": "\(origin(of: failure.operation)?.description ?? "")",
+            "error": "\(failure.reason)",
+        ]
     }
 
     private func tellIfInStep(_ outcome: Outcome) {
@@ -183,6 +222,12 @@ public actor Synchronizer {
             }
         }
         knownConflicts = translation.conflicts
+        for (service, addresses) in translation.refusals where knownRefusals[service] != addresses {
+            logger.error(
+                "A Service's address is this node's own or nobody's, and is not served: give the Service another one",
+                metadata: ["service": "\(service)", "addresses": "\(addresses.sorted().map(\.description).joined(separator: " "))"])
+        }
+        knownRefusals = translation.refusals
     }
 }
 

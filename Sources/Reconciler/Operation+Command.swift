@@ -49,19 +49,9 @@ extension VirtualServer {
         var text = "\(identity.ipvsadmArguments) -s \(scheduler)"
         if flags.contains(.persistent) { text += " -p \(timeout)" }
         if flags.contains(.onePacket) { text += " -o" }
-        let names = schedulerFlagNames
+        let names = flags.schedulerFlagNames(scheduler.name)
         if !names.isEmpty { text += " -b \(names.joined(separator: ","))" }
         return text
-    }
-
-    /// `sh-fallback`, `mh-port`… as ipvsadm names the scheduler flags.
-    public var schedulerFlagNames: [String] {
-        let named = scheduler == .sourceHash || scheduler == .maglevHash
-        var names: [String] = []
-        if flags.contains(.hashFallback) { names.append(named ? "\(scheduler)-fallback" : "flag-1") }
-        if flags.contains(.hashPort) { names.append(named ? "\(scheduler)-port" : "flag-2") }
-        if flags.contains(.schedulerFlag3) { names.append("flag-3") }
-        return names
     }
 }
 

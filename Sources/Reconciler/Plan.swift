@@ -37,6 +37,18 @@ public struct Plan: Hashable, Sendable {
         phases = []
     }
 
+    /// Without what takes things away; what drains goes on draining.
+    public func withoutRemovals() -> Plan {
+        var plan = self
+        plan.operations.removeAll { operation in
+            switch operation.kind {
+            case .deleteVirtualServer, .unbind, .removeMember: true
+            default: false
+            }
+        }
+        return plan
+    }
+
     init(operations: [Operation]) {
         self.operations = operations
         phases = []
@@ -45,7 +57,10 @@ public struct Plan: Hashable, Sendable {
     public var isEmpty: Bool { operations.isEmpty }
 
     /// How many operations of each kind there are.
-    public var counts: [Operation.Kind: Int] {
+    public var counts: [Operation.Kind: Int] { Plan.counts(operations) }
+
+    /// How many operations of each kind there are.
+    public static func counts(_ operations: [Operation]) -> [Operation.Kind: Int] {
         operations.reduce(into: [:]) { $0[$1.kind, default: 0] += 1 }
     }
 
@@ -83,7 +98,7 @@ public struct Plan: Hashable, Sendable {
             for (member, origin) in desired.members { add(.addMember(desired.name, member, origin), in: .addMembers) }
             return
         }
-        guard observed.isShapedLike(desired), desired.kind == .bitmapPort || desired.members.count <= Int(observed.capacity) else {
+        guard observed.isShapedLike(desired), desired.fits(in: observed) else {
             add(.replaceSet(desired.sizedForMembers), in: .createSets)
             return
         }
@@ -193,10 +208,20 @@ extension VirtualServer {
 }
 
 extension AddressSet {
+    /// Whether its members find room beside those that leave only afterwards.
+    fileprivate func fits(in observed: AddressSet) -> Bool {
+        guard kind != .bitmapPort else { return true }
+        if members.count + observed.members.count <= Int(observed.capacity) { return true }
+        let leaving = observed.members.keys.count { members[$0] == nil }
+        return members.count + leaving <= Int(observed.capacity)
+    }
+
     /// With room for its members and as many more, so that it is not replaced again soon; never below what kube-proxy makes.
     var sizedForMembers: AddressSet {
         var copy = self
-        while Int(copy.capacity) < members.count { copy.capacity = copy.capacity >= 1 << 30 ? .max : copy.capacity * 2 }
+        while Int(copy.capacity) < 2 * members.count, copy.capacity < .max {
+            copy.capacity = copy.capacity >= 1 << 30 ? .max : copy.capacity * 2
+        }
         return copy
     }
 }

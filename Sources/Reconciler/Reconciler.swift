@@ -157,6 +157,18 @@ public struct Reconciler: Sendable {
         }
     }
 
+    /// The Service port that an operation is about, where either side knows it.
+    public func origin(of operation: Operation, desired: NodeState) -> ServiceOrigin? {
+        if let origin = operation.origin { return origin }
+        let scope = operation.scope
+        if let identity = scope.virtualServers.first {
+            return desired.virtualServers[identity]?.origin ?? mirror.virtualServers[identity]?.origin
+        }
+        if let address = scope.addresses.first { return mirror.addresses[address] ?? nil }
+        guard let (name, members) = scope.members.first, members.count == 1, let member = members.first else { return nil }
+        return mirror.sets[name]?.members[member] ?? nil
+    }
+
     /// Time to look how the draining servers are doing.
     public mutating func inspectDraining() {
         draining = draining.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.drainingSince != nil } ?? false }

@@ -17,6 +17,4 @@ public struct Report: Sendable {
     public var failures: [Failure] = []
 
     public init(failures: [Failure] = []) { self.failures = failures }
-
-    public var isClean: Bool { failures.isEmpty }
 }

@@ -2,12 +2,17 @@ internal import Model
 
 /// Who comes first where two Services claim the same thing: the older one, then by name.
 struct Precedence: Hashable, Comparable {
-    /// `metadata.creationTimestamp` (RFC 3339, which sorts as text); unknown counts as oldest.
-    var created: String
+    /// `metadata.creationTimestamp` (RFC 3339, which sorts as text); those without come last.
+    var created: String?
     var service: NamespacedName
 
     static func < (lhs: Precedence, rhs: Precedence) -> Bool {
-        lhs.created == rhs.created ? lhs.service < rhs.service : lhs.created < rhs.created
+        switch (lhs.created, rhs.created) {
+        case (let mine?, let theirs?) where mine != theirs: mine < theirs
+        case (.some, nil): true
+        case (nil, .some): false
+        default: lhs.service < rhs.service
+        }
     }
 }
 

@@ -7,6 +7,8 @@ struct ServiceState: Hashable {
     /// To be held by `kube-ipvs0`.
     var addresses: [IPAddress: ServiceOrigin] = [:]
     var members: [SetMember: ServiceOrigin] = [:]
+    /// Addresses that the Service asks for and does not get, because they are this node's own or nobody's.
+    var refused: Set<IPAddress> = []
 
     struct SetMember: Hashable {
         var set: AddressSet.Name
@@ -18,6 +20,11 @@ struct ServiceState: Hashable {
         var settings: TranslationSettings
         /// Addresses on which node ports answer, by family.
         var nodePortAddresses: [IPFamily: [IPAddress]]
+        /// Addresses of this node on interfaces other than `kube-ipvs0`.
+        var localAddresses: Set<IPAddress>
+
+        /// Binding it would cut this node off: everything but the Service's ports would be refused on it.
+        func isHarmful(_ address: IPAddress) -> Bool { address.isHarmfulAsService || localAddresses.contains(address) }
     }
 
     init(_ service: Service, slices: some Collection<EndpointSlice>, _ surroundings: Surroundings) {
@@ -33,6 +40,10 @@ struct ServiceState: Hashable {
     init() {}
 
     private mutating func addClusterIP(_ port: ServedPort, _ selection: EndpointSelection, _ surroundings: Surroundings) {
+        guard !surroundings.isHarmful(port.clusterIP) else {
+            refused.insert(port.clusterIP)
+            return
+        }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .clusterIP)
         let location = AddressPort(port.clusterIP, port.port)
         addVirtualServer(port, at: location, selection.cluster, origin, surroundings)

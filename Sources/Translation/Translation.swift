@@ -12,6 +12,9 @@ public struct Translation: Sendable {
     /// Keys that more than one Service claims, by the Service that does not get them.
     public private(set) var conflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
 
+    /// Addresses that a Service asks for and does not get, because they are this node's own or nobody's.
+    public private(set) var refusals: [NamespacedName: Set<IPAddress>] = [:]
+
     /// What each Service asked for when it was translated last.
     private var keys: [NamespacedName: Keys] = [:]
     private var serverClaims = Claims<VirtualServer.Identity>()
@@ -19,6 +22,7 @@ public struct Translation: Sendable {
     private var memberClaims = Claims<ServiceState.SetMember>()
     private var nodePortAddresses: [IPFamily: [IPAddress]] = [:]
     private var podCIDRs: [CIDR] = []
+    private var localAddresses: Set<IPAddress> = []
     /// Services with node ports: those that a change of the node's addresses concerns.
     private var nodePortServices: Set<NamespacedName> = []
 
@@ -50,6 +54,7 @@ public struct Translation: Sendable {
     public mutating func update(_ services: Set<NamespacedName>, of cluster: ClusterState, localAddresses: Set<IPAddress>) -> Scope {
         var changed = Scope.Selection()
         var waiting = services
+        waiting.formUnion(concerned(by: localAddresses))
         if updateNode(cluster.nodes[settings.nodeName], localAddresses) { waiting.formUnion(nodePortServices) }
         while let name = waiting.popFirst() {
             translate(name, cluster, &changed, &waiting)
@@ -63,8 +68,16 @@ public struct Translation: Sendable {
         return .only(changed)
     }
 
+    /// Services whose address became or ceased to be one of the node.
+    private func concerned(by addresses: Set<IPAddress>) -> Set<NamespacedName> {
+        let changed = addresses.symmetricDifference(localAddresses)
+        guard !changed.isEmpty else { return [] }
+        return Set(changed.compactMap { addressClaims.winner($0) }).union(refusals.keys)
+    }
+
     /// Whether node ports answer elsewhere than before.
     private mutating func updateNode(_ node: Node?, _ localAddresses: Set<IPAddress>) -> Bool {
+        self.localAddresses = localAddresses
         podCIDRs = node?.podCIDRs.compactMap { CIDR($0) } ?? []
         let primary = node?.hostAddresses ?? []
         let before = nodePortAddresses
@@ -87,14 +100,16 @@ public struct Translation: Sendable {
         _ name: NamespacedName, _ cluster: ClusterState, _ changed: inout Scope.Selection, _ waiting: inout Set<NamespacedName>
     ) {
         var state = ServiceState()
-        var precedence = Precedence(created: "", service: name)
+        var precedence = Precedence(created: nil, service: name)
         nodePortServices.remove(name)
         if let service = cluster.services[name] {
-            let surroundings = ServiceState.Surroundings(settings: settings, nodePortAddresses: nodePortAddresses)
+            let surroundings = ServiceState.Surroundings(
+                settings: settings, nodePortAddresses: nodePortAddresses, localAddresses: localAddresses)
             state = ServiceState(service, slices: cluster.slices[name].map { Array($0.values) } ?? [], surroundings)
-            precedence.created = service.metadata.creationTimestamp ?? ""
+            precedence.created = service.metadata.creationTimestamp
             if service.ports.contains(where: { $0.nodePort != 0 }) { nodePortServices.insert(name) }
         }
+        refusals[name] = state.refused.isEmpty ? nil : state.refused
         withdraw(name, keeping: state, &changed, &waiting)
         claim(state, precedence, &changed, &waiting)
     }

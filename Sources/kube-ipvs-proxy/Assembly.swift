@@ -44,8 +44,10 @@ struct Assembly {
     }
 
     /// Reads what the source holds now and hands it to the synchronizer, for commands that look only once.
-    func loadOnce() async throws(ConfigurationError) {
-        source.load()
+    ///
+    /// - Returns: what is wrong with it, which is also logged.
+    func loadOnce() async throws(ConfigurationError) -> [SourceProblem] {
+        let problems = source.load()
         let batch = source.feed.take()
         guard batch.synced else {
             let problem = ConfigurationError.Problem(
@@ -53,6 +55,8 @@ struct Assembly {
             throw ConfigurationError(problems: [problem])
         }
         await synchronizer.absorb(batch.changes)
+        await synchronizer.holdBack(batch.isInDoubt)
+        return problems
     }
 
     var proxy: NodeProxy {

@@ -44,21 +44,28 @@ struct CleanupCommand: AsyncParsableCommand {
     /// Returns what could not be removed.
     private static func cleanUp(_ configuration: ProxyConfiguration) async throws -> [String] {
         try KernelSetup.requirePrivilege()
-        let iptables = try await IPTables.detect(IPTables.Backend(rawValue: configuration.iptables.rawValue))
+        let choice = IPTables.Backend(rawValue: configuration.iptables.rawValue)
         // Names are ours in both families, whether or not iptables has a nat table for them.
-        let settings = configuration.translationSettings(families: Set(IPFamily.allCases), hasRandomFully: iptables.hasRandomFully)
-        let dataplane = try KernelDataplane(catalogue: Translation.catalogue(settings), iptables: iptables)
+        let catalogue = Translation.catalogue(configuration.translationSettings(families: Set(IPFamily.allCases), hasRandomFully: false))
+        let dataplane = try KernelDataplane(catalogue: catalogue, iptables: try await IPTables.detect(choice, trying: false))
 
         var observed = try await dataplane.observe(.everything)
         let ownership = Ownership(
             observed: observed, localAddresses: try await dataplane.nodeAddresses(), excluded: configuration.excludeCIDRs)
         observed.virtualServers = observed.virtualServers.filter { ownership.isOurs($0.value) }
+        observed.rules = [:]
+        // Virtual servers first, so that nothing is served without its rules; sets last, as rules name them.
         let plan = Plan(removing: observed)
-        let report = await dataplane.apply(plan.operations)
-        let settingFailures = try KernelSetup.restoreSettings(stateDirectory: configuration.stateDirectory)
+        let serving = await dataplane.apply(plan.operations.filter { $0.kind != .destroySet })
+        let chains = try await IPTables.removeRules(Array(catalogue.rules.values), from: choice)
+        let naming = await dataplane.apply(plan.operations.filter { $0.kind == .destroySet })
+        let settings = try KernelSetup.restoreSettings(stateDirectory: configuration.stateDirectory)
+
+        let failures = serving.failures + naming.failures
+        let gone = plan.counts.merging(Plan.counts(failures.map(\.operation))) { $0 - $1 }
         print(
-            "removed \(observed.virtualServers.count) virtual servers, \(observed.addresses.count) addresses, \(observed.sets.count) sets, "
-                + "\(observed.rules.values.reduce(0) { $0 + $1.chains.count }) chains")
-        return report.failures.map(\.description) + settingFailures.map(\.description)
+            "removed \(gone[.deleteVirtualServer] ?? 0) virtual servers, \(gone[.deleteDevice] == 1 ? observed.addresses.count : 0) addresses, "
+                + "\(gone[.destroySet] ?? 0) sets, \(chains) chains")
+        return failures.map(\.description) + settings.map(\.description)
     }
 }

@@ -3,7 +3,7 @@ enum GoStyleArguments {
     /// Flags that may stand without a value.
     private static let booleans: Set<String> = ["masquerade-all", "once"]
 
-    /// `--a_b` becomes `--a-b`, `--bool` becomes `--bool=true`, `-v=2` becomes `--v=2`, `--empty=` two words; what follows `--` stays.
+    /// `--a_b` becomes `--a-b`, `--bool` becomes `--bool=true`, `-v=2` and `-v2` become `--v=2`, `--empty=` two words; what follows `--` stays.
     static func normalized(_ arguments: [String]) -> [String] {
         let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
         return arguments[..<end].flatMap(normalized) + arguments[end...]
@@ -11,6 +11,7 @@ enum GoStyleArguments {
 
     private static func normalized(_ argument: String) -> [String] {
         if argument.hasPrefix("-v=") { return ["-" + argument] }
+        if argument.hasPrefix("-v"), let level = Int(argument.dropFirst(2)) { return ["--v=\(level)"] }
         guard argument.hasPrefix("--") else { return [argument] }
         let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard let first = parts.first else { return [argument] }

@@ -29,7 +29,7 @@ struct IPVSListing {
         }
         text += " \(service.scheduler)"
         let flags = VirtualServer.Flags(rawValue: service.flags)
-        let names = schedulerFlagNames(flags, service.scheduler)
+        let names = flags.schedulerFlagNames(service.scheduler)
         if !names.isEmpty { text += " (\(names.joined(separator: ",")))" }
         if flags.contains(.persistent) {
             text += " persistent \(service.timeout)"
@@ -39,15 +39,6 @@ struct IPVSListing {
         if let engine = service.persistenceEngine { text += " pe \(engine)" }
         if flags.contains(.onePacket) { text += " ops" }
         return text
-    }
-
-    private static func schedulerFlagNames(_ flags: VirtualServer.Flags, _ scheduler: String) -> [String] {
-        let isNamed = scheduler == "sh" || scheduler == "mh"
-        let names: [(VirtualServer.Flags, String)] = [
-            (.hashFallback, isNamed ? "\(scheduler)-fallback" : "flag-1"), (.hashPort, isNamed ? "\(scheduler)-port" : "flag-2"),
-            (.schedulerFlag3, "flag-3"),
-        ]
-        return names.filter { flags.contains($0.0) }.map(\.1)
     }
 
     private static func line(_ destination: IPVSDestination) -> String {

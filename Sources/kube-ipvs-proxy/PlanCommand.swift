@@ -24,12 +24,19 @@ struct PlanCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailure {
             let assembly = try await Assembly(try options.configuration(), changesKernel: false, options.logging.logger(quiet: true))
-            try await assembly.loadOnce()
+            let problems = try await assembly.loadOnce()
             let plan = try await assembly.synchronizer.plan()
             switch output {
             case .text: plan.operations.forEach { print($0.command) }
-            case .json: print(try PlanDocument(plan).json)
+            case .json:
+                var steps: [PlanDocument.Step] = []
+                for operation in plan.operations {
+                    let origin = await assembly.synchronizer.origin(of: operation)
+                    steps.append(.init(operation: operation.kind.rawValue, command: operation.command, service: origin?.description))
+                }
+                print(try PlanDocument(operations: steps).json)
             }
+            if !problems.isEmpty { throw ExitCode.failure }
         }
     }
 }
@@ -48,9 +55,7 @@ struct PlanDocument: Encodable {
     let kind = "Plan"
     var operations: [Step]
 
-    init(_ plan: Plan) {
-        operations = plan.operations.map { Step(operation: $0.kind.rawValue, command: $0.command, service: $0.origin?.description) }
-    }
+    init(operations: [Step]) { self.operations = operations }
 
     private enum CodingKeys: CodingKey { case apiVersion, kind, operations }
 

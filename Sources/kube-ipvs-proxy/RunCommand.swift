@@ -21,7 +21,7 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ProxyOptions
 
-    @Option(help: ArgumentHelp("Sync once, report, and exit: 0 if everything went through, else 1.", valueName: "bool"))
+    @Option(help: ArgumentHelp("Sync once, report, and exit: 0 if everything was sound and went through, else 1.", valueName: "bool"))
     var once = GoBool(false)
 
     func run() async throws {
@@ -44,14 +44,15 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func syncOnce(_ assembly: Assembly) async throws {
-        try await assembly.loadOnce()
+        let problems = try await assembly.loadOnce()
         let outcome = await assembly.synchronizer.sync()
         let counts = outcome.counts.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) \($0.value)" }
         print("\(outcome.operations.count) operations in \(outcome.duration.wholeMilliseconds) ms, \(outcome.failures.count) failed")
         if !counts.isEmpty { print("  " + counts.joined(separator: ", ")) }
         for failure in outcome.failures { print("  failed: \(failure)") }
         if let reason = outcome.observationFailure { print("  the kernel could not be read: \(reason)") }
-        if !outcome.succeeded { throw ExitCode.failure }
+        if !problems.isEmpty { print("  \(problems.count) problems in the manifests, told above") }
+        if !outcome.succeeded || !problems.isEmpty { throw ExitCode.failure }
     }
 }
 

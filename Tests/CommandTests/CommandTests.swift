@@ -11,6 +11,7 @@ import Translation
 @Suite struct `Go-style flags` {
     @Test(arguments: [
         (["--masquerade-all"], ["--masquerade-all=true"]), (["--masquerade_all=false"], ["--masquerade-all=false"]), (["-v=4"], ["--v=4"]),
+        (["-v4"], ["--v=4"]),
         (["--cluster_cidr", "10.0.0.0/8"], ["--cluster-cidr", "10.0.0.0/8"]), (["--ipvs-exclude-cidrs=a_b"], ["--ipvs-exclude-cidrs=a_b"]),
         (["status", "-n"], ["status", "-n"]), (["--", "--a_b"], ["--", "--a_b"]), (["--once", "--v", "2"], ["--once=true", "--v", "2"]),
         (["--cluster-cidr="], ["--cluster-cidr", ""]),

@@ -177,10 +177,26 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(together.state.services.keys.map(\.name) == ["z-old"])
         #expect(Set(together.problems.map(\.service.name)) == ["a-young", "a-none"])
         let oneByOne = PlayedCluster()
-        for text in [none, young, old] { oneByOne.apply(text) }
+        for text in [young, none, old] { oneByOne.apply(text) }
         #expect(oneByOne.state.services.keys.map(\.name) == ["z-old"])
         oneByOne.apply("", deleting: ["z-old"])
         #expect(oneByOne.state.services.keys.map(\.name) == ["a-young"])
+    }
+
+    @Test func `A Service that is added does not take from a running one what does not prove to be older`() {
+        let cluster = PlayedCluster()
+        cluster.apply(manifest(service: "web", "clusterIP: 10.96.0.5, ports: [{port: 80}]"))
+        cluster.apply(manifest(service: "api", "clusterIP: 10.96.0.5, ports: [{port: 80}]"))
+        cluster.apply(manifest(service: "claims-age", created: "1999-01-01T00:00:00Z", "clusterIP: 10.96.0.5, ports: [{port: 80}]"))
+        #expect(cluster.state.services.keys.map(\.name) == ["web"])
+        #expect(Set(cluster.problems.map(\.service.name)).isSubset(of: ["api", "claims-age"]))
+    }
+
+    @Test(arguments: [22, 6443, 29999, 32768]) func `A node port outside the range is refused: it could be the node's own`(port: Int) {
+        let cluster = PlayedCluster()
+        cluster.apply(manifest(service: "web", "type: NodePort, ports: [{port: 80, nodePort: \(port)}]"))
+        #expect(cluster.state.services.isEmpty)
+        #expect(cluster.problems.map(\.field.value) == ["\(port)"])
     }
 
     @Test func `A node port that is named twice serves the older, but TCP and UDP share a number`() {

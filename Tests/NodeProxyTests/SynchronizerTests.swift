@@ -42,6 +42,10 @@ actor MemoryKernel: Dataplane {
     func apply(_ operations: [Operation]) async -> Report {
         var report = Report()
         for operation in operations {
+            if Obstacles(report.failures.map(\.operation)).obstacle(to: operation) != nil {
+                report.failures.append(.init(operation, reason: "waits"))
+                continue
+            }
             applied.append(operation)
             if let left = refusals[operation.kind], left > 0 {
                 refusals[operation.kind] = left - 1
@@ -135,6 +139,43 @@ private func audit(_ synchronizer: Synchronizer) async {
         #expect(await kernel.state.virtualServers[webServer]?.realServers.count == 1)
         #expect(await synchronizer.sync().succeeded)
         #expect(await kernel.state.addresses.keys.contains(webServer.location.address))
+    }
+
+    @Test func `makes good a set that could not be made, in the same sync`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await kernel.refuse(.createSet, times: 1)
+        await synchronizer.absorb([service(), slice("10.244.0.1")])
+        #expect(await synchronizer.sync().succeeded)
+        #expect(await kernel.state.sets.count == 2 * KubeSet.allCases.count)
+    }
+
+    @Test func `binds no address while the rules that protect it do not stand`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await kernel.refuse(.restoreRules, times: 6)
+        await synchronizer.absorb([service(), slice("10.244.0.1")])
+        #expect(await !synchronizer.sync().succeeded)
+        let left = await kernel.state
+        #expect(left.addresses.isEmpty && left.virtualServers.isEmpty)
+        #expect(await synchronizer.sync().succeeded)
+        #expect(await kernel.state.addresses.keys.contains(webServer.location.address))
+    }
+
+    @Test func `takes nothing away while the source holds back what it does not know well`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await synchronizer.absorb([service(), slice("10.244.0.1")])
+        _ = await synchronizer.sync()
+        let next = NodeProxyTests.synchronizer(kernel)
+        await next.holdBack(true)
+        _ = await next.sync()
+        #expect(await kernel.state.virtualServers[webServer] != nil)
+        #expect(await kernel.state.addresses.keys.contains(webServer.location.address))
+        await next.holdBack(false)
+        _ = await next.sync()
+        let left = await kernel.state
+        #expect(left.virtualServers.isEmpty && left.addresses.isEmpty)
     }
 
     @Test func `that cannot look at the kernel changes nothing and looks at all of it later`() async {

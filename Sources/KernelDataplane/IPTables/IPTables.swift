@@ -58,6 +58,7 @@ public struct IPTables: Sendable {
     }
 
     private static func backendOfPlainName() async -> Backend? {
+        // Without the plain name there is nothing that it could stand for.
         guard let version = try? await Command.run("iptables", ["--version"]), version.succeeded else { return nil }
         return version.output.contains("nf_tables") ? .nft : .legacy
     }
@@ -69,12 +70,13 @@ public struct IPTables: Sendable {
         var complaint = "not found"
         for family in IPFamily.allCases {
             for prefix in names(family, backend, plain: plain) {
+                // A program that cannot be run is not there; the complaint of the last family that was tried says so.
                 guard let attempt = try? await (trying ? tryRule(prefix) : Command.run(prefix, ["--version"])) else { continue }
                 if attempt.succeeded {
                     prefixes[family] = prefix
                     break
                 }
-                if family == .ipv4 { complaint = attempt.complaint }
+                complaint = attempt.complaint
             }
         }
         guard let prefix = prefixes.values.first else { return .failure(DataplaneError("iptables", complaint)) }
@@ -105,6 +107,23 @@ public struct IPTables: Sendable {
     }
 
     // MARK: Using them
+
+    /// Takes our chains and jumps away, wherever they are: a node may have changed from one generation of iptables to the other since they were made.
+    ///
+    /// - Returns: how many chains went.
+    public static func removeRules(_ catalogue: [Rules], from choice: Backend?) async throws(DataplaneError) -> Int {
+        var count = 0
+        for backend in choice.map({ [$0] }) ?? Backend.allCases {
+            guard case .success(let iptables) = try await probe(backend, plain: await backendOfPlainName(), trying: false) else { continue }
+            for rules in catalogue {
+                let found = try await iptables.rules(catalogue: rules)
+                guard !found.chains.isEmpty || !found.jumps.isEmpty else { continue }
+                try await iptables.restore(RulesText.remove(found), rules.family)
+                count += found.chains.count
+            }
+        }
+        return count
+    }
 
     /// Our chains and jumps of a family, as the kernel holds them.
     func rules(catalogue: Rules) async throws(DataplaneError) -> Rules {

@@ -63,7 +63,8 @@ enum RulesText {
         if found.chains[chain] != nil {
             found.chains[chain]?.append(String(words[2]))
         } else if let jump = catalogue.jumps.first(where: { $0.table == table && $0.from == words[1] && $0.specification == words[2] }) {
-            if !found.jumps.contains(jump) { found.jumps.append(jump) }
+            // As often as it stands there: each has to be taken away.
+            found.jumps.append(jump)
         }
     }
 }

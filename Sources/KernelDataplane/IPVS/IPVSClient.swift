@@ -18,7 +18,8 @@ public struct IPVSClient: ~Copyable {
         } catch  where error.code == .kernel(.noSuchFileOrDirectory) {
             throw DataplaneError(
                 "IPVS",
-                "this kernel has no IPVS: load the module ip_vs (modprobe ip_vs; it is part of the distribution's kernel modules package)")
+                "this kernel has no IPVS: load the module ip_vs (modprobe ip_vs); if there is none, install the package that has it: linux-image-amd64 on Debian, linux-modules-extra on Ubuntu, kernel-modules on Fedora and RHEL"
+            )
         } catch {
             throw DataplaneError("IPVS", error)
         }
@@ -28,12 +29,6 @@ public struct IPVSClient: ~Copyable {
         let replies = try call("IPVS GET_INFO") { messages throws(NetlinkError) in try messages.getInfo() }
         guard let info = replies.first.flatMap(IPVSInfo.init) else { throw DataplaneError("IPVS GET_INFO", "no answer") }
         return info
-    }
-
-    public borrowing func timeouts() throws(DataplaneError) -> IPVSTimeouts {
-        let replies = try call("IPVS GET_CONFIG") { messages throws(NetlinkError) in try messages.getConfig() }
-        guard let reply = replies.first else { throw DataplaneError("IPVS GET_CONFIG", "no answer") }
-        return IPVSTimeouts(reply)
     }
 
     /// Every virtual server with its real servers and statistics.
@@ -120,13 +115,6 @@ public struct IPVSClient: ~Copyable {
             throw DataplaneError("IPVS DEL_SERVICE \(identity)", failure)
         }
         return true
-    }
-
-    /// Sets how long idle connections are kept.
-    public borrowing func setTimeouts(_ timeouts: IPVSTimeouts) throws(DataplaneError) {
-        if let failure = try execute("IPVS SET_CONFIG", { messages throws(NetlinkError) in try messages.setConfig(timeouts) }) {
-            throw DataplaneError("IPVS SET_CONFIG", failure)
-        }
     }
 
     private borrowing func execute(

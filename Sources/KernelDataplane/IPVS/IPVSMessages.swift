@@ -140,28 +140,4 @@ struct IPVSMessages {
     // MARK: The whole table
 
     func getInfo() throws(NetlinkError) -> NetlinkMessage { try message(Int(IPVS_CMD_GET_INFO), flags: NLM_F_ACK) }
-
-    func getConfig() throws(NetlinkError) -> NetlinkMessage { try message(Int(IPVS_CMD_GET_CONFIG), flags: NLM_F_ACK) }
-
-    /// `ipvsadm --set`: seconds; 0 keeps a value as it is.
-    func setConfig(_ timeouts: IPVSTimeouts) throws(NetlinkError) -> NetlinkMessage {
-        var message = try message(Int(IPVS_CMD_SET_CONFIG))
-        message.put(Int(IPVS_CMD_ATTR_TIMEOUT_TCP), u32: timeouts.tcp)
-        message.put(Int(IPVS_CMD_ATTR_TIMEOUT_TCP_FIN), u32: timeouts.tcpFin)
-        message.put(Int(IPVS_CMD_ATTR_TIMEOUT_UDP), u32: timeouts.udp)
-        return message
-    }
-}
-
-/// How long the kernel keeps idle connections, in seconds; for the whole network namespace.
-public struct IPVSTimeouts: Hashable, Sendable {
-    public var tcp: UInt32
-    public var tcpFin: UInt32
-    public var udp: UInt32
-
-    public init(tcp: UInt32, tcpFin: UInt32, udp: UInt32) {
-        self.tcp = tcp
-        self.tcpFin = tcpFin
-        self.udp = udp
-    }
 }

@@ -125,20 +125,6 @@ extension IPVSInfo {
     }
 }
 
-extension IPVSTimeouts {
-    init(_ reply: NetlinkReply) {
-        self.init(tcp: 0, tcpFin: 0, udp: 0)
-        for attribute in reply.generic {
-            switch Int(attribute.type) {
-            case Int(IPVS_CMD_ATTR_TIMEOUT_TCP): tcp = attribute.u32 ?? 0
-            case Int(IPVS_CMD_ATTR_TIMEOUT_TCP_FIN): tcpFin = attribute.u32 ?? 0
-            case Int(IPVS_CMD_ATTR_TIMEOUT_UDP): udp = attribute.u32 ?? 0
-            default: break
-            }
-        }
-    }
-}
-
 extension NetlinkReply {
     /// The attributes of a generic netlink message, behind its 4-byte `genlmsghdr`.
     var generic: NetlinkAttributes { NetlinkAttributes(payload.dropFirst(4)) }

@@ -97,12 +97,26 @@ public final class ManifestDirectory: ClusterSource {
         (try? FileStamp(path: "\(directory)/\(name)"))?.size == 0
     }
 
+    /// Watches what links lead to; what changed there before the watch stood is read after all.
     private func follow(_ names: [String], _ watch: inout DirectoryWatch) {
+        var names = names
+        // Whoever changes a link's target all the time is left to the sweep.
+        for _ in 0..<3 where !names.isEmpty {
+            let links = followLinks(names, &watch)
+            names = links.isEmpty ? [] : look { $0.readChanged(links) }.files
+        }
+    }
+
+    /// Returns those of the names that are links.
+    private func followLinks(_ names: [String], _ watch: inout DirectoryWatch) -> [String] {
+        var links: [String] = []
         for name in names {
             // Gone: then there is no link to follow either.
             let isLink = (try? FileStamp(path: "\(directory)/\(name)", followsLinks: false))?.isSymbolicLink ?? false
             watch.follow(linkNamed: name, isLink: isLink)
+            if isLink { links.append(name) }
         }
+        return links
     }
 
     /// Looks at the directory and hands on what came of it.
@@ -111,6 +125,7 @@ public final class ManifestDirectory: ClusterSource {
         // Published under the lock: two looks at once must not overtake each other.
         let (update, objects) = library.withLock { library in
             let update = how(&library)
+            feed.setInDoubt(library.isInDoubt)
             feed.publish(update.changes)
             if library.isLoaded { feed.markSynced() }
             return (update, library.objectCount)

@@ -31,6 +31,9 @@ struct ManifestLibrary {
 
     var objectCount: Int { store.count }
 
+    /// Whether there are files with mistakes of which no good version is known: after a start, what they stood for may be in service.
+    var isInDoubt: Bool { !Set(stamps.keys).subtracting(sound).isEmpty }
+
     /// Looks at all files and reads those whose stamp is new, save those that are being written to.
     mutating func scan(except unsettled: Set<String> = []) -> Update {
         let names: [String]
@@ -53,6 +56,12 @@ struct ManifestLibrary {
             return missing(error)
         }
         return update(names)
+    }
+
+    /// Reads those files whose stamp is new.
+    mutating func readChanged(_ names: [String]) -> Update {
+        let changed = names.filter(isNew)
+        return changed.isEmpty ? Update() : read(Set(changed))
     }
 
     private func isNew(_ name: String) -> Bool {

@@ -29,7 +29,7 @@ extension ManifestValidation {
                 return FieldProblem("\(field).addresses[\(index)]", text, "must be an \(family.rawValue) address, as addressType says")
             }
             // The API refuses these because they would lead traffic to the node itself or nowhere.
-            if address.isUnspecified || address.isLoopback || address.isLinkLocal || address.isMulticast {
+            if address.isHarmfulAsService {
                 return FieldProblem(
                     "\(field).addresses[\(index)]", text, "must not be an unspecified, loopback, link-local or multicast address")
             }

@@ -26,6 +26,11 @@ extension ManifestValidation {
         if addresses.isEmpty, !service.clusterIP.isEmpty, IPAddress(service.clusterIP) == nil {
             problems.append(FieldProblem("spec.clusterIP", service.clusterIP, "must be an IP address, None, or absent"))
         }
+        for (index, text) in (addresses.isEmpty ? [service.clusterIP] : addresses).enumerated() {
+            guard let address = IPAddress(text), address.isHarmfulAsService else { continue }
+            let field = addresses.isEmpty ? "spec.clusterIP" : "spec.clusterIPs[\(index)]"
+            problems.append(FieldProblem(field, text, "must not be an unspecified, loopback, link-local or multicast address"))
+        }
         let families = addresses.compactMap { IPAddress($0)?.family }
         if addresses.count > 2 || Set(families).count < families.count {
             problems.append(FieldProblem("spec.clusterIPs", nil, "may hold one address of each family"))

@@ -46,14 +46,14 @@ extension ManifestControlPlane {
         var displaced: Set<NamespacedName> = []
         for (resource, field) in demand.claims {
             guard let holder = claims.holder(of: resource), holder.service != name else { continue }
-            if holder.basis == .named, isSenior(name, holder.service) {
+            if holder.basis == .named, isProvablyOlder(name, holder.service) {
                 displaced.insert(holder.service)
                 continue
             }
             claims.wait(name, for: resource)
             let reason =
                 holder.basis == .named
-                ? "is also claimed by Service \(holder.service), which is older" : "was already given to Service \(holder.service)"
+                ? "is also claimed by Service \(holder.service), which had it first" : "was already given to Service \(holder.service)"
             refuse(name, FieldProblem(field, resource.description, "\(reason): choose another"), &outcome)
             return claims.releaseNamed(of: name)
         }
@@ -84,7 +84,16 @@ extension ManifestControlPlane {
         outcome.problems.append(Problem(service: name, field: problem))
     }
 
-    /// Whether one Service has the older right: by creation, those without a time last, then by name.
+    /// Whether a Service may take what another one holds and serves on: only if both say when they were made. A manifest that is merely added must not
+    /// take a running Service down.
+    private func isProvablyOlder(_ one: NamespacedName, _ other: NamespacedName) -> Bool {
+        guard let mine = services[one]?.metadata.creationTimestamp, let theirs = services[other]?.metadata.creationTimestamp else {
+            return false
+        }
+        return mine < theirs
+    }
+
+    /// Who is asked first where several come at once: by creation, those without a time last, then by name.
     private func isSenior(_ one: NamespacedName, _ other: NamespacedName) -> Bool {
         switch (services[one]?.metadata.creationTimestamp, services[other]?.metadata.creationTimestamp) {
         case (let mine?, let theirs?) where mine != theirs: mine < theirs

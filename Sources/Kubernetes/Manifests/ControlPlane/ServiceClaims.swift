@@ -2,7 +2,7 @@ import Model
 
 /// Who holds which cluster IP and which node port.
 ///
-/// What a manifest names goes to the oldest Service that names it. What is chosen here depends on the Service's name alone, as long as
+/// What a manifest names goes to the Service that had it first, or to an older one if both say when they were made. What is chosen here depends on the Service's name alone, as long as
 /// nobody holds it, and stays with the Service while the process lives.
 struct ServiceClaims {
     /// Why somebody holds a resource.

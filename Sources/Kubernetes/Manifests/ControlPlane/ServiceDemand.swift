@@ -23,7 +23,7 @@ struct ServiceDemand {
             }
             wishes += families.dropFirst(addresses.count).map { .clusterIP($0) }
         }
-        addNodePorts(service)
+        addNodePorts(service, settings)
     }
 
     /// The families that `spec.ipFamilies` and `spec.ipFamilyPolicy` ask for beyond those of the addresses given.
@@ -51,11 +51,16 @@ struct ServiceDemand {
         }
     }
 
-    private mutating func addNodePorts(_ service: Service) {
+    private mutating func addNodePorts(_ service: Service, _ settings: ManifestControlPlane.Settings) {
         guard service.type == .nodePort || service.type == .loadBalancer else { return }
         let chooses = service.type == .nodePort || service.allocateLoadBalancerNodePorts
         for (index, port) in service.ports.enumerated() {
             if port.nodePort != 0 {
+                // Anything else would take a port away from the node itself: 22 is the way in.
+                if !settings.nodePorts.contains(port.nodePort) {
+                    let range = "\(settings.nodePorts.lowerBound) to \(settings.nodePorts.upperBound)"
+                    problem = FieldProblem("spec.ports[\(index)].nodePort", "\(port.nodePort)", "must be a node port, \(range)")
+                }
                 claims.append((.nodePort(port.nodePort, port.transport), "spec.ports[\(index)].nodePort"))
             } else if chooses {
                 wishes.append(.nodePort(port.port, port.transport))
