@@ -66,7 +66,8 @@ let package = Package(
         .testTarget(
             name: "KernelDataplaneTests",
             dependencies: [
-                "KernelDataplane", "Netlink", "Model", "Translation", "TestSupport", .product(name: "SystemPackage", package: "swift-system"),
+                "KernelDataplane", "Netlink", "Model", "Translation", "TestSupport",
+                .product(name: "SystemPackage", package: "swift-system"),
             ]),
         .testTarget(
             name: "GoldenTests",

@@ -78,6 +78,21 @@ struct `On a real kernel without IPVS` {
         #expect(try client.set(AddressSet(AddressSet.Name("kube-ipvs-proxy-swap"), kind: .hashIP, family: .ipv6)) == nil)
     }
 
+    @Test(arguments: ["hash:net", "bitmap:port range 0-65535", "hash:ip family inet6"])
+    func `a set of another type is put right`(type: String) async throws {
+        let client = try IPSetClient()
+        let wanted = KubeSet.clusterIP.empty(.ipv4)
+        // Other tests of this namespace may have made it.
+        _ = try await Command.run("ipset", ["destroy", wanted.name.text])
+        #expect(try await Command.run("ipset", ["create", wanted.name.text] + type.split(separator: " ").map(String.init)).succeeded)
+        #expect(try #require(try client.set(wanted)).isShapedLike(wanted) == false)
+        var filled = wanted
+        filled.members.updateValue(nil, forKey: .addressPort(AddressPort(IPAddress(v4: 0x0a60_0001), 80), .tcp))
+        try client.replace(filled)
+        #expect(try client.set(wanted) == filled)
+        #expect(try await Command.run("ipset", ["destroy", wanted.name.text]).succeeded)
+    }
+
     @Test func `a refusal of rtnetlink keeps the kernel's words`() throws {
         let client = try InterfaceClient()
         var batch = NetlinkBatch()

@@ -53,12 +53,8 @@ struct IPSetClient: ~Copyable {
                 let listing = IPSetListing(reply, kind: kind)
                 if let typeName = listing.typeName {
                     kind = AddressSet.Kind(rawValue: typeName)
-                    guard let kind else {
-                        throw NetlinkError(
-                            .malformed,
-                            detail: "it is of type \(typeName), not \(expected.kind.rawValue): destroy it (ipset destroy \(expected.name))")
-                    }
-                    found.kind = kind
+                    // A type that is none of ours is told as one that does not fit, whatever it is; its members do not matter.
+                    found.kind = kind ?? (expected.kind == .hashIP ? .bitmapPort : .hashIP)
                     found.family = listing.family ?? expected.family
                     found.capacity = listing.capacity ?? expected.capacity
                 }
@@ -84,15 +80,48 @@ struct IPSetClient: ~Copyable {
             var filling = NetlinkBatch()
             try filling.add(try create(set, named: temporary))
             for member in set.members.keys { try filling.add(try IPSetMessages.add(member, to: temporary)) }
-            try filling.add(try IPSetMessages.swap(set.name, with: temporary))
-            try filling.add(try IPSetMessages.destroy(temporary))
-            if let failure = socket.execute(filling).min(by: { $0.key < $1.key })?.value {
+            do throws(NetlinkError) {
+                try execute(filling)
+                try takePlace(of: set.name, by: temporary)
+            } catch {
                 _ = socket.execute(clearing)
-                throw failure
+                throw error
             }
         } catch {
             throw DataplaneError("ipset swap \(set.name)", error)
         }
+    }
+}
+
+extension IPSetClient {
+    /// Sets of one type change places in one step. One of another type has to go first, which the kernel refuses while rules name it.
+    private borrowing func takePlace(of name: AddressSet.Name, by temporary: AddressSet.Name) throws(NetlinkError) {
+        var swapping = NetlinkBatch()
+        try swapping.add(try IPSetMessages.swap(name, with: temporary))
+        do throws(NetlinkError) {
+            try execute(swapping)
+        } catch  where error.code == .subsystem(Int32(IPSET_ERR_TYPE_MISMATCH.rawValue)) {
+            return try takePlaceOfAnotherType(name, by: temporary)
+        }
+        var clearing = NetlinkBatch()
+        try clearing.add(try IPSetMessages.destroy(temporary))
+        try execute(clearing)
+    }
+
+    private borrowing func takePlaceOfAnotherType(_ name: AddressSet.Name, by temporary: AddressSet.Name) throws(NetlinkError) {
+        var replacing = NetlinkBatch()
+        try replacing.add(try IPSetMessages.destroy(name))
+        try replacing.add(try IPSetMessages.rename(temporary, to: name))
+        do throws(NetlinkError) {
+            try execute(replacing)
+        } catch {
+            throw NetlinkError(
+                error.code, detail: "the set is of another type and cannot be removed while rules name it: run kube-ipvs-proxy cleanup")
+        }
+    }
+
+    private borrowing func execute(_ batch: NetlinkBatch) throws(NetlinkError) {
+        if let failure = socket.execute(batch).min(by: { $0.key < $1.key })?.value { throw failure }
     }
 }
 

@@ -62,6 +62,14 @@ enum IPSetMessages {
         return message
     }
 
+    /// `ipset rename`; fails where the new name is taken.
+    static func rename(_ name: AddressSet.Name, to other: AddressSet.Name) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(IPSET_CMD_RENAME)
+        message.put(Int(IPSET_ATTR_SETNAME), string: name.text)
+        message.put(Int(IPSET_ATTR_TYPENAME), string: other.text)
+        return message
+    }
+
     /// `ipset list NAME`; fails with ENOENT where there is none.
     static func list(_ name: AddressSet.Name) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(IPSET_CMD_LIST, flags: NLM_F_DUMP)
