@@ -9,8 +9,13 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
@@ -25,6 +30,23 @@ let package = Package(
             name: "Kubernetes",
             dependencies: ["Model", .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log")]),
 
+        .target(
+            name: "KubernetesAPI",
+            dependencies: [
+                "Model", "Kubernetes",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            exclude: ["Wire/kubernetes.proto", "Wire/regenerate"]),
+
         // The edge to the kernel.
         .systemLibrary(name: "CNetlink", pkgConfig: "libnl-genl-3.0", providers: [.apt(["libnl-3-dev", "libnl-genl-3-dev"])]),
         .target(name: "Netlink", dependencies: ["CNetlink", .product(name: "SystemPackage", package: "swift-system")]),
@@ -38,7 +60,7 @@ let package = Package(
             ]),
 
         // The program.
-        .target(name: "Configuration", dependencies: ["Model", "Translation"]),
+        .target(name: "KubeProxyConfiguration", dependencies: ["Model", "Translation"]),
         .target(
             name: "NodeProxy",
             dependencies: [
@@ -49,7 +71,7 @@ let package = Package(
         .executableTarget(
             name: "kube-ipvs-proxy",
             dependencies: [
-                "Model", "Kubernetes", "Translation", "Reconciler", "KernelDataplane", "Configuration", "NodeProxy",
+                "Model", "Kubernetes", "Translation", "Reconciler", "KernelDataplane", "KubeProxyConfiguration", "NodeProxy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -60,6 +82,20 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport"),
         .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
         .testTarget(name: "KubernetesTests", dependencies: ["Kubernetes", "Model"]),
+        .testTarget(
+            name: "KubernetesAPITests",
+            dependencies: [
+                "KubernetesAPI", "Kubernetes", "Model", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]),
         .testTarget(name: "NetlinkTests", dependencies: ["Netlink", .product(name: "SystemPackage", package: "swift-system")]),
         .testTarget(name: "ReconcilerTests", dependencies: ["Reconciler", "Model", "TestSupport"]),
         .testTarget(name: "TranslationTests", dependencies: ["Translation", "Kubernetes", "Model", "Reconciler", "TestSupport"]),
@@ -75,7 +111,7 @@ let package = Package(
                 "KernelDataplane", "Kubernetes", "Model", "Reconciler", "Translation", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration", "Model", "Translation"]),
+        .testTarget(name: "KubeProxyConfigurationTests", dependencies: ["KubeProxyConfiguration", "Model", "Translation"]),
         .testTarget(
             name: "NodeProxyTests",
             dependencies: [
@@ -85,7 +121,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "kube-ipvs-proxy", "Configuration", "KernelDataplane", "Model", "Reconciler",
+                "kube-ipvs-proxy", "KubeProxyConfiguration", "KernelDataplane", "Model", "Reconciler",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 

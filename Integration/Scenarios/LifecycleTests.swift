@@ -18,12 +18,19 @@ extension Scenarios {
             let result: String
 
             static func start(_ namespace: String, _ command: String, id: String) async throws -> Client {
+                let before = try await connections()
                 let client = Client(stop: "\(Place.scratch)/stop-\(id)", result: "\(Place.scratch)/result-\(id)")
                 try await Shell.output(
                     "rm -f \(client.stop) \(client.result); (setsid ip netns exec \(namespace) \(Place.traffic) \(command) --until-file \(client.stop) "
                         + "</dev/null >\(client.result).part 2>&1 || true; mv \(client.result).part \(client.result)) >/dev/null 2>&1 &")
-                try await Task.sleep(for: .milliseconds(700))
+                // A client that has not begun when an endpoint goes has nothing that could drain.
+                try await World.shared.wait(for: "the client's first connection") { try await connections() > before }
                 return client
+            }
+
+            /// How many connections IPVS knows on the node, those that just ended included.
+            private static func connections() async throws -> Int {
+                Int(try await Shell.output(in: "node1", "wc -l </proc/net/ip_vs_conn")) ?? 0
             }
 
             func finish() async throws -> String {

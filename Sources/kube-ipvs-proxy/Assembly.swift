@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import Configuration
+internal import KubeProxyConfiguration
 internal import Glibc
 internal import KernelDataplane
 internal import Kubernetes

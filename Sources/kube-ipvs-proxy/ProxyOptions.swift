@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import Configuration
+internal import KubeProxyConfiguration
 internal import Glibc
 
 /// The flags that say what the kernel should hold: those of `run` and `plan`.

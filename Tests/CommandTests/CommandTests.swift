@@ -1,5 +1,5 @@
 import ArgumentParser
-import Configuration
+import KubeProxyConfiguration
 import Model
 import Reconciler
 import Testing

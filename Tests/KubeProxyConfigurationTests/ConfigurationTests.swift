@@ -1,4 +1,4 @@
-import Configuration
+import KubeProxyConfiguration
 import Model
 import Testing
 import Translation

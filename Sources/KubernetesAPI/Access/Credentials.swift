@@ -1,0 +1,110 @@
+internal import FoundationEssentials
+import Logging
+
+/// The credentials of a way to the API server, kept as fresh as the files and programs they come from.
+actor Credentials {
+    private let access: APIAccess
+    private let logger: Logger
+    private let timeLimit: Duration
+    private let start = ContinuousClock.now
+    private var files: CredentialFreshness
+    private var plugin: CredentialFreshness
+    private var tls = TLSMaterial()
+    private var token: String?
+    private var answer: ExecCredential?
+    private var isRefreshing = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    /// `interval`: how often files are looked at; `timeLimit`: how long a credential plugin may take.
+    init(_ access: APIAccess, interval: Duration = .seconds(60), timeLimit: Duration = .seconds(30), logger: Logger) {
+        self.access = access
+        self.logger = logger
+        self.timeLimit = timeLimit
+        files = CredentialFreshness(interval: interval)
+        plugin = CredentialFreshness(interval: interval)
+    }
+
+    /// What the next request is to be sent with.
+    func current() async throws(AccessError) -> Credential {
+        // A plugin takes its time: who comes meanwhile waits for its answer instead of starting another.
+        while isRefreshing { await withCheckedContinuation { waiting.append($0) } }
+        isRefreshing = true
+        defer {
+            isRefreshing = false
+            for waiter in waiting { waiter.resume() }
+            waiting = []
+        }
+        let uptime = ContinuousClock.now - start
+        let time = Date().timeIntervalSince1970
+        if files.isDue(at: uptime, secondsSince1970: time) {
+            try readFiles()
+            files.got(at: uptime)
+        }
+        if case .exec(let program) = access.authentication, plugin.isDue(at: uptime, secondsSince1970: time) {
+            let answer = try await run(program)
+            self.answer = answer
+            plugin.got(at: ContinuousClock.now - start, expiring: true, expiration: answer.expiration)
+        }
+        return credential
+    }
+
+    /// The server said 401 to a request with `used`; tells whether another try can end otherwise.
+    func refused(_ used: Credential) async throws(AccessError) -> Bool {
+        // Who asks late, about what has been replaced since, need not have it replaced again.
+        if used == credential {
+            files.refused()
+            plugin.refused()
+        }
+        return try await current() != used
+    }
+
+    private var credential: Credential {
+        var tls = tls
+        if let certificate = answer?.certificate, let key = answer?.key {
+            tls.certificate = certificate
+            tls.key = key
+        }
+        let authorization: String? =
+            switch access.authentication {
+            case .none: nil
+            case .token(let token): Credential.bearer(token)
+            case .tokenFile: token.map(Credential.bearer)
+            case .basic(let user, let password): Credential.basic(user: user, password: password)
+            case .exec: answer?.token.map(Credential.bearer)
+            }
+        return Credential(authorization: authorization, tls: tls)
+    }
+
+    private func readFiles() throws(AccessError) {
+        do {
+            var fresh = TLSMaterial()
+            fresh.authorities = try Credentials.read(access.certificateAuthority)
+            fresh.certificate = try Credentials.read(access.clientCertificate)
+            fresh.key = try Credentials.read(access.clientKey)
+            tls = fresh
+            if case .tokenFile(let path) = access.authentication { token = try SmallFile.readLine(path) }
+        } catch {
+            // What was good a minute ago is the best there is while someone replaces the files.
+            guard tls != TLSMaterial() || token != nil else { throw error }
+            logger.warning("credentials not read again, those before stay in use", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private static func read(_ source: PEMSource?) throws(AccessError) -> [UInt8]? {
+        switch source {
+        case nil: nil
+        case .data(let bytes): bytes
+        case .file(let path): try SmallFile.read(path)
+        }
+    }
+
+    private func run(_ program: ExecPlugin) async throws(AccessError) -> ExecCredential {
+        let information = try ExecInfo.text(for: program, access: access, authorities: tls.authorities)
+        let (answer, complaint) = try await program.run(information: information, timeLimit: timeLimit)
+        if !complaint.isEmpty {
+            logger.warning("credential plugin complains", metadata: ["command": "\(program.command)", "stderr": "\(complaint)"])
+        }
+        logger.debug("credential plugin answered", metadata: ["command": "\(program.command)"])
+        return answer
+    }
+}

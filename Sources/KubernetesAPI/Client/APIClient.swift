@@ -1,0 +1,191 @@
+internal import AsyncHTTPClient
+internal import Kubernetes
+public import Logging
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+
+/// Sends requests to the API server: with fresh credentials, no more of them than allowed, over HTTP/2 where the server offers it.
+///
+/// It repeats nothing but a request refused with 401 once its credentials have changed; `close` has to be called when it is done with.
+public actor APIClient {
+    private let access: APIAccess
+    private let settings: APIClientSettings
+    private let credentials: Credentials
+    private let logger: Logger
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let start = ContinuousClock.now
+    private var bucket: TokenBucket
+    private var connection: HTTPConnection?
+    private var generation = 0
+    private var isClosed = false
+
+    public init(_ access: APIAccess, settings: APIClientSettings, logger: Logger) {
+        self.access = access
+        self.settings = settings
+        self.logger = logger
+        credentials = Credentials(
+            access, interval: settings.credentialsInterval, timeLimit: settings.execTimeLimit, logger: logger)
+        bucket = TokenBucket(qps: settings.qps, burst: settings.burst)
+    }
+
+    /// Gets the credentials and reads the certificates, so that what is wrong with them is told at the start and not as a connection that fails.
+    public func prepare() async throws(AccessError) {
+        _ = try connection(for: try await credentials.current().tls)
+    }
+
+    /// Sends a request and waits for the whole answer; anything but success (2xx) is thrown.
+    public func send(_ request: APIRequest) async throws(APIError) -> APIResponse {
+        let (response, contentType, generation) = try await answer(request)
+        let body: [UInt8]
+        do {
+            body = Array(try await response.body.collect(upTo: settings.maximumBodyBytes).readableBytesView)
+        } catch is NIOTooManyBytesError {
+            throw .unreadable("more than \(settings.maximumBodyBytes) bytes")
+        } catch {
+            let error = APIError(transport: error)
+            if error == .silent { renew(generation) }
+            throw error
+        }
+        return APIResponse(code: Int(response.status.code), contentType: contentType, body: body)
+    }
+
+    /// Sends a request and returns with the beginning of the answer; for watches.
+    public func stream(_ request: APIRequest) async throws(APIError) -> APIByteStream {
+        let (response, contentType, generation) = try await answer(request)
+        return APIByteStream(response.body, contentType: contentType) { [weak self] in await self?.renew(generation) }
+    }
+
+    /// Ends what is under way and lets go of connections and thread.
+    public func close() async {
+        guard !isClosed else { return }
+        isClosed = true
+        do {
+            try await connection?.client.shutdown().get()
+            try await group.shutdownGracefully()
+        } catch {
+            logger.debug("client not closed cleanly", metadata: ["error": "\(error)"])
+        }
+        connection = nil
+    }
+
+    private typealias Answer = (response: HTTPClientResponse, contentType: ContentType, generation: Int)
+
+    private func answer(_ request: APIRequest) async throws(APIError) -> Answer {
+        var isRepeated = false
+        while true {
+            try await waitForTurn()
+            let credential: Credential
+            let connection: HTTPConnection
+            do throws(AccessError) {
+                credential = try await credentials.current()
+                connection = try self.connection(for: credential.tls)
+            } catch {
+                throw isClosed ? .cancelled : .access(error)
+            }
+            let response = try await execute(request, with: credential, over: connection)
+            let contentType = response.headers.first(name: "content-type").flatMap { ContentType(header: $0) }
+            guard !(200..<300 ~= response.status.code) else {
+                guard let contentType else {
+                    throw .unreadable("content type \(response.headers.first(name: "content-type") ?? "missing")")
+                }
+                return (response, contentType, connection.generation)
+            }
+            let status = await status(of: response, contentType: contentType)
+            if status.code == 401, !isRepeated, try await canRetry(refused: credential) {
+                isRepeated = true
+                continue
+            }
+            throw .status(status)
+        }
+    }
+
+    private func canRetry(refused credential: Credential) async throws(APIError) -> Bool {
+        do throws(AccessError) {
+            return try await credentials.refused(credential)
+        } catch {
+            throw .access(error)
+        }
+    }
+
+    private func waitForTurn() async throws(APIError) {
+        let wait = bucket.take(at: .now - start)
+        guard wait > .zero else { return }
+        do {
+            try await Task.sleep(for: wait)
+        } catch {
+            throw .cancelled
+        }
+    }
+
+    private func execute(
+        _ request: APIRequest, with credential: Credential, over connection: HTTPConnection
+    ) async throws(APIError) -> HTTPClientResponse {
+        var message = HTTPClientRequest(url: HTTPConnection.base(access) + request.target)
+        message.method = HTTPMethod(rawValue: request.method.rawValue)
+        message.headers.add(name: "Host", value: access.server.authority)
+        message.headers.add(name: "Accept", value: settings.accept)
+        message.headers.add(name: "User-Agent", value: settings.userAgent)
+        if let authorization = credential.authorization { message.headers.add(name: "Authorization", value: authorization) }
+        if let body = request.body {
+            message.headers.add(name: "Content-Type", value: body.contentType)
+            message.body = .bytes(body.bytes)
+        }
+        do {
+            return try await connection.client.execute(message, deadline: .distantFuture)
+        } catch {
+            let error = APIError(transport: error)
+            if error == .silent { renew(connection.generation) }
+            throw error
+        }
+    }
+
+    /// What a refusal says, of itself or of its status line and headers.
+    private func status(of response: HTTPClientResponse, contentType: ContentType?) async -> APIStatus {
+        let code = Int(response.status.code)
+        let retryAfter = response.headers.first(name: "retry-after").flatMap { Int($0) }
+        // A body that breaks off explains nothing, but the status line has been read.
+        let body = try? await response.body.collect(upTo: 1 << 20)
+        var status =
+            body.flatMap { body in
+                contentType.flatMap { WireDecoder<Service>.status(Array(body.readableBytesView), contentType: $0) }
+            } ?? APIStatus(code: code, reason: response.status.reasonPhrase, message: "no explanation", retryAfterSeconds: nil)
+        status.code = code
+        if status.retryAfterSeconds == nil { status.retryAfterSeconds = retryAfter }
+        return status
+    }
+
+    private func connection(for tls: TLSMaterial) throws(AccessError) -> HTTPConnection {
+        if let connection, connection.tls == tls { return connection }
+        guard !isClosed else { throw AccessError(source: "client", message: "is closed") }
+        generation += 1
+        let fresh: HTTPConnection
+        do throws(AccessError) {
+            fresh = try HTTPConnection(access, settings: settings, tls: tls, generation: generation, on: group)
+        } catch {
+            // Certificate and key are two files: between the two replacements they do not fit.
+            guard let connection else { throw error }
+            logger.warning("certificates not taken over, those before stay in use", metadata: ["error": "\(error)"])
+            return connection
+        }
+        if connection != nil { logger.info("certificates changed, connecting again") }
+        retire()
+        connection = fresh
+        return fresh
+    }
+
+    /// Gives a connection up that does not answer any more: over HTTP/2 every other request would hang on it too.
+    private func renew(_ generation: Int) {
+        guard connection?.generation == generation else { return }
+        logger.warning("connection is silent, connecting again")
+        retire()
+    }
+
+    /// Ends the connections, and with them the watches, which go on from where they were over new ones.
+    private func retire() {
+        guard let old = connection else { return }
+        connection = nil
+        let logger = logger
+        old.client.shutdown().whenFailure { logger.debug("client not closed cleanly", metadata: ["error": "\($0)"]) }
+    }
+}

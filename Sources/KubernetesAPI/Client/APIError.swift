@@ -1,0 +1,26 @@
+/// Why a request to the API server came to nothing.
+public enum APIError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The server refused it.
+    case status(APIStatus)
+    /// There are no credentials to send it with, or no usable certificates.
+    case access(AccessError)
+    /// The connection did not come about, or ended before the answer did.
+    case transport(String)
+    /// No byte came for as long as the settings allow.
+    case silent
+    /// The answer is not what was asked for.
+    case unreadable(String)
+    /// The task was cancelled or the client closed.
+    case cancelled
+
+    public var description: String {
+        switch self {
+        case .status(let status): status.description
+        case .access(let error): error.description
+        case .transport(let message): message
+        case .silent: "no byte for too long"
+        case .unreadable(let message): "unreadable answer: \(message)"
+        case .cancelled: "cancelled"
+        }
+    }
+}

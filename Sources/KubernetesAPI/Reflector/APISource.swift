@@ -1,0 +1,45 @@
+public import Kubernetes
+public import Logging
+
+/// The API server as a source of objects: Services, their slices and this Node, as kube-proxy watches them.
+///
+/// The feed counts as synced when Services and EndpointSlices have both been listed; the Node comes when it comes.
+public final class APISource: ClusterSource {
+    public let feed = ChangeFeed()
+
+    private let client: APIClient
+    private let nodeName: String
+    private let settings: ReflectorSettings
+    private let logger: Logger
+    private let progress: FeedProgress
+
+    /// The client stays the caller's to close.
+    public init(_ client: APIClient, nodeName: String, settings: ReflectorSettings = ReflectorSettings(), logger: Logger) {
+        self.client = client
+        self.nodeName = nodeName
+        self.settings = settings
+        self.logger = logger
+        progress = FeedProgress(feed, essential: [Service.resource, EndpointSlice.resource])
+    }
+
+    /// Follows the objects until the task is cancelled.
+    public func run() async throws {
+        await withTaskGroup { group in
+            group.addTask { await self.reflector(of: Service.self, .services).run() }
+            group.addTask { await self.reflector(of: EndpointSlice.self, .endpointSlices).run() }
+            group.addTask { await self.reflector(of: Node.self, .named(self.nodeName)).run() }
+            group.addTask {
+                var settings = self.settings
+                // Servers before 1.33 have none, or only in a beta group.
+                settings.isOptional = true
+                await self.reflector(of: ServiceCIDR.self, Selection(), settings).run()
+            }
+        }
+    }
+
+    private func reflector<Object: Reflected>(
+        of type: Object.Type, _ selection: Selection, _ settings: ReflectorSettings? = nil
+    ) -> Reflector<Object> {
+        Reflector(client, selection: selection, settings: settings ?? self.settings, feed: feed, progress: progress, logger: logger)
+    }
+}

@@ -1,0 +1,113 @@
+internal import Kubernetes
+internal import Logging
+
+/// Follows the objects of a resource and publishes what changes, until its task is cancelled.
+struct Reflector<Object: Reflected>: Sendable {
+    private let client: APIClient
+    private let selection: Selection
+    private let settings: ReflectorSettings
+    private let feed: ChangeFeed
+    private let progress: FeedProgress
+    private let logger: Logger
+
+    init(
+        _ client: APIClient, selection: Selection, settings: ReflectorSettings, feed: ChangeFeed, progress: FeedProgress, logger: Logger
+    ) {
+        self.client = client
+        self.selection = selection
+        self.settings = settings
+        self.feed = feed
+        self.progress = progress
+        var logger = logger
+        logger[metadataKey: "resource"] = "\(Object.resource.plural)"
+        self.logger = logger
+    }
+
+    /// Follows the objects; returns when the task is cancelled.
+    func run() async {
+        var reflection = Reflection<Object>(settings)
+        var generator = SystemRandomNumberGenerator()
+        while !Task.isCancelled {
+            let step = reflection.next(using: &generator)
+            let start = ContinuousClock.now
+            do throws(ReflectorProblem) {
+                switch step {
+                case .wait(let duration):
+                    // Cut short only by cancellation, which the loop looks at.
+                    try? await Task.sleep(for: duration)
+                case .page: try await page(step, &reflection)
+                case .streamList, .watch:
+                    try await watch(step, &reflection)
+                    reflection.ended(after: .now - start, using: &generator)
+                    logger.debug("watch ended", metadata: ["duration": "\(ContinuousClock.now - start)"])
+                }
+            } catch {
+                if Task.isCancelled { return }
+                let streamed = reflection.state.streamsLists
+                reflection.failed(error.failure, using: &generator)
+                report(error, of: step)
+                if streamed, !reflection.state.streamsLists { logger.info("server streams no lists, paging them") }
+            }
+        }
+    }
+
+    private func page(_ step: ReflectorStep, _ reflection: inout Reflection<Object>) async throws(ReflectorProblem) {
+        guard let request = selection.request(step, of: Object.resource) else { return }
+        let list: ObjectList<Object>
+        do {
+            let response = try await client.send(request)
+            list = try WireDecoder<Object>(contentType: response.contentType).list(response.body)
+        } catch {
+            throw ReflectorProblem(error)
+        }
+        for problem in list.problems { report(problem) }
+        let hadListed = reflection.state.hasListed
+        publish(reflection.take(list), reflection, hadListed: hadListed)
+    }
+
+    private func watch(_ step: ReflectorStep, _ reflection: inout Reflection<Object>) async throws(ReflectorProblem) {
+        guard let request = selection.request(step, of: Object.resource) else { return }
+        do {
+            let stream = try await client.stream(request)
+            var decoder = WatchDecoder<Object>(contentType: stream.contentType, maximumFrameBytes: settings.maximumFrameBytes)
+            var chunks = stream.makeAsyncIterator()
+            while let chunk = try await chunks.next() {
+                let hadListed = reflection.state.hasListed
+                var changes: [ClusterChange] = []
+                // What came before a mistake has been taken over and has to be told, or the next list would not find it new.
+                defer { publish(changes, reflection, hadListed: hadListed) }
+                for event in try decoder.feed(chunk) { changes += try reflection.take(event) }
+                for problem in decoder.problems {
+                    report(problem)
+                    if reflection.take(problem) { throw ReflectorProblem(problem) }
+                }
+                if let failure = decoder.failure { throw failure }
+            }
+            guard decoder.isAtFrameBoundary else { throw ReflectorProblem.cutInEvent }
+        } catch {
+            throw ReflectorProblem(error)
+        }
+    }
+
+    private func publish(_ changes: [ClusterChange], _ reflection: Reflection<Object>, hadListed: Bool) {
+        progress.note(Object.resource, isInDoubt: reflection.held.isInDoubt)
+        feed.publish(changes)
+        guard !hadListed, reflection.state.hasListed else { return }
+        logger.info("first list is whole", metadata: ["objects": "\(reflection.held.count)"])
+        progress.listed(Object.resource)
+    }
+
+    private func report(_ problem: WireProblem) {
+        logger.error("object not understood", metadata: ["problem": "\(problem)"])
+    }
+
+    private func report(_ problem: ReflectorProblem, of step: ReflectorStep) {
+        let level: Logger.Level =
+            switch problem.failure {
+            // The ways of the API: a version that is gone, a resource that need not be there.
+            case .status(let status, _) where status.code == 410 || settings.isAbsence(status): .info
+            default: .warning
+            }
+        logger.log(level: level, "objects not followed", metadata: ["step": "\(step)", "error": "\(problem.message)"])
+    }
+}

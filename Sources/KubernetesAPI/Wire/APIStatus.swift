@@ -1,0 +1,52 @@
+/// What the API server says instead of what was asked for (`meta/v1` Status).
+public struct APIStatus: Error, Hashable, Sendable {
+    /// `code`: that of HTTP; 0 where none is given.
+    public var code: Int
+    /// `reason`: `Expired`, `NotFound`, `Unauthorized`, …; empty where none is given.
+    public var reason: String
+    /// `message`
+    public var message: String
+    /// `details.retryAfterSeconds`: how long to wait before the next attempt.
+    public var retryAfterSeconds: Int?
+
+    public init(code: Int, reason: String = "", message: String = "", retryAfterSeconds: Int? = nil) {
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.retryAfterSeconds = retryAfterSeconds
+    }
+}
+
+extension APIStatus: CustomStringConvertible {
+    /// `410 Expired: too old resource version: 1 (263)`.
+    public var description: String {
+        let head = reason.isEmpty ? "\(code)" : "\(code) \(reason)"
+        return message.isEmpty ? head : "\(head): \(WireError.printable(message))"
+    }
+}
+
+extension APIStatus: Decodable {
+    private enum CodingKeys: String, CodingKey { case code, reason, message, details }
+
+    private struct Details: Decodable {
+        var retryAfterSeconds: Int?
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            code: try fields.decodeIfPresent(Int.self, forKey: .code) ?? 0,
+            reason: try fields.decodeIfPresent(String.self, forKey: .reason) ?? "",
+            message: try fields.decodeIfPresent(String.self, forKey: .message) ?? "",
+            retryAfterSeconds: try fields.decodeIfPresent(Details.self, forKey: .details)?.retryAfterSeconds.flatMap(APIStatus.wait))
+    }
+
+    init(_ status: ProtoStatus) {
+        self.init(
+            code: Int(status.code), reason: status.reason, message: status.message,
+            retryAfterSeconds: APIStatus.wait(Int(status.details.retryAfterSeconds)))
+    }
+
+    /// The API takes 0 for "not given".
+    private static func wait(_ seconds: Int) -> Int? { seconds > 0 ? seconds : nil }
+}

@@ -1,0 +1,5 @@
+/// `kind` and `apiVersion`.
+struct JSONTypeMeta: Decodable {
+    var kind: String?
+    var apiVersion: String?
+}

@@ -1,0 +1,31 @@
+internal import Kubernetes
+
+extension ObjectMeta {
+    /// Whether a label of an object from the API is kept: those that selectors or Translation ask for, and no others.
+    static func isRead(label key: String) -> Bool {
+        key == EndpointSlice.serviceNameLabel || key == Node.zoneLabel || key.hasPrefix("service.kubernetes.io/")
+    }
+
+    /// Drops the labels that are not read; annotations are dropped as they are decoded.
+    mutating func narrow() {
+        guard labels.contains(where: { !ObjectMeta.isRead(label: $0.key) }) else { return }
+        labels = labels.filter { ObjectMeta.isRead(label: $0.key) }
+    }
+
+    init(_ message: ProtoObjectMeta) throws(WireError) {
+        self.init(
+            name: message.name, namespace: message.namespace, labels: message.labels.filter { ObjectMeta.isRead(label: $0.key) },
+            annotations: message.annotations.filter { ObjectMeta.isRead(annotation: $0.key) })
+        creationTimestamp = try ObjectMeta.text(message.creationTimestamp, "creationTimestamp")
+        deletionTimestamp = try ObjectMeta.text(message.deletionTimestamp, "deletionTimestamp")
+    }
+
+    /// Nil for the zero time, which is an empty message.
+    private static func text(_ time: ProtoTime, _ field: String) throws(WireError) -> String? {
+        guard time.hasSeconds else { return nil }
+        guard let text = Timestamp.text(secondsSince1970: time.seconds) else {
+            throw WireError(field: "metadata.\(field)", message: "must be a time of the years 1 to 9999")
+        }
+        return text
+    }
+}

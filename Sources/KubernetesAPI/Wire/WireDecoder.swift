@@ -1,0 +1,70 @@
+internal import FoundationEssentials
+internal import SwiftProtobuf
+
+/// Reads what the API server answers as a whole: lists and statuses.
+public struct WireDecoder<Object: APIObject>: Sendable {
+    public let contentType: ContentType
+    public let limits: WireLimits
+
+    public init(contentType: ContentType, limits: WireLimits = WireLimits()) {
+        self.contentType = contentType
+        self.limits = limits
+    }
+
+    /// Reads a list or a page of one. An item that cannot be read is told in its `problems`; what is no list is thrown.
+    public func list(_ body: [UInt8]) throws(WireError) -> ObjectList<Object> {
+        guard body.count <= limits.maximumBodyBytes else {
+            throw WireError(message: "an answer of \(body.count) bytes, and \(limits.maximumBodyBytes) are allowed")
+        }
+        switch contentType {
+        case .json: return try jsonList(body)
+        case .protobuf: return try protobufList(body)
+        }
+    }
+
+    /// Reads a Status; nil if the body is something else, such as the text of a proxy in between.
+    public static func status(_ body: [UInt8], contentType: ContentType) -> APIStatus? {
+        // What cannot be read is no status, and the code of HTTP is all there is to tell.
+        switch contentType {
+        case .json:
+            let data = Data(body)
+            guard let type = try? JSONText.decode(JSONTypeMeta.self, from: data), type.kind == "Status" else { return nil }
+            return try? JSONText.decode(APIStatus.self, from: data)
+        case .protobuf:
+            return try? ProtobufEnvelope(Data(body)).status
+        }
+    }
+
+    private func jsonList(_ body: [UInt8]) throws(WireError) -> ObjectList<Object> {
+        let list = try JSONText.decode(JSONList<Object>.self, from: Data(body))
+        return try assemble(
+            list.items?.map(\.decoded) ?? [], resourceVersion: list.metadata?.resourceVersion, continueToken: list.metadata?.continue)
+    }
+
+    private func protobufList(_ body: [UInt8]) throws(WireError) -> ObjectList<Object> {
+        let content = try ProtobufEnvelope(Data(body))
+            .content(apiVersion: Object.resource.apiVersion, kind: Object.kind + "List")
+        let list: ProtoObjectList = try ProtobufObject.message(content)
+        return try assemble(
+            list.items.lazy.map(Object.decode(protobuf:)), resourceVersion: list.metadata.resourceVersion,
+            continueToken: list.metadata.continue)
+    }
+
+    private func assemble(
+        _ decoded: some Collection<Decoded<Object>>, resourceVersion: String?, continueToken: String?
+    ) throws(WireError) -> ObjectList<Object> {
+        guard let resourceVersion, !resourceVersion.isEmpty else {
+            throw WireError(field: "metadata.resourceVersion", message: "is required in a list")
+        }
+        var list = ObjectList<Object>(items: [], resourceVersion: resourceVersion)
+        list.continueToken = continueToken.flatMap { $0.isEmpty ? nil : $0 }
+        list.items.reserveCapacity(decoded.count)
+        for item in decoded {
+            switch item {
+            case .success(let object): list.items.append(object)
+            case .failure(let problem): list.problems.append(problem)
+            }
+        }
+        return list
+    }
+}

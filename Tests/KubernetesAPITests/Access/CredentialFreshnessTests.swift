@@ -1,0 +1,27 @@
+import Testing
+
+@testable import KubernetesAPI
+
+struct CredentialFreshnessTests {
+    private var freshness = CredentialFreshness()
+
+    @Test mutating func `Files are looked at once a minute, and at once after a refusal`() {
+        #expect(freshness.isDue(at: .zero, secondsSince1970: 0))
+        freshness.got(at: .seconds(1))
+        #expect(!freshness.isDue(at: .seconds(60), secondsSince1970: 0))
+        #expect(freshness.isDue(at: .seconds(61), secondsSince1970: 0))
+        freshness.got(at: .seconds(61))
+        freshness.refused()
+        #expect(freshness.isDue(at: .seconds(62), secondsSince1970: 0))
+    }
+
+    @Test mutating func `What expires is good until then, and what does not, until it is refused`() {
+        freshness.got(at: .zero, expiring: true, expiration: 1000)
+        #expect(!freshness.isDue(at: .seconds(900), secondsSince1970: 900))
+        #expect(freshness.isDue(at: .seconds(1), secondsSince1970: 996))
+        freshness.got(at: .zero, expiring: true, expiration: nil)
+        #expect(!freshness.isDue(at: .seconds(1_000_000), secondsSince1970: 1e12))
+        freshness.refused()
+        #expect(freshness.isDue(at: .zero, secondsSince1970: 0))
+    }
+}

@@ -1,0 +1,173 @@
+import KubernetesAPI
+import Testing
+
+/// The client against a server in this process, over TCP and TLS.
+@Suite(.timeLimit(.minutes(2))) struct APIClientTests {
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
+    private static let list = APIRequest(.get, "/api/v1/services", query: [.init("fieldSelector", "spec.clusterIP!=None")])
+
+    private func client(_ access: APIAccess) -> APIClient {
+        APIClient(access, settings: Follower.clientSettings(), logger: Follower.quiet)
+    }
+
+    /// What a request over `access` comes to; nil for success.
+    private func outcome(_ access: APIAccess) async -> APIError? {
+        let client = client(access)
+        var outcome: APIError?
+        do {
+            _ = try await client.send(APIClientTests.list)
+        } catch {
+            outcome = error
+        }
+        await client.close()
+        return outcome
+    }
+
+    @Test func `A refusal comes with code, reason and Retry-After`() async throws {
+        try await TestAPIServer.serving { server in
+            server.fail(.list("services"), .status(429, reason: "TooManyRequests", retryAfter: 7))
+            let access = try server.access
+            #expect(
+                await self.outcome(access)
+                    == .status(APIStatus(code: 429, reason: "TooManyRequests", message: "as told", retryAfterSeconds: 7)))
+        }
+    }
+
+    @Test func `Events are posted`() async throws {
+        try await TestAPIServer.serving { server in
+            let client = self.client(try server.access)
+            let request = APIRequest(
+                .post, "/apis/events.k8s.io/v1/namespaces/default/events", body: .init(Array("{}".utf8), contentType: "application/json"))
+            let code = try await client.send(request).code
+            await client.close()
+            #expect(code == 201)
+        }
+    }
+
+    @Test func `A token that is refused is read again, and the request repeated once`() async throws {
+        let file = try folder.write("old", to: "token")
+        try await TestAPIServer.serving { server in
+            server.withState { $0.token = "old" }
+            var access = try server.access
+            access.authentication = .tokenFile(file)
+            let client = APIClient(
+                access, settings: APIClientSettings(contentType: .json, qps: -1, version: "test"), logger: Follower.quiet)
+            _ = try await client.send(APIClientTests.list)
+            server.withState { $0.token = "new" }
+            try TemporaryFolder.write("new", to: file)
+            _ = try await client.send(APIClientTests.list)
+            #expect(server.requests("services").count == 3)
+            server.withState { $0.token = "another" }
+            let error = await #expect(throws: APIError.self) { try await client.send(APIClientTests.list) }
+            guard case .status(let status)? = error else {
+                Issue.record("not a status")
+                return
+            }
+            #expect(status.code == 401)
+            await client.close()
+        }
+    }
+
+    @Test func `A server is trusted only if its certificate is the authority's and names it`() async throws {
+        let certificates = try await TestCertificates(in: folder.path)
+        try await TestAPIServer.serving(tls: try certificates.server()) { server in
+            var access = try server.access
+            // The system's authorities do not know it.
+            #expect(await self.outcome(access) != nil)
+            access.skipsVerification = true
+            #expect(await self.outcome(access) == nil)
+            access.skipsVerification = false
+            access.certificateAuthority = .file("\(folder.path)/ca.crt")
+            #expect(await self.outcome(access) == nil)
+        }
+    }
+
+    @Test func `A certificate is checked for the name that tls-server-name gives`() async throws {
+        let certificates = try await TestCertificates(in: folder.path)
+        try await certificates.sign("server", subject: "/CN=server", extensions: "subjectAltName=DNS:api.test")
+        try await TestAPIServer.serving(tls: try certificates.server()) { server in
+            var access = try server.access
+            access.certificateAuthority = .file("\(folder.path)/ca.crt")
+            #expect(await self.outcome(access) != nil)
+            access.tlsServerName = "api.test"
+            #expect(await self.outcome(access) == nil)
+            access.tlsServerName = "other.test"
+            #expect(await self.outcome(access) != nil)
+        }
+    }
+
+    @Test func `A certificate that cannot be used is told with its file before anything is sent`() async throws {
+        let file = try folder.write("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n", to: "ca.crt")
+        let client = client(APIAccess(server: ServerAddress(isSecure: true, host: "k", port: 1), certificateAuthority: .file(file)))
+        let error = await #expect(throws: AccessError.self) { try await client.prepare() }
+        await client.close()
+        #expect(error?.description.hasPrefix("file \(file): certificate-authority: holds no certificate in PEM") == true)
+    }
+
+    @Test func `A client's certificate is shown, and a new one makes a new connection without losing anything`() async throws {
+        let certificates = try await TestCertificates(in: folder.path)
+        try await certificates.sign("client", subject: "/CN=one")
+        try await TestAPIServer.serving(tls: try certificates.server(asksClients: true)) { server in
+            var access = try server.access
+            access.certificateAuthority = .file("\(folder.path)/ca.crt")
+            #expect(await self.outcome(access) != nil)
+            access.clientCertificate = .file("\(folder.path)/client.crt")
+            access.clientKey = .file("\(folder.path)/client.key")
+            server.put("services", .service("a"))
+            server.put("endpointslices", .slice("a-1", of: "a", addresses: ["10.244.0.1"]))
+            try await Follower.following(access) { follower in
+                try await expectEventually { try server.isMirrored(by: follower) }
+                let before = server.withState { $0.connections }
+                // In between, while only the key has been replaced, the pair before stays in use.
+                try await certificates.sign("client", subject: "/CN=two")
+                // Files are looked at before a request: the end of one watch is enough to renew all connections.
+                try await expectEventually {
+                    server.interrupt("nodes", .end)
+                    return server.withState { $0.connections } > before
+                }
+                server.put("services", .service("b", ip: "10.96.0.11"))
+                try await expectEventually { try server.isMirrored(by: follower) }
+            }
+        }
+    }
+
+    @Test func `A certificate and a key that do not fit are told before anything is sent`() async throws {
+        let certificates = try await TestCertificates(in: folder.path)
+        try await certificates.sign("client", subject: "/CN=one")
+        let client = client(
+            APIAccess(
+                server: ServerAddress(isSecure: true, host: "k", port: 1), clientCertificate: .file("\(folder.path)/client.crt"),
+                clientKey: .file("\(folder.path)/server.key")))
+        let error = await #expect(throws: AccessError.self) { try await client.prepare() }
+        await client.close()
+        #expect(error?.description.hasPrefix("file \(folder.path)/client.crt: client-certificate: cannot be used with its key") == true)
+    }
+
+    @Test func `Over HTTP/2 all watches share a connection, and one that falls silent is given up for another`() async throws {
+        let certificates = try await TestCertificates(in: folder.path)
+        try await TestAPIServer.serving(tls: try certificates.server(offersHTTP2: true)) { server in
+            var access = try server.access
+            access.certificateAuthority = .file("\(folder.path)/ca.crt")
+            server.put("services", .service("a"))
+            server.put("endpointslices", .slice("a-1", of: "a", addresses: ["10.244.0.1"]))
+            try await Follower.following(access, client: Follower.clientSettings(readTimeout: .seconds(2))) { follower in
+                try await expectEventually { try server.isMirrored(by: follower) && server.watcherCount("nodes") == 1 }
+                let before = server.withState { $0.connections }
+                server.interrupt("services", .cut)
+                server.put("services", .service("b", ip: "10.96.0.11"))
+                try await expectEventually { try server.isMirrored(by: follower) }
+                #expect(server.withState { $0.connections } == before)
+                for plural in ["services", "endpointslices", "nodes", "servicecidrs"] { server.interrupt(plural, .hang) }
+                server.put("services", .service("c", ip: "10.96.0.12"))
+                server.put("endpointslices", .slice("c-1", of: "c", addresses: ["10.244.0.3"]))
+                try await expectEventually { try server.isMirrored(by: follower) }
+                #expect(server.withState { $0.connections } > before)
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import Kubernetes
+import KubernetesAPI
+import Logging
+import Model
+import Synchronization
+import Testing
+
+/// A source that follows a test server, and what it has told so far.
+final class Follower: Sendable {
+    struct Seen {
+        var state = ClusterState()
+        var isSynced = false
+        var isInDoubt = false
+        /// How many deletions came; an object that flaps makes some.
+        var deletions = 0
+        var changes = 0
+    }
+
+    let source: APISource
+    private let seen = Mutex(Seen())
+
+    private init(_ source: APISource) {
+        self.source = source
+    }
+
+    /// Times that keep a test short.
+    static let settings = ReflectorSettings(
+        minimumDelay: .milliseconds(20), maximumDelay: .milliseconds(200), maximumRetryAfter: .milliseconds(300),
+        shortWatch: .milliseconds(1), pageLimit: 3, absentDelay: .milliseconds(100))
+
+    static func clientSettings(readTimeout: Duration = .seconds(20)) -> APIClientSettings {
+        APIClientSettings(
+            contentType: .json, qps: -1, version: "test", connectTimeout: .seconds(5), readTimeout: readTimeout,
+            credentialsInterval: .milliseconds(50))
+    }
+
+    /// Follows a server while `body` runs.
+    static func following(
+        _ access: APIAccess, settings: ReflectorSettings = Follower.settings, client: APIClientSettings = Follower.clientSettings(),
+        _ body: @escaping @Sendable (Follower) async throws -> Void
+    ) async throws {
+        let client = APIClient(access, settings: client, logger: quiet)
+        let follower = Follower(APISource(client, nodeName: "node1", settings: settings, logger: quiet))
+        do {
+            try await withThrowingTaskGroup { group in
+                group.addTask { try await follower.source.run() }
+                group.addTask { await follower.collect() }
+                defer { group.cancelAll() }
+                try await body(follower)
+            }
+        } catch {
+            await client.close()
+            throw error
+        }
+        await client.close()
+    }
+
+    static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    func now() -> Seen { seen.withLock { $0 } }
+
+    private func collect() async {
+        for await _ in source.feed.wakeups {
+            let batch = source.feed.take()
+            seen.withLock { seen in
+                seen.isSynced = batch.synced
+                seen.isInDoubt = batch.isInDoubt
+                for change in batch.changes {
+                    seen.state.apply(change)
+                    seen.changes += 1
+                    switch change {
+                    case .service(_, nil), .endpointSlice(_, nil), .node(_, nil): seen.deletions += 1
+                    default: break
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension TestAPIServer {
+    var access: APIAccess {
+        get throws {
+            guard let address = ServerAddress(url) else { throw NotAnAddress() }
+            return APIAccess(server: address)
+        }
+    }
+
+    struct NotAnAddress: Error {}
+
+    /// What there is, as it would be decoded.
+    func objects<Object: Reflected>(of type: Object.Type) throws -> [NamespacedName: Object] {
+        let items = withState { $0.store.sorted(Object.resource.plural).map(\.json) }
+        let body = ServerKind(plural: Object.resource.plural).list(items, version: 1)
+        let list = try WireDecoder<Object>(contentType: .json).list(Array(body.utf8))
+        return Dictionary(uniqueKeysWithValues: list.items.map { ($0.object.namespacedName, $0.object) })
+    }
+
+    /// Whether a follower holds what the server does.
+    func isMirrored(by follower: Follower) throws -> Bool {
+        let seen = follower.now()
+        let slices = seen.state.slices.values.reduce(into: [:]) { $0.merge($1) { first, _ in first } }
+        let services = try objects(of: Service.self)
+        let nodes = try objects(of: Node.self).values
+        return try seen.isSynced && seen.state.services == services && slices == objects(of: EndpointSlice.self)
+            && Set(seen.state.nodes.values) == Set(nodes)
+    }
+}
+
+/// Waits for something that takes a moment; it is a failure if it does not come about in good time.
+func expectEventually(
+    within limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation, _ condition: @Sendable () throws -> Bool
+) async throws {
+    let end = ContinuousClock.now + limit
+    while ContinuousClock.now < end {
+        if try condition() { return }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    #expect(try condition(), sourceLocation: sourceLocation)
+}

@@ -1,0 +1,301 @@
+import Kubernetes
+import KubernetesAPI
+import Testing
+
+/// A server, a follower of it, and what may go wrong between them: afterwards both hold the same.
+@Suite(.timeLimit(.minutes(2))) struct MisbehaviourTests {
+    /// What is done to a server before anyone follows it.
+    struct Setup: Sendable {
+        let change: @Sendable (TestAPIServer) -> Void
+
+        init(_ change: @escaping @Sendable (TestAPIServer) -> Void) { self.change = change }
+    }
+
+    /// Fills a server, follows it, does something to it, and compares.
+    private func compare(
+        settings: ReflectorSettings = Follower.settings, readTimeout: Duration = .seconds(20),
+        before: Setup = Setup { _ in },
+        _ body: @escaping @Sendable (TestAPIServer, Follower) async throws -> Void = { _, _ in }
+    ) async throws {
+        try await TestAPIServer.serving { server in
+            for number in 0..<8 {
+                server.put("services", .service("s\(number)", ip: "10.96.0.\(number + 1)"))
+                server.put("endpointslices", .slice("s\(number)-a", of: "s\(number)", addresses: ["10.244.0.\(number + 1)"]))
+            }
+            server.put("nodes", .node("node1"))
+            before.change(server)
+            try await Follower.following(
+                try server.access, settings: settings, client: Follower.clientSettings(readTimeout: readTimeout)
+            ) { follower in
+                try await expectEventually { try server.isMirrored(by: follower) }
+                try await body(server, follower)
+                try await expectEventually { try server.isMirrored(by: follower) }
+            }
+        }
+    }
+
+    /// Changes of every kind.
+    private static func change(_ server: TestAPIServer) {
+        server.put("services", .service("new", ip: "10.96.1.1"), .service("s1", ip: "10.96.0.2", port: 81))
+        server.delete("services", .service("s2"))
+        server.put("endpointslices", .slice("s1-a", of: "s1", addresses: ["10.244.9.1", "10.244.9.2"]))
+        server.delete("endpointslices", .slice("s3-a", of: "s3", addresses: []))
+    }
+
+    private static func waitForWatches(_ server: TestAPIServer) async throws {
+        try await expectEventually { ["services", "endpointslices", "nodes"].allSatisfy { server.watcherCount($0) >= 1 } }
+    }
+
+    @Test func `Everything there is arrives, then everything that changes`() async throws {
+        try await compare { server, follower in
+            MisbehaviourTests.change(server)
+            server.put("nodes", .node("node1", address: "192.0.2.9"))
+            try await expectEventually { try server.isMirrored(by: follower) }
+            #expect(follower.now().deletions == 2)
+            #expect(server.requests("continue=").isEmpty)
+        }
+    }
+
+    @Test func `What is asked for is what kube-proxy asks for`() async throws {
+        try await compare { server, _ in
+            let services = try #require(server.requests("/api/v1/services").first)
+            #expect(services.contains("labelSelector=!service.kubernetes.io/service-proxy-name&fieldSelector=spec.clusterIP!=None&"))
+            #expect(services.hasSuffix("&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"))
+            let slices = try #require(server.requests("/endpointslices").first)
+            #expect(slices.hasPrefix("/apis/discovery.k8s.io/v1/endpointslices?labelSelector=!service.kubernetes.io/headless&watch=true&"))
+            #expect(server.requests("/api/v1/nodes").first?.contains("fieldSelector=metadata.name=node1&") == true)
+        }
+    }
+
+    @Test(arguments: [StreamingLists.invalid, .errorEvent])
+    func `A server without streamed lists is listed in pages`(streamingLists: StreamingLists) async throws {
+        try await compare(before: Setup { $0.withState { $0.streamingLists = streamingLists } }) { server, follower in
+            MisbehaviourTests.change(server)
+            try await expectEventually { try server.isMirrored(by: follower) }
+            #expect(server.requests("/services").count { $0.contains("sendInitialEvents") } == 1)
+            #expect(server.requests("/services").contains { $0.contains("resourceVersion=0") })
+            // The list after the past is gone is the newest, and comes in pages.
+            server.withState { $0.store.compact() }
+            server.interrupt("services", .cut)
+            server.put("services", .service("later", ip: "10.96.3.3"))
+            try await expectEventually { try server.isMirrored(by: follower) }
+            try await expectEventually { !server.requests("continue=6").isEmpty }
+        }
+    }
+
+    @Test func `A continue token that expires begins the list anew`() async throws {
+        try await compare(before: Setup { $0.withState { $0.streamingLists = .invalid } }) { server, follower in
+            server.withState { $0.store.compact() }
+            // The first page comes slowly, the second not at all.
+            server.fail(.list("services"), .slow(.milliseconds(20)), .status(410, reason: "Expired"))
+            server.interrupt("services", .cut)
+            server.delete("services", .service("s5"))
+            try await expectEventually { try server.isMirrored(by: follower) }
+        }
+    }
+
+    @Test(arguments: [WatchItem.end, .cut, .text("{\"type\":\"MODIFIED\",\"object\":{\"metad")])
+    func `A watch that ends, breaks off or is cut in a frame goes on from where it was`(item: WatchItem) async throws {
+        try await compare { server, follower in
+            try await MisbehaviourTests.waitForWatches(server)
+            for plural in ["services", "endpointslices", "nodes"] { server.interrupt(plural, item, .cut) }
+            MisbehaviourTests.change(server)
+            try await expectEventually { try server.isMirrored(by: follower) }
+            // It was resumed: nothing was listed twice.
+            #expect(server.requests("sendInitialEvents").count { $0.contains("services") } == 1)
+        }
+    }
+
+    @Test(arguments: [0, 1, 100, 700, 2000])
+    func `A first list that is cut anywhere is begun again`(bytes: Int) async throws {
+        try await compare(
+            before: Setup {
+                $0.fail(.watch("services"), .cut(afterBytes: bytes))
+                $0.fail(.watch("endpointslices"), .cut(afterBytes: bytes), .cut(afterBytes: bytes))
+            })
+    }
+
+    @Test(arguments: [true, false])
+    func `After 410, as event or as status, what differs is told and nothing else`(asEvent: Bool) async throws {
+        try await compare { server, follower in
+            try await MisbehaviourTests.waitForWatches(server)
+            let before = follower.now()
+            let version = server.withState { $0.store.version }
+            if !asEvent { server.fail(.watch("services"), .status(410, reason: "Expired")) }
+            // The past is forgotten while nobody looks.
+            server.withState { state in
+                for watcher in state.watchers.values { watcher.items.yield(.cut) }
+                state.watchers = [:]
+                _ = state.store.put("services", .service("new", ip: "10.96.1.1"))
+                _ = state.store.delete("services", .service("s2"))
+                _ = state.store.delete("services", .service("s3"))
+                state.store.compact()
+            }
+            try await expectEventually { try server.isMirrored(by: follower) }
+            #expect(!server.requests("&resourceVersion=\(version)").isEmpty)
+            #expect(server.requests("sendInitialEvents").count { $0.contains("/services") } == 2)
+            #expect(follower.now().changes - before.changes == 3)
+            #expect(follower.now().deletions - before.deletions == 2)
+        }
+    }
+
+    @Test(arguments: [429, 503, 500, 504])
+    func `A server in trouble is asked again until it answers`(code: Int) async throws {
+        try await compare(
+            before: Setup { server in
+                for plural in ["services", "endpointslices"] {
+                    for _ in 0..<6 { server.fail(.watch(plural), .status(code, reason: "Trouble", retryAfter: code == 500 ? nil : 1)) }
+                }
+            }
+        ) { server, follower in
+            for _ in 0..<4 { server.fail(.watch("services"), .status(code, reason: "Trouble")) }
+            server.interrupt("services", .end)
+            MisbehaviourTests.change(server)
+        }
+    }
+
+    @Test func `A watch that falls silent is renewed`() async throws {
+        try await compare(readTimeout: .milliseconds(400)) { server, follower in
+            try await MisbehaviourTests.waitForWatches(server)
+            for plural in ["services", "endpointslices"] { server.interrupt(plural, .hang) }
+            MisbehaviourTests.change(server)
+            try await expectEventually { try server.isMirrored(by: follower) }
+        }
+    }
+
+    @Test func `A server that takes a request and says nothing is asked again`() async throws {
+        try await compare(readTimeout: .milliseconds(400), before: Setup { $0.fail(.watch("services"), .hang, .hang) })
+    }
+
+    @Test func `Lists that come slowly come`() async throws {
+        try await compare(
+            before: Setup { server in
+                server.withState { $0.streamingLists = .invalid }
+                for plural in ["services", "endpointslices"] { server.fail(.list(plural), .slow(.milliseconds(300))) }
+            })
+    }
+
+    @Test func `Bookmarks that come out of order lose nothing`() async throws {
+        try await compare { server, follower in
+            server.put("services", .service("one", ip: "10.96.2.1"))
+            let version = server.withState { $0.store.version }
+            for offset in [0, -7, -3, -100] { server.bookmark("services", version: version + offset) }
+            server.interrupt("services", .cut)
+            MisbehaviourTests.change(server)
+            try await expectEventually { try server.isMirrored(by: follower) }
+            #expect(!server.requests("resourceVersion=\(version)").isEmpty)
+        }
+    }
+
+    @Test func `A bookmark is where a watch goes on`() async throws {
+        try await compare { server, follower in
+            try await MisbehaviourTests.waitForWatches(server)
+            // Only other resources change, and then the past is forgotten.
+            for number in 0..<5 { server.put("endpointslices", .slice("x\(number)", of: "x", addresses: ["10.244.7.1"])) }
+            server.withState { $0.store.compact() }
+            for plural in ["services", "endpointslices", "nodes"] { server.bookmark(plural) }
+            let version = server.withState { $0.store.version }
+            server.interrupt("services", .end)
+            try await expectEventually { server.requests("/services").contains { $0.hasSuffix("resourceVersion=\(version)") } }
+            #expect(server.requests("sendInitialEvents").count { $0.contains("/services") } == 1)
+        }
+    }
+
+    @Test func `Deletes that come twice, or of what never was, are harmless`() async throws {
+        try await compare { server, follower in
+            try await MisbehaviourTests.waitForWatches(server)
+            server.delete("services", .service("s4"))
+            let version = server.withState { $0.store.version }
+            for name in ["s4", "never"] {
+                let object = TestObject.service(name).json(version: version)
+                server.interrupt("services", .text(ServerKind(plural: "services").event(.deleted, object)))
+            }
+            server.put("services", .service("last", ip: "10.96.4.1"))
+            try await expectEventually { try server.isMirrored(by: follower) }
+            #expect(follower.now().deletions == 1)
+        }
+    }
+
+    @Test func `An object of 1.5 MB arrives, in a list and in a watch`() async throws {
+        var large = TestObject.service("large", ip: "10.96.5.1")
+        large.ballast = String(repeating: "x", count: 1_500_000)
+        let object = large
+        try await compare(before: Setup { $0.put("services", object) }) { server, _ in
+            var another = object
+            another.name = "another"
+            server.put("services", another)
+        }
+    }
+
+    @Test func `Garbage in place of a list, of a stream or of an event is got over`() async throws {
+        try await compare(
+            before: Setup { server in
+                server.fail(.watch("services"), .garbage)
+                server.fail(.watch("endpointslices"), .garbage, .garbage, .garbage)
+                server.fail(.list("endpointslices"), .garbage)
+            }
+        ) { server, follower in
+            try await MisbehaviourTests.waitForWatches(server)
+            server.interrupt("services", .text("\u{7f}garbage}{\n"))
+            MisbehaviourTests.change(server)
+        }
+    }
+
+    @Test func `An ERROR event in the middle of a watch ends it and nothing else`() async throws {
+        try await compare { server, _ in
+            server.fail(.watch("services"), .errorEvent(500, reason: "InternalError"), .errorEvent(410, reason: "Expired"))
+            server.interrupt("services", .end)
+            MisbehaviourTests.change(server)
+        }
+    }
+
+    @Test func `A resource that the server lacks keeps nothing from working, and is found when it appears`() async throws {
+        try await compare(before: Setup { $0.withState { $0.absent = ["servicecidrs"] } }) { server, _ in
+            try await expectEventually { server.requests("servicecidrs").count >= 2 }
+            server.withState { $0.absent = [] }
+            try await expectEventually { server.watcherCount("servicecidrs") == 1 }
+        }
+    }
+
+    @Test func `The feed is synced only when Services and slices have both been listed`() async throws {
+        try await TestAPIServer.serving { server in
+            server.put("services", .service("a"))
+            server.fail(.watch("endpointslices"), .slow(.milliseconds(400)))
+            try await Follower.following(try server.access) { follower in
+                try await expectEventually { follower.now().state.services.count == 1 }
+                #expect(!follower.now().isSynced)
+                try await expectEventually { follower.now().isSynced }
+            }
+        }
+    }
+
+    @Test func `An object that cannot be read keeps its last good version, and one without any leaves doubt`() async throws {
+        try await compare { server, follower in
+            try await MisbehaviourTests.waitForWatches(server)
+            let before = follower.now().state.services
+            server.put("services", .service("s1", port: 70000))
+            try await expectEventually { server.requests("sendInitialEvents").count { $0.contains("/services") } == 2 }
+            server.put("services", .service("s2", ip: "10.96.9.2"))
+            try await expectEventually { follower.now().state.services.values.contains { $0.clusterIP == "10.96.9.2" } }
+            #expect(follower.now().state.services.count == before.count)
+            #expect(follower.now().deletions == 0)
+            #expect(!follower.now().isInDoubt)
+            server.put("services", .service("bad", port: 70000))
+            try await expectEventually { follower.now().isInDoubt }
+            server.delete("services", .service("bad"))
+            server.put("services", .service("s1", ip: "10.96.0.2", port: 82))
+            try await expectEventually { !follower.now().isInDoubt }
+        }
+    }
+
+    @Test func `Many changes in a short time all arrive`() async throws {
+        try await compare { server, _ in
+            for number in 0..<2000 {
+                let name = "b\(number % 50)"
+                if number % 7 == 0 { server.delete("services", .service(name)) }
+                server.put("services", .service(name, ip: "10.97.0.\(number % 50 + 1)", port: number + 1))
+                if number % 500 == 250 { server.interrupt("services", .cut) }
+            }
+        }
+    }
+}

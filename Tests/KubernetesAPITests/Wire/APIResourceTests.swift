@@ -1,0 +1,13 @@
+import Kubernetes
+import KubernetesAPI
+import Testing
+
+@Suite struct `A resource` {
+    @Test func `is listed where the API serves it`() {
+        #expect(Service.resource.listPath == "/api/v1/services")
+        #expect(EndpointSlice.resource.listPath == "/apis/discovery.k8s.io/v1/endpointslices")
+        #expect(Node.resource.listPath == "/api/v1/nodes")
+        #expect(ServiceCIDR.resource.listPath == "/apis/networking.k8s.io/v1/servicecidrs")
+        #expect(ServiceCIDR.resource.apiVersion == "networking.k8s.io/v1")
+    }
+}

@@ -1,0 +1,136 @@
+import Foundation
+import Kubernetes
+import Model
+import Testing
+
+@testable import KubernetesAPI
+
+@Suite struct `What a real API server said` {
+    /// All lists and watches, by kind.
+    private static let lists = ["services-list", "services-list-from-cache", "services-page-1", "services-page-2"]
+    private static let serviceWatches = [
+        "services-watch", "services-streaming-list", "services-watch-too-old", "services-streaming-list-unsupported",
+    ]
+    private static let sliceWatches = ["endpointslices-watch", "endpointslices-streaming-list"]
+    private static let statuses = [
+        "bad-selector", "list-future-version", "not-found", "unauthorized", "unknown-group", "services-list-expired-continue",
+    ]
+    /// Neither lists nor watches nor statuses; each has a test of its own.
+    private static let others = ["event-create.json", "event-create.pb", "not-acceptable.json", "version.json"]
+
+    @Test func `is covered by the tests here, file by file`() throws {
+        let pairs =
+            Self.lists + Self.serviceWatches + Self.sliceWatches + Self.statuses
+            + ["endpointslices-list", "node-list", "servicecidrs-list", "node-watch"]
+        let covered = Set(pairs.flatMap { ["\($0).json", "\($0).pb"] } + Self.others)
+        #expect(try Set(Recording.all()) == covered)
+    }
+
+    @Test(arguments: lists) func `about Services is the same in both encodings`(name: String) throws {
+        let json = try Recording(name, .json).list(of: Service.self)
+        #expect(try Recording(name, .protobuf).list(of: Service.self) == json)
+        #expect(json.problems.isEmpty)
+        #expect(json.items.count > 10)
+        #expect(json.items.allSatisfy { !$0.resourceVersion.isEmpty })
+    }
+
+    @Test func `about EndpointSlices is the same in both encodings`() throws {
+        let json = try Recording("endpointslices-list", .json).list(of: EndpointSlice.self)
+        #expect(try Recording("endpointslices-list", .protobuf).list(of: EndpointSlice.self) == json)
+        #expect(json.problems.isEmpty)
+        #expect(json.items.count > 30)
+        #expect(json.items.contains { $0.object.endpoints.contains { !$0.zoneHints.isEmpty } })
+        let annotated = try #require(json.items.first { $0.object.metadata.name == "a-a-1" }).object
+        #expect(annotated.metadata.annotations == [ObjectMeta.lastChangeTriggerTime: "2026-11-23T01:00:00Z"])
+        #expect(annotated.metadata.creationTimestamp == "2026-11-23T01:44:11Z")
+        #expect(annotated.serviceName == NamespacedName(namespace: "rec", name: "a-1"))
+    }
+
+    @Test func `about a Node is the same in both encodings`() throws {
+        let json = try Recording("node-list", .json).list(of: Node.self)
+        #expect(try Recording("node-list", .protobuf).list(of: Node.self) == json)
+        let node = try #require(json.items.first).object
+        #expect(node.podCIDRs == ["10.244.0.0/24"])
+        #expect(node.taints == [Taint(key: "node.kubernetes.io/not-ready", effect: "NoSchedule")])
+        #expect(node.addresses.map(\.address) == ["10.99.0.2", "fd00:99::2"])
+        #expect(node.zone == "z1")
+        #expect(node.metadata.labels.count == 1, "a label that is not read is not kept")
+        #expect(node.metadata.annotations.isEmpty)
+    }
+
+    @Test func `about ServiceCIDRs is the same in both encodings`() throws {
+        let json = try Recording("servicecidrs-list", .json).list(of: ServiceCIDR.self)
+        #expect(try Recording("servicecidrs-list", .protobuf).list(of: ServiceCIDR.self) == json)
+        #expect(json.items.map(\.object) == [ServiceCIDR(name: "kubernetes", cidrs: ["10.96.0.0/12", "fd00:10:96::/112"])])
+        #expect(json.resourceVersion == "204")
+    }
+
+    @Test(arguments: ContentType.allCases) func `in two pages is what it said in one list`(contentType: ContentType) throws {
+        let whole = try Recording("services-list", contentType).list(of: Service.self)
+        let first = try Recording("services-page-1", contentType).list(of: Service.self)
+        let second = try Recording("services-page-2", contentType).list(of: Service.self)
+        #expect(first.items.count == 20)
+        #expect(first.continueToken == "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MjA0LCJzdGFydCI6Ii9yZWMvbC0xNVx1MDAwMCJ9")
+        #expect(second.continueToken == nil)
+        #expect(first.items + second.items == whole.items)
+        #expect(first.resourceVersion == whole.resourceVersion)
+    }
+
+    @Test(arguments: serviceWatches) func `in a watch of Services is the same in both encodings`(name: String) throws {
+        let json = try Recording(name, .json).events(of: Service.self)
+        #expect(try Recording(name, .protobuf).events(of: Service.self) == json)
+        #expect(!json.isEmpty)
+    }
+
+    @Test(arguments: sliceWatches) func `in a watch of EndpointSlices is the same in both encodings`(name: String) throws {
+        let json = try Recording(name, .json).events(of: EndpointSlice.self)
+        #expect(try Recording(name, .protobuf).events(of: EndpointSlice.self) == json)
+        #expect(!json.isEmpty)
+    }
+
+    @Test func `in a watch of a Node is the same in both encodings`() throws {
+        let json = try Recording("node-watch", .json).events(of: Node.self)
+        #expect(try Recording("node-watch", .protobuf).events(of: Node.self) == json)
+        #expect(!json.isEmpty)
+    }
+
+    @Test(arguments: ContentType.allCases) func `in a streaming list is what it said in a list, and its end`(contentType: ContentType)
+        throws
+    {
+        let list = try Recording("services-list", contentType).list(of: Service.self)
+        let events = try Recording("services-streaming-list", contentType).events(of: Service.self)
+        let end = try #require(events.firstIndex(of: .bookmark(resourceVersion: "204", isInitialEventsEnd: true)))
+        let initial = events[..<end].compactMap { event in
+            if case .added(let object) = event { object } else { nil }
+        }
+        #expect(initial.count == end, "all that comes before the end is an object that is there")
+        #expect(Set(initial) == Set(list.items))
+        for case .bookmark(_, isInitialEventsEnd: true) in events[(end + 1)...] { Issue.record("a second end") }
+    }
+
+    @Test(arguments: ContentType.allCases) func `in an Event it created is held in the same envelope`(contentType: ContentType) throws {
+        let body = try Recording("event-create", contentType).bytes
+        #expect(WireDecoder<Service>.status(body, contentType: contentType) == nil)
+        #expect(throws: WireError.self) { try WireDecoder<Service>(contentType: contentType).list(body) }
+        guard contentType == .protobuf else { return }
+        let envelope = try ProtobufEnvelope(Data(body))
+        #expect(envelope.kind == "Event")
+        #expect(envelope.apiVersion == "events.k8s.io/v1")
+        let identity = try ProtobufObject.message(envelope.content, of: ProtoObjectIdentity.self).metadata
+        #expect(identity.name == "rec-6n9tj")
+        #expect(identity.namespace == "default")
+        #expect(identity.resourceVersion == "246")
+        // Event.regarding is the core/v1 ObjectReference that Endpoint.targetRef is too, and no slice recorded has one: its numbers are checked here.
+        let content = Array(envelope.content)
+        let start = try #require(content.indices.first { content[$0...].starts(with: Array("\n\u{4}Node".utf8)) })
+        let reference: ProtoObjectReference = try ProtobufObject.message(Data(content[start...].prefix(Int(content[start - 1]))))
+        #expect(reference.kind == "Node")
+        #expect(reference.name == "node1")
+    }
+
+    @Test func `about its version is no status and no list`() throws {
+        let body = try Recording("version", .json).bytes
+        #expect(WireDecoder<Service>.status(body, contentType: .json) == nil)
+        #expect(throws: WireError.self) { try WireDecoder<Service>(contentType: .json).list(body) }
+    }
+}

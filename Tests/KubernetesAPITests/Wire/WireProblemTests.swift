@@ -1,0 +1,128 @@
+import Foundation
+import Kubernetes
+import Model
+import Testing
+
+@testable import KubernetesAPI
+
+@Suite struct `A bad object` {
+    private static func slice(_ name: String, port: Int32) -> [UInt8] {
+        var slice = ProtoEndpointSlice()
+        slice.metadata = WatchFrames.metadata(name)
+        slice.addressType = "IPv4"
+        var wire = ProtoEndpointPort()
+        wire.port = port
+        slice.ports = [wire]
+        return WatchFrames.bytes(slice)
+    }
+
+    private static func json(_ name: String, port: Int) -> String {
+        "{\"metadata\":{\"name\":\"\(name)\",\"namespace\":\"d\",\"resourceVersion\":\"7\"},\"addressType\":\"IPv4\",\"ports\":[{\"port\":\(port)}]}"
+    }
+
+    private static func list(_ contentType: ContentType) -> [UInt8] {
+        switch contentType {
+        case .json:
+            let items = [json("a", port: 80), json("b", port: 70000), "7", json("c", port: 81)].joined(separator: ",")
+            return Array(
+                "{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[\(items)]}"
+                    .utf8)
+        case .protobuf:
+            let items = [slice("a", port: 80), slice("b", port: 70000), [0xff], slice("c", port: 81)]
+            return WatchFrames.list(items, kind: "EndpointSliceList", apiVersion: "discovery.k8s.io/v1")
+        }
+    }
+
+    @Test(arguments: ContentType.allCases) func `in a list is told, and the others are there`(contentType: ContentType) throws {
+        let list = try WireDecoder<EndpointSlice>(contentType: contentType).list(Self.list(contentType))
+        #expect(list.items.map(\.object.metadata.name) == ["a", "c"])
+        #expect(list.resourceVersion == "9")
+        #expect(list.problems.count == 2)
+        let named = try #require(list.problems.first)
+        #expect(named.object == NamespacedName(namespace: "d", name: "b"))
+        #expect(named.resourceVersion == "7")
+        #expect(named.description == "EndpointSlice d/b, ports[0].port: must be a port, 1 to 65535")
+        #expect(list.problems.last?.object == nil)
+        #expect(list.problems.last?.kind == "EndpointSlice")
+    }
+
+    @Test(arguments: ContentType.allCases) func `in a watch is told, and the events around it are there`(contentType: ContentType) throws {
+        func event(_ name: String, port: Int) -> [UInt8] {
+            switch contentType {
+            case .json:
+                WatchFrames.line(
+                    "MODIFIED",
+                    "{\"kind\":\"EndpointSlice\",\"apiVersion\":\"discovery.k8s.io/v1\"," + Self.json(name, port: port).dropFirst())
+            case .protobuf:
+                WatchFrames.frame(
+                    "MODIFIED",
+                    WatchFrames.object(Self.slice(name, port: Int32(port)), kind: "EndpointSlice", apiVersion: "discovery.k8s.io/v1"))
+            }
+        }
+        var decoder = WatchDecoder<EndpointSlice>(contentType: contentType)
+        let events = try decoder.feed(event("a", port: 80) + event("b", port: -1) + event("c", port: 81))
+        #expect(events.count == 2)
+        #expect(decoder.problems.map(\.object?.name) == ["b"])
+        #expect(decoder.failure == nil)
+        #expect(try decoder.feed(event("d", port: 82)).count == 1)
+        #expect(decoder.problems.isEmpty, "problems are those of the last bytes")
+    }
+
+    @Test(arguments: ContentType.allCases) func `of another kind or of an unknown type of event is told`(contentType: ContentType) throws {
+        func event(_ type: String, kind: String) -> [UInt8] {
+            switch contentType {
+            case .json:
+                WatchFrames.line(
+                    type,
+                    "{\"kind\":\"\(kind)\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"namespace\":\"d\",\"resourceVersion\":\"7\"}}"
+                )
+            case .protobuf:
+                {
+                    var service = ProtoService()
+                    service.metadata = WatchFrames.metadata("a")
+                    return WatchFrames.frame(type, WatchFrames.object(service, kind: kind, apiVersion: "v1"))
+                }()
+            }
+        }
+        var decoder = WatchDecoder<Service>(contentType: contentType)
+        #expect(try decoder.feed(event("ADDED", kind: "Pod") + event("RENAMED", kind: "Service")) == [])
+        #expect(
+            decoder.problems.map(\.description) == [
+                "Service d/a: is a Pod of v1, not a Service of v1",
+                "Service d/a, type: must be ADDED, MODIFIED, DELETED, BOOKMARK or ERROR, not RENAMED",
+            ])
+        #expect(try decoder.feed(event("BOOKMARK", kind: "Service")) == [.bookmark(resourceVersion: "7", isInitialEventsEnd: false)])
+        #expect(
+            try decoder.feed(event("ERROR", kind: "Service"))
+                == [.error(APIStatus(code: 0, message: "the watch ended with a Service instead of a Status"))])
+    }
+
+    @Test(arguments: ContentType.allCases) func `without a name cannot be told apart and is refused`(contentType: ContentType) throws {
+        let body =
+            contentType == .json
+            ? Array(
+                "{\"kind\":\"NodeList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[{},{\"metadata\":null}]}"
+                    .utf8)
+            : WatchFrames.list([[], []], kind: "NodeList", apiVersion: "v1")
+        let list = try WireDecoder<Node>(contentType: contentType).list(body)
+        #expect(list.items.isEmpty)
+        #expect(list.problems.map(\.description) == ["Node, metadata.name: is required", "Node, metadata.name: is required"])
+    }
+
+    @Test func `is told in the same words in both encodings`() throws {
+        var port = ProtoServicePort()
+        port.protocol = "QUIC"
+        var spec = ProtoServiceSpec()
+        spec.ports = [port]
+        var service = ProtoService()
+        service.metadata = WatchFrames.metadata("web")
+        service.spec = Data(WatchFrames.bytes(spec))
+        let protobuf = WatchFrames.list([WatchFrames.bytes(service)], kind: "ServiceList", apiVersion: "v1")
+        let json =
+            "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[{\"metadata\":{\"name\":\"web\","
+            + "\"namespace\":\"d\",\"resourceVersion\":\"7\"},\"spec\":{\"ports\":[{\"protocol\":\"QUIC\"}]}}]}"
+        let problems = try WireDecoder<Service>(contentType: .protobuf).list(protobuf).problems
+        #expect(problems.map(\.description) == ["Service d/web, spec.ports[0].protocol: must be one of TCP, UDP, SCTP"])
+        #expect(try WireDecoder<Service>(contentType: .json).list(Array(json.utf8)).problems == problems)
+    }
+}
