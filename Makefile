@@ -27,14 +27,14 @@ lint:
 
 unit:
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --skip IntegrationTests
+	Integration/failures-last $(SWIFT) test --skip-build --skip IntegrationTests
 
 check: packages lint unit
 
 # Rules and sets on this machine's own kernel, in namespaces of their own: the nf_tables side of iptables, and another kernel's netlink.
 rules: packages
 	$(SWIFT) build --build-tests
-	Integration/kernel/isolate env KUBE_IPVS_ISOLATED=1 $(BUNDLE) --testing-library swift-testing --filter RoundTripTests
+	Integration/failures-last Integration/kernel/isolate env KUBE_IPVS_ISOLATED=1 $(BUNDLE) --testing-library swift-testing --filter RoundTripTests
 
 # What kube-proxy 1.36 leaves in a kernel, scenario by scenario, against what we leave.
 golden: build
@@ -43,7 +43,7 @@ golden: build
 # Real traffic on a kernel with IPVS.
 integration: packages
 	$(SWIFT) build --build-tests
-	Integration/kernel/run --timeout 1500 -- env KUBE_IPVS_SCENARIOS=1 $(BUNDLE) --testing-library swift-testing --filter IntegrationTests
+	Integration/failures-last Integration/kernel/run --timeout 2400 -- env KUBE_IPVS_SCENARIOS=1 $(BUNDLE) --testing-library swift-testing --filter IntegrationTests
 
 test: check rules golden integration
 

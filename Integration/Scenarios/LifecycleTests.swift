@@ -57,7 +57,7 @@ extension Scenarios {
             }
             for client in [client, node] {
                 let answers = try Answers.decode(try await client.finish())
-                #expect(answers.failed == 0 && answers.requests > 100, "\(answers)")
+                #expect(answers.failed == 0 && answers.requests > 20, "\(answers)")
                 #expect(answers.responders.count == 3)
             }
         }
@@ -79,7 +79,7 @@ extension Scenarios {
                 in: "node1", "ipvsadm -S -n; ipset save | sort; iptables-legacy-save -t nat | grep -v '^[#:]'")
             #expect(before == after)
             let answers = try Answers.decode(try await asking.finish())
-            #expect(answers.failed == 0 && answers.requests > 100, "\(answers)")
+            #expect(answers.failed == 0 && answers.requests > 20, "\(answers)")
             let held = try await holding.finish()
             #expect(held.contains("broken 0"), "\(held)")
         }
@@ -110,15 +110,15 @@ extension Scenarios {
         @Test func `that takes an idle endpoint away deletes it at once`() async throws {
             try await serveWeb()
             try await world.write("slices.yaml", Manifests.slices(["pod-a", "pod-b"]))
-            try await world.wait(for: "two real servers", seconds: 5) { try await realServers().count == 2 }
+            try await world.wait(for: "two real servers", seconds: 20) { try await realServers().count == 2 }
         }
 
         @Test func `that takes a busy endpoint away deletes it at the drain deadline`() async throws {
-            try await serveWeb(["pod-a"], "--drain-timeout 8s")
+            try await serveWeb(["pod-a"], "--drain-timeout 20s")
             let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 50", id: "deadline")
             try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
-            try await world.wait(for: "weight 0", seconds: 7) { try await realServers().contains { $0.hasSuffix("-w 0") } }
-            try await world.wait(for: "one real server", seconds: 20) { try await realServers().count == 1 }
+            try await world.wait(for: "weight 0", seconds: 18) { try await realServers().contains { $0.hasSuffix("-w 0") } }
+            try await world.wait(for: "one real server", seconds: 60) { try await realServers().count == 1 }
             let held = try await holding.finish()
             #expect(!held.contains("broken 0"), "the connection ended with its server: \(held)")
         }

@@ -34,7 +34,7 @@ extension Scenarios {
             let good = try await Shell.output(in: "node1", Self.dump)
             for meddling in Self.meddling {
                 try await Shell.output(in: "node1", meddling)
-                try await world.wait(for: "repair after \(meddling)", seconds: 20) {
+                try await world.wait(for: "repair after \(meddling)") {
                     try await Shell.output(in: "node1", Self.dump) == good
                 }
             }

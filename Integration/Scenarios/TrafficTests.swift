@@ -79,11 +79,11 @@ extension Scenarios {
                 (World.node.outside6, Manifests.nodePort),
             ] {
                 for client in ["node1", "pod-a", "outside"] {
-                    let answers = try await Answers.ask(from: client, transport, address, port, "--count 1 --timeout-ms 3000")
+                    let answers = try await Answers.ask(from: client, transport, address, port, "--count 1")
                     // The node's own datagram is refused inside the system call already: IPVS drops it on its way out.
                     let refusal = transport == "udp" && client == "node1" ? "operation not permitted" : "connection refused"
                     #expect(answers.errors == [refusal: 1], "\(transport) from \(client) to \(address): \(answers)")
-                    #expect(answers.slowestMilliseconds < 1000)
+                    #expect(answers.slowestMilliseconds < 5000, "not by running out of time: \(answers)")
                 }
             }
         }

@@ -98,11 +98,11 @@ actor World {
         var description: String { "\(what) did not come to pass; the proxy's log:\n\(log)" }
     }
 
-    func waitForLog(_ text: String, seconds: Double = 30) async throws {
+    func waitForLog(_ text: String, seconds: Double = 60) async throws {
         try await wait(for: "\"\(text)\" in the log", seconds: seconds) { try self.log().contains(text) }
     }
 
-    func wait(for what: String, seconds: Double = 20, _ condition: () async throws -> Bool) async throws {
+    func wait(for what: String, seconds: Double = 60, _ condition: () async throws -> Bool) async throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
         while try await !condition() {
             guard ContinuousClock.now < deadline else { throw Timeout(what: what, log: String((try? log())?.suffix(6000) ?? "none")) }

@@ -85,7 +85,7 @@ struct Target {
         self.transport = transport
         self.destination = destination
         source = try Target.takeSource(&arguments)
-        timeout = try arguments.takeMilliseconds("--timeout-ms") ?? .milliseconds(2000)
+        timeout = try arguments.takeMilliseconds("--timeout-ms") ?? .milliseconds(10_000)
     }
 
     private static func takeSource(_ arguments: inout Arguments) throws -> SocketAddress? {

@@ -67,22 +67,6 @@ final class Channel {
     }
 }
 
-/// Source ports for SCTP, none used twice within half a minute, by this process or the one after it.
-///
-/// Left to itself the kernel picks ports at random and takes one again right away, as an ended SCTP association leaves
-/// no trace at its ends. The NAT on the way still remembers the previous use, gives the new association another
-/// port than IPVS expects, and the client sees a reset that is nobody's fault.
-struct SourcePorts {
-    private var last: Int64 = 0
-
-    mutating func next() -> UInt16 {
-        var uptime = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &uptime)
-        last = max(last + 1, Int64(uptime.tv_sec) * 1000 + Int64(uptime.tv_nsec) / 1_000_000)
-        return 32768 + UInt16(last % 28_000)
-    }
-}
-
 /// Waits until the moment at the latest, then gives every channel a chance; tells which requests ended, and how.
 func advance(
     _ channels: [Channel], until moment: ContinuousClock.Instant?

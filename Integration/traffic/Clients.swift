@@ -2,7 +2,6 @@
 func ask(_ options: AskOptions) -> Bool {
     var tally = Tally()
     var channels: [Channel] = []
-    var sctpPorts = SourcePorts()
     var started = 0
     var nextStart = ContinuousClock.now
 
@@ -12,7 +11,7 @@ func ask(_ options: AskOptions) -> Bool {
         started += 1
         nextStart = now + options.interval
         do {
-            let port = options.target.transport == .sctp ? sctpPorts.next() : 0
+            let port = options.target.transport == .tcp ? 0 : SourcePorts.next()
             let channel = try Channel(options.target, sourcePort: port)
             channel.ask(keepAlive: false)
             channels.append(channel)

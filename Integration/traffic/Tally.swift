@@ -10,12 +10,12 @@ struct Tally {
     var allAnswered: Bool { answered > 0 && failed == 0 }
 
     mutating func count(_ outcome: Result<Answer, Failure>, after duration: Duration) {
+        slowest = max(slowest, duration)
         switch outcome {
         case .success(let answer):
             answered += 1
             responders[answer.name, default: 0] += 1
             clients[answer.client, default: 0] += 1
-            slowest = max(slowest, duration)
         case .failure(let failure):
             failed += 1
             errors[failure.description, default: 0] += 1
