@@ -71,7 +71,8 @@ let package = Package(
         .executableTarget(
             name: "kube-ipvs-proxy",
             dependencies: [
-                "Model", "Kubernetes", "Translation", "Reconciler", "KernelDataplane", "KubeProxyConfiguration", "NodeProxy",
+                "Model", "Kubernetes", "KubernetesAPI", "Translation", "Reconciler", "KernelDataplane", "KubeProxyConfiguration",
+                "NodeProxy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

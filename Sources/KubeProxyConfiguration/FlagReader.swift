@@ -16,6 +16,27 @@ struct FlagReader {
         return name
     }
 
+    /// A directory of manifests if one is given, else the API server.
+    mutating func cluster(_ flags: FlagValues) -> ProxyConfiguration.ClusterChoice {
+        if let directory = flags.manifests {
+            for (flag, value) in [("--kubeconfig", flags.kubeconfig), ("--master", flags.master)] where !value.isEmpty {
+                refuse(flag, value, "cannot be combined with --manifests: the cluster is read from one place")
+            }
+            if directory.isEmpty { refuse("--manifests", directory, "must be a readable directory") }
+            return .manifests(directory)
+        }
+        if !ClientConnection.contentTypes.contains(flags.kubeAPIContentType) {
+            refuse(
+                "--kube-api-content-type", flags.kubeAPIContentType,
+                "must be one of \(ClientConnection.contentTypes.joined(separator: ", "))")
+        }
+        if flags.kubeAPIBurst < 0 { refuse("--kube-api-burst", "\(flags.kubeAPIBurst)", "must be greater than or equal to 0") }
+        return .api(
+            ClientConnection(
+                kubeconfig: flags.kubeconfig, master: flags.master, contentType: flags.kubeAPIContentType, qps: flags.kubeAPIQPS,
+                burst: flags.kubeAPIBurst))
+    }
+
     mutating func scheduler(_ text: String) -> Scheduler {
         if text.isEmpty { return .roundRobin }
         if let scheduler = Scheduler(text) { return scheduler }

@@ -1,6 +1,11 @@
 /// Flags as they were given, before anything is made of them: kube-proxy's names and defaults.
 public struct FlagValues: Hashable, Sendable {
     public var manifests: String?
+    public var kubeconfig = ""
+    public var master = ""
+    public var kubeAPIContentType = ClientConnection.protobuf
+    public var kubeAPIQPS = 5.0
+    public var kubeAPIBurst = 10
     public var hostnameOverride: String?
     public var clusterCIDR = ""
     public var ipvsScheduler = ""

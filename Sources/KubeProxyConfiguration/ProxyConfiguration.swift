@@ -6,10 +6,18 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// Where iptables keeps its rules on this node.
     public enum IPTablesChoice: String, Hashable, Sendable, CaseIterable { case auto, legacy, nft }
 
+    /// Where the cluster is read from.
+    public enum ClusterChoice: Hashable, Sendable {
+        /// A directory of manifests.
+        case manifests(String)
+        /// The API server.
+        case api(ClientConnection)
+    }
+
     /// The name of this node's Node object.
     public var nodeName: String
-    /// The directory that Services and endpoints are read from.
-    public var manifests: String?
+    /// Where Services and endpoints are read from.
+    public var cluster: ClusterChoice
     public var scheduler: Scheduler
     public var syncPeriod: Duration
     public var minSyncPeriod: Duration
@@ -32,7 +40,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
     public init(_ flags: FlagValues, hostname: String) throws(ConfigurationError) {
         var reader = FlagReader()
         nodeName = reader.nodeName(flags.hostnameOverride, hostname: hostname)
-        manifests = flags.manifests
+        cluster = reader.cluster(flags)
         scheduler = reader.scheduler(flags.ipvsScheduler)
         syncPeriod = reader.duration("--ipvs-sync-period", flags.ipvsSyncPeriod, atLeast: .nanoseconds(1))
         minSyncPeriod = reader.duration("--ipvs-min-sync-period", flags.ipvsMinSyncPeriod, atLeast: .zero)

@@ -18,6 +18,9 @@ public struct ClusterState: Sendable {
 
     public init() {}
 
+    /// A slice by its own name; nil where it is not there or belongs to no Service.
+    public func slice(_ name: NamespacedName) -> EndpointSlice? { serviceOfSlice[name].flatMap { slices[$0]?[name] } }
+
     /// What changed between two looks.
     public struct Dirty: Hashable, Sendable {
         public var services: Set<NamespacedName>

@@ -1,42 +1,60 @@
 public import Kubernetes
-internal import Logging
+public import Logging
 internal import Model
 public import Reconciler
 public import ServiceLifecycle
 
 /// The proxy at work: waits for changes of the cluster, for the next audit and for draining servers, and syncs.
 public struct NodeProxy: ServiceLifecycle.Service {
+    /// Why the proxy cannot go on.
+    public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
+        /// Pods are to be recognised by the node's pod ranges, and nobody gives it any.
+        case noPodCIDRs(node: String, missing: String)
+
+        public var description: String {
+            switch self {
+            case .noPodCIDRs(let node, let missing):
+                "Node \(node): no \(missing) after \(NodeWait.podCIDRLimit.components.seconds) s, and --detect-local-mode=NodeCIDR needs "
+                    + "spec.podCIDRs: give the node pod ranges (kube-controller-manager --allocate-node-cidrs), or choose another mode"
+            }
+        }
+    }
+
     private let feed: ChangeFeed
     private let synchronizer: Synchronizer
     private let schedule: SyncSchedule
+    private let nodeWait: NodeWait?
+    private let logger: Logger
 
-    public init(feed: ChangeFeed, synchronizer: Synchronizer, schedule: SyncSchedule) {
+    /// - Parameter nodeWait: nil where no Node object is to be expected.
+    public init(feed: ChangeFeed, synchronizer: Synchronizer, schedule: SyncSchedule, nodeWait: NodeWait?, logger: Logger) {
         self.feed = feed
         self.synchronizer = synchronizer
         self.schedule = schedule
+        self.nodeWait = nodeWait
+        self.logger = logger
     }
 
     /// Runs until the service group shuts down; the kernel keeps what it has.
     public func run() async throws {
-        await cancelWhenGracefulShutdown { await loop() }
+        try await cancelWhenGracefulShutdown { try await loop() }
     }
 
-    private func loop() async {
+    private func loop() async throws {
         let (wakeups, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        await withDiscardingTaskGroup { group in
+        try await withThrowingDiscardingTaskGroup { group in
             group.addTask {
                 for await _ in feed.wakeups { wake.yield() }
                 wake.finish()
             }
             var pacing = Pacing(schedule: schedule)
+            var nodeWait = nodeWait
             var alarm: Timestamp?
             for await _ in wakeups {
                 // Somewhat early counts as well: an alarm that is taken for pending and is not would be the last.
                 if let time = alarm, time <= synchronizer.now.advanced(by: .milliseconds(20)) { alarm = nil }
-                guard await syncWhileDue(&pacing) else { continue }
                 // An alarm that is set earlier serves as well: it wakes the loop, which sets the next.
-                let due = pacing.due(at: synchronizer.now)
-                guard alarm.map({ due < $0 }) ?? true else { continue }
+                guard let due = try await syncWhileDue(&pacing, &nodeWait), alarm.map({ due < $0 }) ?? true else { continue }
                 alarm = due
                 group.addTask {
                     // Cancelled means that the proxy ends; the loop notices by its stream.
@@ -47,16 +65,17 @@ public struct NodeProxy: ServiceLifecycle.Service {
         }
     }
 
-    /// False where the cluster is not known yet: there is nothing to wait for but the source.
-    private func syncWhileDue(_ pacing: inout Pacing) async -> Bool {
+    /// When to look again; nil where there is nothing to wait for but the source.
+    private func syncWhileDue(_ pacing: inout Pacing, _ nodeWait: inout NodeWait?) async throws(Failure) -> Timestamp? {
         while !Task.isCancelled {
             let batch = feed.take()
             await synchronizer.absorb(batch.changes)
             if await synchronizer.holdBack(batch.isInDoubt) { pacing.schedule.request(at: synchronizer.now) }
             // Nothing is planned before the cluster is known: a half-known one would take Services away.
-            guard batch.synced else { return false }
+            guard batch.synced else { return nil }
+            if let end = try await waitForNode(&nodeWait) { return end }
             if !batch.changes.isEmpty { pacing.schedule.request(at: synchronizer.now) }
-            guard let task = pacing.next(at: synchronizer.now) else { return true }
+            guard let task = pacing.next(at: synchronizer.now) else { return pacing.due(at: synchronizer.now) }
             switch task {
             case .sync: break
             case .audit: await synchronizer.beginAudit()
@@ -69,6 +88,25 @@ public struct NodeProxy: ServiceLifecycle.Service {
                 task, outcome, isAuditing: await synchronizer.isAuditing, isDraining: await synchronizer.drainingServerCount > 0,
                 at: synchronizer.now)
         }
-        return false
+        return nil
+    }
+
+    /// Until when to wait for the Node object, at the longest; nil once there is nothing to wait for.
+    private func waitForNode(_ nodeWait: inout NodeWait?) async throws(Failure) -> Timestamp? {
+        let isNew = nodeWait == self.nodeWait
+        let verdict = nodeWait?.judge(await synchronizer.node, at: synchronizer.now) ?? .ready
+        switch verdict {
+        case .ready: break
+        case .wait(let end):
+            if isNew { logger.info("Waiting for this node's Node object", metadata: ["node": "\(synchronizer.nodeName)"]) }
+            return end
+        case .goOnWithout(let missing):
+            logger.error(
+                "Going on without this node's addresses: is its name right (--hostname-override)?",
+                metadata: ["node": "\(synchronizer.nodeName)", "missing": "\(missing)"])
+        case .hopeless(let missing): throw .noPodCIDRs(node: synchronizer.nodeName, missing: missing)
+        }
+        nodeWait = nil
+        return nil
     }
 }

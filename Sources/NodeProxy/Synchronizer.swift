@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 public import Kubernetes
 public import Logging
 public import Model
@@ -16,6 +17,8 @@ public actor Synchronizer {
         /// Why the kernel could not even be looked at; the plan was not made.
         public var observationFailure: String?
         public var duration: Duration = .zero
+        /// How long changes of endpoints took from their cause to this sync's end (`endpoints.kubernetes.io/last-change-trigger-time`).
+        public var latencies: [Duration] = []
 
         public var succeeded: Bool { failures.isEmpty && observationFailure == nil }
 
@@ -25,32 +28,42 @@ public actor Synchronizer {
 
     private let dataplane: any Dataplane
     private let excludedCIDRs: [CIDR]
-    private let logger: Logger
+    /// The name of this node's Node object.
+    nonisolated let nodeName: String
+    let logger: Logger
+    let events: any EventRecorder
     private let clock = ContinuousClock()
     private let epoch: ContinuousClock.Instant
 
-    private var cluster = ClusterState()
-    private var translation: Translation
+    private(set) var cluster = ClusterState()
+    private(set) var translation: Translation
     private var reconciler: Reconciler
     private var localAddresses: Set<IPAddress> = []
+    private var latency = ProgrammingLatency(since: Date())
     /// Whether the last sync left nothing undone.
-    private var isInStep = false
+    var isInStep = false
     /// Whether the kernel was looked at as a whole, with all real servers, at least once.
     private var isAudited = false
     private var localAddressesAreOld = true
     /// Virtual servers whose real servers the audit under way has not looked at.
     private var unaudited: [VirtualServer.Identity] = []
     private var isHoldingBack = false
-    private var knownRefusals: [NamespacedName: Set<IPAddress>] = [:]
-    private var knownConflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
+    var knownRefusals: [NamespacedName: Set<IPAddress>] = [:]
+    var knownConflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
 
     /// What fails is observed and tried again at once this often before it waits for the next sync: most failures come from a mirror that was out of date.
     private static let rounds = 3
 
-    public init(translation: Translation, dataplane: any Dataplane, drainTimeout: Duration, excludedCIDRs: [CIDR], logger: Logger) {
+    public init(
+        translation: Translation, dataplane: any Dataplane, drainTimeout: Duration, excludedCIDRs: [CIDR],
+        events: any EventRecorder = NoEvents(),
+        logger: Logger
+    ) {
         self.translation = translation
+        nodeName = translation.nodeName
         self.dataplane = dataplane
         self.excludedCIDRs = excludedCIDRs
+        self.events = events
         self.logger = logger
         reconciler = Reconciler(drainTimeout: drainTimeout)
         epoch = clock.now
@@ -63,8 +76,21 @@ public actor Synchronizer {
 
     /// Takes changes of the cluster over; the next sync acts on them.
     public func absorb(_ changes: [ClusterChange]) {
-        for change in changes { cluster.apply(change) }
+        for change in changes {
+            switch change {
+            case .service: break
+            case .endpointSlice(let name, let slice): latency.note(name, from: cluster.slice(name), to: slice)
+            case .node(let name, let node): if name == nodeName { tellOfNode(node) }
+            }
+            cluster.apply(change)
+        }
     }
+
+    /// Whether there is a Node object of this node's name.
+    public var knowsNode: Bool { node != nil }
+
+    /// This node's Node object, as far as it is known.
+    var node: Node? { cluster.nodes[nodeName] }
 
     /// While the source is in doubt about what exists, nothing is taken away for not being known: a manifest that is broken when the proxy starts must not
     /// take Services down that a run before it made.
@@ -148,6 +174,10 @@ public actor Synchronizer {
             outcome.observationFailure = "\(error)"
         }
         outcome.duration = start.duration(to: clock.now)
+        if outcome.observationFailure == nil {
+            let undone = Set(outcome.failures.compactMap { origin(of: $0.operation)?.service })
+            outcome.latencies = latency.settle(at: Date(), except: undone)
+        }
         log(outcome)
         return outcome
     }
@@ -160,7 +190,7 @@ public actor Synchronizer {
     private func translate() {
         let scope = translation.update(cluster.takeDirty().services, of: cluster, localAddresses: localAddresses)
         reconciler.desiredStateChanged(scope)
-        logConflicts()
+        tellOfClaims()
     }
 
     private func observe() async throws {
@@ -169,65 +199,6 @@ public actor Synchronizer {
         let observed = try await dataplane.observe(scope)
         let ownership = Ownership(observed: observed, localAddresses: localAddresses, excluded: excludedCIDRs)
         reconciler.adopt(observed, of: scope, desired: translation.desired, at: now) { scope.isOfAllVirtualServers && ownership.isOurs($0) }
-    }
-
-    // MARK: Telling
-
-    private func log(_ outcome: Outcome) {
-        if logger.logLevel <= .debug {
-            let failed = Set((outcome.failures + outcome.mended).map(\.operation))
-            for operation in outcome.operations where !failed.contains(operation) {
-                logger.debug("Applied", metadata: ["operation": "\(operation)"])
-            }
-        }
-        for failure in outcome.mended.prefix(Synchronizer.loggedFailures) {
-            logger.warning("An operation failed and was tried again", metadata: metadata(of: failure))
-        }
-        for failure in outcome.failures.prefix(Synchronizer.loggedFailures) {
-            logger.error("An operation failed", metadata: metadata(of: failure))
-        }
-        if outcome.failures.count > Synchronizer.loggedFailures {
-            logger.error("More operations failed", metadata: ["failures": "\(outcome.failures.count - Synchronizer.loggedFailures)"])
-        }
-        if let reason = outcome.observationFailure { logger.error("The kernel could not be read", metadata: ["error": "\(reason)"]) }
-        tellIfInStep(outcome)
-        guard !outcome.operations.isEmpty else { return }
-        var metadata: Logger.Metadata = ["milliseconds": "\(outcome.duration.wholeMilliseconds)", "failures": "\(outcome.failures.count)"]
-        for (kind, count) in outcome.counts { metadata[kind.rawValue] = "\(count)" }
-        logger.info("Synced", metadata: metadata)
-    }
-
-    private func metadata(of failure: Report.Failure) -> Logger.Metadata {
-        [
-            "operation": "\(failure.operation)", "service": "\(origin(of: failure.operation)?.description ?? "")",
-            "error": "\(failure.reason)",
-        ]
-    }
-
-    private func tellIfInStep(_ outcome: Outcome) {
-        defer { isInStep = outcome.succeeded }
-        guard outcome.succeeded, !isInStep else { return }
-        logger.info("The kernel is in step", metadata: ["virtualServers": "\(translation.desired.virtualServers.count)"])
-    }
-
-    /// A failure of everything at once must not fill the log.
-    private static let loggedFailures = 20
-
-    private func logConflicts() {
-        for (service, identities) in translation.conflicts where knownConflicts[service] != identities {
-            for identity in identities.sorted() {
-                logger.warning(
-                    "Another Service has this address and port already; it stays with the older one",
-                    metadata: ["service": "\(service)", "virtualServer": "\(identity)"])
-            }
-        }
-        knownConflicts = translation.conflicts
-        for (service, addresses) in translation.refusals where knownRefusals[service] != addresses {
-            logger.error(
-                "A Service's address is this node's own or nobody's, and is not served: give the Service another one",
-                metadata: ["service": "\(service)", "addresses": "\(addresses.sorted().map(\.description).joined(separator: " "))"])
-        }
-        knownRefusals = translation.refusals
     }
 }
 

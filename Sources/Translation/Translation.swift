@@ -22,6 +22,7 @@ public struct Translation: Sendable {
     private var memberClaims = Claims<ServiceState.SetMember>()
     private var nodePortAddresses: [IPFamily: [IPAddress]] = [:]
     private var podCIDRs: [CIDR] = []
+    private var primaryAddresses: [IPAddress] = []
     private var localAddresses: Set<IPAddress> = []
     /// Services with node ports: those that a change of the node's addresses concerns.
     private var nodePortServices: Set<NamespacedName> = []
@@ -36,6 +37,9 @@ public struct Translation: Sendable {
         self.settings = settings
         desired = Translation.catalogue(settings)
     }
+
+    /// The name of this node's Node object.
+    public var nodeName: String { settings.nodeName }
 
     /// The state of a cluster without Services: every set, chain and jump, by name.
     public static func catalogue(_ settings: TranslationSettings) -> NodeState {
@@ -78,11 +82,14 @@ public struct Translation: Sendable {
     /// Whether node ports answer elsewhere than before.
     private mutating func updateNode(_ node: Node?, _ localAddresses: Set<IPAddress>) -> Bool {
         self.localAddresses = localAddresses
-        podCIDRs = node?.podCIDRs.compactMap { CIDR($0) } ?? []
-        let primary = node?.hostAddresses ?? []
+        // A Node object that is deleted says nothing new about the node, which is still here.
+        if let node {
+            podCIDRs = node.podCIDRs.compactMap { CIDR($0) }
+            primaryAddresses = node.hostAddresses
+        }
         let before = nodePortAddresses
         for family in settings.families {
-            nodePortAddresses[family] = settings.nodePortAddresses.addresses(family, local: localAddresses, primary: primary)
+            nodePortAddresses[family] = settings.nodePortAddresses.addresses(family, local: localAddresses, primary: primaryAddresses)
         }
         return nodePortAddresses != before
     }
@@ -178,15 +185,5 @@ public struct Translation: Sendable {
             state == ServiceState()
             ? nil
             : Keys(servers: Array(state.virtualServers.keys), addresses: Array(state.addresses.keys), members: Array(state.members.keys))
-    }
-}
-
-extension Node {
-    /// All internal addresses in order, then all external ones; the first of each family counts (`Node.status.addresses`).
-    fileprivate var hostAddresses: [IPAddress] {
-        let ordered = ["InternalIP", "ExternalIP"].flatMap { type in
-            addresses.filter { $0.type == type }.compactMap { IPAddress($0.address) }
-        }
-        return IPFamily.allCases.compactMap { family in ordered.first { $0.family == family } }
     }
 }

@@ -1,8 +1,10 @@
 internal import ArgumentParser
-internal import KubeProxyConfiguration
+internal import FoundationEssentials
 internal import Glibc
+internal import KubeProxyConfiguration
 internal import KernelDataplane
 internal import Kubernetes
+internal import KubernetesAPI
 internal import Logging
 internal import Model
 internal import NodeProxy
@@ -12,13 +14,26 @@ internal import Translation
 /// Wires the parts of the program together.
 struct Assembly {
     let configuration: ProxyConfiguration
-    let source: ManifestDirectory
+    let input: ClusterInput
     let synchronizer: Synchronizer
+    private let logger: Logger
 
     /// Fails with one line that says what is missing on this machine and how to get it.
     init(_ configuration: ProxyConfiguration, changesKernel: Bool, _ logger: Logger) async throws {
         self.configuration = configuration
-        source = try Assembly.source(configuration, logger)
+        self.logger = logger
+        input = try await ClusterInput(configuration, environment: ProcessInfo.processInfo.environment, logger)
+        do {
+            synchronizer = try await Assembly.synchronizer(configuration, changesKernel: changesKernel, logger)
+        } catch {
+            await input.close()
+            throw error
+        }
+    }
+
+    private static func synchronizer(
+        _ configuration: ProxyConfiguration, changesKernel: Bool, _ logger: Logger
+    ) async throws -> Synchronizer {
         try KernelSetup.requirePrivilege()
         if changesKernel {
             try await KernelSetup(scheduler: configuration.scheduler, stateDirectory: configuration.stateDirectory).run(logger)
@@ -30,39 +45,81 @@ struct Assembly {
         let families = try KernelSetup.supportedFamilies(iptables)
         let settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
         let dataplane = try KernelDataplane(catalogue: Translation.catalogue(settings), iptables: iptables)
-        synchronizer = Synchronizer(
+        return Synchronizer(
             translation: Translation(settings), dataplane: dataplane, drainTimeout: configuration.drainTimeout,
             excludedCIDRs: configuration.excludeCIDRs, logger: logger)
     }
 
-    private static func source(_ configuration: ProxyConfiguration, _ logger: Logger) throws -> ManifestDirectory {
-        guard let directory = configuration.manifests else {
-            throw ValidationError("no source of Services: give a directory of manifests with --manifests")
+    /// Lets go of connections to the API server at the end, however that comes.
+    func closingInput<Result>(_ body: () async throws -> Result) async throws -> Result {
+        do {
+            let result = try await body()
+            await input.close()
+            return result
+        } catch {
+            await input.close()
+            throw error
         }
-        return ManifestDirectory(
-            directory, settings: ManifestSettings(serviceClusterIPRanges: configuration.serviceClusterIPRanges), logger: logger)
     }
 
-    /// Reads what the source holds now and hands it to the synchronizer, for commands that look only once.
+    /// Hands what the cluster holds now to the synchronizer, for commands that look only once.
     ///
-    /// - Returns: what is wrong with it, which is also logged.
-    func loadOnce() async throws(ConfigurationError) -> [SourceProblem] {
-        let problems = source.load()
-        let batch = source.feed.take()
-        guard batch.synced else {
-            let problem = ConfigurationError.Problem(
-                flag: "--manifests", value: configuration.manifests ?? "", message: "must be a readable directory")
-            throw ConfigurationError(problems: [problem])
+    /// - Returns: what is wrong with manifests, which is also logged.
+    func loadOnce() async throws -> [SourceProblem] {
+        switch input {
+        case .manifests(let directory, let path):
+            let problems = directory.load()
+            guard await absorb(directory.feed.take()) else {
+                throw ConfigurationError(
+                    problems: [.init(flag: "--manifests", value: path, message: "must be a readable directory")])
+            }
+            return problems
+        case .api(let source, _):
+            try await listOnce(source)
+            return []
         }
+    }
+
+    /// Returns once Services, EndpointSlices and this node's Node have been listed; some seconds later if there is no Node.
+    private func listOnce(_ source: APISource) async throws {
+        try await withThrowingTaskGroup { group in
+            defer { group.cancelAll() }
+            group.addTask { try await source.run() }
+            group.addTask {
+                try await Task.sleep(for: Assembly.listLimit)
+                throw ClusterUnread()
+            }
+            for await _ in source.feed.wakeups where await absorb(source.feed.take()) { break }
+            for _ in 0..<50 {
+                if await synchronizer.knowsNode { return }
+                try await Task.sleep(for: .milliseconds(100))
+                await absorb(source.feed.take())
+            }
+            logger.warning("There is no Node object of this node's name", metadata: ["node": "\(configuration.nodeName)"])
+        }
+    }
+
+    private static let listLimit: Duration = .seconds(60)
+
+    /// The API server did not answer in time.
+    struct ClusterUnread: Error, CustomStringConvertible {
+        let description =
+            "the API server did not list Services and EndpointSlices within \(Assembly.listLimit.components.seconds) s; what it said is in the log"
+    }
+
+    /// Returns whether everything has been listed.
+    @discardableResult
+    private func absorb(_ batch: ChangeFeed.Batch) async -> Bool {
         await synchronizer.absorb(batch.changes)
         await synchronizer.holdBack(batch.isInDoubt)
-        return problems
+        return batch.synced
     }
 
     var proxy: NodeProxy {
         NodeProxy(
-            feed: source.feed, synchronizer: synchronizer,
-            schedule: SyncSchedule(minInterval: configuration.minSyncPeriod, maxInterval: configuration.syncPeriod))
+            feed: input.source.feed, synchronizer: synchronizer,
+            schedule: SyncSchedule(minInterval: configuration.minSyncPeriod, maxInterval: configuration.syncPeriod),
+            nodeWait: input.hasNode ? NodeWait(needsPodCIDRs: configuration.localTraffic == .nodeCIDR) : nil, logger: logger)
     }
 }
 
@@ -71,6 +128,12 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
     do {
         try await body()
     } catch let error as ConfigurationError {
+        fail("Error: \(error)")
+    } catch let error as AccessError {
+        fail("Error: \(error)")
+    } catch let error as Assembly.ClusterUnread {
+        fail("Error: \(error)")
+    } catch let error as NodeProxy.Failure {
         fail("Error: \(error)")
     } catch let error as DataplaneError {
         fail("Error: \(error)")

@@ -10,6 +10,8 @@ struct KubeIPVSProxy: AsyncParsableCommand {
             kube-proxy's flags and uses kube-proxy's names in the kernel, so that either can take over from the other on a live node.
 
             EXAMPLES
+              Serve the Services of a cluster, as kube-proxy does (in a pod of the cluster, without --kubeconfig):
+                kube-ipvs-proxy --kubeconfig /etc/kubernetes/kube-proxy.conf --cluster-cidr 10.244.0.0/16
               Serve the Services of a directory of manifests:
                 kube-ipvs-proxy --manifests deploy/examples --hostname-override node1 --cluster-cidr 10.244.0.0/16
               See what that would change, and change nothing:

@@ -12,6 +12,7 @@ struct PlanCommand: AsyncParsableCommand {
             EXAMPLES
               kube-ipvs-proxy plan --manifests deploy/examples --hostname-override node1
               kube-ipvs-proxy plan --manifests deploy/examples -o json
+              kube-ipvs-proxy plan --kubeconfig /etc/kubernetes/kube-proxy.conf --cluster-cidr 10.244.0.0/16
             """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case text, json }
@@ -24,8 +25,9 @@ struct PlanCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailure {
             let assembly = try await Assembly(try options.configuration(), changesKernel: false, options.logging.logger(quiet: true))
-            let problems = try await assembly.loadOnce()
-            let plan = try await assembly.synchronizer.plan()
+            let (problems, plan) = try await assembly.closingInput {
+                (try await assembly.loadOnce(), try await assembly.synchronizer.plan())
+            }
             switch output {
             case .text: plan.operations.forEach { print($0.command) }
             case .json:

@@ -6,8 +6,32 @@ internal import Glibc
 struct ProxyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Read Services, EndpointSlices, Nodes and Pods from the YAML and JSON files of this directory.", valueName: "directory"))
+            "Read Services, EndpointSlices, Nodes and Pods from the YAML and JSON files of this directory, not from an API server.",
+            valueName: "directory"))
     var manifests: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How to reach the API server.",
+            discussion: "Default: as a pod of the cluster, by its service account.", valueName: "file"))
+    var kubeconfig = FlagValues().kubeconfig
+
+    @Option(help: ArgumentHelp("The URL of the API server, instead of the one in the kubeconfig.", valueName: "url"))
+    var master = FlagValues().master
+
+    @Option(
+        name: .customLong("kube-api-content-type"),
+        help: ArgumentHelp("What objects are asked for in: protobuf, or application/json.", valueName: "type"))
+    var kubeAPIContentType = FlagValues().kubeAPIContentType
+
+    @Option(
+        name: .customLong("kube-api-qps"),
+        help: ArgumentHelp("Requests to the API server a second, in the long run; below 0 for no limit.", valueName: "number"))
+    var kubeAPIQPS = FlagValues().kubeAPIQPS
+
+    @Option(
+        name: .customLong("kube-api-burst"), help: ArgumentHelp("Requests to the API server at once.", valueName: "number"))
+    var kubeAPIBurst = FlagValues().kubeAPIBurst
 
     @Option(help: ArgumentHelp("The name of this node's Node object.", discussion: "Default: the host name.", valueName: "name"))
     var hostnameOverride: String?
@@ -86,6 +110,11 @@ struct ProxyOptions: ParsableArguments {
     func configuration() throws -> ProxyConfiguration {
         var flags = FlagValues()
         flags.manifests = manifests
+        flags.kubeconfig = kubeconfig
+        flags.master = master
+        flags.kubeAPIContentType = kubeAPIContentType
+        flags.kubeAPIQPS = kubeAPIQPS
+        flags.kubeAPIBurst = kubeAPIBurst
         flags.hostnameOverride = hostnameOverride
         flags.clusterCIDR = clusterCIDR
         flags.ipvsScheduler = ipvsScheduler

@@ -14,6 +14,7 @@ struct RunCommand: AsyncParsableCommand {
             When it ends, the kernel keeps what it has: connections go on, and the next start takes over.
 
             EXAMPLES
+              kube-ipvs-proxy --kubeconfig /etc/kubernetes/kube-proxy.conf --cluster-cidr 10.244.0.0/16
               kube-ipvs-proxy --manifests deploy/examples --hostname-override node1 --cluster-cidr 10.244.0.0/16
               kube-ipvs-proxy run --manifests deploy/examples --ipvs-scheduler lc --masquerade-all
               kube-ipvs-proxy --manifests deploy/examples --once
@@ -28,17 +29,20 @@ struct RunCommand: AsyncParsableCommand {
         try await reportingFailure {
             let logger = options.logging.logger()
             let assembly = try await Assembly(try options.configuration(), changesKernel: true, logger)
-            if once.value {
-                try await syncOnce(assembly)
-            } else {
-                try await serve(assembly, logger)
+            try await assembly.closingInput {
+                if once.value {
+                    try await syncOnce(assembly)
+                } else {
+                    try await serve(assembly, logger)
+                }
             }
         }
     }
 
     private func serve(_ assembly: Assembly, _ logger: Logger) async throws {
         let group = ServiceGroup(
-            services: [SourceService(source: assembly.source), assembly.proxy], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+            services: [SourceService(source: assembly.input.source), assembly.proxy], gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
         )
         try await group.run()
     }

@@ -29,8 +29,29 @@ import Translation
         let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) as? RunCommand)
         let configuration = try command.options.configuration()
         #expect(configuration.excludeCIDRs.map(\.description) == ["10.0.0.0/8", "fd00::/8", "1.2.3.4/32"])
-        #expect(configuration.masqueradeAll && configuration.manifests == "m" && configuration.nodeName == "n")
+        #expect(configuration.masqueradeAll && configuration.cluster == .manifests("m") && configuration.nodeName == "n")
         #expect(!command.once.value && command.options.logging.v == 3)
+    }
+
+    @Test func `lead to the API server where there are no manifests, with kube-proxy's defaults`() throws {
+        func cluster(_ arguments: String...) throws -> ProxyConfiguration.ClusterChoice {
+            let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) as? RunCommand)
+            return try command.options.configuration().cluster
+        }
+        #expect(try cluster() == .api(ClientConnection(contentType: "application/vnd.kubernetes.protobuf", qps: 5, burst: 10)))
+        #expect(
+            try cluster(
+                "--kubeconfig", "/k", "--master=https://a:1", "--kube-api-content-type=application/json", "--kube-api-qps=-1",
+                "--kube-api-burst", "20")
+                == .api(ClientConnection(kubeconfig: "/k", master: "https://a:1", contentType: "application/json", qps: -1, burst: 20)))
+        for wrong in [
+            ["--manifests=m", "--kubeconfig=k"], ["--manifests=m", "--master=https://a"], ["--kube-api-content-type=application/yaml"],
+            ["--kube-api-burst=-1"], ["--manifests="],
+        ] {
+            let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(wrong)) as? RunCommand)
+            let error = #expect(throws: ConfigurationError.self) { try command.options.configuration() }
+            #expect(error?.problems.count == 1, "\(wrong)")
+        }
     }
 
     @Test func `may have an empty value`() throws {

@@ -16,6 +16,7 @@ struct Cluster {
 
     mutating func set(_ service: Service) { state.apply(.service(service.metadata.namespacedName, service)) }
     mutating func set(_ slice: EndpointSlice) { state.apply(.endpointSlice(slice.metadata.namespacedName, slice)) }
+    mutating func set(_ node: Node?) { state.apply(.node("node1", node)) }
     mutating func remove(_ name: String) { state.apply(.service(NamespacedName(namespace: "default", name: name), nil)) }
 
     @discardableResult

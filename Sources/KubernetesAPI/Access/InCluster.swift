@@ -24,8 +24,8 @@ public enum InCluster {
     private static func required(_ name: String, of environment: [String: String]) throws(AccessError) -> String {
         guard let value = environment[name], !value.isEmpty else {
             throw AccessError(
-                source: "environment", field: name, message: "is not set: give --kubeconfig or --master where this is no pod of the cluster"
-            )
+                source: "environment", field: name,
+                message: "is not set: where this is no pod of the cluster, give --kubeconfig or --master (or --manifests)")
         }
         return value
     }

@@ -30,7 +30,8 @@ struct InClusterTests {
         let error = #expect(throws: AccessError.self) { try access(nil, "443") }
         #expect(
             error?.description
-                == "environment: KUBERNETES_SERVICE_HOST: is not set: give --kubeconfig or --master where this is no pod of the cluster")
+                == "environment: KUBERNETES_SERVICE_HOST: is not set: where this is no pod of the cluster, give --kubeconfig or --master (or --manifests)"
+        )
         #expect(throws: AccessError.self) { try access("10.96.0.1", "65536") }
         #expect(throws: AccessError.self) {
             try InCluster.access(environment: ["KUBERNETES_SERVICE_HOST": "k", "KUBERNETES_SERVICE_PORT": "1"], serviceAccount: "/absent")

@@ -1,0 +1,95 @@
+internal import Kubernetes
+internal import Logging
+internal import Model
+internal import Reconciler
+internal import Translation
+
+/// What operators are told: in the log and, of what concerns an object of theirs, by Events.
+extension Synchronizer {
+    func log(_ outcome: Outcome) {
+        if logger.logLevel <= .debug {
+            let failed = Set((outcome.failures + outcome.mended).map(\.operation))
+            for operation in outcome.operations where !failed.contains(operation) {
+                logger.debug("Applied", metadata: ["operation": "\(operation)"])
+            }
+        }
+        for failure in outcome.mended.prefix(Synchronizer.loggedFailures) {
+            logger.warning("An operation failed and was tried again", metadata: metadata(of: failure))
+        }
+        for failure in outcome.failures.prefix(Synchronizer.loggedFailures) {
+            logger.error("An operation failed", metadata: metadata(of: failure))
+        }
+        if outcome.failures.count > Synchronizer.loggedFailures {
+            logger.error("More operations failed", metadata: ["failures": "\(outcome.failures.count - Synchronizer.loggedFailures)"])
+        }
+        if let reason = outcome.observationFailure { logger.error("The kernel could not be read", metadata: ["error": "\(reason)"]) }
+        tellIfInStep(outcome)
+        guard !outcome.operations.isEmpty else { return }
+        var metadata: Logger.Metadata = ["milliseconds": "\(outcome.duration.wholeMilliseconds)", "failures": "\(outcome.failures.count)"]
+        for (kind, count) in outcome.counts { metadata[kind.rawValue] = "\(count)" }
+        if let slowest = outcome.latencies.max() {
+            metadata["endpointChanges"] = "\(outcome.latencies.count)"
+            metadata["slowestEndpointChangeMilliseconds"] = "\(slowest.wholeMilliseconds)"
+        }
+        logger.info("Synced", metadata: metadata)
+    }
+
+    private func metadata(of failure: Report.Failure) -> Logger.Metadata {
+        [
+            "operation": "\(failure.operation)", "service": "\(origin(of: failure.operation)?.description ?? "")",
+            "error": "\(failure.reason)",
+        ]
+    }
+
+    private func tellIfInStep(_ outcome: Outcome) {
+        defer { isInStep = outcome.succeeded }
+        guard outcome.succeeded, !isInStep else { return }
+        logger.info("The kernel is in step", metadata: ["virtualServers": "\(translation.desired.virtualServers.count)"])
+    }
+
+    /// A failure of everything at once must not fill the log.
+    private static let loggedFailures = 20
+
+    /// Of Services that ask for what they cannot have.
+    func tellOfClaims() {
+        for (service, identities) in translation.conflicts where knownConflicts[service] != identities {
+            for identity in identities.sorted() {
+                logger.warning(
+                    "Another Service has this address and port already; it stays with the older one",
+                    metadata: ["service": "\(service)", "virtualServer": "\(identity)"])
+            }
+            let list = identities.sorted().map(\.description).joined(separator: " ")
+            warn(service, "AddressConflict", "Another Service has this already, and being the older one keeps it: \(list)")
+        }
+        knownConflicts = translation.conflicts
+        for (service, addresses) in translation.refusals where knownRefusals[service] != addresses {
+            let list = addresses.sorted().map(\.description).joined(separator: " ")
+            logger.error(
+                "A Service's address is this node's own or nobody's, and is not served: give the Service another one",
+                metadata: ["service": "\(service)", "addresses": "\(list)"])
+            warn(service, "AddressRefused", "Not served, for being a node's own address or nobody's: \(list)")
+        }
+        knownRefusals = translation.refusals
+    }
+
+    private func warn(_ service: NamespacedName, _ reason: String, _ note: String) {
+        events.record(
+            ClusterEvent(.warning, reason: reason, action: "SyncService", regarding: .service(service), note: note))
+    }
+
+    /// Of this node's Node object, where it changes what is served.
+    func tellOfNode(_ node: Node?) {
+        let before = self.node
+        guard let node else {
+            if before != nil { logger.error("This node's Node object is gone; what it said last stays in force") }
+            return
+        }
+        if let before, before.hostAddresses != node.hostAddresses {
+            logger.warning(
+                "This node's addresses changed", metadata: ["before": "\(before.hostAddresses)", "after": "\(node.hostAddresses)"])
+        }
+        if let before, before.podCIDRs != node.podCIDRs {
+            logger.warning("This node's pod ranges changed", metadata: ["before": "\(before.podCIDRs)", "after": "\(node.podCIDRs)"])
+        }
+    }
+}

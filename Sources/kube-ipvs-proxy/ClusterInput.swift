@@ -1,0 +1,60 @@
+internal import KubeProxyConfiguration
+internal import Kubernetes
+internal import KubernetesAPI
+internal import Logging
+
+/// Where the cluster is read from: a directory of manifests or an API server.
+enum ClusterInput {
+    case manifests(ManifestDirectory, path: String)
+    case api(APISource, APIClient)
+
+    /// Fails with one line if the way to the API server is not described well; whether it can be reached shows later.
+    init(_ configuration: ProxyConfiguration, environment: [String: String], _ logger: Logger) async throws {
+        switch configuration.cluster {
+        case .manifests(let path):
+            let settings = ManifestSettings(serviceClusterIPRanges: configuration.serviceClusterIPRanges)
+            self = .manifests(ManifestDirectory(path, settings: settings, logger: logger), path: path)
+        case .api(let connection):
+            let access = try APIAccess.find(kubeconfig: connection.kubeconfig, master: connection.master, environment: environment)
+            let client = APIClient(access, settings: APIClientSettings(connection), logger: logger)
+            do throws(AccessError) {
+                try await client.prepare()
+            } catch {
+                await client.close()
+                throw error
+            }
+            logger.info("Reading the cluster from the API server", metadata: ["server": "\(access.server)"])
+            self = .api(APISource(client, nodeName: configuration.nodeName, logger: logger), client)
+        }
+    }
+
+    var source: any ClusterSource {
+        switch self {
+        case .manifests(let directory, _): directory
+        case .api(let source, _): source
+        }
+    }
+
+    /// Whether this node's Node object is to be expected: a directory of manifests need not have it.
+    var hasNode: Bool {
+        switch self {
+        case .manifests: false
+        case .api: true
+        }
+    }
+
+    /// Lets go of connections; the last to be called.
+    func close() async {
+        guard case .api(_, let client) = self else { return }
+        await client.close()
+    }
+}
+
+extension APIClientSettings {
+    init(_ connection: ClientConnection) {
+        self.init(
+            contentType: ContentType(rawValue: connection.contentType) ?? .protobuf,
+            acceptContentTypes: connection.acceptContentTypes.isEmpty ? nil : connection.acceptContentTypes, qps: connection.qps,
+            burst: connection.burst, version: programVersion)
+    }
+}

@@ -1,0 +1,57 @@
+import Kubernetes
+import Model
+import Reconciler
+
+/// A kernel in memory that can refuse, lose and be meddled with.
+actor MemoryKernel: Dataplane {
+    var state = NodeState()
+    var applied: [Operation] = []
+    var observations: [Scope] = []
+    private var refusals: [Operation.Kind: Int] = [:]
+    private var isBlind = false
+
+    /// The next `count` operations of a kind fail.
+    func refuse(_ kind: Operation.Kind, times count: Int) { refusals[kind] = count }
+    func setBlind(_ blind: Bool) { isBlind = blind }
+    func meddle(_ change: @Sendable (inout NodeState) -> Void) { change(&state) }
+    func forgetHistory() { (applied, observations) = ([], []) }
+
+    struct Blind: Error {}
+
+    func observe(_ scope: Scope) async throws -> NodeState {
+        if isBlind { throw Blind() }
+        observations.append(scope)
+        guard case .only(let selection) = scope else { return state }
+        var part = state
+        part.virtualServers = [:]
+        for (identity, server) in state.virtualServers {
+            if selection.virtualServers.contains(identity) || selection.realServers.contains(identity) {
+                part.virtualServers[identity] = server
+            } else if selection.frame {
+                part.virtualServers[identity] = VirtualServer(
+                    identity, scheduler: server.scheduler, flags: server.flags, timeout: server.timeout)
+            }
+        }
+        return part
+    }
+
+    func apply(_ operations: [Operation]) async -> Report {
+        var report = Report()
+        for operation in operations {
+            if Obstacles(report.failures.map(\.operation)).obstacle(to: operation) != nil {
+                report.failures.append(.init(operation, reason: "waits"))
+                continue
+            }
+            applied.append(operation)
+            if let left = refusals[operation.kind], left > 0 {
+                refusals[operation.kind] = left - 1
+                report.failures.append(.init(operation, reason: "refused"))
+            } else {
+                state.apply(operation)
+            }
+        }
+        return report
+    }
+
+    func nodeAddresses() async throws -> Set<IPAddress> { Set(["10.99.0.2"].compactMap { IPAddress($0) }) }
+}

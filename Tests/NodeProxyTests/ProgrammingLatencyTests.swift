@@ -1,0 +1,63 @@
+import FoundationEssentials
+import Kubernetes
+import Model
+import Testing
+
+@testable import NodeProxy
+
+private let name = NamespacedName(namespace: "default", name: "web-1")
+private let web = NamespacedName(namespace: "default", name: "web")
+private let start = Date(timeIntervalSince1970: 1_767_225_600)  // 2026-01-01T00:00:00Z
+
+private func slice(_ time: String?) -> EndpointSlice {
+    EndpointSlice(
+        metadata: ObjectMeta(
+            name: "web-1", namespace: "default", labels: [EndpointSlice.serviceNameLabel: "web"],
+            annotations: time.map { [ObjectMeta.lastChangeTriggerTime: $0] } ?? [:]), addressType: .ipv4)
+}
+
+@Suite struct `The programming latency` {
+    private var latency = ProgrammingLatency(since: start)
+
+    @Test mutating func `is counted from the time on the slice to the settling, once`() {
+        latency.note(name, from: nil, to: slice("2026-01-01T00:00:01.25Z"))
+        latency.note(name, from: slice("2026-01-01T00:00:01.25Z"), to: slice("2026-01-01T00:00:02Z"))
+        let settled = latency.settle(at: start + 3, except: []).sorted()
+        #expect(settled.map { $0.wholeMilliseconds } == [1000, 1750])
+        #expect(latency.settle(at: start + 4, except: []).isEmpty)
+    }
+
+    @Test mutating func `has no part in what happened before the start, did not change, or is gone`() {
+        latency.note(name, from: nil, to: slice("2025-12-31T23:59:59Z"))
+        latency.note(name, from: slice("2026-01-01T00:00:01Z"), to: slice("2026-01-01T00:00:01Z"))
+        latency.note(name, from: nil, to: slice(nil))
+        latency.note(name, from: nil, to: slice("2026-01-01T00:00:01Z"))
+        latency.note(name, from: slice("2026-01-01T00:00:01Z"), to: nil)
+        #expect(latency.settle(at: start + 9, except: []).isEmpty)
+    }
+
+    @Test mutating func `waits with a Service of which something is left to do`() {
+        latency.note(name, from: nil, to: slice("2026-01-01T00:00:01Z"))
+        #expect(latency.settle(at: start + 2, except: [web]).isEmpty)
+        #expect(latency.settle(at: start + 5, except: []) == [.seconds(4)])
+    }
+
+    @Test(arguments: ["", "yesterday", "2026-01-01", "2026-13-01T00:00:00Z", "9999999999999999999999-01-01T00:00:00Z"])
+    mutating func `passes over what is no time`(text: String) {
+        latency.note(name, from: nil, to: slice(text))
+        #expect(latency.settle(at: start + 9, except: []).isEmpty)
+    }
+
+    @Test mutating func `is never negative, whatever another node's clock says`() {
+        latency.note(name, from: nil, to: slice("2026-01-01T00:01:00.5Z"))
+        #expect(latency.settle(at: start, except: []) == [.zero])
+    }
+
+    @Test mutating func `is remembered for a bounded number of changes`() {
+        for second in 1..<1000 {
+            let time = "2026-01-01T00:\(10 + second / 60):\(10 + second % 50).5Z"
+            latency.note(name, from: nil, to: slice(time))
+        }
+        #expect(latency.settle(at: start + 9999, except: []).count == 64)
+    }
+}
