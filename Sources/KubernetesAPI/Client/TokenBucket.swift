@@ -20,4 +20,12 @@ public struct TokenBucket: Hashable, Sendable {
         tokens = min(burst, tokens + elapsed / .seconds(1) * rate) - 1
         return tokens >= 0 ? .zero : .seconds(-tokens / rate)
     }
+
+    /// Takes a token only if it may be used at once.
+    public mutating func takeIfAvailable(at now: Duration) -> Bool {
+        var taken = self
+        guard taken.take(at: now) == .zero else { return false }
+        self = taken
+        return true
+    }
 }

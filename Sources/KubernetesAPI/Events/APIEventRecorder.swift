@@ -1,0 +1,152 @@
+internal import FoundationEssentials
+public import Kubernetes
+public import Logging
+internal import Synchronization
+
+/// Puts events into the API server, in its own time: what is recorded waits in a queue that has a limit, and `run` sends it.
+public final class APIEventRecorder: EventRecorder {
+    private struct State {
+        var queue: EventQueue
+        var generator = SystemRandomNumberGenerator()
+        var isEnding = false
+        /// The refusals that the log has told.
+        var told: Set<Refusal> = []
+    }
+
+    private struct Refusal: Hashable {
+        var code: Int
+        var method: EventDelivery.Method
+    }
+
+    private let client: APIClient
+    private let settings: EventSettings
+    private let writer: EventWriter
+    private let logger: Logger
+    private let start = ContinuousClock.now
+    private let state: Mutex<State>
+    private let wakeups: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
+
+    /// The client stays the caller's to close, once `run` has returned. Events come from `kube-proxy-HOSTNAME`.
+    public init(_ client: APIClient, hostname: String, settings: EventSettings = EventSettings(), logger: Logger) {
+        self.client = client
+        self.settings = settings
+        self.logger = logger
+        writer = EventWriter(hostname: hostname)
+        state = Mutex(State(queue: EventQueue(settings)))
+        (wakeups, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    public func record(_ event: ClusterEvent) {
+        let isNews = state.withLock { $0.queue.record(event, at: now, using: &$0.generator) }
+        if isNews { wake.yield() }
+    }
+
+    /// Sends events until the task is cancelled, and then for a moment what is left; for one caller.
+    public func run() async {
+        // A task of its own: what is left is sent by a task that is not cancelled.
+        let work = Task { await deliver() }
+        await withTaskCancellationHandler {
+            await work.value
+        } onCancel: {
+            end()
+            Task {
+                // Nobody cancels this one.
+                try? await Task.sleep(for: settings.flushTime)
+                work.cancel()
+            }
+        }
+        reportDropped()
+    }
+
+    private var now: Duration { .now - start }
+
+    private func end() {
+        state.withLock { state in
+            state.isEnding = true
+            state.queue.end()
+        }
+        wake.yield()
+    }
+
+    private func deliver() async {
+        var wakeups = wakeups.makeAsyncIterator()
+        while !Task.isCancelled {
+            let (step, isEnding) = state.withLock { ($0.queue.next(at: now), $0.isEnding) }
+            switch step {
+            case .send(let delivery): await send(delivery)
+            case .wait(let duration) where isEnding && (duration ?? settings.flushTime) >= settings.flushTime: return
+            case .wait(let duration):
+                let timer = duration.map { duration in
+                    Task {
+                        // Cut short only when nobody waits for it any more.
+                        try? await Task.sleep(for: duration)
+                        if !Task.isCancelled { wake.yield() }
+                    }
+                }
+                _ = await wakeups.next()
+                timer?.cancel()
+            }
+            reportDropped()
+        }
+    }
+
+    private func send(_ delivery: EventDelivery) async {
+        let request: APIRequest
+        do {
+            request = try writer.request(for: delivery, at: now, wall: MicroTime.now)
+        } catch {
+            return failed(delivery, .refused, error)
+        }
+        do {
+            try await send(request)
+        } catch {
+            let error = APIError(transport: error)
+            if let failure = error.eventFailure(of: delivery) { return failed(delivery, failure, error) }
+        }
+        state.withLock { $0.queue.delivered(delivery, at: now) }
+    }
+
+    /// Sends a request, for no longer than a request may take: an answer that does not come must not hold up the others for minutes.
+    private func send(_ request: APIRequest) async throws {
+        try await withThrowingTaskGroup { group in
+            group.addTask { _ = try await self.client.send(request) }
+            group.addTask {
+                try await Task.sleep(for: self.settings.requestTimeLimit)
+                throw APIError.silent
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func failed(_ delivery: EventDelivery, _ failure: EventFailure, _ error: any Error) {
+        state.withLock { $0.queue.failed(delivery, failure, at: now, using: &$0.generator) }
+        var level = Logger.Level.debug
+        if failure == .refused, isToBeTold(delivery, error) { level = .warning }
+        logger.log(
+            level: level, "event not recorded",
+            metadata: [
+                "event": "\(delivery.series.event.reason)", "failure": "\(failure)", "error": "\(error)",
+            ])
+    }
+
+    /// Whether the log has not told a refusal of this kind yet; in a namespace that is going away nothing else is to be expected.
+    private func isToBeTold(_ delivery: EventDelivery, _ error: any Error) -> Bool {
+        var code = 0
+        if case APIError.status(let status) = error {
+            if status.code == 403, status.message.contains("being terminated") { return false }
+            code = status.code
+        }
+        return state.withLock { $0.told.insert(Refusal(code: code, method: delivery.method)).inserted }
+    }
+
+    private func reportDropped() {
+        guard let dropped = state.withLock({ $0.queue.takeDropped(at: now) }) else { return }
+        logger.warning("events dropped, too many or not to be delivered", metadata: ["events": "\(dropped)"])
+    }
+}
+
+extension MicroTime {
+    fileprivate static var now: MicroTime { MicroTime(microsecondsSince1970: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
+}

@@ -1,0 +1,163 @@
+import Kubernetes
+import KubernetesAPI
+import Logging
+import Model
+import Testing
+
+/// Events on their way to a server in this process.
+@Suite(.timeLimit(.minutes(2))) struct APIEventRecorderTests {
+    private static let settings = EventSettings(
+        qps: -1, minimumDelay: .milliseconds(10), maximumDelay: .milliseconds(50), maximumRetryAfter: .milliseconds(300),
+        requestTimeLimit: .milliseconds(500), flushTime: .milliseconds(500))
+
+    /// Runs a recorder while `body` does, and after it to its end.
+    private func recording(
+        settings: EventSettings = settings, logger: Logger = Follower.quiet,
+        _ body: @escaping @Sendable (EventServer, APIEventRecorder) async throws -> Void
+    ) async throws {
+        try await EventServer.serving { server in
+            let client = APIClient(server.access, settings: Follower.clientSettings(), logger: Follower.quiet)
+            let recorder = APIEventRecorder(client, hostname: "node1", settings: settings, logger: logger)
+            let run = Task { await recorder.run() }
+            let outcome: (any Error)?
+            do {
+                try await body(server, recorder)
+                outcome = nil
+            } catch {
+                outcome = error
+            }
+            run.cancel()
+            await run.value
+            await client.close()
+            if let outcome { throw outcome }
+        }
+    }
+
+    @Test func `An event is posted, and patched when it comes again`() async throws {
+        try await recording { server, recorder in
+            recorder.record(.note("a"))
+            try await expectEventually { server.requests.count == 1 }
+            recorder.record(.note("a"))
+            try await expectEventually { server.requests.count == 2 }
+            let requests = server.requests
+            #expect(requests.map(\.method) == ["POST", "PATCH"])
+            #expect(requests[0].target == "/apis/events.k8s.io/v1/namespaces/default/events")
+            #expect(requests[0].contentType == "application/json")
+            #expect(requests[0].body.contains("\"reportingInstance\":\"kube-proxy-node1\""))
+            #expect(requests[1].target.hasPrefix("/apis/events.k8s.io/v1/namespaces/default/events/node1."))
+            #expect(requests[1].contentType == "application/strategic-merge-patch+json")
+            #expect(requests[1].body.contains("\"count\":2"))
+        }
+    }
+
+    @Test func `A server in trouble is tried again until it takes the event`() async throws {
+        try await recording { server, recorder in
+            server.withState {
+                $0.answers = [
+                    .refused(500, reason: "InternalError"), .refused(503, reason: "ServiceUnavailable"), .cut, .hang,
+                    .refused(429, reason: "TooManyRequests", retryAfter: 1),
+                ]
+            }
+            recorder.record(.note("a"))
+            try await expectEventually { server.requests.count == 6 }
+            #expect(Set(server.requests.map(\.method)) == ["POST"])
+            // The same event each time: a try that came through is not doubled.
+            let names = server.requests.compactMap { $0.body.split(separator: "\"name\":\"").dropFirst().first?.prefix(22) }
+            #expect(Set(names).count == 1)
+        }
+    }
+
+    @Test func `A try that came through and was not answered is no failure`() async throws {
+        let log = LogKeeper()
+        try await recording(logger: log.logger) { server, recorder in
+            server.withState { $0.answers = [.cut, .refused(409, reason: "AlreadyExists")] }
+            recorder.record(.note("a"))
+            try await expectEventually { server.requests.count == 2 }
+            recorder.record(.note("a"))
+            try await expectEventually { server.requests.count == 3 }
+            #expect(server.requests.last?.method == "PATCH")
+        }
+        #expect(log.lines.isEmpty)
+    }
+
+    @Test func `Without rights events are let be, and the log says so once`() async throws {
+        let log = LogKeeper()
+        try await recording(logger: log.logger) { server, recorder in
+            server.withState { $0.usual = .refused(403, reason: "Forbidden") }
+            for number in 0..<5 { recorder.record(.about("web\(number)")) }
+            try await expectEventually { server.requests.count == 5 }
+            server.withState { $0.usual = .refused(404, reason: "NotFound") }
+            recorder.record(.note("a"))
+            try await expectEventually { server.requests.count == 6 }
+            try await expectEventually { log.lines.count == 2 }
+        }
+        #expect(log.lines == ["warning event not recorded", "warning event not recorded"])
+    }
+
+    @Test func `That a namespace is going away is nothing to tell`() async throws {
+        let log = LogKeeper()
+        try await recording(logger: log.logger) { server, recorder in
+            server.withState {
+                $0.usual = .refused(403, reason: "Forbidden", message: "unable to create: namespace shop because it is being terminated")
+            }
+            recorder.record(.about("web"))
+            try await expectEventually { server.requests.count == 1 }
+        }
+        #expect(log.lines.isEmpty)
+    }
+
+    @Test func `An event that the server has forgotten is posted anew`() async throws {
+        try await recording { server, recorder in
+            recorder.record(.note("a"))
+            try await expectEventually { server.requests.count == 1 }
+            server.withState { $0.answers = [.refused(404, reason: "NotFound")] }
+            recorder.record(.note("a"))
+            try await expectEventually { server.requests.count == 3 }
+            #expect(server.requests.map(\.method) == ["POST", "PATCH", "POST"])
+            #expect(server.requests[2].body.contains("\"count\":2"))
+        }
+    }
+
+    @Test func `One request is under way at a time`() async throws {
+        try await recording { server, recorder in
+            for number in 0..<200 { recorder.record(.about("web\(number)")) }
+            try await expectEventually { server.requests.count == 200 }
+            #expect(server.withState { $0.mostUnderWay } == 1)
+        }
+    }
+
+    @Test func `Those who record too much are told how much is dropped, once`() async throws {
+        let log = LogKeeper()
+        try await recording(logger: log.logger) { _, recorder in
+            for number in 0..<3000 { recorder.record(.about("web", reason: "R\(number)")) }
+            try await expectEventually { !log.lines.isEmpty }
+        }
+        #expect(Set(log.lines) == ["warning events dropped, too many or not to be delivered"])
+        #expect(log.lines.count <= 2)
+    }
+
+    @Test func `What is left at the end is sent`() async throws {
+        try await EventServer.serving { server in
+            let client = APIClient(server.access, settings: Follower.clientSettings(), logger: Follower.quiet)
+            let recorder = APIEventRecorder(client, hostname: "node1", logger: Follower.quiet)
+            recorder.record(.note("last"))
+            recorder.record(.about("web"))
+            let run = Task { await recorder.run() }
+            run.cancel()
+            await run.value
+            await client.close()
+            #expect(server.requests.count == 2)
+        }
+    }
+
+    @Test func `A server that does not answer keeps nobody from ending`() async throws {
+        let clock = ContinuousClock()
+        let start = clock.now
+        try await recording(settings: EventSettings(flushTime: .milliseconds(300))) { server, recorder in
+            server.withState { $0.usual = .hang }
+            for number in 0..<50 { recorder.record(.about("web\(number)")) }
+            try await expectEventually { server.requests.count == 1 }
+        }
+        #expect(clock.now - start < .seconds(10))
+    }
+}
