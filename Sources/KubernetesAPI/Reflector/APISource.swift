@@ -10,14 +10,19 @@ public final class APISource: ClusterSource {
     private let client: APIClient
     private let nodeName: String
     private let settings: ReflectorSettings
+    private let events: any EventRecorder
     private let logger: Logger
     private let progress: FeedProgress
 
-    /// The client stays the caller's to close.
-    public init(_ client: APIClient, nodeName: String, settings: ReflectorSettings = ReflectorSettings(), logger: Logger) {
+    /// The client stays the caller's to close. Objects that cannot be read are told of in the log and, on the objects, as `events`.
+    public init(
+        _ client: APIClient, nodeName: String, settings: ReflectorSettings = ReflectorSettings(), events: any EventRecorder = NoEvents(),
+        logger: Logger
+    ) {
         self.client = client
         self.nodeName = nodeName
         self.settings = settings
+        self.events = events
         self.logger = logger
         progress = FeedProgress(feed, essential: [Service.resource, EndpointSlice.resource])
     }
@@ -40,6 +45,8 @@ public final class APISource: ClusterSource {
     private func reflector<Object: Reflected>(
         of type: Object.Type, _ selection: Selection, _ settings: ReflectorSettings? = nil
     ) -> Reflector<Object> {
-        Reflector(client, selection: selection, settings: settings ?? self.settings, feed: feed, progress: progress, logger: logger)
+        Reflector(
+            client, selection: selection, settings: settings ?? self.settings, feed: feed, progress: progress, events: events,
+            logger: logger)
     }
 }

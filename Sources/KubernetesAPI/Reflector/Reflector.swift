@@ -8,16 +8,19 @@ struct Reflector<Object: Reflected>: Sendable {
     private let settings: ReflectorSettings
     private let feed: ChangeFeed
     private let progress: FeedProgress
+    private let events: any EventRecorder
     private let logger: Logger
 
     init(
-        _ client: APIClient, selection: Selection, settings: ReflectorSettings, feed: ChangeFeed, progress: FeedProgress, logger: Logger
+        _ client: APIClient, selection: Selection, settings: ReflectorSettings, feed: ChangeFeed, progress: FeedProgress,
+        events: any EventRecorder, logger: Logger
     ) {
         self.client = client
         self.selection = selection
         self.settings = settings
         self.feed = feed
         self.progress = progress
+        self.events = events
         var logger = logger
         logger[metadataKey: "resource"] = "\(Object.resource.plural)"
         self.logger = logger
@@ -99,6 +102,7 @@ struct Reflector<Object: Reflected>: Sendable {
 
     private func report(_ problem: WireProblem) {
         logger.error("object not understood", metadata: ["problem": "\(problem)"])
+        if let event = ClusterEvent(problem, of: Object.self) { events.record(event) }
     }
 
     private func report(_ problem: ReflectorProblem, of step: ReflectorStep) {
