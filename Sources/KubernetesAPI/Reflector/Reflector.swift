@@ -79,10 +79,14 @@ struct Reflector<Object: Reflected>: Sendable {
                 var changes: [ClusterChange] = []
                 // What came before a mistake has been taken over and has to be told, or the next list would not find it new.
                 defer { publish(changes, reflection, hadListed: hadListed) }
-                for event in try decoder.feed(chunk) { changes += try reflection.take(event) }
-                for problem in decoder.problems {
-                    report(problem)
-                    if reflection.take(problem) { throw ReflectorProblem(problem) }
+                // One after the other: an object that cannot be read is still in the list that ends in the same bytes.
+                for outcome in try decoder.outcomes(chunk) {
+                    switch outcome {
+                    case .event(let event): changes += try reflection.take(event)
+                    case .problem(let problem):
+                        report(problem)
+                        if reflection.take(problem) { throw ReflectorProblem(problem) }
+                    }
                 }
                 if let failure = decoder.failure { throw failure }
             }

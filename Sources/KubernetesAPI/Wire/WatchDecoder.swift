@@ -27,25 +27,32 @@ public struct WatchDecoder<Object: APIObject>: Sendable {
     /// An object that cannot be read is told in `problems`, and the events around it are handed on. What is no event at all is the
     /// end of the stream: events before it in the same bytes are still handed on, `failure` is set, and the next call throws it.
     public mutating func feed(_ bytes: some Sequence<UInt8>) throws(WireError) -> [WatchEvent<Object>] {
+        try outcomes(bytes).compactMap { outcome in
+            if case .event(let event) = outcome { event } else { nil }
+        }
+    }
+
+    /// As `feed`, with the problems where they belong among the events: an object that cannot be read before the end of a list is part of
+    /// that list.
+    mutating func outcomes(_ bytes: some Sequence<UInt8>) throws(WireError) -> [EventOutcome<Object>] {
         problems = []
         if let failure { throw failure }
         buffer.append(bytes)
-        var events: [WatchEvent<Object>] = []
+        var outcomes: [EventOutcome<Object>] = []
         do {
             while let frame = try buffer.next() {
-                switch try read(frame) {
-                case .event(let event): events.append(event)
-                case .problem(let problem): problems.append(problem)
-                }
+                let outcome = try read(frame)
+                outcomes.append(outcome)
+                if case .problem(let problem) = outcome { problems.append(problem) }
             }
         } catch {
             failure = error
             buffer.removeAll()
-            if events.isEmpty, problems.isEmpty { throw error }
-            return events
+            if outcomes.isEmpty { throw error }
+            return outcomes
         }
         buffer.compact()
-        return events
+        return outcomes
     }
 
     private func read(_ frame: ArraySlice<UInt8>) throws(WireError) -> EventOutcome<Object> {

@@ -68,6 +68,18 @@ import Testing
         #expect(decoder.problems.isEmpty, "problems are those of the last bytes")
     }
 
+    @Test func `before the end of a streamed list belongs to the list, though both come in the same bytes`() throws {
+        let unreadable = "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":1}}"
+        let end =
+            "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"9\","
+            + "\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}"
+        var decoder = WatchDecoder<Service>(contentType: .json)
+        let outcomes = try decoder.outcomes(WatchFrames.line("ADDED", unreadable) + WatchFrames.line("BOOKMARK", end))
+        guard case .problem = try #require(outcomes.first), case .event(.bookmark) = try #require(outcomes.last) else {
+            throw WireError(message: "not in order: \(outcomes)")
+        }
+    }
+
     @Test(arguments: ContentType.allCases) func `of another kind or of an unknown type of event is told`(contentType: ContentType) throws {
         func event(_ type: String, kind: String) -> [UInt8] {
             switch contentType {
