@@ -1,6 +1,8 @@
 import KubernetesAPI
 import Testing
 
+@testable import APIServerForTests
+
 /// The client against a server in this process, over TCP and TLS.
 @Suite(.timeLimit(.minutes(2))) struct APIClientTests {
     private let folder: TemporaryFolder
@@ -42,7 +44,8 @@ import Testing
         try await TestAPIServer.serving { server in
             let client = self.client(try server.access)
             let request = APIRequest(
-                .post, "/apis/events.k8s.io/v1/namespaces/default/events", body: .init(Array("{}".utf8), contentType: "application/json"))
+                .post, "/apis/events.k8s.io/v1/namespaces/default/events",
+                body: .init(Array("{\"metadata\":{\"generateName\":\"proxy-\"}}".utf8), contentType: "application/json"))
             let code = try await client.send(request).code
             await client.close()
             #expect(code == 201)
@@ -112,7 +115,7 @@ import Testing
     @Test func `A client's certificate is shown, and a new one makes a new connection without losing anything`() async throws {
         let certificates = try await TestCertificates(in: folder.path)
         try await certificates.sign("client", subject: "/CN=one")
-        try await TestAPIServer.serving(tls: try certificates.server(asksClients: true)) { server in
+        try await TestAPIServer.serving(tls: try certificates.server(clients: .mustShow)) { server in
             var access = try server.access
             access.certificateAuthority = .file("\(folder.path)/ca.crt")
             #expect(await self.outcome(access) != nil)

@@ -5,6 +5,8 @@ import Model
 import Synchronization
 import Testing
 
+@testable import APIServerForTests
+
 /// A source that follows a test server, and what it has told so far.
 final class Follower: Sendable {
     struct Seen {
@@ -28,9 +30,9 @@ final class Follower: Sendable {
         minimumDelay: .milliseconds(20), maximumDelay: .milliseconds(200), maximumRetryAfter: .milliseconds(300),
         shortWatch: .milliseconds(1), pageLimit: 3, absentDelay: .milliseconds(100))
 
-    static func clientSettings(readTimeout: Duration = .seconds(20)) -> APIClientSettings {
+    static func clientSettings(_ contentType: ContentType = .json, readTimeout: Duration = .seconds(20)) -> APIClientSettings {
         APIClientSettings(
-            contentType: .json, qps: -1, version: "test", connectTimeout: .seconds(5), readTimeout: readTimeout,
+            contentType: contentType, qps: -1, version: "test", connectTimeout: .seconds(5), readTimeout: readTimeout,
             credentialsInterval: .milliseconds(50))
     }
 
@@ -90,9 +92,9 @@ extension TestAPIServer {
 
     /// What there is, as it would be decoded.
     func objects<Object: Reflected>(of type: Object.Type) throws -> [NamespacedName: Object] {
-        let items = withState { $0.store.sorted(Object.resource.plural).map(\.json) }
-        let body = ServerKind(plural: Object.resource.plural).list(items, version: 1)
-        let list = try WireDecoder<Object>(contentType: .json).list(Array(body.utf8))
+        let items = withState { $0.store.sorted(Object.resource.plural) }
+        let resource = try #require(ServerResource.named(Object.resource.plural))
+        let list = try WireDecoder<Object>(contentType: .json).list(WireEncoding.json.list(items, of: resource, version: 1))
         return Dictionary(uniqueKeysWithValues: list.items.map { ($0.object.namespacedName, $0.object) })
     }
 

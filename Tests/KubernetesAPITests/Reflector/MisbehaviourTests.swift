@@ -2,6 +2,8 @@ import Kubernetes
 import KubernetesAPI
 import Testing
 
+@testable import APIServerForTests
+
 /// A server, a follower of it, and what may go wrong between them: afterwards both hold the same.
 @Suite(.timeLimit(.minutes(2))) struct MisbehaviourTests {
     /// What is done to a server before anyone follows it.
@@ -13,7 +15,7 @@ import Testing
 
     /// Fills a server, follows it, does something to it, and compares.
     private func compare(
-        settings: ReflectorSettings = Follower.settings, readTimeout: Duration = .seconds(20),
+        _ contentType: ContentType, settings: ReflectorSettings = Follower.settings, readTimeout: Duration = .seconds(20),
         before: Setup = Setup { _ in },
         _ body: @escaping @Sendable (TestAPIServer, Follower) async throws -> Void = { _, _ in }
     ) async throws {
@@ -25,7 +27,7 @@ import Testing
             server.put("nodes", .node("node1"))
             before.change(server)
             try await Follower.following(
-                try server.access, settings: settings, client: Follower.clientSettings(readTimeout: readTimeout)
+                try server.access, settings: settings, client: Follower.clientSettings(contentType, readTimeout: readTimeout)
             ) { follower in
                 try await expectEventually { try server.isMirrored(by: follower) }
                 try await body(server, follower)
@@ -46,8 +48,9 @@ import Testing
         try await expectEventually { ["services", "endpointslices", "nodes"].allSatisfy { server.watcherCount($0) >= 1 } }
     }
 
-    @Test func `Everything there is arrives, then everything that changes`() async throws {
-        try await compare { server, follower in
+    @Test(arguments: ContentType.allCases)
+    func `Everything there is arrives, then everything that changes`(contentType: ContentType) async throws {
+        try await compare(contentType) { server, follower in
             MisbehaviourTests.change(server)
             server.put("nodes", .node("node1", address: "192.0.2.9"))
             try await expectEventually { try server.isMirrored(by: follower) }
@@ -56,8 +59,9 @@ import Testing
         }
     }
 
-    @Test func `What is asked for is what kube-proxy asks for`() async throws {
-        try await compare { server, _ in
+    @Test(arguments: ContentType.allCases)
+    func `What is asked for is what kube-proxy asks for`(contentType: ContentType) async throws {
+        try await compare(contentType) { server, _ in
             let services = try #require(server.requests("/api/v1/services").first)
             #expect(services.contains("labelSelector=!service.kubernetes.io/service-proxy-name&fieldSelector=spec.clusterIP!=None&"))
             #expect(services.hasSuffix("&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"))
@@ -67,9 +71,9 @@ import Testing
         }
     }
 
-    @Test(arguments: [StreamingLists.invalid, .errorEvent])
-    func `A server without streamed lists is listed in pages`(streamingLists: StreamingLists) async throws {
-        try await compare(before: Setup { $0.withState { $0.streamingLists = streamingLists } }) { server, follower in
+    @Test(arguments: ContentType.allCases, [StreamingLists.invalid, .errorEvent])
+    func `A server without streamed lists is listed in pages`(contentType: ContentType, streamingLists: StreamingLists) async throws {
+        try await compare(contentType, before: Setup { $0.withState { $0.streamingLists = streamingLists } }) { server, follower in
             MisbehaviourTests.change(server)
             try await expectEventually { try server.isMirrored(by: follower) }
             #expect(server.requests("/services").count { $0.contains("sendInitialEvents") } == 1)
@@ -79,12 +83,13 @@ import Testing
             server.interrupt("services", .cut)
             server.put("services", .service("later", ip: "10.96.3.3"))
             try await expectEventually { try server.isMirrored(by: follower) }
-            try await expectEventually { !server.requests("continue=6").isEmpty }
+            try await expectEventually { server.requests("continue=").count { $0.contains("/services") } >= 2 }
         }
     }
 
-    @Test func `A continue token that expires begins the list anew`() async throws {
-        try await compare(before: Setup { $0.withState { $0.streamingLists = .invalid } }) { server, follower in
+    @Test(arguments: ContentType.allCases)
+    func `A continue token that expires begins the list anew`(contentType: ContentType) async throws {
+        try await compare(contentType, before: Setup { $0.withState { $0.streamingLists = .invalid } }) { server, follower in
             server.withState { $0.store.compact() }
             // The first page comes slowly, the second not at all.
             server.fail(.list("services"), .slow(.milliseconds(20)), .status(410, reason: "Expired"))
@@ -94,11 +99,13 @@ import Testing
         }
     }
 
-    @Test(arguments: [WatchItem.end, .cut, .text("{\"type\":\"MODIFIED\",\"object\":{\"metad")])
-    func `A watch that ends, breaks off or is cut in a frame goes on from where it was`(item: WatchItem) async throws {
-        try await compare { server, follower in
+    @Test(arguments: ContentType.allCases, [Interruption.end, .cut, .half])
+    func `A watch that ends, breaks off or is cut in a frame goes on from where it was`(
+        contentType: ContentType, interruption: Interruption
+    ) async throws {
+        try await compare(contentType) { server, follower in
             try await MisbehaviourTests.waitForWatches(server)
-            for plural in ["services", "endpointslices", "nodes"] { server.interrupt(plural, item, .cut) }
+            for plural in ["services", "endpointslices", "nodes"] { server.interrupt(plural, interruption, .cut) }
             MisbehaviourTests.change(server)
             try await expectEventually { try server.isMirrored(by: follower) }
             // It was resumed: nothing was listed twice.
@@ -106,29 +113,30 @@ import Testing
         }
     }
 
-    @Test(arguments: [0, 1, 100, 700, 2000])
-    func `A first list that is cut anywhere is begun again`(bytes: Int) async throws {
+    @Test(arguments: ContentType.allCases, [0, 1, 100, 700, 2000])
+    func `A first list that is cut anywhere is begun again`(contentType: ContentType, bytes: Int) async throws {
         try await compare(
+            contentType,
             before: Setup {
                 $0.fail(.watch("services"), .cut(afterBytes: bytes))
                 $0.fail(.watch("endpointslices"), .cut(afterBytes: bytes), .cut(afterBytes: bytes))
             })
     }
 
-    @Test(arguments: [true, false])
-    func `After 410, as event or as status, what differs is told and nothing else`(asEvent: Bool) async throws {
-        try await compare { server, follower in
+    @Test(arguments: ContentType.allCases, [true, false])
+    func `After 410, as event or as status, what differs is told and nothing else`(contentType: ContentType, asEvent: Bool) async throws {
+        try await compare(contentType) { server, follower in
             try await MisbehaviourTests.waitForWatches(server)
             let before = follower.now()
             let version = server.withState { $0.store.version }
             if !asEvent { server.fail(.watch("services"), .status(410, reason: "Expired")) }
             // The past is forgotten while nobody looks.
             server.withState { state in
-                for watcher in state.watchers.values { watcher.items.yield(.cut) }
+                state.interrupt("*", [.cut])
                 state.watchers = [:]
                 _ = state.store.put("services", .service("new", ip: "10.96.1.1"))
-                _ = state.store.delete("services", .service("s2"))
-                _ = state.store.delete("services", .service("s3"))
+                _ = state.store.delete("services", key: "default/s2")
+                _ = state.store.delete("services", key: "default/s3")
                 state.store.compact()
             }
             try await expectEventually { try server.isMirrored(by: follower) }
@@ -139,9 +147,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [429, 503, 500, 504])
-    func `A server in trouble is asked again until it answers`(code: Int) async throws {
+    @Test(arguments: ContentType.allCases, [429, 503, 500, 504])
+    func `A server in trouble is asked again until it answers`(contentType: ContentType, code: Int) async throws {
         try await compare(
+            contentType,
             before: Setup { server in
                 for plural in ["services", "endpointslices"] {
                     for _ in 0..<6 { server.fail(.watch(plural), .status(code, reason: "Trouble", retryAfter: code == 500 ? nil : 1)) }
@@ -154,8 +163,9 @@ import Testing
         }
     }
 
-    @Test func `A watch that falls silent is renewed`() async throws {
-        try await compare(readTimeout: .milliseconds(400)) { server, follower in
+    @Test(arguments: ContentType.allCases)
+    func `A watch that falls silent is renewed`(contentType: ContentType) async throws {
+        try await compare(contentType, readTimeout: .milliseconds(400)) { server, follower in
             try await MisbehaviourTests.waitForWatches(server)
             for plural in ["services", "endpointslices"] { server.interrupt(plural, .hang) }
             MisbehaviourTests.change(server)
@@ -163,20 +173,24 @@ import Testing
         }
     }
 
-    @Test func `A server that takes a request and says nothing is asked again`() async throws {
-        try await compare(readTimeout: .milliseconds(400), before: Setup { $0.fail(.watch("services"), .hang, .hang) })
+    @Test(arguments: ContentType.allCases)
+    func `A server that takes a request and says nothing is asked again`(contentType: ContentType) async throws {
+        try await compare(contentType, readTimeout: .milliseconds(400), before: Setup { $0.fail(.watch("services"), .hang, .hang) })
     }
 
-    @Test func `Lists that come slowly come`() async throws {
+    @Test(arguments: ContentType.allCases)
+    func `Lists that come slowly come`(contentType: ContentType) async throws {
         try await compare(
+            contentType,
             before: Setup { server in
                 server.withState { $0.streamingLists = .invalid }
                 for plural in ["services", "endpointslices"] { server.fail(.list(plural), .slow(.milliseconds(300))) }
             })
     }
 
-    @Test func `Bookmarks that come out of order lose nothing`() async throws {
-        try await compare { server, follower in
+    @Test(arguments: ContentType.allCases)
+    func `Bookmarks that come out of order lose nothing`(contentType: ContentType) async throws {
+        try await compare(contentType) { server, follower in
             server.put("services", .service("one", ip: "10.96.2.1"))
             let version = server.withState { $0.store.version }
             for offset in [0, -7, -3, -100] { server.bookmark("services", version: version + offset) }
@@ -187,8 +201,9 @@ import Testing
         }
     }
 
-    @Test func `A bookmark is where a watch goes on`() async throws {
-        try await compare { server, follower in
+    @Test(arguments: ContentType.allCases)
+    func `A bookmark is where a watch goes on`(contentType: ContentType) async throws {
+        try await compare(contentType) { server, follower in
             try await MisbehaviourTests.waitForWatches(server)
             // Only other resources change, and then the past is forgotten.
             for number in 0..<5 { server.put("endpointslices", .slice("x\(number)", of: "x", addresses: ["10.244.7.1"])) }
@@ -201,14 +216,15 @@ import Testing
         }
     }
 
-    @Test func `Deletes that come twice, or of what never was, are harmless`() async throws {
-        try await compare { server, follower in
+    @Test(arguments: ContentType.allCases)
+    func `Deletes that come twice, or of what never was, are harmless`(contentType: ContentType) async throws {
+        try await compare(contentType) { server, follower in
             try await MisbehaviourTests.waitForWatches(server)
             server.delete("services", .service("s4"))
             let version = server.withState { $0.store.version }
             for name in ["s4", "never"] {
-                let object = TestObject.service(name).json(version: version)
-                server.interrupt("services", .text(ServerKind(plural: "services").event(.deleted, object)))
+                let resource = try #require(ServerResource.named("services"))
+                server.interrupt("services", .deleted(try StoredObject(resource, TestObject.service(name).json, version: version)))
             }
             server.put("services", .service("last", ip: "10.96.4.1"))
             try await expectEventually { try server.isMirrored(by: follower) }
@@ -216,19 +232,22 @@ import Testing
         }
     }
 
-    @Test func `An object of 1.5 MB arrives, in a list and in a watch`() async throws {
+    @Test(arguments: ContentType.allCases)
+    func `An object of 1.5 MB arrives, in a list and in a watch`(contentType: ContentType) async throws {
         var large = TestObject.service("large", ip: "10.96.5.1")
         large.ballast = String(repeating: "x", count: 1_500_000)
         let object = large
-        try await compare(before: Setup { $0.put("services", object) }) { server, _ in
+        try await compare(contentType, before: Setup { $0.put("services", object) }) { server, _ in
             var another = object
             another.name = "another"
             server.put("services", another)
         }
     }
 
-    @Test func `Garbage in place of a list, of a stream or of an event is got over`() async throws {
+    @Test(arguments: ContentType.allCases)
+    func `Garbage in place of a list, of a stream or of an event is got over`(contentType: ContentType) async throws {
         try await compare(
+            contentType,
             before: Setup { server in
                 server.fail(.watch("services"), .garbage)
                 server.fail(.watch("endpointslices"), .garbage, .garbage, .garbage)
@@ -241,27 +260,31 @@ import Testing
         }
     }
 
-    @Test func `An ERROR event in the middle of a watch ends it and nothing else`() async throws {
-        try await compare { server, _ in
+    @Test(arguments: ContentType.allCases)
+    func `An ERROR event in the middle of a watch ends it and nothing else`(contentType: ContentType) async throws {
+        try await compare(contentType) { server, _ in
             server.fail(.watch("services"), .errorEvent(500, reason: "InternalError"), .errorEvent(410, reason: "Expired"))
             server.interrupt("services", .end)
             MisbehaviourTests.change(server)
         }
     }
 
-    @Test func `A resource that the server lacks keeps nothing from working, and is found when it appears`() async throws {
-        try await compare(before: Setup { $0.withState { $0.absent = ["servicecidrs"] } }) { server, _ in
+    @Test(arguments: ContentType.allCases)
+    func `A resource that the server lacks keeps nothing from working, and is found when it appears`(contentType: ContentType) async throws
+    {
+        try await compare(contentType, before: Setup { $0.withState { $0.absent = ["servicecidrs"] } }) { server, _ in
             try await expectEventually { server.requests("servicecidrs").count >= 2 }
             server.withState { $0.absent = [] }
             try await expectEventually { server.watcherCount("servicecidrs") == 1 }
         }
     }
 
-    @Test func `The feed is synced only when Services and slices have both been listed`() async throws {
+    @Test(arguments: ContentType.allCases)
+    func `The feed is synced only when Services and slices have both been listed`(contentType: ContentType) async throws {
         try await TestAPIServer.serving { server in
             server.put("services", .service("a"))
             server.fail(.watch("endpointslices"), .slow(.milliseconds(400)))
-            try await Follower.following(try server.access) { follower in
+            try await Follower.following(try server.access, client: Follower.clientSettings(contentType)) { follower in
                 try await expectEventually { follower.now().state.services.count == 1 }
                 #expect(!follower.now().isSynced)
                 try await expectEventually { follower.now().isSynced }
@@ -269,8 +292,11 @@ import Testing
         }
     }
 
-    @Test func `An object that cannot be read keeps its last good version, and one without any leaves doubt`() async throws {
-        try await compare { server, follower in
+    @Test(arguments: ContentType.allCases)
+    func `An object that cannot be read keeps its last good version, and one without any leaves doubt`(contentType: ContentType)
+        async throws
+    {
+        try await compare(contentType) { server, follower in
             try await MisbehaviourTests.waitForWatches(server)
             let before = follower.now().state.services
             server.put("services", .service("s1", port: 70000))
@@ -288,8 +314,9 @@ import Testing
         }
     }
 
-    @Test func `Many changes in a short time all arrive`() async throws {
-        try await compare { server, _ in
+    @Test(arguments: ContentType.allCases)
+    func `Many changes in a short time all arrive`(contentType: ContentType) async throws {
+        try await compare(contentType) { server, _ in
             for number in 0..<2000 {
                 let name = "b\(number % 50)"
                 if number % 7 == 0 { server.delete("services", .service(name)) }

@@ -10,12 +10,15 @@ struct TestObject: Sendable {
 
     var key: String { "\(namespace)/\(name)" }
 
-    func json(version: Int) -> String {
+    var json: JSON {
         let labels = labels.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\"\($0.value)\"" }.joined(separator: ",")
         let annotations = ballast.isEmpty ? "" : ",\"annotations\":{\"ballast\":\"\(ballast)\"}"
-        let metadata =
-            "{\"name\":\"\(name)\",\"namespace\":\"\(namespace)\",\"resourceVersion\":\"\(version)\",\"labels\":{\(labels)}\(annotations)}"
-        return "{\"metadata\":\(metadata),\(rest)}"
+        let metadata = "{\"name\":\"\(name)\",\"namespace\":\"\(namespace)\",\"labels\":{\(labels)}\(annotations)}"
+        do {
+            return try JSON(Array("{\"metadata\":\(metadata),\(rest)}".utf8))
+        } catch {
+            preconditionFailure("\(key): \(error)")
+        }
     }
 
     static func service(_ name: String, ip: String = "10.96.0.10", port: Int = 80) -> TestObject {

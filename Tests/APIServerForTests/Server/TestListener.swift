@@ -13,11 +13,11 @@ struct TestListener: Sendable {
 
     var port: Int { channel.channel.localAddress?.port ?? 0 }
 
-    init(tls: TLSConfiguration?) async throws {
+    init(host: String, port: Int, tls: TLSConfiguration?) async throws {
         let context = try tls.map { try NIOSSLContext(configuration: $0) }
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .bind(host: "127.0.0.1", port: 0) { channel in
+            .bind(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let context else {
                         try channel.pipeline.syncOperations.configureHTTPServerPipeline()

@@ -1,0 +1,37 @@
+/// Which objects of a resource a list or a watch is about.
+struct ObjectSelector: Sendable {
+    /// Nil for all namespaces.
+    var namespace: String?
+    var labels: [Requirement] = []
+    var fields: [Requirement] = []
+
+    init(namespace: String? = nil) {
+        self.namespace = namespace
+    }
+
+    init(_ resource: ServerResource, namespace: String?, labels: String?, fields: String?) throws(TestStatus) {
+        self.namespace = namespace
+        self.labels = try ObjectSelector.requirements(labels)
+        self.fields = try ObjectSelector.requirements(fields)
+        let known = ["metadata.name", "metadata.namespace"] + resource.selectableFields
+        for field in self.fields where !known.contains(field.key) {
+            throw TestStatus(400, reason: "BadRequest", message: "field label not supported: \(field.key)")
+        }
+    }
+
+    func matches(_ object: StoredObject) -> Bool {
+        (namespace == nil || namespace == object.namespace) && labels.allSatisfy { $0.holds(object.labels[$0.key]) }
+            && fields.allSatisfy { $0.holds(object.fields[$0.key]) }
+    }
+
+    private static func requirements(_ text: String?) throws(TestStatus) -> [Requirement] {
+        var requirements: [Requirement] = []
+        for part in (text ?? "").split(separator: ",") {
+            guard let requirement = Requirement(part) else {
+                throw TestStatus(400, reason: "BadRequest", message: "unable to parse requirement: \(part)")
+            }
+            requirements.append(requirement)
+        }
+        return requirements
+    }
+}

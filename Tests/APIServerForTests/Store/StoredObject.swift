@@ -1,0 +1,60 @@
+/// An object at one version, in both encodings: however many ask for it, it has been encoded once.
+final class StoredObject: Sendable {
+    let resource: ServerResource
+    let version: Int
+    let namespace: String
+    let name: String
+    let labels: [String: String]
+    /// What field selectors can ask for.
+    let fields: [String: String]
+    /// As it stands in lists: without kind and apiVersion.
+    let json: [UInt8]
+    /// Without an envelope.
+    let protobuf: [UInt8]
+
+    /// `value` has no kind and no apiVersion.
+    init(_ resource: ServerResource, _ value: JSON, version: Int) throws(ProtobufWriter.Mismatch) {
+        var value = value
+        var metadata = value["metadata"] ?? [:]
+        metadata["resourceVersion"] = .string("\(version)")
+        value["metadata"] = metadata
+        self.resource = resource
+        self.version = version
+        namespace = metadata["namespace"]?.text ?? ""
+        name = metadata["name"]?.text ?? ""
+        labels = metadata["labels"]?.texts ?? [:]
+        var fields = ["metadata.name": name, "metadata.namespace": namespace]
+        for field in resource.selectableFields {
+            let found = field.split(separator: ".").reduce(Optional(value)) { $0?[String($1)] }
+            fields[field] = found?.text ?? found?.bool.map { "\($0)" } ?? ""
+        }
+        self.fields = fields
+        json = value.bytes
+        protobuf = try ProtobufWriter.message(resource.kind, value)
+    }
+
+    var key: String { "\(namespace)/\(name)" }
+
+    /// With kind and apiVersion, as it stands alone and in events.
+    var typedJSON: [UInt8] {
+        Array("{\"kind\":\"\(resource.kind)\",\"apiVersion\":\"\(resource.apiVersion)\",".utf8) + json.dropFirst()
+    }
+
+    /// What was stored.
+    var value: JSON {
+        do {
+            return try JSON(json)
+        } catch {
+            preconditionFailure("the server's own text: \(error)")
+        }
+    }
+
+    /// The same at another version.
+    func at(version: Int) -> StoredObject {
+        do {
+            return try StoredObject(resource, value, version: version)
+        } catch {
+            preconditionFailure("an object that fitted the table does so no longer: \(error)")
+        }
+    }
+}
