@@ -135,6 +135,16 @@ let package = Package(
 
         // Tests of the program on a kernel with IPVS, and what they need.
         .executableTarget(name: "traffic", path: "Integration/traffic"),
+        .executableTarget(
+            name: "apiserver",
+            dependencies: [
+                "APIServerForTests", "KubernetesAPI",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            path: "Integration/apiserver"),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [.product(name: "Subprocess", package: "swift-subprocess")],

@@ -19,7 +19,10 @@ public final class TestAPIServer: Sendable {
     }
 
     /// Where it listens.
-    public var url: String { "\(isSecure ? "https" : "http")://\(settings.host):\(listener.port)" }
+    public var url: String {
+        let host = settings.host.contains(":") ? "[\(settings.host)]" : settings.host
+        return "\(isSecure ? "https" : "http")://\(host):\(listener.port)"
+    }
 
     /// Serves while `body` runs.
     public static func serving(

@@ -52,20 +52,18 @@ extension ServerStore {
                 + "please apply your changes to the latest version and try again"
             throw TestStatus(409, reason: "Conflict", message: message, about: place)
         }
-        let before = old.value
         metadata["name"] = .string(old.name)
-        metadata["resourceVersion"] = before["metadata"]?["resourceVersion"]
-        metadata["uid"] = before["metadata"]?["uid"]
-        metadata["creationTimestamp"] = before["metadata"]?["creationTimestamp"]
+        metadata["resourceVersion"] = .string("\(old.version)")
+        metadata = metadata.merging(old.identity)
         value["metadata"] = metadata
-        return value == before ? nil : try store(place, value)
+        return value.bytes == old.json ? nil : try store(place, value)
     }
 
     /// Nil where nothing changes.
     mutating func patch(_ place: Place, _ patch: JSON) throws(TestStatus) -> StoredEvent? {
-        // What of the old version the patch leaves is no claim about the version.
+        // Only what the patch says of the version is a claim about it.
         var merged = try get(place).value
-        merged["metadata"]?["resourceVersion"] = nil
+        merged["metadata"]?["resourceVersion"] = ""
         return try replace(place, merged.merging(patch))
     }
 

@@ -4,6 +4,8 @@ final class StoredObject: Sendable {
     let version: Int
     let namespace: String
     let name: String
+    /// What stays the same when the object is replaced: `uid`, `creationTimestamp`.
+    let identity: JSON
     let labels: [String: String]
     /// What field selectors can ask for.
     let fields: [String: String]
@@ -22,6 +24,9 @@ final class StoredObject: Sendable {
         self.version = version
         namespace = metadata["namespace"]?.text ?? ""
         name = metadata["name"]?.text ?? ""
+        var identity: JSON = [:]
+        for field in ["uid", "creationTimestamp"] { identity[field] = metadata[field] }
+        self.identity = identity
         labels = metadata["labels"]?.texts ?? [:]
         var fields = ["metadata.name": name, "metadata.namespace": namespace]
         for field in resource.selectableFields {

@@ -1,0 +1,23 @@
+internal import ArgumentParser
+internal import KubernetesAPI
+internal import Logging
+
+/// How a client finds the API server.
+struct ClusterOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("How to reach the API server.", valueName: "file"))
+    var kubeconfig: String
+
+    /// Talks to the server while `body` runs.
+    func talk(_ body: @Sendable (ClusterClient) async throws -> Void) async throws {
+        let access = try APIAccess.find(kubeconfig: kubeconfig, master: nil, environment: [:])
+        let settings = APIClientSettings(contentType: .json, qps: -1, version: "test")
+        let client = APIClient(access, settings: settings, logger: Logger(label: "apiserver") { _ in SwiftLogNoOpLogHandler() })
+        do {
+            try await body(ClusterClient(client: client))
+        } catch {
+            await client.close()
+            throw error
+        }
+        await client.close()
+    }
+}

@@ -1,0 +1,10 @@
+internal import SystemPackage
+
+/// Written at once: who reads a pipe must not wait for a buffer to fill.
+enum Output {
+    static func say(_ line: String) throws { try FileDescriptor.standardOutput.writeAll("\(line)\n".utf8) }
+
+    static func tell(_ line: String) throws { try FileDescriptor.standardError.writeAll("\(line)\n".utf8) }
+
+    static func write(_ bytes: [UInt8]) throws { try FileDescriptor.standardOutput.writeAll(bytes) }
+}

@@ -1,0 +1,122 @@
+internal import APIServerForTests
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import NIOSSL
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve from memory until it is ended.",
+        discussion: """
+            Services, EndpointSlices, Nodes, ServiceCIDRs, Namespaces and Events, in JSON and protobuf, over TLS with HTTP/2 and HTTP/1.1; over plain \
+            HTTP/1.1 without certificates. It lets everyone in unless a token or certificates are asked for. Prints a line `serving URL` when it listens.
+
+            It is told to misbehave at paths that no API server has:
+              POST /_test/faults     {"call":"watch","resource":"services","fault":"cut","afterBytes":100,"count":1}
+                                     call: get, list, watch, create, replace, patch, delete; fault: cut (afterBytes), status and errorEvent (code, reason, \
+            retryAfter), hang, garbage, slow (milliseconds)
+              POST /_test/interrupt  {"resource":"services","action":"cut"}
+                                     resource "*" for all; action: end, cut, hang, half, garbage, text (text), bookmark (version or offset), deleted \
+            (namespace, name), loseDelete (count): the next deletions are told to nobody
+              POST /_test/compact    forgets the past: watches from before get 410
+              POST /_test/token      {"token":"new"}; null lets everyone in
+              POST /_test/settings   {"streamingLists":"supported|invalid|errorEvent","absent":["servicecidrs"]}
+              GET  /_test/requests   what has been asked for, ?contains=TEXT; DELETE forgets it
+              GET  /_test/events     the Events that were posted
+              GET  /_test/state      versions, and how many objects, watches and connections there are
+
+            EXAMPLE
+              apiserver serve --address 10.99.0.1 --certificates /run/api --make-certificates
+              curl -k https://10.99.0.1:6443/_test/interrupt -d '{"resource":"endpointslices","action":"cut"}'
+            """)
+
+    @Option(help: "The address to listen at.")
+    var address = "127.0.0.1"
+
+    @Option(help: "The port to listen at; 0 for any that is free.")
+    var port = 6443
+
+    @Option(help: ArgumentHelp("Where ca.crt, server.crt and server.key are; without it there is no TLS.", valueName: "directory"))
+    var certificates: String?
+
+    @Flag(help: "Make an authority, a server's and a client's certificate there, and a kubeconfig for this server.")
+    var makeCertificates = false
+
+    @Option(help: ArgumentHelp("Other names and addresses for the server's certificate.", valueName: "a,b"))
+    var names = ""
+
+    @Option(help: ArgumentHelp("A file with the token that clients have to show.", valueName: "file"))
+    var tokenFile: String?
+
+    @Option(
+        name: .customLong("certificate-for"),
+        help: ArgumentHelp("The beginning of paths for which clients have to show a certificate; / for all.", valueName: "path"))
+    var certifiedPaths: [String] = []
+
+    @Option(help: ArgumentHelp("A JSON List of objects to begin with, as fill --print writes it.", valueName: "file"))
+    var load: String?
+
+    @Option(help: ArgumentHelp("How often watches get a bookmark; 0 for never.", valueName: "seconds"))
+    var bookmarkInterval = 0.0
+
+    @Option(help: ArgumentHelp("How many events are kept for watches that begin in the past.", valueName: "events"))
+    var history = 100_000
+
+    @Option(help: ArgumentHelp("How many events a watch may be behind before it is ended.", valueName: "events"))
+    var watchLimit = 10_000
+
+    func run() async throws {
+        if makeCertificates { try await makeAll() }
+        var settings = ServerSettings()
+        settings.host = address
+        settings.port = port
+        settings.bookmarkInterval = bookmarkInterval > 0 ? .seconds(bookmarkInterval) : nil
+        settings.historyLimit = history
+        settings.watchLimit = watchLimit
+        settings.certifiedPaths = certifiedPaths
+        let tls = try certificates.map { try TestCertificates(found: $0).server(clients: .mayShow, offersHTTP2: true) }
+        try await TestAPIServer.serving(tls: tls, settings: settings) { server in
+            if let tokenFile {
+                server.setToken(try String(contentsOfFile: tokenFile, encoding: .utf8).split(whereSeparator: \.isWhitespace).joined())
+            }
+            if let load { try server.load(JSON(Array(Data(contentsOf: URL(filePath: load))))) }
+            if makeCertificates { try writeKubeconfig(url: server.url) }
+            try Output.say("serving \(server.url)")
+            while true { try await Task.sleep(for: .seconds(3600)) }
+        }
+    }
+
+    func validate() throws {
+        guard makeCertificates, certificates == nil else { return }
+        throw ValidationError("--make-certificates needs --certificates")
+    }
+
+    private func makeAll() async throws {
+        guard let certificates else { return }
+        try FileManager.default.createDirectory(atPath: certificates, withIntermediateDirectories: true)
+        let all = [address] + names.split(separator: ",").map(String.init)
+        let made = try await TestCertificates(in: certificates, for: all.map { "\(ServeCommand.isAddress($0) ? "IP" : "DNS"):\($0)" })
+        try await made.sign("client", subject: "/CN=client")
+    }
+
+    private static func isAddress(_ name: String) -> Bool { name.contains(":") || name.allSatisfy { $0.isNumber || $0 == "." } }
+
+    private func writeKubeconfig(url: String) throws {
+        guard let certificates else { return }
+        let folder = URL(filePath: certificates).standardizedFileURL.path()
+        func file(_ name: String) -> JSON { .string(folder.hasSuffix("/") ? "\(folder)\(name)" : "\(folder)/\(name)") }
+        var user: JSON = ["client-certificate": file("client.crt"), "client-key": file("client.key")]
+        if let tokenFile {
+            let token: JSON = .string(URL(filePath: tokenFile).standardizedFileURL.path())
+            user = certifiedPaths.isEmpty ? ["tokenFile": token] : user.merging(["tokenFile": token])
+        }
+        // JSON is YAML too.
+        let config: JSON = [
+            "apiVersion": "v1", "kind": "Config", "current-context": "test",
+            "clusters": [["name": "test", "cluster": ["server": .string(url), "certificate-authority": file("ca.crt")]]],
+            "users": [["name": "test", "user": user]],
+            "contexts": [["name": "test", "context": ["cluster": "test", "user": "test"]]],
+        ]
+        try Data(config.bytes).write(to: URL(filePath: "\(certificates)/kubeconfig"), options: .atomic)
+    }
+}
