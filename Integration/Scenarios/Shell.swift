@@ -53,6 +53,10 @@ enum Place {
     static let scratch = "/run/scenarios"
     static let manifests = "\(scratch)/manifests"
     static let state = "\(scratch)/state"
+    static let apiserver = environment("APISERVER") ?? "\(repository)/.build/debug/apiserver"
+    /// Certificates, token and kubeconfig of the API server.
+    static let api = "\(scratch)/api"
+    static let kubeconfig = "\(api)/kubeconfig"
     static let log = "\(scratch)/proxy.log"
 
     static func environment(_ name: String) -> String? {

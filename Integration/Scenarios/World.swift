@@ -18,7 +18,7 @@ actor World {
     static func address6(_ pod: String) -> String { "fd00:244:1::1\(pods.firstIndex(of: pod) ?? 9)" }
 
     private var isBuilt = false
-    private var proxy: Int?
+    private(set) var proxy: Int?
 
     /// Gives a scenario an empty node: no proxy, nothing of one in the kernel, no manifests.
     func begin() async throws {
@@ -63,17 +63,24 @@ actor World {
 
     // MARK: The proxy
 
-    static let flags =
-        "--manifests \(Place.manifests) --hostname-override node1 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --state-directory \(Place.state) "
-        + "--service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 --iptables-backend legacy"
+    static let nodeFlags =
+        "--hostname-override node1 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --state-directory \(Place.state) --iptables-backend legacy"
+    static let flags = "--manifests \(Place.manifests) --service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 \(nodeFlags)"
+    /// Those of a proxy that reads the cluster from the scenarios' API server.
+    static let apiFlags = "--kubeconfig \(Place.kubeconfig) \(nodeFlags)"
 
-    /// Starts the proxy and waits until it is in step with its manifests.
-    func start(_ more: String = "") async throws {
-        let command = "ip netns exec node1 \(Place.proxy) \(World.flags) --ipvs-min-sync-period 0s --v 4 \(more)"
+    /// Starts the proxy and waits until it is in step with what it reads.
+    func start(_ more: String = "", flags: String = World.flags) async throws {
+        try await launch(more, flags: flags)
+        try await waitForLog("The kernel is in step")
+    }
+
+    /// Starts the proxy.
+    func launch(_ more: String = "", flags: String = World.flags) async throws {
+        let command = "ip netns exec node1 \(Place.proxy) \(flags) --ipvs-min-sync-period 0s --v 4 \(more)"
         let answer = try await Shell.output(
             "rm -f \(Place.log); touch \(Place.log); setsid \(command) </dev/null >\(Place.log) 2>&1 & echo $!")
         proxy = Int(answer)
-        try await waitForLog("The kernel is in step")
     }
 
     /// As a crash does.

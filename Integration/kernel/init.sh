@@ -41,6 +41,11 @@ prepare_root
 load_kernel_modules
 prepare_network
 [[ -e /proc/net/ip_vs ]]
+# The cable to the API server of KUBECONFIG_TEST, where `run` laid one.
+if [[ -e /sys/class/net/vec0 ]]; then
+    ip address add 203.0.113.2/30 dev vec0
+    ip link set vec0 up
+fi
 set_console
 
 status=0

@@ -24,7 +24,7 @@ struct Assembly {
         self.logger = logger
         input = try await ClusterInput(configuration, environment: ProcessInfo.processInfo.environment, logger)
         do {
-            synchronizer = try await Assembly.synchronizer(configuration, changesKernel: changesKernel, logger)
+            synchronizer = try await Assembly.synchronizer(configuration, changesKernel: changesKernel, events: input.events, logger)
         } catch {
             await input.close()
             throw error
@@ -32,7 +32,7 @@ struct Assembly {
     }
 
     private static func synchronizer(
-        _ configuration: ProxyConfiguration, changesKernel: Bool, _ logger: Logger
+        _ configuration: ProxyConfiguration, changesKernel: Bool, events: any EventRecorder, _ logger: Logger
     ) async throws -> Synchronizer {
         try KernelSetup.requirePrivilege()
         if changesKernel {
@@ -47,7 +47,7 @@ struct Assembly {
         let dataplane = try KernelDataplane(catalogue: Translation.catalogue(settings), iptables: iptables)
         return Synchronizer(
             translation: Translation(settings), dataplane: dataplane, drainTimeout: configuration.drainTimeout,
-            excludedCIDRs: configuration.excludeCIDRs, logger: logger)
+            excludedCIDRs: configuration.excludeCIDRs, events: events, logger: logger)
     }
 
     /// Lets go of connections to the API server at the end, however that comes.
@@ -74,7 +74,7 @@ struct Assembly {
                     problems: [.init(flag: "--manifests", value: path, message: "must be a readable directory")])
             }
             return problems
-        case .api(let source, _):
+        case .api(let source, _, _):
             try await listOnce(source)
             return []
         }

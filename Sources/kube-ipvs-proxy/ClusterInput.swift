@@ -2,11 +2,12 @@ internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import KubernetesAPI
 internal import Logging
+internal import ServiceLifecycle
 
 /// Where the cluster is read from: a directory of manifests or an API server.
 enum ClusterInput {
     case manifests(ManifestDirectory, path: String)
-    case api(APISource, APIClient)
+    case api(APISource, APIEventRecorder, APIClient)
 
     /// Fails with one line if the way to the API server is not described well; whether it can be reached shows later.
     init(_ configuration: ProxyConfiguration, environment: [String: String], _ logger: Logger) async throws {
@@ -24,14 +25,32 @@ enum ClusterInput {
                 throw error
             }
             logger.info("Reading the cluster from the API server", metadata: ["server": "\(access.server)"])
-            self = .api(APISource(client, nodeName: configuration.nodeName, logger: logger), client)
+            let events = APIEventRecorder(client, hostname: configuration.nodeName, logger: logger)
+            let source = APISource(client, nodeName: configuration.nodeName, events: events, logger: logger)
+            self = .api(source, events, client)
         }
     }
 
     var source: any ClusterSource {
         switch self {
         case .manifests(let directory, _): directory
-        case .api(let source, _): source
+        case .api(let source, _, _): source
+        }
+    }
+
+    /// Where Events go; for manifests the log has to do.
+    var events: any EventRecorder {
+        switch self {
+        case .manifests: NoEvents()
+        case .api(_, let recorder, _): recorder
+        }
+    }
+
+    /// What has to run for it, the last to end first.
+    var services: [any ServiceLifecycle.Service] {
+        switch self {
+        case .manifests(let directory, _): [SourceService(source: directory)]
+        case .api(let source, let recorder, _): [SourceService(source: source), EventService(recorder: recorder)]
         }
     }
 
@@ -45,8 +64,26 @@ enum ClusterInput {
 
     /// Lets go of connections; the last to be called.
     func close() async {
-        guard case .api(_, let client) = self else { return }
+        guard case .api(_, _, let client) = self else { return }
         await client.close()
+    }
+}
+
+/// A source of objects, run with the rest of the program.
+private struct SourceService: ServiceLifecycle.Service {
+    let source: any ClusterSource
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await source.run() }
+    }
+}
+
+/// The sending of Events, run with the rest of the program.
+private struct EventService: ServiceLifecycle.Service {
+    let recorder: APIEventRecorder
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown { await recorder.run() }
     }
 }
 

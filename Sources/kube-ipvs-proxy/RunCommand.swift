@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import Logging
 internal import NodeProxy
@@ -41,9 +42,9 @@ struct RunCommand: AsyncParsableCommand {
 
     private func serve(_ assembly: Assembly, _ logger: Logger) async throws {
         let group = ServiceGroup(
-            services: [SourceService(source: assembly.input.source), assembly.proxy], gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: logger
-        )
+            services: assembly.input.services + [assembly.proxy], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        assembly.input.events.record(
+            ClusterEvent(.normal, reason: "Starting", action: "StartKubeProxy", regarding: .node(assembly.configuration.nodeName)))
         try await group.run()
     }
 
@@ -57,14 +58,5 @@ struct RunCommand: AsyncParsableCommand {
         if let reason = outcome.observationFailure { print("  the kernel could not be read: \(reason)") }
         if !problems.isEmpty { print("  \(problems.count) problems in the manifests, told above") }
         if !outcome.succeeded || !problems.isEmpty { throw ExitCode.failure }
-    }
-}
-
-/// A source of objects, run with the rest of the program.
-private struct SourceService: ServiceLifecycle.Service {
-    let source: any ClusterSource
-
-    func run() async throws {
-        try await cancelWhenGracefulShutdown { try await source.run() }
     }
 }

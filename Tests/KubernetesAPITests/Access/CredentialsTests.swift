@@ -97,7 +97,7 @@ struct CredentialsTests {
             "echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{}}'",
             "status: holds neither a token nor a certificate"
         ),
-        ("sleep 30", "did not answer within 0.3 seconds"),
+        ("sleep 3000", "did not answer within 0.3 seconds"),
     ])
     func `A plugin that fails says why`(script: String, message: String) async throws {
         let plugin = try plugin(script)
@@ -106,7 +106,7 @@ struct CredentialsTests {
         let start = ContinuousClock.now
         let error = await #expect(throws: AccessError.self) { try await credentials.current() }
         #expect(error?.description == "exec \(plugin.command): \(message)")
-        #expect(ContinuousClock.now - start < .seconds(15))
+        #expect(ContinuousClock.now - start < .seconds(60))
     }
 
     @Test func `A plugin that is not there says how to get it`() async throws {

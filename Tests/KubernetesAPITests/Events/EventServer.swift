@@ -1,3 +1,4 @@
+@testable import APIServerForTests
 import KubernetesAPI
 import NIOCore
 import NIOHTTP1
@@ -37,7 +38,7 @@ final class EventServer: Sendable {
 
     /// Serves while `body` runs.
     static func serving(_ body: @escaping @Sendable (EventServer) async throws -> Void) async throws {
-        let listener = try await TestListener(tls: nil)
+        let listener = try await TestListener(host: "127.0.0.1", port: 0, tls: nil)
         let server = EventServer(port: listener.port)
         try await withThrowingTaskGroup { group in
             group.addTask {

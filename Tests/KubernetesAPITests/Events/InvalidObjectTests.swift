@@ -2,6 +2,7 @@ import Kubernetes
 import Model
 import Testing
 
+@testable import APIServerForTests
 @testable import KubernetesAPI
 
 /// Objects that cannot be read, told of where their owners look.
@@ -36,7 +37,7 @@ import Testing
                 server.put(
                     "services",
                     TestObject(
-                        namespace: "default", name: "bad", rest: "\"spec\":{\"clusterIP\":\"10.96.0.9\",\"ports\":[{\"port\":\"x\"}]}"))
+                        namespace: "default", name: "bad", rest: "\"spec\":{\"clusterIP\":\"10.96.0.9\",\"ports\":[{\"port\":70000}]}"))
                 let client = APIClient(events.access, settings: Follower.clientSettings(), logger: Follower.quiet)
                 let recorder = APIEventRecorder(
                     client, hostname: "node1", settings: EventSettings(qps: -1, flushTime: .milliseconds(500)), logger: Follower.quiet)

@@ -1,0 +1,175 @@
+import Testing
+
+extension Scenarios {
+    /// The cluster comes from an API server, over TLS, however that behaves.
+    @Suite struct `The API server` {
+        let world = World.shared
+        let server = APIServer.shared
+
+        private func begin() async throws {
+            try await world.begin()
+            try await server.start()
+            for object in [APIObject.node(), .web(), .slice(World.pods), .slice(World.pods, isV6: true)] { try await server.put(object) }
+        }
+
+        /// The lines of the cluster IPs in the kernel; draining servers, which are no part of what the API server holds, left out.
+        private func servers() async throws -> [String] {
+            try await Shell.output(in: "node1", "ipvsadm -S -n").split(separator: "\n").map(String.init).filter {
+                !$0.contains("10.99.0.2:") && !$0.contains("[fd00:99::2]:") && !$0.contains("10.244.1.1:")
+                    && !$0.contains("[fd00:244:1::1]:")
+                    && !$0.hasSuffix("-w 0")
+            }.sorted()
+        }
+
+        /// Waits until the kernel has what the API server holds.
+        private func expectEqual(after what: String) async throws {
+            let expected = try await server.expected()
+            try await world.wait(for: "the kernel's state after \(what) to be\n\(expected.joined(separator: "\n"))", seconds: 120) {
+                try await servers() == expected
+            }
+        }
+
+        @Test(arguments: ["application/vnd.kubernetes.protobuf", "application/json"])
+        func `is followed over TLS in either encoding, and told that the proxy runs`(contentType: String) async throws {
+            try await begin()
+            try await world.start("--kube-api-content-type \(contentType)", flags: World.apiFlags)
+            try await expectEqual(after: "the start")
+            for (address, port) in [(Manifests.clusterIP, Manifests.port), (World.node.outside6, Manifests.nodePort)] {
+                let answers = try await Answers.ask(from: "outside", "tcp", address, port)
+                #expect(answers.responders == ["pod-a": 3, "pod-b": 3, "pod-c": 3], "\(answers)")
+            }
+            try await server.put(.slice(["pod-b"]))
+            try await server.put(.slice(["pod-b"], isV6: true))
+            try await expectEqual(after: "a change")
+            try await server.delete(.web())
+            try await expectEqual(after: "the end of the Service")
+            #expect(try await servers().isEmpty)
+            let lists = try await server.requests(containing: "sendInitialEvents=true")
+            #expect(lists.contains { $0.contains("/services?") && $0.contains("!service.kubernetes.io/service-proxy-name") }, "\(lists)")
+            try await world.wait(for: "an Event that says that the proxy runs") {
+                try await server.request("GET", "/_test/events").contains("StartKubeProxy")
+            }
+        }
+
+        /// One after the other, each between two changes: what to tell the server, and what it is about.
+        private static let misbehaviour = [
+            ("interrupt", #"{"resource":"*","action":"cut"}"#), ("interrupt", #"{"resource":"endpointslices","action":"half"}"#),
+            ("interrupt", #"{"resource":"endpointslices","action":"garbage"}"#),
+            ("interrupt", #"{"resource":"services","action":"bookmark","offset":-50}"#),
+            ("interrupt", #"{"resource":"services","action":"deleted","name":"never"}"#),
+            ("faults", #"{"call":"watch","resource":"endpointslices","fault":"errorEvent","code":410,"reason":"Expired"}"#),
+            ("faults", #"{"call":"watch","resource":"endpointslices","fault":"status","code":410,"reason":"Gone"}"#),
+            (
+                "faults",
+                #"{"call":"watch","resource":"endpointslices","fault":"status","code":429,"reason":"TooManyRequests","retryAfter":1}"#
+            ),
+            ("faults", #"{"call":"watch","resource":"endpointslices","fault":"status","code":500,"count":3}"#),
+            ("faults", #"{"call":"watch","resource":"endpointslices","fault":"cut","afterBytes":40}"#),
+            ("faults", #"{"call":"watch","resource":"endpointslices","fault":"slow","milliseconds":2000}"#),
+            ("compact", "{}"),
+        ]
+
+        @Test func `may misbehave in every way: the kernel comes to have what it holds`() async throws {
+            try await begin()
+            try await world.start(flags: World.apiFlags)
+            for (index, (what, order)) in Self.misbehaviour.enumerated() {
+                try await server.tell(what, order)
+                // What a fault is for is the next watch, so the one under way is ended.
+                if what != "interrupt" { try await server.tell("interrupt", #"{"resource":"endpointslices","action":"end"}"#) }
+                try await server.put(.slice([World.pods[index % 3], World.pods[(index + 1) % 3]]))
+                try await expectEqual(after: order)
+            }
+            // A deletion that no watch tells of, and that only a list can show.
+            try await server.put(.web("other", address: "10.96.0.20", address6: "fd00:96::20"))
+            try await expectEqual(after: "another Service")
+            try await server.tell("interrupt", #"{"resource":"services","action":"loseDelete"}"#)
+            try await server.delete(.web("other"))
+            try await server.tell("faults", #"{"call":"watch","resource":"services","fault":"errorEvent","code":410,"reason":"Expired"}"#)
+            try await server.tell("interrupt", #"{"resource":"services","action":"end"}"#)
+            try await expectEqual(after: "a lost deletion")
+        }
+
+        @Test func `may change the token: the proxy reads its file again`() async throws {
+            try await begin()
+            try await world.start(flags: World.apiFlags)
+            try await server.tell("token", #"{"token":"second"}"#)
+            try await Shell.output("echo second >\(Place.api)/token.new; mv \(Place.api)/token.new \(Place.api)/token")
+            try await server.tell("interrupt", #"{"resource":"*","action":"cut"}"#)
+            try await server.put(.slice(["pod-c"]))
+            try await expectEqual(after: "another token")
+        }
+
+        @Test func `may be out of reach: the data plane stays, a restart adopts it, and what changed meanwhile comes with the connection`()
+            async throws
+        {
+            try await begin()
+            try await world.start(flags: World.apiFlags)
+            try await Shell.output(in: "outside", "iptables-legacy -I INPUT -s 10.99.0.2 -p tcp --dport 6443 -j DROP")
+            try await server.put(.slice(["pod-a"]))
+            let before = try await servers()
+            try await world.kill()
+            try await world.launch(flags: World.apiFlags)
+            try await Task.sleep(for: .seconds(8))
+            #expect(try await servers() == before)
+            #expect(try await Answers.ask(from: "pod-b", "tcp", Manifests.clusterIP, 80).failed == 0)
+            #expect(try await !world.log().contains("Applied"), "nothing is planned before the cluster is known")
+            try await Shell.output(in: "outside", "iptables-legacy -F INPUT")
+            try await expectEqual(after: "the return of the API server")
+            let applied = try await world.log().split(separator: "\n").filter { $0.contains("Applied") && !$0.contains("RealServer") }
+            #expect(applied.isEmpty, "only what differs is changed: \(applied)")
+        }
+
+        @Test func `may fall silent: a connection without a peer is given up within a minute`() async throws {
+            try await begin()
+            try await world.start(flags: World.apiFlags)
+            // Packets vanish in both directions, as when a load balancer in between forgets the connection.
+            try await Shell.output(
+                in: "outside", "iptables-legacy -I INPUT -s 10.99.0.2 -p tcp --dport 6443 -m conntrack --ctstate ESTABLISHED -j DROP")
+            try await Shell.output(in: "outside", "iptables-legacy -I OUTPUT -d 10.99.0.2 -p tcp --sport 6443 -j DROP")
+            try await Task.sleep(for: .seconds(40))
+            try await server.put(.slice(["pod-b"]))
+            try await Shell.output(in: "outside", "iptables-legacy -F INPUT; iptables-legacy -F OUTPUT")
+            try await expectEqual(after: "a silent connection")
+        }
+
+        @Test func `is waited for to have this node's Node`() async throws {
+            try await begin()
+            try await server.delete(.node())
+            try await world.launch("--nodeport-addresses primary", flags: World.apiFlags)
+            try await world.waitForLog("Waiting for this node")
+            try await Task.sleep(for: .seconds(2))
+            #expect(try await servers().isEmpty)
+            try await server.put(.node(["10.99.0.2"]))
+            try await expectEqual(after: "the Node")
+            let table = try await Shell.output(in: "node1", "ipvsadm -S -n")
+            #expect(table.contains("-A -t 10.99.0.2:30080") && !table.contains("10.244.1.1:30080"), "\(table)")
+            try await server.delete(.node())
+            try await world.waitForLog("Node object is gone")
+            #expect(try await Shell.output(in: "node1", "ipvsadm -S -n").contains("-A -t 10.99.0.2:30080"))
+        }
+
+        @Test func `gives the pod ranges that are local in NodeCIDR mode, as they come and change`() async throws {
+            try await begin()
+            try await world.launch("--detect-local-mode NodeCIDR", flags: World.apiFlags)
+            try await world.waitForLog("Waiting for this node")
+            for range in ["10.244.1.0/24", "10.244.2.0/24"] {
+                try await server.put(.node(podCIDRs: [range]))
+                try await world.wait(for: "\(range) in the rules") {
+                    try await Shell.output(in: "node1", "iptables-legacy-save -t nat").contains("! -s \(range)")
+                }
+            }
+        }
+
+        @Test func `serves commands that look once`() async throws {
+            try await begin()
+            let plan = try await Shell.attempt("ip netns exec node1 \(Place.proxy) plan \(World.apiFlags)")
+            #expect(plan.succeeded && plan.output.contains("ipvsadm -A -t 10.96.0.10:80 -s rr"), "\(plan.output)")
+            let once = try await Shell.attempt("ip netns exec node1 \(Place.proxy) --once \(World.apiFlags)")
+            #expect(once.succeeded, "\(once.output)")
+            try await expectEqual(after: "--once")
+            let again = try await Shell.attempt("ip netns exec node1 \(Place.proxy) plan \(World.apiFlags)")
+            #expect(again.succeeded && again.output.isEmpty, "\(again.output)")
+            try await server.stop()
+        }
+    }
+}

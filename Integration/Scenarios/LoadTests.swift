@@ -1,0 +1,105 @@
+import Testing
+
+extension Scenarios {
+    /// As many objects and changes as a large cluster has; figures are printed, for `make bench` and people.
+    @Suite struct `Under load` {
+        let world = World.shared
+        let server = APIServer.shared
+
+        private static let services = number("LOAD_SERVICES", 5000)
+        private static let endpoints = number("LOAD_ENDPOINTS", 10)
+        private static let rate = number("LOAD_RATE", 200)
+        private static let seconds = number("LOAD_SECONDS", 60)
+
+        private static func number(_ name: String, _ standard: Int) -> Int { Place.environment(name).flatMap { Int($0) } ?? standard }
+
+        @Test func `no change of an endpoint is lost, and memory stays within bounds`() async throws {
+            try await world.begin()
+            try await Shell.output(
+                "\(Place.apiserver) fill --print --namespace load --services \(Self.services) --endpoints \(Self.endpoints) >\(Place.scratch)/load.json"
+            )
+            try await server.start("--load \(Place.scratch)/load.json")
+            try await Shell.output("rm \(Place.scratch)/load.json")
+            try await server.put(.node())
+            let start = ContinuousClock.now
+            try await world.launch("--v 0", flags: World.apiFlags)
+            try await world.wait(for: "the first sync", seconds: 300) { try await world.log().contains("The kernel is in step") }
+            print(
+                "\(Self.services) Services, \(Self.services * Self.endpoints) endpoints: in step \((ContinuousClock.now - start).seconds) s after the start"
+            )
+            try await expectEqual(after: "the start")
+            let before = try await memory()
+
+            let churn = try await Shell.output(
+                in: "outside",
+                "\(Place.apiserver) churn --kubeconfig \(Place.kubeconfig) --namespace load --rate \(Self.rate) --seconds \(Self.seconds)")
+            print(churn.split(separator: "\n").last ?? "")
+            try await expectEqual(after: "the changes")
+            let after = try await memory()
+            print(
+                "resident memory: \(before.resident / 1024) MB before, \(after.resident / 1024) MB after, \(after.peak / 1024) MB at most")
+            #expect(after.peak < before.peak * 3 / 2, "\(before) → \(after)")
+            let latencies = Latencies(log: try await world.log())
+            print(latencies)
+            #expect(latencies.count > Self.rate * Self.seconds / 2, "\(latencies)")
+            try await server.stop()
+        }
+
+        /// Waits until the kernel has what the API server holds; servers that drain are no part of it.
+        private func expectEqual(after what: String) async throws {
+            let expected = try await server.expected()
+            #expect(expected.count >= Self.services * 2)
+            var difference = 0
+            for _ in 0..<60 {
+                let lines = try await Shell.output(in: "node1", "ipvsadm -S -n | grep -v -e '-w 0$'").split(separator: "\n").map(
+                    String.init)
+                difference = Set(lines).symmetricDifference(expected).count
+                if difference == 0 { break }
+                try await Task.sleep(for: .seconds(1))
+            }
+            #expect(difference == 0, "lines that differ between API server and kernel after \(what)")
+        }
+
+        /// Of the proxy, in KiB.
+        private func memory() async throws -> (resident: Int, peak: Int) {
+            let process = try #require(await world.proxy)
+            let status = try String(ofFile: "/proc/\(process)/status").split(separator: "\n")
+            func value(_ name: String) throws -> Int {
+                let line = try #require(status.first { $0.hasPrefix("\(name):") })
+                return try #require(line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) })
+            }
+            return (try value("VmRSS"), try value("VmHWM"))
+        }
+    }
+}
+
+/// From the cause of changes to the kernel, as the proxy's log has it: each change counts with the slowest one of its sync.
+private struct Latencies: CustomStringConvertible {
+    private var milliseconds: [Int] = []
+
+    init(log: String) {
+        for line in log.split(separator: "\n") where line.contains("\"Synced\"") {
+            guard let count = Latencies.value("endpointChanges", line),
+                let slowest = Latencies.value("slowestEndpointChangeMilliseconds", line)
+            else { continue }
+            milliseconds += Array(repeating: slowest, count: count)
+        }
+        milliseconds.sort()
+    }
+
+    private static func value(_ key: String, _ line: Substring) -> Int? {
+        line.split(separator: " ").first { $0.hasPrefix("\(key)=") }.flatMap { Int($0.filter(\.isNumber)) }
+    }
+
+    var count: Int { milliseconds.count }
+
+    private func quantile(_ share: Double) -> Int { milliseconds.isEmpty ? 0 : milliseconds[Int(Double(milliseconds.count - 1) * share)] }
+
+    var description: String {
+        "programming latency of \(count) changes: median \(quantile(0.5)) ms, 99 % within \(quantile(0.99)) ms, slowest \(quantile(1)) ms"
+    }
+}
+
+extension Duration {
+    fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds / 1_000_000_000_000_000) / 1000 }
+}
