@@ -2,9 +2,10 @@
 
 SWIFT ?= swift
 BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
+RELEASE = $(CURDIR)/.build/release
 SWIFT_SOURCES = Package.swift Sources Tests Integration
 
-.PHONY: all build release packages format lint unit check rules golden integration test demo bench clean
+.PHONY: all build release packages format lint unit check rules golden integration load release-tools test demo bench clean
 
 all: build
 
@@ -18,6 +19,10 @@ build: packages
 release: packages
 	$(SWIFT) build --configuration release --static-swift-stdlib --product kube-ipvs-proxy
 	$(SWIFT) build --configuration release --static-swift-stdlib --product traffic
+
+# What of the tests has to be as fast as the program.
+release-tools: release
+	$(SWIFT) build --configuration release --static-swift-stdlib --product apiserver
 
 format:
 	$(SWIFT) format --in-place --recursive $(SWIFT_SOURCES)
@@ -43,11 +48,22 @@ golden: build
 # Real traffic on a kernel with IPVS.
 integration: packages
 	$(SWIFT) build --build-tests
-	Integration/failures-last Integration/kernel/run --timeout 2400 -- env KUBE_IPVS_SCENARIOS=1 $(BUNDLE) --testing-library swift-testing --filter IntegrationTests
+	Integration/failures-last Integration/scenarios
+
+# A large cluster's API server: 5,000 Services, 50,000 endpoints, 200 changes a second for a minute.
+load: release-tools
+	$(SWIFT) build --build-tests
+	Integration/kernel/run --memory 4G --timeout 1500 -- env KUBE_IPVS_SCENARIOS=1 \
+	    KUBE_IPVS_PROXY=$(RELEASE)/kube-ipvs-proxy TRAFFIC=$(RELEASE)/traffic APISERVER=$(RELEASE)/apiserver \
+	    LOAD_SERVICES=5000 LOAD_ENDPOINTS=10 LOAD_RATE=200 LOAD_SECONDS=60 \
+	    $(BUNDLE) --testing-library swift-testing --filter LoadTests
 
 test: check rules golden integration
 
-demo: release
+# The debug build: it takes half the time of the release build, and shares what it compiles with the tests.
+demo: packages
+	$(SWIFT) build --product kube-ipvs-proxy
+	$(SWIFT) build --product traffic
 	@Integration/kernel/run --timeout 300 -- Integration/demo
 
 bench: release

@@ -138,7 +138,7 @@ let package = Package(
         .executableTarget(
             name: "apiserver",
             dependencies: [
-                "APIServerForTests", "KubernetesAPI",
+                "APIServerForTests", "Kubernetes", "KubernetesAPI",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),

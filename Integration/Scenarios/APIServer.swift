@@ -1,10 +1,15 @@
 import FoundationEssentials
 
 /// The API server of the scenarios: a process of its own in the network outside the node, which can be told to misbehave.
+///
+/// With `KUBECONFIG_TEST` a way to that file's API server stands in its place.
 actor APIServer {
     static let shared = APIServer()
 
     static let address = "10.99.0.1"
+    /// Whether a cluster's own API server is used, which cannot be told to misbehave and is not to be filled with our Nodes.
+    static var isOfACluster: Bool { Place.environment("KUBECONFIG_TEST").map { !$0.isEmpty } ?? false }
+
     private var process: Int?
 
     /// Starts a server that holds nothing but this node's Node, and lets in who shows the token of `Place.api`/token.
@@ -21,6 +26,23 @@ actor APIServer {
         try await World.shared.wait(for: "the API server") {
             try String(ofFile: "\(Place.api)/log").contains("serving")
         }
+    }
+
+    /// Lays the way to the API server of `KUBECONFIG_TEST`, and writes a kubeconfig that takes it.
+    func connect() async throws {
+        try await stop()
+        // Two relays: one can reach what `Integration/kernel/run` offers, the other is where the node can reach it.
+        process = Int(
+            try await Shell.output(
+                """
+                rm -rf \(Place.api); mkdir -p \(Place.api)
+                server=$(awk '$1 == "server:" { gsub(/["'"'"']/, "", $2); sub("https://", "", $2); sub("[:/].*", "", $2); print $2; exit }' "$KUBECONFIG_TEST")
+                sed -E "s#^( *)server:.*#\\1server: https://\(APIServer.address):6443\\n\\1tls-server-name: $server#" "$KUBECONFIG_TEST" >\(Place.kubeconfig)
+                setsid socat UNIX-LISTEN:\(Place.api)/relay,fork "$API_RELAY" </dev/null >/dev/null 2>&1 &
+                setsid ip netns exec outside socat TCP-LISTEN:6443,bind=\(APIServer.address),reuseaddr,fork UNIX-CONNECT:\(Place.api)/relay \
+                    </dev/null >\(Place.api)/log 2>&1 & echo $!
+                """))
+        try await Task.sleep(for: .seconds(2))
     }
 
     func stop() async throws {

@@ -15,5 +15,5 @@ struct APIServer: AsyncParsableCommand {
               apiserver expected --kubeconfig /run/api/kubeconfig
               apiserver clear --kubeconfig /run/api/kubeconfig --namespace big
             """,
-        subcommands: [ServeCommand.self, FillCommand.self, ChurnCommand.self, ExpectedCommand.self, ClearCommand.self])
+        subcommands: [ServeCommand.self, FillCommand.self, ChurnCommand.self, ExpectedCommand.self, ClearCommand.self, MeasureCommand.self])
 }

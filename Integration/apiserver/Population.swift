@@ -15,6 +15,9 @@ struct Population: ParsableArguments {
     @Option(help: ArgumentHelp("Where cluster IPs are from; the first 256 are left to others.", valueName: "cidr"))
     var clusterIPRange = Population.range("10.96.0.0/12")
 
+    @Flag(name: .customLong("allocate-cluster-ips"), help: "Leave the choice of cluster IPs to the API server.")
+    var allocatesClusterIPs = false
+
     @Option(help: ArgumentHelp("Where endpoints' addresses are from.", valueName: "cidr"))
     var endpointRange = Population.endpointRange
 
@@ -37,15 +40,20 @@ struct Population: ParsableArguments {
 
     var namespaceObject: JSON { ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(namespace)]] }
 
+    /// Without a selector, so that the cluster's own controller leaves its slices alone.
     func service(_ number: Int) -> JSON {
-        let address: JSON = .string(clusterIPRange[256 + number])
+        var spec: JSON = [
+            "type": "ClusterIP", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",
+            "internalTrafficPolicy": "Cluster", "ports": [["name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080]],
+        ]
+        if !allocatesClusterIPs {
+            let address: JSON = .string(clusterIPRange[256 + number])
+            spec["clusterIP"] = address
+            spec["clusterIPs"] = [address]
+        }
         return [
             "apiVersion": "v1", "kind": "Service", "metadata": ["name": .string(name(number)), "namespace": .string(namespace)],
-            "spec": [
-                "type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
-                "sessionAffinity": "None", "internalTrafficPolicy": "Cluster", "selector": ["app": .string(name(number))],
-                "ports": [["name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080]],
-            ],
+            "spec": spec,
         ]
     }
 

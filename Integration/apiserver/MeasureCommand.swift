@@ -1,0 +1,60 @@
+internal import APIServerForTests
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import Kubernetes
+internal import KubernetesAPI
+
+struct MeasureCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "measure",
+        abstract: "Measure how long reading EndpointSlices takes, and how much memory they take once read.",
+        discussion: """
+            One list from a server's answer to objects, and from those to the index by Service. Memory is this process's, so one measurement is one process.
+
+            EXAMPLE
+              apiserver measure --namespace big --services 1000 --endpoints 100 --content-type application/json
+            """)
+
+    @OptionGroup var population: Population
+
+    @Option(help: ArgumentHelp("The encoding of the answer.", valueName: "type"))
+    var contentType = ContentType.protobuf.rawValue
+
+    func run() async throws {
+        guard let type = ContentType(rawValue: contentType) else {
+            throw ValidationError("no content type of an API server: \(contentType)")
+        }
+        let body = try TestAPIServer.list(
+            of: "endpointslices", holding: (0..<population.services).map(population.slice), inProtobuf: type == .protobuf)
+        let clock = ContinuousClock()
+        let before = try MeasureCommand.residentKiB
+        var objects: [EndpointSlice] = []
+        let decoding = try clock.measure {
+            objects = try WireDecoder<EndpointSlice>(contentType: type).list(body).items.map(\.object)
+        }
+        var state = ClusterState()
+        let indexing = clock.measure {
+            for slice in objects { state.apply(.endpointSlice(slice.metadata.namespacedName, slice)) }
+        }
+        let count = objects.count
+        objects = []
+        let grown = try MeasureCommand.residentKiB - before
+        try Output.say(
+            "\(type == .protobuf ? "protobuf" : "JSON    ") \(count) slices of \(population.endpoints) endpoints, \(body.count / 1024) KiB: "
+                + "decoded in \(MeasureCommand.milliseconds(decoding)) ms, indexed in \(MeasureCommand.milliseconds(indexing)) ms, "
+                + "\(grown) KiB more resident (\(state.slices.count) Services)")
+    }
+
+    private static func milliseconds(_ duration: Duration) -> Int64 {
+        let (seconds, attoseconds) = duration.components
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+
+    private static var residentKiB: Int {
+        get throws {
+            let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+            let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+            return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0
+        }
+    }
+}
