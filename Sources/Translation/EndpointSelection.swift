@@ -1,63 +1,19 @@
-internal import Kubernetes
-internal import Model
-
-/// An address that can serve a Service port, with what decides whether it does.
-struct EndpointAddress: Hashable {
-    var location: AddressPort
-    /// On this node.
-    var isLocal: Bool
-    var isReady: Bool
-    var isServing: Bool
-    var isTerminating: Bool
-    var origin: EndpointOrigin
-
-    /// The endpoints of a Service port: the union of its slices, each address and port once.
-    ///
-    /// The same address in two slices, as while an endpoint moves from one to the other, is one endpoint: a copy that is ready counts before one that is not, and that
-    /// before one that terminates.
-    static func all(in slices: some Sequence<EndpointSlice>, port: ServedPort, nodeName: String) -> [EndpointAddress] {
-        var found: [AddressPort: EndpointAddress] = [:]
-        for slice in slices where slice.addressType.family == port.family && !slice.isHeadless {
-            for slicePort in slice.ports where slicePort.name == port.name && slicePort.transport == port.transport {
-                guard let number = slicePort.port, number != 0 else { continue }
-                for entry in slice.endpoints {
-                    guard let endpoint = EndpointAddress(entry, port: number, family: port.family, nodeName: nodeName) else { continue }
-                    if found[endpoint.location].map({ $0.rank < endpoint.rank }) ?? true { found[endpoint.location] = endpoint }
-                }
-            }
-        }
-        return Array(found.values)
-    }
-
-    private var rank: Int { isReady ? 2 : isTerminating ? 0 : 1 }
-
-    /// Nil for an address that does not parse or is of another family; only the first address counts, as the API says
-    /// (`EndpointSlice.endpoints[].addresses`).
-    private init?(_ entry: Endpoint, port: UInt16, family: IPFamily, nodeName: String) {
-        guard let address = entry.addresses.first.flatMap({ IPAddress($0) }), address.family == family else { return nil }
-        location = AddressPort(address, port)
-        isLocal = entry.nodeName == nodeName
-        isReady = entry.isReady
-        isServing = entry.isServing
-        isTerminating = entry.isTerminating
-        origin = EndpointOrigin(pod: entry.pod, node: entry.nodeName)
-    }
-}
-
 /// Which endpoints of a Service port get traffic.
-///
-/// The place for traffic policies (local endpoints only) and topology hints, which narrow this further.
 struct EndpointSelection {
-    /// Ready endpoints anywhere; where there are none, those that still serve while they terminate (KEP-1669).
+    /// Ready endpoints anywhere, narrowed to those that are near; where none is ready, those that still serve while they terminate (KEP-1669).
     let cluster: [EndpointAddress]
+    /// The same on this node, for policies that ask for local endpoints only; nothing is narrowed.
+    let local: [EndpointAddress]
 
-    init(_ endpoints: [EndpointAddress]) {
-        let ready = endpoints.filter(\.isReady)
-        cluster = ready.isEmpty ? endpoints.filter { $0.isServing && $0.isTerminating } : ready
+    init(_ endpoints: [EndpointAddress], _ topology: Topology) {
+        cluster = EndpointSelection.usable(endpoints, topology.narrow)
+        local = EndpointSelection.usable(endpoints.filter(\.isLocal)) { $0 }
     }
-}
 
-extension EndpointSlice {
-    /// The label of slices that only DNS reads (`service.kubernetes.io/headless`).
-    var isHeadless: Bool { metadata.labels["service.kubernetes.io/headless"] != nil }
+    private static func usable(
+        _ endpoints: [EndpointAddress], _ narrow: ([EndpointAddress]) -> [EndpointAddress]
+    ) -> [EndpointAddress] {
+        let ready = endpoints.filter(\.isReady)
+        return ready.isEmpty ? endpoints.filter { $0.isServing && $0.isTerminating } : narrow(ready)
+    }
 }

@@ -1,6 +1,8 @@
 public import Model
 
 /// The ipsets of a node proxy in ipvs mode, by kube-proxy's names, so that either finds what the other left.
+///
+/// One is ours alone: `KUBE-NO-LOCAL-ENDPOINTS`. kube-proxy leaves a set that it does not know alone, and flushes the rules that read it.
 public enum KubeSet: String, Hashable, Sendable, CaseIterable {
     case loopBack = "KUBE-LOOP-BACK"
     case clusterIP = "KUBE-CLUSTER-IP"
@@ -19,6 +21,7 @@ public enum KubeSet: String, Hashable, Sendable, CaseIterable {
     case nodePortLocalSCTP = "KUBE-NODE-PORT-LOCAL-SCTP-HASH"
     case healthCheckNodePort = "KUBE-HEALTH-CHECK-NODE-PORT"
     case ipvsIPs = "KUBE-IPVS-IPS"
+    case noLocalEndpoints = "KUBE-NO-LOCAL-ENDPOINTS"
 
     /// IPv6 sets put `KUBE-6-` in front; the kernel's limit of 31 bytes cuts the longest.
     public func name(_ family: IPFamily) -> AddressSet.Name {
@@ -32,7 +35,7 @@ public enum KubeSet: String, Hashable, Sendable, CaseIterable {
         case .ipvsIPs: .hashIP
         case .nodePortTCP, .nodePortLocalTCP, .nodePortUDP, .nodePortLocalUDP, .healthCheckNodePort: .bitmapPort
         case .clusterIP, .externalIP, .externalIPLocal, .loadBalancer, .loadBalancerLocal, .loadBalancerFirewall, .nodePortSCTP,
-            .nodePortLocalSCTP:
+            .nodePortLocalSCTP, .noLocalEndpoints:
             .hashIPPort
         }
     }
@@ -57,6 +60,7 @@ public enum KubeSet: String, Hashable, Sendable, CaseIterable {
         case .nodePortLocalSCTP: "Kubernetes nodeport SCTP port with externalTrafficPolicy=local with type \\'hash ip:port\\'"
         case .healthCheckNodePort: "Kubernetes health check node port"
         case .ipvsIPs: "Addresses on the ipvs interface"
+        case .noLocalEndpoints: "Kubernetes service ip + port with externalTrafficPolicy=local without local endpoints"
         }
     }
 

@@ -2,15 +2,18 @@ internal import Model
 
 /// The iptables rules of one family: which traffic is masqueraded, which passes, which is refused.
 ///
-/// The text depends on which sets have members and on settings alone, never on how many Services there are. It is kube-proxy's, rule by rule
-/// and in its order, in the form that `iptables-save` prints.
-struct Masquerade {
+/// The text depends on which sets have members and on settings, not on how many Services there are, save for one rule for each load balancer that
+/// this node itself may not use. It is kube-proxy's, rule by rule and in its order, in the form that `iptables-save` prints; what the set
+/// `KUBE-NO-LOCAL-ENDPOINTS` is for is ours.
+struct Masquerade: Hashable {
     let family: IPFamily
     let settings: TranslationSettings
     /// How the source of traffic from this node's pods is told apart; nil where that is not known.
     let localTraffic: LocalTraffic.Match?
     /// Sets with at least one member: rules that could never match are left out.
     let filled: Set<KubeSet>
+    /// Load balancers that the node itself must not reach: it is in none of their source ranges.
+    var closedToNode: Set<VirtualServer.Identity> = []
 
     private static let services = Rules.Chain(.nat, "KUBE-SERVICES")
     private static let postrouting = Rules.Chain(.nat, "KUBE-POSTROUTING")
@@ -51,16 +54,17 @@ struct Masquerade {
                     "\(comment("kubernetes forwarding conntrack rule")) -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
                 ],
                 Masquerade.filterNodePort: ["\(commented(.healthCheckNodePort, "dst")) -j ACCEPT"],
-                Masquerade.firewall: ifFilled(.loadBalancerFirewall) { ["\(commented($0, "dst,dst")) -j \(Masquerade.sourceRanges.name)"] },
+                Masquerade.firewall: firewallRules,
                 Masquerade.sourceRanges: sourceRangesRules,
                 Masquerade.accessFilter: accessFilterRules,
-                Masquerade.outFilter: [],
+                Masquerade.outFilter: outFilterRules,
             ],
             jumps: Masquerade.jumps)
     }
 
     private var servicesRules: [String] {
         var rules = ["-s \(family == .ipv4 ? "127.0.0.0/8" : "::1/128") -j RETURN"]
+        rules += ifFilled(.noLocalEndpoints) { ["\(commented($0, "dst,dst")) -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ"] }
         rules += ifFilled(.loadBalancer) { ["\(commented($0, "dst,dst")) -j \(Masquerade.loadBalancer.name)"] }
         rules += ifFilled(.clusterIP) { _ in [clusterIPRule] }
         rules += ifFilled(.externalIP) { ["\(commented($0, "dst,dst")) -j KUBE-MARK-MASQ"] + externalIPRules($0) }
@@ -107,6 +111,28 @@ struct Masquerade {
 
     private var loadBalancerRules: [String] {
         ifFilled(.loadBalancerLocal) { ["\(commented($0, "dst,dst")) -j RETURN"] } + ["-j KUBE-MARK-MASQ"]
+    }
+
+    /// Where `externalTrafficPolicy: Local` finds no endpoint here, the virtual server has those of the cluster, for this node and its pods: clients
+    /// from outside are kept from them, and the node's own packets, which have the service address as their source, are masqueraded
+    /// (`servicesRules`).
+    ///
+    /// TCP connections to an endpoint that was here and still drains go on; IPVS schedules nothing but SYN anew. Others it would send elsewhere.
+    private var firewallRules: [String] {
+        let outside = localTraffic.map { $0.notLocal + " " } ?? ""
+        return ifFilled(.loadBalancerFirewall) { ["\(commented($0, "dst,dst")) -j \(Masquerade.sourceRanges.name)"] }
+            + ifFilled(.noLocalEndpoints) {
+                let clients = "\(commented($0, "dst,dst")) -m addrtype ! --src-type LOCAL"
+                return ["\(outside)-p tcp \(clients) -m conntrack --ctstate NEW -j DROP", "\(outside)! -p tcp \(clients) -j DROP"]
+            }
+    }
+
+    /// Packets of the node itself never pass INPUT: IPVS takes them on their way out.
+    private var outFilterRules: [String] {
+        closedToNode.sorted().map { server in
+            let (address, port) = (server.location.address, server.location.port)
+            return "-s \(CIDR(host: address)) -m ipvs --vproto \(server.transport.number) --vaddr \(address) --vport \(port) -j DROP"
+        }
     }
 
     private var sourceRangesRules: [String] {

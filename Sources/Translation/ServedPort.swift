@@ -7,28 +7,58 @@ struct ServedPort: Hashable {
     /// `Service.spec.ports[].name`.
     var name: String
     var transport: Transport
-    var clusterIP: IPAddress
     var port: UInt16
     /// 0 for none.
     var nodePort: UInt16
-    /// Seconds for which a client keeps its endpoint (`Service.spec.sessionAffinity` ClientIP); nil for none.
-    var affinity: UInt32?
+    var facet: Facet
 
-    var family: IPFamily { clusterIP.family }
+    /// What the ports of a Service share in one family.
+    struct Facet: Hashable {
+        var clusterIP: IPAddress
+        /// `Service.spec.externalIPs`.
+        var externalIPs: [IPAddress]
+        /// `Service.status.loadBalancer.ingress[].ip`, of load balancers that leave the destination of packets alone.
+        var loadBalancerIPs: [IPAddress]
+        var sourceRanges: SourceRanges
+        var internalTrafficPolicy: TrafficPolicy
+        /// Cluster where nothing outside can reach the Service.
+        var externalTrafficPolicy: TrafficPolicy
+        /// 0 for none.
+        var healthCheckNodePort: UInt16
+        /// Seconds for which a client keeps its endpoint (`Service.spec.sessionAffinity` ClientIP); nil for none.
+        var affinity: UInt32?
+    }
+
+    var family: IPFamily { facet.clusterIP.family }
 
     /// The ports of a Service that a proxy programs: none for headless and external-name Services, and for those of another proxy.
     static func all(of service: Service, families: Set<IPFamily>) -> [ServedPort] {
         guard service.type != .externalName, !service.isHeadless, !service.clusterIP.isEmpty, !service.isForAnotherProxy else { return [] }
         return IPFamily.allCases.filter(families.contains).flatMap { family -> [ServedPort] in
-            guard let clusterIP = clusterIP(of: service, family) else { return [] }
+            guard let facet = Facet(service, family) else { return [] }
             return service.ports.map { port in
                 ServedPort(
-                    service: service.metadata.namespacedName, name: port.name, transport: port.transport, clusterIP: clusterIP,
-                    port: port.port,
-                    nodePort: port.nodePort,
-                    affinity: service.sessionAffinity == .clientIP ? service.sessionAffinityTimeoutSeconds ?? defaultAffinity : nil)
+                    service: service.metadata.namespacedName, name: port.name, transport: port.transport, port: port.port,
+                    nodePort: port.nodePort, facet: facet)
             }
         }
+    }
+}
+
+extension ServedPort.Facet {
+    /// Nil where the Service has no cluster IP of the family.
+    init?(_ service: Service, _ family: IPFamily) {
+        guard let clusterIP = ServedPort.Facet.clusterIP(of: service, family) else { return nil }
+        self.clusterIP = clusterIP
+        externalIPs = service.externalIPs.compactMap { IPAddress($0) }.filter { $0.family == family }
+        loadBalancerIPs = service.loadBalancerIngress.filter(\.isVIP).compactMap { IPAddress($0.ip) }.filter { $0.family == family }
+        sourceRanges = SourceRanges(service.loadBalancerSourceRanges, family)
+        internalTrafficPolicy = service.internalTrafficPolicy
+        externalTrafficPolicy = service.isExternallyAccessible ? service.externalTrafficPolicy : .cluster
+        let isHealthChecked = service.type == .loadBalancer && service.externalTrafficPolicy == .local
+        healthCheckNodePort = isHealthChecked ? service.healthCheckNodePort : 0
+        affinity =
+            service.sessionAffinity == .clientIP ? service.sessionAffinityTimeoutSeconds ?? ServedPort.Facet.defaultAffinity : nil
     }
 
     /// What the API server fills in (`core/v1` `DefaultClientIPServiceAffinitySeconds`).
@@ -50,4 +80,12 @@ struct ServedPort: Hashable {
 extension Service {
     /// The label with which another proxy claims a Service (`service.kubernetes.io/service-proxy-name`).
     var isForAnotherProxy: Bool { metadata.labels["service.kubernetes.io/service-proxy-name"] != nil }
+
+    /// Whether clients outside the cluster can reach it, as the API server sees it (`service/util.go` `ExternallyAccessible`).
+    var isExternallyAccessible: Bool { type == .loadBalancer || type == .nodePort || !externalIPs.isEmpty }
+}
+
+extension LoadBalancerIngress {
+    /// Whether packets arrive with this address, so that it is for the nodes to serve (`ipMode`).
+    var isVIP: Bool { ipMode == nil || ipMode == "VIP" }
 }

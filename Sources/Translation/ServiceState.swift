@@ -7,66 +7,123 @@ struct ServiceState: Hashable {
     /// To be held by `kube-ipvs0`.
     var addresses: [IPAddress: ServiceOrigin] = [:]
     var members: [SetMember: ServiceOrigin] = [:]
-    /// Addresses that the Service asks for and does not get, because they are this node's own or nobody's.
-    var refused: Set<IPAddress> = []
+    /// Load balancers that the node itself must not reach.
+    var closedToNode: Set<VirtualServer.Identity> = []
+    /// Addresses that the Service asks for, whether it gets them or not.
+    var wanted: Set<IPAddress> = []
+    /// What of the Service is not served.
+    var refused: Set<Refusal> = []
 
     struct SetMember: Hashable {
         var set: AddressSet.Name
         var member: AddressSet.Member
-    }
-
-    /// What decides the share besides the Service itself.
-    struct Surroundings {
-        var settings: TranslationSettings
-        /// Addresses on which node ports answer, by family.
-        var nodePortAddresses: [IPFamily: [IPAddress]]
-        /// Addresses of this node on interfaces other than `kube-ipvs0`.
-        var localAddresses: Set<IPAddress>
-
-        /// Binding it would cut this node off: everything but the Service's ports would be refused on it.
-        func isHarmful(_ address: IPAddress) -> Bool { address.isHarmfulAsService || localAddresses.contains(address) }
+        /// The virtual server that it is about; nil for what is about an address, a port or an endpoint.
+        var virtualServer: VirtualServer.Identity?
     }
 
     init(_ service: Service, slices: some Collection<EndpointSlice>, _ surroundings: Surroundings) {
         for port in ServedPort.all(of: service, families: surroundings.settings.families) {
-            let endpoints = EndpointAddress.all(in: slices, port: port, nodeName: surroundings.settings.nodeName)
-            let selection = EndpointSelection(endpoints)
+            let endpoints = EndpointAddress.all(in: slices, port: port, nodeName: surroundings.settings.nodeName, refused: &refused)
+            let selection = EndpointSelection(endpoints, surroundings.topology)
             addHairpins(port, endpoints)
             addClusterIP(port, selection, surroundings)
+            addExternalIPs(port, selection, surroundings)
+            addLoadBalancerIPs(port, selection, surroundings)
             if port.nodePort != 0 { addNodePort(port, selection, surroundings) }
+            addHealthCheckNodePort(port)
         }
     }
 
     init() {}
 
+    /// Without what is about virtual servers that other Services have: a younger Service must not restrict an older one's.
+    mutating func yield(_ lost: Set<VirtualServer.Identity>) {
+        guard !lost.isEmpty else { return }
+        members = members.filter { !($0.key.virtualServer.map(lost.contains) ?? false) }
+        closedToNode.subtract(lost)
+    }
+
+    // MARK: Kinds of addresses
+
+    /// `internalTrafficPolicy: Local` never leaves the node: without an endpoint here, connections are refused.
     private mutating func addClusterIP(_ port: ServedPort, _ selection: EndpointSelection, _ surroundings: Surroundings) {
-        guard !surroundings.isHarmful(port.clusterIP) else {
-            refused.insert(port.clusterIP)
-            return
-        }
+        let address = port.facet.clusterIP
+        guard isServed(address, .clusterIP, surroundings) else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .clusterIP)
-        let location = AddressPort(port.clusterIP, port.port)
-        addVirtualServer(port, at: location, selection.cluster, origin, surroundings)
-        addresses[port.clusterIP] = origin
-        add(.addressPort(location, port.transport), to: .clusterIP, port.family, origin)
-        add(.address(port.clusterIP), to: .ipvsIPs, port.family, origin)
+        let location = AddressPort(address, port.port)
+        let endpoints = port.facet.internalTrafficPolicy == .local ? selection.local : selection.cluster
+        addVirtualServer(port, at: location, endpoints, origin, surroundings)
+        bind(address, origin, surroundings)
+        add(location, port.transport, to: .clusterIP, origin)
+    }
+
+    private mutating func addExternalIPs(_ port: ServedPort, _ selection: EndpointSelection, _ surroundings: Surroundings) {
+        let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .externalIP)
+        for address in port.facet.externalIPs where isServed(address, .externalIP, surroundings) {
+            let location = AddressPort(address, port.port)
+            addExternalServer(port, at: location, selection, origin, surroundings)
+            bind(address, origin, surroundings)
+            add(location, port.transport, to: port.facet.externalTrafficPolicy == .local ? .externalIPLocal : .externalIP, origin)
+        }
+    }
+
+    private mutating func addLoadBalancerIPs(_ port: ServedPort, _ selection: EndpointSelection, _ surroundings: Surroundings) {
+        let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .loadBalancer)
+        for address in port.facet.loadBalancerIPs where isServed(address, .loadBalancerIngress, surroundings) {
+            let location = AddressPort(address, port.port)
+            addExternalServer(port, at: location, selection, origin, surroundings)
+            bind(address, origin, surroundings)
+            add(location, port.transport, to: .loadBalancer, origin)
+            if port.facet.externalTrafficPolicy == .local { add(location, port.transport, to: .loadBalancerLocal, origin) }
+            if case .only(let ranges) = port.facet.sourceRanges { restrict(location, port, to: ranges, origin, surroundings) }
+        }
+    }
+
+    private mutating func restrict(
+        _ location: AddressPort, _ port: ServedPort, to ranges: [CIDR], _ origin: ServiceOrigin, _ surroundings: Surroundings
+    ) {
+        let server = VirtualServer.Identity(port.transport, location)
+        add(location, port.transport, to: .loadBalancerFirewall, origin)
+        for range in ranges {
+            add(.addressPortNet(location, port.transport, range), to: .loadBalancerSourceCIDR, port.family, origin, about: server)
+        }
+        // The node talks to a service address from that very address.
+        if surroundings.isNode(in: ranges) {
+            let own = AddressSet.Member.addressPortAddress(location, port.transport, location.address)
+            add(own, to: .loadBalancerSourceIP, port.family, origin, about: server)
+        } else {
+            closedToNode.insert(server)
+        }
     }
 
     private mutating func addNodePort(_ port: ServedPort, _ selection: EndpointSelection, _ surroundings: Surroundings) {
         let nodeAddresses = surroundings.nodePortAddresses[port.family] ?? []
         guard !nodeAddresses.isEmpty else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .nodePort)
+        let isLocal = port.facet.externalTrafficPolicy == .local
         for address in nodeAddresses {
             let location = AddressPort(address, port.nodePort)
-            addVirtualServer(port, at: location, selection.cluster, origin, surroundings)
+            addExternalServer(port, at: location, selection, origin, surroundings)
             // A bitmap of ports does not know SCTP.
-            if port.transport == .sctp { add(.addressPort(location, .sctp), to: .nodePortSCTP, port.family, origin) }
+            guard port.transport == .sctp else { continue }
+            add(location, .sctp, to: .nodePortSCTP, origin)
+            if isLocal { add(location, .sctp, to: .nodePortLocalSCTP, origin) }
         }
-        switch port.transport {
-        case .tcp: add(.port(port.nodePort), to: .nodePortTCP, port.family, origin)
-        case .udp: add(.port(port.nodePort), to: .nodePortUDP, port.family, origin)
-        case .sctp: break
-        }
+        let sets: (all: KubeSet, local: KubeSet)? =
+            switch port.transport {
+            case .tcp: (.nodePortTCP, .nodePortLocalTCP)
+            case .udp: (.nodePortUDP, .nodePortLocalUDP)
+            case .sctp: nil
+            }
+        guard let sets else { return }
+        add(.port(port.nodePort), to: sets.all, port.family, origin)
+        if isLocal { add(.port(port.nodePort), to: sets.local, port.family, origin) }
+    }
+
+    private mutating func addHealthCheckNodePort(_ port: ServedPort) {
+        guard port.facet.healthCheckNodePort != 0 else { return }
+        let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .loadBalancer)
+        add(.port(port.facet.healthCheckNodePort), to: .healthCheckNodePort, port.family, origin)
     }
 
     /// A pod of this node that reaches itself through its Service must not see itself as the client: whatever state it is in.
@@ -77,18 +134,55 @@ struct ServiceState: Hashable {
         }
     }
 
+    // MARK: Parts
+
+    /// Whether the Service gets the address; notes that it asks for it, and why it does not get it.
+    private mutating func isServed(_ address: IPAddress, _ field: Refusal.Field, _ surroundings: Surroundings) -> Bool {
+        wanted.insert(address)
+        guard let reason = surroundings.reasonToRefuse(address, as: field) else { return true }
+        refused.insert(Refusal(field, address, reason))
+        return false
+    }
+
+    private mutating func bind(_ address: IPAddress, _ origin: ServiceOrigin, _ surroundings: Surroundings) {
+        guard !surroundings.isHeldElsewhere(address), addresses[address] == nil else { return }
+        addresses[address] = origin
+        add(.address(address), to: .ipvsIPs, address.family, origin)
+    }
+
+    /// A virtual server for clients from outside.
+    ///
+    /// `externalTrafficPolicy: Local` has only endpoints of this node. Where there are none, this node and its pods get those of the cluster,
+    /// while rules keep clients from outside away.
+    private mutating func addExternalServer(
+        _ port: ServedPort, at location: AddressPort, _ selection: EndpointSelection, _ origin: ServiceOrigin, _ surroundings: Surroundings
+    ) {
+        let isLocal = port.facet.externalTrafficPolicy == .local
+        addVirtualServer(
+            port, at: location, isLocal && !selection.local.isEmpty ? selection.local : selection.cluster, origin, surroundings)
+        if isLocal, selection.local.isEmpty, !selection.cluster.isEmpty { add(location, port.transport, to: .noLocalEndpoints, origin) }
+    }
+
     private mutating func addVirtualServer(
         _ port: ServedPort, at location: AddressPort, _ endpoints: [EndpointAddress], _ origin: ServiceOrigin, _ surroundings: Surroundings
     ) {
         let identity = VirtualServer.Identity(port.transport, location)
         var flags = Affinity.flags(of: surroundings.settings.scheduler)
-        if port.affinity != nil { flags.insert(.persistent) }
+        if port.facet.affinity != nil { flags.insert(.persistent) }
         virtualServers[identity] = VirtualServer(
-            identity, scheduler: surroundings.settings.scheduler, flags: flags, timeout: port.affinity ?? 0,
+            identity, scheduler: surroundings.settings.scheduler, flags: flags, timeout: port.facet.affinity ?? 0,
             realServers: endpoints.map { RealServer($0.location, origin: $0.origin) }, origin: origin)
     }
 
-    private mutating func add(_ member: AddressSet.Member, to set: KubeSet, _ family: IPFamily, _ origin: ServiceOrigin) {
-        members[SetMember(set: set.name(family), member: member)] = origin
+    private mutating func add(_ location: AddressPort, _ transport: Transport, to set: KubeSet, _ origin: ServiceOrigin) {
+        add(
+            .addressPort(location, transport), to: set, location.address.family, origin, about: VirtualServer.Identity(transport, location))
+    }
+
+    private mutating func add(
+        _ member: AddressSet.Member, to set: KubeSet, _ family: IPFamily, _ origin: ServiceOrigin,
+        about virtualServer: VirtualServer.Identity? = nil
+    ) {
+        members[SetMember(set: set.name(family), member: member, virtualServer: virtualServer)] = origin
     }
 }

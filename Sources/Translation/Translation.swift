@@ -12,29 +12,36 @@ public struct Translation: Sendable {
     /// Keys that more than one Service claims, by the Service that does not get them.
     public private(set) var conflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
 
-    /// Addresses that a Service asks for and does not get, because they are this node's own or nobody's.
-    public private(set) var refusals: [NamespacedName: Set<IPAddress>] = [:]
+    /// What Services ask for, or their endpoints bring, that is not served.
+    public private(set) var refusedClaims: [NamespacedName: Set<Refusal>] = [:]
+
+    /// Addresses that a Service does not get, or endpoints that it does without, because they are somebody else's or nobody's.
+    public var refusals: [NamespacedName: Set<IPAddress>] {
+        refusedClaims.mapValues { Set($0.filter { $0.reason != .operatorsChoice }.map(\.address)) }.filter { !$0.value.isEmpty }
+    }
 
     /// What each Service asked for when it was translated last.
     private var keys: [NamespacedName: Keys] = [:]
     private var serverClaims = Claims<VirtualServer.Identity>()
     private var addressClaims = Claims<IPAddress>()
     private var memberClaims = Claims<ServiceState.SetMember>()
-    private var nodePortAddresses: [IPFamily: [IPAddress]] = [:]
-    private var podCIDRs: [CIDR] = []
-    private var primaryAddresses: [IPAddress] = []
-    private var localAddresses: Set<IPAddress> = []
-    /// Services with node ports: those that a change of the node's addresses concerns.
-    private var nodePortServices: Set<NamespacedName> = []
+    private var surroundings: Surroundings
+    private var dependents = Dependents()
+    /// Load balancers that the node itself must not reach, by the Service that says so.
+    private var closedToNode: [VirtualServer.Identity: NamespacedName] = [:]
+    /// What the rules were written from.
+    private var masquerades: [IPFamily: Masquerade] = [:]
 
     private struct Keys: Sendable {
         var servers: [VirtualServer.Identity]
         var addresses: [IPAddress]
         var members: [ServiceState.SetMember]
+        var closedToNode: Set<VirtualServer.Identity>
     }
 
     public init(_ settings: TranslationSettings) {
         self.settings = settings
+        surroundings = Surroundings(settings)
         desired = Translation.catalogue(settings)
     }
 
@@ -57,48 +64,25 @@ public struct Translation: Sendable {
     /// - Returns: where `desired` may differ from before.
     public mutating func update(_ services: Set<NamespacedName>, of cluster: ClusterState, localAddresses: Set<IPAddress>) -> Scope {
         var changed = Scope.Selection()
-        var waiting = services
-        waiting.formUnion(concerned(by: localAddresses))
-        if updateNode(cluster.nodes[settings.nodeName], localAddresses) { waiting.formUnion(nodePortServices) }
+        var waiting = services.union(dependents.concerned(by: surroundings.update(cluster, localAddresses: localAddresses)))
         while let name = waiting.popFirst() {
             translate(name, cluster, &changed, &waiting)
         }
-        for family in settings.families {
-            let rules = rules(family)
-            guard desired.rules[family] != rules else { continue }
-            desired.rules[family] = rules
-            changed.rules.insert(family)
-        }
+        for family in settings.families { updateRules(family, &changed) }
         return .only(changed)
     }
 
-    /// Services whose address became or ceased to be one of the node.
-    private func concerned(by addresses: Set<IPAddress>) -> Set<NamespacedName> {
-        let changed = addresses.symmetricDifference(localAddresses)
-        guard !changed.isEmpty else { return [] }
-        return Set(changed.compactMap { addressClaims.winner($0) }).union(refusals.keys)
-    }
-
-    /// Whether node ports answer elsewhere than before.
-    private mutating func updateNode(_ node: Node?, _ localAddresses: Set<IPAddress>) -> Bool {
-        self.localAddresses = localAddresses
-        // A Node object that is deleted says nothing new about the node, which is still here.
-        if let node {
-            podCIDRs = node.podCIDRs.compactMap { CIDR($0) }
-            primaryAddresses = node.hostAddresses
-        }
-        let before = nodePortAddresses
-        for family in settings.families {
-            nodePortAddresses[family] = settings.nodePortAddresses.addresses(family, local: localAddresses, primary: primaryAddresses)
-        }
-        return nodePortAddresses != before
-    }
-
-    private func rules(_ family: IPFamily) -> Rules {
+    private mutating func updateRules(_ family: IPFamily, _ changed: inout Scope.Selection) {
         let filled = KubeSet.allCases.filter { desired.sets[$0.name(family)]?.members.isEmpty == false }
-        return Masquerade(
-            family: family, settings: settings, localTraffic: settings.localTraffic.match(family, podCIDRs: podCIDRs), filled: Set(filled)
-        ).rules
+        let masquerade = Masquerade(
+            family: family, settings: settings, localTraffic: settings.localTraffic.match(family, podCIDRs: surroundings.podCIDRs),
+            filled: Set(filled), closedToNode: Set(closedToNode.keys.filter { $0.family == family }))
+        guard masquerades[family] != masquerade else { return }
+        masquerades[family] = masquerade
+        let rules = masquerade.rules
+        guard desired.rules[family] != rules else { return }
+        desired.rules[family] = rules
+        changed.rules.insert(family)
     }
 
     // MARK: One Service
@@ -106,26 +90,37 @@ public struct Translation: Sendable {
     private mutating func translate(
         _ name: NamespacedName, _ cluster: ClusterState, _ changed: inout Scope.Selection, _ waiting: inout Set<NamespacedName>
     ) {
-        var state = ServiceState()
-        var precedence = Precedence(created: nil, service: name)
-        nodePortServices.remove(name)
-        if let service = cluster.services[name] {
-            let surroundings = ServiceState.Surroundings(
-                settings: settings, nodePortAddresses: nodePortAddresses, localAddresses: localAddresses)
-            state = ServiceState(service, slices: cluster.slices[name].map { Array($0.values) } ?? [], surroundings)
-            precedence.created = service.metadata.creationTimestamp
-            if service.ports.contains(where: { $0.nodePort != 0 }) { nodePortServices.insert(name) }
-        }
-        refusals[name] = state.refused.isEmpty ? nil : state.refused
-        withdraw(name, keeping: state, &changed, &waiting)
+        let service = cluster.services[name]
+        let slices = service == nil ? [] : cluster.slices[name].map { Array($0.values) } ?? []
+        var state = service.map { ServiceState($0, slices: slices, surroundings) } ?? ServiceState()
+        dependents.note(name, service, slices, state)
+        refusedClaims[name] = state.refused.isEmpty ? nil : state.refused
+        let old = keys[name] ?? Keys(servers: [], addresses: [], members: [], closedToNode: [])
+        let precedence = Precedence(created: service?.metadata.creationTimestamp, service: name)
+
+        withdrawServers(name, old, keeping: state, &changed, &waiting)
+        claimServers(state, precedence, &changed, &waiting)
+        state.yield(conflicts[name] ?? [])
+        withdraw(name, old, keeping: state, &changed, &waiting)
         claim(state, precedence, &changed, &waiting)
+
+        for server in old.closedToNode where closedToNode[server] == name { closedToNode[server] = nil }
+        for server in state.closedToNode { closedToNode[server] = name }
+        keys[name] =
+            state == ServiceState()
+            ? nil
+            : Keys(
+                servers: Array(state.virtualServers.keys), addresses: Array(state.addresses.keys), members: Array(state.members.keys),
+                closedToNode: state.closedToNode)
     }
 
+    // MARK: Virtual servers
+
     /// Gives up what the Service does not ask for any more; the next claimant, if there is one, is translated again.
-    private mutating func withdraw(
-        _ name: NamespacedName, keeping state: ServiceState, _ changed: inout Scope.Selection, _ waiting: inout Set<NamespacedName>
+    private mutating func withdrawServers(
+        _ name: NamespacedName, _ old: Keys, keeping state: ServiceState, _ changed: inout Scope.Selection,
+        _ waiting: inout Set<NamespacedName>
     ) {
-        guard let old = keys[name] else { return }
         for key in old.servers where state.virtualServers[key] == nil {
             let held = serverClaims.winner(key) == name
             serverClaims.remove(name, from: key)
@@ -134,6 +129,31 @@ public struct Translation: Sendable {
             changed.virtualServers.insert(key)
             if let next = serverClaims.winner(key) { waiting.insert(next) }
         }
+    }
+
+    private mutating func claimServers(
+        _ state: ServiceState, _ precedence: Precedence, _ changed: inout Scope.Selection, _ waiting: inout Set<NamespacedName>
+    ) {
+        let name = precedence.service
+        conflicts[name] = nil
+        for (key, server) in state.virtualServers {
+            waiting.formUnion(serverClaims.add(precedence, to: key))
+            guard serverClaims.winner(key) == name else {
+                conflicts[name, default: []].insert(key)
+                continue
+            }
+            guard desired.virtualServers[key] != server else { continue }
+            desired.virtualServers[key] = server
+            changed.virtualServers.insert(key)
+        }
+    }
+
+    // MARK: Addresses and members of sets
+
+    private mutating func withdraw(
+        _ name: NamespacedName, _ old: Keys, keeping state: ServiceState, _ changed: inout Scope.Selection,
+        _ waiting: inout Set<NamespacedName>
+    ) {
         for key in old.addresses where state.addresses[key] == nil {
             addressClaims.remove(name, from: key)
             if let next = addressClaims.winner(key) {
@@ -158,17 +178,6 @@ public struct Translation: Sendable {
         _ state: ServiceState, _ precedence: Precedence, _ changed: inout Scope.Selection, _ waiting: inout Set<NamespacedName>
     ) {
         let name = precedence.service
-        conflicts[name] = nil
-        for (key, server) in state.virtualServers {
-            waiting.formUnion(serverClaims.add(precedence, to: key))
-            guard serverClaims.winner(key) == name else {
-                conflicts[name, default: []].insert(key)
-                continue
-            }
-            guard desired.virtualServers[key] != server else { continue }
-            desired.virtualServers[key] = server
-            changed.virtualServers.insert(key)
-        }
         for (key, origin) in state.addresses {
             waiting.formUnion(addressClaims.add(precedence, to: key))
             guard addressClaims.winner(key) == name, desired.addresses[key] != .some(origin) else { continue }
@@ -181,9 +190,5 @@ public struct Translation: Sendable {
             desired.sets[key.set]?.members.updateValue(origin, forKey: key.member)
             changed.members[key.set, default: []].insert(key.member)
         }
-        keys[name] =
-            state == ServiceState()
-            ? nil
-            : Keys(servers: Array(state.virtualServers.keys), addresses: Array(state.addresses.keys), members: Array(state.members.keys))
     }
 }

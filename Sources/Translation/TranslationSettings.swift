@@ -15,11 +15,17 @@ public struct TranslationSettings: Hashable, Sendable {
     public var nodePortAddresses: NodePortAddresses
     /// Whether MASQUERADE takes `--random-fully`.
     public var hasRandomFully: Bool
+    /// Whether `Service.spec.externalIPs` are served at all (the feature gate `AllowServiceExternalIPs`).
+    public var allowsExternalIPs: Bool
+    /// Ranges that external IPs must lie in (`--external-ip-cidrs`); empty allows all.
+    ///
+    /// Whoever may write a Service may otherwise take over any address that pods talk to (CVE-2020-8554).
+    public var externalIPRanges: [CIDR]
 
     public init(
         nodeName: String, scheduler: Scheduler = .roundRobin, families: Set<IPFamily> = Set(IPFamily.allCases), masqueradeAll: Bool = false,
         masqueradeBit: Int = 14, localTraffic: LocalTraffic = .clusterCIDR([]), nodePortAddresses: NodePortAddresses = .all,
-        hasRandomFully: Bool = true
+        hasRandomFully: Bool = true, allowsExternalIPs: Bool = true, externalIPRanges: [CIDR] = []
     ) {
         self.nodeName = nodeName
         self.scheduler = scheduler
@@ -29,5 +35,11 @@ public struct TranslationSettings: Hashable, Sendable {
         self.localTraffic = localTraffic
         self.nodePortAddresses = nodePortAddresses
         self.hasRandomFully = hasRandomFully
+        self.allowsExternalIPs = allowsExternalIPs
+        self.externalIPRanges = externalIPRanges
+    }
+
+    func allowsExternalIP(_ address: IPAddress) -> Bool {
+        allowsExternalIPs && (externalIPRanges.isEmpty || externalIPRanges.contains { $0.contains(address) })
     }
 }

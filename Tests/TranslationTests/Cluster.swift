@@ -14,10 +14,23 @@ struct Cluster {
         localAddresses = Set(local.compactMap { IPAddress($0) })
     }
 
+    /// Translated, with these Services and slices.
+    init(
+        _ services: [Service], _ slices: [EndpointSlice] = [], settings: TranslationSettings = TranslationSettings(nodeName: "node1"),
+        local: [String] = ["10.99.0.2", "fd00:99::2"], node: Node? = nil
+    ) {
+        self.init(settings, local: local)
+        services.forEach { set($0) }
+        slices.forEach { set($0) }
+        if let node { set(node) }
+        translate()
+    }
+
     mutating func set(_ service: Service) { state.apply(.service(service.metadata.namespacedName, service)) }
     mutating func set(_ slice: EndpointSlice) { state.apply(.endpointSlice(slice.metadata.namespacedName, slice)) }
-    mutating func set(_ node: Node?) { state.apply(.node("node1", node)) }
+    mutating func set(_ node: Node?, name: String = "node1") { state.apply(.node(name, node)) }
     mutating func remove(_ name: String) { state.apply(.service(NamespacedName(namespace: "default", name: name), nil)) }
+    mutating func removeSlice(_ name: String) { state.apply(.endpointSlice(NamespacedName(namespace: "default", name: name), nil)) }
 
     @discardableResult
     mutating func translate() -> Scope { translation.update(state.takeDirty().services, of: state, localAddresses: localAddresses) }
@@ -29,9 +42,34 @@ struct Cluster {
         }.sorted()
     }
 
+    /// The real servers of one virtual server, without their ports; nil where there is no such virtual server.
+    func endpoints(_ server: String) -> [String]? {
+        translation.desired.virtualServers.first { $0.key.description == server }?.value.realServers.keys.sorted().map(
+            \.address.description)
+    }
+
     func members(_ set: KubeSet, _ family: IPFamily = .ipv4) -> [String] {
         (translation.desired.sets[set.name(family)]?.members.keys.map(\.description) ?? []).sorted()
     }
+
+    /// On `kube-ipvs0`.
+    var bound: [String] { translation.desired.addresses.keys.sorted().map(\.description) }
+
+    func rules(_ table: Rules.Table, _ chain: String, _ family: IPFamily = .ipv4) -> [String] {
+        translation.desired.rules[family]?.chains[Rules.Chain(table, chain)] ?? []
+    }
+
+    /// Rules by their target and the set they match: `KUBE-MARK-MASQ(KUBE-CLUSTER-IP)`, `DROP`.
+    func targets(_ table: Rules.Table, _ chain: String, _ family: IPFamily = .ipv4) -> [String] {
+        rules(table, chain, family).map { rule in
+            let words = rule.split(separator: " ").map(String.init)
+            func word(after flag: String) -> String? { words.lastIndex(of: flag).map { words[$0 + 1] } }
+            return (word(after: "-j") ?? "") + (word(after: "--match-set").map { "(\($0))" } ?? "")
+        }
+    }
+
+    /// What is refused, each with its field and reason.
+    var refused: [String] { translation.refusedClaims.values.flatMap(\.self).sorted().map(\.description) }
 }
 
 extension Service {
@@ -43,6 +81,26 @@ extension Service {
             metadata: ObjectMeta(name: name, namespace: "default", labels: labels, creationTimestamp: created), clusterIP: address,
             clusterIPs: [address],
             ports: [ServicePort(name: "p", transport: transport, port: port, nodePort: nodePort)])
+    }
+
+    static func loadBalancer(
+        _ name: String, _ address: String, ingress: [String], ranges: [String] = [], nodePort: UInt16 = 0, policy: TrafficPolicy = .cluster,
+        healthCheckNodePort: UInt16 = 0
+    ) -> Service {
+        var service = clusterIP(name, address, nodePort: nodePort)
+        service.type = .loadBalancer
+        service.loadBalancerIngress = ingress.map { LoadBalancerIngress(ip: $0) }
+        service.loadBalancerSourceRanges = ranges
+        service.externalTrafficPolicy = policy
+        service.healthCheckNodePort = healthCheckNodePort
+        return service
+    }
+
+    /// Changed in a few fields.
+    func with(_ change: (inout Service) -> Void) -> Service {
+        var copy = self
+        change(&copy)
+        return copy
     }
 }
 
@@ -61,7 +119,25 @@ extension EndpointSlice {
 }
 
 extension Endpoint {
-    static func at(_ address: String, ready: Bool? = nil, serving: Bool? = nil, terminating: Bool? = nil, node: String? = nil) -> Endpoint {
-        Endpoint(addresses: [address], ready: ready, serving: serving, terminating: terminating, nodeName: node)
+    static func at(
+        _ address: String, ready: Bool? = nil, serving: Bool? = nil, terminating: Bool? = nil, node: String? = nil, zones: [String] = [],
+        nodes: [String] = []
+    ) -> Endpoint {
+        Endpoint(
+            addresses: [address], ready: ready, serving: serving, terminating: terminating, nodeName: node, zoneHints: zones,
+            nodeHints: nodes)
+    }
+
+    /// On its way out, and still serving or not.
+    static func terminating(_ address: String, serving: Bool, node: String? = nil) -> Endpoint {
+        .at(address, ready: false, serving: serving, terminating: true, node: node)
+    }
+}
+
+extension Node {
+    static func named(_ name: String = "node1", addresses: [String] = [], zone: String? = nil) -> Node {
+        Node(
+            metadata: ObjectMeta(name: name, labels: zone.map { [Node.zoneLabel: $0] } ?? [:]),
+            addresses: addresses.map { NodeAddress(type: "InternalIP", address: $0) })
     }
 }

@@ -1,0 +1,95 @@
+internal import Kubernetes
+internal import Model
+
+/// What decides the share of a Service besides the Service itself: the settings, this node, the other nodes.
+struct Surroundings: Sendable {
+    let settings: TranslationSettings
+    /// Addresses of this node on interfaces other than `kube-ipvs0`.
+    private(set) var localAddresses: Set<IPAddress> = []
+    /// Addresses on which node ports answer, by family.
+    private(set) var nodePortAddresses: [IPFamily: [IPAddress]] = [:]
+    /// The Node object's first address of each family.
+    private(set) var primaryAddresses: [IPAddress] = []
+    private(set) var podCIDRs: [CIDR] = []
+    private(set) var zone: String?
+    /// Addresses of all known Nodes.
+    private var nodeAddresses: Set<IPAddress> = []
+    private var apiServerAddresses: Set<IPAddress> = []
+
+    /// What the addresses were read from.
+    private var nodes: [String: Node] = [:]
+    private var apiServerSlices: [NamespacedName: EndpointSlice] = [:]
+    private var ownNode: Node?
+
+    init(_ settings: TranslationSettings) { self.settings = settings }
+
+    /// What of it changed.
+    struct Change {
+        /// Addresses that became or ceased to be some node's or the API server's.
+        var addresses: Set<IPAddress> = []
+        var nodePortAddresses = false
+        var primaryAddresses = false
+        var zone = false
+    }
+
+    mutating func update(_ cluster: ClusterState, localAddresses: Set<IPAddress>) -> Change {
+        let before = self
+        self.localAddresses = localAddresses
+        updateNodes(cluster.nodes)
+        let slices = cluster.slices[Surroundings.apiServer] ?? [:]
+        if slices != apiServerSlices {
+            apiServerSlices = slices
+            apiServerAddresses = Set(slices.values.flatMap(\.endpoints).flatMap(\.addresses).compactMap { IPAddress($0) })
+        }
+        for family in settings.families {
+            nodePortAddresses[family] = settings.nodePortAddresses.addresses(family, local: localAddresses, primary: primaryAddresses)
+        }
+        return Change(
+            addresses: before.localAddresses.symmetricDifference(localAddresses).union(
+                before.nodeAddresses.symmetricDifference(nodeAddresses)
+            ).union(before.apiServerAddresses.symmetricDifference(apiServerAddresses)),
+            nodePortAddresses: before.nodePortAddresses != nodePortAddresses, primaryAddresses: before.primaryAddresses != primaryAddresses,
+            zone: before.zone != zone)
+    }
+
+    /// Comparing costs nothing while nobody has touched them, for then both share their storage.
+    private mutating func updateNodes(_ nodes: [String: Node]) {
+        guard nodes != self.nodes else { return }
+        self.nodes = nodes
+        // A Node object that is deleted says nothing new about the node, which is still here.
+        if let node = nodes[settings.nodeName] {
+            ownNode = node
+            podCIDRs = node.podCIDRs.compactMap { CIDR($0) }
+            primaryAddresses = node.hostAddresses
+            zone = node.zone
+        }
+        let known = Array(nodes.values) + [ownNode].compactMap(\.self)
+        nodeAddresses = Set(known.flatMap(\.addresses).compactMap { IPAddress($0.address) })
+    }
+
+    /// The Service whose endpoints are the API servers.
+    private static let apiServer = NamespacedName(namespace: "default", name: "kubernetes")
+
+    /// Why a Service must not have an address; nil where it may.
+    ///
+    /// Binding an address of a node would cut this node off from it, and this node's own from everybody: everything but the Service's ports would be
+    /// refused on it.
+    func reasonToRefuse(_ address: IPAddress, as field: Refusal.Field) -> Refusal.Reason? {
+        if address.isHarmfulAsService { return .nobody }
+        if nodeAddresses.contains(address) { return .node }
+        if apiServerAddresses.contains(address) { return .apiServer }
+        switch field {
+        case .clusterIP: return localAddresses.contains(address) ? .node : nil
+        case .externalIP: return settings.allowsExternalIP(address) ? nil : .operatorsChoice
+        case .loadBalancerIngress, .endpoint: return nil
+        }
+    }
+
+    /// Whether clients on the node itself are among those that a restricted load balancer lets in.
+    func isNode(in ranges: [CIDR]) -> Bool { primaryAddresses.contains { address in ranges.contains { $0.contains(address) } } }
+
+    /// Whether an interface other than `kube-ipvs0` makes the kernel take packets to the address in.
+    func isHeldElsewhere(_ address: IPAddress) -> Bool { localAddresses.contains(address) }
+
+    var topology: Topology { Topology(nodeName: settings.nodeName, zone: zone) }
+}

@@ -1,0 +1,87 @@
+import Kubernetes
+import Model
+import Testing
+import Translation
+
+private func servers(_ slices: EndpointSlice...) -> [String] {
+    let service = Service.clusterIP("web", "10.96.0.10").with {
+        $0.ports = [ServicePort(name: "p", port: 80), ServicePort(name: "q", port: 81)]
+    }
+    return Cluster([service], slices).servers
+}
+
+private let p = "10.96.0.10:80/TCP"
+private let q = "10.96.0.10:81/TCP"
+
+@Suite struct `The slices of a Service` {
+    @Test func `serve each port by its name`() {
+        var slice = EndpointSlice.of("web", [.at("10.0.0.1"), .at("10.0.0.2")])
+        slice.ports.append(EndpointPort(name: "q", port: 9090))
+        #expect(servers(slice) == ["\(p) [10.0.0.1:8080 10.0.0.2:8080]", "\(q) [10.0.0.1:9090 10.0.0.2:9090]"])
+    }
+
+    @Test func `are joined, the same address once and on two ports twice`() {
+        #expect(
+            servers(
+                .of("web", [.at("10.0.0.1"), .at("10.0.0.2")], name: "a"), .of("web", [.at("10.0.0.2"), .at("10.0.0.3")], name: "b"),
+                .of("web", [.at("10.0.0.1")], name: "c", port: 8081))
+                == ["\(p) [10.0.0.1:8080 10.0.0.1:8081 10.0.0.2:8080 10.0.0.3:8080]", "\(q) []"])
+    }
+
+    @Test(arguments: [("a", "b"), ("b", "a")]) func `count with the copy that is ready, in whatever order`(first: String, second: String) {
+        #expect(
+            servers(
+                .of("web", [.at("10.0.0.1", ready: false), .terminating("10.0.0.2", serving: true)], name: first),
+                .of("web", [.at("10.0.0.1"), .at("10.0.0.2")], name: second)) == ["\(p) [10.0.0.1:8080 10.0.0.2:8080]", "\(q) []"])
+    }
+
+    @Test func `of other Services and namespaces are not mixed in`() {
+        var foreign = EndpointSlice.of("web", [.at("10.0.0.9")], name: "z")
+        foreign.metadata.namespace = "other"
+        #expect(servers(.of("other", [.at("10.0.0.8")]), foreign) == ["\(p) []", "\(q) []"])
+    }
+
+    @Test func `without number or address, or with names for addresses, serve nothing`() {
+        #expect(
+            servers(
+                .of("web", [.at("10.0.0.1")], name: "a", port: nil), .of("web", [.at("10.0.0.1")], name: "b", port: 0),
+                .of("web", [Endpoint(addresses: [])], name: "c"), .of("web", [.at("web.example")], name: "d", type: .fqdn))
+                == ["\(p) []", "\(q) []"])
+    }
+
+    @Test func `change what is served as they come, change and go, and nothing when they are the same`() {
+        let service = Service.clusterIP("web", "10.96.0.10")
+        var cluster = Cluster([service], [.of("web", [.at("10.0.0.1"), .at("10.0.0.2")])])
+        func after(_ slice: EndpointSlice) -> [String]? {
+            cluster.set(slice)
+            return cluster.translate() == .nothing ? nil : cluster.endpoints("10.96.0.10:80/TCP")
+        }
+        #expect(after(.of("web", [.at("10.0.0.1"), .at("10.0.0.2")])) == nil)
+        #expect(after(.of("web", [.at("10.0.0.2"), .at("10.0.0.1")])) == nil, "the order means nothing")
+        #expect(after(.of("web", [.at("10.0.0.1"), .at("10.0.0.2", ready: false)])) == ["10.0.0.1"])
+        #expect(after(.of("web", [.at("10.0.0.3")], name: "b")) == ["10.0.0.1", "10.0.0.3"])
+        #expect(after(.of("web", [.at("10.0.0.1")], port: 9090)) == ["10.0.0.1", "10.0.0.3"])
+        #expect(after(.of("web", [.at("10.0.0.1")], portName: "other")) == ["10.0.0.3"])
+        cluster.removeSlice("web-b")
+        cluster.translate()
+        #expect(cluster.endpoints("10.96.0.10:80/TCP") == [])
+        cluster.removeSlice("never-seen")
+        #expect(cluster.translate() == .nothing)
+    }
+
+    @Test func `of a Service that is gone leave nothing behind`() {
+        var cluster = Cluster([.clusterIP("web", "10.96.0.10")], [.of("web", [.at("10.0.0.1", node: "node1")])])
+        cluster.remove("web")
+        cluster.translate()
+        #expect(cluster.translation.desired == Translation.catalogue(cluster.translation.settings))
+    }
+
+    @Test func `say where a real server comes from`() {
+        var endpoint = Endpoint.at("10.0.0.1", node: "node2")
+        endpoint.pod = "web-0"
+        let cluster = Cluster([.clusterIP("web", "10.96.0.10")], [.of("web", [endpoint])])
+        let found = cluster.translation.desired.virtualServers.values.flatMap(\.realServers.values)
+        #expect(found.map(\.origin) == [EndpointOrigin(pod: "web-0", node: "node2")])
+        #expect(found.map(\.weight) == [1])
+    }
+}

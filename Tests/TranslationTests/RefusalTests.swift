@@ -1,0 +1,78 @@
+import Kubernetes
+import Model
+import Testing
+import Translation
+
+@Suite struct `A claim that would hurt` {
+    private static let nobodys = ["127.0.0.1", "0.0.0.0", "169.254.1.1", "224.0.0.1"]
+
+    @Test(arguments: nobodys) func `is refused, and the rest of the Service works`(address: String) {
+        let service = Service.loadBalancer("web", "10.96.0.10", ingress: [address, "192.0.2.50"], nodePort: 30080).with {
+            $0.externalIPs = [address, "50.60.70.81"]
+        }
+        let cluster = Cluster([service])
+        #expect(cluster.bound == ["10.96.0.10", "50.60.70.81", "192.0.2.50"])
+        #expect(cluster.endpoints("10.99.0.2:30080/TCP") != nil)
+        let reason = "\(address): is unspecified, loopback, link-local or multicast"
+        #expect(cluster.refused == ["spec.externalIPs \(reason)", "status.loadBalancer.ingress \(reason)"])
+        #expect(cluster.translation.refusals.values.first?.map(\.description) == [address])
+    }
+
+    @Test(arguments: nobodys) func `as a cluster IP leaves the Service its other addresses`(address: String) {
+        let cluster = Cluster([.loadBalancer("web", address, ingress: ["192.0.2.50"])])
+        #expect(cluster.bound == ["192.0.2.50"])
+        #expect(cluster.refused.count == 1)
+    }
+
+    @Test(arguments: ["node1", "node2"]) func `is one of an address of any Node, for as long as the Node has it`(node: String) {
+        var cluster = Cluster([
+            .loadBalancer("web", "10.96.0.10", ingress: ["192.0.2.9"]),
+            .clusterIP("ext", "10.96.0.11").with { $0.externalIPs = ["192.0.2.9"] },
+            .clusterIP("internal", "192.0.2.9"),
+        ])
+        #expect(cluster.bound == ["10.96.0.10", "10.96.0.11", "192.0.2.9"])
+        cluster.set(Node.named(node, addresses: ["192.0.2.9"]), name: node)
+        cluster.translate()
+        #expect(cluster.bound == ["10.96.0.10", "10.96.0.11"])
+        #expect(
+            cluster.refused == [
+                "spec.clusterIPs 192.0.2.9: is an address of a node", "spec.externalIPs 192.0.2.9: is an address of a node",
+                "status.loadBalancer.ingress 192.0.2.9: is an address of a node",
+            ])
+        cluster.set(Node.named(node, addresses: ["192.0.2.10"]), name: node)
+        cluster.translate()
+        #expect(cluster.bound == ["10.96.0.10", "10.96.0.11", "192.0.2.9"])
+        #expect(cluster.refused.isEmpty)
+    }
+
+    @Test func `is one of an address of the API server`() {
+        var cluster = Cluster([.loadBalancer("web", "10.96.0.10", ingress: ["192.0.2.9"])])
+        cluster.set(.of("kubernetes", [.at("192.0.2.9")]))
+        cluster.translate()
+        #expect(cluster.bound == ["10.96.0.10"])
+        #expect(cluster.refused == ["status.loadBalancer.ingress 192.0.2.9: is an address of the API server"])
+        cluster.removeSlice("kubernetes-a")
+        cluster.translate()
+        #expect(cluster.bound == ["10.96.0.10", "192.0.2.9"])
+    }
+
+    @Test func `is one of a cluster IP that an interface of this node holds`() {
+        let cluster = Cluster([.clusterIP("web", "10.99.0.2")])
+        #expect(cluster.servers.isEmpty)
+        #expect(cluster.refused == ["spec.clusterIPs 10.99.0.2: is an address of a node"])
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1", AddressType.ipv4), ("169.254.169.254", .ipv4), ("224.0.0.1", .ipv4), ("::1", .ipv6), ("fe80::1", .ipv6),
+    ])
+    func `is one of an endpoint that is the node itself or nobody`(address: String, type: AddressType) {
+        let (service, good) = type == .ipv4 ? ("10.96.0.10", "10.244.0.1") : ("fd00:96::10", "fd00:244::1")
+        let cluster = Cluster([.clusterIP("web", service)], [.of("web", [.at(address, node: "node1"), .at(good)], type: type)])
+        #expect(cluster.translation.desired.virtualServers.values.flatMap(\.realServers.keys).map(\.address.description) == [good])
+        #expect(cluster.members(.loopBack, type.family ?? .ipv4).isEmpty)
+        #expect(
+            cluster.refused == [
+                "EndpointSlice default/web-a endpoints.addresses \(address): is unspecified, loopback, link-local or multicast"
+            ])
+    }
+}
