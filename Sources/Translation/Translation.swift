@@ -91,7 +91,7 @@ public struct Translation: Sendable {
         _ name: NamespacedName, _ cluster: ClusterState, _ changed: inout Scope.Selection, _ waiting: inout Set<NamespacedName>
     ) {
         let service = cluster.services[name]
-        let slices = service == nil ? [] : cluster.slices[name].map { Array($0.values) } ?? []
+        let slices = service == nil ? [] : cluster.slices[name]?.sorted { $0.key < $1.key }.map(\.value) ?? []
         var state = service.map { ServiceState($0, slices: slices, surroundings) } ?? ServiceState()
         dependents.note(name, service, slices, state)
         refusedClaims[name] = state.refused.isEmpty ? nil : state.refused

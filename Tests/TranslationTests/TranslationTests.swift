@@ -1,6 +1,5 @@
 import Kubernetes
 import Model
-import TestSupport
 import Testing
 
 @testable import Translation
@@ -183,81 +182,6 @@ import Testing
         cluster.remove("b")
         cluster.translate()
         #expect(cluster.members(.loopBack) == [])
-    }
-}
-
-@Suite struct `Translating part by part` {
-    /// Any order of changes leads to what translating the result at once gives, and the scope told covers every difference.
-    @Test(arguments: 0..<60 as Range<UInt64>) func `gives what translating all at once gives`(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
-        var cluster = Cluster()
-        for _ in 0..<40 {
-            let before = cluster.translation.desired
-            let name = ["a", "b", "c", "d"].randomElement(using: &generator) ?? "a"
-            switch Int.random(in: 0...5, using: &generator) {
-            case 0: cluster.remove(name)
-            case 1: cluster.state.apply(.endpointSlice(NamespacedName(namespace: "default", name: "\(name)-a"), nil))
-            case 2:
-                cluster.localAddresses = Set(
-                    ["10.99.0.2", "10.99.0.3"].filter { _ in Bool.random(using: &generator) }.compactMap { IPAddress($0) })
-            case 3:
-                cluster.set(
-                    .of(
-                        name,
-                        (0..<3).map { _ in
-                            .at(
-                                "10.244.0.\(Int.random(in: 1...4, using: &generator))", node: Bool.random(using: &generator) ? "node1" : nil
-                            )
-                        }))
-            default:
-                let address = "10.96.0.\(Int.random(in: 1...3, using: &generator))"
-                cluster.set(
-                    .clusterIP(
-                        name, address, nodePort: Bool.random(using: &generator) ? 30001 : 0,
-                        transport: Bool.random(using: &generator) ? .tcp : .sctp,
-                        created: "2026-01-0\(Int.random(in: 1...3, using: &generator))T00:00:00Z"))
-            }
-            let scope = cluster.translate()
-            #expect(differences(before, cluster.translation.desired, outside: scope) == [])
-        }
-        var whole = Translation(cluster.translation.settings)
-        _ = whole.update(Set(cluster.state.services.keys), of: cluster.state, localAddresses: cluster.localAddresses)
-        #expect(whole.desired == cluster.translation.desired)
-        #expect(whole.conflicts == cluster.translation.conflicts)
-    }
-
-    private func differences(_ a: NodeState, _ b: NodeState, outside scope: Scope) -> [String] {
-        guard case .only(let selection) = scope else { return [] }
-        var found: [String] = []
-        for key in Set(a.virtualServers.keys).union(b.virtualServers.keys) where a.virtualServers[key] != b.virtualServers[key] {
-            if !selection.virtualServers.contains(key) { found.append("\(key)") }
-        }
-        for key in Set(a.addresses.keys).union(b.addresses.keys) where a.addresses[key] != b.addresses[key] {
-            if !selection.addresses.contains(key) { found.append("\(key)") }
-        }
-        for (name, set) in a.sets {
-            let other = b.sets[name]?.members ?? [:]
-            for member in Set(set.members.keys).union(other.keys) where set.members[member] != other[member] {
-                if selection.members[name]?.contains(member) != true { found.append("\(name) \(member)") }
-            }
-        }
-        for family in IPFamily.allCases where a.rules[family] != b.rules[family] && !selection.rules.contains(family) {
-            found.append("rules \(family)")
-        }
-        return found
-    }
-
-    @Test func `touches only what changed`() {
-        var cluster = Cluster()
-        for number in 1...50 {
-            cluster.set(.clusterIP("s\(number)", "10.96.0.\(number)"))
-            cluster.set(.of("s\(number)", [.at("10.244.0.1")]))
-        }
-        cluster.translate()
-        cluster.set(.of("s7", [.at("10.244.0.2")]))
-        guard case .only(let selection) = cluster.translate() else { return }
-        #expect(selection.virtualServers.map(\.description) == ["10.96.0.7:80/TCP"])
-        #expect(selection.addresses.isEmpty && selection.rules.isEmpty)
     }
 }
 

@@ -1,0 +1,112 @@
+import Kubernetes
+import Model
+import TestSupport
+import Testing
+import Translation
+
+/// Makes up changes of a small cluster, in which much is claimed by several and some of it is harmful.
+private struct Chance {
+    var generator: SeededGenerator
+
+    mutating func flip() -> Bool { Bool.random(using: &generator) }
+    mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+    mutating func some(_ choices: [String]) -> [String] { choices.filter { _ in number(0...2) == 0 } }
+    mutating func one<T>(_ first: T, _ others: T...) -> T { others.randomElement(using: &generator).map { flip() ? $0 : first } ?? first }
+
+    mutating func change(_ cluster: inout Cluster) {
+        let name = one("a", "b", "c", "d")
+        switch number(0...9) {
+        case 0: cluster.remove(name)
+        case 1: cluster.removeSlice("\(name)-\(one("a", "b"))")
+        case 2:
+            cluster.localAddresses = Set(some(["10.99.0.2", "10.99.0.3", "192.0.2.1", "10.96.0.1"]).compactMap { IPAddress($0) })
+        case 3: cluster.set(Node.named(addresses: some(["10.99.0.2", "192.0.2.2"]), zone: one(nil, "x", "y")))
+        case 4: cluster.set(flip() ? nil : Node.named("node2", addresses: some(["192.0.2.3", "10.96.0.2"])), name: "node2")
+        case 5: cluster.set(.of("kubernetes", some(["192.0.2.1", "10.99.0.1"]).map { .at($0) }, portName: "https"))
+        case 6, 7: cluster.set(slice(name))
+        default: cluster.set(service(name))
+        }
+    }
+
+    private mutating func slice(_ service: String) -> EndpointSlice {
+        let endpoints = (0..<3).map { _ in endpoint() }
+        return .of(service, endpoints, name: one("a", "b"))
+    }
+
+    private mutating func endpoint() -> Endpoint {
+        let isTerminating = number(0...3) == 0
+        return .at(
+            one("10.244.0.1", "10.244.0.2", "10.244.0.3", "127.0.0.1"), ready: isTerminating ? false : nil, serving: flip(),
+            terminating: isTerminating, node: one("node1", "node2"), zones: some(["x", "y"]), nodes: number(0...3) == 0 ? ["node1"] : [])
+    }
+
+    private mutating func service(_ name: String) -> Service {
+        let ports = (transport: one(Transport.tcp, .sctp, .udp), node: UInt16(one(0, 30001, 30002)))
+        return Service.clusterIP(
+            name, "10.96.0.\(number(1...3))", nodePort: ports.node, transport: ports.transport,
+            created: "2026-01-0\(number(1...3))T00:00:00Z"
+        ).with {
+            $0.type = one(.clusterIP, .nodePort, .loadBalancer)
+            $0.externalIPs = some(["192.0.2.1", "192.0.2.2", "10.96.0.1", "127.0.0.1"])
+            $0.loadBalancerIngress = some(["192.0.2.1", "192.0.2.3", "10.96.0.2"]).map { LoadBalancerIngress(ip: $0) }
+            $0.loadBalancerSourceRanges = some(["10.99.0.0/24", "192.0.2.0/30", "0.0.0.0/0", "2001:db8::/32"])
+            $0.internalTrafficPolicy = one(.cluster, .local)
+            $0.externalTrafficPolicy = one(.cluster, .local)
+            $0.healthCheckNodePort = UInt16(one(0, 31000, 31001))
+            $0.sessionAffinity = one(.none, .clientIP)
+        }
+    }
+}
+
+@Suite struct `Translating part by part` {
+    /// Any order of changes leads to what translating the result at once gives, and the scope told covers every difference.
+    @Test(arguments: 0..<120 as Range<UInt64>) func `gives what translating all at once gives`(seed: UInt64) {
+        var chance = Chance(generator: SeededGenerator(seed: seed))
+        var cluster = Cluster()
+        for _ in 0..<60 {
+            let before = cluster.translation.desired
+            chance.change(&cluster)
+            let scope = cluster.translate()
+            #expect(differences(before, cluster.translation.desired, outside: scope) == [])
+        }
+        var whole = Translation(cluster.translation.settings)
+        _ = whole.update(Set(cluster.state.services.keys), of: cluster.state, localAddresses: cluster.localAddresses)
+        #expect(whole.desired == cluster.translation.desired)
+        #expect(whole.conflicts == cluster.translation.conflicts)
+        #expect(whole.refusedClaims == cluster.translation.refusedClaims)
+    }
+
+    private func differences(_ a: NodeState, _ b: NodeState, outside scope: Scope) -> [String] {
+        guard case .only(let selection) = scope else { return [] }
+        var found: [String] = []
+        for key in Set(a.virtualServers.keys).union(b.virtualServers.keys) where a.virtualServers[key] != b.virtualServers[key] {
+            if !selection.virtualServers.contains(key) { found.append("\(key)") }
+        }
+        for key in Set(a.addresses.keys).union(b.addresses.keys) where a.addresses[key] != b.addresses[key] {
+            if !selection.addresses.contains(key) { found.append("\(key)") }
+        }
+        for (name, set) in a.sets {
+            let other = b.sets[name]?.members ?? [:]
+            for member in Set(set.members.keys).union(other.keys) where set.members[member] != other[member] {
+                if selection.members[name]?.contains(member) != true { found.append("\(name) \(member)") }
+            }
+        }
+        for family in IPFamily.allCases where a.rules[family] != b.rules[family] && !selection.rules.contains(family) {
+            found.append("rules \(family)")
+        }
+        return found
+    }
+
+    @Test func `touches only what changed`() {
+        var cluster = Cluster()
+        for number in 1...50 {
+            cluster.set(.clusterIP("s\(number)", "10.96.0.\(number)"))
+            cluster.set(.of("s\(number)", [.at("10.244.0.1")]))
+        }
+        cluster.translate()
+        cluster.set(.of("s7", [.at("10.244.0.2")]))
+        guard case .only(let selection) = cluster.translate() else { return }
+        #expect(selection.virtualServers.map(\.description) == ["10.96.0.7:80/TCP"])
+        #expect(selection.addresses.isEmpty && selection.rules.isEmpty)
+    }
+}
