@@ -6,16 +6,19 @@ public import Model
 /// planning again gives nothing.
 public struct Plan: Hashable, Sendable {
     /// The order in which operations are carried out. Making comes before breaking: a virtual server never answers before its sets and rules
-    /// stand, nor before it has the real servers it will have, and what goes is emptied before it is taken away.
+    /// stand, nor before it has the real servers it will have, and what goes is emptied before it is taken away. Rules that go are needed until then:
+    /// what is restricted must not be open for a moment because it is about to go.
     public enum Phase: Int, Hashable, Sendable, CaseIterable {
         case createSets, addMembers, restoreRules, createDevice, serveVirtualServers, bind
-        case drain, deleteRealServers, unbind, deleteVirtualServers, removeMembers
+        case drain, deleteRealServers, unbind, deleteVirtualServers, removeRules, removeMembers
     }
 
     public private(set) var operations: [Operation] = []
     /// Virtual servers with real servers that drain: their connection counts decide what comes next.
     public private(set) var draining: Set<VirtualServer.Identity> = []
 
+    /// Families whose rules are restored once more when all else is gone.
+    private var familiesLosingRules: Set<IPFamily> = []
     private var phases: [[Operation]] = Array(repeating: [], count: Phase.allCases.count)
 
     /// Compares two states.
@@ -40,6 +43,9 @@ public struct Plan: Hashable, Sendable {
     /// Without what takes things away; what drains goes on draining.
     public func withoutRemovals() -> Plan {
         var plan = self
+        for family in familiesLosingRules {
+            if let last = plan.operations.lastIndex(where: { $0.rules?.family == family }) { plan.operations.remove(at: last) }
+        }
         plan.operations.removeAll { operation in
             switch operation.kind {
             case .deleteVirtualServer, .unbind, .removeMember: true
@@ -126,8 +132,12 @@ public struct Plan: Hashable, Sendable {
             guard let desired = comparison.desired.rules[family] else { continue }
             let observed = comparison.observed.rules[family] ?? Rules(family)
             let missing = desired.jumps.filter { !observed.jumps.contains($0) }
-            if missing.isEmpty, observed.chains == desired.chains { continue }
-            add(.restoreRules(desired, missingJumps: missing), in: .restoreRules)
+            let first = desired.withRulesThatGo(from: observed)
+            if !missing.isEmpty || first.chains != observed.chains { add(.restoreRules(first, missingJumps: missing), in: .restoreRules) }
+            if first.chains != desired.chains {
+                add(.restoreRules(desired, missingJumps: []), in: .removeRules)
+                familiesLosingRules.insert(family)
+            }
         }
     }
 
@@ -196,6 +206,29 @@ public struct Plan: Hashable, Sendable {
         case .wait: draining.insert(identity)
         case .over: add(.deleteRealServer(identity, server.location), in: .deleteRealServers)
         }
+    }
+}
+
+extension Operation {
+    fileprivate var rules: Rules? { if case .restoreRules(let rules, _) = self { rules } else { nil } }
+}
+
+extension Rules {
+    /// With all rules of those chains that lose some and gain none.
+    fileprivate func withRulesThatGo(from observed: Rules) -> Rules {
+        var merged = self
+        for (chain, rules) in observed.chains {
+            if let wanted = chains[chain], wanted.count < rules.count, rules.contains(inOrder: wanted) { merged.chains[chain] = rules }
+        }
+        return merged
+    }
+}
+
+extension [String] {
+    fileprivate func contains(inOrder others: [String]) -> Bool {
+        var rest = others[...]
+        for element in self where element == rest.first { rest = rest.dropFirst() }
+        return rest.isEmpty
     }
 }
 

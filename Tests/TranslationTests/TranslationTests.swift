@@ -207,6 +207,19 @@ import Testing
         #expect(addresses(ranges("127.0.0.0/8"), .ipv4) == [])
     }
 
+    /// Ranges, and how many addresses of each family they leave.
+    @Test(
+        arguments: [
+            ([], 3, 1), (["10.99.0.2/32"], 1, 1), (["10.99.0.0/16", "10.98.0.0/16"], 2, 1), (["172.16.0.0/12", "192.168.0.0/16"], 0, 1),
+            (["0.0.0.0/0"], 3, 1), (["10.99.0.0/16", "0.0.0.0/0"], 3, 1), (["127.0.0.1/32"], 0, 1), (["::1/128"], 3, 0),
+            (["fd00::/16", "::1/128"], 3, 1), (["::/0"], 3, 1), (["10.99.0.0/16", "fd00:98::/32"], 1, 0), (["fe80::/10"], 3, 1),
+        ] as [([String], Int, Int)])
+    func `are counted family by family`(texts: [String], four: Int, six: Int) {
+        let choice = NodePortAddresses.ranges(texts.compactMap { CIDR($0) })
+        #expect(addresses(choice, .ipv4).count == four)
+        #expect(addresses(choice, .ipv6).count == six)
+    }
+
     @Test func `are the Node's own with primary, and none while they are not known`() {
         #expect(addresses(.primary, .ipv4, primary: ["10.99.0.2", "fd00:99::2"]) == ["10.99.0.2"])
         #expect(addresses(.primary, .ipv4) == [])

@@ -1,0 +1,59 @@
+import Model
+import Reconciler
+import Testing
+
+private let guardChain = Rules.Chain(.filter, "KUBE-A")
+private let otherChain = Rules.Chain(.nat, "KUBE-B")
+
+private func state(_ guardRules: [String], _ otherRules: [String] = [], serves: Bool = true, jumps: [Rules.Jump] = []) -> NodeState {
+    let address = IPAddress(v4: 0x0a60_0001)
+    return NodeState(
+        virtualServers: serves ? [VirtualServer(.init(.tcp, AddressPort(address, 80)))] : [], addresses: serves ? [address: nil] : [:],
+        hasDevice: true, rules: [Rules(.ipv4, chains: [guardChain: guardRules, otherChain: otherRules], jumps: jumps)])
+}
+
+private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
+    Plan(from: observed, to: desired, drainTimeout: .seconds(900), now: .seconds(0))
+}
+
+private func restored(_ plan: Plan) -> [[Rules.Chain: [String]]] {
+    plan.operations.compactMap { if case .restoreRules(let rules, _) = $0 { rules.chains } else { nil } }
+}
+
+@Suite struct `Rules in a plan` {
+    @Test func `that only go leave after what they guarded`() {
+        let plan = plan(state(["a", "b", "c"]), state(["a", "c"], serves: false))
+        #expect(plan.operations.map(\.kind) == [.unbind, .deleteVirtualServer, .restoreRules])
+    }
+
+    @Test func `that come stand before what they guard`() {
+        let plan = plan(state(["a"], serves: false), state(["a", "b"]))
+        #expect(plan.operations.map(\.kind) == [.restoreRules, .addVirtualServer, .bind])
+    }
+
+    @Test func `that come in one chain and go in another are restored twice, and nothing guards less in between`() {
+        let plan = plan(state(["a", "b"], ["x"]), state(["a"], ["x", "y"], serves: false))
+        #expect(plan.operations.map(\.kind) == [.restoreRules, .unbind, .deleteVirtualServer, .restoreRules])
+        #expect(restored(plan) == [[guardChain: ["a", "b"], otherChain: ["x", "y"]], [guardChain: ["a"], otherChain: ["x", "y"]]])
+    }
+
+    @Test func `in another order come at once`() {
+        let plan = plan(state(["a", "b"]), state(["b", "a"], serves: false))
+        #expect(plan.operations.map(\.kind) == [.restoreRules, .unbind, .deleteVirtualServer])
+    }
+
+    @Test func `stay while nothing may be removed`() {
+        #expect(plan(state(["a", "b"]), state(["a"], serves: false)).withoutRemovals().isEmpty)
+        let mixed = plan(state(["a", "b"], ["x"]), state(["a"], ["x", "y"], serves: false)).withoutRemovals()
+        #expect(restored(mixed) == [[guardChain: ["a", "b"], otherChain: ["x", "y"]]])
+    }
+
+    @Test func `that lack a jump get it before anything is made`() {
+        let jump = Rules.Jump(.filter, from: "INPUT", to: "KUBE-A", comment: "c")
+        let plan = plan(state(["a", "b"], serves: false), state(["a"], jumps: [jump]))
+        #expect(plan.operations.map(\.kind) == [.restoreRules, .addVirtualServer, .bind, .restoreRules])
+        #expect(
+            plan.operations.first
+                == .restoreRules(Rules(.ipv4, chains: [guardChain: ["a", "b"], otherChain: []], jumps: [jump]), missingJumps: [jump]))
+    }
+}
