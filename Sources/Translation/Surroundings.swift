@@ -45,9 +45,8 @@ struct Surroundings: Sendable {
             nodePortAddresses[family] = settings.nodePortAddresses.addresses(family, local: localAddresses, primary: primaryAddresses)
         }
         return Change(
-            addresses: before.localAddresses.symmetricDifference(localAddresses).union(
-                before.nodeAddresses.symmetricDifference(nodeAddresses)
-            ).union(before.apiServerAddresses.symmetricDifference(apiServerAddresses)),
+            addresses: localAddresses.changes(since: before.localAddresses).union(nodeAddresses.changes(since: before.nodeAddresses)).union(
+                apiServerAddresses.changes(since: before.apiServerAddresses)),
             nodePortAddresses: before.nodePortAddresses != nodePortAddresses, primaryAddresses: before.primaryAddresses != primaryAddresses,
             zone: before.zone != zone)
     }
@@ -92,4 +91,9 @@ struct Surroundings: Sendable {
     func isHeldElsewhere(_ address: IPAddress) -> Bool { localAddresses.contains(address) }
 
     var topology: Topology { Topology(nodeName: settings.nodeName, zone: zone) }
+}
+
+extension Set {
+    /// Sets that share their storage are equal at once.
+    fileprivate func changes(since before: Set) -> Set { self == before ? [] : symmetricDifference(before) }
 }
