@@ -66,7 +66,8 @@ demo: packages
 	$(SWIFT) build --product traffic
 	@Integration/kernel/run --timeout 300 -- Integration/demo
 
-bench: release
+bench: release-tools
+	Integration/bench/decode
 	Integration/kernel/run --memory 6G --timeout 3000 -- Integration/bench/run
 
 clean:

@@ -82,9 +82,10 @@ actor APIServer {
     }
 
     /// The lines that `ipvsadm -S -n` has to show for the cluster IPs that the server holds, sorted.
-    func expected() async throws -> [String] {
-        try await Shell.output(in: "outside", "\(Place.apiserver) expected --kubeconfig \(Place.kubeconfig)").split(separator: "\n").map(
-            String.init)
+    func expected(namespace: String? = nil) async throws -> [String] {
+        let only = namespace.map { "--namespace \($0)" } ?? ""
+        return try await Shell.output(in: "outside", "\(Place.apiserver) expected --kubeconfig \(Place.kubeconfig) \(only)")
+            .split(separator: "\n").map(String.init)
     }
 }
 

@@ -17,12 +17,7 @@ extension Scenarios {
 
         @Test func `no change of an endpoint is lost, and memory stays within bounds`() async throws {
             try await world.begin()
-            try await Shell.output(
-                "\(Place.apiserver) fill --print --namespace load --services \(Self.services) --endpoints \(Self.endpoints) \(Self.range) >\(Place.scratch)/load.json"
-            )
-            try await server.start("--bookmark-interval 30 --load \(Place.scratch)/load.json")
-            try await Shell.output("rm \(Place.scratch)/load.json")
-            try await server.put(.node())
+            try await fill()
             let start = ContinuousClock.now
             try await world.launch("--v 0", flags: World.apiFlags)
             try await world.wait(for: "the first sync", seconds: 300) { try await world.log().contains("The kernel is in step") }
@@ -74,12 +69,12 @@ extension Scenarios {
             let expected = try await server.expected(namespace: Self.namespace)
             #expect(expected.count >= Self.services * 2)
             // A cluster has other Services too.
-            let ours = Set(expected.map(Self.virtualServer(of:)))
+            let ours = Set(expected.map { Self.virtualServer(of: $0) })
             var difference = 0
             for _ in 0..<60 {
                 let lines = try await Shell.output(in: "node1", "ipvsadm -S -n | grep -v -e '-w 0$'").split(separator: "\n").map(
                     String.init)
-                difference = Set(lines.filter { ours.contains(Self.virtualServer(of: $0)) }).symmetricDifference(expected).count
+                difference = Set(lines).filter { ours.contains(Self.virtualServer(of: $0)) }.symmetricDifference(expected).count
                 if difference == 0 { break }
                 try await Task.sleep(for: .seconds(1))
             }

@@ -9,10 +9,11 @@ struct MeasureCommand: AsyncParsableCommand {
         commandName: "measure",
         abstract: "Measure how long reading EndpointSlices takes, and how much memory they take once read.",
         discussion: """
-            One list from a server's answer to objects, and from those to the index by Service. Memory is this process's, so one measurement is one process.
+            From a server's answer to objects, and from those to the index by Service. Memory is this process's, so the answer is made by another one.
 
             EXAMPLE
-              apiserver measure --namespace big --services 1000 --endpoints 100 --content-type application/json
+              apiserver measure --print --namespace big --services 1000 --endpoints 100 >answer
+              apiserver measure --answer answer --namespace big
             """)
 
     @OptionGroup var population: Population
@@ -20,27 +21,40 @@ struct MeasureCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The encoding of the answer.", valueName: "type"))
     var contentType = ContentType.protobuf.rawValue
 
+    @Flag(help: "Write the answer to standard output.")
+    var print = false
+
+    @Option(help: ArgumentHelp("Read this answer.", valueName: "file"))
+    var answer: String?
+
+    func validate() throws {
+        guard ContentType(rawValue: contentType) != nil else { throw ValidationError("no content type of an API server: \(contentType)") }
+        guard print != (answer != nil) else { throw ValidationError("either --print or --answer is needed") }
+    }
+
     func run() async throws {
-        guard let type = ContentType(rawValue: contentType) else {
-            throw ValidationError("no content type of an API server: \(contentType)")
+        let type = ContentType(rawValue: contentType) ?? .protobuf
+        guard let answer else {
+            let slices = (0..<population.services).map(population.slice)
+            return try Output.write(try TestAPIServer.list(of: "endpointslices", holding: slices, inProtobuf: type == .protobuf))
         }
-        let body = try TestAPIServer.list(
-            of: "endpointslices", holding: (0..<population.services).map(population.slice), inProtobuf: type == .protobuf)
         let clock = ContinuousClock()
         let before = try MeasureCommand.residentKiB
+        var bytes = Array(try Data(contentsOf: URL(filePath: answer)))
+        let size = bytes.count
         var objects: [EndpointSlice] = []
-        let decoding = try clock.measure {
-            objects = try WireDecoder<EndpointSlice>(contentType: type).list(body).items.map(\.object)
-        }
+        let decoding = try clock.measure { objects = try WireDecoder<EndpointSlice>(contentType: type).list(bytes).items.map(\.object) }
+        bytes = []
         var state = ClusterState()
         let indexing = clock.measure {
             for slice in objects { state.apply(.endpointSlice(slice.metadata.namespacedName, slice)) }
         }
+        let endpoints = objects.first?.endpoints.count ?? 0
         let count = objects.count
         objects = []
         let grown = try MeasureCommand.residentKiB - before
         try Output.say(
-            "\(type == .protobuf ? "protobuf" : "JSON    ") \(count) slices of \(population.endpoints) endpoints, \(body.count / 1024) KiB: "
+            "\(type == .protobuf ? "protobuf" : "JSON") \(count) slices of \(endpoints) endpoints, \(size / 1024) KiB: "
                 + "decoded in \(MeasureCommand.milliseconds(decoding)) ms, indexed in \(MeasureCommand.milliseconds(indexing)) ms, "
                 + "\(grown) KiB more resident (\(state.slices.count) Services)")
     }

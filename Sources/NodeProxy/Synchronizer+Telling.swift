@@ -62,15 +62,20 @@ extension Synchronizer {
             warn(service, "AddressConflict", "Another Service has this already, and being the older one keeps it: \(list)")
         }
         knownConflicts = translation.conflicts
-        for (service, addresses) in translation.refusals where knownRefusals[service] != addresses {
-            let list = addresses.sorted().map(\.description).joined(separator: " ")
+        for (service, refusals) in translation.refusedClaims where knownRefusals[service] != refusals {
+            let listed = refusals.sorted().prefix(Synchronizer.listedRefusals).map(\.description).joined(separator: "; ")
+            let list =
+                refusals.count > Synchronizer.listedRefusals
+                ? "\(listed); and \(refusals.count - Synchronizer.listedRefusals) more" : listed
             logger.error(
-                "A Service's address is this node's own or nobody's, and is not served: give the Service another one",
-                metadata: ["service": "\(service)", "addresses": "\(list)"])
-            warn(service, "AddressRefused", "Not served, for being a node's own address or nobody's: \(list)")
+                "What a Service asks for is not served; the rest of it is", metadata: ["service": "\(service)", "refused": "\(list)"])
+            warn(service, "AddressRefused", "Not served: \(list)")
         }
-        knownRefusals = translation.refusals
+        knownRefusals = translation.refusedClaims
     }
+
+    /// A Service may name as many addresses as it likes.
+    private static let listedRefusals = 10
 
     private func warn(_ service: NamespacedName, _ reason: String, _ note: String) {
         events.record(

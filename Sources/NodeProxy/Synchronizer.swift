@@ -48,7 +48,7 @@ public actor Synchronizer {
     /// Virtual servers whose real servers the audit under way has not looked at.
     private var unaudited: [VirtualServer.Identity] = []
     private var isHoldingBack = false
-    var knownRefusals: [NamespacedName: Set<IPAddress>] = [:]
+    var knownRefusals: [NamespacedName: Set<Refusal>] = [:]
     var knownConflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
 
     /// What fails is observed and tried again at once this often before it waits for the next sync: most failures come from a mirror that was out of date.

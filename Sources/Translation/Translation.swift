@@ -15,11 +15,6 @@ public struct Translation: Sendable {
     /// What Services ask for, or their endpoints bring, that is not served.
     public private(set) var refusedClaims: [NamespacedName: Set<Refusal>] = [:]
 
-    /// Addresses that a Service does not get, or endpoints that it does without, because they are somebody else's or nobody's.
-    public var refusals: [NamespacedName: Set<IPAddress>] {
-        refusedClaims.mapValues { Set($0.filter { $0.reason != .operatorsChoice }.map(\.address)) }.filter { !$0.value.isEmpty }
-    }
-
     /// What each Service asked for when it was translated last.
     private var keys: [NamespacedName: Keys] = [:]
     private var serverClaims = Claims<VirtualServer.Identity>()

@@ -15,7 +15,6 @@ import Translation
         #expect(cluster.endpoints("10.99.0.2:30080/TCP") != nil)
         let reason = "\(address): is unspecified, loopback, link-local or multicast"
         #expect(cluster.refused == ["spec.externalIPs \(reason)", "status.loadBalancer.ingress \(reason)"])
-        #expect(cluster.translation.refusals.values.first?.map(\.description) == [address])
     }
 
     @Test(arguments: nobodys) func `as a cluster IP leaves the Service its other addresses`(address: String) {
