@@ -2,7 +2,6 @@
 
 SWIFT ?= swift
 BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
-RELEASE = $(CURDIR)/.build/release
 SWIFT_SOURCES = Package.swift Sources Tests Integration
 
 .PHONY: all build release packages format lint unit check rules golden integration load release-tools test demo bench clean
@@ -53,10 +52,7 @@ integration: packages
 # A large cluster's API server: 5,000 Services, 50,000 endpoints, 200 changes a second for a minute.
 load: release-tools
 	$(SWIFT) build --build-tests
-	Integration/kernel/run --memory 4G --timeout 1500 -- env KUBE_IPVS_SCENARIOS=1 \
-	    KUBE_IPVS_PROXY=$(RELEASE)/kube-ipvs-proxy TRAFFIC=$(RELEASE)/traffic APISERVER=$(RELEASE)/apiserver \
-	    LOAD_SERVICES=5000 LOAD_ENDPOINTS=10 LOAD_RATE=200 LOAD_SECONDS=60 \
-	    $(BUNDLE) --testing-library swift-testing --filter LoadTests
+	Integration/load
 
 test: check rules golden integration
 

@@ -36,8 +36,11 @@ actor APIServer {
             try await Shell.output(
                 """
                 rm -rf \(Place.api); mkdir -p \(Place.api)
-                server=$(awk '$1 == "server:" { gsub(/["'"'"']/, "", $2); sub("https://", "", $2); sub("[:/].*", "", $2); print $2; exit }' "$KUBECONFIG_TEST")
-                sed -E "s#^( *)server:.*#\\1server: https://\(APIServer.address):6443\\n\\1tls-server-name: $server#" "$KUBECONFIG_TEST" >\(Place.kubeconfig)
+                name=$(grep -oE 'server"?: *"?https://[^":/,} ]+' "$KUBECONFIG_TEST" | head -n 1 | sed 's#.*https://##')
+                # An address is not what the certificate is checked for here; every API server's has this name.
+                [[ $name == *[a-z]* ]] || name=kubernetes
+                sed -E -e 's#"server":"https://[^"]+"#"server":"https://\(APIServer.address):6443","tls-server-name":"'$name'"#' \
+                    -e 's#^( *)server: *.*#\\1server: https://\(APIServer.address):6443\\n\\1tls-server-name: '$name'#' "$KUBECONFIG_TEST" >\(Place.kubeconfig)
                 setsid socat UNIX-LISTEN:\(Place.api)/relay,fork "$API_RELAY" </dev/null >/dev/null 2>&1 &
                 setsid ip netns exec outside socat TCP-LISTEN:6443,bind=\(APIServer.address),reuseaddr,fork UNIX-CONNECT:\(Place.api)/relay \
                     </dev/null >\(Place.api)/log 2>&1 & echo $!
