@@ -20,7 +20,8 @@ extension Scenarios {
             try await world.begin()
             try await fill()
             let start = ContinuousClock.now
-            try await world.launch("--v 0", flags: World.apiFlags)
+            // A sync takes several changes: system calls are dear in a user-space kernel, and the default would be a second.
+            try await world.launch("--v 0 --ipvs-min-sync-period 100ms", flags: World.apiFlags)
             try await world.wait(for: "the first sync", seconds: 300) { try await world.log().contains("The kernel is in step") }
             print(
                 "\(Self.services) Services, \(Self.services * Self.endpoints) endpoints: in step \((ContinuousClock.now - start).seconds) s after the start"
