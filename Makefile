@@ -42,7 +42,7 @@ rules: packages
 
 # What kube-proxy 1.36 leaves in a kernel, scenario by scenario, against what we leave.
 golden: build
-	Integration/kernel/run --timeout 600 -- Integration/golden/compare
+	Integration/kernel/run --timeout 1200 -- Integration/golden/compare
 
 # Real traffic on a kernel with IPVS.
 integration: packages
