@@ -1,0 +1,54 @@
+import Model
+import Testing
+import Translation
+
+/// A host's addresses by interface, and on which of them node ports answer.
+private struct Host: CustomTestStringConvertible, Sendable {
+    let testDescription: String
+    let interfaces: [String: [String]]
+    var four: [String] = []
+    var six: [String] = []
+
+    init(_ name: String, _ interfaces: [String: [String]], four: [String] = [], six: [String] = []) {
+        testDescription = name
+        self.interfaces = interfaces
+        self.four = four
+        self.six = six
+    }
+
+    /// What the kernel's dump says of interfaces that are not ours.
+    var localAddresses: [String] { interfaces.filter { $0.key != NodeState.deviceName }.values.flatMap(\.self) }
+}
+
+private let hosts = [
+    Host("one interface", ["eth0": ["1.2.3.4"], "lo": ["127.0.0.1", "::1"]], four: ["1.2.3.4"]),
+    Host("loopback alone", ["lo": ["127.0.0.1"]]),
+    Host("nothing", [:]),
+    Host(
+        "bridges count, link-local IPv6 does not",
+        ["encap0": ["10.20.30.40", "fe80::200:ff:fe01:1"], "lo": ["127.0.0.1", "::1"], "docker0": ["172.17.0.1"]],
+        four: ["10.20.30.40", "172.17.0.1"]),
+    Host(
+        "both families", ["encap7": ["1000::", "10.20.30.31"], "encap0": ["10.20.30.40"]], four: ["10.20.30.31", "10.20.30.40"],
+        six: ["1000::"]),
+    Host("our device does not count", ["kube-ipvs0": ["10.96.0.1", "fd00:96::1"], "eth5": ["3.4.5.6"]], four: ["3.4.5.6"]),
+    Host("our device alone", ["kube-ipvs0": ["10.96.0.1"]]),
+    Host("a device with a name like ours", ["ipvs0": ["10.20.30.40"], "kube-ipvs0": ["10.96.0.1"]], four: ["10.20.30.40"]),
+    Host(
+        "an address on our device and on another one", ["kube-ipvs0": ["2000::"], "eth0": ["1000::", "2000::"]], six: ["1000::", "2000::"]),
+    Host("IPv4 link-local counts", ["eth0": ["169.254.0.0", "192.168.0.1", "8.8.8.8"]], four: ["169.254.0.0", "192.168.0.1", "8.8.8.8"]),
+    Host("mapped addresses are IPv4's", ["eth0": ["::ffff:169.254.0.0"]], four: ["169.254.0.0"]),
+]
+
+@Suite struct `The addresses of a host` {
+    private func answering(_ host: Host, clusterIP: String) -> [String] {
+        let cluster = Cluster([.clusterIP("web", clusterIP, nodePort: 30080)], local: host.localAddresses)
+        return cluster.translation.desired.virtualServers.keys.filter { $0.location.port == 30080 }.map(\.location.address).sorted()
+            .map(\.description)
+    }
+
+    @Test(arguments: hosts) fileprivate func `answer node ports, but for loopback, link-local IPv6 and our own device`(host: Host) {
+        #expect(Set(answering(host, clusterIP: "10.20.30.41")) == Set(host.four))
+        #expect(Set(answering(host, clusterIP: "2020::1")) == Set(host.six))
+    }
+}
