@@ -4,7 +4,7 @@ internal import Model
 ///
 /// The text depends on which sets have members and on settings, not on how many Services there are, save for one rule for each load balancer that
 /// this node itself may not use. It is kube-proxy's, rule by rule and in its order, in the form that `iptables-save` prints; what the set
-/// `KUBE-NO-LOCAL-ENDPOINTS` is for is ours.
+/// `KUBE-NO-LOCAL-ENDPOINTS` is for is ours, as is how service addresses answer ping and refuse what is not a Service's.
 struct Masquerade: Hashable {
     let family: IPFamily
     let settings: TranslationSettings
@@ -141,16 +141,30 @@ struct Masquerade: Hashable {
     }
 
     /// A service address is a local address, so that whatever listens on all addresses of the host would answer on it: only what is a
-    /// Service's passes.
+    /// Service's passes, and ping.
     private var accessFilterRules: [String] {
         let passing: [(KubeSet, String)] = [
             (.loadBalancer, "dst,dst"), (.clusterIP, "dst,dst"), (.externalIP, "dst,dst"), (.externalIPLocal, "dst,dst"),
             (.healthCheckNodePort, "dst"),
         ]
-        let code = family == .ipv4 ? "icmp-port-unreachable" : "icmp6-port-unreachable"
-        return passing.map { "\(match($0, $1)) -j RETURN" } + [
-            "-m conntrack --ctstate NEW \(match(.ipvsIPs, "dst")) -j REJECT --reject-with \(code)"
-        ]
+        return passing.map { "\(match($0, $1)) -j RETURN" } + echoRules + refusingRules
+    }
+
+    /// An echo request meets nothing of the host's but the kernel, which answers. Other queries of ICMP are refused as all else is; what is no
+    /// query, be it an error about a flow of a Service or neighbour discovery, is never NEW.
+    private var echoRules: [String] {
+        let type = family == .ipv4 ? "-p icmp -m icmp --icmp-type 8" : "-p ipv6-icmp -m icmp6 --icmpv6-type 128"
+        return ["\(type) \(match(.ipvsIPs, "dst")) -j RETURN"]
+    }
+
+    /// Each protocol is refused with what ends an attempt at once (RFC 9293 3.10.7.1, RFC 1122 4.1.3.1, RFC 9260 10 ICMP8). The last rule is kube-proxy's.
+    ///
+    /// SCTP takes "protocol unreachable" for an abort, and goes on trying after "port unreachable". IPv6 would say the former by a Parameter Problem,
+    /// which REJECT cannot send.
+    private var refusingRules: [String] {
+        let (other, sctp) = family == .ipv4 ? ("icmp-port-unreachable", "icmp-proto-unreachable") : ("icmp6-port-unreachable", nil)
+        let refused = "-m conntrack --ctstate NEW \(match(.ipvsIPs, "dst")) -j REJECT --reject-with"
+        return ["-p tcp \(refused) tcp-reset"] + (sctp.map { ["-p sctp \(refused) \($0)"] } ?? []) + ["\(refused) \(other)"]
     }
 
     // MARK: Words

@@ -1,0 +1,126 @@
+import Testing
+
+extension Scenarios {
+    /// What a service address does with what is not for a port of a Service.
+    @Suite struct `The filter` {
+        let world = World.shared
+
+        private static let externalIP = (v4: "198.51.100.7", v6: "fd00:51::7")
+        private static let loadBalancerIP = (v4: "198.51.100.8", v6: "fd00:51::8")
+        private static let addresses = [
+            Manifests.clusterIP, externalIP.v4, loadBalancerIP.v4, Manifests.clusterIP6, externalIP.v6, loadBalancerIP.v6,
+        ]
+        private static let clients = ["node1", "pod-a", "outside"]
+        /// Where nothing of a Service is, and something of the host's.
+        private static let closedPort: UInt16 = 10255
+
+        /// A Service that has an external IP and a load balancer IP of each family.
+        private static func exposed(_ externalIPs: [String], _ ingress: [String]) -> String {
+            Manifests.web().replacing("type: NodePort", with: "type: LoadBalancer\n  externalIPs: [\(quoted(externalIPs))]")
+                + "status: {loadBalancer: {ingress: [\(ingress.map { "{ip: \"\($0)\"}" }.joined(separator: ", "))]}}\n"
+        }
+
+        private static func quoted(_ texts: [String]) -> String { texts.map { "\"\($0)\"" }.joined(separator: ", ") }
+
+        /// The client outside knows a way to the service addresses, as it would by its router.
+        private func serve(_ externalIPs: [String], _ ingress: [String]) async throws {
+            try await world.begin()
+            try await Shell.output(
+                in: "outside",
+                "ip route replace 198.51.100.0/24 via \(World.node.outside); ip route replace fd00:51::/64 via \(World.node.outside6)")
+            try await world.write("web.yaml", Self.exposed(externalIPs, ingress))
+            try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
+            try await world.start()
+        }
+
+        private func serveEverywhere() async throws {
+            try await serve([Self.externalIP.v4, Self.externalIP.v6], [Self.loadBalancerIP.v4, Self.loadBalancerIP.v6])
+        }
+
+        /// How many packets a rule of the filter has met; `rule` is a part of its text.
+        private func count(_ rule: String, isV6: Bool) async throws -> Int {
+            let listing = try await Shell.output(
+                in: "node1", "\(isV6 ? "ip6tables" : "iptables")-legacy-save -c -t filter | grep -- 'KUBE-IPVS-FILTER .*\(rule)'")
+            // [3:180] -A KUBE-IPVS-FILTER …
+            let lines = listing.split(separator: "\n")
+            guard lines.count == 1 else { throw Shell.Failure(script: rule, output: listing) }
+            return Int(lines[0].dropFirst().prefix { $0 != ":" }) ?? 0
+        }
+
+        @Test func `has every service address answer ping, from node, pod and outside`() async throws {
+            try await serveEverywhere()
+            for address in Self.addresses {
+                for client in Self.clients {
+                    let ping = try await Shell.attempt("ip netns exec \(client) ping -n -c 1 -W 10 \(address)")
+                    #expect(ping.succeeded && ping.output.contains("from \(address)"), "\(client): \(ping.output)")
+                }
+            }
+        }
+
+        @Test func `refuses other ports of TCP with a reset`() async throws {
+            try await serveEverywhere()
+            for address in Self.addresses {
+                let isV6 = address.contains(":")
+                let before = try await count("reject-with tcp-reset", isV6: isV6)
+                for client in Self.clients {
+                    let answers = try await Answers.ask(from: client, "tcp", address, Self.closedPort, "--count 1")
+                    #expect(answers.errors == ["connection refused": 1], "\(client) to \(address): \(answers)")
+                    #expect(answers.slowestMilliseconds < 5000, "not by running out of time: \(answers)")
+                }
+                #expect(try await count("reject-with tcp-reset", isV6: isV6) == before + Self.clients.count, "\(address)")
+            }
+        }
+
+        @Test func `refuses other ports of UDP as unreachable`() async throws {
+            try await serveEverywhere()
+            for address in Self.addresses {
+                let isV6 = address.contains(":")
+                let before = try await count("port-unreachable", isV6: isV6)
+                for client in Self.clients {
+                    let answers = try await Answers.ask(from: client, "udp", address, Self.closedPort, "--count 1")
+                    #expect(answers.errors == ["connection refused": 1], "\(client) to \(address): \(answers)")
+                    #expect(answers.slowestMilliseconds < 5000, "not by running out of time: \(answers)")
+                }
+                #expect(try await count("port-unreachable", isV6: isV6) == before + Self.clients.count, "\(address)")
+            }
+        }
+
+        /// IPv6 has nothing that REJECT could send and SCTP would heed.
+        @Test func `refuses other ports of SCTP as a protocol that is not there`() async throws {
+            try await serveEverywhere()
+            for client in Self.clients {
+                let answers = try await Answers.ask(from: client, "sctp", Self.externalIP.v4, Self.closedPort, "--count 1")
+                #expect(answers.errors == ["protocol not available": 1], "\(client): \(answers)")
+                #expect(answers.slowestMilliseconds < 5000, "not by running out of time: \(answers)")
+            }
+            #expect(try await count("reject-with icmp-proto-unreachable", isV6: false) == Self.clients.count)
+        }
+
+        /// An external IP that an interface of this node has already is not ours to close.
+        @Test func `leaves the other ports of the node's own addresses open, where Services name one`() async throws {
+            try await serve([World.node.outside, World.node.outside6], [])
+            for address in [World.node.outside, World.node.outside6] {
+                let served = try await Answers.ask(from: "outside", "tcp", address, Manifests.port, "--count 1")
+                #expect(served.responders == ["pod-a": 1], "\(address): \(served)")
+            }
+            #expect(
+                try await Answers.ask(from: "outside", "tcp", World.node.outside, Self.closedPort, "--count 1").responders == ["host": 1])
+            let members = try await Shell.output(in: "node1", "ipset save KUBE-IPVS-IPS; ipset save KUBE-6-IPVS-IPS")
+            #expect(members.contains(Manifests.clusterIP) && !members.contains(World.node.outside), "\(members)")
+            #expect(members.contains(Manifests.clusterIP6) && !members.contains(World.node.outside6), "\(members)")
+        }
+
+        /// As where a load balancer's agent takes an address of a Service to an interface of the node.
+        @Test func `lets go of an address that another interface takes`() async throws {
+            try await serveEverywhere()
+            let address = Self.loadBalancerIP.v4
+            try await Shell.output(in: "node1", "ip address add \(address)/32 dev eth0")
+            try await world.kill()
+            try await world.start()
+            #expect(try await !Shell.output(in: "node1", "ipset save KUBE-IPVS-IPS; ip address show dev kube-ipvs0").contains(address))
+            #expect(try await Answers.ask(from: "outside", "tcp", address, Manifests.port, "--count 1").responders == ["pod-a": 1])
+            #expect(try await Answers.ask(from: "outside", "tcp", address, Self.closedPort, "--count 1").responders == ["host": 1])
+            try await Shell.output(in: "node1", "ip address delete \(address)/32 dev eth0")
+        }
+    }
+}
