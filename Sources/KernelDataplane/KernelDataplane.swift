@@ -154,7 +154,7 @@ public actor KernelDataplane: Dataplane {
             }
         }
         for (index, error) in socket.execute(batch).sorted(by: { $0.key < $1.key }) where !sent[index].isFulfilled(by: error) {
-            report.failures.append(.init(sent[index], reason: error.description))
+            report.failures.append(.init(sent[index], reason: error.description, isRefusal: sent[index].isRefused(by: error)))
         }
     }
 
@@ -250,6 +250,15 @@ extension Operation {
         case .bind, .unbind: true
         default: false
         }
+    }
+
+    /// Whether the kernel will not have what was asked for, however often it is asked.
+    ///
+    /// A real server's address must be unicast, which a broadcast address of one of the node's networks is not (net/netfilter/ipvs/ip_vs_ctl.c
+    /// `ip_vs_new_dest`); nothing else that we send is invalid to it.
+    fileprivate func isRefused(by error: NetlinkError) -> Bool {
+        guard case .addRealServer = self else { return false }
+        return error.code == .kernel(.invalidArgument)
     }
 
     /// Whether a refusal means that what was asked for is so already.

@@ -8,7 +8,7 @@ internal import Translation
 extension Synchronizer {
     func log(_ outcome: Outcome) {
         if logger.logLevel <= .debug {
-            let failed = Set((outcome.failures + outcome.mended).map(\.operation))
+            let failed = Set((outcome.failures + outcome.mended + outcome.refusals).map(\.operation))
             for operation in outcome.operations where !failed.contains(operation) {
                 logger.debug("Applied", metadata: ["operation": "\(operation)"])
             }
@@ -24,9 +24,11 @@ extension Synchronizer {
         }
         if let reason = outcome.observationFailure { logger.error("The kernel could not be read", metadata: ["error": "\(reason)"]) }
         tellIfInStep(outcome)
-        guard !outcome.operations.isEmpty else { return }
+        // What is refused again and again is told by itself, and once.
+        guard outcome.operations.count > outcome.refusals.count else { return }
         var metadata: Logger.Metadata = ["milliseconds": "\(outcome.duration.wholeMilliseconds)", "failures": "\(outcome.failures.count)"]
         for (kind, count) in outcome.counts { metadata[kind.rawValue] = "\(count)" }
+        if !outcome.refusals.isEmpty { metadata["refused"] = "\(outcome.refusals.count)" }
         if let slowest = outcome.latencies.max() {
             metadata["endpointChanges"] = "\(outcome.latencies.count)"
             metadata["slowestEndpointChangeMilliseconds"] = "\(slowest.wholeMilliseconds)"
@@ -62,7 +64,35 @@ extension Synchronizer {
             warn(service, "AddressConflict", "Another Service has this already, and being the older one keeps it: \(list)")
         }
         knownConflicts = translation.conflicts
-        for (service, refusals) in translation.refusedClaims where knownRefusals[service] != refusals {
+        tellOfRefusals()
+    }
+
+    /// Of endpoints that the kernel would not have as real servers.
+    func tellOfRefusedEndpoints() {
+        let servers = reconciler.refused.locations
+        guard servers != knownRefusedServers else { return }
+        knownRefusedServers = servers
+        var addresses: [NamespacedName: Set<IPAddress>] = [:]
+        for (identity, locations) in servers {
+            guard let service = translation.desired.virtualServers[identity]?.origin?.service else { continue }
+            addresses[service, default: []].formUnion(locations.lazy.map(\.address))
+        }
+        refusedEndpoints = [:]
+        for (service, refused) in addresses {
+            for (slice, object) in cluster.slices[service] ?? [:] {
+                for address in object.endpoints.lazy.compactMap({ $0.addresses.first.flatMap { IPAddress($0) } })
+                where refused.contains(address) {
+                    refusedEndpoints[service, default: []].insert(Refusal(.endpoint(slice: slice), address, .kernel))
+                }
+            }
+        }
+        tellOfRefusals()
+    }
+
+    private func tellOfRefusals() {
+        let refused =
+            refusedEndpoints.isEmpty ? translation.refusedClaims : translation.refusedClaims.merging(refusedEndpoints) { $0.union($1) }
+        for (service, refusals) in refused where knownRefusals[service] != refusals {
             let listed = refusals.sorted().prefix(Synchronizer.listedRefusals).map(\.description).joined(separator: "; ")
             let list =
                 refusals.count > Synchronizer.listedRefusals
@@ -71,7 +101,7 @@ extension Synchronizer {
                 "What a Service asks for is not served; the rest of it is", metadata: ["service": "\(service)", "refused": "\(list)"])
             warn(service, "AddressRefused", "Not served: \(list)")
         }
-        knownRefusals = translation.refusedClaims
+        knownRefusals = refused
     }
 
     /// A Service may name as many addresses as it likes.

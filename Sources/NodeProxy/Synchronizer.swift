@@ -14,6 +14,8 @@ public actor Synchronizer {
         public var failures: [Report.Failure] = []
         /// What failed at first and was tried again after a look at the kernel.
         public var mended: [Report.Failure] = []
+        /// What the kernel will not have; it is tried again by audits, and told with the Service whose it is.
+        public var refusals: [Report.Failure] = []
         /// Why the kernel could not even be looked at; the plan was not made.
         public var observationFailure: String?
         public var duration: Duration = .zero
@@ -37,7 +39,7 @@ public actor Synchronizer {
 
     private(set) var cluster = ClusterState()
     private(set) var translation: Translation
-    private var reconciler: Reconciler
+    private(set) var reconciler: Reconciler
     private var localAddresses: Set<IPAddress> = []
     private var latency = ProgrammingLatency(since: Date())
     /// Whether the last sync left nothing undone.
@@ -49,6 +51,9 @@ public actor Synchronizer {
     private var unaudited: [VirtualServer.Identity] = []
     private var isHoldingBack = false
     var knownRefusals: [NamespacedName: Set<Refusal>] = [:]
+    /// Endpoints that the kernel will not have, and what they were read from.
+    var refusedEndpoints: [NamespacedName: Set<Refusal>] = [:]
+    var knownRefusedServers: [VirtualServer.Identity: Set<AddressPort>] = [:]
     var knownConflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
 
     /// What fails is observed and tried again at once this often before it waits for the next sync: most failures come from a mirror that was out of date.
@@ -111,6 +116,7 @@ public actor Synchronizer {
     /// Begins an audit: others may have changed the kernel or this node's addresses. The next sync looks at everything but real servers.
     public func beginAudit() {
         reconciler.distrust(isAudited ? .only(.init(frame: true)) : .everything)
+        if !isAudited { reconciler.tryRefusedAgain(reconciler.refused.locations.keys) }
         isAudited = true
         localAddressesAreOld = true
     }
@@ -118,7 +124,9 @@ public actor Synchronizer {
     /// Takes up the next part of an audit, so that changes of the cluster need not wait for all of it: the next sync looks at the real servers of
     /// some virtual servers.
     public func continueAudit() {
-        reconciler.distrust(.only(.init(realServers: Set(unaudited.suffix(Synchronizer.auditSlice)))))
+        let slice = Set(unaudited.suffix(Synchronizer.auditSlice))
+        reconciler.distrust(.only(.init(realServers: slice)))
+        reconciler.tryRefusedAgain(slice)
         unaudited.removeLast(min(Synchronizer.auditSlice, unaudited.count))
     }
 
@@ -162,9 +170,11 @@ public actor Synchronizer {
                 reconciler.finish(plan, report, desired: translation.desired)
                 outcome.operations = outcome.operations.isEmpty ? plan.operations : outcome.operations + plan.operations
                 outcome.mended += outcome.failures
-                outcome.failures = report.failures
+                outcome.failures = report.failures.filter { !$0.isRefusal }
+                outcome.refusals += report.failures.filter(\.isRefusal)
                 if reconciler.scopeToObserve.isEmpty { break }
             }
+            tellOfRefusedEndpoints()
             // An audit that the next one overtakes goes on where it stopped.
             if case .only(let selection) = scope, selection.frame, unaudited.isEmpty {
                 unaudited = Array(reconciler.mirror.virtualServers.keys)

@@ -55,6 +55,14 @@ public struct Plan: Hashable, Sendable {
         return plan
     }
 
+    /// Without what the kernel would refuse again.
+    func without(_ refused: RefusedServers) -> Plan {
+        guard !refused.locations.isEmpty else { return self }
+        var plan = self
+        plan.operations.removeAll(where: refused.withholds)
+        return plan
+    }
+
     init(operations: [Operation]) {
         self.operations = operations
         phases = []

@@ -16,6 +16,8 @@ public struct Reconciler: Sendable {
     private var scopeToPlan: Scope = .everything
     /// Virtual servers with draining real servers.
     public private(set) var draining: Set<VirtualServer.Identity> = []
+    /// What the kernel will not have.
+    public private(set) var refused = RefusedServers()
 
     public var drainTimeout: Duration
 
@@ -26,6 +28,9 @@ public struct Reconciler: Sendable {
 
     /// Others may have changed the kernel there: look before the next plan.
     public mutating func distrust(_ scope: Scope) { scopeToObserve.formUnion(scope) }
+
+    /// The next plan asks once more for what the kernel refused there.
+    public mutating func tryRefusedAgain(_ servers: some Sequence<VirtualServer.Identity>) { refused.tryAgain(servers) }
 
     /// Takes over what was observed.
     ///
@@ -127,10 +132,11 @@ public struct Reconciler: Sendable {
 
     /// What to do now.
     public func plan(for desired: NodeState, at now: Timestamp) -> Plan {
-        Plan(from: mirror, to: desired, scope: scopeToPlan, drainTimeout: drainTimeout, now: now)
+        Plan(from: mirror, to: desired, scope: scopeToPlan, drainTimeout: drainTimeout, now: now).without(refused)
     }
 
-    /// Takes note of what became of a plan: what went through is in the mirror, what failed is to be observed and planned again.
+    /// Takes note of what became of a plan: what went through is in the mirror, what failed is to be observed and planned again, save for what
+    /// the kernel refused.
     ///
     /// - Parameter desired: what the plan leads to.
     public mutating func finish(_ plan: Plan, _ report: Report, desired: NodeState) {
@@ -140,7 +146,8 @@ public struct Reconciler: Sendable {
         shareMemory(of: plan, with: desired)
         draining.subtract(plan.operations.lazy.compactMap(\.deletedVirtualServer))
         draining.formUnion(plan.draining)
-        for operation in failed {
+        refused.note(plan, report, desired: desired)
+        for operation in failed.subtracting(report.failures.lazy.filter(\.isRefusal).map(\.operation)) {
             if operation.changesTheDevice { scopeToObserve = .everything }
             scopeToObserve.formUnion(.only(operation.scope))
         }

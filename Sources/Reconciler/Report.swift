@@ -5,10 +5,13 @@ public struct Report: Sendable {
         public var operation: Operation
         /// The layer's own error, with the kernel's word.
         public var reason: String
+        /// The kernel will not have what was asked for, and would say the same if it were asked again.
+        public var isRefusal: Bool
 
-        public init(_ operation: Operation, reason: String) {
+        public init(_ operation: Operation, reason: String, isRefusal: Bool = false) {
             self.operation = operation
             self.reason = reason
+            self.isRefusal = isRefusal
         }
 
         public var description: String { "\(operation): \(reason)" }

@@ -25,6 +25,7 @@ public struct Refusal: Hashable, Sendable, CustomStringConvertible {
         case node = "is an address of a node"
         case apiServer = "is an address of the API server"
         case nobody = "is unspecified, loopback, link-local or multicast"
+        case kernel = "is refused by this node's kernel, as a broadcast address of its networks is"
         case operatorsChoice = "is not among the external IPs that this node proxy may serve"
     }
 

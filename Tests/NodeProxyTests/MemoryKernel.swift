@@ -8,10 +8,13 @@ actor MemoryKernel: Dataplane {
     var applied: [Operation] = []
     var observations: [Scope] = []
     private var refusals: [Operation.Kind: Int] = [:]
+    /// Addresses that it has no real server on, as real kernels have none on a broadcast address.
+    private var unwanted: Set<IPAddress> = []
     private var isBlind = false
 
     /// The next `count` operations of a kind fail.
     func refuse(_ kind: Operation.Kind, times count: Int) { refusals[kind] = count }
+    func setUnwanted(_ addresses: Set<IPAddress>) { unwanted = addresses }
     func setBlind(_ blind: Bool) { isBlind = blind }
     func meddle(_ change: @Sendable (inout NodeState) -> Void) { change(&state) }
     func forgetHistory() { (applied, observations) = ([], []) }
@@ -46,6 +49,8 @@ actor MemoryKernel: Dataplane {
             if let left = refusals[operation.kind], left > 0 {
                 refusals[operation.kind] = left - 1
                 report.failures.append(.init(operation, reason: "refused"))
+            } else if case .addRealServer(_, let server) = operation, unwanted.contains(server.location.address) {
+                report.failures.append(.init(operation, reason: "invalid argument", isRefusal: true))
             } else {
                 state.apply(operation)
             }
