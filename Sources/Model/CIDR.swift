@@ -2,15 +2,16 @@
 public struct CIDR: Hashable, Sendable, LosslessStringConvertible {
     /// The first address of the block.
     public let address: IPAddress
+    private let length: UInt8
     /// 0…32 or 0…128.
-    public let prefixLength: Int
+    public var prefixLength: Int { Int(length) }
 
     /// The block of `prefixLength` bits that holds `address`; nil if the length does not fit the family.
     public init?(_ address: IPAddress, prefixLength: Int) {
         guard (0...address.family.addressBits).contains(prefixLength) else { return nil }
         let mask = CIDR.mask(prefixLength + (address.family == .ipv4 ? 96 : 0))
         self.address = IPAddress(family: address.family, high: address.high & mask.high, low: address.low & mask.low)
-        self.prefixLength = prefixLength
+        length = UInt8(prefixLength)
     }
 
     /// Parses `10.0.0.0/8` or `fd00::/64`; host bits are cleared.
@@ -25,7 +26,7 @@ public struct CIDR: Hashable, Sendable, LosslessStringConvertible {
     /// The block of one address: /32 or /128.
     public init(host address: IPAddress) {
         self.address = address
-        self.prefixLength = address.family.addressBits
+        length = UInt8(address.family.addressBits)
     }
 
     public var family: IPFamily { address.family }

@@ -2,11 +2,12 @@
 ///
 /// An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) is the IPv4 address it carries, as Kubernetes treats it.
 public struct IPAddress: Hashable, Sendable {
-    public let family: IPFamily
     /// The first eight bytes, most significant first; zero for IPv4.
     let high: UInt64
     /// The last eight bytes, most significant first; the four bytes of an IPv4 address are its low half.
     let low: UInt64
+    // Last, so that what holds an address has its own small fields beside it: there are hundreds of thousands of them.
+    public let family: IPFamily
 
     init(family: IPFamily, high: UInt64, low: UInt64) {
         self.family = family

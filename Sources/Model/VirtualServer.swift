@@ -2,8 +2,8 @@
 public struct VirtualServer: Hashable, Sendable {
     /// What makes a virtual server itself; two with equal identities cannot exist at once.
     public struct Identity: Hashable, Sendable, Comparable, CustomStringConvertible {
-        public var transport: Transport
         public var location: AddressPort
+        public var transport: Transport
 
         public init(_ transport: Transport, _ location: AddressPort) {
             self.transport = transport
