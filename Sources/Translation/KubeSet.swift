@@ -24,7 +24,15 @@ public enum KubeSet: String, Hashable, Sendable, CaseIterable {
     case noLocalEndpoints = "KUBE-NO-LOCAL-ENDPOINTS"
 
     /// IPv6 sets put `KUBE-6-` in front; the kernel's limit of 31 bytes cuts the longest.
-    public func name(_ family: IPFamily) -> AddressSet.Name {
+    public func name(_ family: IPFamily) -> AddressSet.Name { KubeSet.names[family]?[self] ?? makeName(family) }
+
+    /// Made once: names are asked for with every member of a set.
+    private static let names = Dictionary(
+        uniqueKeysWithValues: IPFamily.allCases.map { family in
+            (family, Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.makeName(family)) }))
+        })
+
+    private func makeName(_ family: IPFamily) -> AddressSet.Name {
         family == .ipv4 ? AddressSet.Name(rawValue) : AddressSet.Name("KUBE-6-" + rawValue.dropFirst("KUBE-".count))
     }
 

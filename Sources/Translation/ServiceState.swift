@@ -15,10 +15,22 @@ struct ServiceState: Hashable {
     var refused: Set<Refusal> = []
 
     struct SetMember: Hashable {
-        var set: AddressSet.Name
         var member: AddressSet.Member
+        var set: KubeSet
+        var family: IPFamily
+
+        var name: AddressSet.Name { self.set.name(family) }
+
         /// The virtual server that it is about; nil for what is about an address, a port or an endpoint.
-        var virtualServer: VirtualServer.Identity?
+        var virtualServer: VirtualServer.Identity? {
+            switch member {
+            case .addressPort(let location, let transport), .addressPortNet(let location, let transport, _):
+                VirtualServer.Identity(transport, location)
+            case .addressPortAddress(let location, let transport, _):
+                set == .loopBack ? nil : VirtualServer.Identity(transport, location)
+            case .address, .port: nil
+            }
+        }
     }
 
     init(_ service: Service, slices: some Collection<EndpointSlice>, _ surroundings: Surroundings) {
@@ -85,12 +97,12 @@ struct ServiceState: Hashable {
         let server = VirtualServer.Identity(port.transport, location)
         add(location, port.transport, to: .loadBalancerFirewall, origin)
         for range in ranges {
-            add(.addressPortNet(location, port.transport, range), to: .loadBalancerSourceCIDR, port.family, origin, about: server)
+            add(.addressPortNet(location, port.transport, range), to: .loadBalancerSourceCIDR, port.family, origin)
         }
         // The node talks to a service address from that very address.
         if surroundings.isNode(in: ranges) {
             let own = AddressSet.Member.addressPortAddress(location, port.transport, location.address)
-            add(own, to: .loadBalancerSourceIP, port.family, origin, about: server)
+            add(own, to: .loadBalancerSourceIP, port.family, origin)
         } else {
             closedToNode.insert(server)
         }
@@ -175,14 +187,10 @@ struct ServiceState: Hashable {
     }
 
     private mutating func add(_ location: AddressPort, _ transport: Transport, to set: KubeSet, _ origin: ServiceOrigin) {
-        add(
-            .addressPort(location, transport), to: set, location.address.family, origin, about: VirtualServer.Identity(transport, location))
+        add(.addressPort(location, transport), to: set, location.address.family, origin)
     }
 
-    private mutating func add(
-        _ member: AddressSet.Member, to set: KubeSet, _ family: IPFamily, _ origin: ServiceOrigin,
-        about virtualServer: VirtualServer.Identity? = nil
-    ) {
-        members[SetMember(set: set.name(family), member: member, virtualServer: virtualServer)] = origin
+    private mutating func add(_ member: AddressSet.Member, to set: KubeSet, _ family: IPFamily, _ origin: ServiceOrigin) {
+        members[SetMember(member: member, set: set, family: family)] = origin
     }
 }

@@ -28,6 +28,8 @@ public struct Translation: Sendable {
     private var masquerades: [IPFamily: Masquerade] = [:]
 
     private struct Keys: Sendable {
+        /// `metadata.creationTimestamp`
+        var created: String?
         var servers: [VirtualServer.Identity]
         var addresses: [IPAddress]
         var members: [ServiceState.SetMember]
@@ -90,7 +92,7 @@ public struct Translation: Sendable {
         var state = service.map { ServiceState($0, slices: slices, surroundings) } ?? ServiceState()
         dependents.note(name, service, slices, state)
         refusedClaims[name] = state.refused.isEmpty ? nil : state.refused
-        let old = keys[name] ?? Keys(servers: [], addresses: [], members: [], closedToNode: [])
+        let old = keys[name] ?? Keys(created: nil, servers: [], addresses: [], members: [], closedToNode: [])
         let precedence = Precedence(created: service?.metadata.creationTimestamp, service: name)
 
         withdrawServers(name, old, keeping: state, &changed, &waiting)
@@ -105,8 +107,22 @@ public struct Translation: Sendable {
             state == ServiceState()
             ? nil
             : Keys(
-                servers: Array(state.virtualServers.keys), addresses: Array(state.addresses.keys), members: Array(state.members.keys),
-                closedToNode: state.closedToNode)
+                created: precedence.created, servers: Array(state.virtualServers.keys), addresses: Array(state.addresses.keys),
+                members: Array(state.members.keys), closedToNode: state.closedToNode)
+    }
+
+    // MARK: Who holds what
+
+    private func holder(_ server: VirtualServer.Identity) -> NamespacedName? { desired.virtualServers[server]?.origin?.service }
+    private func holder(_ address: IPAddress) -> NamespacedName? { (desired.addresses[address] ?? nil)?.service }
+    private func holder(_ member: ServiceState.SetMember) -> NamespacedName? {
+        (desired.sets[member.name]?.members[member.member] ?? nil)?.service
+    }
+
+    /// The precedence of a key's holder, where that is another Service than the one that claims it.
+    private func precedence(of holder: NamespacedName?, unless claimant: NamespacedName) -> Precedence? {
+        guard let holder, holder != claimant else { return nil }
+        return Precedence(created: keys[holder]?.created, service: holder)
     }
 
     // MARK: Virtual servers
@@ -117,12 +133,13 @@ public struct Translation: Sendable {
         _ waiting: inout Set<NamespacedName>
     ) {
         for key in old.servers where state.virtualServers[key] == nil {
-            let held = serverClaims.winner(key) == name
-            serverClaims.remove(name, from: key)
+            let holder = holder(key)
+            let held = serverClaims.winner(key, holder: holder) == name
+            let next = serverClaims.remove(name, from: key, holder: holder)
             guard held else { continue }
             desired.virtualServers[key] = nil
             changed.virtualServers.insert(key)
-            if let next = serverClaims.winner(key) { waiting.insert(next) }
+            if let next { waiting.insert(next) }
         }
     }
 
@@ -132,8 +149,8 @@ public struct Translation: Sendable {
         let name = precedence.service
         conflicts[name] = nil
         for (key, server) in state.virtualServers {
-            waiting.formUnion(serverClaims.add(precedence, to: key))
-            guard serverClaims.winner(key) == name else {
+            waiting.formUnion(serverClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
+            guard serverClaims.winner(key, holder: name) == name else {
                 conflicts[name, default: []].insert(key)
                 continue
             }
@@ -150,8 +167,7 @@ public struct Translation: Sendable {
         _ waiting: inout Set<NamespacedName>
     ) {
         for key in old.addresses where state.addresses[key] == nil {
-            addressClaims.remove(name, from: key)
-            if let next = addressClaims.winner(key) {
+            if let next = addressClaims.remove(name, from: key, holder: holder(key)) {
                 waiting.insert(next)
             } else {
                 desired.addresses[key] = nil
@@ -159,12 +175,11 @@ public struct Translation: Sendable {
             }
         }
         for key in old.members where state.members[key] == nil {
-            memberClaims.remove(name, from: key)
-            if let next = memberClaims.winner(key) {
+            if let next = memberClaims.remove(name, from: key, holder: holder(key)) {
                 waiting.insert(next)
             } else {
-                desired.sets[key.set]?.members[key.member] = nil
-                changed.members[key.set, default: []].insert(key.member)
+                desired.sets[key.name]?.members[key.member] = nil
+                changed.members[key.name, default: []].insert(key.member)
             }
         }
     }
@@ -174,16 +189,18 @@ public struct Translation: Sendable {
     ) {
         let name = precedence.service
         for (key, origin) in state.addresses {
-            waiting.formUnion(addressClaims.add(precedence, to: key))
-            guard addressClaims.winner(key) == name, desired.addresses[key] != .some(origin) else { continue }
+            waiting.formUnion(addressClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
+            guard addressClaims.winner(key, holder: name) == name, desired.addresses[key] != .some(origin) else { continue }
             desired.addresses.updateValue(origin, forKey: key)
             changed.addresses.insert(key)
         }
         for (key, origin) in state.members {
-            waiting.formUnion(memberClaims.add(precedence, to: key))
-            guard memberClaims.winner(key) == name, desired.sets[key.set]?.members[key.member] != .some(origin) else { continue }
-            desired.sets[key.set]?.members.updateValue(origin, forKey: key.member)
-            changed.members[key.set, default: []].insert(key.member)
+            waiting.formUnion(memberClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
+            guard memberClaims.winner(key, holder: name) == name, desired.sets[key.name]?.members[key.member] != .some(origin) else {
+                continue
+            }
+            desired.sets[key.name]?.members.updateValue(origin, forKey: key.member)
+            changed.members[key.name, default: []].insert(key.member)
         }
     }
 }
