@@ -109,19 +109,28 @@ public struct NetlinkSocket: ~Copyable {
     ///
     /// A dump that the kernel says was interrupted is begun again, a bounded number of times.
     public borrowing func request(_ message: borrowing NetlinkMessage) throws(NetlinkError) -> [NetlinkReply] {
+        try request(message, keepingAtMost: .max) { $0 }
+    }
+
+    /// Sends one request and returns what `keep` makes of the messages that answer it: what it passes over takes no memory, nor does what comes after the first `limit`.
+    public borrowing func request<Kept>(
+        _ message: borrowing NetlinkMessage, keepingAtMost limit: Int, _ keep: (NetlinkReply) -> Kept?
+    ) throws(NetlinkError) -> [Kept] {
         var batch = NetlinkBatch()
         try batch.add(message)
         for _ in 0..<NetlinkSocket.dumpAttempts {
-            if let replies = try requestOnce(batch) { return replies }
+            if let kept = try requestOnce(batch, limit, keep) { return kept }
         }
         throw NetlinkError(.interrupted)
     }
 
     /// Nil where the dump was interrupted.
-    private borrowing func requestOnce(_ batch: NetlinkBatch) throws(NetlinkError) -> [NetlinkReply]? {
+    private borrowing func requestOnce<Kept>(
+        _ batch: NetlinkBatch, _ limit: Int, _ keep: (NetlinkReply) -> Kept?
+    ) throws(NetlinkError) -> [Kept]? {
         let sequence = takeSequenceNumbers(1)
         try send(batch.bytes(of: 0..<1, numberedFrom: sequence))
-        var replies: [NetlinkReply] = []
+        var kept: [Kept] = []
         var interrupted = false
         while true {
             for reply in NetlinkReplies(try receive()) where reply.header.sequence == sequence {
@@ -130,11 +139,11 @@ public struct NetlinkSocket: ~Copyable {
                 case NLMSG_ERROR, NLMSG_DONE:
                     // A dump that ends in an error says so in its DONE.
                     if let error = NetlinkAcknowledgement(reply)?.error { throw error }
-                    return interrupted ? nil : replies
+                    return interrupted ? nil : kept
                 case NLMSG_NOOP, NLMSG_OVERRUN:
                     continue
                 default:
-                    replies.append(reply)
+                    if kept.count < limit, let value = keep(reply) { kept.append(value) }
                 }
             }
         }
