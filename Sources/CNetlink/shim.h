@@ -17,12 +17,20 @@
 #include <linux/ip_vs.h>
 #include <linux/netfilter/ipset/ip_set.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
 // From <linux/socket.h> of the kernel, which glibc does not export (include/linux/socket.h).
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
+#endif
+
+// Which parts of a tuple a dump's filter compares (CTA_FILTER_ORIG_FLAGS): from net/netfilter/nf_internals.h of the kernel, which exports them nowhere.
+#ifndef CTA_FILTER_F_CTA_IP_DST
+#define CTA_FILTER_F_CTA_IP_DST (1 << 1)
+#define CTA_FILTER_F_CTA_PROTO_NUM (1 << 3)
+#define CTA_FILTER_F_CTA_PROTO_DST_PORT (1 << 5)
 #endif
 
 #endif

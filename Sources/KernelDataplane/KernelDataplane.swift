@@ -13,6 +13,7 @@ public actor KernelDataplane: Dataplane {
     private let ipvs: IPVSClient
     private let sets: IPSetClient
     private let interfaces: InterfaceClient
+    private let conntrack: ConntrackClient
     private let iptables: IPTables
     /// What is ours by name: the sets, chains and jumps of a cluster without Services.
     private let catalogue: NodeState
@@ -34,6 +35,7 @@ public actor KernelDataplane: Dataplane {
         ipvs = try IPVSClient()
         sets = try IPSetClient()
         interfaces = try InterfaceClient()
+        conntrack = try ConntrackClient()
     }
 
     // MARK: Observing
@@ -122,6 +124,7 @@ public actor KernelDataplane: Dataplane {
             case .sets: applySets(run, &report)
             case .interfaces: applyInterfaces(run, &report)
             case .rules: for operation in run { await applyRules(operation, &report) }
+            case .flows: forgetFlows(run, &report)
             }
         }
         return report
@@ -174,7 +177,7 @@ public actor KernelDataplane: Dataplane {
         case .deleteDevice: try InterfaceMessages.deleteLink(NodeState.deviceName)
         case .bind(let address, _): try InterfaceMessages.newAddress(address, interface: device)
         case .unbind(let address): try InterfaceMessages.deleteAddress(address, interface: device)
-        case .replaceSet, .restoreRules, .removeRules: nil
+        case .replaceSet, .restoreRules, .removeRules, .forgetFlows: nil
         }
     }
 
@@ -215,6 +218,25 @@ public actor KernelDataplane: Dataplane {
             report.failures.append(.init(operation, reason: error.description))
         }
     }
+
+    /// Nothing where the kernel cannot be asked: that was told at the start, and retrying would not help.
+    private func forgetFlows(_ operations: ArraySlice<Operation>, _ report: inout Report) {
+        guard conntrack.isSupported else { return }
+        let clock = ContinuousClock()
+        for family in IPFamily.allCases {
+            let ofFamily = operations.filter { $0.virtualServer?.family == family }
+            guard !ofFamily.isEmpty else { continue }
+            let start = clock.now
+            var servers: [AddressPort: Set<AddressPort>] = [:]
+            for case .forgetFlows(let identity, let kept) in ofFamily { servers[identity.location] = kept }
+            let outcome = conntrack.forget(servers, family)
+            report.forgetting[family] = Report.Forgetting(flows: outcome.forgotten, duration: start.duration(to: clock.now))
+            for operation in ofFamily {
+                guard let location = operation.virtualServer?.location, let error = outcome.failures[location] else { continue }
+                report.failures.append(.init(operation, reason: error.description))
+            }
+        }
+    }
 }
 
 extension VirtualServer {
@@ -226,7 +248,7 @@ extension VirtualServer {
 }
 
 extension Operation {
-    fileprivate enum Layer { case ipvs, sets, interfaces, rules }
+    fileprivate enum Layer { case ipvs, sets, interfaces, rules, flows }
 
     fileprivate var layer: Layer {
         switch self {
@@ -234,6 +256,7 @@ extension Operation {
         case .restoreRules, .removeRules: .rules
         case .createDevice, .deleteDevice, .bind, .unbind: .interfaces
         case .addVirtualServer, .editVirtualServer, .deleteVirtualServer, .addRealServer, .editRealServer, .deleteRealServer: .ipvs
+        case .forgetFlows: .flows
         }
     }
 

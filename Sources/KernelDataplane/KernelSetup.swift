@@ -19,6 +19,7 @@ public struct KernelSetup: Sendable {
         try KernelSetup.requirePrivilege()
         try await KernelSetup.loadIPVS(logger)
         try requireScheduler()
+        try await KernelSetup.loadConntrack(logger)
         try applySettings(logger)
     }
 
@@ -48,6 +49,19 @@ public struct KernelSetup: Sendable {
             logger.debug("Loaded IPVS by modprobe", metadata: ["complaint": "\(result?.complaint ?? "modprobe is not installed")"])
             _ = try IPVSClient()
         }
+    }
+
+    /// As `ip_vs`, the kernel loads it when it is asked; without it everything else works.
+    private static func loadConntrack(_ logger: Logger) async throws(DataplaneError) {
+        if try ConntrackClient().isSupported { return }
+        let result = try? await Command.run("modprobe", ["nf_conntrack_netlink"])
+        if try ConntrackClient().isSupported { return }
+        logger.warning(
+            "The kernel cannot be made to forget UDP flows: clients that keep a socket may go on sending to an endpoint that is gone",
+            metadata: [
+                "missing": "the module nf_conntrack_netlink (modprobe nf_conntrack_netlink)",
+                "complaint": "\(result?.complaint ?? "modprobe is not installed")",
+            ])
     }
 
     private func requireScheduler() throws(DataplaneError) {

@@ -33,6 +33,11 @@ extension Synchronizer {
             metadata["endpointChanges"] = "\(outcome.latencies.count)"
             metadata["slowestEndpointChangeMilliseconds"] = "\(slowest.wholeMilliseconds)"
         }
+        let forgetting = outcome.forgetting.values.reduce(Report.Forgetting(), +)
+        if forgetting.flows > 0 {
+            metadata["forgottenFlows"] = "\(forgetting.flows)"
+            metadata["forgettingMilliseconds"] = "\(forgetting.duration.wholeMilliseconds)"
+        }
         logger.info("Synced", metadata: metadata)
     }
 

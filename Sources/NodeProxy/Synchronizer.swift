@@ -21,6 +21,8 @@ public actor Synchronizer {
         public var duration: Duration = .zero
         /// How long changes of endpoints took from their cause to this sync's end (`endpoints.kubernetes.io/last-change-trigger-time`).
         public var latencies: [Duration] = []
+        /// What forgetting flows came to, where it was tried.
+        public var forgetting: [IPFamily: Report.Forgetting] = [:]
 
         public var succeeded: Bool { failures.isEmpty && observationFailure == nil }
 
@@ -172,6 +174,7 @@ public actor Synchronizer {
                 outcome.mended += outcome.failures
                 outcome.failures = report.failures.filter { !$0.isRefusal }
                 outcome.refusals += report.failures.filter(\.isRefusal)
+                outcome.forgetting.merge(report.forgetting, uniquingKeysWith: +)
                 if reconciler.scopeToObserve.isEmpty { break }
             }
             tellOfRefusedEndpoints()

@@ -8,6 +8,7 @@ public struct Obstacles {
     private var servers: [IPAddress: Operation] = [:]
     private var names: [IPAddress: Operation] = [:]
     private var sets: [AddressSet.Name: Operation] = [:]
+    private var bindings: [IPAddress: Operation] = [:]
 
     /// From operations that failed.
     public init(_ failed: some Sequence<Operation>) {
@@ -16,6 +17,7 @@ public struct Obstacles {
             case .restoreRules(let text, _): rules[text.family] = operation
             case .addVirtualServer(let server): servers[server.identity.location.address] = operation
             case .createSet(let set), .replaceSet(let set): sets[set.name] = operation
+            case .bind(let address, _): bindings[address] = operation
             case .addMember(_, .address(let address), _): names[address] = operation
             case .addMember(_, .addressPort(let location, _), _): names[location.address] = operation
             default: break
@@ -29,6 +31,8 @@ public struct Obstacles {
         case .bind(let address, _): rules[address.family] ?? names[address] ?? servers[address]
         case .addVirtualServer(let server): rules[server.identity.family] ?? names[server.identity.location.address]
         case .addMember(let name, _, _), .removeMember(let name, _): sets[name]
+        // Until then its datagrams go elsewhere, and are remembered anew.
+        case .forgetFlows(let identity, _): bindings[identity.location.address]
         default: nil
         }
     }

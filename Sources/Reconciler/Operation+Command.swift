@@ -28,6 +28,7 @@ extension Operation: CustomStringConvertible {
         case .addRealServer(let identity, let server): "ipvsadm -a \(identity.ipvsadmArguments) \(server.ipvsadmArguments)"
         case .editRealServer(let identity, let server): "ipvsadm -e \(identity.ipvsadmArguments) \(server.ipvsadmArguments)"
         case .deleteRealServer(let identity, let location): "ipvsadm -d \(identity.ipvsadmArguments) -r \(location)"
+        case .forgetFlows(let identity, let servers): Operation.forget(identity, servers.count)
         }
     }
 
@@ -36,6 +37,12 @@ extension Operation: CustomStringConvertible {
         case .bitmapPort: "ipset create \(set.name) bitmap:port range 0-65535"
         default: "ipset create \(set.name) \(set.kind.rawValue) family \(set.family == .ipv4 ? "inet" : "inet6") maxelem \(set.capacity)"
         }
+    }
+
+    private static func forget(_ identity: VirtualServer.Identity, _ servers: Int) -> String {
+        let command =
+            "conntrack -D -p \(identity.transport.lowercaseName) --orig-dst \(identity.location.address) --orig-port-dst \(identity.location.port)"
+        return servers == 0 ? command : "\(command) (but not what its \(servers) real servers answer)"
     }
 
     private static func restore(_ rules: Rules, _ what: String) -> String {

@@ -23,6 +23,9 @@ public enum Operation: Hashable, Sendable {
     case addRealServer(VirtualServer.Identity, RealServer)
     case editRealServer(VirtualServer.Identity, RealServer)
     case deleteRealServer(VirtualServer.Identity, AddressPort)
+    /// Has connection tracking forget the UDP flows to a virtual server, but for those that one of these real servers answers: a flow that it remembers keeps
+    /// the way that its first datagram took, and a client that keeps its socket never gets another.
+    case forgetFlows(VirtualServer.Identity, except: Set<AddressPort>)
 }
 
 extension Operation {
@@ -39,7 +42,14 @@ extension Operation {
         case .deleteVirtualServer(let identity): .init(virtualServers: [identity])
         case .addRealServer(let identity, _), .editRealServer(let identity, _), .deleteRealServer(let identity, _):
             .init(virtualServers: [identity])
+        // No part of a NodeState: who carries operations out remembers what is left to do.
+        case .forgetFlows: .init()
         }
+    }
+
+    /// The virtual server that it is about.
+    public var virtualServer: VirtualServer.Identity? {
+        if case .forgetFlows(let identity, _) = self { identity } else { scope.virtualServers.first }
     }
 
     /// The Service port it is about, where that is known from the operation alone.
@@ -71,6 +81,7 @@ extension Operation {
         case .addRealServer: .addRealServer
         case .editRealServer: .editRealServer
         case .deleteRealServer: .deleteRealServer
+        case .forgetFlows: .forgetFlows
         }
     }
 
@@ -78,5 +89,6 @@ extension Operation {
         case createSet, replaceSet, addMember, removeMember, destroySet, restoreRules, removeRules
         case createDevice, deleteDevice, bind, unbind
         case addVirtualServer, editVirtualServer, deleteVirtualServer, addRealServer, editRealServer, deleteRealServer
+        case forgetFlows
     }
 }

@@ -11,6 +11,7 @@ extension Plan {
             .removeRules($0)
         }
         operations += observed.sets.keys.sorted().map { .destroySet($0) }
+        operations += observed.virtualServers.keys.filter { $0.transport == .udp }.sorted().map { .forgetFlows($0, except: []) }
         self.init(operations: operations)
     }
 }

@@ -11,6 +11,8 @@ public struct Plan: Hashable, Sendable {
     public enum Phase: Int, Hashable, Sendable, CaseIterable {
         case createSets, addMembers, restoreRules, createDevice, serveVirtualServers, bind
         case drain, deleteRealServers, unbind, deleteVirtualServers, removeRules, removeMembers
+        // Flows last: what could lead them the old way once more is gone.
+        case forgetFlows
     }
 
     public private(set) var operations: [Operation] = []
@@ -28,13 +30,18 @@ public struct Plan: Hashable, Sendable {
     ///   - scope: which keys to compare; the cost follows it.
     ///   - drainTimeout: how long a real server that is no longer wanted may keep its TCP connections.
     ///   - now: the moment for drain deadlines.
-    public init(from observed: NodeState, to desired: NodeState, scope: Scope = .everything, drainTimeout: Duration, now: Timestamp) {
+    ///   - unforgotten: virtual servers whose flows are to be forgotten though nothing changes, as that failed before.
+    public init(
+        from observed: NodeState, to desired: NodeState, scope: Scope = .everything, drainTimeout: Duration, now: Timestamp,
+        unforgotten: Set<VirtualServer.Identity> = []
+    ) {
         let comparison = Comparison(observed: observed, desired: desired, drainTimeout: drainTimeout, now: now)
         if desired.hasDevice, !observed.hasDevice { add(.createDevice, in: .createDevice) }
         planSets(comparison, scope)
         planRules(comparison, scope)
         planAddresses(comparison, scope)
         planVirtualServers(comparison, scope)
+        planFlows(comparison, scope, unforgotten)
         operations.reserveCapacity(phases.reduce(0) { $0 + $1.count })
         for phase in phases { operations += phase }
         phases = []
@@ -43,12 +50,14 @@ public struct Plan: Hashable, Sendable {
     /// Without what takes things away; what drains goes on draining.
     public func withoutRemovals() -> Plan {
         var plan = self
+        let staying = Set(operations.lazy.filter { $0.kind == .deleteVirtualServer }.compactMap(\.virtualServer))
         for family in familiesLosingRules {
             if let last = plan.operations.lastIndex(where: { $0.rules?.family == family }) { plan.operations.remove(at: last) }
         }
         plan.operations.removeAll { operation in
             switch operation.kind {
             case .deleteVirtualServer, .unbind, .removeMember: true
+            case .forgetFlows: operation.virtualServer.map(staying.contains) ?? false
             default: false
             }
         }
@@ -83,9 +92,16 @@ public struct Plan: Hashable, Sendable {
         let desired: NodeState
         let drainTimeout: Duration
         let now: Timestamp
+
+        func virtualServers(in scope: Scope) -> [VirtualServer.Identity] {
+            switch scope {
+            case .everything: Array(desired.virtualServers.keys) + observed.virtualServers.keys.filter { desired.virtualServers[$0] == nil }
+            case .only(let selection): Array(selection.virtualServers)
+            }
+        }
     }
 
-    private mutating func add(_ operation: Operation, in phase: Phase) { phases[phase.rawValue].append(operation) }
+    mutating func add(_ operation: Operation, in phase: Phase) { phases[phase.rawValue].append(operation) }
 
     // MARK: Sets
 
@@ -171,12 +187,7 @@ public struct Plan: Hashable, Sendable {
 
     private mutating func planVirtualServers(_ comparison: Comparison, _ scope: Scope) {
         let (desired, observed) = (comparison.desired.virtualServers, comparison.observed.virtualServers)
-        let candidates: [VirtualServer.Identity] =
-            switch scope {
-            case .everything: Array(desired.keys) + observed.keys.filter { desired[$0] == nil }
-            case .only(let selection): Array(selection.virtualServers)
-            }
-        for identity in candidates.sorted() {
+        for identity in comparison.virtualServers(in: scope).sorted() {
             switch (desired[identity], observed[identity]) {
             case (.some(let wanted), let found): planVirtualServer(wanted, found, comparison)
             case (.none, .some): add(.deleteVirtualServer(identity), in: .deleteVirtualServers)

@@ -18,6 +18,8 @@ public struct Reconciler: Sendable {
     public private(set) var draining: Set<VirtualServer.Identity> = []
     /// What the kernel will not have.
     public private(set) var refused = RefusedServers()
+    /// Virtual servers whose flows could not be forgotten: no comparison of states tells that this is left to do.
+    private var unforgotten: Set<VirtualServer.Identity> = []
 
     public var drainTimeout: Duration
 
@@ -132,7 +134,8 @@ public struct Reconciler: Sendable {
 
     /// What to do now.
     public func plan(for desired: NodeState, at now: Timestamp) -> Plan {
-        Plan(from: mirror, to: desired, scope: scopeToPlan, drainTimeout: drainTimeout, now: now).without(refused)
+        Plan(from: mirror, to: desired, scope: scopeToPlan, drainTimeout: drainTimeout, now: now, unforgotten: unforgotten)
+            .without(refused)
     }
 
     /// Takes note of what became of a plan: what went through is in the mirror, what failed is to be observed and planned again, save for what
@@ -143,6 +146,13 @@ public struct Reconciler: Sendable {
         let failed = Set(report.failures.map(\.operation))
         for operation in plan.operations where failed.isEmpty || !failed.contains(operation) { mirror.apply(operation) }
         scopeToPlan = .nothing
+        for case .forgetFlows(let identity, let servers) in plan.operations {
+            if failed.contains(.forgetFlows(identity, except: servers)) {
+                unforgotten.insert(identity)
+            } else {
+                unforgotten.remove(identity)
+            }
+        }
         shareMemory(of: plan, with: desired)
         draining.subtract(plan.operations.lazy.compactMap(\.deletedVirtualServer))
         draining.formUnion(plan.draining)
@@ -167,10 +177,10 @@ public struct Reconciler: Sendable {
     /// The Service port that an operation is about, where either side knows it.
     public func origin(of operation: Operation, desired: NodeState) -> ServiceOrigin? {
         if let origin = operation.origin { return origin }
-        let scope = operation.scope
-        if let identity = scope.virtualServers.first {
+        if let identity = operation.virtualServer {
             return desired.virtualServers[identity]?.origin ?? mirror.virtualServers[identity]?.origin
         }
+        let scope = operation.scope
         if let address = scope.addresses.first { return mirror.addresses[address] ?? nil }
         guard let (name, members) = scope.members.first, members.count == 1, let member = members.first else { return nil }
         return mirror.sets[name]?.members[member] ?? nil

@@ -1,3 +1,5 @@
+public import Model
+
 /// What became of a plan's operations.
 public struct Report: Sendable {
     /// An operation that did not go through, and why.
@@ -17,7 +19,25 @@ public struct Report: Sendable {
         public var description: String { "\(operation): \(reason)" }
     }
 
+    /// What forgetting flows came to.
+    public struct Forgetting: Hashable, Sendable {
+        /// Flows that connection tracking knew and was made to forget.
+        public var flows: Int
+        public var duration: Duration
+
+        public init(flows: Int = 0, duration: Duration = .zero) {
+            self.flows = flows
+            self.duration = duration
+        }
+
+        public static func + (lhs: Forgetting, rhs: Forgetting) -> Forgetting {
+            Forgetting(flows: lhs.flows + rhs.flows, duration: lhs.duration + rhs.duration)
+        }
+    }
+
     public var failures: [Failure] = []
+    /// Of each family whose flows were looked at.
+    public var forgetting: [IPFamily: Forgetting] = [:]
 
     public init(failures: [Failure] = []) { self.failures = failures }
 }

@@ -136,6 +136,11 @@ import Translation
                 .addMember(AddressSet.Name("KUBE-CLUSTER-IP"), .addressPort(identity.location, .udp), origin),
                 "ipset add KUBE-CLUSTER-IP 10.96.0.1,udp:53"
             ),
+            (.forgetFlows(identity, except: []), "conntrack -D -p udp --orig-dst 10.96.0.1 --orig-port-dst 53"),
+            (
+                .forgetFlows(identity, except: [server.location]),
+                "conntrack -D -p udp --orig-dst 10.96.0.1 --orig-port-dst 53 (but not what its 1 real servers answer)"
+            ),
             (.createDevice, "ip link add kube-ipvs0 type dummy"),
         ]
         for (operation, command) in operations { #expect(operation.command == command) }

@@ -57,6 +57,7 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         #expect(reached.rules == desired.rules)
         #expect(reached.hasDevice)
         #expect(Plan(from: reached, to: desired, drainTimeout: .seconds(900), now: start).isEmpty)
+        #expect(plan.operations.drop { $0.kind != .forgetFlows }.allSatisfy { $0.kind == .forgetFlows }, "flows go last")
     }
 
     @Test(arguments: 0..<200 as Range<UInt64>)
@@ -169,6 +170,7 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         let busy = RealServer.Connections(active: 4, inactive: 4)
         let desired = NodeState(virtualServers: [VirtualServer(identity("10.96.0.1", transport))], hasDevice: true)
         let operations = plan(observed(realServer(1, connections: busy), transport), desired).operations
+            .filter { $0.kind != .forgetFlows }
         #expect(operations == [.deleteRealServer(identity("10.96.0.1", transport), realServer(1).location)])
     }
 
@@ -184,7 +186,9 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
     @Test(arguments: 0..<100 as Range<UInt64>) func `leaves nothing`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let observed = NodeState.random(using: &generator, isObserved: true)
-        let left = applying(Plan(removing: observed), to: observed)
-        #expect(left == NodeState())
+        let plan = Plan(removing: observed)
+        #expect(applying(plan, to: observed) == NodeState())
+        let udp = observed.virtualServers.keys.filter { $0.transport == .udp }.sorted()
+        #expect(plan.operations.suffix(udp.count) == udp.map { .forgetFlows($0, except: []) }[...])
     }
 }

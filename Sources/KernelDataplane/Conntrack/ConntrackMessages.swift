@@ -1,0 +1,73 @@
+internal import CNetlink
+internal import Glibc
+internal import Model
+internal import Netlink
+
+/// Requests to nfnetlink's subsystem ctnetlink (`linux/netfilter/nfnetlink_conntrack.h`, net/netfilter/nf_conntrack_netlink.c).
+enum ConntrackMessages {
+    /// Which flows a dump tells.
+    enum Filter {
+        /// Those of a transport protocol.
+        case transport(Transport)
+        /// Those whose first datagram went to this address and port.
+        case destination(Transport, AddressPort)
+        /// All of the family.
+        case none
+    }
+
+    static func type(_ command: cntl_msg_types) -> UInt16 { UInt16(NFNL_SUBSYS_CTNETLINK) << 8 | UInt16(command.rawValue) }
+
+    private static func message(_ command: cntl_msg_types, _ family: UInt8, flags: Int32 = 0) throws(NetlinkError) -> NetlinkMessage {
+        var message = try NetlinkMessage(type: type(command), flags: UInt16(flags))
+        message.putHeader(nfgenmsg(nfgen_family: family, version: UInt8(NFNETLINK_V0), res_id: 0))
+        return message
+    }
+
+    /// `conntrack -C`: how many flows there are. Loads the module.
+    static func count() throws(NetlinkError) -> NetlinkMessage {
+        try message(IPCTNL_MSG_CT_GET_STATS, UInt8(AF_UNSPEC), flags: NLM_F_ACK)
+    }
+
+    /// `conntrack -L -f ipv4 -p udp --orig-dst … --orig-port-dst …`: a dump that the kernel filters itself.
+    ///
+    /// Since Linux 5.8 (`ctnetlink_alloc_filter`); before it the kernel passes over the filter and tells every flow of the family.
+    static func dump(_ family: IPFamily, _ filter: Filter) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(IPCTNL_MSG_CT_GET, UInt8(family.number), flags: NLM_F_DUMP)
+        switch filter {
+        case .none: break
+        case .transport(let transport):
+            message.nest(Int(CTA_TUPLE_ORIG.rawValue)) { putProtocol(transport, nil, &$0) }
+            putFlags(UInt32(CTA_FILTER_F_CTA_PROTO_NUM), &message)
+        case .destination(let transport, let location):
+            message.nest(Int(CTA_TUPLE_ORIG.rawValue)) { message in
+                let attribute = family == .ipv4 ? CTA_IP_V4_DST : CTA_IP_V6_DST
+                message.nest(Int(CTA_TUPLE_IP.rawValue)) { $0.put(Int(attribute.rawValue), bytes: location.address.bytes) }
+                putProtocol(transport, location.port, &message)
+            }
+            putFlags(UInt32(CTA_FILTER_F_CTA_IP_DST | CTA_FILTER_F_CTA_PROTO_NUM | CTA_FILTER_F_CTA_PROTO_DST_PORT), &message)
+        }
+        return message
+    }
+
+    private static func putProtocol(_ transport: Transport, _ port: UInt16?, _ message: inout NetlinkMessage) {
+        message.nest(Int(CTA_TUPLE_PROTO.rawValue)) { message in
+            message.put(Int(CTA_PROTO_NUM.rawValue), u8: transport.number)
+            if let port { message.put(Int(CTA_PROTO_DST_PORT.rawValue), networkU16: port) }
+        }
+    }
+
+    /// Which parts of the tuple count.
+    private static func putFlags(_ flags: UInt32, _ message: inout NetlinkMessage) {
+        message.nest(Int(CTA_FILTER.rawValue)) { $0.put(Int(CTA_FILTER_ORIG_FLAGS.rawValue), u32: flags) }
+    }
+
+    /// `conntrack -D` of one flow, as the kernel told it; fails with ENOENT where it is gone, or another has its tuple.
+    static func delete(_ flow: ConntrackFlow) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(IPCTNL_MSG_CT_DELETE, UInt8(flow.family.number))
+        // Without it the kernel would delete every flow.
+        message.put(Int(CTA_TUPLE_ORIG.rawValue) | Int(NLA_F_NESTED), bytes: flow.tuple)
+        if let zone = flow.zone { message.put(Int(CTA_ZONE.rawValue), networkU16: zone) }
+        message.put(Int(CTA_ID.rawValue), bytes: flow.id)
+        return message
+    }
+}

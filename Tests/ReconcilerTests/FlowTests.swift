@@ -1,0 +1,163 @@
+import Model
+import Reconciler
+import TestSupport
+import Testing
+
+private func identity(_ transport: Transport = .udp, port: UInt16 = 53) -> VirtualServer.Identity {
+    VirtualServer.Identity(transport, AddressPort(IPAddress(v4: 0x0a60_000a), port))
+}
+
+private func pod(_ number: UInt32, port: UInt16 = 5353, weight: UInt32 = 1) -> RealServer {
+    RealServer(AddressPort(IPAddress(v4: 0x0af4_0000 + number), port), weight: weight)
+}
+
+private func state(_ servers: [RealServer], _ transport: Transport = .udp) -> NodeState {
+    NodeState(virtualServers: [VirtualServer(identity(transport), realServers: servers)], hasDevice: true)
+}
+
+private let nothing = NodeState(hasDevice: true)
+
+private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
+    Plan(from: observed, to: desired, drainTimeout: .seconds(900), now: .seconds(0))
+}
+
+/// What a plan has forgotten.
+private func forgotten(_ observed: NodeState, _ desired: NodeState) -> [Operation] {
+    plan(observed, desired).operations.filter { $0.kind == .forgetFlows }
+}
+
+@Suite struct `UDP flows` {
+    @Test func `that began before their virtual server was there are forgotten when it comes`() {
+        let servers = [pod(1), pod(2), pod(3, weight: 0)]
+        #expect(forgotten(nothing, state(servers)) == [.forgetFlows(identity(), except: [pod(1).location, pod(2).location])])
+        #expect(forgotten(nothing, state([])) == [.forgetFlows(identity(), except: [])])
+    }
+
+    @Test func `of a virtual server that goes are all forgotten`() {
+        #expect(forgotten(state([pod(1)]), nothing) == [.forgetFlows(identity(), except: [])])
+    }
+
+    @Test func `to a real server that goes are forgotten, others stay`() {
+        #expect(forgotten(state([pod(1), pod(2)]), state([pod(2)])) == [.forgetFlows(identity(), except: [pod(2).location])])
+        #expect(forgotten(state([pod(1), pod(2)]), state([])) == [.forgetFlows(identity(), except: [])])
+    }
+
+    @Test func `to the old port of a real server are forgotten`() {
+        let desired = state([pod(1, port: 5454)])
+        #expect(forgotten(state([pod(1)]), desired) == [.forgetFlows(identity(), except: [pod(1, port: 5454).location])])
+    }
+
+    @Test func `to a real server that loses its weight are forgotten`() {
+        #expect(
+            forgotten(state([pod(1), pod(2)]), state([pod(1, weight: 0), pod(2)])) == [.forgetFlows(identity(), except: [pod(2).location])])
+    }
+
+    @Test func `are forgotten when the first real server comes`() {
+        for observed in [state([]), state([pod(1, weight: 0)])] {
+            #expect(forgotten(observed, state([pod(1)])) == [.forgetFlows(identity(), except: [pod(1).location])])
+        }
+    }
+
+    @Test func `are left alone where real servers are only added or weighed, or the scheduler changes`() {
+        var hashed = state([pod(1)])
+        hashed.virtualServers[identity()]?.scheduler = .maglevHash
+        for desired in [state([pod(1)]), state([pod(1), pod(2)]), state([pod(1, weight: 7)]), hashed] {
+            #expect(forgotten(state([pod(1)]), desired).isEmpty)
+        }
+    }
+
+    @Test(arguments: [Transport.tcp, .sctp]) func `are all that is forgotten: those of other protocols stay`(transport: Transport) {
+        for (observed, desired) in [(nothing, state([pod(1)], transport)), (state([pod(1)], transport), nothing)] {
+            #expect(!plan(observed, desired).isEmpty && forgotten(observed, desired).isEmpty)
+        }
+    }
+
+    @Test(arguments: 0..<200 as Range<UInt64>)
+    func `are forgotten once wherever a virtual server comes, goes or loses a real server, and nowhere else`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let observed = NodeState.random(using: &generator, isObserved: true)
+        let desired = NodeState.random(using: &generator, isObserved: false)
+        let operations = plan(observed, desired).operations
+        var forgotten: [VirtualServer.Identity] = []
+        for case .forgetFlows(let identity, let kept) in operations {
+            forgotten.append(identity)
+            #expect(kept == Set(desired.virtualServers[identity]?.realServers.keys.map(\.self) ?? []))
+        }
+        let changed = operations.filter { [.addVirtualServer, .deleteVirtualServer, .deleteRealServer].contains($0.kind) }
+        let needed = Set(changed.compactMap(\.virtualServer)).filter { $0.transport == .udp }
+        #expect(forgotten == Set(forgotten).sorted())
+        #expect(needed.isSubset(of: forgotten))
+        for identity in forgotten where !needed.contains(identity) {
+            #expect(observed.virtualServers[identity]?.realServers.values.allSatisfy { $0.weight == 0 } == true, "\(identity)")
+        }
+    }
+
+    @Test func `of a virtual server that stays while nothing is removed stay too`() {
+        #expect(plan(state([pod(1)]), nothing).withoutRemovals().isEmpty)
+        // A real server that goes is no such removal.
+        let kinds = plan(state([pod(1), pod(2)]), state([pod(2)])).withoutRemovals().operations.map(\.kind)
+        #expect(kinds == [.deleteRealServer, .forgetFlows])
+    }
+
+    @Test func `wait until their address is bound`() {
+        let address = identity().location.address
+        let bind = Operation.bind(address, nil)
+        let forget = Operation.forgetFlows(identity(), except: [])
+        #expect(Obstacles([bind]).obstacle(to: forget) == bind)
+        #expect(Obstacles([.bind(IPAddress(v4: 1), nil), .addVirtualServer(VirtualServer(identity(.tcp)))]).obstacle(to: forget) == nil)
+    }
+}
+
+@Suite struct `Flows that could not be forgotten` {
+    private func reconciler(_ desired: NodeState, from observed: NodeState) -> Reconciler {
+        var reconciler = Reconciler(drainTimeout: .seconds(60))
+        reconciler.adopt(observed, of: .everything, desired: desired, at: .seconds(0)) { _ in true }
+        return reconciler
+    }
+
+    /// Plans, and has the forgetting fail or succeed.
+    private func sync(_ reconciler: inout Reconciler, _ desired: NodeState, fails: Bool) -> [Operation] {
+        let plan = reconciler.plan(for: desired, at: .seconds(0))
+        let forgotten = plan.operations.filter { $0.kind == .forgetFlows }
+        reconciler.finish(plan, Report(failures: fails ? forgotten.map { .init($0, reason: "no memory") } : []), desired: desired)
+        return plan.operations
+    }
+
+    @Test func `are tried again though the states are the same, until they are`() {
+        let desired = state([pod(1)])
+        var reconciler = reconciler(desired, from: state([pod(1), pod(2)]))
+        #expect(sync(&reconciler, desired, fails: true).map(\.kind) == [.deleteRealServer, .forgetFlows])
+        #expect(reconciler.scopeToObserve.isEmpty, "no observation tells more")
+        let again: [Operation] = [.forgetFlows(identity(), except: [pod(1).location])]
+        #expect(sync(&reconciler, desired, fails: true) == again)
+        #expect(sync(&reconciler, desired, fails: false) == again)
+        #expect(sync(&reconciler, desired, fails: false).isEmpty)
+    }
+
+    @Test func `are tried again with the real servers of then`() {
+        var reconciler = reconciler(state([pod(1)]), from: state([pod(1), pod(2)]))
+        _ = sync(&reconciler, state([pod(1)]), fails: true)
+        reconciler.desiredStateChanged(.only(.init(virtualServers: [identity()])))
+        let operations = sync(&reconciler, state([pod(1), pod(3)]), fails: false)
+        #expect(operations == [.addRealServer(identity(), pod(3)), .forgetFlows(identity(), except: [pod(1).location, pod(3).location])])
+        #expect(sync(&reconciler, state([pod(1), pod(3)]), fails: false).isEmpty)
+    }
+
+    @Test func `of a virtual server that is gone are tried again`() {
+        var reconciler = reconciler(nothing, from: state([pod(1)]))
+        _ = sync(&reconciler, nothing, fails: true)
+        #expect(sync(&reconciler, nothing, fails: false) == [.forgetFlows(identity(), except: [])])
+    }
+
+    /// While nothing is removed it serves on, and its flows with it.
+    @Test func `of a virtual server that is kept though nobody wants it spare its real servers`() {
+        var reconciler = reconciler(state([pod(1)]), from: state([pod(1), pod(2)]))
+        _ = sync(&reconciler, state([pod(1)]), fails: true)
+        reconciler.desiredStateChanged(.only(.init(virtualServers: [identity()])))
+        let held = reconciler.plan(for: nothing, at: .seconds(0)).withoutRemovals()
+        #expect(held.isEmpty)
+        reconciler.finish(held, Report(), desired: nothing)
+        let next = reconciler.plan(for: nothing, at: .seconds(0)).withoutRemovals()
+        #expect(next.operations == [.forgetFlows(identity(), except: [pod(1).location])])
+    }
+}
