@@ -9,7 +9,7 @@ enum ConntrackMessages {
     enum Filter {
         /// Those of a transport protocol.
         case transport(Transport)
-        /// Those whose first datagram went to this address and port.
+        /// Those whose first datagram went to this address and port; of IPv6, to this port of whatever address.
         case destination(Transport, AddressPort)
         /// All of the family.
         case none
@@ -39,12 +39,16 @@ enum ConntrackMessages {
             message.nest(Int(CTA_TUPLE_ORIG.rawValue)) { putProtocol(transport, nil, &$0) }
             putFlags(UInt32(CTA_FILTER_F_CTA_PROTO_NUM), &message)
         case .destination(let transport, let location):
+            // Asked for an IPv6 address, kernels tell all flows but those to it (ctnetlink_filter_match_tuple takes ipv6_addr_cmp's 0 for "differs").
+            let comparesAddress = family == .ipv4
             message.nest(Int(CTA_TUPLE_ORIG.rawValue)) { message in
-                let attribute = family == .ipv4 ? CTA_IP_V4_DST : CTA_IP_V6_DST
-                message.nest(Int(CTA_TUPLE_IP.rawValue)) { $0.put(Int(attribute.rawValue), bytes: location.address.bytes) }
+                if comparesAddress {
+                    message.nest(Int(CTA_TUPLE_IP.rawValue)) { $0.put(Int(CTA_IP_V4_DST.rawValue), bytes: location.address.bytes) }
+                }
                 putProtocol(transport, location.port, &message)
             }
-            putFlags(UInt32(CTA_FILTER_F_CTA_IP_DST | CTA_FILTER_F_CTA_PROTO_NUM | CTA_FILTER_F_CTA_PROTO_DST_PORT), &message)
+            let flags = CTA_FILTER_F_CTA_PROTO_NUM | CTA_FILTER_F_CTA_PROTO_DST_PORT | (comparesAddress ? CTA_FILTER_F_CTA_IP_DST : 0)
+            putFlags(UInt32(flags), &message)
         }
         return message
     }
