@@ -121,14 +121,16 @@ struct HoldOptions {
     let end: Ending
     let connections: Int
     let interval: Duration
+    let json: Bool
 
     init(_ arguments: inout Arguments) throws {
         target = try Target(&arguments)
-        guard target.transport == .tcp else { throw UsageError(message: "hold knows tcp only") }
+        guard target.transport != .sctp else { throw UsageError(message: "hold knows tcp and udp only") }
         end = try Ending(&arguments, count: nil)
         guard end.isBounded else { throw UsageError(message: "hold needs --for-ms or --until-file") }
         connections = try arguments.takeNumber("--connections", atLeast: 1) ?? 1
         interval = try arguments.takeMilliseconds("--interval-ms") ?? .milliseconds(50)
+        json = arguments.takeFlag("--json")
         try arguments.finish()
     }
 }

@@ -38,6 +38,8 @@ func ask(_ options: AskOptions) -> Bool {
 }
 
 /// Keeps connections and asks on each at every interval, prints how they fared, and tells whether all lasted.
+///
+/// A TCP connection ends with its first failure; a UDP socket goes on, however many of its requests are lost.
 func hold(_ options: HoldOptions) throws -> Bool {
     var tally = Tally()
     var channels = try (0..<options.connections).map { _ in try Channel(options.target) }
@@ -54,10 +56,14 @@ func hold(_ options: HoldOptions) throws -> Bool {
         }
         for (channel, outcome) in advance(channels, until: round) {
             tally.count(outcome, after: .now - channel.askedAt)
-            if case .failure = outcome { channels.removeAll { $0 === channel } }
+            if case .failure = outcome, options.target.transport == .tcp { channels.removeAll { $0 === channel } }
         }
     }
-    writeLine("held \(options.connections) connections, \(tally.answered) requests, broken \(tally.failed)")
-    tally.details.forEach { writeLine($0) }
+    if options.json {
+        writeLine(tally.json)
+    } else {
+        writeLine("held \(options.connections) connections, \(tally.answered) requests, broken \(tally.failed)")
+        tally.details.forEach { writeLine($0) }
+    }
     return tally.allAnswered
 }

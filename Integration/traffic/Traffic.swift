@@ -34,8 +34,8 @@ enum Traffic {
         usage: traffic serve --name NAME [--http PORT] [--udp PORT] [--sctp PORT] [--delay-ms N]
                traffic ask tcp|udp|sctp ADDRESS:PORT [--count N] [--for-ms N] [--until-file PATH] [--concurrency N]
                            [--interval-ms N] [--timeout-ms N] [--source ADDRESS] [--json]
-               traffic hold tcp ADDRESS:PORT (--for-ms N | --until-file PATH) [--connections N] [--interval-ms N]
-                            [--timeout-ms N] [--source ADDRESS]
+               traffic hold tcp|udp ADDRESS:PORT (--for-ms N | --until-file PATH) [--connections N] [--interval-ms N]
+                            [--timeout-ms N] [--source ADDRESS] [--json]
         """
 
     /// Hundreds of connections need more descriptors than the customary soft limit leaves.
