@@ -38,6 +38,10 @@ final class Channel {
 
     /// Does what can be done without waiting, and tells how the request ended once it has.
     func advance() -> Result<Answer, Failure>? {
+        if target.transport == .udp, !isAsking {
+            discardEarlier()
+            return nil
+        }
         do throws(Failure) {
             guard let answer = try exchange() else {
                 if let deadline, deadline <= .now { throw Failure.timedOut }
@@ -47,8 +51,15 @@ final class Channel {
             return .success(answer)
         } catch {
             isAsking = false
+            unsent = []
             return .failure(error)
         }
+    }
+
+    /// What comes between a socket's requests is about one that has ended already.
+    private func discardEarlier() {
+        _ = socket.pendingError
+        while let bytes = try? socket.receive(), !bytes.isEmpty {}
     }
 
     private func exchange() throws(Failure) -> Answer? {

@@ -9,20 +9,20 @@ import Translation
 private let web = NamespacedName(namespace: "default", name: "web")
 private let webServer = VirtualServer.Identity(.tcp, AddressPort(IPAddress(v4: 0x0a60_000a), 80))
 
-private func service() -> ClusterChange {
+private func service(_ transport: Transport = .tcp) -> ClusterChange {
     .service(
         web,
         Service(
             metadata: ObjectMeta(name: "web", namespace: "default"), clusterIP: "10.96.0.10", clusterIPs: ["10.96.0.10"],
-            ports: [ServicePort(name: "p", port: 80)]))
+            ports: [ServicePort(name: "p", transport: transport, port: 80)]))
 }
 
-private func slice(_ addresses: String...) -> ClusterChange {
+private func slice(_ addresses: String..., over transport: Transport = .tcp) -> ClusterChange {
     .endpointSlice(
         NamespacedName(namespace: "default", name: "web-1"),
         EndpointSlice(
             metadata: ObjectMeta(name: "web-1", namespace: "default", labels: [EndpointSlice.serviceNameLabel: "web"]), addressType: .ipv4,
-            endpoints: addresses.map { Endpoint(addresses: [$0]) }, ports: [EndpointPort(name: "p", port: 8080)]))
+            endpoints: addresses.map { Endpoint(addresses: [$0]) }, ports: [EndpointPort(name: "p", port: 8080, transport: transport)]))
 }
 
 private func synchronizer(_ kernel: MemoryKernel) -> Synchronizer {
@@ -106,6 +106,21 @@ private func audit(_ synchronizer: Synchronizer) async {
         #expect(left.addresses.isEmpty && left.virtualServers.isEmpty)
         #expect(await synchronizer.sync().succeeded)
         #expect(await kernel.state.addresses.keys.contains(webServer.location.address))
+    }
+
+    @Test func `whose flows could not be forgotten says so, and a later one makes it good though nothing changes`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await kernel.refuse(.forgetFlows, times: 2)
+        await synchronizer.absorb([service(.udp), slice("10.244.0.1", over: .udp)])
+        for succeeds in [false, false, true] {
+            await kernel.forgetHistory()
+            let outcome = await synchronizer.sync()
+            #expect(outcome.succeeded == succeeds)
+            #expect(await kernel.applied.count { $0.kind == .forgetFlows } == 1)
+            if let failure = outcome.failures.first { #expect(await synchronizer.origin(of: failure.operation)?.service == web) }
+        }
+        #expect(await synchronizer.sync().operations.isEmpty)
     }
 
     @Test func `takes nothing away while the source holds back what it does not know well`() async {
