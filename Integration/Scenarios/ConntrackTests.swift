@@ -1,24 +1,14 @@
-import FoundationEssentials
 import Model
 import Testing
 
 extension Scenarios {
-    /// What connection tracking remembers of UDP, judged by `conntrack` and by clients that keep their socket.
-    @Suite struct `UDP` {
+    /// What connection tracking remembers of UDP, in entries that `conntrack` makes and judges.
+    @Suite struct `Connection tracking` {
         let world = World.shared
         private static let external = "192.0.2.10"
         private static let balancer = "192.0.2.20"
         private static let external6 = "2001:db8::10"
         private static let balancer6 = "2001:db8::20"
-
-        private func serve(_ pods: [String]) async throws {
-            try await world.begin()
-            try await world.write("web.yaml", Manifests.web())
-            try await world.write("slices.yaml", Manifests.slices(pods))
-            try await world.start()
-        }
-
-        // MARK: Entries
 
         /// An entry of connection tracking, made by `conntrack -I`; its source port is its name.
         private struct Entry {
@@ -81,10 +71,10 @@ extension Scenarios {
               type: LoadBalancer
               clusterIP: "\(isV6 ? Manifests.clusterIP6 : Manifests.clusterIP)"
               ipFamilies: [\(isV6 ? "IPv6" : "IPv4")]
-              externalIPs: ["\(isV6 ? UDP.external6 : UDP.external)"]
+              externalIPs: ["\(isV6 ? Self.external6 : Self.external)"]
               ports:
               - {name: udp, protocol: UDP, port: 80, targetPort: 8080, nodePort: \(Manifests.nodePort)}
-            status: {loadBalancer: {ingress: [{ip: "\(isV6 ? UDP.balancer6 : UDP.balancer)"}]}}
+            status: {loadBalancer: {ingress: [{ip: "\(isV6 ? Self.balancer6 : Self.balancer)"}]}}
             """
         }
 
@@ -97,7 +87,7 @@ extension Scenarios {
 
             let clusterIP = isV6 ? Manifests.clusterIP6 : Manifests.clusterIP
             let frontends: [(String, UInt16)] = [
-                (clusterIP, 80), (isV6 ? UDP.external6 : UDP.external, 80), (isV6 ? UDP.balancer6 : UDP.balancer, 80),
+                (clusterIP, 80), (isV6 ? Self.external6 : Self.external, 80), (isV6 ? Self.balancer6 : Self.balancer, 80),
                 (isV6 ? World.node.outside6 : World.node.outside, Manifests.nodePort),
                 (isV6 ? World.node.bridge6 : World.node.bridge, Manifests.nodePort),
             ]
@@ -132,6 +122,59 @@ extension Scenarios {
             #expect(try await forgottenFlows() == stale.count)
         }
 
+        /// Many enough for one dump of all UDP flows instead of one for each.
+        @Test func `flows of many virtual servers are forgotten alike`() async throws {
+            let ports = 5001...5012 as ClosedRange<UInt16>
+            func manifests(_ pods: [String]) -> String {
+                let lines = ports.map { "{name: p\($0), protocol: UDP, port: \($0)}" }.joined(separator: ", ")
+                func slice(_ family: String, _ addresses: [String]) -> String {
+                    let endpoints = addresses.map { "{addresses: [\"\($0)\"], conditions: {ready: true}}" }.joined(separator: ", ")
+                    return """
+                        apiVersion: discovery.k8s.io/v1
+                        kind: EndpointSlice
+                        metadata: {name: many-\(family.lowercased()), namespace: default, labels: {kubernetes.io/service-name: many}}
+                        addressType: \(family)
+                        ports: [\(lines)]
+                        endpoints: [\(endpoints)]
+
+                        """
+                }
+                return """
+                    apiVersion: v1
+                    kind: Service
+                    metadata: {name: many, namespace: default}
+                    spec:
+                      clusterIP: "\(Manifests.clusterIP)"
+                      clusterIPs: ["\(Manifests.clusterIP)", "\(Manifests.clusterIP6)"]
+                      ipFamilies: [IPv4, IPv6]
+                      ipFamilyPolicy: RequireDualStack
+                      ports: [\(lines)]
+                    ---
+                    \(slice("IPv4", pods.map(World.address)))---
+                    \(slice("IPv6", pods.map(World.address6)))
+                    """
+            }
+            try await world.begin()
+            try await world.write("many.yaml", manifests(["pod-a", "pod-b"]))
+            try await world.start()
+            var entries = Entries()
+            var stale: Set<Int> = []
+            for port in ports {
+                stale.insert(entries.add("udp", to: Manifests.clusterIP, port, answeredBy: World.address("pod-b"), port))
+                stale.insert(entries.add("udp", to: Manifests.clusterIP6, port, answeredBy: World.address6("pod-b"), port))
+                entries.add("udp", to: Manifests.clusterIP, port, answeredBy: World.address("pod-a"), port)
+                entries.add("udp", to: "192.0.2.99", port, answeredBy: World.address("pod-b"), port)
+            }
+            entries.add("tcp", to: Manifests.clusterIP, 5001, answeredBy: World.address("pod-b"), 5001)
+            try await Shell.output(in: "node1", "{ \(entries.script)\n} >/dev/null 2>&1")
+            let all = Set(entries.list.map(\.sourcePort))
+            #expect(try await sourcePorts() == all, "conntrack made them all")
+            try await world.write("many.yaml", manifests(["pod-a"]))
+            try await world.wait(for: "flows to be forgotten") { try await forgottenFlows() >= stale.count }
+            #expect(try await sourcePorts() == all.subtracting(stale))
+            #expect(try await forgottenFlows() == stale.count)
+        }
+
         @Test func `flows go when the last endpoint does, and when the Service does; those of one that does not change stay`() async throws
         {
             try await world.begin()
@@ -149,142 +192,6 @@ extension Scenarios {
             try await world.wait(for: "the flow of the Service without endpoints to go") { try await sourcePorts() == [others] }
             try await world.remove("other.yaml")
             try await world.wait(for: "the flow of the removed Service to go") { try await sourcePorts().isEmpty }
-        }
-
-        // MARK: Clients
-
-        /// A client that keeps its socket and asks on it until told to stop.
-        private struct Client {
-            /// A lost datagram costs it this long.
-            static let timeout = 500
-            let stop: String
-            let result: String
-
-            static func start(in namespace: String, _ address: String, _ port: UInt16) async throws -> Client {
-                let id = "\(namespace)-\(address.replacing(":", with: "-"))-\(port)"
-                let client = Client(stop: "\(Place.scratch)/stop-\(id)", result: "\(Place.scratch)/result-\(id)")
-                let location = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
-                try await Shell.output(
-                    "rm -f \(client.stop) \(client.result); (setsid ip netns exec \(namespace) \(Place.traffic) hold udp '\(location)' --json "
-                        + "--interval-ms 50 --timeout-ms \(timeout) --until-file \(client.stop) "
-                        + "</dev/null >\(client.result).part 2>&1 || true; mv \(client.result).part \(client.result)) >/dev/null 2>&1 &")
-                return client
-            }
-
-            func finish() async throws -> Answers {
-                let text = try await Shell.output(
-                    "touch \(stop); for i in $(seq 200); do [ -e \(result) ] && break; sleep 0.1; done; cat \(result)")
-                return try Answers.decode(text)
-            }
-        }
-
-        /// Waits until a flow of each address and port is remembered that a server answers.
-        private func waitForFlows(
-            to frontends: [(address: String, port: UInt16)], answeredBy server: String, _ port: UInt16 = 8080, from count: Int = 1
-        ) async throws {
-            for frontend in frontends {
-                try await world.wait(for: "\(count) flows to \(frontend) that \(server):\(port) answers") {
-                    let flows = try await Shell.output(
-                        in: "node1",
-                        "conntrack -L -p udp --orig-dst \(frontend.address) --orig-port-dst \(frontend.port) --reply-src \(server) "
-                            + "--reply-port-src \(port) 2>/dev/null")
-                    return flows.split(separator: "\n").count { !$0.contains("UNREPLIED") } >= count
-                }
-            }
-        }
-
-        private func frontends(isV6: Bool) -> [(address: String, port: UInt16)] {
-            isV6
-                ? [(Manifests.clusterIP6, Manifests.port), (World.node.outside6, Manifests.nodePort)]
-                : [(Manifests.clusterIP, Manifests.port), (World.node.outside, Manifests.nodePort)]
-        }
-
-        /// From a pod, from the node and from outside.
-        private static let namespaces = ["pod-c", "node1", "outside"]
-
-        private func startClients(_ frontends: [(address: String, port: UInt16)]) async throws -> [(name: String, client: Client)] {
-            var clients: [(String, Client)] = []
-            for namespace in UDP.namespaces {
-                for (address, port) in frontends {
-                    clients.append(("\(namespace) to \(address):\(port)", try await Client.start(in: namespace, address, port)))
-                }
-            }
-            return clients
-        }
-
-        @Test(arguments: [false, true])
-        func `clients that keep their socket move when their endpoint goes`(isV6: Bool) async throws {
-            try await serve(["pod-a"])
-            let frontends = frontends(isV6: isV6)
-            let clients = try await startClients(frontends)
-            let pod = isV6 ? World.address6 : World.address
-            try await waitForFlows(to: frontends, answeredBy: pod("pod-a"), from: UDP.namespaces.count)
-            try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
-            try await waitForFlows(to: frontends, answeredBy: pod("pod-b"), from: UDP.namespaces.count)
-            for (name, client) in clients {
-                let answers = try await client.finish()
-                #expect(answers.responders.keys.sorted() == ["pod-a", "pod-b"], "\(name): \(answers)")
-                #expect(answers.failed <= 5, "\(name): \(answers)")
-            }
-        }
-
-        @Test(arguments: [false, true])
-        func `clients that keep their socket move when the target port changes`(isV6: Bool) async throws {
-            try await serve(["pod-a"])
-            let name = "pod-a-9090"
-            try await Shell.output(
-                "setsid ip netns exec pod-a \(Place.traffic) serve --name \(name) --udp 9090 </dev/null >/dev/null 2>&1 & sleep 1")
-            let frontends = frontends(isV6: isV6)
-            let clients = try await startClients(frontends)
-            let pod = isV6 ? World.address6("pod-a") : World.address("pod-a")
-            try await waitForFlows(to: frontends, answeredBy: pod, from: UDP.namespaces.count)
-            try await world.write("slices.yaml", Manifests.slices(["pod-a"]).replacing("port: 8080", with: "port: 9090"))
-            try await waitForFlows(to: frontends, answeredBy: pod, 9090, from: UDP.namespaces.count)
-            for (client, holder) in clients {
-                let answers = try await holder.finish()
-                #expect(answers.responders.keys.sorted() == ["pod-a", name], "\(client): \(answers)")
-                #expect(answers.failed <= 5, "\(client): \(answers)")
-            }
-        }
-
-        @Test func `clients that asked before there was an endpoint are answered when there is one`() async throws {
-            try await serve([])
-            let all = frontends(isV6: false) + frontends(isV6: true)
-            let clients = try await startClients(all)
-            try await Task.sleep(for: .seconds(1))
-            try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
-            try await waitForFlows(to: frontends(isV6: false), answeredBy: World.address("pod-a"), from: UDP.namespaces.count)
-            try await waitForFlows(to: frontends(isV6: true), answeredBy: World.address6("pod-a"), from: UDP.namespaces.count)
-            for (name, client) in clients {
-                let answers = try await client.finish()
-                #expect(answers.responders["pod-a", default: 0] > 0 && answers.failed > 0, "\(name): \(answers)")
-            }
-        }
-
-        /// Without that a flow that is older than the Service is not masqueraded, as connection tracking believes that it was seen to.
-        @Test func `a client of a node port that asked before there was a Service is masqueraded when there is one`() async throws {
-            try await world.begin()
-            try await world.start()
-            let clients = [
-                (World.node.bridge, try await Client.start(in: "outside", World.node.outside, Manifests.nodePort)),
-                (World.node.bridge6, try await Client.start(in: "outside", World.node.outside6, Manifests.nodePort)),
-            ]
-            try await world.wait(for: "flows to the node port") {
-                let flows = try await Shell.output(
-                    in: "node1",
-                    "for family in ipv4 ipv6; do conntrack -L -f $family -p udp --orig-port-dst \(Manifests.nodePort) 2>/dev/null; done")
-                return flows.split(separator: "\n").count == 2
-            }
-            try await world.write("web.yaml", Manifests.web())
-            try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
-            try await waitForFlows(to: [frontends(isV6: false)[1]], answeredBy: World.address("pod-a"))
-            try await waitForFlows(to: [frontends(isV6: true)[1]], answeredBy: World.address6("pod-a"))
-            for (seen, client) in clients {
-                let answers = try await client.finish()
-                #expect(answers.clients[seen, default: 0] > 0, "\(answers)")
-                // One datagram may go through between the virtual server and the end of its flow.
-                #expect(answers.answered - answers.clients[seen, default: 0] <= 2, "\(answers)")
-            }
         }
     }
 }
