@@ -108,6 +108,8 @@ public actor KernelDataplane: Dataplane {
         try interfaces.addresses(on: try interfaces.device()).elsewhere
     }
 
+    public nonisolated func nodeAddressChanges() -> AsyncThrowingStream<Void, any Error> { AddressWatch.changes() }
+
     // MARK: Applying
 
     public func apply(_ operations: [Operation]) async -> Report {

@@ -20,7 +20,7 @@ public struct NetlinkSocket: ~Copyable {
         }
     }
 
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
 
     /// One send is at most this long; the kernel copies it as one piece.
     private static let chunkBytes = 64 * 1024
@@ -161,7 +161,7 @@ public struct NetlinkSocket: ~Copyable {
         try NetlinkSocket.check(status)
     }
 
-    private borrowing func receive() throws(NetlinkError) -> [UInt8] {
+    borrowing func receive() throws(NetlinkError) -> [UInt8] {
         var sender = sockaddr_nl()
         var buffer: UnsafeMutablePointer<UInt8>? = nil
         let count = unsafe nl_recv(handle, &sender, &buffer, nil)
@@ -174,7 +174,7 @@ public struct NetlinkSocket: ~Copyable {
         return unsafe Array(UnsafeBufferPointer(start: start, count: Int(count)))
     }
 
-    private static func check(_ status: Int32) throws(NetlinkError) {
+    static func check(_ status: Int32) throws(NetlinkError) {
         if status < 0 { throw error(status) }
     }
 

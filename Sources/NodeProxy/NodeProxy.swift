@@ -4,7 +4,7 @@ internal import Model
 public import Reconciler
 public import ServiceLifecycle
 
-/// The proxy at work: waits for changes of the cluster, for the next audit and for draining servers, and syncs.
+/// The proxy at work: waits for changes of the cluster and of the node's addresses, for the next audit and for draining servers, and syncs.
 public struct NodeProxy: ServiceLifecycle.Service {
     /// Why the proxy cannot go on.
     public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
@@ -21,10 +21,10 @@ public struct NodeProxy: ServiceLifecycle.Service {
     }
 
     private let feed: ChangeFeed
-    private let synchronizer: Synchronizer
+    let synchronizer: Synchronizer
     private let schedule: SyncSchedule
     private let nodeWait: NodeWait?
-    private let logger: Logger
+    let logger: Logger
 
     /// - Parameter nodeWait: nil where no Node object is to be expected.
     public init(feed: ChangeFeed, synchronizer: Synchronizer, schedule: SyncSchedule, nodeWait: NodeWait?, logger: Logger) {
@@ -47,6 +47,7 @@ public struct NodeProxy: ServiceLifecycle.Service {
                 for await _ in feed.wakeups { wake.yield() }
                 wake.finish()
             }
+            group.addTask { await followAddresses(wake) }
             var pacing = Pacing(schedule: schedule)
             var nodeWait = nodeWait
             var alarm: Timestamp?
@@ -62,6 +63,7 @@ public struct NodeProxy: ServiceLifecycle.Service {
                     wake.yield()
                 }
             }
+            group.cancelAll()
         }
     }
 
@@ -74,6 +76,7 @@ public struct NodeProxy: ServiceLifecycle.Service {
             // Nothing is planned before the cluster is known: a half-known one would take Services away.
             guard batch.synced else { return nil }
             if let end = try await waitForNode(&nodeWait) { return end }
+            if await synchronizer.readChangedAddresses() { pacing.schedule.request(at: synchronizer.now) }
             if !batch.changes.isEmpty { pacing.schedule.request(at: synchronizer.now) }
             guard let task = pacing.next(at: synchronizer.now) else { return pacing.due(at: synchronizer.now) }
             switch task {

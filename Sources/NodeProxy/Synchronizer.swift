@@ -30,7 +30,7 @@ public actor Synchronizer {
         public var counts: [Operation.Kind: Int] { Plan.counts(operations) }
     }
 
-    private let dataplane: any Dataplane
+    let dataplane: any Dataplane
     private let excludedCIDRs: [CIDR]
     /// The name of this node's Node object.
     nonisolated let nodeName: String
@@ -42,13 +42,16 @@ public actor Synchronizer {
     private(set) var cluster = ClusterState()
     private(set) var translation: Translation
     private(set) var reconciler: Reconciler
-    private var localAddresses: Set<IPAddress> = []
+    private(set) var localAddresses: Set<IPAddress> = []
     private var latency = ProgrammingLatency(since: Date())
     /// Whether the last sync left nothing undone.
     var isInStep = false
     /// Whether the kernel was looked at as a whole, with all real servers, at least once.
     private var isAudited = false
-    private var localAddressesAreOld = true
+    /// Whether the next sync has to read them, whatever else is to be done.
+    private(set) var localAddressesAreOld = true
+    /// Whether they may have changed since they were read.
+    var localAddressesMayDiffer = false
     /// Virtual servers whose real servers the audit under way has not looked at.
     private var unaudited: [VirtualServer.Identity] = []
     private var isHoldingBack = false
@@ -195,7 +198,10 @@ public actor Synchronizer {
         return outcome
     }
 
-    private func refreshLocalAddresses() async throws {
+    func refreshLocalAddresses() async throws {
+        // Whatever changes while they are read is told again.
+        localAddressesMayDiffer = false
+        localAddressesAreOld = true
         localAddresses = try await dataplane.nodeAddresses()
         localAddressesAreOld = false
     }

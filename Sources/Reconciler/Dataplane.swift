@@ -13,4 +13,9 @@ public protocol Dataplane: Sendable {
 
     /// Addresses of this node on interfaces other than `kube-ipvs0`.
     func nodeAddresses() async throws -> Set<IPAddress>
+
+    /// Tells that `nodeAddresses` may give others than before: an element once it listens, and one after each change; several may become one.
+    ///
+    /// Ends in an error where listening fails, and otherwise only with the task that iterates it.
+    func nodeAddressChanges() -> AsyncThrowingStream<Void, any Error>
 }

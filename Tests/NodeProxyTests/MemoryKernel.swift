@@ -1,6 +1,7 @@
 import Kubernetes
 import Model
 import Reconciler
+import Synchronization
 
 /// A kernel in memory that can refuse, lose and be meddled with.
 actor MemoryKernel: Dataplane {
@@ -58,5 +59,33 @@ actor MemoryKernel: Dataplane {
         return report
     }
 
-    func nodeAddresses() async throws -> Set<IPAddress> { Set(["10.99.0.2"].compactMap { IPAddress($0) }) }
+    // MARK: Addresses of the node
+
+    private var addresses = Set(["10.99.0.2"].compactMap { IPAddress($0) })
+    private(set) var addressReads = 0
+    private let listeners = Mutex<[AsyncThrowingStream<Void, any Error>.Continuation]>([])
+
+    func nodeAddresses() async throws -> Set<IPAddress> {
+        addressReads += 1
+        return addresses
+    }
+
+    nonisolated func nodeAddressChanges() -> AsyncThrowingStream<Void, any Error> {
+        AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
+            listeners.withLock { $0.append(continuation) }
+            continuation.yield()
+        }
+    }
+
+    /// How often somebody began to listen.
+    nonisolated var listenings: Int { listeners.withLock { $0.count } }
+
+    func setAddresses(_ texts: String..., telling: Bool = true) {
+        addresses = Set(texts.compactMap { IPAddress($0) })
+        if telling { tellOfAddresses() }
+    }
+
+    nonisolated func tellOfAddresses() { listeners.withLock { _ = $0.last?.yield() } }
+
+    nonisolated func stopTellingOfAddresses() { listeners.withLock { $0.last?.finish(throwing: Blind()) } }
 }

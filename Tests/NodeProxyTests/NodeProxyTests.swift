@@ -18,14 +18,26 @@ private struct Running {
             feed: feed,
             synchronizer: Synchronizer(
                 translation: Translation(TranslationSettings(nodeName: "node1")), dataplane: kernel, drainTimeout: .seconds(900),
-                excludedCIDRs: [], logger: logger), schedule: SyncSchedule(minInterval: .zero, maxInterval: .seconds(30)), nodeWait: wait,
+                excludedCIDRs: [], logger: logger), schedule: SyncSchedule(minInterval: .zero, maxInterval: .seconds(600)), nodeWait: wait,
             logger: logger)
     }
 
-    /// Whether the kernel comes to have virtual servers, or anything at all, within a second.
-    func isProgrammed() async throws -> Bool {
-        for _ in 0..<100 {
-            if await !kernel.state.virtualServers.isEmpty { return true }
+    /// Whether the kernel comes to have virtual servers.
+    func isProgrammed() async throws -> Bool { try await comes { await !kernel.state.virtualServers.isEmpty } }
+
+    /// Waits until node ports answer on just these addresses.
+    func waitForAnswers(on addresses: String...) async throws {
+        let wanted = Set(addresses)
+        let isThere = try await comes {
+            let answering = await kernel.state.virtualServers.keys.filter { $0.location.port == 30080 }
+            return Set(answering.map(\.location.address.description)) == wanted
+        }
+        try #require(isThere)
+    }
+
+    func comes(_ condition: () async -> Bool) async throws -> Bool {
+        for _ in 0..<1000 {
+            if await condition() { return true }
             try await Task.sleep(for: .milliseconds(10))
         }
         return false
@@ -37,6 +49,12 @@ private let web = ClusterChange.service(
     Service(
         metadata: ObjectMeta(name: "web", namespace: "default"), clusterIP: "10.96.0.10", clusterIPs: ["10.96.0.10"],
         ports: [ServicePort(name: "p", port: 80)]))
+
+private let outside = ClusterChange.service(
+    NamespacedName(namespace: "default", name: "outside"),
+    Service(
+        metadata: ObjectMeta(name: "outside", namespace: "default"), type: .nodePort, clusterIP: "10.96.0.11", clusterIPs: ["10.96.0.11"],
+        ports: [ServicePort(name: "p", port: 80, nodePort: 30080)]))
 
 private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAddress(type: "InternalIP", address: "192.0.2.1")])
 
@@ -69,6 +87,45 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
             #expect(await running.kernel.observations.isEmpty)
             running.feed.publish([.node("node1", node)])
             #expect(try await running.isProgrammed())
+        }
+    }
+
+    @Test func `follows the node's addresses as they come and go, between two audits`() async throws {
+        try await run(nil) { running in
+            running.feed.publish([outside])
+            running.feed.markSynced()
+            try await running.waitForAnswers(on: "10.99.0.2")
+            await running.kernel.setAddresses("10.99.0.2", "192.0.2.7")
+            try await running.waitForAnswers(on: "10.99.0.2", "192.0.2.7")
+            await running.kernel.setAddresses("192.0.2.7")
+            try await running.waitForAnswers(on: "192.0.2.7")
+        }
+    }
+
+    @Test func `does nothing when the addresses turn out to be the same`() async throws {
+        try await run(nil) { running in
+            running.feed.publish([outside])
+            running.feed.markSynced()
+            try await running.waitForAnswers(on: "10.99.0.2")
+            await running.kernel.forgetHistory()
+            let reads = await running.kernel.addressReads
+            running.kernel.tellOfAddresses()
+            #expect(try await running.comes { await running.kernel.addressReads > reads })
+            try await Task.sleep(for: .milliseconds(100))
+            #expect(await running.kernel.observations.isEmpty)
+            #expect(await running.kernel.applied.isEmpty)
+        }
+    }
+
+    @Test func `listens again where listening for addresses failed, and takes up what it missed`() async throws {
+        try await run(nil) { running in
+            running.feed.publish([outside])
+            running.feed.markSynced()
+            try await running.waitForAnswers(on: "10.99.0.2")
+            running.kernel.stopTellingOfAddresses()
+            await running.kernel.setAddresses("192.0.2.7", telling: false)
+            try await running.waitForAnswers(on: "192.0.2.7")
+            #expect(running.kernel.listenings == 2)
         }
     }
 }

@@ -1,0 +1,30 @@
+import Testing
+
+@testable import KernelDataplane
+@testable import Netlink
+
+@Suite struct `The watch for addresses` {
+    @Test(.timeLimit(.minutes(1))) func `tells once when it listens, so that what happened before is looked at, and ends with its task`()
+        async throws
+    {
+        let listener = Task {
+            var told = 0
+            for try await _ in AddressWatch.changes() {
+                told += 1
+                withUnsafeCurrentTask { $0?.cancel() }
+            }
+            return told
+        }
+        #expect(try await listener.value == 1)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `waits no longer once its signal is raised`() throws {
+        let stop = try StopSignal()
+        #expect(!stop.isRaised(within: 1))
+        stop.raise()
+        #expect(stop.isRaised(within: 600_000))
+        let socket = try NetlinkSocket.open(.route)
+        let heard = try socket.notifications(until: stop)
+        #expect(heard?.count == nil)
+    }
+}
