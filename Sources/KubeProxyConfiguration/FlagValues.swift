@@ -15,6 +15,9 @@ public struct FlagValues: Hashable, Sendable {
     public var masqueradeAll = false
     public var masqueradeBit = 14
     public var nodePortAddresses: [String] = []
+    public var externalIPCIDRs: [String] = []
+    /// Lists of `Gate=bool`.
+    public var featureGates: [String] = []
     public var detectLocalMode = ""
     public var podBridgeInterface = ""
     public var podInterfaceNamePrefix = ""

@@ -26,6 +26,9 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// 0…31.
     public var masqueradeBit: Int
     public var nodePortAddresses: NodePortAddresses
+    /// Ranges that external IPs of Services must lie in; empty allows all.
+    public var externalIPCIDRs: [CIDR]
+    public var featureGates: FeatureGates
     public var localTraffic: LocalTraffic
     /// How long a real server that is no longer wanted keeps its TCP connections.
     public var drainTimeout: Duration
@@ -48,6 +51,8 @@ public struct ProxyConfiguration: Hashable, Sendable {
         masqueradeAll = flags.masqueradeAll
         masqueradeBit = flags.masqueradeBit
         nodePortAddresses = reader.nodePortAddresses(flags.nodePortAddresses)
+        externalIPCIDRs = reader.cidrs("--external-ip-cidrs", flags.externalIPCIDRs)
+        featureGates = reader.featureGates("--feature-gates", flags.featureGates)
         localTraffic = reader.localTraffic(flags)
         drainTimeout = reader.duration("--drain-timeout", flags.drainTimeout, atLeast: .zero)
         iptables = reader.choice("--iptables-backend", flags.iptablesBackend, default: .auto)
@@ -71,6 +76,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
     public func translationSettings(families: Set<IPFamily>, hasRandomFully: Bool) -> TranslationSettings {
         TranslationSettings(
             nodeName: nodeName, scheduler: scheduler, families: families, masqueradeAll: masqueradeAll, masqueradeBit: masqueradeBit,
-            localTraffic: localTraffic, nodePortAddresses: nodePortAddresses, hasRandomFully: hasRandomFully)
+            localTraffic: localTraffic, nodePortAddresses: nodePortAddresses, hasRandomFully: hasRandomFully,
+            allowsExternalIPs: featureGates.allowsServiceExternalIPs, externalIPRanges: externalIPCIDRs)
     }
 }

@@ -75,6 +75,22 @@ struct ProxyOptions: ParsableArguments {
     var nodePortAddresses: [String] = []
 
     @Option(
+        name: .customLong("external-ip-cidrs"),
+        help: ArgumentHelp(
+            "Serve external IPs of Services only in these ranges.",
+            discussion: "Default: all. Who may write a Service can otherwise take over any address that pods talk to. No range at all is "
+                + "allowed by --feature-gates=AllowServiceExternalIPs=false.", valueName: "cidr,…"))
+    var externalIPCIDRs: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Feature gates of kube-proxy.",
+            discussion:
+                "AllowServiceExternalIPs (default true): serve external IPs of Services. The others of kube-proxy are known and have "
+                + "no effect.", valueName: "gate=bool,…"))
+    var featureGates: [String] = []
+
+    @Option(
         help: ArgumentHelp(
             "How traffic from this node's pods is recognised: ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix.",
             discussion: "Default: ClusterCIDR.", valueName: "mode"))
@@ -124,6 +140,8 @@ struct ProxyOptions: ParsableArguments {
         flags.masqueradeAll = masqueradeAll.value
         flags.masqueradeBit = iptablesMasqueradeBit
         flags.nodePortAddresses = nodePortAddresses.flatMap { $0.split(separator: ",").map(String.init) }
+        flags.externalIPCIDRs = externalIPCIDRs.flatMap { $0.split(separator: ",").map(String.init) }
+        flags.featureGates = featureGates
         flags.detectLocalMode = detectLocalMode
         flags.podBridgeInterface = podBridgeInterface
         flags.podInterfaceNamePrefix = podInterfaceNamePrefix
@@ -148,11 +166,8 @@ struct GoBool: ExpressibleByArgument, CustomStringConvertible {
     init(_ value: Bool) { self.value = value }
 
     init?(argument: String) {
-        switch argument {
-        case "1", "t", "T", "true", "TRUE", "True": value = true
-        case "0", "f", "F", "false", "FALSE", "False": value = false
-        default: return nil
-        }
+        guard let value = Bool(goText: argument) else { return nil }
+        self.value = value
     }
 
     var description: String { "\(value)" }

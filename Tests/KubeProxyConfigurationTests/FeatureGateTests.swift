@@ -1,0 +1,52 @@
+import KubeProxyConfiguration
+import Model
+import Testing
+import Translation
+
+private func settings(_ change: (inout FlagValues) -> Void) throws -> TranslationSettings {
+    var flags = FlagValues()
+    change(&flags)
+    return try ProxyConfiguration(flags, hostname: "node1").translationSettings(families: [.ipv4], hasRandomFully: true)
+}
+
+@Suite struct `Feature gates` {
+    @Test func `let Services have external IPs, unless they say otherwise`() throws {
+        #expect(try settings { _ in }.allowsExternalIPs)
+        #expect(try !settings { $0.featureGates = ["AllowServiceExternalIPs=false"] }.allowsExternalIPs)
+        #expect(try settings { $0.featureGates = ["AllowServiceExternalIPs=f", " AllowServiceExternalIPs = True "] }.allowsExternalIPs)
+    }
+
+    @Test(arguments: [
+        "AllAlpha=true,AllBeta=false", "ComponentFlagz=true,NativeHistograms=false,", "MultiCIDRServiceAllocator=true",
+        "WatchListClient=0,ContextualLogging=1",
+    ])
+    func `without a meaning here are accepted`(list: String) throws {
+        #expect(try settings { $0.featureGates = [list] } == settings { _ in })
+    }
+
+    @Test(arguments: [
+        ("NoSuchGate=true", "unrecognized feature gate: NoSuchGate"),
+        (
+            "PreferSameTrafficDistribution=false",
+            "cannot set feature gate PreferSameTrafficDistribution to false, feature is locked to true"
+        ),
+        ("AllBeta", "malformed pair, expect string=bool"),
+    ])
+    func `that cannot be set so are refused in kube-proxy's words, and with them nothing else`(pair: String, message: String) {
+        let error = #expect(throws: ConfigurationError.self) { try settings { $0.featureGates = ["ComponentStatusz=true,\(pair)"] } }
+        #expect(error?.problems == [.init(flag: "--feature-gates", value: pair, message: message)])
+    }
+}
+
+@Suite struct `Ranges of external IPs` {
+    @Test func `are all, or those that are given`() throws {
+        #expect(try settings { _ in }.externalIPRanges.isEmpty)
+        let given = try settings { $0.externalIPCIDRs = ["192.0.2.0/24", "2001:db8::/32"] }.externalIPRanges
+        #expect(given.map(\.description) == ["192.0.2.0/24", "2001:db8::/32"])
+    }
+
+    @Test func `that are none are refused by flag and value`() {
+        let error = #expect(throws: ConfigurationError.self) { try settings { $0.externalIPCIDRs = ["192.0.2.0/24", "all"] } }
+        #expect(error?.problems.map(\.value) == ["all"] && error?.problems.map(\.flag) == ["--external-ip-cidrs"])
+    }
+}
