@@ -15,6 +15,7 @@ public struct FlagValues: Hashable, Sendable {
     public var masqueradeAll = false
     public var masqueradeBit = 14
     public var nodePortAddresses: [String] = []
+    public var localhostNodePorts = false
     public var externalIPCIDRs: [String] = []
     /// Lists of `Gate=bool`.
     public var featureGates: [String] = []

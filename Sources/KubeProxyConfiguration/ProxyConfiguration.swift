@@ -26,6 +26,8 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// 0…31.
     public var masqueradeBit: Int
     public var nodePortAddresses: NodePortAddresses
+    /// Whether TCP node ports answer on 127.0.0.1 as well.
+    public var localhostNodePorts: Bool
     /// Ranges that external IPs of Services must lie in; empty allows all.
     public var externalIPCIDRs: [CIDR]
     public var featureGates: FeatureGates
@@ -51,6 +53,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
         masqueradeAll = flags.masqueradeAll
         masqueradeBit = flags.masqueradeBit
         nodePortAddresses = reader.nodePortAddresses(flags.nodePortAddresses)
+        localhostNodePorts = flags.localhostNodePorts
         externalIPCIDRs = reader.cidrs("--external-ip-cidrs", flags.externalIPCIDRs)
         featureGates = reader.featureGates("--feature-gates", flags.featureGates)
         localTraffic = reader.localTraffic(flags)

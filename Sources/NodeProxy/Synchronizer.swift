@@ -36,12 +36,16 @@ public actor Synchronizer {
     nonisolated let nodeName: String
     let logger: Logger
     let events: any EventRecorder
+    /// Is given what the kernel is to hold once a sync was made for it, and where it may differ from before.
+    private let afterSync: @Sendable (Scope, NodeState) -> Void
     private let clock = ContinuousClock()
     private let epoch: ContinuousClock.Instant
 
     private(set) var cluster = ClusterState()
     private(set) var translation: Translation
     private(set) var reconciler: Reconciler
+    /// What `afterSync` has not been given yet.
+    private var untold = Scope.nothing
     private(set) var localAddresses: Set<IPAddress> = []
     private var latency = ProgrammingLatency(since: Date())
     /// Whether the last sync left nothing undone.
@@ -66,7 +70,7 @@ public actor Synchronizer {
 
     public init(
         translation: Translation, dataplane: any Dataplane, drainTimeout: Duration, excludedCIDRs: [CIDR],
-        events: any EventRecorder = NoEvents(),
+        events: any EventRecorder = NoEvents(), afterSync: @escaping @Sendable (Scope, NodeState) -> Void = { _, _ in },
         logger: Logger
     ) {
         self.translation = translation
@@ -74,6 +78,7 @@ public actor Synchronizer {
         self.dataplane = dataplane
         self.excludedCIDRs = excludedCIDRs
         self.events = events
+        self.afterSync = afterSync
         self.logger = logger
         reconciler = Reconciler(drainTimeout: drainTimeout)
         epoch = clock.now
@@ -195,6 +200,10 @@ public actor Synchronizer {
             outcome.latencies = latency.settle(at: Date(), except: undone)
         }
         log(outcome)
+        if outcome.observationFailure == nil, !untold.isEmpty {
+            afterSync(untold, translation.desired)
+            untold = .nothing
+        }
         return outcome
     }
 
@@ -209,6 +218,7 @@ public actor Synchronizer {
     private func translate() {
         let scope = translation.update(cluster.takeDirty().services, of: cluster, localAddresses: localAddresses)
         reconciler.desiredStateChanged(scope)
+        untold.formUnion(scope)
         tellOfClaims()
     }
 

@@ -5,10 +5,12 @@ internal import KubeProxyConfiguration
 internal import KernelDataplane
 internal import Kubernetes
 internal import KubernetesAPI
+internal import LocalhostNodePorts
 internal import Logging
 internal import Model
 internal import NodeProxy
 internal import Reconciler
+internal import ServiceLifecycle
 internal import Translation
 
 /// Wires the parts of the program together.
@@ -16,6 +18,8 @@ struct Assembly {
     let configuration: ProxyConfiguration
     let input: ClusterInput
     let synchronizer: Synchronizer
+    /// Nil unless asked for.
+    private let localhostNodePorts: LocalhostNodePorts?
     private let logger: Logger
 
     /// Fails with one line that says what is missing on this machine and how to get it.
@@ -23,8 +27,10 @@ struct Assembly {
         self.configuration = configuration
         self.logger = logger
         input = try await ClusterInput(configuration, environment: ProcessInfo.processInfo.environment, logger)
+        localhostNodePorts = configuration.localhostNodePorts ? LocalhostNodePorts(events: input.events, logger: logger) : nil
         do {
-            synchronizer = try await Assembly.synchronizer(configuration, changesKernel: changesKernel, events: input.events, logger)
+            synchronizer = try await Assembly.synchronizer(
+                configuration, changesKernel: changesKernel, events: input.events, localhostNodePorts, logger)
         } catch {
             await input.close()
             throw error
@@ -32,7 +38,8 @@ struct Assembly {
     }
 
     private static func synchronizer(
-        _ configuration: ProxyConfiguration, changesKernel: Bool, events: any EventRecorder, _ logger: Logger
+        _ configuration: ProxyConfiguration, changesKernel: Bool, events: any EventRecorder, _ localhostNodePorts: LocalhostNodePorts?,
+        _ logger: Logger
     ) async throws -> Synchronizer {
         try KernelSetup.requirePrivilege()
         if changesKernel {
@@ -47,7 +54,8 @@ struct Assembly {
         let dataplane = try KernelDataplane(catalogue: Translation.catalogue(settings), iptables: iptables)
         return Synchronizer(
             translation: Translation(settings), dataplane: dataplane, drainTimeout: configuration.drainTimeout,
-            excludedCIDRs: configuration.excludeCIDRs, events: events, logger: logger)
+            excludedCIDRs: configuration.excludeCIDRs, events: events, afterSync: { localhostNodePorts?.follow($0, of: $1) }, logger: logger
+        )
     }
 
     /// Lets go of connections to the API server at the end, however that comes.
@@ -115,7 +123,12 @@ struct Assembly {
         return batch.synced
     }
 
-    var proxy: NodeProxy {
+    /// What has to run, the last to end first.
+    var services: [any ServiceLifecycle.Service] {
+        input.services + [proxy] + [localhostNodePorts].compactMap(\.self)
+    }
+
+    private var proxy: NodeProxy {
         NodeProxy(
             feed: input.source.feed, synchronizer: synchronizer,
             schedule: SyncSchedule(minInterval: configuration.minSyncPeriod, maxInterval: configuration.syncPeriod),

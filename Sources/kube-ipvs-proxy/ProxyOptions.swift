@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import KubeProxyConfiguration
 internal import Glibc
+internal import LocalhostNodePorts
 
 /// The flags that say what the kernel should hold: those of `run` and `plan`.
 struct ProxyOptions: ParsableArguments {
@@ -75,6 +76,14 @@ struct ProxyOptions: ParsableArguments {
     var nodePortAddresses: [String] = []
 
     @Option(
+        name: .customLong("localhost-nodeports"),
+        help: ArgumentHelp(
+            "Have TCP node ports answer on 127.0.0.1 as well, by a relay in this program.",
+            discussion: "At most \(LocalhostNodePorts.connectionLimit) connections at once. They end with this program.", valueName: "bool")
+    )
+    var localhostNodePorts = GoBool(false)
+
+    @Option(
         name: .customLong("external-ip-cidrs"),
         help: ArgumentHelp(
             "Serve external IPs of Services only in these ranges.",
@@ -140,6 +149,7 @@ struct ProxyOptions: ParsableArguments {
         flags.masqueradeAll = masqueradeAll.value
         flags.masqueradeBit = iptablesMasqueradeBit
         flags.nodePortAddresses = nodePortAddresses.flatMap { $0.split(separator: ",").map(String.init) }
+        flags.localhostNodePorts = localhostNodePorts.value
         flags.externalIPCIDRs = externalIPCIDRs.flatMap { $0.split(separator: ",").map(String.init) }
         flags.featureGates = featureGates
         flags.detectLocalMode = detectLocalMode

@@ -13,7 +13,8 @@ import Translation
         (["--masquerade-all"], ["--masquerade-all=true"]), (["--masquerade_all=false"], ["--masquerade-all=false"]), (["-v=4"], ["--v=4"]),
         (["-v4"], ["--v=4"]),
         (["--cluster_cidr", "10.0.0.0/8"], ["--cluster-cidr", "10.0.0.0/8"]), (["--ipvs-exclude-cidrs=a_b"], ["--ipvs-exclude-cidrs=a_b"]),
-        (["status", "-n"], ["status", "-n"]), (["--", "--a_b"], ["--", "--a_b"]), (["--once", "--v", "2"], ["--once=true", "--v", "2"]),
+        (["status", "-n"], ["status", "-n"]), (["--", "--a_b"], ["--", "--a_b"]),
+        (["--localhost-nodeports"], ["--localhost-nodeports=true"]), (["--once", "--v", "2"], ["--once=true", "--v", "2"]),
         (["--cluster-cidr="], ["--cluster-cidr", ""]),
     ])
     func `become what the parser takes`(given: [String], expected: [String]) {
@@ -23,6 +24,7 @@ import Translation
     @Test func `are parsed in every spelling`() throws {
         let arguments = [
             "--manifests=m", "--ipvs-exclude-cidrs", "10.0.0.0/8,fd00::/8", "--ipvs-exclude-cidrs=1.2.3.4/32", "--masquerade-all",
+            "--localhost_nodeports",
             "--once=false", "--v=3",
             "--hostname-override", "n", "--external-ip-cidrs=192.0.2.0/24,2001:db8::/32", "--feature-gates",
             "AllowServiceExternalIPs=false",
@@ -33,6 +35,7 @@ import Translation
         #expect(configuration.excludeCIDRs.map(\.description) == ["10.0.0.0/8", "fd00::/8", "1.2.3.4/32"])
         #expect(configuration.masqueradeAll && configuration.cluster == .manifests("m") && configuration.nodeName == "n")
         #expect(configuration.externalIPCIDRs.map(\.description) == ["192.0.2.0/24", "2001:db8::/32"])
+        #expect(configuration.localhostNodePorts)
         #expect(!configuration.featureGates.allowsServiceExternalIPs)
         #expect(!command.once.value && command.options.logging.v == 3)
     }

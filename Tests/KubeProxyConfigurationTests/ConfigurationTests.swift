@@ -25,6 +25,7 @@ private struct Mistake: CustomTestStringConvertible {
         #expect(defaults.syncPeriod == .seconds(30) && defaults.minSyncPeriod == .seconds(1))
         #expect(defaults.masqueradeBit == 14 && !defaults.masqueradeAll)
         #expect(defaults.localTraffic == .clusterCIDR([]) && defaults.nodePortAddresses == .all)
+        #expect(!defaults.localhostNodePorts)
     }
 
     @Test func `trims a node name and makes it lower case`() throws {

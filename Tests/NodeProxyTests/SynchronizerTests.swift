@@ -3,6 +3,7 @@ import Logging
 import Model
 import NodeProxy
 import Reconciler
+import Synchronization
 import Testing
 import Translation
 
@@ -202,5 +203,26 @@ private func audit(_ synchronizer: Synchronizer) async {
         _ = await synchronizer.sync()
         await audit(synchronizer)
         #expect(await kernel.state.virtualServers == [foreign.identity: foreign])
+    }
+
+    @Test func `tells what the kernel is to hold where that changed, and else nothing`() async {
+        let told = Mutex<[(Scope, NodeState)]>([])
+        let kernel = MemoryKernel()
+        let synchronizer = Synchronizer(
+            translation: Translation(TranslationSettings(nodeName: "node1")), dataplane: kernel, drainTimeout: .seconds(900),
+            excludedCIDRs: [], afterSync: { scope, desired in told.withLock { $0.append((scope, desired)) } },
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        await kernel.setBlind(true)
+        await synchronizer.absorb([service(), slice("10.244.0.1")])
+        #expect(await !synchronizer.sync().succeeded)
+        #expect(told.withLock { $0.count } == 0, "nothing was done for it yet")
+        await kernel.setBlind(false)
+        for _ in 0..<2 { #expect(await synchronizer.sync().succeeded) }
+        let (scopes, states) = told.withLock { ($0.map(\.0), $0.map(\.1)) }
+        #expect(states.count == 1 && states.first?.virtualServers.keys.contains(webServer) == true)
+        guard case .only(let selection)? = scopes.first, selection.virtualServers == [webServer] else {
+            Issue.record("not just what changed: \(scopes)")
+            return
+        }
     }
 }

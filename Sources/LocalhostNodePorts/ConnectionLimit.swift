@@ -1,0 +1,47 @@
+internal import Logging
+internal import Synchronization
+
+/// How many connections are handed on at once: those of all node ports together, so that one client can neither use up the proxy's
+/// descriptors nor fill its log.
+final class ConnectionLimit: Sendable {
+    private struct State {
+        var open = 0
+        var refused = 0
+        var lastTold: ContinuousClock.Instant?
+    }
+
+    private let limit: Int
+    private let logger: Logger
+    private let state = Mutex(State())
+
+    init(_ limit: Int, logger: Logger) {
+        self.limit = limit
+        self.logger = logger
+    }
+
+    /// Whether there is room for one more, which is then taken until `release`.
+    func admit() -> Bool {
+        let (admitted, refused) = state.withLock { state in
+            guard state.open >= limit else {
+                state.open += 1
+                return (true, nil as Int?)
+            }
+            state.refused += 1
+            guard state.lastTold.map({ $0.duration(to: .now) > ConnectionLimit.pause }) ?? true else { return (false, nil) }
+            defer { state.refused = 0 }
+            state.lastTold = .now
+            return (false, state.refused)
+        }
+        if let refused {
+            logger.warning(
+                "Too many connections to node ports of 127.0.0.1 at once; more are refused",
+                metadata: ["limit": "\(limit)", "refused": "\(refused)"])
+        }
+        return admitted
+    }
+
+    func release() { state.withLock { $0.open -= 1 } }
+
+    /// Told again after that, with how many there were meanwhile.
+    private static let pause = Duration.seconds(60)
+}

@@ -1,0 +1,103 @@
+public import Kubernetes
+public import Logging
+public import Model
+internal import NIOCore
+public import ServiceLifecycle
+internal import Synchronization
+
+/// Answers TCP node ports on 127.0.0.1, by handing connections on to the same port of the node's own address.
+///
+/// IPVS cannot: the kernel does not let a packet from a loopback address out to a pod. Behind the relay everything is as for any connection of the node
+/// itself; all clients of 127.0.0.1 are one client to session affinity. It listens on 127.0.0.1 alone. A connection outlives its node port, as it would
+/// without the relay, but not this process.
+public final class LocalhostNodePorts: ServiceLifecycle.Service {
+    let events: any EventRecorder
+    let logger: Logger
+    private let limit: ConnectionLimit
+    private let retryInterval: Duration
+    private let wanted = Mutex(NodePortTargets())
+    private let wakeups: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
+
+    public static let connectionLimit = 1000
+
+    /// - Parameters:
+    ///   - limit: connections at once, of all node ports together.
+    ///   - retryInterval: after which a port that could not be had is tried again.
+    public init(
+        limit: Int = LocalhostNodePorts.connectionLimit, retryInterval: Duration = .seconds(5), events: any EventRecorder, logger: Logger
+    ) {
+        self.limit = ConnectionLimit(limit, logger: logger)
+        self.retryInterval = retryInterval
+        self.events = events
+        self.logger = logger
+        (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Takes over what the kernel is to hold; listeners follow.
+    ///
+    /// - Parameter scope: where it may differ from before.
+    public func follow(_ scope: Scope, of desired: NodeState) {
+        if wanted.withLock({ $0.update(scope, of: desired) }) { wake.yield() }
+    }
+
+    /// Listens until the service group shuts down.
+    public func run() async throws {
+        DescriptorLimit.raise(logger)
+        await cancelWhenGracefulShutdown { await self.listen() }
+    }
+
+    private func listen() async {
+        var listeners: [UInt16: NodePortListener] = [:]
+        var failures: [UInt16: Failure] = [:]
+        await withDiscardingTaskGroup { group in
+            for await _ in wakeups {
+                let targets = wanted.withLock { $0.targets }
+                for (port, listener) in listeners where targets[port] == nil || !listener.isListening {
+                    await listener.close()
+                    listeners[port] = nil
+                }
+                failures = await open(targets, &listeners, knowing: failures)
+                guard !failures.isEmpty else { continue }
+                group.addTask {
+                    // Cancelled means that the program ends.
+                    try? await Task.sleep(for: self.retryInterval)
+                    self.wake.yield()
+                }
+            }
+            group.cancelAll()
+        }
+        for listener in listeners.values { await listener.close() }
+    }
+
+    /// Why a port has no listener.
+    struct Failure: Hashable {
+        var origin: ServiceOrigin
+        var reason: String
+    }
+
+    /// Listens where nobody does yet; tells what is new of what fails, which is returned.
+    private func open(
+        _ targets: [UInt16: NodePortTarget], _ listeners: inout [UInt16: NodePortListener], knowing known: [UInt16: Failure]
+    ) async -> [UInt16: Failure] {
+        var failures: [UInt16: Failure] = [:]
+        for (port, target) in targets.sorted(by: { $0.key < $1.key }) where listeners[port] == nil {
+            do {
+                listeners[port] = try await NodePortListener(port: port, limit: limit, logger: logger) { [self] in
+                    wanted.withLock { $0.targets[port]?.location }
+                }
+                tellOfListener(port, target, after: known[port])
+            } catch {
+                let failure = Failure(origin: target.origin, reason: LocalhostNodePorts.reason(error))
+                failures[port] = failure
+                if known[port] != failure { tell(port, failure) }
+            }
+        }
+        return failures
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        // Of a system call's error, its words are enough.
+        (error as? IOError).map { $0.description } ?? "\(error)"
+    }
+}

@@ -1,0 +1,87 @@
+import Kubernetes
+import Model
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import LocalhostNodePorts
+
+private func origin(_ name: String) -> ServiceOrigin {
+    ServiceOrigin(service: NamespacedName(namespace: "default", name: name), portName: "", kind: .nodePort)
+}
+
+/// A state with node ports, by the Service they belong to.
+private func state(_ ports: [UInt16: String]) -> NodeState {
+    NodeState(
+        virtualServers: ports.map { port, name in
+            // Where no TCP connection can go: no packet leaves this machine.
+            VirtualServer(.init(.tcp, AddressPort(IPAddress(v4: 0xffff_ffff), port)), origin: origin(name))
+        })
+}
+
+/// A port of 127.0.0.1 that somebody listens on.
+private func take(_ port: UInt16 = 0) async throws -> any Channel {
+    try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        .bind(host: "127.0.0.1", port: Int(port)).get()
+}
+
+private func port(_ channel: any Channel) throws -> UInt16 { try #require(channel.localAddress?.port.flatMap { UInt16(exactly: $0) }) }
+
+/// Ports that nobody listens on.
+private func freePorts(_ count: Int) async throws -> [UInt16] {
+    var channels: [any Channel] = []
+    for _ in 0..<count { channels.append(try await take()) }
+    let ports = try channels.map(port)
+    for channel in channels { try await channel.close() }
+    return ports
+}
+
+private func isListening(_ port: UInt16, on address: String = "127.0.0.1") async -> Bool {
+    (try? await withClient(of: port, address: address) { _, _ in true }) ?? false
+}
+
+@Suite(.timeLimit(.minutes(2))) struct `Node ports on 127.0.0.1` {
+    private func run(_ body: (LocalhostNodePorts, EventLog) async throws -> Void) async throws {
+        let events = EventLog()
+        let relay = LocalhostNodePorts(retryInterval: .milliseconds(100), events: events, logger: silent)
+        let task = Task { try await relay.run() }
+        try await body(relay, events)
+        task.cancel()
+        try await task.value
+    }
+
+    @Test func `are listened on while they are wanted, on no other address`() async throws {
+        let ports = try await freePorts(2)
+        try await run { (relay, _) async throws in
+            #expect(await !isListening(ports[0]))
+            relay.follow(.everything, of: state([ports[0]: "web"]))
+            #expect(try await comes { await isListening(ports[0]) })
+            #expect(await !isListening(ports[0], on: "127.0.0.2"))
+            relay.follow(.everything, of: state([ports[1]: "web"]))
+            #expect(try await comes { await isListening(ports[1]) })
+            #expect(try await comes { await !isListening(ports[0]) })
+        }
+        #expect(await !isListening(ports[1]))
+    }
+
+    @Test func `that somebody else has are told once, with their Service, hinder no other, and are had when they are free`() async throws {
+        let taken = try await take()
+        let (busy, free) = (try port(taken), try await freePorts(1)[0])
+        try await run { relay, events in
+            relay.follow(.everything, of: state([busy: "unlucky", free: "web"]))
+            #expect(try await comes { await isListening(free) })
+            #expect(try await comes { !events.events.isEmpty })
+            try await Task.sleep(for: .milliseconds(500))
+            let event = try #require(events.events.first)
+            #expect(events.events.count == 1, "not at every try")
+            #expect(event.regarding == .service(NamespacedName(namespace: "default", name: "unlucky")))
+            #expect(event.note.contains("\(busy)") && event.note.contains("in use"), "\(event.note)")
+
+            try await taken.close()
+            // Whoever listens now refuses what it cannot hand on; that it can be reached is all that is asked.
+            #expect(try await comes { await isListening(busy) })
+            #expect(events.events.count == 1)
+        }
+    }
+}
