@@ -40,6 +40,9 @@ struct EndpointAddress: Hashable {
         return Array(found.values)
     }
 
+    /// What load balancers count on this node.
+    var isReadyHere: Bool { isLocal && isReady }
+
     private var rank: Int { isReady ? 2 : isTerminating ? 0 : 1 }
 
     /// Nil for an address that does not parse or is of another family; only the first address counts, as the API says

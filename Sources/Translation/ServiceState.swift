@@ -13,6 +13,10 @@ struct ServiceState: Hashable {
     var wanted: Set<IPAddress> = []
     /// What of the Service is not served.
     var refused: Set<Refusal> = []
+    /// Where load balancers ask for the Service; nil where it has no such port.
+    var healthCheck: HealthCheckNodePort?
+    /// Policies that find no endpoint here.
+    var noLocalEndpoints: Set<NoLocalEndpoints> = []
 
     struct SetMember: Hashable {
         var member: AddressSet.Member
@@ -34,6 +38,7 @@ struct ServiceState: Hashable {
     }
 
     init(_ service: Service, slices: some Collection<EndpointSlice>, _ surroundings: Surroundings) {
+        var localAddresses: [IPFamily: Set<IPAddress>] = [:]
         for port in ServedPort.all(of: service, families: surroundings.settings.families) {
             let endpoints = EndpointAddress.all(in: slices, port: port, nodeName: surroundings.settings.nodeName, refused: &refused)
             let selection = EndpointSelection(endpoints, surroundings.topology)
@@ -43,6 +48,12 @@ struct ServiceState: Hashable {
             addLoadBalancerIPs(port, selection, surroundings)
             if port.nodePort != 0 { addNodePort(port, selection, surroundings) }
             addHealthCheckNodePort(port)
+            noteShortage(port, selection)
+            if port.facet.healthCheckNodePort != 0 {
+                localAddresses[port.family, default: []].formUnion(endpoints.filter(\.isReadyHere).map(\.location.address))
+                healthCheck = HealthCheckNodePort(
+                    port: port.facet.healthCheckNodePort, localEndpoints: localAddresses.mapValues(\.count))
+            }
         }
     }
 
@@ -136,6 +147,12 @@ struct ServiceState: Hashable {
         guard port.facet.healthCheckNodePort != 0 else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .loadBalancer)
         add(.port(port.facet.healthCheckNodePort), to: .healthCheckNodePort, port.family, origin)
+    }
+
+    private mutating func noteShortage(_ port: ServedPort, _ selection: EndpointSelection) {
+        guard selection.local.isEmpty, !selection.cluster.isEmpty else { return }
+        if port.facet.internalTrafficPolicy == .local { noLocalEndpoints.insert(.init(.internal, port.family)) }
+        if port.facet.externalTrafficPolicy == .local { noLocalEndpoints.insert(.init(.external, port.family)) }
     }
 
     /// A pod of this node that reaches itself through its Service must not see itself as the client: whatever state it is in.

@@ -90,6 +90,12 @@ struct Surroundings: Sendable {
     /// Whether an interface other than `kube-ipvs0` makes the kernel take packets to the address in.
     func isHeldElsewhere(_ address: IPAddress) -> Bool { localAddresses.contains(address) }
 
+    var healthCheckAddresses: [IPFamily: HealthCheckAddresses] {
+        settings.families.reduce(into: [:]) { result, family in
+            result[family] = settings.nodePortAddresses.healthCheckAddresses(family, local: localAddresses, primary: primaryAddresses)
+        }
+    }
+
     var topology: Topology { Topology(nodeName: settings.nodeName, zone: zone) }
 }
 

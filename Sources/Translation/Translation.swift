@@ -15,6 +15,12 @@ public struct Translation: Sendable {
     /// What Services ask for, or their endpoints bring, that is not served.
     public private(set) var refusedClaims: [NamespacedName: Set<Refusal>] = [:]
 
+    /// Where load balancers ask whether this node has endpoints of a Service.
+    public private(set) var healthChecks: [NamespacedName: HealthCheckNodePort] = [:]
+
+    /// How many Services ask for endpoints of this node in vain.
+    public private(set) var noLocalEndpoints: [NoLocalEndpoints: Int] = [:]
+
     /// What each Service asked for when it was translated last.
     private var keys: [NamespacedName: Keys] = [:]
     private var serverClaims = Claims<VirtualServer.Identity>()
@@ -34,6 +40,7 @@ public struct Translation: Sendable {
         var addresses: [IPAddress]
         var members: [ServiceState.SetMember]
         var closedToNode: Set<VirtualServer.Identity>
+        var noLocalEndpoints: Set<NoLocalEndpoints>
     }
 
     public init(_ settings: TranslationSettings) {
@@ -44,6 +51,9 @@ public struct Translation: Sendable {
 
     /// The name of this node's Node object.
     public var nodeName: String { settings.nodeName }
+
+    /// On which of this node's addresses health check node ports listen, by family.
+    public var healthCheckAddresses: [IPFamily: HealthCheckAddresses] { surroundings.healthCheckAddresses }
 
     /// The state of a cluster without Services: every set, chain and jump, by name.
     public static func catalogue(_ settings: TranslationSettings) -> NodeState {
@@ -92,7 +102,8 @@ public struct Translation: Sendable {
         var state = service.map { ServiceState($0, slices: slices, surroundings) } ?? ServiceState()
         dependents.note(name, service, slices, state)
         refusedClaims[name] = state.refused.isEmpty ? nil : state.refused
-        let old = keys[name] ?? Keys(created: nil, servers: [], addresses: [], members: [], closedToNode: [])
+        let old =
+            keys[name] ?? Keys(created: nil, servers: [], addresses: [], members: [], closedToNode: [], noLocalEndpoints: [])
         let precedence = Precedence(created: service?.metadata.creationTimestamp, service: name)
 
         withdrawServers(name, old, keeping: state, &changed, &waiting)
@@ -108,7 +119,10 @@ public struct Translation: Sendable {
             ? nil
             : Keys(
                 created: precedence.created, servers: Array(state.virtualServers.keys), addresses: Array(state.addresses.keys),
-                members: Array(state.members.keys), closedToNode: state.closedToNode)
+                members: Array(state.members.keys), closedToNode: state.closedToNode, noLocalEndpoints: state.noLocalEndpoints)
+        if healthChecks[name] != state.healthCheck { healthChecks[name] = state.healthCheck }
+        for gone in old.noLocalEndpoints.subtracting(state.noLocalEndpoints) { noLocalEndpoints[gone, default: 0] -= 1 }
+        for new in state.noLocalEndpoints.subtracting(old.noLocalEndpoints) { noLocalEndpoints[new, default: 0] += 1 }
     }
 
     // MARK: Who holds what
