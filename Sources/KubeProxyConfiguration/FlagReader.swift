@@ -70,6 +70,20 @@ struct FlagReader {
         return ranges
     }
 
+    /// `10.0.0.1:10256` or `[fd00::1]:10256`; empty text is none.
+    mutating func bindAddress(_ flag: String, _ text: String) -> AddressPort? {
+        if text.isEmpty { return nil }
+        if let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port != 0 {
+            let host = text[..<colon]
+            let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+            if let address = IPAddress(String(isBracketed ? host.dropFirst().dropLast() : host)), (address.family == .ipv6) == isBracketed {
+                return AddressPort(address, port)
+            }
+        }
+        refuse(flag, text, "must be IP:port, such as 0.0.0.0:10256 or [::]:10256")
+        return nil
+    }
+
     mutating func nodePortAddresses(_ texts: [String]) -> NodePortAddresses {
         if texts == ["primary"] { return .primary }
         if texts.contains("primary") {

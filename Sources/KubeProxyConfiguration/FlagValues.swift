@@ -26,6 +26,10 @@ public struct FlagValues: Hashable, Sendable {
     public var iptablesBackend = "auto"
     public var serviceClusterIPRange = "10.96.0.0/12"
     public var stateDirectory = "/run/kube-ipvs-proxy"
+    public var healthzBindAddress = "0.0.0.0:10256"
+    public var metricsBindAddress = "127.0.0.1:10249"
+    public var bindAddressHardFail = false
+    public var profiling = false
 
     public init() {}
 }

@@ -38,6 +38,14 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// Where cluster IPs are taken from for manifests that have none: one range, or one a family.
     public var serviceClusterIPRanges: [CIDR]
     public var stateDirectory: String
+    /// Where `/healthz` and `/livez` are; nil for nowhere.
+    public var healthzBindAddress: AddressPort?
+    /// Where `/metrics` and its like are; nil for nowhere.
+    public var metricsBindAddress: AddressPort?
+    /// Whether a server that cannot listen there ends the program.
+    public var bindAddressHardFail: Bool
+    /// Whether the log level can be set at the metrics address.
+    public var profiling: Bool
 
     /// Checks every flag; fails with all that is wrong.
     ///
@@ -61,6 +69,10 @@ public struct ProxyConfiguration: Hashable, Sendable {
         iptables = reader.choice("--iptables-backend", flags.iptablesBackend, default: .auto)
         serviceClusterIPRanges = reader.familyPair("--service-cluster-ip-range", flags.serviceClusterIPRange)
         stateDirectory = flags.stateDirectory
+        healthzBindAddress = reader.bindAddress("--healthz-bind-address", flags.healthzBindAddress)
+        metricsBindAddress = reader.bindAddress("--metrics-bind-address", flags.metricsBindAddress)
+        bindAddressHardFail = flags.bindAddressHardFail
+        profiling = flags.profiling
         if !(0...31).contains(masqueradeBit) {
             reader.refuse("--iptables-masquerade-bit", "\(masqueradeBit)", "must be within the range [0, 31]")
         }

@@ -24,14 +24,20 @@ public struct NodeProxy: ServiceLifecycle.Service {
     let synchronizer: Synchronizer
     private let schedule: SyncSchedule
     private let nodeWait: NodeWait?
+    private let observer: any ProxyObserver
     let logger: Logger
 
     /// - Parameter nodeWait: nil where no Node object is to be expected.
-    public init(feed: ChangeFeed, synchronizer: Synchronizer, schedule: SyncSchedule, nodeWait: NodeWait?, logger: Logger) {
+    public init(
+        feed: ChangeFeed, synchronizer: Synchronizer, schedule: SyncSchedule, nodeWait: NodeWait?,
+        observer: any ProxyObserver = NoObserver(),
+        logger: Logger
+    ) {
         self.feed = feed
         self.synchronizer = synchronizer
         self.schedule = schedule
         self.nodeWait = nodeWait
+        self.observer = observer
         self.logger = logger
     }
 
@@ -72,12 +78,13 @@ public struct NodeProxy: ServiceLifecycle.Service {
         while !Task.isCancelled {
             let batch = feed.take()
             await synchronizer.absorb(batch.changes)
-            if await synchronizer.holdBack(batch.isInDoubt) { pacing.schedule.request(at: synchronizer.now) }
+            if !batch.changes.isEmpty { observer.changed(batch.changes, node: await synchronizer.node) }
+            if await synchronizer.holdBack(batch.isInDoubt) { request(&pacing) }
             // Nothing is planned before the cluster is known: a half-known one would take Services away.
             guard batch.synced else { return nil }
             if let end = try await waitForNode(&nodeWait) { return end }
-            if await synchronizer.readChangedAddresses() { pacing.schedule.request(at: synchronizer.now) }
-            if !batch.changes.isEmpty { pacing.schedule.request(at: synchronizer.now) }
+            if await synchronizer.readChangedAddresses() { request(&pacing) }
+            if !batch.changes.isEmpty { request(&pacing) }
             guard let task = pacing.next(at: synchronizer.now) else { return pacing.due(at: synchronizer.now) }
             switch task {
             case .sync: break
@@ -87,11 +94,17 @@ public struct NodeProxy: ServiceLifecycle.Service {
             }
             pacing.begin()
             let outcome = await synchronizer.sync()
+            observer.synced(outcome, await synchronizer.standing, isLook: Pacing.isLook(task, outcome))
             pacing.end(
                 task, outcome, isAuditing: await synchronizer.isAuditing, isDraining: await synchronizer.drainingServerCount > 0,
                 at: synchronizer.now)
         }
         return nil
+    }
+
+    private func request(_ pacing: inout Pacing) {
+        pacing.schedule.request(at: synchronizer.now)
+        observer.queued()
     }
 
     /// Until when to wait for the Node object, at the longest; nil once there is nothing to wait for.

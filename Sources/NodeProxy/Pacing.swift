@@ -31,12 +31,16 @@ struct Pacing {
 
     mutating func end(_ task: Task, _ outcome: Synchronizer.Outcome, isAuditing: Bool, isDraining: Bool, at now: Timestamp) {
         // Looking without finding anything to do is no reason to have changes wait.
-        let wasOnlyALook = (task == .continueAudit || task == .inspectDraining) && outcome.operations.isEmpty && outcome.succeeded
-        if !wasOnlyALook { schedule.end(at: now, succeeded: outcome.succeeded) }
+        if !Pacing.isLook(task, outcome) { schedule.end(at: now, succeeded: outcome.succeeded) }
         // What fails is for the retries, with their backoff; the audit goes on with the next one.
         self.isAuditing = isAuditing && outcome.succeeded
         if task == .audit { lastAudit = now }
         drainCheck = isDraining ? now.advanced(by: Pacing.drainInterval(after: outcome.duration)) : nil
+    }
+
+    /// Whether a sync looked for something to do and found nothing.
+    static func isLook(_ task: Task, _ outcome: Synchronizer.Outcome) -> Bool {
+        (task == .continueAudit || task == .inspectDraining) && outcome.operations.isEmpty && outcome.succeeded
     }
 
     /// A second, or longer where looking takes long: it may cost a twentieth of the time.

@@ -23,6 +23,10 @@ public actor Synchronizer {
         public var latencies: [Duration] = []
         /// What forgetting flows came to, where it was tried.
         public var forgetting: [IPFamily: Report.Forgetting] = [:]
+        /// Services of which something is left to do.
+        public var undoneServices: Set<NamespacedName> = []
+
+        public init() {}
 
         public var succeeded: Bool { failures.isEmpty && observationFailure == nil }
 
@@ -88,6 +92,20 @@ public actor Synchronizer {
     public nonisolated var now: Timestamp { Timestamp(nanoseconds: 0).advanced(by: epoch.duration(to: clock.now)) }
 
     public var drainingServerCount: Int { reconciler.drainingServerCount }
+
+    /// How things stand after the last sync.
+    public var standing: Standing {
+        var standing = Standing(families: translation.settings.families)
+        standing.serviceCount = cluster.services.count
+        standing.node = node
+        standing.healthChecks = translation.healthChecks
+        standing.healthCheckAddresses = translation.healthCheckAddresses
+        standing.noLocalEndpoints = translation.noLocalEndpoints
+        standing.refusedClaims = translation.refusedClaims
+        standing.conflicts = translation.conflicts
+        standing.drainingServers = reconciler.drainingServerCount
+        return standing
+    }
 
     /// Takes changes of the cluster over; the next sync acts on them.
     public func absorb(_ changes: [ClusterChange]) {
@@ -196,8 +214,8 @@ public actor Synchronizer {
         }
         outcome.duration = start.duration(to: clock.now)
         if outcome.observationFailure == nil {
-            let undone = Set(outcome.failures.compactMap { origin(of: $0.operation)?.service })
-            outcome.latencies = latency.settle(at: Date(), except: undone)
+            outcome.undoneServices = Set(outcome.failures.compactMap { origin(of: $0.operation)?.service })
+            outcome.latencies = latency.settle(at: Date(), except: outcome.undoneServices)
         }
         log(outcome)
         if outcome.observationFailure == nil, !untold.isEmpty {

@@ -11,6 +11,7 @@ internal import Model
 internal import NodeProxy
 internal import Reconciler
 internal import ServiceLifecycle
+internal import StatusServer
 internal import Translation
 
 /// Wires the parts of the program together.
@@ -20,7 +21,7 @@ struct Assembly {
     let synchronizer: Synchronizer
     /// Nil unless asked for.
     private let localhostNodePorts: LocalhostNodePorts?
-    private let logger: Logger
+    let logger: Logger
 
     /// Fails with one line that says what is missing on this machine and how to get it.
     init(_ configuration: ProxyConfiguration, changesKernel: Bool, _ logger: Logger) async throws {
@@ -123,16 +124,19 @@ struct Assembly {
         return batch.synced
     }
 
-    /// What has to run, the last to end first.
-    var services: [any ServiceLifecycle.Service] {
-        input.services + [proxy] + [localhostNodePorts].compactMap(\.self)
+    /// What runs for as long as the program does, the last to end first.
+    func services() async -> [any ServiceLifecycle.Service] {
+        let board = StatusBoard(
+            families: await synchronizer.standing.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
+        return input.services + statusServices(board) + [proxy(board)] + [localhostNodePorts].compactMap(\.self)
     }
 
-    private var proxy: NodeProxy {
+    private func proxy(_ observer: any ProxyObserver) -> NodeProxy {
         NodeProxy(
             feed: input.source.feed, synchronizer: synchronizer,
             schedule: SyncSchedule(minInterval: configuration.minSyncPeriod, maxInterval: configuration.syncPeriod),
-            nodeWait: input.hasNode ? NodeWait(needsPodCIDRs: configuration.localTraffic == .nodeCIDR) : nil, logger: logger)
+            nodeWait: input.hasNode ? NodeWait(needsPodCIDRs: configuration.localTraffic == .nodeCIDR) : nil, observer: observer,
+            logger: logger)
     }
 }
 
@@ -147,6 +151,8 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
     } catch let error as Assembly.ClusterUnread {
         fail("Error: \(error)")
     } catch let error as NodeProxy.Failure {
+        fail("Error: \(error)")
+    } catch let error as ListenError {
         fail("Error: \(error)")
     } catch let error as DataplaneError {
         fail("Error: \(error)")

@@ -129,6 +129,18 @@ struct ProxyOptions: ParsableArguments {
         help: ArgumentHelp("Where to note what kernel settings were before, so that cleanup can put them back.", valueName: "directory"))
     var stateDirectory = FlagValues().stateDirectory
 
+    @Option(help: ArgumentHelp("Where to answer /healthz and /livez; empty for nowhere.", valueName: "ip:port"))
+    var healthzBindAddress = FlagValues().healthzBindAddress
+
+    @Option(help: ArgumentHelp("Where to answer /metrics and its like; empty for nowhere.", valueName: "ip:port"))
+    var metricsBindAddress = FlagValues().metricsBindAddress
+
+    @Option(help: ArgumentHelp("End where one of these cannot be listened on, rather than to try again.", valueName: "bool"))
+    var bindAddressHardFail = GoBool(false)
+
+    @Option(help: ArgumentHelp("Let the log level be set at /debug/flags/v of the metrics address.", valueName: "bool"))
+    var profiling = GoBool(false)
+
     @OptionGroup var logging: LoggingOptions
 
     /// Checked values; fails with everything that is wrong.
@@ -159,6 +171,10 @@ struct ProxyOptions: ParsableArguments {
         flags.iptablesBackend = iptablesBackend
         flags.serviceClusterIPRange = serviceClusterIPRange
         flags.stateDirectory = stateDirectory
+        flags.healthzBindAddress = healthzBindAddress
+        flags.metricsBindAddress = metricsBindAddress
+        flags.bindAddressHardFail = bindAddressHardFail.value
+        flags.profiling = profiling.value
         return try ProxyConfiguration(flags, hostname: ProxyOptions.hostname())
     }
 

@@ -42,7 +42,7 @@ struct RunCommand: AsyncParsableCommand {
 
     private func serve(_ assembly: Assembly, _ logger: Logger) async throws {
         let group = ServiceGroup(
-            services: assembly.services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: await assembly.services(), gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         assembly.input.events.record(
             ClusterEvent(.normal, reason: "Starting", action: "StartKubeProxy", regarding: .node(assembly.configuration.nodeName)))
         try await group.run()

@@ -1,0 +1,175 @@
+internal import HTTPTypes
+internal import HummingbirdCore
+internal import Logging
+internal import Model
+internal import NIOCore
+internal import NIOHTTPTypes
+internal import NIOPosix
+
+/// An HTTP server on one address, for clients that nobody vouches for: all they can use up is bounded.
+///
+/// A body of more than `StatusRequest.bodyLimit` bytes is refused, and so is a head of more than 16 KiB; a client that does not finish its request, or does not
+/// read the answer, is cut off; the oldest connection makes room for a new one. Addresses are listened on one family at a time where a host asks for that, which is why the socket is opened
+/// here; all else about HTTP is Hummingbird's.
+public struct HTTPListener: Sendable {
+    /// How long clients may take.
+    public struct Patience: Hashable, Sendable {
+        /// For the head of a request, from the connection's start or the last answer on.
+        public var idle: Duration
+        /// From the head of a request until the answer is read.
+        public var exchange: Duration
+
+        public init(idle: Duration = .seconds(30), exchange: Duration = .seconds(15)) {
+            self.idle = idle
+            self.exchange = exchange
+        }
+    }
+
+    private let address: ListenAddress
+    private let connections: OpenConnections
+    private let patience: Patience
+    private let answer: @Sendable (StatusRequest) async -> StatusResponse
+
+    public init(
+        _ address: ListenAddress, connections: OpenConnections, patience: Patience = Patience(),
+        answer: @escaping @Sendable (StatusRequest) async -> StatusResponse
+    ) {
+        self.address = address
+        self.connections = connections
+        self.patience = patience
+        self.answer = answer
+    }
+
+    /// Listens and answers until the task is cancelled; then all connections are closed.
+    ///
+    /// - Parameter onListening: called once clients can connect, with the port they can connect to.
+    public func run(onListening: @Sendable (UInt16) -> Void = { _ in }) async throws(ListenError) {
+        let http = HTTP1Channel(responder: responder, configuration: configuration)
+        let server: NIOAsyncChannel<HTTP1Channel.Value, Never>
+        do {
+            server = try await bind(http)
+        } catch {
+            throw ListenError(address: address, reason: HTTPListener.reason(error))
+        }
+        onListening(server.channel.localAddress?.port.map { UInt16(truncatingIfNeeded: $0) } ?? address.port)
+        do {
+            try await withThrowingDiscardingTaskGroup { group in
+                defer { connections.closeAll(of: ObjectIdentifier(server.channel)) }
+                try await server.executeThenClose { inbound in
+                    for try await connection in inbound {
+                        group.addTask { await http.handle(value: connection, logger: HTTPListener.silent) }
+                    }
+                }
+            }
+        } catch {
+            // Being told to end is how it ends.
+            guard !Task.isCancelled else { return }
+            throw ListenError(address: address, reason: HTTPListener.reason(error))
+        }
+    }
+
+    private func bind(_ http: HTTP1Channel) async throws -> NIOAsyncChannel<HTTP1Channel.Value, Never> {
+        switch address.host {
+        case .everywhere:
+            do {
+                return try await bind(http, to: "::", onlyIPv6: false)
+            } catch let error as IOError where [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errnoCode) {
+                return try await bind(http, to: "0.0.0.0")
+            }
+        case .all(.ipv4): return try await bind(http, to: "0.0.0.0")
+        case .all(.ipv6): return try await bind(http, to: "::")
+        case .address(let address): return try await bind(http, to: "\(address)")
+        }
+    }
+
+    private func bind(
+        _ http: HTTP1Channel, to host: String, onlyIPv6: Bool = true
+    ) async throws -> NIOAsyncChannel<HTTP1Channel.Value, Never> {
+        let location = try SocketAddress(ipAddress: host, port: Int(address.port))
+        let connections = connections
+        var bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(ChannelOptions.backlog, value: 256)
+            .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(ConnectionGate(connections)) }
+            }
+        if location.protocol == .inet6 {
+            bootstrap = bootstrap.serverChannelOption(
+                ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: onlyIPv6 ? 1 : 0)
+        }
+        return try await bootstrap.bind(to: location) { channel in http.setup(channel: channel, logger: HTTPListener.silent) }
+    }
+
+    private var configuration: HTTP1Channel.Configuration {
+        let exchange = TimeAmount(patience.exchange)
+        return HTTP1Channel.Configuration(
+            additionalChannelHandlers: [ExchangeDeadline(exchange)], idleTimeout: TimeAmount(patience.idle),
+            httpDecoderConfiguration: .init(maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 100))
+    }
+
+    // MARK: One request
+
+    /// Ends the connection: what is left of the request is nobody's.
+    private struct Refused: Error {}
+
+    private var responder: HTTPChannelHandler.Responder {
+        let answer = answer
+        return { request, writer, _ in
+            guard let body = try await HTTPListener.body(of: request) else {
+                var refusal = StatusResponse.text("request body too large\n", status: 413)
+                refusal.headers.append(.init("Connection", "close"))
+                try await writer.write(response: HTTPResponse(refusal), body: ResponseBody(byteBuffer: ByteBuffer(string: refusal.body)))
+                throw Refused()
+            }
+            let response = await answer(StatusRequest(request, body: body))
+            let head = HTTPResponse(response)
+            if request.method == .head {
+                try await writer.writeResponse(head)
+            } else {
+                try await writer.write(response: head, body: ResponseBody(byteBuffer: ByteBuffer(string: response.body)))
+            }
+        }
+    }
+
+    /// Nil for one that is too large.
+    private static func body(of request: Request) async throws -> String? {
+        if let length = request.headers[.contentLength], Int(length).map({ $0 > StatusRequest.bodyLimit }) ?? true { return nil }
+        var body: [UInt8] = []
+        for try await part in request.body {
+            guard body.count + part.readableBytes <= StatusRequest.bodyLimit else { return nil }
+            body.append(contentsOf: part.readableBytesView)
+        }
+        return String(decoding: body, as: UTF8.self)
+    }
+
+    /// What clients do wrong is not for this node's log: there would be no end to it.
+    private static let silent = Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
+
+    private static func reason(_ error: any Error) -> String {
+        (error as? IOError).map { "\($0)" } ?? "\(error)"
+    }
+}
+
+extension StatusRequest {
+    fileprivate init(_ request: Request, body: String) {
+        let target = request.head.path ?? "/"
+        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let parameters = parts.count > 1 ? parts[1].split(separator: "&").prefix(16) : []
+        self.init(
+            method: request.method.rawValue, path: parts.first.map(String.init) ?? "/",
+            parameters: Set(parameters.map { String($0.prefix { $0 != "=" }) }), accept: request.headers[.accept] ?? "", body: body)
+    }
+}
+
+extension HTTPResponse {
+    fileprivate init(_ response: StatusResponse) {
+        var fields = HTTPFields()
+        for header in response.headers {
+            if let name = HTTPField.Name(header.name) { fields.append(HTTPField(name: name, value: header.value)) }
+        }
+        fields.append(HTTPField(name: .date, value: Moment.now.wall.httpDate))
+        fields.append(HTTPField(name: .contentLength, value: "\(response.body.utf8.count)"))
+        self.init(status: .init(code: response.status), headerFields: fields)
+    }
+}

@@ -1,0 +1,33 @@
+public import Model
+
+/// Where a server listens.
+public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
+    public enum Host: Hashable, Sendable {
+        /// All addresses of both families; IPv4 alone where the kernel has no IPv6.
+        case everywhere
+        /// All addresses of one family.
+        case all(IPFamily)
+        case address(IPAddress)
+    }
+
+    public var host: Host
+    public var port: UInt16
+
+    public init(_ host: Host, port: UInt16) {
+        self.host = host
+        self.port = port
+    }
+
+    /// As a flag says it: an unspecified address of either family means all addresses of both, as for Go's `net.Listen("tcp", …)`.
+    public init(_ location: AddressPort) {
+        self.init(location.address.isUnspecified ? .everywhere : .address(location.address), port: location.port)
+    }
+
+    public var description: String {
+        switch host {
+        case .everywhere, .all(.ipv6): "[::]:\(port)"
+        case .all(.ipv4): "0.0.0.0:\(port)"
+        case .address(let address): "\(AddressPort(address, port))"
+        }
+    }
+}

@@ -1,0 +1,61 @@
+public import Kubernetes
+public import Logging
+public import ServiceLifecycle
+
+/// A server for operators, at an address that a flag names.
+public struct StatusService: ServiceLifecycle.Service {
+    /// Which server it is, and what is told when it cannot listen.
+    public enum Kind: String, Sendable {
+        case healthz = "FailedToStartProxierHealthcheck"
+        case metrics = "FailedToStartMetricServer"
+    }
+
+    private let kind: Kind
+    private let address: ListenAddress
+    private let hardFail: Bool
+    private let node: String
+    private let events: any EventRecorder
+    private let logger: Logger
+    private let answer: @Sendable (StatusRequest) async -> StatusResponse
+
+    /// - Parameter hardFail: whether the program ends where it cannot listen (`--bind-address-hard-fail`).
+    public init(
+        _ kind: Kind, at address: ListenAddress, hardFail: Bool, node: String, events: any EventRecorder, logger: Logger,
+        answer: @escaping @Sendable (StatusRequest) async -> StatusResponse
+    ) {
+        self.kind = kind
+        self.address = address
+        self.hardFail = hardFail
+        self.node = node
+        self.events = events
+        self.logger = logger
+        self.answer = answer
+    }
+
+    public func run() async throws {
+        try await cancelWhenGracefulShutdown { try await serve() }
+    }
+
+    private static let retry: Duration = .seconds(5)
+
+    private func serve() async throws(ListenError) {
+        let listener = HTTPListener(address, connections: OpenConnections(limit: 128), answer: answer)
+        while !Task.isCancelled {
+            do throws(ListenError) {
+                try await listener.run { _ in
+                    logger.info("Listening", metadata: ["server": "\(kind)", "address": "\(address)"])
+                }
+            } catch {
+                logger.error("A server cannot listen", metadata: ["server": "\(kind)", "error": "\(error)"])
+                if hardFail {
+                    events.record(
+                        ClusterEvent(
+                            .warning, reason: kind.rawValue, action: "StartKubeProxy", regarding: .node(node), note: "\(error)"))
+                    throw error
+                }
+                // Cancelled means that the proxy ends.
+                try? await Task.sleep(for: StatusService.retry)
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+import Kubernetes
+import Model
+import NodeProxy
+import Reconciler
+@testable import StatusServer
+import Testing
+
+private let both: Set<IPFamily> = [.ipv4, .ipv6]
+
+private func at(_ seconds: Int64) -> Moment { Moment(wall: WallTime(seconds: 1_000_000 + seconds), uptime: .seconds(Double(seconds))) }
+
+/// As in kube-proxy's own tests, something may wait for ten seconds.
+private func health() -> Health { Health(limit: .seconds(10)) }
+
+private func healthz(_ health: Health, eligible: Bool = true, _ now: Moment) -> Int {
+    HealthRoutes.healthz(health, nodeEligible: eligible, at: now).status
+}
+
+private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(health, at: now).status }
+
+@Suite struct `The health of the proxy` {
+    @Test func `J3 is bad before the first sync, and live all the same`() {
+        let response = HealthRoutes.healthz(health(), nodeEligible: true, at: at(0))
+        #expect(response.status == 503)
+        #expect(
+            response.body == """
+                {"lastUpdated":"0001-01-01T00:00:00Z","currentTime":"1970-01-12T13:46:40Z","nodeEligible":true,"healthy":false}
+                """)
+        #expect(livez(health(), at(0)) == 200)
+        var half = health()
+        half.update([.ipv4], at: at(1))
+        half.queue([.ipv6], at: at(1))
+        #expect(healthz(half, at(1)) == 503)
+    }
+
+    @Test func `J3 stays good while there is nothing to do`() {
+        var health = health()
+        health.update(both, at: at(1))
+        #expect(healthz(health, at(1)) == 200 && healthz(health, at(26)) == 200)
+    }
+
+    @Test func `J3 J5 turns bad when a family is not programmed for long, and good only when it is`() {
+        var health = health()
+        health.update(both, at: at(0))
+        health.queue([.ipv4], at: at(1))
+        health.queue([.ipv4], at: at(9))
+        #expect(healthz(health, at(10)) == 200)
+        #expect(healthz(health, at(11)) == 503 && livez(health, at(11)) == 503, "the oldest change counts")
+        #expect(
+            HealthRoutes.livez(health, at: at(26)).body == """
+                {"lastUpdated":"1970-01-12T13:46:40Z","currentTime":"1970-01-12T13:47:06Z","healthy":false,"status":\
+                {"IPv4":{"lastUpdated":"1970-01-12T13:46:40Z","healthy":false},"IPv6":{"lastUpdated":"1970-01-12T13:46:40Z","healthy":true}}}
+                """)
+        health.update([.ipv6], at: at(27))
+        #expect(healthz(health, at(27)) == 503, "the other family does not heal it")
+        health.update([.ipv4], at: at(28))
+        #expect(healthz(health, at(28)) == 200)
+        health.queue(both, at: at(30))
+        health.update([.ipv4], at: at(50))
+        #expect(healthz(health, at(50)) == 503)
+        health.update([.ipv6], at: at(51))
+        #expect(healthz(health, at(51)) == 200)
+    }
+
+    @Test func `J4 J5 takes a node that goes away for bad, but live`() {
+        var health = health()
+        health.update(both, at: at(0))
+        #expect(healthz(health, eligible: false, at(0)) == 503 && livez(health, at(0)) == 200)
+        #expect(HealthRoutes.healthz(health, nodeEligible: false, at: at(0)).body.contains(#""nodeEligible":false,"healthy":true"#))
+        #expect(!HealthRoutes.livez(health, at: at(0)).body.contains("nodeEligible"))
+    }
+
+    @Test func `J4 goes by the autoscaler's taint and by deletion, and by no other taint`() {
+        var node = Node(metadata: ObjectMeta(name: "node1"))
+        #expect(node.isEligible)
+        node.taints = [Taint(key: "node.kubernetes.io/unschedulable", effect: "NoSchedule")]
+        #expect(node.isEligible)
+        node.taints.append(Taint(key: "ToBeDeletedByClusterAutoscaler", effect: "NoSchedule"))
+        #expect(!node.isEligible)
+        node.taints = []
+        node.metadata.deletionTimestamp = "2026-11-23T02:03:20Z"
+        #expect(!node.isEligible)
+    }
+
+    /// The moments of the recorded answers.
+    private func recorded(updated: [IPFamily: Int32], _ seconds: Int64) -> Health {
+        var health = Health(limit: .seconds(60))
+        for (family, nanoseconds) in updated {
+            health.update([family], at: Moment(wall: WallTime(seconds: seconds, nanoseconds: nanoseconds), uptime: .seconds(0)))
+        }
+        return health
+    }
+
+    @Test func `J3 J4 is told in kube-proxy's words`() throws {
+        let good = recorded(updated: [.ipv4: 167_775_433, .ipv6: 46_214_089], 1_795_399_389)
+        let now = Moment(wall: WallTime(seconds: 1_795_399_400, nanoseconds: 906_555_337), uptime: .seconds(11))
+        var golden = try RecordedAnswer("healthz")
+        // kube-proxy looks at the clock twice.
+        golden.body = golden.body.replacing("2026-11-23T02:03:20.907207625Z", with: now.wall.rfc3339)
+        #expect(HealthRoutes.healthz(good, nodeEligible: true, at: now).isSame(as: golden))
+
+        var tainted = Health(limit: .seconds(60))
+        let (old, new) = (
+            WallTime(seconds: 1_795_399_408, nanoseconds: 507_313_097), WallTime(seconds: 1_795_399_422, nanoseconds: 259_935_433)
+        )
+        tainted.update([.ipv4], at: Moment(wall: old, uptime: .seconds(0)))
+        tainted.update([.ipv6], at: Moment(wall: new, uptime: .seconds(14)))
+        let later = Moment(wall: WallTime(seconds: 1_795_399_435, nanoseconds: 600_114_121), uptime: .seconds(27))
+        #expect(HealthRoutes.healthz(tainted, nodeEligible: false, at: later).isSame(as: try RecordedAnswer("healthz-tainted")))
+    }
+
+    @Test func `J5 of livez is told in kube-proxy's words`() throws {
+        let good = recorded(updated: [.ipv4: 167_775_433, .ipv6: 46_214_089], 1_795_399_389)
+        let now = Moment(wall: WallTime(seconds: 1_795_399_401, nanoseconds: 360_313_545), uptime: .seconds(12))
+        var golden = try RecordedAnswer("livez")
+        golden.body = golden.body.replacing("2026-11-23T02:03:21.360386505Z", with: now.wall.rfc3339)
+        #expect(HealthRoutes.livez(good, at: now).isSame(as: golden))
+        #expect(StatusResponse.notFound.isSame(as: try RecordedAnswer("healthz-unknown")))
+    }
+}
+
+@Suite struct `A sync counts as programmed` {
+    private var standing: Standing {
+        var standing = Standing(families: both)
+        standing.serviceCount = 4
+        return standing
+    }
+
+    private func outcome(_ operations: [Operation] = [], undone: Int = 0) -> Synchronizer.Outcome {
+        var outcome = Synchronizer.Outcome()
+        outcome.failures = operations.map { .init($0, reason: "refused") }
+        outcome.undoneServices = Set((0..<undone).map { NamespacedName(namespace: "default", name: "web\($0)") })
+        return outcome
+    }
+
+    @Test func `where all went well, and where some Services could not be`() {
+        #expect(Health.programmed(by: outcome(), standing) == both)
+        #expect(Health.programmed(by: outcome(undone: 2), standing) == both, "one user's Services must not take the node down")
+        #expect(Health.programmed(by: outcome(undone: 3), standing) == [])
+    }
+
+    @Test func `for no family where the kernel cannot be read, or its device not made`() {
+        var blind = outcome()
+        blind.observationFailure = "permission denied"
+        #expect(Health.programmed(by: blind, standing) == [])
+        #expect(Health.programmed(by: outcome([.createDevice]), standing) == [])
+    }
+
+    @Test func `for the families whose rules and sets stand`() {
+        #expect(Health.programmed(by: outcome([.restoreRules(Rules(.ipv6), missingJumps: [])]), standing) == [.ipv4])
+        let set = AddressSet(AddressSet.Name("KUBE-CLUSTER-IP"), kind: .hashIPPort, family: .ipv4)
+        #expect(Health.programmed(by: outcome([.createSet(set)]), standing) == [.ipv6])
+    }
+}
+
+@Suite struct `The status board` {
+    @Test func `J4 heeds a taint as soon as it is known, and expects no Node of manifests`() {
+        let board = StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: true)
+        #expect(!board.isNodeEligible, "nothing is known of the node yet")
+        board.changed([], node: Node(metadata: ObjectMeta(name: "node1")))
+        #expect(board.isNodeEligible)
+        board.changed(
+            [],
+            node: Node(metadata: ObjectMeta(name: "node1"), taints: [Taint(key: "ToBeDeletedByClusterAutoscaler", effect: "NoSchedule")]))
+        #expect(!board.isNodeEligible)
+        #expect(StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: false).isNodeEligible)
+    }
+
+    @Test func `turns bad twice the sync period after a change that is not programmed`() {
+        let clock = TestClock()
+        let board = StatusBoard(families: both, syncPeriod: .seconds(5), expectsNode: false) { clock.now }
+        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        board.queued()
+        var failed = Synchronizer.Outcome()
+        failed.observationFailure = "permission denied"
+        clock.advance(9)
+        board.synced(failed, Standing(families: both), isLook: false)
+        #expect(board.health.isHealthy(at: clock.now))
+        clock.advance(1)
+        #expect(!board.health.isHealthy(at: clock.now))
+        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        #expect(board.health.isHealthy(at: clock.now))
+    }
+}
