@@ -63,10 +63,11 @@ let package = Package(
             ]),
 
         // What operators and load balancers ask the program.
+        .target(name: "MetricsRegistry"),
         .target(
             name: "StatusServer",
             dependencies: [
-                "Model", "Kubernetes", "Translation", "Reconciler", "NodeProxy",
+                "Model", "Kubernetes", "Translation", "Reconciler", "NodeProxy", "MetricsRegistry",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -152,6 +153,7 @@ let package = Package(
                 "NodeProxy", "Kubernetes", "Model", "Reconciler", "Translation", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        .testTarget(name: "MetricsRegistryTests", dependencies: ["MetricsRegistry"]),
         .testTarget(
             name: "LocalhostNodePortsTests",
             dependencies: [
@@ -163,7 +165,7 @@ let package = Package(
         .testTarget(
             name: "StatusServerTests",
             dependencies: [
-                "StatusServer", "Kubernetes", "Model", "NodeProxy", "Reconciler", "Translation",
+                "StatusServer", "Kubernetes", "MetricsRegistry", "Model", "NodeProxy", "Reconciler", "Translation",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(

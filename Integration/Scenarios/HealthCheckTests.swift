@@ -115,6 +115,23 @@ extension Scenarios {
             )
             #expect(status == "200", "0.0.0.0 means all addresses, as for Go")
         }
+
+        @Test func `A17 of operators are answered on the node itself, and the log level follows them`() async throws {
+            try await begin([("pod-a", ready)], "--profiling")
+            try await world.write("slice.yaml", slice([("pod-a", ready)], node: "node2"))
+            func get(_ path: String, from client: String = "node1") async throws -> String {
+                try await Shell.output(in: client, "curl --silent --max-time 5 http://127.0.0.1:10249\(path)")
+            }
+            try await world.wait(for: "the Service to be counted as without endpoints here") {
+                try await get("/metrics").contains(
+                    #"kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family="IPv4",traffic_policy="external"} 1"#)
+            }
+            #expect(try await get("/proxyMode") == "ipvs")
+            let refused = try await Shell.attempt(
+                "ip netns exec outside curl --silent --max-time 5 http://\(World.node.outside):10249/metrics")
+            #expect(!refused.succeeded, "the metrics address is the loopback one")
+            #expect(try await get("/debug/flags/v --request PUT --data 6").contains("successfully set"))
+        }
     }
 }
 

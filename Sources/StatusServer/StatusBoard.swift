@@ -15,6 +15,7 @@ public final class StatusBoard: ProxyObserver {
     private let now: @Sendable () -> Moment
     /// Without a Node object, as with manifests, nothing can be said against the node.
     private let expectsNode: Bool
+    public let metrics: ProxyMetrics
     /// One after each sync.
     public let changes: AsyncStream<Void>
 
@@ -26,6 +27,7 @@ public final class StatusBoard: ProxyObserver {
         self.changes = changes
         self.expectsNode = expectsNode
         self.now = now
+        metrics = ProxyMetrics(families: families)
         state = Mutex(State(health: Health(limit: syncPeriod * 2), standing: Standing(families: families), watcher: watcher))
     }
 
@@ -37,9 +39,16 @@ public final class StatusBoard: ProxyObserver {
     // MARK: ProxyObserver
 
     /// The node's taints count as soon as they are known, whether they change anything in the kernel or not.
-    public func changed(_ changes: [ClusterChange], node: Node?) { state.withLock { $0.standing.node = node } }
+    public func changed(_ changes: [ClusterChange], node: Node?) {
+        state.withLock { $0.standing.node = node }
+        metrics.changed(changes)
+    }
 
-    public func queued() { state.withLock { $0.health.queue($0.standing.families, at: now()) } }
+    public func queued() {
+        let now = now()
+        state.withLock { $0.health.queue($0.standing.families, at: now) }
+        metrics.queued(at: now)
+    }
 
     public func synced(_ outcome: Synchronizer.Outcome, _ standing: Standing, isLook: Bool) {
         let now = now()
@@ -50,5 +59,6 @@ public final class StatusBoard: ProxyObserver {
             state.health.queue(standing.families.subtracting(programmed), at: now)
             state.watcher?.yield()
         }
+        metrics.synced(outcome, standing, isLook: isLook, at: now)
     }
 }

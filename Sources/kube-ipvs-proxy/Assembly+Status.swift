@@ -14,6 +14,12 @@ extension Assembly {
             let routes = HealthRoutes(board)
             services.append(server(.healthz, location) { routes.answer($0, at: .now) })
         }
+        if let location = configuration.metricsBindAddress {
+            var content = MetricsRoutes.Content(version: programVersion, emulates: "1.36")
+            if configuration.profiling { content.setVerbosity = { Verbosity.set($0) } }
+            let routes = MetricsRoutes(board.metrics, content, start: .now)
+            services.append(server(.metrics, location) { routes.answer($0, at: .now) })
+        }
         return services
     }
 

@@ -1,7 +1,7 @@
 /// Flags as Go programs take them, made into what the argument parser takes.
 enum GoStyleArguments {
     /// Flags that may stand without a value.
-    private static let booleans: Set<String> = ["localhost-nodeports", "masquerade-all", "once"]
+    private static let booleans: Set<String> = ["bind-address-hard-fail", "localhost-nodeports", "masquerade-all", "once", "profiling"]
 
     /// `--a_b` becomes `--a-b`, `--bool` becomes `--bool=true`, `-v=2` and `-v2` become `--v=2`, `--empty=` two words; what follows `--` stays.
     static func normalized(_ arguments: [String]) -> [String] {

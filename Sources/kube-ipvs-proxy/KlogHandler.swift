@@ -3,7 +3,11 @@ internal import Logging
 
 /// Writes lines as klog does: `I1123 00:41:39.533763    1234 Synchronizer.swift:98] "Synced" bind="2"`.
 struct KlogHandler: LogHandler {
-    var logLevel = Logger.Level.info
+    private var ownLevel = Logger.Level.info
+    var logLevel: Logger.Level {
+        get { Verbosity.current ?? ownLevel }
+        set { ownLevel = newValue }
+    }
     var metadata: Logger.Metadata = [:]
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {

@@ -13,7 +13,7 @@ struct LoggingOptions: ParsableArguments {
     /// - Parameter quiet: only warnings and errors, unless more was asked for: for commands whose result is what they print.
     func logger(quiet: Bool = false) -> Logger {
         var logger = Logger(label: "kube-ipvs-proxy") { _ in KlogHandler() }
-        logger.logLevel = v >= 6 ? .trace : v >= 4 ? .debug : quiet && v == 0 ? .warning : .info
+        logger.logLevel = quiet && v == 0 ? .warning : Verbosity.level(v)
         return logger
     }
 }

@@ -28,6 +28,19 @@ private struct Mistake: CustomTestStringConvertible {
         #expect(!defaults.localhostNodePorts)
     }
 
+    @Test func `listens where kube-proxy does, elsewhere, or nowhere`() throws {
+        let defaults = try configuration { _ in }
+        #expect(defaults.healthzBindAddress?.description == "0.0.0.0:10256")
+        #expect(defaults.metricsBindAddress?.description == "127.0.0.1:10249")
+        let other = try configuration { ($0.healthzBindAddress, $0.metricsBindAddress) = ("[fd00::1]:80", "") }
+        #expect(other.healthzBindAddress?.description == "[fd00::1]:80" && other.metricsBindAddress == nil)
+    }
+
+    @Test(arguments: ["0.0.0.0", "10.0.0.1:", "10.0.0.1:65536", "fd00::1:80", "[10.0.0.1]:80", "localhost:80", ":80"])
+    func `refuses a bind address that is no IP and port`(text: String) {
+        #expect { try configuration { $0.healthzBindAddress = text } } throws: { "\($0)".contains("--healthz-bind-address") }
+    }
+
     @Test func `trims a node name and makes it lower case`() throws {
         #expect(try configuration { $0.hostnameOverride = "  Bar " }.nodeName == "bar")
     }

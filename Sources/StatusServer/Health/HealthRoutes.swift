@@ -1,3 +1,5 @@
+internal import MetricsRegistry
+
 /// What load balancers and the kubelet ask of the node proxy as a whole: `/healthz` and `/livez`.
 public struct HealthRoutes: Sendable {
     private let board: StatusBoard
@@ -7,9 +9,13 @@ public struct HealthRoutes: Sendable {
     public func answer(_ request: StatusRequest, at now: Moment) -> StatusResponse {
         switch request.path {
         case "/healthz":
-            let health = board.health
-            return HealthRoutes.healthz(health, nodeEligible: board.isNodeEligible, at: now)
-        case "/livez": return HealthRoutes.livez(board.health, at: now)
+            let response = HealthRoutes.healthz(board.health, nodeEligible: board.isNodeEligible, at: now)
+            board.metrics.healthz.add(1, ["code": "\(response.status)"])
+            return response
+        case "/livez":
+            let response = HealthRoutes.livez(board.health, at: now)
+            board.metrics.livez.add(1, ["code": "\(response.status)"])
+            return response
         default: return .notFound
         }
     }

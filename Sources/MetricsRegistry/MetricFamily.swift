@@ -1,0 +1,52 @@
+internal import Synchronization
+
+/// A metric by its name, with all its series.
+public protocol MetricFamily: Sendable {
+    var description: MetricDescription { get }
+
+    /// One line a sample, without the lines `# HELP` and `# TYPE`.
+    var samples: [String] { get }
+}
+
+/// What a metric is called, and what it tells.
+public struct MetricDescription: Hashable, Sendable {
+    public enum Kind: String, Hashable, Sendable { case counter, gauge, histogram }
+
+    public var name: String
+    public var kind: Kind
+    public var help: String
+}
+
+/// Counts up, or says how much there is: a number for each set of labels.
+public final class NumberMetric: MetricFamily {
+    public let description: MetricDescription
+    private let series: Mutex<[MetricLabels: Double]>
+
+    private init(_ description: MetricDescription, _ start: [MetricLabels]) {
+        self.description = description
+        series = Mutex(Dictionary(start.map { ($0, 0) }) { first, _ in first })
+    }
+
+    /// - Parameter start: series that are there, with 0, before anything happened.
+    public static func counter(_ name: String, _ help: String, start: [MetricLabels] = []) -> NumberMetric {
+        NumberMetric(MetricDescription(name: name, kind: .counter, help: help), start)
+    }
+
+    /// - Parameter start: series that are there, with 0, before anything happened.
+    public static func gauge(_ name: String, _ help: String, start: [MetricLabels] = []) -> NumberMetric {
+        NumberMetric(MetricDescription(name: name, kind: .gauge, help: help), start)
+    }
+
+    public func add(_ value: Double = 1, _ labels: MetricLabels = .none) { series.withLock { $0[labels, default: 0] += value } }
+
+    public func set(_ value: Double, _ labels: MetricLabels = .none) { series.withLock { $0[labels] = value } }
+
+    /// These series, and no others.
+    public func replace(_ values: [MetricLabels: Double]) { series.withLock { $0 = values } }
+
+    public func value(_ labels: MetricLabels = .none) -> Double? { series.withLock { $0[labels] } }
+
+    public var samples: [String] {
+        series.withLock(\.self).map { "\(description.name)\($0.key.text) \(MetricText.number($0.value))" }.sorted()
+    }
+}

@@ -1,0 +1,81 @@
+internal import MetricsRegistry
+
+/// What operators ask at the metrics address.
+public struct MetricsRoutes: Sendable {
+    /// What of it this program has to tell.
+    public struct Content: Sendable {
+        /// The program's version.
+        public var version: String
+        /// Kubernetes's version that it behaves like, as 1.36.
+        public var emulates: String
+        /// JSON of the configuration in force; nil where nobody knows it.
+        public var configuration: (@Sendable () -> String)?
+        /// Flags and their values; nil where nobody knows them.
+        public var flags: (@Sendable () -> [(name: String, value: String)])?
+        /// Sets how much is logged; nil without `--profiling`.
+        public var setVerbosity: (@Sendable (Int) -> Void)?
+
+        public init(version: String, emulates: String) {
+            self.version = version
+            self.emulates = emulates
+        }
+    }
+
+    private let metrics: ProxyMetrics
+    private let content: Content
+    private let start: Moment
+
+    public init(_ metrics: ProxyMetrics, _ content: Content, start: Moment) {
+        self.metrics = metrics
+        self.content = content
+        self.start = start
+    }
+
+    public func answer(_ request: StatusRequest, at now: Moment) -> StatusResponse {
+        let process = ProcessMetrics(start: start.wall)
+        switch request.path {
+        case "/metrics": return exposition(metrics.all + process.families + [build])
+        case "/metrics/slis": return exposition([process.startTime])
+        case "/healthz":
+            return .text(request.parameters.contains("verbose") ? "[+]ping ok\nhealthz check passed\n" : "ok")
+        case "/healthz/ping": return .text("ok")
+        case "/proxyMode": return .text("ipvs")
+        case "/statusz": return StatusPage(content, paths: paths, start: start, now: now).response(accept: request.accept)
+        case "/configz": return content.configuration.map { .json($0()) } ?? .notFound
+        case "/flagz": return content.flags.map { FlagsPage.response($0()) } ?? .notFound
+        case "/debug/flags/v": return content.setVerbosity.map { MetricsRoutes.setVerbosity(request, $0) } ?? .notFound
+        default: return .notFound
+        }
+    }
+
+    private var paths: [String] {
+        (content.configuration == nil ? [] : ["/configz"]) + (content.flags == nil ? [] : ["/flagz"]) + [
+            "/healthz", "/metrics", "/proxyMode",
+        ]
+    }
+
+    private var build: NumberMetric {
+        let build = NumberMetric.gauge("kube_ipvs_proxy_build_info", "1, with the version of this program")
+        build.set(1, ["version": content.version])
+        return build
+    }
+
+    private func exposition(_ families: [any MetricFamily]) -> StatusResponse {
+        StatusResponse(
+            status: 200,
+            headers: [
+                .init("Content-Type", MetricText.contentType), .init("Process-Start-Time-Unix", "\(start.wall.seconds)"),
+            ], body: MetricText.exposition(families))
+    }
+
+    /// As klog's handler answers: only `PUT` of a number.
+    static func setVerbosity(_ request: StatusRequest, _ set: @Sendable (Int) -> Void) -> StatusResponse {
+        func plain(_ status: Int, _ body: String) -> StatusResponse { .of(status, type: "text/plain", body) }
+        guard request.method == "PUT" else { return plain(406, "unsupported http method\n") }
+        guard let level = Int(request.body), (0...Int(Int32.max)).contains(level) else {
+            return plain(400, "error setting klog.logging.verbosity: must be a number\n")
+        }
+        set(level)
+        return plain(200, "successfully set klog.logging.verbosity to \(level)\n")
+    }
+}

@@ -1,0 +1,166 @@
+internal import Kubernetes
+public import MetricsRegistry
+internal import Model
+internal import NodeProxy
+internal import Reconciler
+internal import Synchronization
+internal import Translation
+
+/// The numbers that kube-proxy tells of itself in ipvs mode, under its names, and ours besides, which begin with `kube_ipvs_proxy_`.
+///
+/// One sync serves both families here, so what is told of each is the same.
+public final class ProxyMetrics: Sendable {
+    let syncDuration: Histogram
+    let syncTimestamp: NumberMetric
+    let queuedTimestamp: NumberMetric
+    let programming: Histogram
+    let endpointChangesPending = NumberMetric.gauge(
+        "kubeproxy_sync_proxy_rules_endpoint_changes_pending", "[ALPHA] Pending proxy rules Endpoint changes", start: [.none])
+    let endpointChanges = NumberMetric.counter(
+        "kubeproxy_sync_proxy_rules_endpoint_changes_total", "[ALPHA] Cumulative proxy rules Endpoint changes", start: [.none])
+    let serviceChangesPending = NumberMetric.gauge(
+        "kubeproxy_sync_proxy_rules_service_changes_pending", "[ALPHA] Pending proxy rules Service changes", start: [.none])
+    let serviceChanges = NumberMetric.counter(
+        "kubeproxy_sync_proxy_rules_service_changes_total", "[ALPHA] Cumulative proxy rules Service changes", start: [.none])
+    let noLocalEndpoints: NumberMetric
+    let restoreFailures: NumberMetric
+    let healthz = NumberMetric.counter("kubeproxy_proxy_healthz_total", "[ALPHA] Cumulative proxy healthz HTTP status")
+    let livez = NumberMetric.counter("kubeproxy_proxy_livez_total", "[ALPHA] Cumulative proxy livez HTTP status")
+
+    let exactProgramming = Histogram(
+        "kube_ipvs_proxy_network_programming_duration_seconds",
+        "Time from the cause of an endpoint change to the kernel, with buckets from a millisecond on",
+        bounds: Histogram.exponential(from: 0.001, count: 20), start: [.none])
+    let operations = NumberMetric.counter(
+        "kube_ipvs_proxy_operations_total", "Changes of the kernel that were carried out, by their kind")
+    let failures = NumberMetric.counter(
+        "kube_ipvs_proxy_errors_total", "Changes of the kernel and looks at it that failed, by the layer and the kind of object",
+        start: [["layer": "kernel", "object": "observation"]])
+    let operationsPerSync = Histogram(
+        "kube_ipvs_proxy_operations_per_sync", "Changes of the kernel in one sync",
+        bounds: [0, 1, 2, 5, 10, 50, 100, 1000, 10000, 100_000],
+        start: [.none])
+    let draining = NumberMetric.gauge(
+        "kube_ipvs_proxy_draining_servers", "Real servers that keep their connections and get no new ones", start: [.none])
+    let refusedClaims = NumberMetric.gauge(
+        "kube_ipvs_proxy_refused_claims", "Addresses that Services or their endpoints name and that are not served, by field and reason")
+    let conflicts = NumberMetric.gauge(
+        "kube_ipvs_proxy_conflicting_claims", "Addresses and ports that a Service asks for and an older one has", start: [.none])
+    let undoneServices = NumberMetric.gauge(
+        "kube_ipvs_proxy_undone_services", "Services of which something is left to do since the last sync", start: [.none])
+
+    /// Objects that changed since the last sync.
+    private let pending = Mutex((services: Set<NamespacedName>(), slices: Set<NamespacedName>()))
+    private let families: [MetricLabels]
+
+    init(families: Set<IPFamily>) {
+        let labels = families.map { MetricLabels($0) }
+        self.families = labels
+        syncDuration = Histogram(
+            "kubeproxy_sync_proxy_rules_duration_seconds", "[ALPHA] SyncProxyRules latency in seconds",
+            bounds: Histogram.exponential(from: 0.001, count: 15), start: labels)
+        syncTimestamp = .gauge(
+            "kubeproxy_sync_proxy_rules_last_timestamp_seconds", "[ALPHA] The last time proxy rules were successfully synced")
+        queuedTimestamp = .gauge(
+            "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "[ALPHA] The last time a sync of proxy rules was queued")
+        let steps =
+            [0.25, 0.5] + stride(from: 1, to: 60, by: 1) + stride(from: 60, to: 120, by: 5) + stride(from: 120, through: 300, by: 30)
+        programming = Histogram(
+            "kubeproxy_network_programming_duration_seconds", "[ALPHA] In Cluster Network Programming Latency in seconds", bounds: steps,
+            start: labels)
+        noLocalEndpoints = .gauge(
+            "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
+            "[ALPHA] Number of services with a Local traffic policy and no endpoints",
+            start: families.flatMap { family in NoLocalEndpoints.Policy.allCases.map { MetricLabels(NoLocalEndpoints($0, family)) } })
+        restoreFailures = .counter(
+            "kubeproxy_sync_proxy_rules_iptables_restore_failures_total", "[ALPHA] Cumulative proxy iptables restore failures",
+            start: labels)
+    }
+
+    /// All of them, for Prometheus.
+    public var all: [any MetricFamily] {
+        [
+            syncDuration, syncTimestamp, queuedTimestamp, programming, endpointChangesPending, endpointChanges, serviceChangesPending,
+            serviceChanges, noLocalEndpoints, restoreFailures, healthz, livez, exactProgramming, operations, failures, operationsPerSync,
+            draining, refusedClaims, conflicts, undoneServices,
+        ]
+    }
+
+    // MARK: What happened
+
+    func changed(_ changes: [ClusterChange]) {
+        var (services, slices) = (0.0, 0.0)
+        pending.withLock { pending in
+            for change in changes {
+                switch change {
+                case .service(let name, _):
+                    services += 1
+                    pending.services.insert(name)
+                case .endpointSlice(let name, _):
+                    slices += 1
+                    pending.slices.insert(name)
+                case .node: break
+                }
+            }
+            serviceChangesPending.set(Double(pending.services.count))
+            endpointChangesPending.set(Double(pending.slices.count))
+        }
+        serviceChanges.add(services)
+        endpointChanges.add(slices)
+    }
+
+    func queued(at now: Moment) {
+        for labels in families { queuedTimestamp.set(now.wall.secondsSinceEpoch, labels) }
+    }
+
+    func synced(_ outcome: Synchronizer.Outcome, _ standing: Standing, isLook: Bool, at now: Moment) {
+        count(outcome)
+        draining.set(Double(standing.drainingServers))
+        // What was only looked at says nothing about how long syncs take.
+        guard !isLook else { return }
+        pending.withLock { $0 = ([], []) }
+        serviceChangesPending.set(0)
+        endpointChangesPending.set(0)
+        for labels in families {
+            syncDuration.observe(outcome.duration.inSeconds, labels)
+            if outcome.succeeded { syncTimestamp.set(now.wall.secondsSinceEpoch, labels) }
+            for latency in outcome.latencies { programming.observe(latency.inSeconds, labels) }
+        }
+        for latency in outcome.latencies { exactProgramming.observe(latency.inSeconds) }
+        operationsPerSync.observe(Double(outcome.operations.count))
+        undoneServices.set(Double(outcome.undoneServices.count))
+        note(standing)
+    }
+
+    private func count(_ outcome: Synchronizer.Outcome) {
+        for (kind, count) in outcome.counts { operations.add(Double(count), ["operation": kind.rawValue]) }
+        for failure in outcome.failures + outcome.mended {
+            failures.add(1, failure.operation.kind.labels)
+            if case .restoreRules(let rules, _) = failure.operation { restoreFailures.add(1, MetricLabels(rules.family)) }
+        }
+        if outcome.observationFailure != nil { failures.add(1, ["layer": "kernel", "object": "observation"]) }
+    }
+
+    private func note(_ standing: Standing) {
+        for (shortage, count) in standing.noLocalEndpoints { noLocalEndpoints.set(Double(count), MetricLabels(shortage)) }
+        conflicts.set(Double(standing.conflicts.values.reduce(0) { $0 + $1.count }))
+        var refused: [MetricLabels: Double] = [:]
+        for refusal in standing.refusedClaims.values.joined() {
+            refused[["field": refusal.field.label, "reason": refusal.reason.label], default: 0] += 1
+        }
+        refusedClaims.replace(refused)
+    }
+}
+
+extension MetricLabels {
+    init(_ family: IPFamily) { self = ["ip_family": family.rawValue] }
+
+    init(_ shortage: NoLocalEndpoints) { self = ["ip_family": shortage.family.rawValue, "traffic_policy": shortage.policy.rawValue] }
+}
+
+extension Duration {
+    fileprivate var inSeconds: Double {
+        let (seconds, attoseconds) = components
+        return Double(seconds) + Double(attoseconds) / 1e18
+    }
+}

@@ -1,0 +1,183 @@
+import Kubernetes
+import MetricsRegistry
+import Model
+import NodeProxy
+import Reconciler
+@testable import StatusServer
+import Synchronization
+import Testing
+import Translation
+
+private let both: Set<IPFamily> = [.ipv4, .ipv6]
+private let start = Moment(wall: WallTime(seconds: 1_795_399_350), uptime: .seconds(0))
+
+private func routes(
+    _ metrics: ProxyMetrics = ProxyMetrics(families: both), _ content: MetricsRoutes.Content = .init(version: "1.36.2", emulates: "1.36")
+)
+    -> MetricsRoutes
+{
+    MetricsRoutes(metrics, content, start: start)
+}
+
+private func get(_ path: String, _ parameters: Set<String> = [], accept: String = "") -> StatusResponse {
+    let now = Moment(wall: WallTime(seconds: 1_795_399_397), uptime: .seconds(47))
+    return routes().answer(StatusRequest(path: path, parameters: parameters, accept: accept), at: now)
+}
+
+@Suite struct `The metrics server` {
+    @Test(arguments: [
+        ("proxyMode", "/proxyMode"), ("metrics-healthz", "/healthz"), ("unknown", "/"), ("unknown", "/debug/flags/v"),
+    ]) func `answers as kube-proxy, byte for byte`(name: String, path: String) throws {
+        #expect(get(path).isSame(as: try RecordedAnswer(name)))
+    }
+
+    @Test func `lists its one check`() throws {
+        #expect(get("/healthz", ["verbose"]).isSame(as: try RecordedAnswer("metrics-healthz-verbose")))
+    }
+
+    @Test func `tells its state as kube-proxy, but for what it is built with and what it has`() throws {
+        let golden = try RecordedAnswer("statusz")
+        let expected = golden.body.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix("Go version") }
+        let body = get("/statusz").body.replacing("Paths  ", with: "Paths  /configz /flagz ")
+        #expect(body.split(separator: "\n", omittingEmptySubsequences: false) == expected)
+        let json = get("/statusz", accept: "application/json;v=v1beta1;g=config.k8s.io;as=Statusz")
+        #expect(json.headers.first?.value.hasPrefix("application/json") == true && json.body.contains("\"uptimeSeconds\": 47"))
+    }
+
+    @Test func `sets the log level with profiling on, by PUT alone`() throws {
+        let level = SetLevel()
+        var content = MetricsRoutes.Content(version: "1", emulates: "1.36")
+        content.setVerbosity = { level.set($0) }
+        let routes = MetricsRoutes(ProxyMetrics(families: both), content, start: start)
+        func ask(_ method: String, _ body: String) -> StatusResponse {
+            routes.answer(StatusRequest(method: method, path: "/debug/flags/v", body: body), at: start)
+        }
+        #expect(ask("GET", "").isSame(as: try RecordedAnswer("flags-v-get")))
+        #expect(ask("PUT", "much").status == 400 && level.value == nil)
+        #expect(ask("PUT", "4").isSame(as: try RecordedAnswer("flags-v")))
+        #expect(level.value == 4)
+    }
+
+    private final class SetLevel: Sendable {
+        private let level = Mutex<Int?>(nil)
+        var value: Int? { level.withLock(\.self) }
+        func set(_ value: Int) { level.withLock { $0 = value } }
+    }
+
+    @Test func `serves no configuration and no flags that it does not know`() {
+        #expect(get("/configz").status == 404 && get("/flagz").status == 404)
+    }
+}
+
+@Suite struct `Metrics` {
+    private let clock = TestClock()
+    private let board: StatusBoard
+
+    init() {
+        let clock = clock
+        board = StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: false) { clock.now }
+    }
+
+    private var text: String { MetricText.exposition(board.metrics.all) }
+
+    private func lines(_ prefix: String) -> [String] { text.split(separator: "\n").map(String.init).filter { $0.hasPrefix(prefix) } }
+
+    private static func names(_ text: String, _ prefix: String) -> Set<String> {
+        Set(text.split(separator: "\n").filter { $0.hasPrefix("# TYPE \(prefix)") || $0.hasPrefix("# HELP \(prefix)") }.map(String.init))
+    }
+
+    private static func buckets(_ text: String) -> Set<String> {
+        Set(
+            text.split(separator: "\n").filter { $0.hasPrefix("kubeproxy_") && $0.contains("le=\"") }.map {
+                String($0.split(separator: " ")[0])
+            })
+    }
+
+    @Test func `of kube-proxy are all there, with name, type, help, labels and buckets`() throws {
+        board.queued()
+        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        let golden = try RecordedAnswer("metrics").body
+        let missing = Metrics.names(golden, "kubeproxy_").subtracting(Metrics.names(text, "kubeproxy_"))
+        #expect(missing.isEmpty, "\(missing)")
+        #expect(Metrics.buckets(golden).subtracting(Metrics.buckets(text)).isEmpty)
+        func series(_ text: String) -> Set<String> {
+            Set(text.split(separator: "\n").filter { $0.hasPrefix("kubeproxy_") }.map { String($0.split(separator: " ")[0]) })
+        }
+        let lost = series(golden).subtracting(series(text))
+        #expect(lost.isEmpty, "\(lost)")
+    }
+
+    @Test func `of a process are there`() {
+        let text = MetricText.exposition(ProcessMetrics(start: start.wall).families)
+        for name in ["cpu_seconds_total", "resident_memory_bytes", "virtual_memory_bytes", "open_fds", "max_fds", "start_time_seconds"] {
+            let line = text.split(separator: "\n").first { $0.hasPrefix("process_\(name) ") }
+            #expect(line.flatMap { Double($0.split(separator: " ")[1]) } ?? 0 > 0, "\(name)")
+        }
+    }
+
+    @Test func `tell changes that wait, and count them`() {
+        let web = NamespacedName(namespace: "default", name: "web")
+        board.changed([.service(web, nil), .service(web, nil), .endpointSlice(web, nil)], node: nil)
+        #expect(
+            lines("kubeproxy_sync_proxy_rules_service_changes") == [
+                "kubeproxy_sync_proxy_rules_service_changes_pending 1", "kubeproxy_sync_proxy_rules_service_changes_total 2",
+            ])
+        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        #expect(lines("kubeproxy_sync_proxy_rules_service_changes_pending") == ["kubeproxy_sync_proxy_rules_service_changes_pending 0"])
+        #expect(lines("kubeproxy_sync_proxy_rules_endpoint_changes_pending") == ["kubeproxy_sync_proxy_rules_endpoint_changes_pending 0"])
+    }
+
+    @Test func `A17 tell Services without endpoints here, by policy and family`() {
+        var standing = Standing(families: both)
+        standing.noLocalEndpoints = [NoLocalEndpoints(.external, .ipv4): 3]
+        board.synced(Synchronizer.Outcome(), standing, isLook: false)
+        let name = "kubeproxy_sync_proxy_rules_no_local_endpoints_total"
+        #expect(
+            lines(name) == [
+                #"\#(name){ip_family="IPv4",traffic_policy="external"} 3"#, #"\#(name){ip_family="IPv4",traffic_policy="internal"} 0"#,
+                #"\#(name){ip_family="IPv6",traffic_policy="external"} 0"#, #"\#(name){ip_family="IPv6",traffic_policy="internal"} 0"#,
+            ])
+    }
+
+    @Test func `tell a sync, its operations, what failed, and how late it was`() {
+        var outcome = Synchronizer.Outcome()
+        outcome.operations = [.createDevice, .restoreRules(Rules(.ipv6), missingJumps: [])]
+        outcome.failures = [.init(outcome.operations[1], reason: "refused")]
+        outcome.duration = .milliseconds(3)
+        outcome.latencies = [.milliseconds(5)]
+        var standing = Standing(families: both)
+        standing.drainingServers = 7
+        standing.refusedClaims = [
+            NamespacedName(namespace: "default", name: "web"): [
+                Refusal(.externalIP, IPAddress(v4: 1), .node), Refusal(.externalIP, IPAddress(v4: 2), .node),
+            ]
+        ]
+        board.synced(outcome, standing, isLook: false)
+        for line in [
+            #"kubeproxy_sync_proxy_rules_duration_seconds_bucket{ip_family="IPv4",le="0.002"} 0"#,
+            #"kubeproxy_sync_proxy_rules_duration_seconds_bucket{ip_family="IPv4",le="0.004"} 1"#,
+            #"kubeproxy_network_programming_duration_seconds_bucket{ip_family="IPv6",le="0.25"} 1"#,
+            #"kube_ipvs_proxy_network_programming_duration_seconds_bucket{le="0.004"} 0"#,
+            #"kube_ipvs_proxy_network_programming_duration_seconds_bucket{le="0.008"} 1"#,
+            #"kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 1"#,
+            #"kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 0"#,
+            #"kube_ipvs_proxy_operations_total{operation="createDevice"} 1"#, #"kube_ipvs_proxy_operations_per_sync_sum 2"#,
+            #"kube_ipvs_proxy_errors_total{layer="iptables",object="rules"} 1"#, "kube_ipvs_proxy_draining_servers 7",
+            #"kube_ipvs_proxy_refused_claims{field="externalIPs",reason="node"} 2"#,
+        ] {
+            #expect(text.contains("\n\(line)\n"), "\(line)")
+        }
+        #expect(lines("kubeproxy_sync_proxy_rules_last_timestamp").isEmpty, "it did not succeed")
+        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        #expect(lines("kubeproxy_sync_proxy_rules_last_timestamp").count == 2)
+        #expect(lines("kube_ipvs_proxy_refused_claims{").isEmpty)
+    }
+
+    @Test func `count what health checks answered`() {
+        let routes = HealthRoutes(board)
+        _ = routes.answer(StatusRequest(path: "/healthz"), at: clock.now)
+        _ = routes.answer(StatusRequest(path: "/livez"), at: clock.now)
+        #expect(
+            lines("kubeproxy_proxy_") == [#"kubeproxy_proxy_healthz_total{code="503"} 1"#, #"kubeproxy_proxy_livez_total{code="200"} 1"#])
+    }
+}
