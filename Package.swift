@@ -187,10 +187,10 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Integration/apiserver"),
-        .testTarget(
-            name: "IntegrationTests",
-            dependencies: [.product(name: "Subprocess", package: "swift-subprocess")],
-            path: "Integration/Scenarios"),
+        .target(
+            name: "KernelTestSupport", dependencies: [.product(name: "Subprocess", package: "swift-subprocess")],
+            path: "Integration/Support"),
+        .testTarget(name: "IntegrationTests", dependencies: ["KernelTestSupport"], path: "Integration/Scenarios"),
     ]
 )
 

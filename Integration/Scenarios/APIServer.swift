@@ -1,4 +1,5 @@
 import FoundationEssentials
+import KernelTestSupport
 
 /// The API server of the scenarios: a process of its own in the network outside the node, which can be told to misbehave.
 ///

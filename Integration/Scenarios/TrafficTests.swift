@@ -1,3 +1,4 @@
+import KernelTestSupport
 import Testing
 
 private let transports = ["tcp", "udp", "sctp"]

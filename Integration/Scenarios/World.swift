@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import KernelTestSupport
 import Testing
 
 /// Scenarios run one after the other: they share one kernel.
@@ -127,9 +128,4 @@ actor World {
     }
 
     func remove(_ name: String) throws { unlink("\(Place.manifests)/\(name)") }
-}
-
-extension String {
-    /// The text of a file.
-    init(ofFile path: String) throws { self = String(decoding: try Data(contentsOf: URL(filePath: path)), as: UTF8.self) }
 }

@@ -1,19 +1,19 @@
 import FoundationEssentials
 
 /// What `traffic ask --json` tells of its requests.
-struct Answers: Decodable {
-    var requests: Int
-    var answered: Int
-    var failed: Int
+package struct Answers: Decodable, Sendable {
+    package var requests: Int
+    package var answered: Int
+    package var failed: Int
     /// How many answers each responder gave.
-    var responders: [String: Int]
+    package var responders: [String: Int]
     /// Which client addresses the responders saw.
-    var clients: [String: Int]
-    var errors: [String: Int]
-    var slowestMilliseconds: Int
+    package var clients: [String: Int]
+    package var errors: [String: Int]
+    package var slowestMilliseconds: Int
 
     /// Asks from a network namespace; requests that fail are part of the answer.
-    static func ask(from namespace: String, _ transport: String, _ address: String, _ port: UInt16, _ more: String = "--count 9")
+    package static func ask(from namespace: String, _ transport: String, _ address: String, _ port: UInt16, _ more: String = "--count 9")
         async throws -> Answers
     {
         let location = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
@@ -21,7 +21,7 @@ struct Answers: Decodable {
         return try decode(result.output)
     }
 
-    static func decode(_ text: String) throws -> Answers {
+    package static func decode(_ text: String) throws -> Answers {
         do {
             return try JSONDecoder().decode(Answers.self, from: Data(text.utf8))
         } catch {

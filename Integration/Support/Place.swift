@@ -1,0 +1,15 @@
+import Glibc
+
+/// Where things lie.
+package enum Place {
+    /// The repository, from this file's place in it.
+    package static let repository = String(#filePath.dropLast("/Integration/Support/Place.swift".count))
+
+    package static let proxy = environment("KUBE_IPVS_PROXY") ?? "\(repository)/.build/debug/kube-ipvs-proxy"
+    package static let traffic = environment("TRAFFIC") ?? "\(repository)/.build/debug/traffic"
+    package static let apiserver = environment("APISERVER") ?? "\(repository)/.build/debug/apiserver"
+
+    package static func environment(_ name: String) -> String? {
+        unsafe getenv(name).map { unsafe String(cString: $0) }
+    }
+}
