@@ -9,6 +9,8 @@ package struct Answers: Decodable, Sendable {
     package var responders: [String: Int]
     /// Which client addresses the responders saw.
     package var clients: [String: Int]
+    /// Which responder saw which client: `pod-a 10.244.1.10`.
+    package var answers: [String: Int]
     package var errors: [String: Int]
     package var slowestMilliseconds: Int
 

@@ -72,6 +72,8 @@ struct Target {
     let destination: SocketAddress
     let source: SocketAddress?
     let timeout: Duration
+    /// Of a request and of its answer, in bytes: of a datagram, or of the body of a TCP request; what is shorter by nature is filled up.
+    let size: Int
 
     init(_ arguments: inout Arguments) throws {
         let transport = try arguments.takePositional("transport")
@@ -86,6 +88,7 @@ struct Target {
         self.destination = destination
         source = try Target.takeSource(&arguments)
         timeout = try arguments.takeMilliseconds("--timeout-ms") ?? .milliseconds(10_000)
+        size = try arguments.takeNumber("--size", atLeast: 0) ?? 0
     }
 
     private static func takeSource(_ arguments: inout Arguments) throws -> SocketAddress? {
@@ -122,6 +125,8 @@ struct HoldOptions {
     let connections: Int
     let interval: Duration
     let json: Bool
+    /// Whether to tell at once who answers, whenever that is someone else than before.
+    let follow: Bool
 
     init(_ arguments: inout Arguments) throws {
         target = try Target(&arguments)
@@ -131,6 +136,7 @@ struct HoldOptions {
         connections = try arguments.takeNumber("--connections", atLeast: 1) ?? 1
         interval = try arguments.takeMilliseconds("--interval-ms") ?? .milliseconds(50)
         json = arguments.takeFlag("--json")
+        follow = arguments.takeFlag("--follow")
         try arguments.finish()
     }
 }

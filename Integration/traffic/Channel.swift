@@ -23,8 +23,8 @@ final class Channel {
     func ask(keepAlive: Bool) {
         unsent =
             target.transport == .tcp
-            ? HTTP.request(to: target.destination, keepAlive: keepAlive)[...]
-            : Array("who\n".utf8)[...]
+            ? HTTP.request(to: target.destination, keepAlive: keepAlive, bodySize: target.size)[...]
+            : Padding.fill(Array("who\n".utf8), to: target.size)[...]
         isAsking = true
         askedAt = .now
     }
@@ -70,7 +70,10 @@ final class Channel {
         }
         while let bytes = try socket.receive() {
             if bytes.isEmpty { throw Failure.closed }
-            guard target.transport == .tcp else { return try Answer(parsing: String(decoding: bytes, as: UTF8.self)) }
+            guard target.transport == .tcp else {
+                guard bytes.count >= target.size else { throw Failure.wrongAnswer }
+                return try Answer(parsing: String(decoding: bytes, as: UTF8.self))
+            }
             response.append(bytes)
             if let answer = try response.takeAnswer() { return answer }
         }

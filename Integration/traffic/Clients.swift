@@ -1,5 +1,5 @@
-/// Makes requests, each on a socket of its own, prints how they ended, and tells whether all were answered.
-func ask(_ options: AskOptions) -> Bool {
+/// Makes requests, each on a socket of its own, and counts how they ended.
+func ask(_ options: AskOptions) -> Tally {
     var tally = Tally()
     var channels: [Channel] = []
     var started = 0
@@ -33,16 +33,17 @@ func ask(_ options: AskOptions) -> Bool {
             channels.removeAll { $0 === channel }
         }
     }
-    writeLine(options.json ? tally.json : tally.summary)
-    return tally.allAnswered
+    return tally
 }
 
 /// Keeps connections and asks on each at every interval, prints how they fared, and tells whether all lasted.
 ///
-/// A TCP connection ends with its first failure; a UDP socket goes on, however many of its requests are lost.
+/// A socket for datagrams lasts, whatever comes of its requests.
 func hold(_ options: HoldOptions) throws -> Bool {
     var tally = Tally()
-    var channels = try (0..<options.connections).map { _ in try Channel(options.target) }
+    let isUDP = options.target.transport == .udp
+    var channels = try (0..<options.connections).map { _ in try Channel(options.target, sourcePort: isUDP ? SourcePorts.next() : 0) }
+    var lastTold = ""
     var round = ContinuousClock.now
 
     while !channels.isEmpty {
@@ -56,7 +57,11 @@ func hold(_ options: HoldOptions) throws -> Bool {
         }
         for (channel, outcome) in advance(channels, until: round) {
             tally.count(outcome, after: .now - channel.askedAt)
-            if case .failure = outcome, options.target.transport == .tcp { channels.removeAll { $0 === channel } }
+            if options.follow, outcome.told != lastTold {
+                lastTold = outcome.told
+                writeLine(lastTold)
+            }
+            if case .failure = outcome, !isUDP { channels.removeAll { $0 === channel } }
         }
     }
     if options.json {
@@ -66,4 +71,14 @@ func hold(_ options: HoldOptions) throws -> Bool {
         tally.details.forEach { writeLine($0) }
     }
     return tally.allAnswered
+}
+
+extension Result<Answer, Failure> {
+    /// Who answered, or why nobody did.
+    fileprivate var told: String {
+        switch self {
+        case .success(let answer): answer.name
+        case .failure(let failure): failure.description
+        }
+    }
 }

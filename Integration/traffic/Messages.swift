@@ -51,15 +51,17 @@ struct HTTPHead {
 }
 
 enum HTTP {
-    static func request(to destination: SocketAddress, keepAlive: Bool) -> [UInt8] {
+    static func request(to destination: SocketAddress, keepAlive: Bool, bodySize: Int) -> [UInt8] {
         let host = destination.host
         let connection = keepAlive ? "keep-alive" : "close"
         return lines(
-            "GET / HTTP/1.1", "Host: \(host.contains(":") ? "[\(host)]" : host)", "Connection: \(connection)", body: "")
+            bodySize == 0 ? "GET / HTTP/1.1" : "POST / HTTP/1.1", "Host: \(host.contains(":") ? "[\(host)]" : host)",
+            "Content-Length: \(bodySize)", "Connection: \(connection)", body: "") + Padding.fill([], to: bodySize)
     }
 
-    static func response(_ answer: Answer, keepAlive: Bool) -> [UInt8] {
-        let body = answer.text + "\n"
+    /// As large as what was asked.
+    static func response(_ answer: Answer, keepAlive: Bool, bodySize: Int) -> [UInt8] {
+        let body = String(decoding: Padding.fill(Array((answer.text + "\n").utf8), to: bodySize), as: UTF8.self)
         let connection = keepAlive ? "keep-alive" : "close"
         return lines(
             "HTTP/1.1 200 OK", "Content-Type: text/plain", "Content-Length: \(body.utf8.count)",
@@ -68,6 +70,30 @@ enum HTTP {
 
     private static func lines(_ head: String..., body: String) -> [UInt8] {
         Array((head.map { $0 + "\r\n" }.joined() + "\r\n" + body).utf8)
+    }
+}
+
+/// A request with its body, once both have come.
+struct HTTPRequest {
+    let head: HTTPHead
+    let bodySize: Int
+
+    /// Takes it off the front of what was received; nil where it is not complete yet.
+    static func take(from received: inout [UInt8]) -> HTTPRequest? {
+        var rest = received
+        guard let head = HTTPHead.take(from: &rest) else { return nil }
+        let bodySize = max(0, head.field("content-length").flatMap { Int($0) } ?? 0)
+        guard rest.count >= bodySize else { return nil }
+        rest.removeFirst(bodySize)
+        received = rest
+        return HTTPRequest(head: head, bodySize: bodySize)
+    }
+}
+
+/// Makes messages large.
+enum Padding {
+    static func fill(_ bytes: [UInt8], to size: Int) -> [UInt8] {
+        bytes + Array(repeating: UInt8(ascii: " "), count: max(0, size - bytes.count))
     }
 }
 

@@ -7,7 +7,7 @@ final class Server {
     private var listeners: [(transport: Transport, socket: Socket)] = []
     private var connections: [Int32: ServedConnection] = [:]
     /// In the order in which they are due, as all are delayed alike.
-    private var datagrams: [(due: ContinuousClock.Instant, client: SocketAddress, socket: Socket)] = []
+    private var datagrams: [(due: ContinuousClock.Instant, client: SocketAddress, size: Int, socket: Socket)] = []
 
     init(_ options: ServeOptions) throws {
         name = options.name
@@ -60,14 +60,15 @@ final class Server {
     private func takeDatagrams(from socket: Socket) {
         // An error is that of an earlier reply that nobody was there to receive; it says nothing of the next one.
         while let received = try? socket.receiveDatagram() {
-            datagrams.append((.now + delay, received.1, socket))
+            datagrams.append((.now + delay, received.1, received.0.count, socket))
         }
     }
 
     private func sendDueReplies() {
         let now = ContinuousClock.now
         while let next = datagrams.first, next.due <= now {
-            next.socket.send(Array(Answer(name: name, client: next.client.host).text.utf8), to: next.client)
+            let answer = Array(Answer(name: name, client: next.client.host).text.utf8)
+            next.socket.send(Padding.fill(answer, to: next.size), to: next.client)
             datagrams.removeFirst()
         }
         for (descriptor, connection) in connections {
@@ -132,9 +133,9 @@ private final class ServedConnection {
             return
         }
         received += bytes
-        while takesRequests, let request = HTTPHead.take(from: &received) {
-            takesRequests = request.keepsAlive
-            reply(HTTP.response(answer, keepAlive: request.keepsAlive))
+        while takesRequests, let request = HTTPRequest.take(from: &received) {
+            takesRequests = request.head.keepsAlive
+            reply(HTTP.response(answer, keepAlive: takesRequests, bodySize: request.bodySize))
         }
     }
 

@@ -34,6 +34,16 @@ final class Socket {
         if descriptor < 0 { throw Failure(errno: errno) }
     }
 
+    /// A Unix socket that takes connections.
+    init(listeningAt path: String) throws(Failure) {
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Socket.flags, 0)
+        if descriptor < 0 { throw Failure(errno: errno) }
+        guard let address = SocketAddress(path: path) else { throw Failure(errno: ENAMETOOLONG) }
+        unlink(path)
+        try bind(to: address)
+        try listen()
+    }
+
     private init(descriptor: Int32) {
         self.descriptor = descriptor
     }
@@ -107,7 +117,8 @@ final class Socket {
 
     private static func filled(by body: (UnsafeMutableBufferPointer<UInt8>) -> Int) -> (result: Int, bytes: [UInt8]) {
         var result = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
+        // As large as a datagram can be.
+        let bytes = [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
             result = body(buffer)
             count = max(0, result)
         }

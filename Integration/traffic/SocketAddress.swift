@@ -34,6 +34,15 @@ struct SocketAddress {
         }
     }
 
+    /// The name of a Unix socket; nil where it is too long for one.
+    init?(path: String) {
+        var name = sockaddr_un()
+        guard path.utf8.count < MemoryLayout.size(ofValue: name.sun_path) else { return nil }
+        name.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: path.utf8) }
+        self = SocketAddress(name)
+    }
+
     /// The port lies at the same place in both families' addresses.
     func with(port: UInt16) -> SocketAddress {
         var address = self

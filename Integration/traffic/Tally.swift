@@ -4,6 +4,8 @@ struct Tally {
     private(set) var failed = 0
     private var responders: [String: Int] = [:]
     private var clients: [String: Int] = [:]
+    /// By the whole answer: which responder saw which client.
+    private var answers: [String: Int] = [:]
     private var errors: [String: Int] = [:]
     private var slowest = Duration.zero
 
@@ -16,6 +18,7 @@ struct Tally {
             answered += 1
             responders[answer.name, default: 0] += 1
             clients[answer.client, default: 0] += 1
+            answers[answer.text, default: 0] += 1
         case .failure(let failure):
             failed += 1
             errors[failure.description, default: 0] += 1
@@ -37,7 +40,7 @@ struct Tally {
         let fields = [
             "\"requests\":\(answered + failed)", "\"answered\":\(answered)", "\"failed\":\(failed)",
             "\"responders\":\(Tally.object(responders))", "\"clients\":\(Tally.object(clients))",
-            "\"errors\":\(Tally.object(errors))", "\"slowestMilliseconds\":\(slowest.milliseconds)",
+            "\"answers\":\(Tally.object(answers))", "\"errors\":\(Tally.object(errors))", "\"slowestMilliseconds\":\(slowest.milliseconds)",
         ]
         return "{\(fields.joined(separator: ","))}"
     }

@@ -15,9 +15,16 @@ enum Traffic {
                 writeLine("listening")
                 server.run()
             case "ask":
-                exit(ask(try AskOptions(&arguments)) ? 0 : 1)
+                let options = try AskOptions(&arguments)
+                let tally = ask(options)
+                writeLine(options.json ? tally.json : tally.summary)
+                exit(tally.allAnswered ? 0 : 1)
             case "hold":
                 exit(try hold(try HoldOptions(&arguments)) ? 0 : 1)
+            case "standby":
+                let path = try arguments.takePositional("PATH")
+                try arguments.finish()
+                try standBy(at: path)
             case let other:
                 throw UsageError(message: "unknown command \(other)")
             }
@@ -33,9 +40,10 @@ enum Traffic {
     private static let usage = """
         usage: traffic serve --name NAME [--http PORT] [--udp PORT] [--sctp PORT] [--delay-ms N]
                traffic ask tcp|udp|sctp ADDRESS:PORT [--count N] [--for-ms N] [--until-file PATH] [--concurrency N]
-                           [--interval-ms N] [--timeout-ms N] [--source ADDRESS] [--json]
+                           [--interval-ms N] [--timeout-ms N] [--source ADDRESS] [--size BYTES] [--json]
                traffic hold tcp|udp ADDRESS:PORT (--for-ms N | --until-file PATH) [--connections N] [--interval-ms N]
-                            [--timeout-ms N] [--source ADDRESS] [--json]
+                            [--timeout-ms N] [--source ADDRESS] [--size BYTES] [--follow] [--json]
+               traffic standby PATH
         """
 
     /// Hundreds of connections need more descriptors than the customary soft limit leaves.
