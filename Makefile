@@ -4,7 +4,7 @@ SWIFT ?= swift
 BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
 SWIFT_SOURCES = Package.swift Sources Tests Integration
 
-.PHONY: all build release packages format lint unit check rules golden integration load release-tools test demo bench clean
+.PHONY: all build release packages format lint unit check rules golden integration flows load release-tools test demo bench clean
 
 all: build
 
@@ -48,6 +48,11 @@ golden: build
 integration: packages
 	$(SWIFT) build --build-tests
 	Integration/failures-last Integration/scenarios
+
+# Real traffic between two nodes, their pods and a client outside.
+flows: packages
+	$(SWIFT) build --build-tests
+	Integration/flows
 
 # A large cluster's API server: 5,000 Services, 50,000 endpoints, 200 changes a second for a minute.
 load: release-tools

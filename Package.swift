@@ -191,6 +191,8 @@ let package = Package(
             name: "KernelTestSupport", dependencies: [.product(name: "Subprocess", package: "swift-subprocess")],
             path: "Integration/Support"),
         .testTarget(name: "IntegrationTests", dependencies: ["KernelTestSupport"], path: "Integration/Scenarios"),
+        .testTarget(
+            name: "FlowTests", dependencies: ["KernelTestSupport"], path: "Integration/Flows", exclude: ["two-nodes.sh", "elsewhere"]),
     ]
 )
 

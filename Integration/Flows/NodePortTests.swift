@@ -1,0 +1,204 @@
+import KernelTestSupport
+import Testing
+
+extension Flows {
+    /// From everywhere through node ports, external and load balancer addresses.
+    @Suite struct `Through outer addresses` {
+        let world = TwoNodes.shared
+
+        @Test func `flow 10: a node port answers on both nodes, for pods, nodes and outside`() async throws {
+            try await world.serve([Served(Service(10).onNodePort(30100), by: [.pod1a, .pod2a])])
+            for family in Family.allCases {
+                for node in 1...2 {
+                    let expected = Dictionary(
+                        uniqueKeysWithValues: [Server.pod1a, .pod2a].map { ($0, Address.masqueraded(by: node, at: $0, family)) })
+                    for client in ["outside", "node1", "node2"] where client == "outside" || client == "node\(node)" {
+                        for transport in ["tcp", "udp"] {
+                            try world.ask(from: client, transport, Address.node(node, family), 30100).expect(
+                                expected, "\(transport) from \(client) through node \(node)")
+                        }
+                    }
+                    try world.ask(from: "node\(3 - node)", Address.node(node, family), 30100).expect(expected, "from the other node")
+                    try world.ask(from: "pod-1b", Address.node(node, family), 30100).expect(expected, "from a pod through node \(node)")
+                }
+            }
+        }
+
+        @Test func `flow 11: an external IP that no node has is reached through either node, and from pods`() async throws {
+            var service = Service(11)
+            service.spec.externalIPs = Family.allCases.flatMap { family in (1...2).map { Address.external(11, through: $0, family) } }
+            try await world.serve([Served(service, by: [.pod1a, .pod2a])])
+            for family in Family.allCases {
+                for node in 1...2 {
+                    let expected = Dictionary(
+                        uniqueKeysWithValues: [Server.pod1a, .pod2a].map { ($0, Address.masqueraded(by: node, at: $0, family)) })
+                    let address = Address.external(11, through: node, family)
+                    try world.ask(from: "outside", address).expect(expected, "from outside through node \(node)")
+                    try world.ask(from: "pod-\(node)b", address).expect(expected, "from a pod of node \(node)")
+                }
+            }
+        }
+
+        @Test func `flow 12: a node port of TCP and UDP loses UDP and keeps TCP`() async throws {
+            let both = Service(12).onNodePort(30120)
+            try await world.serve([Served(both, by: [.pod2a])])
+            let seen = Address.masqueraded(by: 1, at: .pod2a)
+            for transport in ["tcp", "udp"] {
+                try world.ask(from: "outside", transport, Address.node(1), 30120).expect([.pod2a: seen], transport)
+            }
+            var one = both
+            one.spec.ports.removeLast()
+            try await world.serve([Served(one, by: [.pod2a])])
+            try world.ask(from: "outside", Address.node(1), 30120).expect([.pod2a: seen], "TCP")
+            try world.ask(from: "outside", "udp", Address.node(1), 30120, count: 1).expectRefused("UDP")
+        }
+
+        @Test func `flow 13: a Service that changes its type is served as the type says`() async throws {
+            let service = Service(13)
+            let (cluster, node) = (Served(service, by: [.pod2a]), Served(service.onNodePort(30130), by: [.pod2a]))
+            var external = service
+            external.spec = .init(type: "ExternalName", ipFamilies: nil, ports: [], externalName: "example.org")
+            for served in [cluster, node, Served(external, by: []), node, cluster] {
+                try await world.serve([served])
+                let type = served.service.spec.type
+                let (inner, outer) = (
+                    try world.ask(from: "pod-1a", Address.cluster(13), count: 1),
+                    try world.ask(from: "outside", Address.node(1), 30130, count: 1)
+                )
+                #expect(inner.answered == (type == "ExternalName" ? 0 : 1), "\(type): \(inner)")
+                #expect(outer.answered == (type == "NodePort" ? 1 : 0), "\(type): \(outer)")
+                let state = try await Shell.output(in: "node1", "ipvsadm -S -n; ipset save; ip address show dev kube-ipvs0")
+                #expect(state.contains("10.96.13.1") == (type != "ExternalName"), "\(type): \(state)")
+            }
+        }
+
+        @Test func `flow 14: a Service that is deleted lets go of its node port`() async throws {
+            try await world.serve([Served(Service(14).onNodePort(30140), by: [.pod2a])])
+            #expect(try world.ask(from: "outside", Address.node(1), 30140).failed == 0)
+            try await world.serve([])
+            try world.ask(from: "outside", Address.node(1), 30140, count: 1).expectRefused("the node port")
+            #expect(try await !Shell.output(in: "node1", "ipvsadm -S -n; ipset save").contains("30140"))
+        }
+
+        @Test func `flow 21: a Service without endpoints refuses, wherever it is asked from and at`() async throws {
+            var service = Service(21).onNodePort(30210)
+            service.spec.externalIPs = [Address.external(21, through: 1)]
+            try await world.serve([Served(service, by: [])])
+            for transport in ["tcp", "udp"] {
+                for (address, port) in [(Address.cluster(21), 80), (Address.node(1), 30210), (Address.external(21, through: 1), 80)]
+                    as [(String, UInt16)]
+                {
+                    for client in ["pod-1a", "node1", "outside"] {
+                        try world.ask(from: client, transport, address, port, count: 1).expectRefused(
+                            "\(transport) from \(client) to \(address)")
+                    }
+                }
+            }
+        }
+
+        @Test func `flow 22: an internal policy Local keeps to the node, for pods and the node, with pods and hosts as endpoints`()
+            async throws
+        {
+            var service = Service(22)
+            service.spec.internalTrafficPolicy = "Local"
+            try await world.serve([Served(service, by: [.pod1a, .host1])])
+            let pods = try world.ask(from: "pod-1b", Address.cluster(22))
+            #expect(pods.failed == 0 && Set(pods.responders.keys) == ["pod-1a", "host1"], "\(pods)")
+            #expect(try Set(world.ask(from: "node1", Address.cluster(22)).responders.keys) == ["pod-1a", "host1"])
+            for client in ["pod-2a", "node2"] {
+                #expect(try world.ask(from: client, Address.cluster(22), count: 1).answered == 0, "\(client)")
+            }
+        }
+
+        @Test func `flow 23: an external policy Local keeps the client's address, and a node without endpoints drops`() async throws {
+            var service = Service(23).onNodePort(30230)
+            service.spec.externalTrafficPolicy = "Local"
+            try await world.serve([Served(service, by: [.pod1a])])
+            for family in Family.allCases {
+                for transport in ["tcp", "udp"] {
+                    try world.ask(from: "outside", transport, Address.node(1, family), 30230).expect(
+                        [.pod1a: Address.outside(family)], transport)
+                    try world.ask(from: "outside", transport, Address.node(2, family), 30230, count: 1, options: "--timeout-ms 1500")
+                        .expectDropped(
+                            "\(transport) through the other node")
+                }
+            }
+        }
+
+        @Test(arguments: [false, true])
+        func `flow 25: where no endpoint is ready, those that terminate and still serve are used`(isLocal: Bool) async throws {
+            var service = Service(25).onNodePort(30250)
+            if isLocal {
+                service.spec.internalTrafficPolicy = "Local"
+                service.spec.externalTrafficPolicy = "Local"
+            }
+            try await world.serve([Served(service, by: [.pod1a, .pod2a], .terminating)])
+            let servers: Set = isLocal ? ["pod-1a"] : ["pod-1a", "pod-2a"]
+            for (client, address, port) in [("pod-1b", Address.cluster(25), 80), ("outside", Address.node(1), 30250)]
+                as [(String, String, UInt16)]
+            {
+                let answers = try world.ask(from: client, address, port)
+                #expect(answers.failed == 0 && Set(answers.responders.keys) == servers, "\(client): \(answers)")
+            }
+        }
+
+        @Test func `flow 36: a load balancer lets in its source ranges and nobody else`() async throws {
+            var service = Service(36)
+            service.spec.type = "LoadBalancer"
+            service.spec.loadBalancerSourceRanges = ["10.99.0.0/24", "10.244.1.0/24"]
+            service.status.loadBalancer.ingress = [.init(ip: Address.external(36, through: 1))]
+            try await world.serve([Served(service, by: [.pod1a, .pod2a])])
+            let address = Address.external(36, through: 1)
+            for client in ["outside", "pod-1b"] { #expect(try world.ask(from: client, address).failed == 0, "\(client)") }
+            for client in ["pod-2b", "node2"] {
+                let answers = try world.ask(from: client, "tcp", address, count: 1, options: "--timeout-ms 1500")
+                #expect(answers.answered == 0, "\(client): \(answers)")
+            }
+        }
+
+        @Test func `flow 38: a load balancer without node ports leaves nothing of one`() async throws {
+            var service = Service(38)
+            service.spec.type = "LoadBalancer"
+            service.spec.allocateLoadBalancerNodePorts = false
+            service.status.loadBalancer.ingress = [.init(ip: Address.external(38, through: 2))]
+            try await world.serve([Served(service, by: [.pod1a, .pod2a])])
+            try world.ask(from: "outside", Address.external(38, through: 2)).expect(
+                [.pod1a: Address.node(2), .pod2a: Address.bridge(2)], "through node 2")
+            let servers = try await Shell.output(in: "node2", "ipvsadm -S -n | grep '^-A'; ipset save | grep '^add KUBE-NODE-PORT' || true")
+            #expect(!servers.contains("10.99.2.2:") && !servers.contains("NODE-PORT"), "\(servers)")
+        }
+
+        @Test func `flow 39: an address of ipMode Proxy is not the nodes' to serve`() async throws {
+            var service = Service(39)
+            service.spec.type = "LoadBalancer"
+            service.status.loadBalancer.ingress = [.init(ip: Address.external(39, through: 1), ipMode: "Proxy")]
+            try await world.serve([Served(service, by: [.pod1a])])
+            #expect(
+                try await !Shell.output(in: "node1", "ipvsadm -S -n; ipset save; ip address").contains(Address.external(39, through: 1)))
+            #expect(try world.ask(from: "pod-1b", Address.cluster(39)).failed == 0)
+        }
+
+        @Test func `flow 41: a pod reaches a load balancer of policy Local from a node without endpoints, with its own address`()
+            async throws
+        {
+            var service = Service(41)
+            service.spec.type = "LoadBalancer"
+            service.spec.externalTrafficPolicy = "Local"
+            service.status.loadBalancer.ingress = [.init(ip: Address.external(41, through: 1))]
+            try await world.serve([Served(service, by: [.pod2a, .pod2b])])
+            let own = Server.pod1a.address()
+            try world.ask(from: "pod-1a", Address.external(41, through: 1)).expect([.pod2a: own, .pod2b: own], "from a pod")
+        }
+
+        @Test func `flow 49: the hosts of both nodes serve as endpoints`() async throws {
+            try await world.serve([Served(Service(49), by: [.host1, .host2])])
+            for client in [Server.pod1a, .pod2a] {
+                try world.ask(from: client.rawValue, Address.cluster(49)).expect(
+                    [.host1: client.address(), .host2: client.address()], "from \(client)")
+            }
+            // Of UDP only the other node's: what listens on all addresses of a pod's own node answers from the bridge's, as it would without a Service.
+            try await world.serve([Served(Service(49), by: [.host2])])
+            try world.ask(from: "pod-1a", "udp", Address.cluster(49)).expect([.host2: Server.pod1a.address()], "UDP")
+        }
+    }
+}

@@ -1,0 +1,141 @@
+import FoundationEssentials
+
+/// A Service of both families, as its manifest has it.
+struct Service: Encodable {
+    struct Metadata: Encodable {
+        var name: String
+        var namespace = "default"
+        var labels: [String: String] = [:]
+    }
+
+    struct Port: Encodable {
+        var name: String
+        var `protocol` = "TCP"
+        var port: UInt16
+        var nodePort: UInt16?
+    }
+
+    struct Spec: Encodable {
+        var type = "ClusterIP"
+        var clusterIP: String?
+        var clusterIPs: [String]?
+        var ipFamilies: [String]? = ["IPv4", "IPv6"]
+        var ports: [Port]
+        var externalName: String?
+        var externalIPs: [String]?
+        var externalTrafficPolicy: String?
+        var internalTrafficPolicy: String?
+        var sessionAffinity: String?
+        var loadBalancerSourceRanges: [String]?
+        var allocateLoadBalancerNodePorts: Bool?
+    }
+
+    struct Ingress: Encodable {
+        var ip: String
+        var ipMode: String?
+    }
+
+    struct Status: Encodable {
+        struct LoadBalancer: Encodable { var ingress: [Ingress] = [] }
+        var loadBalancer = LoadBalancer()
+    }
+
+    let apiVersion = "v1"
+    let kind = "Service"
+    var metadata: Metadata
+    var spec: Spec
+    var status = Status()
+
+    /// - Parameters:
+    ///   - number: of the flow: its addresses and ports are nobody else's, so that nothing the kernel remembers of others matters.
+    ///   - ports: all on TCP and UDP unless given.
+    init(
+        _ number: Int, _ letter: Character = "a",
+        ports: [Port] = [Port(name: "tcp", port: 80), Port(name: "udp", protocol: "UDP", port: 80)]
+    ) {
+        metadata = Metadata(name: "flow-\(number)-\(letter)")
+        let addresses = [Address.cluster(number, letter), Address.cluster(number, letter, .v6)]
+        spec = Spec(clusterIP: addresses[0], clusterIPs: addresses, ports: ports)
+    }
+
+    /// Reached through node ports as well.
+    func onNodePort(_ number: UInt16) -> Service {
+        var service = self
+        service.spec.type = "NodePort"
+        service.spec.ports = spec.ports.map { port in
+            var port = port
+            port.nodePort = number
+            return port
+        }
+        return service
+    }
+}
+
+/// An EndpointSlice of one family.
+struct Slice: Encodable {
+    struct Endpoint: Encodable {
+        struct Conditions: Encodable {
+            var ready = true
+            var serving = true
+            var terminating = false
+        }
+        struct Hint: Encodable { var name: String }
+        struct Hints: Encodable {
+            var forZones: [Hint]?
+            var forNodes: [Hint]?
+        }
+        var addresses: [String]
+        var conditions = Conditions()
+        var nodeName: String
+        var hints: Hints?
+    }
+
+    struct Port: Encodable {
+        var name: String
+        var `protocol`: String
+        var port: UInt16
+    }
+
+    let apiVersion = "discovery.k8s.io/v1"
+    let kind = "EndpointSlice"
+    var metadata: Service.Metadata
+    var addressType: String
+    var endpoints: [Endpoint]
+    var ports: [Port]
+
+    init(
+        of service: Service, _ servers: [Server], _ family: Family, ports: [String: UInt16] = [:], part: String = "",
+        _ state: Endpoint.Conditions
+    ) {
+        metadata = Service.Metadata(name: "\(service.metadata.name)-\(family)\(part)")
+        metadata.labels = ["kubernetes.io/service-name": service.metadata.name]
+        addressType = family == .v4 ? "IPv4" : "IPv6"
+        endpoints = servers.map { Endpoint(addresses: [$0.address(family)], conditions: state, nodeName: $0.node) }
+        self.ports = service.spec.ports.map { Port(name: $0.name, protocol: $0.protocol, port: ports[$0.name] ?? 8080) }
+    }
+}
+
+/// A Service with its endpoints.
+struct Served {
+    var service: Service
+    var slices: [Slice]
+
+    /// - Parameter ports: target ports by the names of ports; 8080 unless given.
+    init(_ service: Service, by servers: [Server], ports: [String: UInt16] = [:], _ state: Slice.Endpoint.Conditions = .init()) {
+        self.service = service
+        slices = Family.allCases.map { Slice(of: service, servers, $0, ports: ports, state) }
+    }
+
+    /// The same with more endpoints, in slices of their own.
+    func and(by servers: [Server], part: String, ports: [String: UInt16] = [:], _ state: Slice.Endpoint.Conditions = .init()) -> Served {
+        var served = self
+        served.slices += Family.allCases.map { Slice(of: service, servers, $0, ports: ports, part: part, state) }
+        return served
+    }
+}
+
+extension Slice.Endpoint.Conditions {
+    /// On its way out, but answering.
+    static let terminating = Slice.Endpoint.Conditions(ready: false, serving: true, terminating: true)
+    static let unready = Slice.Endpoint.Conditions(ready: false, serving: false, terminating: false)
+}

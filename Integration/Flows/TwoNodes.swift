@@ -1,0 +1,130 @@
+import FoundationEssentials
+import Glibc
+import KernelTestSupport
+import Testing
+
+/// The flows run one after the other: they share one kernel.
+@Suite(.serialized, .enabled(if: Place.environment("KUBE_IPVS_FLOWS") == "1", "run them with make flows"))
+enum Flows {}
+
+/// Two nodes with a proxy each, fed by one directory, pods on both and a client outside; built once for all flows, see `two-nodes.sh`.
+actor TwoNodes {
+    static let shared = TwoNodes()
+    static let clients = Server.pods.map(\.rawValue) + ["node1", "node2", "outside"]
+
+    private static let scratch = "/run/flows"
+    private static let marker = "10.111.255.254"
+
+    private var isBuilt = false
+    private var flags: String?
+    private var round = 10000
+
+    /// Has both nodes serve these and nothing else, and waits until their kernels are in step.
+    func serve(_ services: [Served], flags: String = "") async throws {
+        if !isBuilt { try await build() }
+        round += 1
+        for node in ["node1", "node2"] { truncate(log(of: node), 0) }
+        try writeManifest(services)
+        if self.flags != flags { try await start(flags) }
+        let mark = "\(Self.marker):\(round)"
+        for node in ["node1", "node2"] {
+            try await wait(for: "\(node) in step") {
+                let text = try String(ofFile: self.log(of: node))
+                guard let position = text.firstRange(of: mark) else { return false }
+                return text[position.upperBound...].contains("\"Synced\"")
+            }
+            let text = try String(ofFile: log(of: node))
+            if text.contains("\"An operation failed\"") { throw Timeout(what: "a sync of \(node) without failures", log: text) }
+        }
+    }
+
+    private func build() async throws {
+        var script = "source \(Place.repository)/Integration/Flows/two-nodes.sh\nmkdir -p \(Self.scratch)/manifests\nmake_two_nodes\n"
+        func serve(_ namespace: String, _ name: String, _ ports: String) -> String {
+            "setsid ip netns exec \(namespace) \(Place.traffic) serve --name \(name) \(ports) </dev/null >/dev/null 2>&1 &\n"
+        }
+        for pod in Server.pods {
+            script += "make_pod \(pod.node) \(pod.rawValue) \(pod.address()) \(pod.address(.v6))\n"
+            script += serve(pod.rawValue, pod.rawValue, "--http 8080 --udp 8080 --sctp 8080")
+            script += serve(pod.rawValue, "\(pod.rawValue)/9090", "--http 9090 --udp 9090")
+        }
+        for host in [Server.host1, .host2] { script += serve(host.node, host.rawValue, "--http 8080 --udp 8080") }
+        for client in Self.clients {
+            script += "setsid ip netns exec \(client) \(Place.traffic) standby \(Self.scratch)/\(client) </dev/null >/dev/null 2>&1 &\n"
+        }
+        try await Shell.output(script)
+        for client in Self.clients { try await wait(for: "client \(client)") { access("\(Self.scratch)/\(client)", F_OK) == 0 } }
+        isBuilt = true
+    }
+
+    /// Starts a proxy on each node, in place of the one that runs.
+    private func start(_ flags: String) async throws {
+        try await Shell.output(
+            """
+            for node in node1 node2; do
+              if [ -e \(Self.scratch)/$node.pid ]; then kill -KILL $(cat \(Self.scratch)/$node.pid); fi
+              setsid ip netns exec $node \(Place.proxy) --manifests \(Self.scratch)/manifests --hostname-override $node \
+                --cluster-cidr 10.244.0.0/16,fd00:244::/32 --service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 \
+                --state-directory \(Self.scratch)/state-$node --iptables-backend legacy --ipvs-min-sync-period 0s --v 4 \(flags) \
+                </dev/null >>\(Self.scratch)/$node.log 2>&1 &
+              echo $! >\(Self.scratch)/$node.pid
+            done
+            """)
+        self.flags = flags
+    }
+
+    private func log(of node: String) -> String { "\(Self.scratch)/\(node).log" }
+
+    private func writeManifest(_ services: [Served]) throws {
+        let encoder = JSONEncoder()
+        var documents = try services.flatMap { served in
+            try [encoder.encode(served.service)] + served.slices.map { try encoder.encode($0) }
+        }.map { String(decoding: $0, as: UTF8.self) }
+        // A sync whose operations name this one has all of this manifest behind it.
+        documents.append(
+            #"{"apiVersion":"v1","kind":"Service","metadata":{"name":"marker","namespace":"default"},"spec":{"clusterIP":"\#(Self.marker)","ports":[{"port":\#(round)}]}}"#
+        )
+        for number in 1...2 {
+            documents.append(
+                #"{"apiVersion":"v1","kind":"Node","metadata":{"name":"node\#(number)","labels":{"topology.kubernetes.io/zone":"zone\#(number)"}},"#
+                    + #""status":{"addresses":[{"type":"InternalIP","address":"\#(Address.node(number))"},{"type":"InternalIP","address":"\#(Address.node(number, .v6))"}]}}"#
+            )
+        }
+        let path = "\(Self.scratch)/manifests/flows.json"
+        let text = #"{"apiVersion":"v1","kind":"List","items":[\#(documents.joined(separator: ","))]}"#
+        try Data(text.utf8).write(to: URL(filePath: path + ".part"))
+        guard rename(path + ".part", path) == 0 else { throw Timeout(what: "rename of \(path)", log: "") }
+    }
+
+    struct Timeout: Error, CustomStringConvertible {
+        var what: String
+        var log: String
+        var description: String { "\(what) did not come to pass; the proxy's log:\n\(log.suffix(4000))" }
+    }
+
+    func wait(for what: String, seconds: Double = 60, _ condition: () async throws -> Bool) async throws {
+        let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
+        while try await !condition() {
+            guard ContinuousClock.now < deadline else {
+                let logs = ["node1", "node2"].map { (try? String(ofFile: log(of: $0))) ?? "no log of \($0)" }
+                throw Timeout(what: what, log: logs.map { String($0.suffix(2000)) }.joined(separator: "\n"))
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// What the client that stands by in a namespace is answered.
+    nonisolated func ask(
+        from client: String, _ transport: String, _ address: String, _ port: UInt16 = 80, count: Int = 8,
+        options: String = "--timeout-ms 3000"
+    ) throws -> Answers {
+        let location = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+        let line = try StandbyClient(at: "\(Self.scratch)/\(client)").order("\(transport) \(location) --count \(count) \(options)")
+        return try Answers.decode(line)
+    }
+
+    /// Over TCP.
+    nonisolated func ask(from client: String, _ address: String, _ port: UInt16 = 80, count: Int = 8) throws -> Answers {
+        try ask(from: client, "tcp", address, port, count: count)
+    }
+}
