@@ -19,6 +19,13 @@ final class StopSignal: Sendable {
         close(writer)
     }
 
+    /// Whether it is raised, or will be before the time is over.
+    func isRaised(within milliseconds: Int32) -> Bool {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&waiting, 1, milliseconds)
+        return waiting.revents != 0
+    }
+
     func raise() {
         var byte: UInt8 = 1
         // It can fail only if the buffer is full, and then the signal has been raised before.

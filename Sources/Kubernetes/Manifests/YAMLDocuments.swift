@@ -1,7 +1,7 @@
 import Model
 import Yams
 
-/// YAML in: the only file that knows which library reads it.
+/// Manifests in YAML; this file and the folder YAML know which library reads it.
 ///
 /// Documents are parted before they are parsed, because a mistake ends the parser: so it spoils its own document and not those behind it.
 enum YAMLDocuments {
@@ -50,7 +50,7 @@ enum YAMLDocuments {
     }
 
     /// Refuses what aliases have blown up: they share memory, but whatever walks the nodes walks each use of them.
-    private static func checkSize(_ node: Yams.Node, depth: Int, _ budget: inout Int) throws {
+    static func checkSize(_ node: Yams.Node, depth: Int, _ budget: inout Int) throws {
         budget -= 1
         guard budget >= 0 else { throw YAMLLimits.Refusal(message: "grows too large through its aliases: write the values out") }
         guard depth < YAMLLimits.depth else { throw YAMLLimits.Refusal(message: "is nested more than \(YAMLLimits.depth) levels deep") }
@@ -70,7 +70,7 @@ enum YAMLDocuments {
         }
     }
 
-    private static func explain(_ error: YamlError) -> (line: Int?, message: String) {
+    static func explain(_ error: YamlError) -> (line: Int?, message: String) {
         switch error {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
             (mark.line, problem)
