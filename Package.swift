@@ -78,7 +78,7 @@ let package = Package(
             ]),
 
         // The program.
-        .target(name: "KubeProxyConfiguration", dependencies: ["Model", "Translation"]),
+        .target(name: "KubeProxyConfiguration", dependencies: ["Model", "Kubernetes", "Translation"]),
         .target(
             name: "NodeProxy",
             dependencies: [
@@ -146,7 +146,9 @@ let package = Package(
                 "KernelDataplane", "Kubernetes", "Model", "Reconciler", "Translation", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        .testTarget(name: "KubeProxyConfigurationTests", dependencies: ["KubeProxyConfiguration", "Model", "Translation"]),
+        .testTarget(
+            name: "KubeProxyConfigurationTests",
+            dependencies: ["KubeProxyConfiguration", "Kubernetes", "Model", "TestSupport", "Translation"]),
         .testTarget(
             name: "NodeProxyTests",
             dependencies: [
@@ -171,7 +173,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "kube-ipvs-proxy", "KubeProxyConfiguration", "KernelDataplane", "Model", "Reconciler",
+                "kube-ipvs-proxy", "KubeProxyConfiguration", "KernelDataplane", "Kubernetes", "Model", "Reconciler",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 

@@ -16,9 +16,31 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
         public var description: String { "\(flag): invalid value \"\(value)\": \(message)" }
     }
 
+    /// What is wrong with flags of this program's own, or already with the form of one of kube-proxy's.
     public var problems: [Problem]
+    /// What is wrong with the fields of the KubeProxyConfiguration that flags and file come to.
+    public var fields: [FieldError]
 
-    public init(problems: [Problem]) { self.problems = problems }
+    public init(problems: [Problem] = [], fields: [FieldError] = []) {
+        self.problems = problems
+        self.fields = fields
+    }
 
-    public var description: String { problems.map(\.description).joined(separator: "\n") }
+    public var description: String {
+        (problems.map(\.description) + (validation.map { [$0] } ?? [])).joined(separator: "\n")
+    }
+
+    /// The line in which kube-proxy tells what is wrong with fields; nil if nothing is.
+    public var validation: String? {
+        guard let first = fields.first else { return nil }
+        var told: Set<String> = []
+        let texts = fields.map(\.description).filter { told.insert($0).inserted }
+        return "failed validate: " + (texts.count == 1 ? first.description : "[\(texts.joined(separator: ", "))]")
+    }
+
+    /// The flags that set the fields, for whoever gave flags.
+    public var flags: [String] {
+        var told: Set<String> = []
+        return (problems.map(\.flag) + fields.compactMap(\.flag)).filter { told.insert($0).inserted }
+    }
 }

@@ -5,15 +5,19 @@ public struct FeatureGates: Hashable, Sendable {
 
     public init() {}
 
-    /// - Parameter settings: gates by name; those that `problem` finds fault with are passed over.
+    /// - Parameter settings: gates by name; those without a meaning here are passed over.
     public init(_ settings: [String: Bool]) {
         if let value = settings["AllowServiceExternalIPs"] { allowsServiceExternalIPs = value }
     }
 
+    /// Names that kube-proxy 1.36 does not know. It refuses to start with them; a gate of another version is no reason to leave a node without Services.
+    public static func unrecognized(in settings: [String: Bool]) -> [String] {
+        settings.keys.filter { known[$0] == nil }.sorted()
+    }
+
     /// Why a gate cannot be set so, in kube-proxy's words; nil where it can.
-    public static func problem(_ name: String, _ value: Bool) -> String? {
-        guard let gate = known[name] else { return "unrecognized feature gate: \(name)" }
-        guard case .locked(let only) = gate, only != value else { return nil }
+    static func problem(_ name: String, _ value: Bool) -> String? {
+        guard case .locked(let only) = known[name], only != value else { return nil }
         return "cannot set feature gate \(name) to \(value), feature is locked to \(only)"
     }
 

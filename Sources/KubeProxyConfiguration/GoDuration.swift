@@ -1,52 +1,110 @@
 /// A length of time as Go writes it: `30s`, `1m30s`, `500ms`, `1.5h`, `0`.
-public struct GoDuration: Hashable, Sendable, CustomStringConvertible {
-    public var duration: Duration
+public struct GoDuration: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// Some 292 years at most.
+    public var nanoseconds: Int64
 
-    public init(_ duration: Duration) { self.duration = duration }
+    public static let zero = GoDuration(nanoseconds: 0)
 
-    /// Nil for anything Go's `time.ParseDuration` refuses, and for more than 292 years.
+    public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+    /// What is longer than 292 years is cut to that.
+    public init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        let whole = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let sum = whole.partialValue.addingReportingOverflow(attoseconds / 1_000_000_000)
+        nanoseconds = whole.overflow || sum.overflow ? (seconds < 0 ? .min : .max) : sum.partialValue
+    }
+
+    public static func seconds(_ seconds: Int64) -> GoDuration { GoDuration(nanoseconds: seconds * 1_000_000_000) }
+
+    /// Nil for anything Go's `time.ParseDuration` refuses.
     public init?(_ text: some StringProtocol) {
-        var rest = Substring(text)
-        let isNegative = rest.hasPrefix("-")
-        if rest.hasPrefix("-") || rest.hasPrefix("+") { rest.removeFirst() }
-        if rest == "0" {
-            duration = .zero
+        var rest = text.utf8[...]
+        let isNegative = rest.first == UInt8(ascii: "-")
+        if isNegative || rest.first == UInt8(ascii: "+") { rest = rest.dropFirst() }
+        guard rest.count != 1 || rest.first != UInt8(ascii: "0") else {
+            nanoseconds = 0
             return
         }
         guard !rest.isEmpty else { return nil }
-        var nanoseconds = 0.0
+        var total: UInt64 = 0
         while !rest.isEmpty {
-            let number = rest.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
-            rest = rest.dropFirst(number.count)
-            let unit = rest.prefix { !($0.isNumber || $0 == ".") }
-            rest = rest.dropFirst(unit.count)
-            guard let value = Double(number), let scale = GoDuration.units[String(unit)] else { return nil }
-            nanoseconds += value * scale
+            guard let part = GoDuration.part(&rest) else { return nil }
+            let sum = total.addingReportingOverflow(part)
+            guard !sum.overflow, sum.partialValue <= UInt64(Int64.max) + (isNegative ? 1 : 0) else { return nil }
+            total = sum.partialValue
         }
-        guard nanoseconds < Double(Int64.max) else { return nil }
-        duration = .nanoseconds(Int64(isNegative ? -nanoseconds : nanoseconds))
+        nanoseconds = isNegative ? Int64(truncatingIfNeeded: 0 &- total) : Int64(total)
     }
 
-    private static let units: [String: Double] = ["ns": 1, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9, "m": 60e9, "h": 3600e9]
+    /// A number with its unit, in nanoseconds.
+    private static func part<Bytes: Collection<UInt8>>(_ rest: inout Bytes) -> UInt64? where Bytes.SubSequence == Bytes {
+        let whole = digits(&rest)
+        var fraction: ArraySlice<UInt8> = []
+        if rest.first == UInt8(ascii: ".") {
+            rest = rest.dropFirst()
+            fraction = digits(&rest)
+        }
+        guard !whole.isEmpty || !fraction.isEmpty else { return nil }
+        let unit = rest.prefix { $0 != UInt8(ascii: ".") && !isDigit($0) }
+        rest = rest.dropFirst(unit.count)
+        guard let scale = units[String(decoding: unit, as: UTF8.self)] else { return nil }
+        var value: UInt64 = 0
+        for digit in whole {
+            let shifted = value.multipliedReportingOverflow(by: 10)
+            let sum = shifted.partialValue.addingReportingOverflow(UInt64(digit - UInt8(ascii: "0")))
+            guard !shifted.overflow, !sum.overflow else { return nil }
+            value = sum.partialValue
+        }
+        let scaled = value.multipliedReportingOverflow(by: scale)
+        // An hour has 13 digits of nanoseconds: what is behind them counts for nothing.
+        var (weight, parts) = (scale, UInt64(0))
+        for digit in fraction.prefix(13) {
+            // Exact where a power of ten divides the unit, which it does not for minutes and hours beyond the tenth digit.
+            parts += weight / 10 * UInt64(digit - UInt8(ascii: "0"))
+            weight /= 10
+        }
+        let sum = scaled.partialValue.addingReportingOverflow(parts)
+        return scaled.overflow || sum.overflow ? nil : sum.partialValue
+    }
 
-    /// As Go prints it: `1m30s`, `500ms`, `0s`.
+    private static func digits<Bytes: Collection<UInt8>>(_ rest: inout Bytes) -> ArraySlice<UInt8> where Bytes.SubSequence == Bytes {
+        let run = rest.prefix(while: isDigit)
+        rest = rest.dropFirst(run.count)
+        return ArraySlice(run)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+
+    private static let units: [String: UInt64] = [
+        "ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000,
+    ]
+
+    public var duration: Duration { .nanoseconds(nanoseconds) }
+
+    /// As Go prints it: `1m30s`, `1h0m0s`, `1.5s`, `500ms`, `0s`.
     public var description: String {
-        let (seconds, attoseconds) = duration.components
-        if seconds == 0, attoseconds == 0 { return "0s" }
-        if seconds == 0 { return GoDuration.fraction(attoseconds) }
-        let (hours, minutes, left) = (abs(seconds) / 3600, abs(seconds) / 60 % 60, abs(seconds) % 60)
-        var text = seconds < 0 ? "-" : ""
-        if hours > 0 { text += "\(hours)h" }
-        if hours > 0 || minutes > 0 { text += "\(minutes)m" }
-        let milliseconds = abs(attoseconds) / 1_000_000_000_000_000
-        return text + (milliseconds == 0 ? "\(left)s" : "\(Double(left) + Double(milliseconds) / 1000)s")
+        let sign = nanoseconds < 0 ? "-" : ""
+        let total = nanoseconds.magnitude
+        if total == 0 { return "0s" }
+        if total < 1000 { return "\(sign)\(total)ns" }
+        if total < 1_000_000 { return sign + GoDuration.decimal(total, 1000) + "µs" }
+        if total < 1_000_000_000 { return sign + GoDuration.decimal(total, 1_000_000) + "ms" }
+        let minutes = total / 60_000_000_000
+        let seconds = GoDuration.decimal(total % 60_000_000_000, 1_000_000_000) + "s"
+        if minutes == 0 { return sign + seconds }
+        return sign + (minutes < 60 ? "" : "\(minutes / 60)h") + "\(minutes % 60)m" + seconds
     }
 
-    private static func fraction(_ attoseconds: Int64) -> String {
-        let sign = attoseconds < 0 ? "-" : ""
-        let nanoseconds = abs(attoseconds) / 1_000_000_000
-        if nanoseconds % 1_000_000 == 0 { return "\(sign)\(nanoseconds / 1_000_000)ms" }
-        if nanoseconds % 1000 == 0 { return "\(sign)\(nanoseconds / 1000)µs" }
-        return "\(sign)\(nanoseconds)ns"
+    /// With as many digits behind the point as it has.
+    private static func decimal(_ value: UInt64, _ unit: UInt64) -> String {
+        let (whole, rest) = value.quotientAndRemainder(dividingBy: unit)
+        if rest == 0 { return "\(whole)" }
+        // The unit is a power of ten: with it in front, the rest keeps its leading zeros.
+        var digits = Substring("\(unit + rest)".dropFirst())
+        while digits.last == "0" { digits.removeLast() }
+        return "\(whole).\(digits)"
     }
+
+    public static func < (lhs: GoDuration, rhs: GoDuration) -> Bool { lhs.nanoseconds < rhs.nanoseconds }
 }

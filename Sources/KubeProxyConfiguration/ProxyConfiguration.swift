@@ -38,49 +38,72 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// Where cluster IPs are taken from for manifests that have none: one range, or one a family.
     public var serviceClusterIPRanges: [CIDR]
     public var stateDirectory: String
-    /// Where `/healthz` and `/livez` are; nil for nowhere.
+    /// How often what the API server holds is gone through again.
+    public var configSyncPeriod: Duration
+    /// Counts before the Node's own addresses unless it is unspecified; nothing listens on it.
+    public var bindAddress: IPAddress
+    /// Where `/healthz` and `/livez` are served; nil for nowhere.
     public var healthzBindAddress: AddressPort?
-    /// Where `/metrics` and its like are; nil for nowhere.
+    /// Where `/metrics`, `/proxyMode` and `/configz` are served; nil for nowhere.
     public var metricsBindAddress: AddressPort?
-    /// Whether a server that cannot listen there ends the program.
+    /// Whether not being able to listen ends the program.
     public var bindAddressHardFail: Bool
-    /// Whether the log level can be set at the metrics address.
-    public var profiling: Bool
+    public var enableProfiling: Bool
+    public var showsHiddenMetrics: Bool
+    /// −1000…1000.
+    public var oomScoreAdj: Int
+    public var conntrack: ConntrackSettings
+    public var ipvsTimeouts: IPVSTimeouts
+    /// Whether the node answers ARP only for addresses of the interface that is asked on.
+    public var strictARP: Bool
 
     /// Checks every flag; fails with all that is wrong.
     ///
     /// - Parameter hostname: this machine's name, for where no node name is given.
     public init(_ flags: FlagValues, hostname: String) throws(ConfigurationError) {
+        try self.init(try KubeProxyConfiguration.effective(file: nil, flags: flags), flags, hostname: hostname)
+    }
+
+    /// Checks what file and flags came to, and this program's own flags; fails with all that is wrong.
+    ///
+    /// - Parameters:
+    ///   - configuration: from `KubeProxyConfiguration.effective`.
+    ///   - hostname: this machine's name, for where no node name is given.
+    public init(_ configuration: KubeProxyConfiguration, _ flags: FlagValues, hostname: String) throws(ConfigurationError) {
         var reader = FlagReader()
-        nodeName = reader.nodeName(flags.hostnameOverride, hostname: hostname)
-        cluster = reader.cluster(flags)
-        scheduler = reader.scheduler(flags.ipvsScheduler)
-        syncPeriod = reader.duration("--ipvs-sync-period", flags.ipvsSyncPeriod, atLeast: .nanoseconds(1))
-        minSyncPeriod = reader.duration("--ipvs-min-sync-period", flags.ipvsMinSyncPeriod, atLeast: .zero)
-        excludeCIDRs = reader.cidrs("--ipvs-exclude-cidrs", flags.ipvsExcludeCIDRs)
-        masqueradeAll = flags.masqueradeAll
-        masqueradeBit = flags.masqueradeBit
-        nodePortAddresses = reader.nodePortAddresses(flags.nodePortAddresses)
-        localhostNodePorts = flags.localhostNodePorts
-        externalIPCIDRs = reader.cidrs("--external-ip-cidrs", flags.externalIPCIDRs)
-        featureGates = reader.featureGates("--feature-gates", flags.featureGates)
-        localTraffic = reader.localTraffic(flags)
+        nodeName = reader.nodeName(configuration.hostnameOverride, hostname: hostname)
+        cluster = reader.cluster(configuration.clientConnection, flags)
         drainTimeout = reader.duration("--drain-timeout", flags.drainTimeout, atLeast: .zero)
         iptables = reader.choice("--iptables-backend", flags.iptablesBackend, default: .auto)
         serviceClusterIPRanges = reader.familyPair("--service-cluster-ip-range", flags.serviceClusterIPRange)
         stateDirectory = flags.stateDirectory
-        healthzBindAddress = reader.bindAddress("--healthz-bind-address", flags.healthzBindAddress)
-        metricsBindAddress = reader.bindAddress("--metrics-bind-address", flags.metricsBindAddress)
-        bindAddressHardFail = flags.bindAddressHardFail
-        profiling = flags.profiling
-        if !(0...31).contains(masqueradeBit) {
-            reader.refuse("--iptables-masquerade-bit", "\(masqueradeBit)", "must be within the range [0, 31]")
-        }
-        if minSyncPeriod > syncPeriod, !reader.problems.contains(where: { $0.flag == "--ipvs-sync-period" }) {
-            reader.refuse(
-                "--ipvs-min-sync-period", flags.ipvsMinSyncPeriod, "must not be longer than --ipvs-sync-period (\(flags.ipvsSyncPeriod))")
-        }
-        guard reader.problems.isEmpty else { throw ConfigurationError(problems: reader.problems) }
+        localhostNodePorts = flags.localhostNodePorts
+        externalIPCIDRs = reader.cidrs("--external-ip-cidrs", flags.externalIPCIDRs)
+
+        // Where one of these is not what it should be, validation below says so and nothing is made of it.
+        scheduler = Scheduler(configuration.ipvs.scheduler) ?? .roundRobin
+        syncPeriod = configuration.syncPeriod.duration
+        minSyncPeriod = configuration.minSyncPeriod.duration
+        configSyncPeriod = configuration.configSyncPeriod.duration
+        excludeCIDRs = (configuration.ipvs.excludeCIDRs ?? []).compactMap(CIDR.init)
+        masqueradeAll = configuration.iptables.masqueradeAll
+        masqueradeBit = Int(configuration.iptables.masqueradeBit ?? 14)
+        nodePortAddresses = NodePortAddresses(configuration.nodePortAddresses ?? [])
+        featureGates = FeatureGates(configuration.featureGates)
+        localTraffic = LocalTraffic(configuration)
+        bindAddress = IPAddress(configuration.bindAddress) ?? IPAddress(v4: 0)
+        healthzBindAddress = AddressPort(bound: configuration.healthzBindAddress)
+        metricsBindAddress = AddressPort(bound: configuration.metricsBindAddress)
+        bindAddressHardFail = configuration.bindAddressHardFail
+        enableProfiling = configuration.enableProfiling
+        showsHiddenMetrics = !configuration.showHiddenMetricsForVersion.isEmpty
+        oomScoreAdj = Int(configuration.oomScoreAdj ?? 0)
+        conntrack = ConntrackSettings(configuration.conntrack)
+        ipvsTimeouts = IPVSTimeouts(configuration.ipvs)
+        strictARP = configuration.ipvs.strictARP
+
+        let fields = configuration.validate()
+        guard reader.problems.isEmpty, fields.isEmpty else { throw ConfigurationError(problems: reader.problems, fields: fields) }
     }
 
     /// What Translation needs of it.
@@ -93,5 +116,31 @@ public struct ProxyConfiguration: Hashable, Sendable {
             nodeName: nodeName, scheduler: scheduler, families: families, masqueradeAll: masqueradeAll, masqueradeBit: masqueradeBit,
             localTraffic: localTraffic, nodePortAddresses: nodePortAddresses, hasRandomFully: hasRandomFully,
             allowsExternalIPs: featureGates.allowsServiceExternalIPs, externalIPRanges: externalIPCIDRs)
+    }
+}
+
+extension NodePortAddresses {
+    init(_ texts: [String]) {
+        let ranges = texts.compactMap(CIDR.init)
+        self = texts == [KubeProxyConfiguration.primaryAddresses] ? .primary : ranges.isEmpty ? .all : .ranges(ranges)
+    }
+}
+
+extension LocalTraffic {
+    init(_ configuration: KubeProxyConfiguration) {
+        switch DetectLocalMode(rawValue: configuration.detectLocalMode) {
+        case .clusterCIDR, nil: self = .clusterCIDR(configuration.clusterCIDRs.compactMap(CIDR.init))
+        case .nodeCIDR: self = .nodeCIDR
+        case .bridgeInterface: self = .bridgeInterface(configuration.detectLocal.bridgeInterface)
+        case .interfaceNamePrefix: self = .interfaceNamePrefix(configuration.detectLocal.interfaceNamePrefix)
+        }
+    }
+}
+
+extension AddressPort {
+    /// Nil for empty text.
+    fileprivate init?(bound text: String) {
+        guard let parts = HostPort(text), let address = IPAddress(parts.host), let port = parts.portNumber else { return nil }
+        self.init(address, port)
     }
 }

@@ -16,7 +16,7 @@ extension Assembly {
         }
         if let location = configuration.metricsBindAddress {
             var content = MetricsRoutes.Content(version: programVersion, emulates: "1.36")
-            if configuration.profiling { content.setVerbosity = { Verbosity.set($0) } }
+            if configuration.enableProfiling { content.setVerbosity = { Verbosity.set($0) } }
             let routes = MetricsRoutes(board.metrics, content, start: .now)
             services.append(server(.metrics, location) { routes.answer($0, at: .now) })
         }

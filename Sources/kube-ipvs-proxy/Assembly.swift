@@ -146,6 +146,12 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
         try await body()
     } catch let error as ConfigurationError {
         fail("Error: \(error)")
+    } catch let error as StartConfiguration.Failure {
+        fail("Error: \(error)")
+    } catch let error as WatchedFile.Unreadable {
+        fail("Error: \(error)")
+    } catch let error as ConfigurationChanged {
+        fail("Error: \(error)")
     } catch let error as AccessError {
         fail("Error: \(error)")
     } catch let error as Assembly.ClusterUnread {
@@ -161,7 +167,12 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
 
 /// Says why on standard error and exits with 1.
 func fail(_ message: String) -> Never {
+    warn(message)
+    exit(1)
+}
+
+/// Writes a line to standard error.
+func warn(_ message: String) {
     // There is nobody left to tell if this fails.
     _ = unsafe Array("\(message)\n".utf8).withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    exit(1)
 }

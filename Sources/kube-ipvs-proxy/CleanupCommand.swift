@@ -32,13 +32,18 @@ struct CleanupCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailure {
             var flags = FlagValues()
-            flags.ipvsExcludeCIDRs = ipvsExcludeCIDRs.flatMap { $0.split(separator: ",").map(String.init) }
+            flags.ipvsExcludeCIDRs = ProxyOptions.list(ipvsExcludeCIDRs)
             flags.iptablesBackend = iptablesBackend
             flags.stateDirectory = stateDirectory
-            let failures = try await CleanupCommand.cleanUp(try ProxyConfiguration(flags, hostname: "any"))
-            for failure in failures { print("failed: \(failure)") }
-            if !failures.isEmpty { throw ExitCode.failure }
+            try await CleanupCommand.run(try ProxyConfiguration(flags, hostname: "any"))
         }
+    }
+
+    /// Also what `--cleanup` of kube-proxy's command line does.
+    static func run(_ configuration: ProxyConfiguration) async throws {
+        let failures = try await cleanUp(configuration)
+        for failure in failures { print("failed: \(failure)") }
+        if !failures.isEmpty { throw ExitCode.failure }
     }
 
     /// Returns what could not be removed.

@@ -27,7 +27,9 @@ struct KubeIPVSProxy: AsyncParsableCommand {
 
     static func main() async {
         do {
-            let command = try parseAsRoot(GoStyleArguments.normalized(Array(CommandLine.arguments.dropFirst())))
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            if let version = VersionFlag(arguments).text { return print(version) }
+            let command = try parseAsRoot(GoStyleArguments.normalized(arguments))
             guard var asynchronous = command as? any AsyncParsableCommand else {
                 var command = command
                 return try command.run()

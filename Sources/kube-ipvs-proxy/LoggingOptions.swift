@@ -1,19 +1,48 @@
 internal import ArgumentParser
+internal import KubeProxyConfiguration
 internal import Logging
 
-/// How much to tell.
+/// How much to tell, and how.
 struct LoggingOptions: ParsableArguments {
     @Option(
         name: [.customLong("v"), .customShort("v")],
         help: ArgumentHelp("How much to log: 0 what matters, 4 each operation on the kernel, 6 everything.", valueName: "level"))
-    var v = 0
+    var v: UInt32?
 
+    @Option(help: ArgumentHelp("Other levels for single files; accepted, without effect here.", valueName: "pattern=level,…"))
+    var vmodule: String?
+
+    @Option(help: ArgumentHelp("text or json.", valueName: "format"))
+    var loggingFormat: String?
+
+    @Option(help: ArgumentHelp("Accepted: every line is written at once.", valueName: "duration"))
+    var logFlushFrequency: GoDuration?
+
+    @Option(help: .hidden) var logTextSplitStream: GoBool?
+    @Option(help: .hidden) var logTextInfoBufferSize: String?
+    @Option(name: .customLong("log-json-split-stream"), help: .hidden) var logJSONSplitStream: GoBool?
+    @Option(name: .customLong("log-json-info-buffer-size"), help: .hidden) var logJSONInfoBufferSize: String?
+
+    var values: FlagValues.Logging {
+        var values = FlagValues().logging
+        values.v = v
+        values.vmodule = vmodule
+        values.format = loggingFormat
+        values.flushFrequency = logFlushFrequency
+        values.textSplitStream = logTextSplitStream?.value
+        values.textInfoBufferSize = logTextInfoBufferSize
+        values.jsonSplitStream = logJSONSplitStream?.value
+        values.jsonInfoBufferSize = logJSONInfoBufferSize
+        return values
+    }
+}
+
+extension Logger {
     /// A logger to standard error in klog's format.
     ///
     /// - Parameter quiet: only warnings and errors, unless more was asked for: for commands whose result is what they print.
-    func logger(quiet: Bool = false) -> Logger {
-        var logger = Logger(label: "kube-ipvs-proxy") { _ in KlogHandler() }
-        logger.logLevel = quiet && v == 0 ? .warning : Verbosity.level(v)
-        return logger
+    init(verbosity: UInt32, quiet: Bool = false) {
+        self.init(label: "kube-ipvs-proxy") { _ in KlogHandler() }
+        logLevel = quiet && verbosity == 0 ? .warning : Verbosity.level(verbosity)
     }
 }

@@ -24,7 +24,8 @@ struct PlanCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await reportingFailure {
-            let assembly = try await Assembly(try options.configuration(), changesKernel: false, options.logging.logger(quiet: true))
+            let start = try options.start(quiet: true)
+            let assembly = try await Assembly(start.proxy, changesKernel: false, start.logger)
             let (problems, plan) = try await assembly.closingInput {
                 (try await assembly.loadOnce(), try await assembly.synchronizer.plan())
             }

@@ -7,6 +7,18 @@ internal import LocalhostNodePorts
 struct ProxyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
+            "Read a KubeProxyConfiguration from this file.",
+            discussion:
+                "Beside it only --hostname-override, --master, the flags of logging and those that kube-proxy does not have count.",
+            valueName: "file"))
+    var config = ""
+
+    @Option(
+        help: ArgumentHelp("Accepted for kube-proxy's sake: ipvs is the only mode.", valueName: "mode"))
+    var proxyMode: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Read Services, EndpointSlices, Nodes and Pods from the YAML and JSON files of this directory, not from an API server.",
             valueName: "directory"))
     var manifests: String?
@@ -15,24 +27,28 @@ struct ProxyOptions: ParsableArguments {
         help: ArgumentHelp(
             "How to reach the API server.",
             discussion: "Default: as a pod of the cluster, by its service account.", valueName: "file"))
-    var kubeconfig = FlagValues().kubeconfig
+    var kubeconfig: String?
 
     @Option(help: ArgumentHelp("The URL of the API server, instead of the one in the kubeconfig.", valueName: "url"))
     var master = FlagValues().master
 
     @Option(
         name: .customLong("kube-api-content-type"),
-        help: ArgumentHelp("What objects are asked for in: protobuf, or application/json.", valueName: "type"))
-    var kubeAPIContentType = FlagValues().kubeAPIContentType
+        help: ArgumentHelp(
+            "What objects are asked for in: protobuf, or application/json.", discussion: "Default: application/vnd.kubernetes.protobuf.",
+            valueName: "type"))
+    var kubeAPIContentType: String?
 
     @Option(
         name: .customLong("kube-api-qps"),
-        help: ArgumentHelp("Requests to the API server a second, in the long run; below 0 for no limit.", valueName: "number"))
-    var kubeAPIQPS = FlagValues().kubeAPIQPS
+        help: ArgumentHelp(
+            "Requests to the API server a second, in the long run; below 0 for no limit.", discussion: "Default: 5.", valueName: "number"))
+    var kubeAPIQPS: Float?
 
     @Option(
-        name: .customLong("kube-api-burst"), help: ArgumentHelp("Requests to the API server at once.", valueName: "number"))
-    var kubeAPIBurst = FlagValues().kubeAPIBurst
+        name: .customLong("kube-api-burst"),
+        help: ArgumentHelp("Requests to the API server at once.", discussion: "Default: 10.", valueName: "number"))
+    var kubeAPIBurst: Int32?
 
     @Option(help: ArgumentHelp("The name of this node's Node object.", discussion: "Default: the host name.", valueName: "name"))
     var hostnameOverride: String?
@@ -43,19 +59,23 @@ struct ProxyOptions: ParsableArguments {
             "The range of pod addresses; with two, one for IPv4 and one for IPv6.",
             discussion: "Traffic to cluster IPs from elsewhere is masqueraded. Without it, only the node's own is.", valueName: "cidr,cidr")
     )
-    var clusterCIDR = FlagValues().clusterCIDR
+    var clusterCIDR: String?
 
     @Option(
         help: ArgumentHelp(
             "The IPVS scheduler of all virtual servers: rr, wrr, lc, wlc, sh, dh, sed, nq, mh…", discussion: "Default: rr.",
             valueName: "name"))
-    var ipvsScheduler = FlagValues().ipvsScheduler
+    var ipvsScheduler: String?
 
-    @Option(help: ArgumentHelp("How often the kernel is compared as a whole and repaired.", valueName: "duration"))
-    var ipvsSyncPeriod = FlagValues().ipvsSyncPeriod
+    @Option(
+        help: ArgumentHelp("How often the kernel is compared as a whole and repaired.", discussion: "Default: 30s.", valueName: "duration"))
+    var ipvsSyncPeriod: GoDuration?
 
-    @Option(help: ArgumentHelp("Rest between two syncs; what changes meanwhile is taken together.", valueName: "duration"))
-    var ipvsMinSyncPeriod = FlagValues().ipvsMinSyncPeriod
+    @Option(
+        help: ArgumentHelp(
+            "Rest between two syncs; what changes meanwhile is taken together.", discussion: "Default: 1s; 0 in a file that does not say.",
+            valueName: "duration"))
+    var ipvsMinSyncPeriod: GoDuration?
 
     @Option(
         name: .customLong("ipvs-exclude-cidrs"),
@@ -63,10 +83,12 @@ struct ProxyOptions: ParsableArguments {
     var ipvsExcludeCIDRs: [String] = []
 
     @Option(help: ArgumentHelp("Masquerade all traffic to cluster IPs.", valueName: "bool"))
-    var masqueradeAll = GoBool(false)
+    var masqueradeAll: GoBool?
 
-    @Option(help: ArgumentHelp("Which bit of the packet mark says that a packet is to be masqueraded: 0 to 31.", valueName: "bit"))
-    var iptablesMasqueradeBit = FlagValues().masqueradeBit
+    @Option(
+        help: ArgumentHelp(
+            "Which bit of the packet mark says that a packet is to be masqueraded: 0 to 31.", discussion: "Default: 14.", valueName: "bit"))
+    var iptablesMasqueradeBit: Int32?
 
     @Option(
         name: .customLong("nodeport-addresses"),
@@ -103,13 +125,13 @@ struct ProxyOptions: ParsableArguments {
         help: ArgumentHelp(
             "How traffic from this node's pods is recognised: ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix.",
             discussion: "Default: ClusterCIDR.", valueName: "mode"))
-    var detectLocalMode = FlagValues().detectLocalMode
+    var detectLocalMode: String?
 
     @Option(help: ArgumentHelp("The bridge of this node's pods, for BridgeInterface.", valueName: "interface"))
-    var podBridgeInterface = FlagValues().podBridgeInterface
+    var podBridgeInterface: String?
 
     @Option(help: ArgumentHelp("How the names of pods' interfaces begin, for InterfaceNamePrefix.", valueName: "prefix"))
-    var podInterfaceNamePrefix = FlagValues().podInterfaceNamePrefix
+    var podInterfaceNamePrefix: String?
 
     @Option(help: ArgumentHelp("How long an endpoint that is gone keeps its TCP connections; it gets no new ones.", valueName: "duration"))
     var drainTimeout = FlagValues().drainTimeout
@@ -129,22 +151,27 @@ struct ProxyOptions: ParsableArguments {
         help: ArgumentHelp("Where to note what kernel settings were before, so that cleanup can put them back.", valueName: "directory"))
     var stateDirectory = FlagValues().stateDirectory
 
-    @Option(help: ArgumentHelp("Where to answer /healthz and /livez; empty for nowhere.", valueName: "ip:port"))
-    var healthzBindAddress = FlagValues().healthzBindAddress
+    @Option(help: ArgumentHelp("Accepted: what the API server holds is followed without it.", valueName: "duration"))
+    var configSyncPeriod: GoDuration?
 
-    @Option(help: ArgumentHelp("Where to answer /metrics and its like; empty for nowhere.", valueName: "ip:port"))
-    var metricsBindAddress = FlagValues().metricsBindAddress
-
-    @Option(help: ArgumentHelp("End where one of these cannot be listened on, rather than to try again.", valueName: "bool"))
-    var bindAddressHardFail = GoBool(false)
-
-    @Option(help: ArgumentHelp("Let the log level be set at /debug/flags/v of the metrics address.", valueName: "bool"))
-    var profiling = GoBool(false)
-
+    @OptionGroup var servers: ServerOptions
+    @OptionGroup var kernel: KernelOptions
+    @OptionGroup var otherModes: OtherModesOptions
     @OptionGroup var logging: LoggingOptions
 
-    /// Checked values; fails with everything that is wrong.
-    func configuration() throws -> ProxyConfiguration {
+    /// Everything that flags and file say, checked; fails with all that is wrong.
+    ///
+    /// - Parameters:
+    ///   - isForWriting: for `--write-config-to`.
+    ///   - quiet: for commands whose result is what they print.
+    func start(isForWriting: Bool = false, quiet: Bool = false) throws -> StartConfiguration {
+        for deprecation in servers.deprecations { warn(deprecation) }
+        return try StartConfiguration(
+            path: config, values, hostname: ProxyOptions.hostname(), isForWriting: isForWriting, quiet: quiet)
+    }
+
+    /// The flags as they were given.
+    var values: FlagValues {
         var flags = FlagValues()
         flags.manifests = manifests
         flags.kubeconfig = kubeconfig
@@ -157,13 +184,13 @@ struct ProxyOptions: ParsableArguments {
         flags.ipvsScheduler = ipvsScheduler
         flags.ipvsSyncPeriod = ipvsSyncPeriod
         flags.ipvsMinSyncPeriod = ipvsMinSyncPeriod
-        flags.ipvsExcludeCIDRs = ipvsExcludeCIDRs.flatMap { $0.split(separator: ",").map(String.init) }
-        flags.masqueradeAll = masqueradeAll.value
+        flags.ipvsExcludeCIDRs = ProxyOptions.list(ipvsExcludeCIDRs)
+        flags.masqueradeAll = masqueradeAll?.value
         flags.masqueradeBit = iptablesMasqueradeBit
-        flags.nodePortAddresses = nodePortAddresses.flatMap { $0.split(separator: ",").map(String.init) }
+        flags.nodePortAddresses = ProxyOptions.list(nodePortAddresses)
         flags.localhostNodePorts = localhostNodePorts.value
-        flags.externalIPCIDRs = externalIPCIDRs.flatMap { $0.split(separator: ",").map(String.init) }
-        flags.featureGates = featureGates
+        flags.externalIPCIDRs = ProxyOptions.list(externalIPCIDRs) ?? []
+        flags.featureGates = featureGates.isEmpty ? nil : featureGates
         flags.detectLocalMode = detectLocalMode
         flags.podBridgeInterface = podBridgeInterface
         flags.podInterfaceNamePrefix = podInterfaceNamePrefix
@@ -171,11 +198,18 @@ struct ProxyOptions: ParsableArguments {
         flags.iptablesBackend = iptablesBackend
         flags.serviceClusterIPRange = serviceClusterIPRange
         flags.stateDirectory = stateDirectory
-        flags.healthzBindAddress = healthzBindAddress
-        flags.metricsBindAddress = metricsBindAddress
-        flags.bindAddressHardFail = bindAddressHardFail.value
-        flags.profiling = profiling.value
-        return try ProxyConfiguration(flags, hostname: ProxyOptions.hostname())
+        flags.proxyMode = proxyMode
+        flags.configSyncPeriod = configSyncPeriod
+        flags.logging = logging.values
+        servers.put(into: &flags)
+        kernel.put(into: &flags)
+        otherModes.put(into: &flags)
+        return flags
+    }
+
+    /// What stands between commas, of all uses of a flag; nil if there is none.
+    static func list(_ uses: [String]) -> [String]? {
+        uses.isEmpty ? nil : uses.flatMap { $0.split(separator: ",").map(String.init) }
     }
 
     private static func hostname() -> String {

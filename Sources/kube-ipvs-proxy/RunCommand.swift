@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import FoundationEssentials
 internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import Logging
@@ -19,6 +20,7 @@ struct RunCommand: AsyncParsableCommand {
               kube-ipvs-proxy --manifests deploy/examples --hostname-override node1 --cluster-cidr 10.244.0.0/16
               kube-ipvs-proxy run --manifests deploy/examples --ipvs-scheduler lc --masquerade-all
               kube-ipvs-proxy --manifests deploy/examples --once
+              kube-ipvs-proxy --config /var/lib/kube-proxy/config.conf
             """)
 
     @OptionGroup var options: ProxyOptions
@@ -26,23 +28,51 @@ struct RunCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Sync once, report, and exit: 0 if everything was sound and went through, else 1.", valueName: "bool"))
     var once = GoBool(false)
 
+    @Option(help: ArgumentHelp("Write the configuration that flags and file come to into this file, and exit.", valueName: "file"))
+    var writeConfigTo = ""
+
+    @Option(
+        help: ArgumentHelp(
+            "Do what needs all privileges (modules, kernel settings), and exit; afterwards CAP_NET_ADMIN is enough.", valueName: "bool"))
+    var initOnly = GoBool(false)
+
+    @Option(help: ArgumentHelp("Do what the subcommand cleanup does, and exit.", valueName: "bool"))
+    var cleanup = GoBool(false)
+
     func run() async throws {
         try await reportingFailure {
-            let logger = options.logging.logger()
-            let assembly = try await Assembly(try options.configuration(), changesKernel: true, logger)
+            let start = try options.start(isForWriting: !writeConfigTo.isEmpty)
+            if !writeConfigTo.isEmpty { return try write(start) }
+            if cleanup.value { return try await CleanupCommand.run(start.proxy) }
+            let assembly = try await Assembly(start.proxy, changesKernel: true, start.logger)
             try await assembly.closingInput {
-                if once.value {
+                if initOnly.value {
+                    start.logger.info("Made the kernel ready")
+                } else if once.value {
                     try await syncOnce(assembly)
                 } else {
-                    try await serve(assembly, logger)
+                    try await serve(assembly, start)
                 }
             }
         }
     }
 
-    private func serve(_ assembly: Assembly, _ logger: Logger) async throws {
+    private func write(_ start: StartConfiguration) throws {
+        let text = try start.effective.yaml
+        do {
+            try Data(text.utf8).write(to: URL(filePath: writeConfigTo))
+        } catch {
+            throw ConfigurationError(
+                problems: [.init(flag: "--write-config-to", value: writeConfigTo, message: "cannot be written: \(error)")])
+        }
+        start.logger.info("Wrote configuration", metadata: ["file": "\(writeConfigTo)"])
+    }
+
+    private func serve(_ assembly: Assembly, _ start: StartConfiguration) async throws {
+        let watches = start.file.map { [ConfigurationWatch(file: $0)] } ?? []
         let group = ServiceGroup(
-            services: await assembly.services(), gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: await assembly.services() + watches, gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: start.logger)
         assembly.input.events.record(
             ClusterEvent(.normal, reason: "Starting", action: "StartKubeProxy", regarding: .node(assembly.configuration.nodeName)))
         try await group.run()

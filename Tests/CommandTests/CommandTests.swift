@@ -31,7 +31,7 @@ import Translation
             "--feature_gates=AllBeta=true,AllAlpha=false",
         ]
         let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) as? RunCommand)
-        let configuration = try command.options.configuration()
+        let configuration = try command.options.start().proxy
         #expect(configuration.excludeCIDRs.map(\.description) == ["10.0.0.0/8", "fd00::/8", "1.2.3.4/32"])
         #expect(configuration.masqueradeAll && configuration.cluster == .manifests("m") && configuration.nodeName == "n")
         #expect(configuration.externalIPCIDRs.map(\.description) == ["192.0.2.0/24", "2001:db8::/32"])
@@ -43,7 +43,7 @@ import Translation
     @Test func `lead to the API server where there are no manifests, with kube-proxy's defaults`() throws {
         func cluster(_ arguments: String...) throws -> ProxyConfiguration.ClusterChoice {
             let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) as? RunCommand)
-            return try command.options.configuration().cluster
+            return try command.options.start().proxy.cluster
         }
         #expect(try cluster() == .api(ClientConnection(contentType: "application/vnd.kubernetes.protobuf", qps: 5, burst: 10)))
         #expect(
@@ -56,15 +56,15 @@ import Translation
             ["--kube-api-burst=-1"], ["--manifests="],
         ] {
             let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(wrong)) as? RunCommand)
-            let error = #expect(throws: ConfigurationError.self) { try command.options.configuration() }
-            #expect(error?.problems.count == 1, "\(wrong)")
+            let failure = #expect(throws: StartConfiguration.Failure.self) { try command.options.start() }
+            #expect((failure?.error as? ConfigurationError)?.flags.count == 1, "\(wrong)")
         }
     }
 
     @Test func `may have an empty value`() throws {
         let command = try #require(
             try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(["--cluster-cidr=", "--manifests=m"])) as? RunCommand)
-        #expect(try command.options.configuration().localTraffic == .clusterCIDR([]))
+        #expect(try command.options.start().proxy.localTraffic == .clusterCIDR([]))
     }
 
     @Test(arguments: [["--no-such-flag"], ["--masquerade-all=perhaps"], ["surplus"], ["--iptables-masquerade-bit=x"]])

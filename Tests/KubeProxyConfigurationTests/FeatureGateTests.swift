@@ -24,15 +24,27 @@ private func settings(_ change: (inout FlagValues) -> Void) throws -> Translatio
         #expect(try settings { $0.featureGates = [list] } == settings { _ in })
     }
 
+    @Test func `that are not known are named, and nothing else comes of them`() throws {
+        #expect(try settings { $0.featureGates = ["NoSuchGate=true"] } == settings { _ in })
+        #expect(FeatureGates.unrecognized(in: ["NoSuchGate": true, "AllAlpha": true]) == ["NoSuchGate"])
+    }
+
+    @Test func `that are locked are refused in kube-proxy's words`() {
+        let error = #expect(throws: ConfigurationError.self) {
+            try settings { $0.featureGates = ["ComponentStatusz=true,PreferSameTrafficDistribution=false"] }
+        }
+        #expect(
+            error?.fields.map(\.description) == [
+                "KubeProxyConfiguration.FeatureGates[PreferSameTrafficDistribution]: Invalid value: false: "
+                    + "cannot set feature gate PreferSameTrafficDistribution to false, feature is locked to true"
+            ])
+        #expect(error?.flags == ["--feature-gates"])
+    }
+
     @Test(arguments: [
-        ("NoSuchGate=true", "unrecognized feature gate: NoSuchGate"),
-        (
-            "PreferSameTrafficDistribution=false",
-            "cannot set feature gate PreferSameTrafficDistribution to false, feature is locked to true"
-        ),
-        ("AllBeta", "malformed pair, expect string=bool"),
+        ("AllBeta", "malformed pair, expect string=bool"), ("AllBeta=perhaps", "must be AllBeta=true or AllBeta=false"),
     ])
-    func `that cannot be set so are refused in kube-proxy's words, and with them nothing else`(pair: String, message: String) {
+    func `that are malformed are refused, and with them nothing else`(pair: String, message: String) {
         let error = #expect(throws: ConfigurationError.self) { try settings { $0.featureGates = ["ComponentStatusz=true,\(pair)"] } }
         #expect(error?.problems == [.init(flag: "--feature-gates", value: pair, message: message)])
     }

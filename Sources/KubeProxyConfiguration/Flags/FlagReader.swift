@@ -1,7 +1,6 @@
 internal import Model
-internal import Translation
 
-/// Makes values of flags and collects what is wrong with them.
+/// Makes values of flags and collects what is wrong with their form.
 struct FlagReader {
     private(set) var problems: [ConfigurationError.Problem] = []
 
@@ -9,39 +8,42 @@ struct FlagReader {
         problems.append(.init(flag: flag, value: value, message: message))
     }
 
-    /// Node names are lower case, host names need not be.
-    mutating func nodeName(_ override: String?, hostname: String) -> String {
-        let name = (override ?? hostname).split(whereSeparator: \.isWhitespace).joined(separator: " ").lowercased()
-        if name.isEmpty { refuse("--hostname-override", override ?? hostname, "must be the name of this node, as in `kubectl get nodes`") }
+    /// Without the white space around it and in lower case; nothing else is in the name of a Node.
+    mutating func hostname(_ override: String) -> String {
+        let name = FlagReader.trimmed(override)
+        if name.isEmpty { refuse("--hostname-override", override, "must be the name of this node, as in `kubectl get nodes`") }
         return name
     }
 
+    /// The name of this node: what the configuration says, else what the machine is called. Node names are lower case, host names need not be.
+    mutating func nodeName(_ override: String, hostname: String) -> String {
+        let name = FlagReader.trimmed(override.isEmpty ? hostname : override)
+        if name.isEmpty {
+            refuse(
+                "--hostname-override", override.isEmpty ? hostname : override, "must be the name of this node, as in `kubectl get nodes`")
+        }
+        return name
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        text.split(whereSeparator: \.isWhitespace).joined(separator: " ").lowercased()
+    }
+
     /// A directory of manifests if one is given, else the API server.
-    mutating func cluster(_ flags: FlagValues) -> ProxyConfiguration.ClusterChoice {
+    mutating func cluster(
+        _ connection: ClientConnectionConfiguration, _ flags: FlagValues
+    ) -> ProxyConfiguration.ClusterChoice {
         if let directory = flags.manifests {
-            for (flag, value) in [("--kubeconfig", flags.kubeconfig), ("--master", flags.master)] where !value.isEmpty {
+            for (flag, value) in [("--kubeconfig", flags.kubeconfig ?? ""), ("--master", flags.master)] where !value.isEmpty {
                 refuse(flag, value, "cannot be combined with --manifests: the cluster is read from one place")
             }
             if directory.isEmpty { refuse("--manifests", directory, "must be a readable directory") }
             return .manifests(directory)
         }
-        if !ClientConnection.contentTypes.contains(flags.kubeAPIContentType) {
-            refuse(
-                "--kube-api-content-type", flags.kubeAPIContentType,
-                "must be one of \(ClientConnection.contentTypes.joined(separator: ", "))")
-        }
-        if flags.kubeAPIBurst < 0 { refuse("--kube-api-burst", "\(flags.kubeAPIBurst)", "must be greater than or equal to 0") }
         return .api(
             ClientConnection(
-                kubeconfig: flags.kubeconfig, master: flags.master, contentType: flags.kubeAPIContentType, qps: flags.kubeAPIQPS,
-                burst: flags.kubeAPIBurst))
-    }
-
-    mutating func scheduler(_ text: String) -> Scheduler {
-        if text.isEmpty { return .roundRobin }
-        if let scheduler = Scheduler(text) { return scheduler }
-        refuse("--ipvs-scheduler", text, "must be the name of an IPVS scheduler, such as rr, wrr, lc, wlc, sh, dh, sed, nq or mh")
-        return .roundRobin
+                kubeconfig: connection.kubeconfig, master: flags.master, contentType: connection.contentType,
+                acceptContentTypes: connection.acceptContentTypes, qps: Double(connection.qps), burst: Int(connection.burst)))
     }
 
     mutating func duration(_ flag: String, _ text: String, atLeast least: Duration) -> Duration {
@@ -70,61 +72,44 @@ struct FlagReader {
         return ranges
     }
 
-    /// `10.0.0.1:10256` or `[fd00::1]:10256`; empty text is none.
-    mutating func bindAddress(_ flag: String, _ text: String) -> AddressPort? {
-        if text.isEmpty { return nil }
-        if let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port != 0 {
-            let host = text[..<colon]
-            let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
-            if let address = IPAddress(String(isBracketed ? host.dropFirst().dropLast() : host)), (address.family == .ipv6) == isBracketed {
-                return AddressPort(address, port)
-            }
-        }
-        refuse(flag, text, "must be IP:port, such as 0.0.0.0:10256 or [::]:10256")
-        return nil
-    }
-
-    mutating func nodePortAddresses(_ texts: [String]) -> NodePortAddresses {
-        if texts == ["primary"] { return .primary }
-        if texts.contains("primary") {
-            refuse("--nodeport-addresses", texts.joined(separator: ","), "primary must stand alone")
-            return .all
-        }
-        let ranges = cidrs("--nodeport-addresses", texts)
-        return ranges.isEmpty ? .all : .ranges(ranges)
-    }
-
     mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(_ flag: String, _ text: String, default: Choice) -> Choice {
         if let choice = Choice(rawValue: text) { return choice }
         refuse(flag, text, "must be one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
         return `default`
     }
 
-    private enum Mode: String, CaseIterable {
-        case clusterCIDR = "ClusterCIDR"
-        case nodeCIDR = "NodeCIDR"
-        case bridgeInterface = "BridgeInterface"
-        case interfaceNamePrefix = "InterfaceNamePrefix"
+    /// Nil for empty text, which changes nothing, and for what is no address.
+    mutating func address(_ flag: String, _ text: String) -> String? {
+        guard !text.isEmpty else { return nil }
+        if IPAddress(text) != nil { return text }
+        refuse(flag, text, "must be an IP address")
+        return nil
     }
 
-    mutating func localTraffic(_ flags: FlagValues) -> LocalTraffic {
-        let ranges = familyPair("--cluster-cidr", flags.clusterCIDR)
-        let mode: Mode =
-            flags.detectLocalMode.isEmpty ? .clusterCIDR : choice("--detect-local-mode", flags.detectLocalMode, default: .clusterCIDR)
-        switch mode {
-        case .clusterCIDR: return .clusterCIDR(ranges)
-        case .nodeCIDR: return .nodeCIDR
-        case .bridgeInterface: return .bridgeInterface(interface("--pod-bridge-interface", flags.podBridgeInterface, mode))
-        case .interfaceNamePrefix: return .interfaceNamePrefix(interface("--pod-interface-name-prefix", flags.podInterfaceNamePrefix, mode))
-        }
+    /// An address with or without a port; nil for empty text and for anything else.
+    mutating func hostPort(_ flag: String, _ text: String) -> String? {
+        guard !text.isEmpty else { return nil }
+        if IPAddress(text) != nil { return text }
+        if let parts = HostPort(text), IPAddress(parts.host) != nil, Int(parts.port) != nil { return text }
+        refuse(flag, text, "must be an IP address, or one with a port: 127.0.0.1:10249, [::1]:10249")
+        return nil
     }
 
-    /// The name goes into a line of iptables-restore: nothing that could end the word.
-    private mutating func interface(_ flag: String, _ name: String, _ mode: Mode) -> String {
-        let isClean = name.utf8.allSatisfy {
-            (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+    mutating func quantity(_ flag: String, _ text: String) -> Quantity? {
+        if let quantity = Quantity(text) { return quantity }
+        refuse(flag, text, "must be a quantity such as 512, 4Ki or 1M")
+        return nil
+    }
+
+    /// `pattern=N,…`; empty parts mean nothing.
+    mutating func vmodule(_ text: String) -> [LoggingConfiguration.VModuleItem] {
+        text.split(separator: ",").compactMap { part in
+            let sides = part.split(separator: "=", omittingEmptySubsequences: false)
+            if sides.count == 2, !sides[0].isEmpty, let verbosity = UInt32(sides[1]), verbosity <= Int32.max {
+                return .init(filePattern: String(sides[0]), verbosity: verbosity)
+            }
+            refuse("--vmodule", String(part), "must have the form PATTERN=LEVEL")
+            return nil
         }
-        if name.isEmpty || !isClean { refuse(flag, name, "must name an interface where --detect-local-mode is \(mode.rawValue)") }
-        return name
     }
 }

@@ -1,6 +1,6 @@
 extension FlagReader {
     /// Lists such as `A=true,B=false`, of which the later counts (`MapStringBool` of component-base).
-    mutating func featureGates(_ flag: String, _ lists: [String]) -> FeatureGates {
+    mutating func featureGates(_ flag: String, _ lists: [String]) -> [String: Bool] {
         var settings: [String: Bool] = [:]
         for pair in lists.flatMap({ $0.split(separator: ",").map(String.init) }) {
             guard let equals = pair.firstIndex(of: "=") else {
@@ -12,10 +12,9 @@ extension FlagReader {
                 refuse(flag, pair, "must be \(name)=true or \(name)=false")
                 continue
             }
-            if let problem = FeatureGates.problem(name, value) { refuse(flag, pair, problem) }
             settings[name] = value
         }
-        return FeatureGates(settings)
+        return settings
     }
 
     private static func trimmed(_ text: Substring) -> String {

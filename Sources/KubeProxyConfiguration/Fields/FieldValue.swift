@@ -1,0 +1,147 @@
+internal import Kubernetes
+
+/// What a field can hold.
+protocol FieldValue {
+    /// Nil, and told to the report, for what does not fit.
+    static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> Self?
+    var written: YAMLValue { get }
+    /// As `omitempty` of Go means it.
+    var isEmpty: Bool { get }
+}
+
+extension FieldObject {
+    static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> Self? {
+        guard case .mapping(let entries) = value else {
+            report.refuse(field, value, "must be a mapping")
+            return nil
+        }
+        var object = Self()
+        var reader = FieldReader(entries, at: field, report)
+        object.visit(&reader)
+        report = reader.finish()
+        return object
+    }
+
+    var written: YAMLValue {
+        var copy = self
+        var writer = FieldWriter()
+        copy.visit(&writer)
+        return .mapping(writer.entries)
+    }
+
+    var isEmpty: Bool { false }
+}
+
+extension String: FieldValue {
+    static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> String? {
+        if case .text(let text) = value { return text }
+        report.refuse(field, value, "must be text: put it in quotes")
+        return nil
+    }
+
+    var written: YAMLValue { .text(self) }
+}
+
+extension Bool: FieldValue {
+    static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> Bool? {
+        if case .boolean(let value) = value { return value }
+        report.refuse(field, value, "must be true or false")
+        return nil
+    }
+
+    var written: YAMLValue { .boolean(self) }
+    var isEmpty: Bool { !self }
+}
+
+/// Whole numbers of a range.
+protocol WholeNumberField: FieldValue, FixedWidthInteger {}
+
+extension WholeNumberField {
+    static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> Self? {
+        if case .number(let digits) = value, let number = whole(digits), let fitting = Self(exactly: number) { return fitting }
+        report.refuse(field, value, "must be a whole number from \(Self.min) to \(Self.max)")
+        return nil
+    }
+
+    /// `17`, `1_000`, `0x11`, `0b1`, and `021` or `0o21` in octal.
+    private static func whole(_ text: String) -> Int64? {
+        var digits = text.filter { $0 != "_" }
+        let isNegative = digits.hasPrefix("-")
+        if isNegative || digits.hasPrefix("+") { digits.removeFirst() }
+        let value: Int64? =
+            if let radix = ["0x": 16, "0o": 8, "0b": 2][digits.prefix(2)] {
+                Int64(digits.dropFirst(2), radix: radix)
+            } else if digits.count > 1, digits.hasPrefix("0") {
+                Int64(digits, radix: 8)
+            } else {
+                Int64(digits)
+            }
+        return value.map { isNegative ? -$0 : $0 }
+    }
+
+    var written: YAMLValue { .number("\(self)") }
+    var isEmpty: Bool { self == 0 }
+}
+
+extension Int32: WholeNumberField {}
+extension UInt32: WholeNumberField {}
+
+extension Float: FieldValue {
+    static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> Float? {
+        if case .number(let digits) = value, let number = Float(digits.filter { $0 != "_" }), number.isFinite { return number }
+        report.refuse(field, value, "must be a number")
+        return nil
+    }
+
+    var written: YAMLValue { .number(magnitude < 1e7 && rounded() == self ? "\(Int(self))" : "\(self)") }
+    var isEmpty: Bool { self == 0 }
+}
+
+extension GoDuration: FieldValue {
+    static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> GoDuration? {
+        if case .text(let text) = value, let duration = GoDuration(text) { return duration }
+        report.refuse(field, value, "must be a duration with its unit, such as 30s, 1m30s or 500ms")
+        return nil
+    }
+
+    var written: YAMLValue { .text(description) }
+    var isEmpty: Bool { self == .zero }
+}
+
+extension Optional: FieldValue where Wrapped: FieldValue {
+    static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> Wrapped?? {
+        Wrapped.read(value, at: field, &report).map(Optional.some)
+    }
+
+    var written: YAMLValue { self?.written ?? .null }
+    var isEmpty: Bool { self == nil }
+}
+
+extension Array: FieldValue where Element: FieldValue {
+    static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> [Element]? {
+        guard case .list(let values) = value else {
+            report.refuse(field, value, "must be a list")
+            return nil
+        }
+        return values.enumerated().compactMap { Element.read($0.element, at: "\(field)[\($0.offset)]", &report) }
+    }
+
+    var written: YAMLValue { .list(map(\.written)) }
+}
+
+extension Dictionary: FieldValue where Key == String, Value: FieldValue {
+    static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> [String: Value]? {
+        guard case .mapping(let entries) = value else {
+            report.refuse(field, value, "must be a mapping")
+            return nil
+        }
+        var result: [String: Value] = [:]
+        for entry in entries {
+            if result[entry.key] != nil { report.repeated.append(.init(key: entry.key, line: entry.line)) }
+            if let value = Value.read(entry.value, at: "\(field).\(entry.key)", &report) { result[entry.key] = value }
+        }
+        return result
+    }
+
+    var written: YAMLValue { .mapping(sorted { $0.key < $1.key }.map { .init(key: $0.key, value: $0.value.written) }) }
+}

@@ -1,0 +1,85 @@
+internal import Kubernetes
+
+extension KubeProxyConfiguration {
+    /// What a file says, before defaults.
+    public struct Document: Hashable, Sendable {
+        public var configuration: KubeProxyConfiguration
+        /// What a strict reader would not have taken, such as unknown fields; nil if there is nothing.
+        public var strictError: String?
+    }
+
+    /// Reads the text of a file, YAML or JSON.
+    ///
+    /// Unknown fields and keys that are there twice are told, not refused, as kube-proxy does for v1alpha1: the last value of a key counts.
+    public static func read(_ text: String) throws(DecodingError) -> Document {
+        let root: YAMLValue
+        do {
+            root = try YAMLValue(yaml: text)
+        } catch {
+            throw DecodingError("yaml: \(error)")
+        }
+        guard case .mapping(let entries) = root else { throw DecodingError("Object 'Kind' is missing: the document is \(root.kind)") }
+        var file = File()
+        var reader = FieldReader(entries, at: "", DecodingReport())
+        file.visit(&reader)
+        let report = reader.finish()
+        // Without them nothing else means anything.
+        try file.checkType()
+        guard report.mistakes.isEmpty else { throw DecodingError(report.mistakes.joined(separator: ", ")) }
+        return Document(configuration: file.configuration, strictError: report.strictError)
+    }
+
+    /// The object with the fields that say what it is, in kube-proxy's order.
+    private struct File: FieldObject {
+        var kind = ""
+        var apiVersion = ""
+        var configuration = KubeProxyConfiguration()
+
+        mutating func visit(_ fields: inout some FieldVisitor) {
+            fields.field("kind", &kind)
+            fields.field("apiVersion", &apiVersion)
+            configuration.visit(&fields)
+        }
+
+        func checkType() throws(DecodingError) {
+            guard !kind.isEmpty else { throw DecodingError("Object 'Kind' is missing: set kind: \(KubeProxyConfiguration.kind)") }
+            guard !apiVersion.isEmpty else {
+                throw DecodingError("Object 'apiVersion' is missing: set apiVersion: \(KubeProxyConfiguration.apiVersion)")
+            }
+            guard kind == KubeProxyConfiguration.kind, apiVersion == KubeProxyConfiguration.apiVersion else {
+                throw DecodingError(
+                    "no kind \"\(kind)\" is registered for version \"\(apiVersion)\": must be \(KubeProxyConfiguration.kind) of \(KubeProxyConfiguration.apiVersion)"
+                )
+            }
+        }
+    }
+
+    private var file: File {
+        var file = File()
+        (file.kind, file.apiVersion, file.configuration) = (KubeProxyConfiguration.kind, KubeProxyConfiguration.apiVersion, self)
+        return file
+    }
+
+    /// The object as JSON, fields in kube-proxy's order: what `/configz` shows under `kubeproxy.config.k8s.io`.
+    public var json: String { file.written.json }
+
+    /// The object as `--write-config-to` writes it.
+    public var yaml: String {
+        get throws(DecodingError) {
+            do {
+                return try file.written.yaml
+            } catch {
+                throw DecodingError("yaml: \(error)")
+            }
+        }
+    }
+
+    /// A text that is no KubeProxyConfiguration.
+    public struct DecodingError: Error, Hashable, Sendable, CustomStringConvertible {
+        public var message: String
+
+        public init(_ message: String) { self.message = message }
+
+        public var description: String { "failed complete: failed to decode: \(message)" }
+    }
+}

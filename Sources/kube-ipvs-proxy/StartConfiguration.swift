@@ -1,0 +1,55 @@
+internal import KubeProxyConfiguration
+internal import Kubernetes
+internal import Logging
+
+/// What flags and file come to when the program starts.
+struct StartConfiguration {
+    /// As v1alpha1: what `--write-config-to` writes.
+    let effective: KubeProxyConfiguration
+    let proxy: ProxyConfiguration
+    /// The file of `--config`; nil without it.
+    let file: WatchedFile?
+    let logger: Logger
+
+    /// Reads the file, if there is one, and checks everything.
+    ///
+    /// - Parameters:
+    ///   - path: of `--config`; empty for none.
+    ///   - quiet: for commands whose result is what they print.
+    init(path: String, _ flags: FlagValues, hostname: String, isForWriting: Bool, quiet: Bool) throws {
+        var document: KubeProxyConfiguration.Document?
+        file = path.isEmpty ? nil : try WatchedFile(path)
+        do {
+            if let file { document = try KubeProxyConfiguration.read(try StartConfiguration.text(of: file)) }
+            effective = try KubeProxyConfiguration.effective(file: document?.configuration, flags: flags, isForWriting: isForWriting)
+            proxy = try ProxyConfiguration(effective, flags, hostname: hostname)
+        } catch {
+            throw Failure(file: file?.path, error: error)
+        }
+        logger = Logger(verbosity: effective.logging.verbosity, quiet: quiet)
+        if let strictError = document?.strictError {
+            logger.warning(
+                "Using lenient decoding as strict decoding failed", metadata: ["file": "\(path)", "error": "\(strictError)"])
+        }
+        for gate in FeatureGates.unrecognized(in: effective.featureGates) {
+            logger.warning("unrecognized feature gate", metadata: ["gate": "\(gate)"])
+        }
+    }
+
+    private static func text(of file: WatchedFile) throws(KubeProxyConfiguration.DecodingError) -> String {
+        guard let text = String(validating: file.bytes, as: UTF8.self) else { throw .init("yaml: is not UTF-8 text") }
+        return text
+    }
+
+    /// What is wrong, with the place where it can be mended.
+    struct Failure: Error, CustomStringConvertible {
+        let file: String?
+        let error: any Error
+
+        var description: String {
+            if let file { return "\(file): \(error)" }
+            guard let error = error as? ConfigurationError, !error.fields.isEmpty else { return "\(error)" }
+            return "\(error)\nSet by: \(error.flags.joined(separator: ", "))"
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import Testing
+
+@testable import KubeProxyConfiguration
+
+private func effective(_ text: String? = nil, _ change: (inout FlagValues) -> Void = { _ in }) throws -> KubeProxyConfiguration {
+    var flags = FlagValues()
+    change(&flags)
+    let header = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+    return try KubeProxyConfiguration.effective(
+        file: try text.map { try KubeProxyConfiguration.read(header + $0).configuration }, flags: flags)
+}
+
+@Suite struct `Flags beside a file` {
+    @Test func `M3: a host name is trimmed, refused if it is blank, and an empty one leaves the file's`() throws {
+        #expect(try effective("hostnameOverride: foo") { $0.hostnameOverride = "  bar " }.hostnameOverride == "bar")
+        #expect(try effective("hostnameOverride: foo") { $0.hostnameOverride = "" }.hostnameOverride == "foo")
+        #expect(throws: ConfigurationError.self) { try effective("hostnameOverride: foo") { $0.hostnameOverride = "   " } }
+    }
+
+    @Test func `M4: sync periods count in ipvs mode alone, and cluster ranges are parted at the comma`() throws {
+        func periods(_ mode: String?) throws -> [GoDuration] {
+            let result = try effective {
+                $0.proxyMode = mode
+                $0.ipvsSyncPeriod = .seconds(36)
+                $0.ipvsMinSyncPeriod = .seconds(5)
+            }
+            return [result.syncPeriod, result.minSyncPeriod]
+        }
+        #expect(try periods("ipvs") == [.seconds(36), .seconds(5)] && periods(nil) == [.seconds(36), .seconds(5)])
+        #expect(try periods("iptables") == [.seconds(30), .seconds(1)])
+        #expect(try effective { $0.clusterCIDR = "2002:0:0:1234::/64,10.0.0.0/14" }.clusterCIDRs == ["2002:0:0:1234::/64", "10.0.0.0/14"])
+    }
+
+    @Test func `M5: an empty file gives the defaults, with two traps`() throws {
+        var (flags, file) = (try effective { $0.proxyMode = "ipvs" }, try effective("mode: ipvs"))
+        #expect(flags.minSyncPeriod == .seconds(1) && file.minSyncPeriod == .zero)
+        flags.ipvs.minSyncPeriod = .zero
+        #expect(flags == file)
+        // The other: an address of IPv6 leads the servers along in a file only.
+        let address = try effective("mode: ipvs\nbindAddress: \"::\"")
+        #expect(address.healthzBindAddress == "[::]:10256" && address.metricsBindAddress == "[::1]:10249")
+        let flag = try effective { $0.bindAddress = "::" }
+        #expect(flag.healthzBindAddress == "0.0.0.0:10256" && flag.metricsBindAddress == "127.0.0.1:10249")
+        file.bindAddress = "::"
+        #expect(flag.bindAddress == file.bindAddress)
+    }
+
+    @Test func `M5: zeros of connection tracking are kept, those of periods are not`() throws {
+        let zeros = try effective(
+            "conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}\nconfigSyncPeriod: 0s\nipvs: {syncPeriod: 0s}\nmode: ipvs\noomScoreAdj: 0\nclientConnection: {qps: 0, burst: 0}"
+        )
+        #expect(zeros.conntrack.maxPerCore == 0 && zeros.conntrack.min == 0)
+        #expect(zeros.conntrack.tcpEstablishedTimeout == .zero && zeros.conntrack.tcpCloseWaitTimeout == .zero && zeros.oomScoreAdj == 0)
+        #expect(zeros.configSyncPeriod == .seconds(900) && zeros.syncPeriod == .seconds(30))
+        #expect(zeros.clientConnection.qps == 5 && zeros.clientConnection.burst == 10)
+    }
+
+    @Test func `M5: of logging win, or come first; others lose`() throws {
+        let text = """
+            mode: ipvs
+            logging:
+              format: json
+              flushFrequency: 1s
+              verbosity: 10
+              vmodule:
+              - {filePattern: foo.go, verbosity: 6}
+              - {filePattern: bar.go, verbosity: 8}
+            """
+        let both = try effective(text) {
+            $0.logging.v = 7
+            $0.logging.vmodule = "goo.go=8"
+            $0.ipvsScheduler = "some-scheduler"
+            $0.oomScoreAdj = 3
+            $0.profiling = true
+        }
+        #expect(both.logging.verbosity == 7 && both.logging.format == "json" && both.logging.flushFrequency.duration == .seconds(1))
+        #expect(both.logging.vmodule.map(\.filePattern) == ["goo.go", "foo.go", "bar.go"])
+        #expect(both.ipvs.scheduler.isEmpty && both.oomScoreAdj == -999 && !both.enableProfiling)
+        #expect(try effective { $0.logging.vmodule = "a=1,,b*=2" }.logging.vmodule.map(\.verbosity) == [1, 2])
+    }
+
+    @Test(
+        arguments: [
+            ("1.2.3.4", 12345, "1.2.3.4:12345"), ("1.2.3.4:12345", 23456, "1.2.3.4:12345"), ("fd00:1::5", 12345, "[fd00:1::5]:12345"),
+            ("[fd00:1::5]:12345", 56789, "[fd00:1::5]:12345"), ("1.2.3.4", 0, ""), ("1.2.3.4:23456", 0, ""),
+        ] as [(String, Int32, String)])
+    func `M6: deprecated ports count where the address has none, and 0 switches off`(address: String, port: Int32, expected: String) {
+        #expect(FlagValues.address(address, port: port) == expected)
+    }
+
+    @Test func `M7: what is empty gets the platform's default, what is said is kept`() throws {
+        let empty = try effective("mode: \"\"")
+        #expect(empty.mode == "iptables" && empty.detectLocalMode == "ClusterCIDR")
+        let said = try effective("mode: ipvs\ndetectLocalMode: BridgeInterface")
+        #expect(said.mode == "ipvs" && said.detectLocalMode == "BridgeInterface")
+    }
+
+    @Test func `what belongs to other modes is not shown`() throws {
+        let result = try effective(
+            "mode: ipvs\niptables: {syncPeriod: 5s, masqueradeAll: true}\nnftables: {syncPeriod: 5s, masqueradeAll: true, masqueradeBit: 3}"
+        )
+        #expect(result.iptables.syncPeriod == .zero && result.iptables.masqueradeAll)
+        #expect(result.nftables.syncPeriod == .zero && !result.nftables.masqueradeAll && result.nftables.masqueradeBit == 3)
+    }
+}
+
+@Suite struct `A port` {
+    @Test(
+        arguments: [
+            ("9.8.7.6", 12345, "9.8.7.6:12345"), ("fd00:1::5", 23456, "[fd00:1::5]:23456"), ("9.8.7.6:1", 2, "9.8.7.6:1"),
+            ("[fd00:1::5]:1", 2, "[fd00:1::5]:1"), ("[fd00:1::5]", 2, "[fd00:1::5]"), ("invalid", 3, "invalid"), ("", 3, ""),
+        ] as [(String, Int32, String)])
+    func `L2: is appended to an address without one`(text: String, port: Int32, expected: String) {
+        #expect(HostPort.appending(port, to: text) == expected)
+    }
+
+    @Test(arguments: ["1.2.3.4", "[::1]", "::1", "[::1:80", "::1]:80", "a[b:1", "[::1]x:80", "1:2:3"])
+    func `is not found in what has none`(text: String) { #expect(HostPort(text) == nil) }
+}
