@@ -9,9 +9,23 @@ public struct KernelSetup: Sendable {
     /// Where to keep what settings were before.
     public var stateDirectory: String
 
-    public init(scheduler: Scheduler, stateDirectory: String) {
+    public var timeouts: IPVSTimeouts
+    public var conntrack: ConntrackSettings
+    /// Whether the node is to answer ARP only for addresses of the interface that is asked on; false changes nothing.
+    public var strictARP: Bool
+    /// Of this process, −1000…1000; nil changes nothing.
+    public var oomScoreAdj: Int?
+
+    public init(
+        scheduler: Scheduler, stateDirectory: String, timeouts: IPVSTimeouts = IPVSTimeouts(),
+        conntrack: ConntrackSettings = ConntrackSettings(), strictARP: Bool = false, oomScoreAdj: Int? = nil
+    ) {
         self.scheduler = scheduler
         self.stateDirectory = stateDirectory
+        self.timeouts = timeouts
+        self.conntrack = conntrack
+        self.strictARP = strictARP
+        self.oomScoreAdj = oomScoreAdj
     }
 
     /// Fails with one line that says what is missing and how to get it.
@@ -21,6 +35,8 @@ public struct KernelSetup: Sendable {
         try requireScheduler()
         try await KernelSetup.loadConntrack(logger)
         try applySettings(logger)
+        try setTimeouts(logger)
+        setOOMScore(logger)
     }
 
     /// Everything here needs CAP_NET_ADMIN; asking for it early tells it better than the first refusal.
@@ -73,46 +89,36 @@ public struct KernelSetup: Sendable {
         }
     }
 
-    /// A setting IPVS mode needs.
-    private struct Setting {
-        var sysctl: Sysctl
-        var value: String
-        /// Without it connections would break; others are better to have.
-        var isRequired: Bool
-    }
-
-    private func settings() throws(DataplaneError) -> [Setting] {
-        var settings = [
-            // MASQUERADE and policies must see IPVS connections.
-            Setting(sysctl: Sysctl("net.ipv4.vs.conntrack"), value: "1", isRequired: true),
-            // A connection to a real server that is gone ends with its next packet instead of hanging.
-            Setting(sysctl: Sysctl("net.ipv4.vs.expire_nodest_conn"), value: "1", isRequired: false),
-            // A client's affinity lets go of a real server that drains.
-            Setting(sysctl: Sysctl("net.ipv4.vs.expire_quiescent_template"), value: "1", isRequired: false),
-            Setting(sysctl: Sysctl("net.ipv4.ip_forward"), value: "1", isRequired: true),
-        ]
-        if try KernelVersion.current() < KernelVersion(5, 9) {
-            // Before 5.9 a reused client port costs a second with the default (kubernetes/kubernetes#93297).
-            settings.append(Setting(sysctl: Sysctl("net.ipv4.vs.conn_reuse_mode"), value: "0", isRequired: false))
-        }
-        return settings
-    }
-
     private func applySettings(_ logger: Logger) throws(DataplaneError) {
-        let record = SysctlRecord(directory: stateDirectory)
-        for setting in try settings() {
-            guard let current = try setting.sysctl.read() else {
-                guard !setting.isRequired else { throw DataplaneError("sysctl \(setting.sysctl.name)", "this kernel does not have it") }
-                logger.warning("The kernel lacks a setting", metadata: ["sysctl": "\(setting.sysctl.name)"])
-                continue
+        let settings =
+            KernelSetting.ipvs(kernel: try KernelVersion.current(), strictARP: strictARP)
+            + KernelSetting.conntrack(conntrack, processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        try KernelSysctls(stateDirectory: stateDirectory).apply(settings) { outcome in
+            switch outcome {
+            case .changed(let sysctl, let before, let now):
+                logger.info(
+                    "Changed a kernel setting", metadata: ["sysctl": "\(sysctl.name)", "before": "\(before)", "now": "\(now)"])
+            case .missing(let sysctl): logger.warning("The kernel lacks a setting", metadata: ["sysctl": "\(sysctl.name)"])
+            case .refused(let error): logger.warning("A kernel setting could not be changed", metadata: ["error": "\(error)"])
             }
-            guard current != setting.value else { continue }
-            try makeStateDirectory()
-            try record.note(setting.sysctl, value: current)
-            try setting.sysctl.write(setting.value)
-            logger.info(
-                "Changed a kernel setting",
-                metadata: ["sysctl": "\(setting.sysctl.name)", "before": "\(current)", "now": "\(setting.value)"])
+        }
+    }
+
+    /// Connections are kept as long as before where the kernel will not have it: that is told, and everything else works.
+    private func setTimeouts(_ logger: Logger) throws(DataplaneError) {
+        guard timeouts != IPVSTimeouts() else { return }
+        if let failure = try IPVSClient().setTimeouts(timeouts) {
+            logger.error("The timeouts of IPVS could not be set", metadata: ["error": "\(failure)"])
+        }
+    }
+
+    /// Told at debug only, as a container may not be allowed to and nothing hangs on it while there is memory.
+    private func setOOMScore(_ logger: Logger) {
+        guard let oomScoreAdj else { return }
+        do {
+            try TextFile.write("\(oomScoreAdj)", to: "/proc/self/oom_score_adj", options: [])
+        } catch {
+            logger.debug("The OOM score could not be set", metadata: ["oomScoreAdj": "\(oomScoreAdj)", "error": "\(error)"])
         }
     }
 
@@ -122,12 +128,6 @@ public struct KernelSetup: Sendable {
             return iptables.families.subtracting([.ipv6])
         }
         return iptables.families
-    }
-
-    private func makeStateDirectory() throws(DataplaneError) {
-        guard unsafe mkdir(stateDirectory, 0o755) == 0 || errno == EEXIST else {
-            throw DataplaneError("mkdir \(stateDirectory)", "\(Errno(rawValue: errno)): choose another place with --state-directory")
-        }
     }
 
     /// Puts back the settings that were changed.

@@ -144,3 +144,20 @@ extension AddressPort {
         self.init(address, port)
     }
 }
+
+extension ConntrackSettings {
+    fileprivate init(_ configuration: KubeProxyConntrackConfiguration) {
+        self.init(
+            maxPerCore: Int(configuration.maxPerCore ?? 0), min: Int(configuration.min ?? 0),
+            tcpEstablishedTimeout: (configuration.tcpEstablishedTimeout ?? .zero).duration,
+            tcpCloseWaitTimeout: (configuration.tcpCloseWaitTimeout ?? .zero).duration, tcpBeLiberal: configuration.tcpBeLiberal,
+            udpTimeout: configuration.udpTimeout.duration, udpStreamTimeout: configuration.udpStreamTimeout.duration)
+    }
+}
+
+extension IPVSTimeouts {
+    fileprivate init(_ configuration: KubeProxyIPVSConfiguration) {
+        self.init(
+            tcp: configuration.tcpTimeout.duration, tcpFin: configuration.tcpFinTimeout.duration, udp: configuration.udpTimeout.duration)
+    }
+}

@@ -44,7 +44,7 @@ struct Assembly {
     ) async throws -> Synchronizer {
         try KernelSetup.requirePrivilege()
         if changesKernel {
-            try await KernelSetup(scheduler: configuration.scheduler, stateDirectory: configuration.stateDirectory).run(logger)
+            try await KernelSetup(configuration).run(logger)
         }
         let iptables = try await IPTables.detect(
             IPTables.Backend(rawValue: configuration.iptables.rawValue), trying: changesKernel)
@@ -137,6 +137,14 @@ struct Assembly {
             schedule: SyncSchedule(minInterval: configuration.minSyncPeriod, maxInterval: configuration.syncPeriod),
             nodeWait: input.hasNode ? NodeWait(needsPodCIDRs: configuration.localTraffic == .nodeCIDR) : nil, observer: observer,
             logger: logger)
+    }
+}
+
+extension KernelSetup {
+    fileprivate init(_ configuration: ProxyConfiguration) {
+        self.init(
+            scheduler: configuration.scheduler, stateDirectory: configuration.stateDirectory, timeouts: configuration.ipvsTimeouts,
+            conntrack: configuration.conntrack, strictARP: configuration.strictARP, oomScoreAdj: configuration.oomScoreAdj)
     }
 }
 

@@ -117,6 +117,15 @@ public struct IPVSClient: ~Copyable {
         return true
     }
 
+    /// `ipvsadm --set`.
+    ///
+    /// - Returns: what the kernel says against it; nil if nothing.
+    borrowing func setTimeouts(_ timeouts: IPVSTimeouts) throws(DataplaneError) -> DataplaneError? {
+        let request = "IPVS SET_CONFIG tcp \(timeouts.tcp) tcpfin \(timeouts.tcpFin) udp \(timeouts.udp)"
+        return try execute(request) { messages throws(NetlinkError) in try messages.setConfig(timeouts) }
+            .map { DataplaneError(request, $0) }
+    }
+
     private borrowing func execute(
         _ request: String, _ message: (IPVSMessages) throws(NetlinkError) -> NetlinkMessage
     ) throws(DataplaneError) -> NetlinkError? {

@@ -139,5 +139,15 @@ struct IPVSMessages {
 
     // MARK: The whole table
 
+    /// `ipvsadm --set`: whole seconds; 0 leaves what there is.
+    func setConfig(_ timeouts: IPVSTimeouts) throws(NetlinkError) -> NetlinkMessage {
+        func seconds(_ duration: Duration) -> UInt32 { UInt32(clamping: duration.components.seconds) }
+        var message = try message(Int(IPVS_CMD_SET_CONFIG))
+        message.put(Int(IPVS_CMD_ATTR_TIMEOUT_TCP), u32: seconds(timeouts.tcp))
+        message.put(Int(IPVS_CMD_ATTR_TIMEOUT_TCP_FIN), u32: seconds(timeouts.tcpFin))
+        message.put(Int(IPVS_CMD_ATTR_TIMEOUT_UDP), u32: seconds(timeouts.udp))
+        return message
+    }
+
     func getInfo() throws(NetlinkError) -> NetlinkMessage { try message(Int(IPVS_CMD_GET_INFO), flags: NLM_F_ACK) }
 }

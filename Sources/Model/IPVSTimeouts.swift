@@ -5,9 +5,9 @@ public struct IPVSTimeouts: Hashable, Sendable {
     public var tcpFin: Duration
     public var udp: Duration
 
-    init(_ configuration: KubeProxyIPVSConfiguration) {
-        tcp = configuration.tcpTimeout.duration
-        tcpFin = configuration.tcpFinTimeout.duration
-        udp = configuration.udpTimeout.duration
+    public init(tcp: Duration = .zero, tcpFin: Duration = .zero, udp: Duration = .zero) {
+        self.tcp = tcp
+        self.tcpFin = tcpFin
+        self.udp = udp
     }
 }

@@ -1,0 +1,135 @@
+import Model
+import Synchronization
+import Testing
+
+@testable import KernelDataplane
+@testable import Netlink
+
+/// Settings of a kernel that is none.
+private final class MemorySysctls: SysctlStore, Sendable {
+    private let values: Mutex<[String: String]>
+    private let noted = Mutex<[String: String]>([:])
+    private let readOnly: Set<String>
+
+    init(_ values: [String: String], readOnly: Set<String> = []) {
+        self.values = Mutex(values)
+        self.readOnly = readOnly
+    }
+
+    var now: [String: String] { values.withLock { $0 } }
+    var before: [String: String] { noted.withLock { $0 } }
+
+    func read(_ sysctl: Sysctl) throws(DataplaneError) -> String? { values.withLock { $0[sysctl.name] } }
+
+    func write(_ sysctl: Sysctl, _ value: String) throws(DataplaneError) {
+        guard !readOnly.contains(sysctl.name) else { throw DataplaneError("sysctl -w \(sysctl.name)=\(value)", "Permission denied") }
+        values.withLock { $0[sysctl.name] = value }
+    }
+
+    func note(_ sysctl: Sysctl, was value: String) throws(DataplaneError) { noted.withLock { $0[sysctl.name] = value } }
+
+    func outcomes(_ settings: [KernelSetting]) throws -> [SettingOutcome] {
+        var outcomes: [SettingOutcome] = []
+        try apply(settings) { outcomes.append($0) }
+        return outcomes
+    }
+}
+
+private let all = ConntrackSettings(
+    maxPerCore: 32768, min: 131072, tcpEstablishedTimeout: .seconds(86400), tcpCloseWaitTimeout: .milliseconds(3600_900),
+    tcpBeLiberal: true,
+    udpTimeout: .seconds(30), udpStreamTimeout: .seconds(180))
+
+@Suite struct `Settings of the kernel` {
+    @Test(arguments: [
+        (0, 0, 4, 0), (67890, 1, 4, 271560), (67890, 1, 64, 1_048_576), (1, 123_456, 4, 123_456), (0, 123_456, 4, 0),
+        (32768, 0, 512, 1_048_576), (32768, 2_000_000, 512, 1_048_576), (32768, 2_000_000, 4, 2_000_000), (.max, 0, 2, 1_048_576),
+    ])
+    func `I6: track so many connections`(perCore: Int, least: Int, processors: Int, expected: Int) {
+        #expect(KernelSetting.conntrackMaximum(ConntrackSettings(maxPerCore: perCore, min: least), processors: processors) == expected)
+    }
+
+    @Test func `I7: of connection tracking are those that the configuration says, in whole seconds`() {
+        #expect(KernelSetting.conntrack(ConntrackSettings(), processors: 4).isEmpty)
+        #expect(
+            KernelSetting.conntrack(all, processors: 8).map { "\($0.sysctl.name)=\($0.value)" } == [
+                "net.netfilter.nf_conntrack_max=262144", "net.netfilter.nf_conntrack_buckets=65536",
+                "net.netfilter.nf_conntrack_tcp_timeout_established=86400", "net.netfilter.nf_conntrack_tcp_timeout_close_wait=3600",
+                "net.netfilter.nf_conntrack_tcp_be_liberal=1", "net.netfilter.nf_conntrack_udp_timeout=30",
+                "net.netfilter.nf_conntrack_udp_timeout_stream=180",
+            ])
+        #expect(
+            KernelSetting.conntrack(ConntrackSettings(min: 5, udpTimeout: .seconds(30)), processors: 8).map(\.sysctl.name)
+                == ["net.netfilter.nf_conntrack_udp_timeout"])
+    }
+
+    @Test func `I7: of connection tracking that cannot be written are told, and the others are written`() throws {
+        let kernel = MemorySysctls(
+            ["net.netfilter.nf_conntrack_max": "1000", "net.netfilter.nf_conntrack_udp_timeout": "120"],
+            readOnly: ["net.netfilter.nf_conntrack_max"])
+        let outcomes = try kernel.outcomes(
+            KernelSetting.conntrack(ConntrackSettings(maxPerCore: 32768, udpTimeout: .seconds(30)), processors: 1))
+        #expect(
+            outcomes == [
+                .refused(DataplaneError("sysctl -w net.netfilter.nf_conntrack_max=32768", "Permission denied")),
+                .missing(Sysctl("net.netfilter.nf_conntrack_buckets")),
+                .changed(Sysctl("net.netfilter.nf_conntrack_udp_timeout"), from: "120", to: "30"),
+            ])
+    }
+
+    @Test func `I7: that services need fail where they cannot be written`() {
+        for name in ["net.ipv4.ip_forward", "net.ipv4.vs.expire_nodest_conn"] {
+            let kernel = MemorySysctls(
+                [
+                    "net.ipv4.vs.conntrack": "0", "net.ipv4.vs.expire_nodest_conn": "0", "net.ipv4.vs.expire_quiescent_template": "0",
+                    "net.ipv4.ip_forward": "0",
+                ], readOnly: [name])
+            #expect(throws: DataplaneError("sysctl -w \(name)=1", "Permission denied")) {
+                try kernel.outcomes(KernelSetting.ipvs(kernel: KernelVersion(6, 1), strictARP: false))
+            }
+        }
+        #expect(throws: DataplaneError.self) {
+            try MemorySysctls([:]).outcomes(KernelSetting.ipvs(kernel: KernelVersion(6, 1), strictARP: false))
+        }
+    }
+
+    @Test func `are written only where they differ, and what they were is noted`() throws {
+        let kernel = MemorySysctls([
+            "net.ipv4.vs.conntrack": "0", "net.ipv4.vs.expire_nodest_conn": "1", "net.ipv4.ip_forward": "1",
+            "net.netfilter.nf_conntrack_buckets": "65536",
+        ])
+        let settings =
+            KernelSetting.ipvs(kernel: KernelVersion(6, 1), strictARP: false) + KernelSetting.conntrack(all, processors: 4)
+        let outcomes = try kernel.outcomes(settings)
+        #expect(outcomes.contains(.changed(Sysctl("net.ipv4.vs.conntrack"), from: "0", to: "1")))
+        #expect(outcomes.contains(.missing(Sysctl("net.ipv4.vs.expire_quiescent_template"))))
+        #expect(kernel.before == ["net.ipv4.vs.conntrack": "0"])
+        // More buckets than needed are left alone.
+        #expect(kernel.now["net.netfilter.nf_conntrack_buckets"] == "65536")
+        #expect(try kernel.outcomes(settings).allSatisfy { if case .missing = $0 { true } else { false } })
+    }
+
+    @Test func `for strict ARP and old kernels are there where they are wanted`() {
+        func names(_ kernel: KernelVersion, _ strictARP: Bool) -> [String] {
+            KernelSetting.ipvs(kernel: kernel, strictARP: strictARP).dropFirst(4).map { "\($0.sysctl.name)=\($0.value)" }
+        }
+        #expect(names(KernelVersion(6, 1), false).isEmpty)
+        #expect(names(KernelVersion(5, 8), false) == ["net.ipv4.vs.conn_reuse_mode=0"])
+        #expect(names(KernelVersion(5, 9), true) == ["net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2"])
+    }
+}
+
+@Suite struct `The timeouts of IPVS` {
+    @Test func `are set in one message, in whole seconds, 0 for those that stay`() throws {
+        let timeouts = IPVSTimeouts(tcp: .seconds(7200), tcpFin: .milliseconds(90_900))
+        let expected = """
+            2c000000 1f00 0100 00000000 00000000
+            0c 01 0000
+            0800 0400 201c0000
+            0800 0500 5a000000
+            0800 0600 00000000
+            """
+        let bytes = try IPVSMessages(family: 0x1f).setConfig(timeouts).bytes()
+        #expect(bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() == expected.filter { !$0.isWhitespace })
+    }
+}
