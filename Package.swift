@@ -175,6 +175,8 @@ let package = Package(
             dependencies: [
                 "kube-ipvs-proxy", "KubeProxyConfiguration", "KernelDataplane", "Kubernetes", "Model", "Reconciler",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
 
         // Tests of the program on a kernel with IPVS, and what they need.

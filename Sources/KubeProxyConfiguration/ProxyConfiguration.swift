@@ -115,7 +115,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
         TranslationSettings(
             nodeName: nodeName, scheduler: scheduler, families: families, masqueradeAll: masqueradeAll, masqueradeBit: masqueradeBit,
             localTraffic: localTraffic, nodePortAddresses: nodePortAddresses, hasRandomFully: hasRandomFully,
-            allowsExternalIPs: featureGates.allowsServiceExternalIPs, externalIPRanges: externalIPCIDRs)
+            allowsExternalIPs: featureGates.allowsServiceExternalIPs, externalIPRanges: externalIPCIDRs, bindAddress: bindAddress)
     }
 }
 

@@ -5,6 +5,8 @@ public enum IPFamily: String, Hashable, Sendable, CaseIterable, Codable {
     case ipv4 = "IPv4"
     case ipv6 = "IPv6"
 
+    public var other: IPFamily { self == .ipv4 ? .ipv6 : .ipv4 }
+
     /// Bytes of an address: 4 or 16.
     public var addressBytes: Int { self == .ipv4 ? 4 : 16 }
 

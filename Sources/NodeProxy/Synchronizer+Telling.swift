@@ -94,9 +94,13 @@ extension Synchronizer {
         tellOfRefusals()
     }
 
+    /// What Services and their endpoints ask for that is not served, by our own judgement or the kernel's.
+    var refusedClaims: [NamespacedName: Set<Refusal>] {
+        refusedEndpoints.isEmpty ? translation.refusedClaims : translation.refusedClaims.merging(refusedEndpoints) { $0.union($1) }
+    }
+
     private func tellOfRefusals() {
-        let refused =
-            refusedEndpoints.isEmpty ? translation.refusedClaims : translation.refusedClaims.merging(refusedEndpoints) { $0.union($1) }
+        let refused = refusedClaims
         for (service, refusals) in refused where knownRefusals[service] != refusals {
             let listed = refusals.sorted().prefix(Synchronizer.listedRefusals).map(\.description).joined(separator: "; ")
             let list =

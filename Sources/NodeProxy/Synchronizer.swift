@@ -101,7 +101,7 @@ public actor Synchronizer {
         standing.healthChecks = translation.healthChecks
         standing.healthCheckAddresses = translation.healthCheckAddresses
         standing.noLocalEndpoints = translation.noLocalEndpoints
-        standing.refusedClaims = translation.refusedClaims
+        standing.refusedClaims = refusedClaims
         standing.conflicts = translation.conflicts
         standing.drainingServers = reconciler.drainingServerCount
         return standing

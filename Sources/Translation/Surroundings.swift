@@ -8,7 +8,7 @@ struct Surroundings: Sendable {
     private(set) var localAddresses: Set<IPAddress> = []
     /// Addresses on which node ports answer, by family.
     private(set) var nodePortAddresses: [IPFamily: [IPAddress]] = [:]
-    /// The Node object's first address of each family.
+    /// This node's own address of each family: the Node object's first, or what the settings say.
     private(set) var primaryAddresses: [IPAddress] = []
     private(set) var podCIDRs: [CIDR] = []
     private(set) var zone: String?
@@ -21,7 +21,10 @@ struct Surroundings: Sendable {
     private var apiServerSlices: [NamespacedName: EndpointSlice] = [:]
     private var ownNode: Node?
 
-    init(_ settings: TranslationSettings) { self.settings = settings }
+    init(_ settings: TranslationSettings) {
+        self.settings = settings
+        primaryAddresses = NodeIPs(hostAddresses: [], bindAddress: settings.bindAddress).addresses
+    }
 
     /// What of it changed.
     struct Change {
@@ -59,7 +62,7 @@ struct Surroundings: Sendable {
         if let node = nodes[settings.nodeName] {
             ownNode = node
             podCIDRs = node.podCIDRs.compactMap { CIDR($0) }
-            primaryAddresses = node.hostAddresses
+            primaryAddresses = NodeIPs(hostAddresses: node.hostAddresses, bindAddress: settings.bindAddress).addresses
             zone = node.zone
         }
         let known = Array(nodes.values) + [ownNode].compactMap(\.self)

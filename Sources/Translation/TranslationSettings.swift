@@ -13,6 +13,8 @@ public struct TranslationSettings: Hashable, Sendable {
     public var masqueradeBit: Int
     public var localTraffic: LocalTraffic
     public var nodePortAddresses: NodePortAddresses
+    /// Counts as this node's address before the Node object's (`--bind-address`); unspecified for no change.
+    public var bindAddress: IPAddress
     /// Whether MASQUERADE takes `--random-fully`.
     public var hasRandomFully: Bool
     /// Whether `Service.spec.externalIPs` are served at all (the feature gate `AllowServiceExternalIPs`).
@@ -25,7 +27,8 @@ public struct TranslationSettings: Hashable, Sendable {
     public init(
         nodeName: String, scheduler: Scheduler = .roundRobin, families: Set<IPFamily> = Set(IPFamily.allCases), masqueradeAll: Bool = false,
         masqueradeBit: Int = 14, localTraffic: LocalTraffic = .clusterCIDR([]), nodePortAddresses: NodePortAddresses = .all,
-        hasRandomFully: Bool = true, allowsExternalIPs: Bool = true, externalIPRanges: [CIDR] = []
+        hasRandomFully: Bool = true, allowsExternalIPs: Bool = true, externalIPRanges: [CIDR] = [],
+        bindAddress: IPAddress = IPAddress(v4: 0)
     ) {
         self.nodeName = nodeName
         self.scheduler = scheduler
@@ -34,6 +37,7 @@ public struct TranslationSettings: Hashable, Sendable {
         self.masqueradeBit = masqueradeBit
         self.localTraffic = localTraffic
         self.nodePortAddresses = nodePortAddresses
+        self.bindAddress = bindAddress
         self.hasRandomFully = hasRandomFully
         self.allowsExternalIPs = allowsExternalIPs
         self.externalIPRanges = externalIPRanges

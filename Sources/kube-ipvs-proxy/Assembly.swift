@@ -51,12 +51,36 @@ struct Assembly {
         logger.info(
             "Found iptables", metadata: ["backend": "\(iptables.backend)", "families": "\(iptables.families.map(\.rawValue).sorted())"])
         let families = try KernelSetup.supportedFamilies(iptables)
+        try check(configuration, families, warns: changesKernel, logger)
         let settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
         let dataplane = try KernelDataplane(catalogue: Translation.catalogue(settings), iptables: iptables)
         return Synchronizer(
             translation: Translation(settings), dataplane: dataplane, drainTimeout: configuration.drainTimeout,
             excludedCIDRs: configuration.excludeCIDRs, events: events, afterSync: { localhostNodePorts?.follow($0, of: $1) }, logger: logger
         )
+    }
+
+    /// Fails where the configuration is for another family than this node has.
+    private static func check(
+        _ configuration: ProxyConfiguration, _ supported: Set<IPFamily>, warns: Bool, _ logger: Logger
+    ) throws(ConfigurationError) {
+        let families = NodeFamilies(supported: supported, bindAddress: configuration.bindAddress)
+        guard supported.contains(families.primary) else {
+            throw ConfigurationError(
+                problems: [
+                    .init(
+                        flag: "--bind-address", value: "\(configuration.bindAddress)",
+                        message: "no support for primary IP family \"\(families.primary.rawValue)\" on this node")
+                ])
+        }
+        let misfits = configuration.misfits(families)
+        if let error = misfits.errors.first {
+            throw ConfigurationError(problems: [.init(flag: "--cluster-cidr", value: "\(configuration.localTraffic)", message: error)])
+        }
+        guard warns else { return }
+        for warning in misfits.warnings {
+            logger.warning("The configuration may be incomplete or incorrect", metadata: ["problem": "\(warning)"])
+        }
     }
 
     /// Lets go of connections to the API server at the end, however that comes.

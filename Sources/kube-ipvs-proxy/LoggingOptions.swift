@@ -43,6 +43,6 @@ extension Logger {
     /// - Parameter quiet: only warnings and errors, unless more was asked for: for commands whose result is what they print.
     init(verbosity: UInt32, quiet: Bool = false) {
         self.init(label: "kube-ipvs-proxy") { _ in KlogHandler() }
-        logLevel = quiet && verbosity == 0 ? .warning : Verbosity.level(verbosity)
+        logLevel = quiet && verbosity == 0 ? .warning : Verbosity.level(Int(verbosity))
     }
 }

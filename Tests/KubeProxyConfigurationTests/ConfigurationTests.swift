@@ -40,7 +40,9 @@ private struct Mistake: CustomTestStringConvertible {
 
     @Test(arguments: ["10.0.0.1:", "10.0.0.1:65536", "localhost:80", ":80"])
     func `refuses a bind address that is no IP and port`(text: String) {
-        #expect { try configuration { $0.healthzBindAddress = text } } throws: { ($0 as? ConfigurationError)?.flags == ["--healthz-bind-address"] }
+        #expect { try configuration { $0.healthzBindAddress = text } } throws: {
+            ($0 as? ConfigurationError)?.flags == ["--healthz-bind-address"]
+        }
     }
 
     @Test func `trims a node name and makes it lower case`() throws {

@@ -145,6 +145,7 @@ private func get(_ path: String, _ parameters: Set<String> = [], accept: String 
         outcome.failures = [.init(outcome.operations[1], reason: "refused")]
         outcome.duration = .milliseconds(3)
         outcome.latencies = [.milliseconds(5)]
+        outcome.forgetting = [.ipv6: .init(flows: 4, duration: .milliseconds(3))]
         var standing = Standing(families: both)
         standing.drainingServers = 7
         standing.refusedClaims = [
@@ -163,6 +164,10 @@ private func get(_ path: String, _ parameters: Set<String> = [], accept: String 
             #"kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 0"#,
             #"kube_ipvs_proxy_operations_total{operation="createDevice"} 1"#, #"kube_ipvs_proxy_operations_per_sync_sum 2"#,
             #"kube_ipvs_proxy_errors_total{layer="iptables",object="rules"} 1"#, "kube_ipvs_proxy_draining_servers 7",
+            #"kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family="IPv4"} 0"#,
+            #"kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family="IPv6"} 4"#,
+            #"kubeproxy_conntrack_reconciler_sync_duration_seconds_bucket{ip_family="IPv6",le="0.002"} 0"#,
+            #"kubeproxy_conntrack_reconciler_sync_duration_seconds_bucket{ip_family="IPv6",le="0.004"} 1"#,
             #"kube_ipvs_proxy_refused_claims{field="externalIPs",reason="node"} 2"#,
         ] {
             #expect(text.contains("\n\(line)\n"), "\(line)")

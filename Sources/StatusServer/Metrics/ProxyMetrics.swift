@@ -24,6 +24,8 @@ public final class ProxyMetrics: Sendable {
         "kubeproxy_sync_proxy_rules_service_changes_total", "[ALPHA] Cumulative proxy rules Service changes", start: [.none])
     let noLocalEndpoints: NumberMetric
     let restoreFailures: NumberMetric
+    let forgettingDuration: Histogram
+    let forgottenFlows: NumberMetric
     let healthz = NumberMetric.counter("kubeproxy_proxy_healthz_total", "[ALPHA] Cumulative proxy healthz HTTP status")
     let livez = NumberMetric.counter("kubeproxy_proxy_livez_total", "[ALPHA] Cumulative proxy livez HTTP status")
 
@@ -75,13 +77,20 @@ public final class ProxyMetrics: Sendable {
         restoreFailures = .counter(
             "kubeproxy_sync_proxy_rules_iptables_restore_failures_total", "[ALPHA] Cumulative proxy iptables restore failures",
             start: labels)
+        forgettingDuration = Histogram(
+            "kubeproxy_conntrack_reconciler_sync_duration_seconds", "[ALPHA] ReconcileConntrackFlowEntries latency in seconds",
+            bounds: Histogram.exponential(from: 0.001, count: 15), start: labels)
+        forgottenFlows = .counter(
+            "kubeproxy_conntrack_reconciler_deleted_entries_total",
+            "[ALPHA] Cumulative conntrack flows deleted by conntrack reconciler", start: labels)
     }
 
     /// All of them, for Prometheus.
     public var all: [any MetricFamily] {
         [
             syncDuration, syncTimestamp, queuedTimestamp, programming, endpointChangesPending, endpointChanges, serviceChangesPending,
-            serviceChanges, noLocalEndpoints, restoreFailures, healthz, livez, exactProgramming, operations, failures, operationsPerSync,
+            serviceChanges, noLocalEndpoints, restoreFailures, forgettingDuration, forgottenFlows, healthz, livez, exactProgramming,
+            operations, failures, operationsPerSync,
             draining, refusedClaims, conflicts, undoneServices,
         ]
     }
@@ -137,6 +146,10 @@ public final class ProxyMetrics: Sendable {
         for failure in outcome.failures + outcome.mended {
             failures.add(1, failure.operation.kind.labels)
             if case .restoreRules(let rules, _) = failure.operation { restoreFailures.add(1, MetricLabels(rules.family)) }
+        }
+        for (family, forgetting) in outcome.forgetting {
+            forgettingDuration.observe(forgetting.duration.inSeconds, MetricLabels(family))
+            forgottenFlows.add(Double(forgetting.flows), MetricLabels(family))
         }
         if outcome.observationFailure != nil { failures.add(1, ["layer": "kernel", "object": "observation"]) }
     }

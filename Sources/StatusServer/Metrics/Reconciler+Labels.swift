@@ -13,6 +13,7 @@ extension Operation.Kind {
         case .bind, .unbind: ["layer": "interface", "object": "address"]
         case .addVirtualServer, .editVirtualServer, .deleteVirtualServer: ["layer": "ipvs", "object": "virtual_server"]
         case .addRealServer, .editRealServer, .deleteRealServer: ["layer": "ipvs", "object": "real_server"]
+        case .forgetFlows: ["layer": "conntrack", "object": "flow"]
         }
     }
 }
@@ -35,6 +36,7 @@ extension Refusal.Reason {
         case .node: "node"
         case .apiServer: "api_server"
         case .nobody: "nobody"
+        case .kernel: "kernel"
         case .operatorsChoice: "operators_choice"
         }
     }

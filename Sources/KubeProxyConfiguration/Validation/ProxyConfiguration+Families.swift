@@ -1,0 +1,82 @@
+public import Model
+internal import Translation
+
+/// The families of addresses that a node serves.
+public struct NodeFamilies: Hashable, Sendable {
+    public var primary: IPFamily
+    public var isDualStack: Bool
+
+    /// - Parameters:
+    ///   - supported: those this kernel and its iptables can do; not none.
+    ///   - bindAddress: decides the primary one unless it is unspecified.
+    public init(supported: Set<IPFamily>, bindAddress: IPAddress) {
+        isDualStack = supported.count > 1
+        let usual: IPFamily = isDualStack || supported.contains(.ipv4) ? .ipv4 : .ipv6
+        primary = bindAddress.isUnspecified ? usual : bindAddress.family
+    }
+
+    /// For tests of what follows from it.
+    init(primary: IPFamily, isDualStack: Bool) {
+        self.primary = primary
+        self.isDualStack = isDualStack
+    }
+}
+
+/// What of a configuration does not fit the node.
+public struct Misfits: Hashable, Sendable {
+    /// What was most likely meant otherwise.
+    public var warnings: [String] = []
+    /// What cannot work.
+    public var errors: [String] = []
+}
+
+extension ProxyConfiguration {
+    /// What is not meant so, or cannot work, with these families (kube-proxy's `checkBadConfig` and `checkBadIPConfig`).
+    ///
+    /// - Parameter podCIDRs: the Node's ranges, as far as they are known.
+    public func misfits(_ families: NodeFamilies, podCIDRs: [CIDR] = []) -> Misfits {
+        var misfits = Misfits()
+        if let doubt = nodePortDoubt(families, podCIDRs) { misfits.warnings.append(doubt) }
+        let cluster = "cluster is \(families.primary.rawValue)-\(families.isDualStack ? "primary" : "only")"
+        let other = families.primary.other
+        func isMisfit(_ ranges: [CIDR]) -> Bool { !ranges.isEmpty && ranges.allSatisfy { $0.family == other } }
+        if isMisfit(clusterCIDRs) {
+            let message = "\(cluster) but clusterCIDRs contains only \(other.rawValue) addresses"
+            if families.isDualStack { misfits.warnings.append(message) } else { misfits.errors.append(message) }
+        }
+        if isMisfit(podCIDRs) {
+            let message = "\(cluster) but node.spec.podCIDRs contains only \(other.rawValue) addresses"
+            if localTraffic == .nodeCIDR { misfits.errors.append(message) } else { misfits.warnings.append(message) }
+        }
+        guard !families.isDualStack else { return misfits }
+        if isMisfit(excludeCIDRs) { misfits.warnings.append("\(cluster) but ipvs.excludeCIDRs contains only \(other.rawValue) addresses") }
+        for (name, address) in [("healthzBindAddress", healthzBindAddress), ("metricsBindAddress", metricsBindAddress)] {
+            guard let address = address?.address, address.family == other, !address.isUnspecified else { continue }
+            misfits.warnings.append("\(cluster) but \(name) is \(other.rawValue)")
+        }
+        return misfits
+    }
+
+    /// Where node ports answer on more addresses than one may think.
+    private func nodePortDoubt(_ families: NodeFamilies, _ podCIDRs: [CIDR]) -> String? {
+        let (primary, other) = (families.primary, families.primary.other)
+        switch nodePortAddresses {
+        case .primary: return nil
+        case .all:
+            return
+                "nodePortAddresses is unset; NodePort connections will be accepted on all local IPs. Consider using `--nodeport-addresses primary`"
+        case .ranges(let ranges):
+            let ofPrimary = ranges.count { $0.family == primary }
+            let looksDual = [clusterCIDRs, ranges, excludeCIDRs, podCIDRs].contains { Set($0.map(\.family)).count == 2 }
+            if looksDual, ofPrimary == ranges.count {
+                return
+                    "cluster appears to be dual-stack but nodePortAddresses contains only \(primary.rawValue) addresses; NodePort connections will be accepted on all local \(other.rawValue) IPs"
+            }
+            guard ofPrimary == 0 else { return nil }
+            return
+                "cluster appears to be \(primary.rawValue)-primary but nodePortAddresses contains only \(other.rawValue) addresses; NodePort connections will be accepted on all local \(primary.rawValue) IPs"
+        }
+    }
+
+    private var clusterCIDRs: [CIDR] { if case .clusterCIDR(let ranges) = localTraffic { ranges } else { [] } }
+}

@@ -1,0 +1,123 @@
+import Model
+import Testing
+import Translation
+
+@testable import KubeProxyConfiguration
+
+private struct Case: CustomTestStringConvertible {
+    let testDescription: String
+    var families = NodeFamilies(primary: .ipv4, isDualStack: false)
+    var podCIDRs: [String] = []
+    var warnings: [String] = []
+    var errors: [String] = []
+    var change: @Sendable (inout FlagValues) -> Void = { _ in }
+
+    func misfits() throws -> Misfits {
+        var flags = FlagValues()
+        flags.nodePortAddresses = ["primary"]
+        change(&flags)
+        return try ProxyConfiguration(flags, hostname: "n").misfits(families, podCIDRs: podCIDRs.compactMap { CIDR($0) })
+    }
+}
+
+private let dual = NodeFamilies(primary: .ipv4, isDualStack: true)
+private let ipv6 = NodeFamilies(primary: .ipv6, isDualStack: false)
+
+private let nodePortCases: [Case] = [
+    Case(testDescription: "unset", warnings: ["nodePortAddresses is unset; NodePort connections will be accepted on all local IPs"]) {
+        $0.nodePortAddresses = nil
+    },
+    Case(testDescription: "primary"),
+    Case(testDescription: "one family") { $0.nodePortAddresses = ["10.0.0.0/8"] },
+    Case(testDescription: "two families", families: dual) {
+        $0.nodePortAddresses = ["10.0.0.0/8", "fd00::/8"]
+        $0.clusterCIDR = "10.0.0.0/8,fd00::/8"
+    },
+    Case(
+        testDescription: "one family in a cluster of two", families: dual,
+        warnings: ["cluster appears to be dual-stack but nodePortAddresses contains only IPv4 addresses"]
+    ) {
+        $0.nodePortAddresses = ["10.0.0.0/8"]
+        $0.clusterCIDR = "10.0.0.0/8,fd00::/8"
+    },
+    Case(
+        testDescription: "one family on a node of two", families: dual, podCIDRs: ["10.244.0.0/24", "fd00:1::/64"],
+        warnings: ["cluster appears to be dual-stack but nodePortAddresses contains only IPv4 addresses"]
+    ) { $0.nodePortAddresses = ["10.0.0.0/8"] },
+    Case(
+        testDescription: "the other family", families: dual,
+        warnings: ["cluster appears to be IPv4-primary but nodePortAddresses contains only IPv6 addresses"]
+    ) { $0.nodePortAddresses = ["fd00::/8"] },
+    Case(
+        testDescription: "the other family of IPv6", families: ipv6,
+        warnings: ["cluster appears to be IPv6-primary but nodePortAddresses contains only IPv4 addresses"]
+    ) {
+        $0.nodePortAddresses = ["10.0.0.0/8"]
+        $0.metricsBindAddress = "[::1]:10249"
+    },
+]
+
+private let familyCases: [Case] = [
+    Case(testDescription: "cluster range of the family") { $0.clusterCIDR = "10.0.0.0/8" },
+    Case(testDescription: "cluster ranges of both") { $0.clusterCIDR = "fd00::/8,10.0.0.0/8" },
+    Case(testDescription: "cluster range of the other", errors: ["cluster is IPv4-only but clusterCIDRs contains only IPv6 addresses"]) {
+        $0.clusterCIDR = "fd00::/8"
+    },
+    Case(
+        testDescription: "cluster range of the other of two", families: dual,
+        warnings: ["cluster is IPv4-primary but clusterCIDRs contains only IPv6 addresses"]
+    ) { $0.clusterCIDR = "fd00::/8" },
+    Case(
+        testDescription: "cluster range of the other of IPv6", families: ipv6,
+        errors: ["cluster is IPv6-only but clusterCIDRs contains only IPv4 addresses"]
+    ) {
+        $0.clusterCIDR = "10.0.0.0/8"
+        $0.healthzBindAddress = "[::]:1"
+        $0.metricsBindAddress = "[::1]:2"
+    },
+    Case(
+        testDescription: "node's range of the other", families: dual, podCIDRs: ["fd00:1::/64"],
+        errors: ["cluster is IPv4-primary but node.spec.podCIDRs contains only IPv6 addresses"]
+    ) { $0.detectLocalMode = "NodeCIDR" },
+    Case(
+        testDescription: "node's range of the other, which does not count", podCIDRs: ["fd00:1::/64"],
+        warnings: ["cluster is IPv4-only but node.spec.podCIDRs contains only IPv6 addresses"]),
+    Case(
+        testDescription: "metrics and excluded ranges of the other",
+        warnings: [
+            "cluster is IPv4-only but ipvs.excludeCIDRs contains only IPv6 addresses",
+            "cluster is IPv4-only but metricsBindAddress is IPv6",
+        ]
+    ) {
+        $0.ipvsExcludeCIDRs = ["fd00::/8"]
+        $0.metricsBindAddress = "[::1]:10249"
+        $0.healthzBindAddress = "[::]:10256"
+    },
+    Case(testDescription: "the same beside the other", families: dual) {
+        $0.ipvsExcludeCIDRs = ["fd00::/8"]
+        $0.metricsBindAddress = "[::1]:10249"
+    },
+]
+
+@Suite struct `A configuration on a node` {
+    @Test(arguments: nodePortCases) fileprivate func `M10: is doubted where node ports answer on more than one may think`(_ given: Case)
+        throws
+    {
+        let misfits = try given.misfits()
+        #expect(misfits.errors.isEmpty && misfits.warnings.count == given.warnings.count)
+        for (told, expected) in zip(misfits.warnings, given.warnings) { #expect(told.hasPrefix(expected)) }
+    }
+
+    @Test(arguments: familyCases) fileprivate func `M11: is told, or refused, where it is for the other family`(_ given: Case) throws {
+        let misfits = try given.misfits()
+        #expect(misfits == Misfits(warnings: given.warnings, errors: given.errors))
+    }
+
+    @Test func `has the primary family that its bind address or the kernel says`() throws {
+        let (any4, one6) = (IPAddress(v4: 0), try #require(IPAddress("fd00::1")))
+        #expect(NodeFamilies(supported: [.ipv4, .ipv6], bindAddress: any4) == dual)
+        #expect(NodeFamilies(supported: [.ipv6], bindAddress: any4) == ipv6)
+        #expect(NodeFamilies(supported: [.ipv4, .ipv6], bindAddress: one6).primary == .ipv6)
+        #expect(NodeFamilies(supported: [.ipv4], bindAddress: one6) == NodeFamilies(primary: .ipv6, isDualStack: false))
+    }
+}

@@ -1,0 +1,56 @@
+import Model
+import Testing
+
+@testable import Translation
+
+private func ranges(_ texts: String...) -> [CIDR] { texts.compactMap { CIDR($0) } }
+
+@Suite struct `Traffic of this node's pods` {
+    @Test func `L6: is told by source range, bridge or prefix`() {
+        func match(_ traffic: LocalTraffic) -> String? { traffic.match(.ipv4, podCIDRs: ranges("10.0.0.0/24"))?.notLocal }
+        #expect(match(.clusterCIDR(ranges("10.0.0.0/14"))) == "! -s 10.0.0.0/14")
+        #expect(match(.nodeCIDR) == "! -s 10.0.0.0/24")
+        #expect(match(.bridgeInterface("eth0")) == "! -i eth0")
+        #expect(match(.interfaceNamePrefix("eth")) == "! -i eth+")
+        #expect(match(.clusterCIDR([])) == nil)
+    }
+
+    @Test(
+        arguments: [
+            (ranges("10.0.0.0/14"), "! -s 10.0.0.0/14", nil), (ranges("2002:0:0:1234::/64"), nil, "! -s 2002:0:0:1234::/64"),
+            (ranges("10.0.0.0/14", "2002:0:0:1234::/64"), "! -s 10.0.0.0/14", "! -s 2002:0:0:1234::/64"),
+            (ranges("2002:0:0:1234::/64", "10.0.0.0/14"), "! -s 10.0.0.0/14", "! -s 2002:0:0:1234::/64"), ([], nil, nil),
+        ] as [([CIDR], String?, String?)])
+    func `M12: is told by the range of each family, in either order, and not at all without one`(
+        given: [CIDR], four: String?, six: String?
+    ) {
+        for traffic in [LocalTraffic.clusterCIDR(given), .nodeCIDR] {
+            #expect(traffic.match(.ipv4, podCIDRs: given)?.notLocal == four)
+            #expect(traffic.match(.ipv6, podCIDRs: given)?.notLocal == six)
+        }
+    }
+
+    @Test(arguments: IPFamily.allCases) func `M12: is told by an interface in both families, however long its name`(family: IPFamily) {
+        let name = "avz1234567890123456789"
+        #expect(LocalTraffic.bridgeInterface(name).match(family, podCIDRs: [])?.notLocal == "! -i \(name)")
+        #expect(LocalTraffic.interfaceNamePrefix(name).match(family, podCIDRs: [])?.notLocal == "! -i \(name)+")
+    }
+}
+
+@Suite struct `The addresses of this node` {
+    @Test(
+        arguments: [
+            ([], "0.0.0.0", .ipv4, []), ([], "::", .ipv4, []), ([], "192.0.2.1", .ipv4, ["192.0.2.1"]), ([], "fd00::1", .ipv6, ["fd00::1"]),
+            (["192.0.2.2"], "0.0.0.0", .ipv4, ["192.0.2.2"]), (["192.0.2.2"], "::", .ipv4, ["192.0.2.2"]),
+            (["fd00::2"], "0.0.0.0", .ipv6, ["fd00::2"]), (["192.0.2.2", "fd00::2"], "::", .ipv4, ["192.0.2.2", "fd00::2"]),
+            (["fd00::2", "192.0.2.2"], "0.0.0.0", .ipv6, ["fd00::2", "192.0.2.2"]),
+            (["192.0.2.2", "fd00::2"], "192.0.2.1", .ipv4, ["192.0.2.1", "fd00::2"]),
+            (["192.0.2.2", "fd00::2"], "fd00::1", .ipv6, ["fd00::1", "192.0.2.2"]),
+            (["fd00::2", "192.0.2.2"], "127.0.0.1", .ipv4, ["127.0.0.1", "fd00::2"]),
+            (["192.0.2.2"], "fd00::1", .ipv6, ["fd00::1", "192.0.2.2"]),
+        ] as [([String], String, IPFamily, [String])])
+    func `M9: are the bind address, then the Node's`(node: [String], bind: String, primary: IPFamily, expected: [String]) throws {
+        let found = NodeIPs(hostAddresses: node.compactMap { IPAddress($0) }, bindAddress: try #require(IPAddress(bind)))
+        #expect(found.primary == primary && found.addresses.map(\.description) == expected)
+    }
+}
