@@ -43,7 +43,6 @@ public final class LocalhostNodePorts: ServiceLifecycle.Service {
 
     /// Listens until the service group shuts down.
     public func run() async throws {
-        DescriptorLimit.raise(logger)
         await cancelWhenGracefulShutdown { await self.listen() }
     }
 

@@ -150,6 +150,7 @@ struct Assembly {
 
     /// What runs for as long as the program does, the last to end first.
     func services() async -> [any ServiceLifecycle.Service] {
+        DescriptorLimit.raise(logger)
         let board = StatusBoard(
             families: await synchronizer.standing.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
         return input.services + statusServices(board) + [proxy(board)] + [localhostNodePorts].compactMap(\.self)
