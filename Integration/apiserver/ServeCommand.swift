@@ -53,8 +53,10 @@ struct ServeCommand: AsyncParsableCommand {
         help: ArgumentHelp("The beginning of paths for which clients have to show a certificate; / for all.", valueName: "path"))
     var certifiedPaths: [String] = []
 
-    @Option(help: ArgumentHelp("A JSON List of objects to begin with, as fill --print writes it.", valueName: "file"))
-    var load: String?
+    @Option(
+        help: ArgumentHelp(
+            "A JSON List of objects to begin with, as fill --print writes it; may be given more than once.", valueName: "file"))
+    var load: [String] = []
 
     @Option(help: ArgumentHelp("How often watches get a bookmark; 0 for never.", valueName: "seconds"))
     var bookmarkInterval = 0.0
@@ -79,7 +81,7 @@ struct ServeCommand: AsyncParsableCommand {
             if let tokenFile {
                 server.setToken(try String(contentsOfFile: tokenFile, encoding: .utf8).split(whereSeparator: \.isWhitespace).joined())
             }
-            if let load { try server.load(JSON(Array(Data(contentsOf: URL(filePath: load))))) }
+            for load in load { try server.load(JSON(Array(Data(contentsOf: URL(filePath: load))))) }
             if makeCertificates { try writeKubeconfig(url: server.url) }
             try Output.say("serving \(server.url)")
             while true { try await Task.sleep(for: .seconds(3600)) }
