@@ -68,8 +68,15 @@ public struct IPAddress: Hashable, Sendable {
         family == .ipv4 ? low >> 28 == 0xe : high >> 56 == 0xff
     }
 
+    /// `0.0.0.0/8` or `255.255.255.255`: of no host, or of all (RFC 1122 §3.2.1.3).
+    ///
+    /// The rest of `240.0.0.0/4` is not: some clouds have pods there.
+    public var isReserved: Bool {
+        family == .ipv4 && (low >> 24 == 0 || low == 0xffff_ffff)
+    }
+
     /// An address that belongs to every host or link or to none: as a Service's or an endpoint's it would lead traffic astray or cut the node off.
-    public var isHarmfulAsService: Bool { isUnspecified || isLoopback || isLinkLocal || isMulticast }
+    public var isHarmfulAsService: Bool { isUnspecified || isLoopback || isLinkLocal || isMulticast || isReserved }
 
     /// The address `offset` further on, wrapping at the end of the family's space.
     public func advanced(by offset: UInt64) -> IPAddress {

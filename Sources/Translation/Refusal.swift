@@ -24,7 +24,7 @@ public struct Refusal: Hashable, Sendable, CustomStringConvertible {
     public enum Reason: String, Hashable, Sendable {
         case node = "is an address of a node"
         case apiServer = "is an address of the API server"
-        case nobody = "is unspecified, loopback, link-local or multicast"
+        case nobody = "is unspecified, loopback, link-local, multicast or reserved"
         case kernel = "is refused by this node's kernel, as a broadcast address of its networks is"
         case operatorsChoice = "is not among the external IPs that this node proxy may serve"
     }

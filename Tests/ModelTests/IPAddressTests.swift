@@ -39,14 +39,16 @@ import Testing
         let kinds: [(String, (IPAddress) -> Bool)] = [
             ("127.3.4.5", \.isLoopback), ("::1", \.isLoopback), ("169.254.1.1", \.isLinkLocal), ("fe80::1", \.isLinkLocal),
             ("224.0.0.1", \.isMulticast),
-            ("ff02::1", \.isMulticast), ("0.0.0.0", \.isUnspecified), ("::", \.isUnspecified),
+            ("ff02::1", \.isMulticast), ("0.1.2.3", \.isReserved), ("255.255.255.255", \.isReserved),
+            ("0.0.0.0", \.isUnspecified), ("::", \.isUnspecified),
         ]
         for (text, isKind) in kinds {
             let address = try #require(IPAddress(text))
             #expect(isKind(address), "\(text)")
         }
         let plain = try #require(IPAddress("10.0.0.1"))
-        #expect(!plain.isLoopback && !plain.isLinkLocal && !plain.isMulticast && !plain.isUnspecified)
+        #expect(!plain.isLoopback && !plain.isLinkLocal && !plain.isMulticast && !plain.isUnspecified && !plain.isReserved)
+        #expect(try #require(IPAddress("240.0.0.1")).isHarmfulAsService == false)
     }
 
     @Test func `count on over the borders of their words`() throws {

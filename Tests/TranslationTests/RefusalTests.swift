@@ -4,7 +4,7 @@ import Testing
 import Translation
 
 @Suite struct `A claim that would hurt` {
-    private static let nobodys = ["127.0.0.1", "0.0.0.0", "169.254.1.1", "224.0.0.1"]
+    private static let nobodys = ["127.0.0.1", "0.0.0.0", "169.254.1.1", "224.0.0.1", "0.1.2.3", "255.255.255.255"]
 
     @Test(arguments: nobodys) func `is refused, and the rest of the Service works`(address: String) {
         let service = Service.loadBalancer("web", "10.96.0.10", ingress: [address, "192.0.2.50"], nodePort: 30080).with {
@@ -13,7 +13,7 @@ import Translation
         let cluster = Cluster([service])
         #expect(cluster.bound == ["10.96.0.10", "50.60.70.81", "192.0.2.50"])
         #expect(cluster.endpoints("10.99.0.2:30080/TCP") != nil)
-        let reason = "\(address): is unspecified, loopback, link-local or multicast"
+        let reason = "\(address): is unspecified, loopback, link-local, multicast or reserved"
         #expect(cluster.refused == ["spec.externalIPs \(reason)", "status.loadBalancer.ingress \(reason)"])
     }
 
@@ -63,6 +63,7 @@ import Translation
 
     @Test(arguments: [
         ("127.0.0.1", AddressType.ipv4), ("169.254.169.254", .ipv4), ("224.0.0.1", .ipv4), ("::1", .ipv6), ("fe80::1", .ipv6),
+        ("255.255.255.255", .ipv4),
     ])
     func `is one of an endpoint that is the node itself or nobody`(address: String, type: AddressType) {
         let (service, good) = type == .ipv4 ? ("10.96.0.10", "10.244.0.1") : ("fd00:96::10", "fd00:244::1")
@@ -71,7 +72,7 @@ import Translation
         #expect(cluster.members(.loopBack, type.family ?? .ipv4).isEmpty)
         #expect(
             cluster.refused == [
-                "EndpointSlice default/web-a endpoints.addresses \(address): is unspecified, loopback, link-local or multicast"
+                "EndpointSlice default/web-a endpoints.addresses \(address): is unspecified, loopback, link-local, multicast or reserved"
             ])
     }
 }

@@ -31,7 +31,7 @@ extension ManifestValidation {
             // The API refuses these because they would lead traffic to the node itself or nowhere.
             if address.isHarmfulAsService {
                 return FieldProblem(
-                    "\(field).addresses[\(index)]", text, "must not be an unspecified, loopback, link-local or multicast address")
+                    "\(field).addresses[\(index)]", text, "must not be an unspecified, loopback, link-local, multicast or reserved address")
             }
             return nil
         }

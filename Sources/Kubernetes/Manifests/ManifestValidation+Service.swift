@@ -29,7 +29,7 @@ extension ManifestValidation {
         for (index, text) in (addresses.isEmpty ? [service.clusterIP] : addresses).enumerated() {
             guard let address = IPAddress(text), address.isHarmfulAsService else { continue }
             let field = addresses.isEmpty ? "spec.clusterIP" : "spec.clusterIPs[\(index)]"
-            problems.append(FieldProblem(field, text, "must not be an unspecified, loopback, link-local or multicast address"))
+            problems.append(FieldProblem(field, text, "must not be an unspecified, loopback, link-local, multicast or reserved address"))
         }
         let families = addresses.compactMap { IPAddress($0)?.family }
         if addresses.count > 2 || Set(families).count < families.count {
