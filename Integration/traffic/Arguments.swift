@@ -71,6 +71,8 @@ struct Target {
     let transport: Transport
     let destination: SocketAddress
     let source: SocketAddress?
+    /// That of every request, for those who want to be the same client again.
+    let sourcePort: UInt16?
     let timeout: Duration
     /// Of a request and of its answer, in bytes: of a datagram, or of the body of a TCP request; what is shorter by nature is filled up.
     let size: Int
@@ -87,6 +89,7 @@ struct Target {
         self.transport = transport
         self.destination = destination
         source = try Target.takeSource(&arguments)
+        sourcePort = try arguments.takeNumber("--source-port", atLeast: 1)
         timeout = try arguments.takeMilliseconds("--timeout-ms") ?? .milliseconds(10_000)
         size = try arguments.takeNumber("--size", atLeast: 0) ?? 0
     }

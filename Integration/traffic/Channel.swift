@@ -9,8 +9,9 @@ final class Channel {
     private(set) var askedAt = ContinuousClock.now
     private(set) var isAsking = false
 
-    init(_ target: Target, sourcePort: UInt16 = 0) throws(Failure) {
+    init(_ target: Target) throws(Failure) {
         self.target = target
+        let sourcePort = target.sourcePort ?? (target.transport == .tcp ? 0 : SourcePorts.next())
         socket = try Socket(target.transport, family: target.destination.family)
         if target.source != nil || sourcePort != 0 {
             let source = target.source ?? .any(family: target.destination.family)

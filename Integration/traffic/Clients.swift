@@ -11,8 +11,7 @@ func ask(_ options: AskOptions) -> Tally {
         started += 1
         nextStart = now + options.interval
         do {
-            let port = options.target.transport == .tcp ? 0 : SourcePorts.next()
-            let channel = try Channel(options.target, sourcePort: port)
+            let channel = try Channel(options.target)
             channel.ask(keepAlive: false)
             channels.append(channel)
         } catch {
@@ -36,13 +35,13 @@ func ask(_ options: AskOptions) -> Tally {
     return tally
 }
 
-/// Keeps connections and asks on each at every interval, prints how they fared, and tells whether all lasted.
+/// Keeps connections, asks on each at every interval, and counts how they fared.
 ///
 /// A socket for datagrams lasts, whatever comes of its requests.
-func hold(_ options: HoldOptions) throws -> Bool {
+func hold(_ options: HoldOptions) throws -> Tally {
     var tally = Tally()
     let isUDP = options.target.transport == .udp
-    var channels = try (0..<options.connections).map { _ in try Channel(options.target, sourcePort: isUDP ? SourcePorts.next() : 0) }
+    var channels = try (0..<options.connections).map { _ in try Channel(options.target) }
     var lastTold = ""
     var round = ContinuousClock.now
 
@@ -64,13 +63,7 @@ func hold(_ options: HoldOptions) throws -> Bool {
             if case .failure = outcome, !isUDP { channels.removeAll { $0 === channel } }
         }
     }
-    if options.json {
-        writeLine(tally.json)
-    } else {
-        writeLine("held \(options.connections) connections, \(tally.answered) requests, broken \(tally.failed)")
-        tally.details.forEach { writeLine($0) }
-    }
-    return tally.allAnswered
+    return tally
 }
 
 extension Result<Answer, Failure> {

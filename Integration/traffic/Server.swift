@@ -7,7 +7,7 @@ final class Server {
     private var listeners: [(transport: Transport, socket: Socket)] = []
     private var connections: [Int32: ServedConnection] = [:]
     /// In the order in which they are due, as all are delayed alike.
-    private var datagrams: [(due: ContinuousClock.Instant, client: SocketAddress, size: Int, socket: Socket)] = []
+    private var datagrams: [(due: ContinuousClock.Instant, asked: Datagram, socket: Socket)] = []
 
     init(_ options: ServeOptions) throws {
         name = options.name
@@ -20,7 +20,7 @@ final class Server {
         try socket.set(Int32(IPV6_V6ONLY), 0, level: Int32(IPPROTO_IPV6))
         try socket.set(SO_REUSEADDR, 1)
         try socket.bind(to: .any(family: AF_INET6).with(port: port))
-        if transport != .udp { try socket.listen() }
+        if transport == .udp { try socket.tellPacketInformation() } else { try socket.listen() }
         return socket
     }
 
@@ -60,15 +60,15 @@ final class Server {
     private func takeDatagrams(from socket: Socket) {
         // An error is that of an earlier reply that nobody was there to receive; it says nothing of the next one.
         while let received = try? socket.receiveDatagram() {
-            datagrams.append((.now + delay, received.1, received.0.count, socket))
+            datagrams.append((.now + delay, received, socket))
         }
     }
 
     private func sendDueReplies() {
         let now = ContinuousClock.now
         while let next = datagrams.first, next.due <= now {
-            let answer = Array(Answer(name: name, client: next.client.host).text.utf8)
-            next.socket.send(Padding.fill(answer, to: next.size), to: next.client)
+            let answer = Array(Answer(name: name, client: next.asked.sender.host).text.utf8)
+            next.socket.send(Padding.fill(answer, to: next.asked.bytes.count), inAnswerTo: next.asked)
             datagrams.removeFirst()
         }
         for (descriptor, connection) in connections {

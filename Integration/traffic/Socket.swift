@@ -53,7 +53,7 @@ final class Socket {
     }
 
     private static let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-    private static let sendFlags = Int32(MSG_NOSIGNAL)
+    static let sendFlags = Int32(MSG_NOSIGNAL)
 
     func bind(to address: SocketAddress) throws(Failure) {
         try check(address.withPointer { Glibc.bind(descriptor, $0, $1) })
@@ -95,27 +95,13 @@ final class Socket {
         try amount(bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Socket.sendFlags) })
     }
 
-    func send(_ bytes: [UInt8], to address: SocketAddress) {
-        // A lost datagram is the client's to notice.
-        _ = bytes.withUnsafeBytes { bytes in
-            address.withPointer { sendto(descriptor, bytes.baseAddress, bytes.count, Socket.sendFlags, $0, $1) }
-        }
-    }
-
     /// What has arrived, empty at the end of the stream, or nil where nothing is there yet.
     func receive() throws(Failure) -> [UInt8]? {
         let (received, bytes) = Socket.filled { recv(descriptor, $0.baseAddress, $0.count, 0) }
         return try amount(received).map { _ in bytes }
     }
 
-    func receiveDatagram() throws(Failure) -> ([UInt8], SocketAddress)? {
-        let ((received, bytes), sender) = SocketAddress.filled { address, length in
-            Socket.filled { recvfrom(descriptor, $0.baseAddress, $0.count, 0, address, length) }
-        }
-        return try amount(received).map { _ in (bytes, sender) }
-    }
-
-    private static func filled(by body: (UnsafeMutableBufferPointer<UInt8>) -> Int) -> (result: Int, bytes: [UInt8]) {
+    static func filled(by body: (UnsafeMutableBufferPointer<UInt8>) -> Int) -> (result: Int, bytes: [UInt8]) {
         var result = 0
         // As large as a datagram can be.
         let bytes = [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
@@ -125,7 +111,7 @@ final class Socket {
         return (result, bytes)
     }
 
-    private func amount(_ result: Int) throws(Failure) -> Int? {
+    func amount(_ result: Int) throws(Failure) -> Int? {
         if result >= 0 { return result }
         if errno == EAGAIN || errno == EINTR { return nil }
         throw Failure(errno: errno)

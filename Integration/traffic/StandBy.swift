@@ -1,6 +1,6 @@
 import Glibc
 
-/// Makes requests for others, for ever: they write the arguments of `ask` to a Unix socket, one request a line, and read a line of JSON for each.
+/// Makes requests for others, for ever: they write commands, `ask …` or `hold …`, to a Unix socket, one a line, and read a line of JSON for each.
 ///
 /// To start a process in a network namespace takes half a second in a user-space kernel; one that is there already answers in a millisecond.
 func standBy(at path: String) throws -> Never {
@@ -36,7 +36,11 @@ private func serveOrders(on socket: Socket) {
 private func carryOut(_ order: String) -> String {
     do {
         var arguments = Arguments(order.split(separator: " ").map(String.init))
-        return ask(try AskOptions(&arguments)).json
+        switch try arguments.takePositional("command") {
+        case "ask": return ask(try AskOptions(&arguments)).json
+        case "hold": return try hold(try HoldOptions(&arguments)).json
+        case let other: throw UsageError(message: "nobody stands by for \(other)")
+        }
     } catch {
         return "{\"error\":\"\(error)\"}"
     }

@@ -20,7 +20,15 @@ enum Traffic {
                 writeLine(options.json ? tally.json : tally.summary)
                 exit(tally.allAnswered ? 0 : 1)
             case "hold":
-                exit(try hold(try HoldOptions(&arguments)) ? 0 : 1)
+                let options = try HoldOptions(&arguments)
+                let tally = try hold(options)
+                if options.json {
+                    writeLine(tally.json)
+                } else {
+                    writeLine("held \(options.connections) connections, \(tally.answered) requests, broken \(tally.failed)")
+                    tally.details.forEach { writeLine($0) }
+                }
+                exit(tally.allAnswered ? 0 : 1)
             case "standby":
                 let path = try arguments.takePositional("PATH")
                 try arguments.finish()
@@ -40,9 +48,9 @@ enum Traffic {
     private static let usage = """
         usage: traffic serve --name NAME [--http PORT] [--udp PORT] [--sctp PORT] [--delay-ms N]
                traffic ask tcp|udp|sctp ADDRESS:PORT [--count N] [--for-ms N] [--until-file PATH] [--concurrency N]
-                           [--interval-ms N] [--timeout-ms N] [--source ADDRESS] [--size BYTES] [--json]
+                           [--interval-ms N] [--timeout-ms N] [--source ADDRESS] [--source-port PORT] [--size BYTES] [--json]
                traffic hold tcp|udp ADDRESS:PORT (--for-ms N | --until-file PATH) [--connections N] [--interval-ms N]
-                            [--timeout-ms N] [--source ADDRESS] [--size BYTES] [--follow] [--json]
+                            [--timeout-ms N] [--source ADDRESS] [--source-port PORT] [--size BYTES] [--follow] [--json]
                traffic standby PATH
         """
 
