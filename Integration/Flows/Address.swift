@@ -25,8 +25,9 @@ enum Address {
     static func bridge(_ number: Int, _ family: Family = .v4) -> String { family == .v4 ? "10.244.\(number).1" : "fd00:244:\(number)::1" }
     static func outside(_ family: Family = .v4) -> String { family == .v4 ? "10.99.0.2" : "fd00:99::2" }
 
+    /// - Parameter letter: of the flow's Services, `a` to `i`.
     static func cluster(_ flow: Int, _ letter: Character = "a", _ family: Family = .v4) -> String {
-        let last = letter == "a" ? 1 : letter == "b" ? 2 : 3
+        let last = (letter.asciiValue ?? 97) - 96
         return family == .v4 ? "10.96.\(flow).\(last)" : "fd00:96::\(flow)0\(last)"
     }
 

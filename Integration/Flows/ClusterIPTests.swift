@@ -109,38 +109,61 @@ extension Flows {
             try world.ask(from: "pod-1b", Address.cluster(35), count: 9).expect([.pod1a: own, .pod2a: own, .pod2b: own], "three")
         }
 
+        /// A named target port is a number in each slice, and not the same in all.
         @Test func `flow 29: each endpoint is reached at the port its own slice has`() async throws {
-            let served = Served(Service(29), by: [.pod1a]).and(by: [.pod2a], part: "-named", ports: ["tcp": 9090, "udp": 9090])
-            try await world.serve([served])
-            let own = Server.pod1b.address()
-            try world.ask(from: "pod-1b", Address.cluster(29)).expect(["pod-1a": own, "pod-2a/9090": own], "two ports")
-        }
-
-        @Test func `flow 48: large datagrams and bodies arrive whole, there and back`() async throws {
-            try await world.serve([Served(Service(48), by: [.pod1a, .pod2a])])
+            let service = Service(29).onNodePort(30290)
+            try await world.serve([Served(service, by: [.pod1a]).and(by: [.pod2a], part: "-named", ports: ["tcp": 9090, "udp": 9090])])
             for family in Family.allCases {
-                for (transport, size) in [("udp", 20_000), ("tcp", 200_000)] {
-                    let options = "--timeout-ms 5000 --size \(size)"
-                    // IPv6 datagrams in fragments do not get from a pod's bridge through IPVS: the kernel answers that they are too long.
-                    let isBridged = transport == "tcp" || family == .v4
+                for transport in ["tcp", "udp"] {
                     let own = Server.pod1b.address(family)
-                    let expected = [Server.pod1a, .pod2a].map { ($0, isBridged ? own : Address.masqueraded(by: 1, at: $0, family)) }
-                    try world.ask(
-                        from: isBridged ? "pod-1b" : "outside", transport, Address.cluster(48, "a", family), count: 4, options: options
-                    ).expect(Dictionary(uniqueKeysWithValues: expected), "\(transport) \(family)")
+                    try world.ask(from: "pod-1b", transport, Address.cluster(29, "a", family)).expect(
+                        ["pod-1a": own, "pod-2a/9090": own], "\(transport) at the cluster IP")
+                    let seen = [Server.pod1a, .pod2a].map { Address.masqueraded(by: 1, at: $0, family) }
+                    try world.ask(from: "outside", transport, Address.node(1, family), 30290).expect(
+                        ["pod-1a": seen[0], "pod-2a/9090": seen[1]], "\(transport) at the node port")
                 }
             }
         }
 
-        @Test func `flow 17: with affinity a client keeps its server, without it does not`() async throws {
-            let service = Service(17)
-            var sticky = service
-            sticky.spec.sessionAffinity = "ClientIP"
-            for (service, servers) in [(service, 2), (sticky, 1), (service, 2)] {
-                try await world.serve([Served(service, by: [.pod1a, .pod2a])])
-                let answers = try world.ask(from: "pod-1b", Address.cluster(17))
-                #expect(answers.failed == 0 && answers.responders.count == servers, "\(answers)")
+        /// The node's own large datagrams are left out: the route to a service address ends on this host and has no small MTU, so that they leave in one piece
+        /// and IPVS has none to send on. Of TCP it needs to send only as much as goes.
+        @Test func `flow 48: large datagrams and bodies arrive whole, there and back`() async throws {
+            try await world.serve([Served(Service(48), by: [.pod1a, .pod2a])])
+            for family in Family.allCases {
+                let address = Address.cluster(48, "a", family)
+                let own = Server.pod1b.address(family)
+                let seen = Dictionary(
+                    uniqueKeysWithValues: [Server.pod1a, .pod2a].map { ($0, Address.masqueraded(by: 1, at: $0, family)) })
+                for client in ["outside", "node1"] {
+                    try world.ask(from: client, "tcp", address, count: 4, options: Self.large("tcp")).expect(seen, "TCP from \(client)")
+                }
+                try world.ask(from: "outside", "udp", address, count: 4, options: Self.large("udp")).expect(seen, "UDP, \(family)")
+                try world.ask(from: "pod-1b", "tcp", address, count: 4, options: Self.large("tcp")).expect(
+                    [.pod1a: own, .pod2a: own], "TCP from a pod, \(family)")
             }
+            let own = Server.pod1b.address()
+            try world.ask(from: "pod-1b", "udp", Address.cluster(48), count: 4, options: Self.large("udp")).expect(
+                [.pod1a: own, .pod2a: own], "UDP from a pod")
+            try await expectLargeIPv6DatagramsFromPods()
+        }
+
+        private static func large(_ transport: String) -> String { "--timeout-ms 5000 --size \(transport == "udp" ? 20_000 : 200_000)" }
+
+        /// Where a bridge hands its packets to netfilter, that puts the fragments of a datagram together before the bridge hands it up to IPv6, which
+        /// clears the note of their size (`frag_max_size`, in `ip6_rcv_core`). Forwarding does without (`ip6_pkt_too_big` heeds `ignore_df`), but IPVS
+        /// takes what is larger than the MTU for a datagram in one piece (`__mtu_check_toobig_v6`) and answers that it is too large, whoever configured it.
+        /// So a pod's IPv6 datagrams get through IPVS in fragments where pods have no bridge, or one that leaves netfilter alone, as here.
+        private func expectLargeIPv6DatagramsFromPods() async throws {
+            try await world.serve([Served(Service(48), by: [.pod2a])])
+            let setting = "/proc/sys/net/bridge/bridge-nf-call-ip6tables"
+            for isBridgeFiltered in [true, false] {
+                try await Shell.output(in: "node1", "echo \(isBridgeFiltered ? 1 : 0) >\(setting)")
+                let address = isBridgeFiltered ? Server.pod2a.address(.v6) : Address.cluster(48, "a", .v6)
+                let port: UInt16 = isBridgeFiltered ? 8080 : 80
+                let answers = try world.ask(from: "pod-1b", "udp", address, port, count: 4, options: Self.large("udp"))
+                answers.expect([.pod2a: Server.pod1b.address(.v6)], "bridge netfilter: \(isBridgeFiltered), at \(address)")
+            }
+            try await Shell.output(in: "node1", "echo 1 >\(setting)")
         }
 
         @Test func `flow 19: a Service that is labelled for another proxy is left to it`() async throws {
@@ -151,6 +174,31 @@ extension Flows {
                 try await world.serve([Served(service, by: [.pod1a])])
                 let answers = try world.ask(from: "pod-1b", "tcp", Address.cluster(19), count: 1, options: "--timeout-ms 1500")
                 #expect(answers.answered == answered, "\(answers)")
+            }
+        }
+
+        @Test func `flow 20: slices that are labelled headless are passed over`() async throws {
+            let served = Served(Service(20), by: [.pod1a]).and(by: [.pod2a], part: "-more")
+            /// The control plane labels the slices of a headless Service.
+            func labelled(last count: Int) -> Served {
+                var served = served
+                for index in served.slices.indices.suffix(count) {
+                    served.slices[index].metadata.labels["service.kubernetes.io/headless"] = ""
+                }
+                return served
+            }
+            for (count, servers) in [(0, [.pod1a, .pod2a]), (4, []), (2, [.pod1a]), (0, [.pod1a, .pod2a])] as [(Int, [Server])] {
+                try await world.serve([labelled(last: count)])
+                for family in Family.allCases {
+                    let address = Address.cluster(20, "a", family)
+                    if servers.isEmpty {
+                        try world.ask(from: "pod-1b", address, count: 1).expectRefused("all labelled")
+                    } else {
+                        let own = Server.pod1b.address(family)
+                        try world.ask(from: "pod-1b", address).expect(
+                            Dictionary(uniqueKeysWithValues: servers.map { ($0, own) }), "\(count) labelled")
+                    }
+                }
             }
         }
 

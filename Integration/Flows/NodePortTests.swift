@@ -81,16 +81,21 @@ extension Flows {
         }
 
         @Test func `flow 21: a Service without endpoints refuses, wherever it is asked from and at`() async throws {
-            var service = Service(21).onNodePort(30210)
-            service.spec.externalIPs = [Address.external(21, through: 1)]
+            let external = Family.allCases.map { Address.external(21, through: 1, $0) }
+            var service = Service(21).onNodePort(30210).onLoadBalancer(Family.allCases.map { Address.external(121, through: 1, $0) })
+            service.spec.externalIPs = external
             try await world.serve([Served(service, by: [])])
-            for transport in ["tcp", "udp"] {
-                for (address, port) in [(Address.cluster(21), 80), (Address.node(1), 30210), (Address.external(21, through: 1), 80)]
-                    as [(String, UInt16)]
-                {
+            for family in Family.allCases {
+                let doors: [(String, UInt16)] = [
+                    (Address.cluster(21, "a", family), 80), (Address.node(1, family), 30210),
+                    (Address.external(21, through: 1, family), 80), (Address.external(121, through: 1, family), 80),
+                ]
+                for (address, port) in doors {
                     for client in ["pod-1a", "node1", "outside"] {
-                        try world.ask(from: client, transport, address, port, count: 1).expectRefused(
-                            "\(transport) from \(client) to \(address)")
+                        for transport in ["tcp", "udp"] {
+                            try world.ask(from: client, transport, address, port, count: 1).expectRefused(
+                                "\(transport) from \(client) to \(address)")
+                        }
                     }
                 }
             }
@@ -99,14 +104,27 @@ extension Flows {
         @Test func `flow 22: an internal policy Local keeps to the node, for pods and the node, with pods and hosts as endpoints`()
             async throws
         {
-            var service = Service(22)
-            service.spec.internalTrafficPolicy = "Local"
-            try await world.serve([Served(service, by: [.pod1a, .host1])])
-            let pods = try world.ask(from: "pod-1b", Address.cluster(22))
-            #expect(pods.failed == 0 && Set(pods.responders.keys) == ["pod-1a", "host1"], "\(pods)")
-            #expect(try Set(world.ask(from: "node1", Address.cluster(22)).responders.keys) == ["pod-1a", "host1"])
-            for client in ["pod-2a", "node2"] {
-                #expect(try world.ask(from: client, Address.cluster(22), count: 1).answered == 0, "\(client)")
+            let service = Service(22).with(internalPolicy: "Local")
+            for servers in [[.pod1a], [.host1], [.pod1a, .host1, .pod2b]] as [[Server]] {
+                try await world.serve([Served(service, by: servers)])
+                let here = servers.filter { $0.number == 1 }
+                for family in Family.allCases {
+                    let address = Address.cluster(22, "a", family)
+                    for transport in ["tcp", "udp"] {
+                        let pod = Dictionary(uniqueKeysWithValues: here.map { ($0, Server.pod1b.address(family)) })
+                        try world.ask(from: "pod-1b", transport, address).expect(pod, "\(transport) from a pod to \(servers)")
+                        // To itself the node is masqueraded as well, by whichever of its addresses the kernel takes.
+                        let node = try world.ask(from: "node1", transport, address)
+                        let addresses: Set = [Address.node(1, family), Address.bridge(1, family)]
+                        #expect(
+                            node.failed == 0 && Set(node.responders.keys) == Set(here.map(\.rawValue))
+                                && addresses.isSuperset(of: node.clients.keys), "\(transport) from the node to \(servers): \(node)")
+                        guard !servers.contains(.pod2b) else { continue }
+                        for client in ["pod-2a", "node2"] {
+                            try world.ask(from: client, transport, address, count: 1).expectRefused("\(transport) from \(client)")
+                        }
+                    }
+                }
             }
         }
 
@@ -125,34 +143,30 @@ extension Flows {
             }
         }
 
-        @Test(arguments: [false, true])
-        func `flow 25: where no endpoint is ready, those that terminate and still serve are used`(isLocal: Bool) async throws {
-            var service = Service(25).onNodePort(30250)
-            if isLocal {
-                service.spec.internalTrafficPolicy = "Local"
-                service.spec.externalTrafficPolicy = "Local"
-            }
-            try await world.serve([Served(service, by: [.pod1a, .pod2a], .terminating)])
-            let servers: Set = isLocal ? ["pod-1a"] : ["pod-1a", "pod-2a"]
-            for (client, address, port) in [("pod-1b", Address.cluster(25), 80), ("outside", Address.node(1), 30250)]
-                as [(String, String, UInt16)]
-            {
-                let answers = try world.ask(from: client, address, port)
-                #expect(answers.failed == 0 && Set(answers.responders.keys) == servers, "\(client): \(answers)")
-            }
-        }
+        /// Source ranges, and who is let in by them: clients outside, pods of both nodes, and the nodes, which ask with the address itself.
+        private static let sourceRanges: [(ranges: [String], allowed: Set<String>)] = [
+            (["10.99.0.0/24", "fd00:99::/64"], ["outside"]), (["10.99.0.2/32", "fd00:99::2/128"], ["outside"]),
+            (["10.244.1.0/24", "fd00:244:1::/64"], ["pod-1b"]),
+            (["10.244.0.0/16", "fd00:244::/32", "10.99.0.0/24", "fd00:99::/64"], ["pod-1b", "pod-2b", "outside"]),
+            (["203.0.113.0/24", "2001:db8::/32"], []), (["0.0.0.0/0", "::/0"], ["outside", "pod-1b", "pod-2b", "node1", "node2"]),
+        ]
 
-        @Test func `flow 36: a load balancer lets in its source ranges and nobody else`() async throws {
-            var service = Service(36)
-            service.spec.type = "LoadBalancer"
-            service.spec.loadBalancerSourceRanges = ["10.99.0.0/24", "10.244.1.0/24"]
-            service.status.loadBalancer.ingress = [.init(ip: Address.external(36, through: 1))]
+        @Test(arguments: sourceRanges.indices)
+        func `flow 36: a load balancer lets in its source ranges and nobody else`(index: Int) async throws {
+            let row = Self.sourceRanges[index]
+            let addresses = Family.allCases.map { Address.external(36, through: 1, $0) }
+            var service = Service(36).onLoadBalancer(addresses)
+            service.spec.loadBalancerSourceRanges = row.ranges
             try await world.serve([Served(service, by: [.pod1a, .pod2a])])
-            let address = Address.external(36, through: 1)
-            for client in ["outside", "pod-1b"] { #expect(try world.ask(from: client, address).failed == 0, "\(client)") }
-            for client in ["pod-2b", "node2"] {
-                let answers = try world.ask(from: client, "tcp", address, count: 1, options: "--timeout-ms 1500")
-                #expect(answers.answered == 0, "\(client): \(answers)")
+            for address in addresses {
+                for client in ["outside", "pod-1b", "pod-2b", "node1", "node2"] {
+                    let isAllowed = row.allowed.contains(client)
+                    let options = isAllowed ? "--timeout-ms 3000" : "--timeout-ms 700"
+                    for transport in ["tcp", "udp"] {
+                        let answers = try world.ask(from: client, transport, address, count: isAllowed ? 4 : 1, options: options)
+                        #expect(answers.answered == (isAllowed ? 4 : 0), "\(transport) from \(client) to \(address): \(answers)")
+                    }
+                }
             }
         }
 
@@ -193,12 +207,14 @@ extension Flows {
         @Test func `flow 49: the hosts of both nodes serve as endpoints`() async throws {
             try await world.serve([Served(Service(49), by: [.host1, .host2])])
             for client in [Server.pod1a, .pod2a] {
-                try world.ask(from: client.rawValue, Address.cluster(49)).expect(
-                    [.host1: client.address(), .host2: client.address()], "from \(client)")
+                for family in Family.allCases {
+                    for transport in ["tcp", "udp"] {
+                        let own = client.address(family)
+                        try world.ask(from: client.rawValue, transport, Address.cluster(49, "a", family)).expect(
+                            [.host1: own, .host2: own], "\(transport) from \(client)")
+                    }
+                }
             }
-            // Of UDP only the other node's: what listens on all addresses of a pod's own node answers from the bridge's, as it would without a Service.
-            try await world.serve([Served(Service(49), by: [.host2])])
-            try world.ask(from: "pod-1a", "udp", Address.cluster(49)).expect([.host2: Server.pod1a.address()], "UDP")
         }
     }
 }

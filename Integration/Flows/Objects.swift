@@ -26,8 +26,15 @@ struct Service: Encodable {
         var externalTrafficPolicy: String?
         var internalTrafficPolicy: String?
         var sessionAffinity: String?
+        var sessionAffinityConfig: AffinityConfig?
+        var healthCheckNodePort: UInt16?
         var loadBalancerSourceRanges: [String]?
         var allocateLoadBalancerNodePorts: Bool?
+    }
+
+    struct AffinityConfig: Encodable {
+        struct ClientIP: Encodable { var timeoutSeconds: Int }
+        var clientIP: ClientIP
     }
 
     struct Ingress: Encodable {
@@ -60,13 +67,52 @@ struct Service: Encodable {
 
     /// Reached through node ports as well.
     func onNodePort(_ number: UInt16) -> Service {
-        var service = self
+        var service = onPorts(number)
         service.spec.type = "NodePort"
+        return service
+    }
+
+    /// With this node port for all its ports, whatever its type.
+    func onPorts(_ number: UInt16) -> Service {
+        var service = self
         service.spec.ports = spec.ports.map { port in
             var port = port
             port.nodePort = number
             return port
         }
+        return service
+    }
+
+    /// Reached at these addresses of a load balancer as well.
+    func onLoadBalancer(_ addresses: [String]) -> Service {
+        var service = self
+        service.spec.type = "LoadBalancer"
+        service.status.loadBalancer.ingress = addresses.map { Ingress(ip: $0) }
+        return service
+    }
+
+    func with(internalPolicy: String? = nil, externalPolicy: String? = nil) -> Service {
+        var service = self
+        service.spec.internalTrafficPolicy = internalPolicy
+        service.spec.externalTrafficPolicy = externalPolicy
+        return service
+    }
+
+    /// Its clients keep their server, for so long.
+    func withAffinity(seconds: Int? = nil) -> Service {
+        var service = self
+        service.spec.sessionAffinity = "ClientIP"
+        service.spec.sessionAffinityConfig = seconds.map { AffinityConfig(clientIP: .init(timeoutSeconds: $0)) }
+        return service
+    }
+
+    /// Of these families alone, in this order.
+    func of(_ families: [Family]) -> Service {
+        var service = self
+        let addresses = families.compactMap { family in spec.clusterIPs?.first { $0.contains(":") == (family == .v6) } }
+        service.spec.clusterIP = addresses.first
+        service.spec.clusterIPs = addresses
+        service.spec.ipFamilies = families.map { $0 == .v4 ? "IPv4" : "IPv6" }
         return service
     }
 }
@@ -138,4 +184,9 @@ extension Slice.Endpoint.Conditions {
     /// On its way out, but answering.
     static let terminating = Slice.Endpoint.Conditions(ready: false, serving: true, terminating: true)
     static let unready = Slice.Endpoint.Conditions(ready: false, serving: false, terminating: false)
+    /// On its way out, and no longer answering.
+    static let gone = Slice.Endpoint.Conditions(ready: false, serving: false, terminating: true)
+    /// What the control plane writes of pods of a Service with `publishNotReadyAddresses`, whatever their state.
+    static let publishedUnready = Slice.Endpoint.Conditions(ready: true, serving: false, terminating: false)
+    static let publishedTerminating = Slice.Endpoint.Conditions(ready: true, serving: true, terminating: true)
 }

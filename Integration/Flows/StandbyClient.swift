@@ -1,7 +1,8 @@
 import Glibc
+import KernelTestSupport
 
 /// A connection to a `traffic standby`, which makes requests from its own network namespace.
-struct StandbyClient: ~Copyable {
+final class StandbyClient {
     struct Failure: Error { var path: String, code: Int32 }
 
     private let descriptor: Int32
@@ -21,10 +22,13 @@ struct StandbyClient: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// One request line, one line of JSON.
-    func order(_ line: String) throws -> String {
+    func order(_ line: String) throws {
         let bytes = Array((line + "\n").utf8)
         guard write(descriptor, bytes, bytes.count) == bytes.count else { throw Failure(path: path, code: errno) }
+    }
+
+    /// One line of JSON for each order; waits for it.
+    func answers() throws -> Answers {
         var answer: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while answer.last != UInt8(ascii: "\n") {
@@ -32,6 +36,24 @@ struct StandbyClient: ~Copyable {
             guard count > 0 else { throw Failure(path: path, code: errno) }
             answer += buffer[..<count]
         }
-        return String(decoding: answer.dropLast(), as: UTF8.self)
+        return try Answers.decode(String(decoding: answer.dropLast(), as: UTF8.self))
+    }
+}
+
+/// Requests that a client makes until it is told to stop; until then it does nothing else.
+struct Work {
+    fileprivate let client: StandbyClient
+    fileprivate let stop: String
+
+    init(_ order: String, by client: StandbyClient, stop: String) throws {
+        self.client = client
+        self.stop = stop
+        unlink(stop)
+        try client.order("\(order) --until-file \(stop)")
+    }
+
+    func finish() throws -> Answers {
+        close(creat(stop, 0o600))
+        return try client.answers()
     }
 }

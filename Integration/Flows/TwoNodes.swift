@@ -23,6 +23,8 @@ actor TwoNodes {
     func serve(_ services: [Served], flags: String = "") async throws {
         if !isBuilt { try await build() }
         round += 1
+        // One that is to go must not begin with what the next one is waited for.
+        if self.flags != flags { try await stop() }
         for node in ["node1", "node2"] { try Data().write(to: URL(filePath: log(of: node))) }
         try writeManifest(services)
         if self.flags != flags { try await start(flags) }
@@ -57,12 +59,23 @@ actor TwoNodes {
         isBuilt = true
     }
 
-    /// Starts a proxy on each node, in place of the one that runs.
+    /// Ends the proxies that run, as a crash does.
+    private func stop() async throws {
+        try await Shell.output(
+            """
+            for node in node1 node2; do
+              [ -e \(Self.scratch)/$node.pid ] || continue
+              kill -KILL $(cat \(Self.scratch)/$node.pid)
+              while kill -0 $(cat \(Self.scratch)/$node.pid) 2>/dev/null; do sleep 0.05; done
+            done
+            """)
+    }
+
+    /// Starts a proxy on each node.
     private func start(_ flags: String) async throws {
         try await Shell.output(
             """
             for node in node1 node2; do
-              if [ -e \(Self.scratch)/$node.pid ]; then kill -KILL $(cat \(Self.scratch)/$node.pid); fi
               setsid ip netns exec $node \(Place.proxy) --manifests \(Self.scratch)/manifests --hostname-override $node \
                 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 \
                 --state-directory \(Self.scratch)/state-$node --iptables-backend legacy --ipvs-min-sync-period 0s --v 4 \(flags) \
@@ -118,9 +131,23 @@ actor TwoNodes {
         from client: String, _ transport: String, _ address: String, _ port: UInt16 = 80, count: Int = 8,
         options: String = "--timeout-ms 3000"
     ) throws -> Answers {
-        let location = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
-        let line = try StandbyClient(at: "\(Self.scratch)/\(client)").order("\(transport) \(location) --count \(count) \(options)")
-        return try Answers.decode(line)
+        let standby = try StandbyClient(at: "\(Self.scratch)/\(client)")
+        try standby.order("ask \(transport) \(Self.location(address, port)) --count \(count) \(options)")
+        return try standby.answers()
+    }
+
+    /// Has the client that stands by in a namespace `ask` or `hold` for as long as the work goes on.
+    nonisolated func begin(
+        _ command: String, from client: String, _ address: String, _ port: UInt16 = 80,
+        options: String = "--interval-ms 10 --timeout-ms 5000"
+    ) throws -> Work {
+        try Work(
+            "\(command) tcp \(Self.location(address, port)) \(options)", by: StandbyClient(at: "\(Self.scratch)/\(client)"),
+            stop: "\(Self.scratch)/stop-\(client)")
+    }
+
+    private static func location(_ address: String, _ port: UInt16) -> String {
+        address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
     }
 
     /// Over TCP.

@@ -55,6 +55,8 @@ make_two_nodes() {
     for number in 1 2; do
         make_node "node$number" "$number"
         connect_to_router "node$number" "$number"
+        # A Service without endpoints refuses by ICMP, which the kernel sends one client but once a second; tests ask more often.
+        in_namespace "node$number" "echo 0 >/proc/sys/net/ipv4/icmp_ratelimit; echo 0 >/proc/sys/net/ipv6/icmp/ratelimit"
         ip -netns router -batch - <<BATCH
             route add 10.244.$number.0/24 via 10.99.$number.2
             route add fd00:244:$number::/64 via fd00:99:$number::2

@@ -1,0 +1,99 @@
+import KernelTestSupport
+import Testing
+
+extension Flows {
+    /// Endpoints and Services come and go while clients work: nothing fails where an endpoint serves throughout.
+    @Suite struct `Under constant traffic` {
+        let world = TwoNodes.shared
+
+        /// Stops the clients and expects each to have been answered every time.
+        private func expectNoFailures(_ works: [String: Work], atLeast count: Int = 20) throws {
+            for (name, work) in works.sorted(by: { $0.key < $1.key }) {
+                let answers = try work.finish()
+                #expect(answers.failed == 0 && answers.requests >= count, "\(name): \(answers)")
+            }
+        }
+
+        /// New connections from a pod, a node and outside, in both families, and one that lasts.
+        private func clients(_ flow: Int, _ letter: Character = "a", nodePort: UInt16) throws -> [String: Work] {
+            [
+                "from a pod": try world.begin("ask", from: "pod-1b", Address.cluster(flow, letter)),
+                "from a pod over IPv6": try world.begin("ask", from: "pod-2b", Address.cluster(flow, letter, .v6)),
+                "from the other node": try world.begin("ask", from: "node2", Address.cluster(flow, letter)),
+                "from outside": try world.begin("ask", from: "outside", Address.node(1), nodePort),
+            ]
+        }
+
+        @Test(arguments: ["Cluster", "Local"])
+        func `flow 40: a rolling update through all endpoints fails no request and breaks no connection`(policy: String) async throws {
+            let isLocal = policy == "Local"
+            let (letter, port): (Character, UInt16) = isLocal ? ("b", 30401) : ("a", 30400)
+            let service = Service(40, letter).onNodePort(port).with(externalPolicy: policy)
+            // One server is replaced at a time; the one before goes on to answer, as a pod does that terminates.
+            let rounds: [[Server]] = [[.pod1a, .pod2a], [.pod1b, .pod2a], [.pod1b, .pod2b], [.pod1a, .pod2b]]
+            try await world.serve([Served(service, by: rounds[0])])
+            var works = try clients(40, letter, nodePort: port)
+            works["a connection that lasts"] = try world.begin("hold", from: "pod-1a", Address.cluster(40, letter))
+            for servers in rounds.dropFirst() + rounds + rounds { try await world.serve([Served(service, by: servers)]) }
+            try expectNoFailures(works)
+        }
+
+        @Test func `load 1: an endpoint that flaps fails no request`() async throws {
+            let service = Service(51).onNodePort(30510)
+            let steady = Served(service, by: [.pod2a])
+            try await world.serve([steady])
+            let works = try clients(51, nodePort: 30510)
+            for state in (0..<6).flatMap({ _ in [Slice.Endpoint.Conditions(), .terminating, Slice.Endpoint.Conditions(), .unready] }) {
+                try await world.serve([steady.and(by: [.pod1a], part: "-flaps", state)])
+            }
+            try expectNoFailures(works)
+        }
+
+        @Test func `load 2: a Service that is deleted and made again with its address fails only while it is gone`() async throws {
+            let neighbour = Served(Service(52, "b").onNodePort(30521), by: [.pod1a])
+            for servers in [[Server.pod1a, .pod2a], [.pod2b, .pod1a], [.pod1b, .pod2a]] {
+                let served = Served(Service(52).onNodePort(30520), by: servers)
+                try await world.serve([served, neighbour])
+                let works = try clients(52, nodePort: 30520)
+                try await Task.sleep(for: .seconds(1))
+                try expectNoFailures(works)
+                let others = try world.begin("ask", from: "pod-2b", Address.cluster(52, "b"))
+                try await world.serve([neighbour])
+                for (client, address, port) in [("pod-1b", Address.cluster(52), 80), ("outside", Address.node(1), 30520)]
+                    as [(String, String, UInt16)]
+                {
+                    let answers = try world.ask(from: client, "tcp", address, port, count: 3, options: "--timeout-ms 700")
+                    #expect(answers.answered == 0, "\(client): \(answers)")
+                }
+                try await world.serve([served, neighbour])
+                try expectNoFailures(["another Service": others])
+                let again = try world.ask(from: "pod-1b", Address.cluster(52), count: 20)
+                #expect(again.failed == 0 && Set(again.responders.keys) == Set(servers.map(\.rawValue)), "\(again)")
+            }
+        }
+
+        @Test func `load 3: a client with affinity keeps its server while others come and go, and gets another when it goes`() async throws
+        {
+            let service = Service(53).onNodePort(30530).withAffinity()
+            try await world.serve([Served(service, by: [.pod1a])])
+            var works = try clients(53, nodePort: 30530)
+            for _ in 1...4 {
+                for servers in [[.pod1a, .pod2a], [.pod1a, .pod2a, .pod2b], [.pod1a, .pod1b], [.pod1a]] as [[Server]] {
+                    try await world.serve([Served(service, by: servers)])
+                }
+            }
+            for (name, work) in works {
+                let answers = try work.finish()
+                #expect(answers.failed == 0 && answers.responders == ["pod-1a": answers.requests], "\(name): \(answers)")
+            }
+            works = try clients(53, nodePort: 30530)
+            for servers in [[.pod1a, .pod2a], [.pod2a], [.pod2a, .pod2b], [.pod2b]] as [[Server]] {
+                try await world.serve([Served(service, by: servers)])
+            }
+            for (name, work) in works {
+                let answers = try work.finish()
+                #expect(answers.failed == 0 && Set(answers.responders.keys).isSuperset(of: ["pod-2b"]), "\(name): \(answers)")
+            }
+        }
+    }
+}
