@@ -159,6 +159,18 @@ import Translation
         #expect(again.translate().isEmpty)
     }
 
+    @Test func `N6: addresses with leading zeros are decimal, wherever a Service or slice has them`() {
+        let service = Service.loadBalancer(
+            "web", "172.30.0.041", ingress: ["1.2.3.004"], ranges: ["203.0.113.000/025"]
+        ).with { $0.externalIPs = ["192.168.099.022"] }
+        let cluster = Cluster([service], [.of("web", [.at("10.180.00.001")])])
+        #expect(
+            cluster.servers == ["1.2.3.4:80/TCP", "172.30.0.41:80/TCP", "192.168.99.22:80/TCP"].map { "\($0) [10.180.0.1:8080]" })
+        #expect(cluster.members(.loadBalancerSourceCIDR) == ["1.2.3.4,tcp:80,203.0.113.0/25"])
+        #expect(cluster.bound == ["1.2.3.4", "172.30.0.41", "192.168.99.22"])
+        #expect(cluster.refused.isEmpty)
+    }
+
     @Test func `X17: more than 65536 members of a set make one set that has room for all`() throws {
         var desired = Translation.catalogue(TranslationSettings(nodeName: "node1"))
         let name = KubeSet.loopBack.name(.ipv4)

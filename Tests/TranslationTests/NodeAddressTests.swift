@@ -1,3 +1,4 @@
+import Kubernetes
 import Model
 import Testing
 import Translation
@@ -40,6 +41,21 @@ private let hosts = [
     Host("mapped addresses are IPv4's", ["eth0": ["::ffff:169.254.0.0"]], four: ["169.254.0.0"]),
 ]
 
+/// Ranges of `--nodeport-addresses`, and where node ports then answer on a host with the addresses of `rangedHost`.
+private let choices: [(ranges: [String], four: [String], six: [String])] = {
+    let (four, six) = (["10.20.30.51", "100.200.201.1"], ["2001:db8::1", "fd00:20::1"])
+    return [
+        ([], four, six), (["10.20.30.0/24"], ["10.20.30.51"], six), (["0.0.0.0/0"], four, six),
+        (["2001:db8::/32", "::1/128"], four, ["2001:db8::1"]), (["::/0"], four, six),
+        // kube-proxy in ipvs mode has no node ports on loopback either.
+        (["127.0.0.1/32"], [], six), (["127.0.0.0/8"], [], six), (["10.20.30.0/24", "100.200.201.0/24"], four, six),
+        (["10.0.10.0/24", "10.20.0.0/24"], [], six), (["2001:db9::/32"], four, []), (["0.0.0.0/0", "100.200.201.0/24"], four, six),
+        (["::/0", "fd00:20::/64"], four, six), (["10.20.30.0/24", "fd00:20::/64"], ["10.20.30.51"], ["fd00:20::1"]),
+        (["10.20.30.0/24", "::/0"], ["10.20.30.51"], six),
+    ]
+}()
+private let rangedHost = ["127.0.0.1", "::1", "10.20.30.51", "100.200.201.1", "2001:db8::1", "fd00:20::1"]
+
 @Suite struct `The addresses of a host` {
     private func answering(_ host: Host, clusterIP: String) -> [String] {
         let cluster = Cluster([.clusterIP("web", clusterIP, nodePort: 30080)], local: host.localAddresses)
@@ -50,5 +66,14 @@ private let hosts = [
     @Test(arguments: hosts) fileprivate func `answer node ports, but for loopback, link-local IPv6 and our own device`(host: Host) {
         #expect(Set(answering(host, clusterIP: "10.20.30.41")) == Set(host.four))
         #expect(Set(answering(host, clusterIP: "2020::1")) == Set(host.six))
+    }
+
+    @Test(arguments: choices.indices) func `L1: answer node ports in the ranges given, each family by itself`(index: Int) {
+        let (ranges, four, six) = choices[index]
+        let settings = TranslationSettings(nodeName: "node1", nodePortAddresses: .ranges(ranges.compactMap { CIDR($0) }))
+        let services = [Service.clusterIP("four", "10.96.0.1", nodePort: 30080), .clusterIP("six", "fd00:96::1", nodePort: 30080)]
+        let cluster = Cluster(services, settings: settings, local: rangedHost)
+        let answering = cluster.translation.desired.virtualServers.keys.filter { $0.location.port == 30080 }.map(\.location.address)
+        #expect(Set(answering.map(\.description)) == Set(four + six), "\(ranges)")
     }
 }
