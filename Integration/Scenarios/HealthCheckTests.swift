@@ -128,6 +128,9 @@ extension Scenarios {
                     #"kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family="IPv4",traffic_policy="external"} 1"#)
             }
             #expect(try await get("/proxyMode") == "ipvs")
+            #expect(try await get("/configz").hasPrefix(#"{"kubeproxy.config.k8s.io":{"kind":"KubeProxyConfiguration","apiVersion":"#))
+            #expect(try await get("/flagz").contains("\nprofiling=true\n"))
+            #expect(try await get("/statusz").contains("\nPaths  /configz /flagz /healthz /metrics /proxyMode\n"))
             let refused = try await Shell.attempt(
                 "ip netns exec outside curl --silent --max-time 5 http://\(World.node.outside):10249/metrics")
             #expect(!refused.succeeded, "the metrics address is the loopback one")

@@ -6,7 +6,13 @@ internal import StatusServer
 
 extension Assembly {
     /// The servers that tell others how the proxy does.
-    func statusServices(_ board: StatusBoard) -> [any ServiceLifecycle.Service] {
+    ///
+    /// - Parameters:
+    ///   - shown: the configuration in force, for `/configz`.
+    ///   - flags: for `/flagz`.
+    func statusServices(
+        _ board: StatusBoard, shown: KubeProxyConfiguration, flags: FlagListing
+    ) -> [any ServiceLifecycle.Service] {
         var services: [any ServiceLifecycle.Service] = [HealthCheckServers(board, events: input.events, logger: logger)]
         if let location = configuration.healthzBindAddress {
             let routes = HealthRoutes(board)
@@ -14,6 +20,8 @@ extension Assembly {
         }
         if let location = configuration.metricsBindAddress {
             var content = MetricsRoutes.Content(version: programVersion, emulates: "1.36")
+            content.configuration = "{\"kubeproxy.config.k8s.io\":\(shown.json)}"
+            content.flags = flags
             if configuration.enableProfiling { content.setVerbosity = { Verbosity.set($0) } }
             let routes = MetricsRoutes(board.metrics, content, start: .now)
             services.append(server(.metrics, location) { routes.answer($0, at: .now) })

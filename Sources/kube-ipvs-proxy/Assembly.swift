@@ -149,11 +149,15 @@ struct Assembly {
     }
 
     /// What runs for as long as the program does, the last to end first.
-    func services() async -> [any ServiceLifecycle.Service] {
+    ///
+    /// - Parameters:
+    ///   - shown: the configuration in force, for `/configz`.
+    ///   - flags: for `/flagz`.
+    func services(showing shown: KubeProxyConfiguration, flags: FlagListing) async -> [any ServiceLifecycle.Service] {
         DescriptorLimit.raise(logger)
         let board = StatusBoard(
             families: await synchronizer.standing.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
-        return input.services + statusServices(board) + [proxy(board)] + [localhostNodePorts].compactMap(\.self)
+        return input.services + statusServices(board, shown: shown, flags: flags) + [proxy(board)] + [localhostNodePorts].compactMap(\.self)
     }
 
     private func proxy(_ observer: any ProxyObserver) -> NodeProxy {

@@ -71,7 +71,8 @@ struct RunCommand: AsyncParsableCommand {
     private func serve(_ assembly: Assembly, _ start: StartConfiguration) async throws {
         let watches = start.file.map { [ConfigurationWatch(file: $0)] } ?? []
         let group = ServiceGroup(
-            services: await assembly.services() + watches, gracefulShutdownSignals: [.sigterm, .sigint],
+            services: await assembly.services(showing: start.effective, flags: listing) + watches,
+            gracefulShutdownSignals: [.sigterm, .sigint],
             logger: start.logger)
         assembly.input.events.record(
             ClusterEvent(.normal, reason: "Starting", action: "StartKubeProxy", regarding: .node(assembly.configuration.nodeName)))

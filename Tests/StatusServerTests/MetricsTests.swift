@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Kubernetes
 import MetricsRegistry
 import Model
@@ -35,13 +36,51 @@ private func get(_ path: String, _ parameters: Set<String> = [], accept: String 
         #expect(get("/healthz", ["verbose"]).isSame(as: try RecordedAnswer("metrics-healthz-verbose")))
     }
 
-    @Test func `tells its state as kube-proxy, but for what it is built with and what it has`() throws {
-        let golden = try RecordedAnswer("statusz")
-        let expected = golden.body.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix("Go version") }
-        let body = get("/statusz").body.replacing("Paths  ", with: "Paths  /configz /flagz ")
-        #expect(body.split(separator: "\n", omittingEmptySubsequences: false) == expected)
-        let json = get("/statusz", accept: "application/json;v=v1beta1;g=config.k8s.io;as=Statusz")
-        #expect(json.headers.first?.value.hasPrefix("application/json") == true && json.body.contains("\"uptimeSeconds\": 47"))
+    /// All that kube-proxy knows of flags and configuration.
+    private func informed() throws -> (MetricsRoutes, flags: [String: String]) {
+        var content = MetricsRoutes.Content(version: "1.36.2", emulates: "1.36")
+        content.configuration = try RecordedAnswer("configz").body
+        let lines = try RecordedAnswer("flagz").body.split(separator: "\n").dropFirst(2).map { $0.split(separator: "=", maxSplits: 1) }
+        let flags = Dictionary(uniqueKeysWithValues: lines.map { (String($0[0]), $0.count > 1 ? String($0[1]) : "") })
+        content.flags = flags
+        return (routes(ProxyMetrics(families: both), content), flags)
+    }
+
+    private func ask(_ routes: MetricsRoutes, _ path: String, accept: String = "") -> StatusResponse {
+        let now = Moment(wall: WallTime(seconds: 1_795_399_400), uptime: .seconds(50))
+        return routes.answer(StatusRequest(path: path, accept: accept), at: now)
+    }
+
+    @Test(arguments: ["configz", "flagz"]) func `M14 shows flags and configuration as kube-proxy, byte for byte`(name: String) throws {
+        let (routes, flags) = try informed()
+        #expect(flags.count == 59)
+        #expect(ask(routes, "/\(name)").isSame(as: try RecordedAnswer(name)))
+    }
+
+    @Test func `shows flags as an object where one is asked for`() throws {
+        let (routes, flags) = try informed()
+        let accept = "text/html, application/json;v=v1beta1;g=config.k8s.io;as=Flagz"
+        let response = ask(routes, "/flagz", accept: accept)
+        #expect(response.headers == [.init("Content-Type", "application/json;g=config.k8s.io;v=v1beta1;as=Flagz")])
+        struct Flagz: Decodable { var kind, apiVersion: String; var metadata, flags: [String: String] }
+        let object = try JSONDecoder().decode(Flagz.self, from: Data(response.body.utf8))
+        #expect(object.kind == "Flagz" && object.apiVersion == "config.k8s.io/v1beta1" && object.metadata == ["name": "kube-proxy"])
+        #expect(object.flags == flags)
+    }
+
+    @Test func `M15 tells its state with its paths as kube-proxy, but for what it is built with`() throws {
+        func expected(_ name: String) throws -> RecordedAnswer {
+            var recorded = try RecordedAnswer(name)
+            let lines = recorded.body.split(separator: "\n", omittingEmptySubsequences: false)
+            recorded.body = lines.filter { !$0.contains(/[Gg]o ?[Vv]ersion/) }.joined(separator: "\n")
+            return recorded
+        }
+        let routes = try informed().0
+        let now = Moment(wall: WallTime(seconds: 1_795_399_397), uptime: .seconds(47))
+        #expect(routes.answer(StatusRequest(path: "/statusz"), at: now).isSame(as: try expected("statusz")))
+        let json = ask(routes, "/statusz", accept: "application/json;v=v1beta1;g=config.k8s.io;as=Statusz")
+        #expect(json.isSame(as: try expected("statusz-json")))
+        #expect(!get("/statusz").body.contains("/configz"), "what is not known is not listed")
     }
 
     @Test func `sets the log level with profiling on, by PUT alone`() throws {

@@ -9,9 +9,9 @@ public struct MetricsRoutes: Sendable {
         /// Kubernetes's version that it behaves like, as 1.36.
         public var emulates: String
         /// JSON of the configuration in force; nil where nobody knows it.
-        public var configuration: (@Sendable () -> String)?
+        public var configuration: String?
         /// Flags and their values; nil where nobody knows them.
-        public var flags: (@Sendable () -> [(name: String, value: String)])?
+        public var flags: [String: String]?
         /// Sets how much is logged; nil without `--profiling`.
         public var setVerbosity: (@Sendable (Int) -> Void)?
 
@@ -41,8 +41,8 @@ public struct MetricsRoutes: Sendable {
         case "/healthz/ping": return .text("ok")
         case "/proxyMode": return .text("ipvs")
         case "/statusz": return StatusPage(content, paths: paths, start: start, now: now).response(accept: request.accept)
-        case "/configz": return content.configuration.map { .json($0()) } ?? .notFound
-        case "/flagz": return content.flags.map { FlagsPage.response($0()) } ?? .notFound
+        case "/configz": return content.configuration.map { .json($0) } ?? .notFound
+        case "/flagz": return content.flags.map { FlagsPage(flags: $0).response(accept: request.accept) } ?? .notFound
         case "/debug/flags/v": return content.setVerbosity.map { MetricsRoutes.setVerbosity(request, $0) } ?? .notFound
         default: return .notFound
         }
