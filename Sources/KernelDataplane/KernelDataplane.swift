@@ -19,6 +19,7 @@ public actor KernelDataplane: Dataplane {
     private let catalogue: NodeState
     /// How rules we restored look when they are printed, where that differs from how we wrote them.
     private var printed: [IPFamily: Printed] = [:]
+    private var drops = DropTally()
 
     private struct Printed {
         var restored: Rules
@@ -97,12 +98,16 @@ public actor KernelDataplane: Dataplane {
     }
 
     private func observedRules(_ catalogue: Rules) async throws(DataplaneError) -> Rules {
-        let saved = try await iptables.rules(catalogue: catalogue)
+        let listing = try await iptables.listing(catalogue: catalogue)
+        drops.read(listing.dropped, of: catalogue.family)
+        let saved = listing.rules
         guard let known = printed[catalogue.family], known.saved.chains == saved.chains, known.isLikely else { return saved }
         var rules = saved
         rules.chains = known.restored.chains
         return rules
     }
+
+    public func droppedPackets() -> [IPFamily: [Rules.Chain: UInt64]] { drops.totals }
 
     public func nodeAddresses() async throws -> Set<IPAddress> {
         try interfaces.addresses(on: try interfaces.device()).elsewhere
@@ -210,8 +215,13 @@ public actor KernelDataplane: Dataplane {
         do throws(DataplaneError) {
             switch operation {
             case .restoreRules(let rules, let missingJumps):
+                // What they have counted goes with the rules.
+                if drops.isCounting(rules.family) { drops.read(try await iptables.listing(catalogue: rules).dropped, of: rules.family) }
                 try await iptables.restore(RulesText.restore(rules, missingJumps: missingJumps), rules.family)
-                printed[rules.family] = Printed(restored: rules, saved: try await iptables.rules(catalogue: rules))
+                drops.restart(rules.family)
+                let listing = try await iptables.listing(catalogue: rules)
+                drops.read(listing.dropped, of: rules.family)
+                printed[rules.family] = Printed(restored: rules, saved: listing.rules)
             case .removeRules(let rules):
                 try await iptables.restore(RulesText.remove(rules), rules.family)
             default: break

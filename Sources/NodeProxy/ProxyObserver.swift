@@ -43,6 +43,8 @@ public struct Standing: Sendable {
     /// What Services ask for that an older one has.
     public var conflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
     public var drainingServers = 0
+    /// Since the program began.
+    public var droppedPackets: [DroppedPackets: UInt64] = [:]
 
     public init(families: Set<IPFamily>) { self.families = families }
 }

@@ -63,6 +63,7 @@ public actor Synchronizer {
     /// Virtual servers whose real servers the audit under way has not looked at.
     private var unaudited: [VirtualServer.Identity] = []
     private var isHoldingBack = false
+    private var droppedPackets: [DroppedPackets: UInt64] = [:]
     var knownRefusals: [NamespacedName: Set<Refusal>] = [:]
     /// Endpoints that the kernel will not have, and what they were read from.
     var refusedEndpoints: [NamespacedName: Set<Refusal>] = [:]
@@ -104,6 +105,7 @@ public actor Synchronizer {
         standing.refusedClaims = refusedClaims
         standing.conflicts = translation.conflicts
         standing.drainingServers = reconciler.drainingServerCount
+        standing.droppedPackets = droppedPackets
         return standing
     }
 
@@ -212,6 +214,7 @@ public actor Synchronizer {
             reconciler.distrust(.everything)
             outcome.observationFailure = "\(error)"
         }
+        droppedPackets = DroppedPackets.counts(await dataplane.droppedPackets())
         outcome.duration = start.duration(to: clock.now)
         if outcome.observationFailure == nil {
             outcome.undoneServices = Set(outcome.failures.compactMap { origin(of: $0.operation)?.service })

@@ -11,6 +11,9 @@ public protocol Dataplane: Sendable {
     /// Carries out operations in order.
     func apply(_ operations: [Operation]) async -> Report
 
+    /// How many packets chains of ours have dropped, as far as was seen when rules were observed: each number only grows.
+    func droppedPackets() async -> [IPFamily: [Rules.Chain: UInt64]]
+
     /// Addresses of this node on interfaces other than `kube-ipvs0`.
     func nodeAddresses() async throws -> Set<IPAddress>
 

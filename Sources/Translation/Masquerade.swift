@@ -27,6 +27,11 @@ struct Masquerade: Hashable {
     private static let accessFilter = Rules.Chain(.filter, "KUBE-IPVS-FILTER")
     private static let outFilter = Rules.Chain(.filter, "KUBE-IPVS-OUT-FILTER")
 
+    /// The chains with rules that drop packets, and what for.
+    static let dropping: [Rules.Chain: DroppedPackets.Reason] = [
+        firewall: .noLocalEndpoints, sourceRanges: .sourceRanges, outFilter: .sourceRanges,
+    ]
+
     /// In the order in which they are put at the top of their chains: the last one of a chain comes to stand first.
     private static let jumps = [
         Rules.Jump(.nat, from: "OUTPUT", to: services.name, comment: "kubernetes service portals"),

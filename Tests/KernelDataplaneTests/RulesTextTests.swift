@@ -71,11 +71,36 @@ private let rules = Rules(
         #expect(Set(found.jumps) == Set(jumps))
     }
 
+    @Test func `is read with counters as without, and says what the rules of a chain dropped`() {
+        let firewall = Rules.Chain(.filter, "KUBE-PROXY-FIREWALL")
+        let text = """
+            *filter
+            :INPUT ACCEPT [5:300]
+            :KUBE-PROXY-FIREWALL - [0:0]
+            :DOCKER-USER - [0:0]
+            [7:420] -A INPUT -j KUBE-PROXY-FIREWALL
+            [3:180] -A KUBE-PROXY-FIREWALL -p tcp -m conntrack --ctstate NEW -j DROP
+            [18446744073709551615:9] -A KUBE-PROXY-FIREWALL -m comment --comment "-j DROP" -j RETURN
+            [4:112] -A KUBE-PROXY-FIREWALL ! -p tcp -j DROP
+            [9:9] -A DOCKER-USER -j DROP
+            COMMIT
+
+            """
+        let catalogue = Rules(.ipv4, chains: [firewall: []])
+        let found = RulesText.listing(text, catalogue: catalogue)
+        #expect(found.dropped == [firewall: 7])
+        #expect(found.rules == RulesText.parse(text.replacing(#/(?m)^\[\d+:\d+\] /#, with: ""), catalogue: catalogue))
+        #expect(found.rules.chains[firewall]?.count == 3)
+    }
+
     @Test func `without our chains has none`() {
         #expect(RulesText.parse("*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n", catalogue: rules) == Rules(.ipv4))
     }
 
-    @Test(arguments: ["", "*", ":", "-A", "-A KUBE-SERVICES", "*nat\n:\n-A \n", "garbage\n*nat\n:KUBE-SERVICES"])
+    @Test(arguments: [
+        "", "*", ":", "-A", "-A KUBE-SERVICES", "*nat\n:\n-A \n", "garbage\n*nat\n:KUBE-SERVICES",
+        "*nat\n[\n[]\n[1:\n[1:2]-A\n[x:y] -A KUBE-SERVICES",
+    ])
     func `that is broken does no harm`(text: String) {
         #expect(RulesText.parse(text, catalogue: rules).jumps.isEmpty)
     }

@@ -18,6 +18,9 @@ actor MemoryKernel: Dataplane {
     func setUnwanted(_ addresses: Set<IPAddress>) { unwanted = addresses }
     func setBlind(_ blind: Bool) { isBlind = blind }
     func meddle(_ change: @Sendable (inout NodeState) -> Void) { change(&state) }
+    private var dropped: [IPFamily: [Rules.Chain: UInt64]] = [:]
+    func droppedPackets() -> [IPFamily: [Rules.Chain: UInt64]] { dropped }
+    func setDropped(_ counts: [IPFamily: [Rules.Chain: UInt64]]) { dropped = counts }
     func forgetHistory() { (applied, observations) = ([], []) }
 
     struct Blind: Error {}

@@ -53,6 +53,14 @@ private func audit(_ synchronizer: Synchronizer) async {
         #expect(await kernel.state.addresses.keys.contains(webServer.location.address))
     }
 
+    @Test func `tells how many packets rules dropped`() async {
+        let kernel = MemoryKernel()
+        let synchronizer = synchronizer(kernel)
+        await kernel.setDropped([.ipv6: [Rules.Chain(.filter, "KUBE-SOURCE-RANGES-FIREWALL"): 5]])
+        _ = await synchronizer.sync()
+        #expect(await synchronizer.standing.droppedPackets == [DroppedPackets(.sourceRanges, .ipv6): 5])
+    }
+
     @Test func `does and asks nothing where nothing changed`() async {
         let kernel = MemoryKernel()
         let synchronizer = synchronizer(kernel)

@@ -187,6 +187,7 @@ private func get(_ path: String, _ parameters: Set<String> = [], accept: String 
         outcome.forgetting = [.ipv6: .init(flows: 4, duration: .milliseconds(3))]
         var standing = Standing(families: both)
         standing.drainingServers = 7
+        standing.droppedPackets = [DroppedPackets(.sourceRanges, .ipv6): 9]
         standing.refusedClaims = [
             NamespacedName(namespace: "default", name: "web"): [
                 Refusal(.externalIP, IPAddress(v4: 1), .node), Refusal(.externalIP, IPAddress(v4: 2), .node),
@@ -207,6 +208,8 @@ private func get(_ path: String, _ parameters: Set<String> = [], accept: String 
             #"kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family="IPv6"} 4"#,
             #"kubeproxy_conntrack_reconciler_sync_duration_seconds_bucket{ip_family="IPv6",le="0.002"} 0"#,
             #"kubeproxy_conntrack_reconciler_sync_duration_seconds_bucket{ip_family="IPv6",le="0.004"} 1"#,
+            #"kube_ipvs_proxy_dropped_packets_total{ip_family="IPv6",reason="source_ranges"} 9"#,
+            #"kube_ipvs_proxy_dropped_packets_total{ip_family="IPv4",reason="no_local_endpoints"} 0"#,
             #"kube_ipvs_proxy_refused_claims{field="externalIPs",reason="node"} 2"#,
         ] {
             #expect(text.contains("\n\(line)\n"), "\(line)")

@@ -126,11 +126,14 @@ public struct IPTables: Sendable {
     }
 
     /// Our chains and jumps of a family, as the kernel holds them.
-    func rules(catalogue: Rules) async throws(DataplaneError) -> Rules {
-        guard let prefix = prefixes[catalogue.family] else { return Rules(catalogue.family) }
-        let listing = try await Command.run("\(prefix)-save", [])
+    func rules(catalogue: Rules) async throws(DataplaneError) -> Rules { try await listing(catalogue: catalogue).rules }
+
+    /// The same with what they have counted.
+    func listing(catalogue: Rules) async throws(DataplaneError) -> RulesText.Listing {
+        guard let prefix = prefixes[catalogue.family] else { return RulesText.Listing(rules: Rules(catalogue.family)) }
+        let listing = try await Command.run("\(prefix)-save", ["-c"])
         guard listing.succeeded else { throw DataplaneError("\(prefix)-save", listing.complaint) }
-        return RulesText.parse(listing.output, catalogue: catalogue)
+        return RulesText.listing(listing.output, catalogue: catalogue)
     }
 
     func restore(_ text: String, _ family: IPFamily) async throws(DataplaneError) {

@@ -33,11 +33,21 @@ enum RulesText {
         }
     }
 
+    /// What of ours `iptables-save` printed.
+    struct Listing {
+        var rules: Rules
+        /// How many packets the rules of each chain have dropped, where it has rules that drop and counters were printed.
+        var dropped: [Rules.Chain: UInt64] = [:]
+    }
+
     /// Finds our chains and jumps in what `iptables-save` printed.
     ///
     /// - Parameter catalogue: which chains and jumps are ours; everything else is passed over.
-    static func parse(_ saved: String, catalogue: Rules) -> Rules {
-        var found = Rules(catalogue.family)
+    static func parse(_ saved: String, catalogue: Rules) -> Rules { listing(saved, catalogue: catalogue).rules }
+
+    /// The same with what they have counted, where `iptables-save` was told to print that (`-c`).
+    static func listing(_ saved: String, catalogue: Rules) -> Listing {
+        var found = Listing(rules: Rules(catalogue.family))
         var table: Rules.Table?
         for line in saved.split(separator: "\n") {
             switch line.first {
@@ -46,25 +56,32 @@ enum RulesText {
             case ":":
                 guard let table, let name = line.dropFirst().split(separator: " ").first else { continue }
                 let chain = Rules.Chain(table, String(name))
-                if catalogue.chains[chain] != nil { found.chains[chain] = found.chains[chain] ?? [] }
+                if catalogue.chains[chain] != nil { found.rules.chains[chain] = found.rules.chains[chain] ?? [] }
             case "-":
                 guard let table else { continue }
-                parseRule(line, table, catalogue, &found)
+                parseRule(line, packets: nil, table, catalogue, &found)
+            case "[":
+                guard let table, let end = line.utf8.firstIndex(of: UInt8(ascii: "]")) else { continue }
+                let packets = UInt64(line[..<end].dropFirst().prefix { $0 != ":" })
+                parseRule(line[end...].dropFirst(2), packets: packets, table, catalogue, &found)
             default: continue
             }
         }
         return found
     }
 
-    private static func parseRule(_ line: Substring, _ table: Rules.Table, _ catalogue: Rules, _ found: inout Rules) {
+    private static func parseRule(
+        _ line: Substring, packets: UInt64?, _ table: Rules.Table, _ catalogue: Rules, _ found: inout Listing
+    ) {
         let words = line.split(separator: " ", maxSplits: 2)
         guard words.count == 3, words[0] == "-A" else { return }
         let chain = Rules.Chain(table, String(words[1]))
-        if found.chains[chain] != nil {
-            found.chains[chain]?.append(String(words[2]))
+        if found.rules.chains[chain] != nil {
+            found.rules.chains[chain]?.append(String(words[2]))
+            if let packets, words[2].hasSuffix("-j DROP") { found.dropped[chain, default: 0] &+= packets }
         } else if let jump = catalogue.jumps.first(where: { $0.table == table && $0.from == words[1] && $0.specification == words[2] }) {
             // As often as it stands there: each has to be taken away.
-            found.jumps.append(jump)
+            found.rules.jumps.append(jump)
         }
     }
 }

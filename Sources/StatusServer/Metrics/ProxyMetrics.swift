@@ -48,6 +48,7 @@ public final class ProxyMetrics: Sendable {
         "kube_ipvs_proxy_refused_claims", "Addresses that Services or their endpoints name and that are not served, by field and reason")
     let conflicts = NumberMetric.gauge(
         "kube_ipvs_proxy_conflicting_claims", "Addresses and ports that a Service asks for and an older one has", start: [.none])
+    let droppedPackets: NumberMetric
     let undoneServices = NumberMetric.gauge(
         "kube_ipvs_proxy_undone_services", "Services of which something is left to do since the last sync", start: [.none])
 
@@ -80,6 +81,11 @@ public final class ProxyMetrics: Sendable {
         forgettingDuration = Histogram(
             "kubeproxy_conntrack_reconciler_sync_duration_seconds", "[ALPHA] ReconcileConntrackFlowEntries latency in seconds",
             bounds: Histogram.exponential(from: 0.001, count: 15), start: labels)
+        droppedPackets = .counter(
+            "kube_ipvs_proxy_dropped_packets_total", "Packets that rules of ours dropped, as of the last look at the rules",
+            start: families.flatMap { family in
+                DroppedPackets.Reason.allCases.map { MetricLabels(DroppedPackets($0, family)) }
+            })
         forgottenFlows = .counter(
             "kubeproxy_conntrack_reconciler_deleted_entries_total",
             "[ALPHA] Cumulative conntrack flows deleted by conntrack reconciler", start: labels)
@@ -91,7 +97,7 @@ public final class ProxyMetrics: Sendable {
             syncDuration, syncTimestamp, queuedTimestamp, programming, endpointChangesPending, endpointChanges, serviceChangesPending,
             serviceChanges, noLocalEndpoints, restoreFailures, forgettingDuration, forgottenFlows, healthz, livez, exactProgramming,
             operations, failures, operationsPerSync,
-            draining, refusedClaims, conflicts, undoneServices,
+            draining, refusedClaims, conflicts, undoneServices, droppedPackets,
         ]
     }
 
@@ -125,6 +131,7 @@ public final class ProxyMetrics: Sendable {
     func synced(_ outcome: Synchronizer.Outcome, _ standing: Standing, isLook: Bool, at now: Moment) {
         count(outcome)
         draining.set(Double(standing.drainingServers))
+        for (dropped, count) in standing.droppedPackets { droppedPackets.set(Double(count), MetricLabels(dropped)) }
         // What was only looked at says nothing about how long syncs take.
         guard !isLook else { return }
         pending.withLock { $0 = ([], []) }
@@ -167,6 +174,8 @@ public final class ProxyMetrics: Sendable {
 
 extension MetricLabels {
     init(_ family: IPFamily) { self = ["ip_family": family.rawValue] }
+
+    init(_ dropped: DroppedPackets) { self = ["ip_family": dropped.family.rawValue, "reason": dropped.reason.label] }
 
     init(_ shortage: NoLocalEndpoints) { self = ["ip_family": shortage.family.rawValue, "traffic_policy": shortage.policy.rawValue] }
 }

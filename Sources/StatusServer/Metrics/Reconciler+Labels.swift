@@ -30,6 +30,15 @@ extension Refusal.Field {
     }
 }
 
+extension DroppedPackets.Reason {
+    var label: String {
+        switch self {
+        case .noLocalEndpoints: "no_local_endpoints"
+        case .sourceRanges: "source_ranges"
+        }
+    }
+}
+
 extension Refusal.Reason {
     var label: String {
         switch self {

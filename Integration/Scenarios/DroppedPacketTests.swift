@@ -1,0 +1,103 @@
+import KernelTestSupport
+import Testing
+
+extension Scenarios {
+    /// What /metrics says of packets that rules drop, judged by iptables.
+    @Suite struct `Dropped packets` {
+        let world = World.shared
+
+        private static let closed = (v4: "198.51.100.8", v6: "fd00:51::8")
+        private static let far = (v4: "198.51.100.9", v6: "fd00:51::9")
+
+        /// A Service for clients of nowhere, or one whose endpoints are on another node.
+        private func balancer(_ name: String, _ number: Int, _ ingress: (v4: String, v6: String), _ fields: String) -> String {
+            """
+            apiVersion: v1
+            kind: Service
+            metadata: {name: \(name), namespace: default}
+            spec:
+              type: LoadBalancer
+              clusterIPs: ["10.96.0.\(number)", "fd00:96::\(number)"]
+              ipFamilies: [IPv4, IPv6]
+              ipFamilyPolicy: RequireDualStack
+              \(fields)
+              ports: [{name: udp, protocol: UDP, port: 80, targetPort: 8080}]
+            status: {loadBalancer: {ingress: [{ip: "\(ingress.v4)"}, {ip: "\(ingress.v6)"}]}}
+
+            """
+        }
+
+        private func begin() async throws {
+            try await world.begin()
+            try await Shell.output(
+                in: "outside",
+                "ip route replace 198.51.100.0/24 via \(World.node.outside); ip route replace fd00:51::/64 via \(World.node.outside6)")
+            try await world.write(
+                "closed.yaml", balancer("closed", 30, Self.closed, #"loadBalancerSourceRanges: ["203.0.113.0/24", "2001:db8::/32"]"#))
+            try await world.write("closed-slices.yaml", Manifests.slices(["pod-a"], of: "closed"))
+            try await world.write(
+                "far.yaml", balancer("far", 31, Self.far, "externalTrafficPolicy: Local\n  healthCheckNodePort: 31001"))
+            try await world.write(
+                "far-slices.yaml", Manifests.slices(["pod-a"], of: "far").replacing("nodeName: node1", with: "nodeName: node2"))
+            try await world.start("--ipvs-sync-period 1s")
+        }
+
+        private func send(_ count: Int, to address: String) async throws {
+            try await Shell.output(in: "outside", "for i in $(seq \(count)); do echo x >/dev/udp/\(address)/80; done")
+        }
+
+        private func metric(_ family: String, _ reason: String) async throws -> Int? {
+            let text = try await Shell.output(in: "node1", "curl --silent --max-time 5 http://127.0.0.1:10249/metrics")
+            let series = #"kube_ipvs_proxy_dropped_packets_total{ip_family="\#(family)",reason="\#(reason)"} "#
+            return text.split(separator: "\n").first { $0.hasPrefix(series) }.flatMap { Int($0.dropFirst(series.count)) }
+        }
+
+        private func waitFor(_ count: Int, _ family: String, _ reason: String) async throws {
+            try await world.wait(for: "\(count) packets of \(family) dropped for \(reason)") { try await metric(family, reason) == count }
+        }
+
+        /// What iptables says that the rules of a chain dropped.
+        private func kernelCount(_ chain: String, _ family: String) async throws -> Int {
+            let listing = try await Shell.output(
+                in: "node1", "\(family == "IPv6" ? "ip6tables" : "iptables")-legacy -t filter -L \(chain) -v -x -n")
+            let lines = listing.split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
+            return lines.filter { $0.count > 2 && $0[2] == "DROP" }.reduce(0) { $0 + (Int($1[0]) ?? 0) }
+        }
+
+        @Test func `are told by family and by what they are dropped for`() async throws {
+            try await begin()
+            #expect(try await metric("IPv4", "source_ranges") == 0)
+            try await send(3, to: Self.closed.v4)
+            try await send(4, to: Self.closed.v6)
+            try await send(5, to: Self.far.v4)
+            try await send(6, to: Self.far.v6)
+            for (count, family, reason, chain) in [
+                (3, "IPv4", "source_ranges", "KUBE-SOURCE-RANGES-FIREWALL"), (4, "IPv6", "source_ranges", "KUBE-SOURCE-RANGES-FIREWALL"),
+                (5, "IPv4", "no_local_endpoints", "KUBE-PROXY-FIREWALL"), (6, "IPv6", "no_local_endpoints", "KUBE-PROXY-FIREWALL"),
+            ] {
+                #expect(try await kernelCount(chain, family) == count, "\(family) \(chain)")
+                try await waitFor(count, family, reason)
+            }
+        }
+
+        @Test func `count on when the rules are written anew, and when somebody sets the counters back`() async throws {
+            try await begin()
+            try await send(3, to: Self.closed.v4)
+            // The set of external IPs is the first of its kind: there are rules for it.
+            try await world.write(
+                "web.yaml", Manifests.web().replacing("type: NodePort", with: "type: NodePort\n  externalIPs: [\"198.51.100.7\"]"))
+            try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
+            try await world.wait(for: "other rules") {
+                try await Shell.output(in: "node1", "iptables-legacy-save -t nat").contains("--match-set KUBE-EXTERNAL-IP ")
+            }
+            #expect(try await kernelCount("KUBE-SOURCE-RANGES-FIREWALL", "IPv4") == 0, "restoring them set the counters back")
+            try await waitFor(3, "IPv4", "source_ranges")
+            try await send(4, to: Self.closed.v4)
+            try await waitFor(7, "IPv4", "source_ranges")
+            try await Shell.output(in: "node1", "iptables-legacy -t filter -Z")
+            try await send(2, to: Self.closed.v4)
+            #expect(try await kernelCount("KUBE-SOURCE-RANGES-FIREWALL", "IPv4") == 2)
+            try await waitFor(9, "IPv4", "source_ranges")
+        }
+    }
+}
