@@ -40,9 +40,9 @@ rules: packages
 	$(SWIFT) build --build-tests
 	Integration/failures-last Integration/kernel/isolate env KUBE_IPVS_ISOLATED=1 $(BUNDLE) --testing-library swift-testing --filter RoundTripTests
 
-# What kube-proxy 1.36 leaves in a kernel, scenario by scenario, against what we leave, from manifests and from an API server.
+# What kube-proxy 1.36 leaves in a kernel, scenario by scenario, against what we leave: from manifests, from an API server, and where it was in service before.
 golden: build
-	Integration/golden/both
+	Integration/golden/all
 
 # Real traffic on a kernel with IPVS.
 integration: packages

@@ -1,0 +1,57 @@
+import FoundationEssentials
+import KernelTestSupport
+
+/// What kube-proxy 1.36 left in a kernel (`Tests/Fixtures/kube-proxy-1.36`), put into the node's by other people's tools.
+struct KubeProxyState {
+    let folder: String
+
+    init(_ scenario: String) { folder = "\(Place.repository)/Tests/Fixtures/kube-proxy-1.36/\(scenario)" }
+
+    /// The objects that it was made for, as manifests.
+    func writeObjects() async throws {
+        let world = World.shared
+        try await world.write("base.json", String(ofFile: "\(folder)/../base.json"))
+        try await world.write("objects.json", String(ofFile: "\(folder)/objects.json"))
+    }
+
+    /// Beside what others have there.
+    func load() async throws {
+        try await Shell.output(
+            in: "node1",
+            """
+            for name in conntrack expire_nodest_conn expire_quiescent_template; do echo 1 >/proc/sys/net/ipv4/vs/$name; done
+            echo 1 >/proc/sys/net/ipv4/ip_forward
+            grep '^create' \(folder)/ipset | ipset restore; grep '^add' \(folder)/ipset | ipset restore
+            \(restoreRules(withJumps: true))
+            ip link add kube-ipvs0 type dummy
+            sed '/./s/.*/address add & dev kube-ipvs0/' \(folder)/addresses | ip -batch -
+            ipvsadm --restore <\(folder)/ipvs
+            """)
+    }
+
+    /// What a restart of kube-proxy does to rules: its chains get their text, and jumps that are there stay.
+    func restoreRulesAsRestart() async throws { try await Shell.output(in: "node1", restoreRules(withJumps: false)) }
+
+    private func restoreRules(withJumps: Bool) -> String {
+        let builtIn = "(INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING) "
+        let filter = withJumps ? "sed -E '/^:\(builtIn)/d'" : "sed -E '/^(:|-A )\(builtIn)/d'"
+        return """
+            \(filter) \(folder)/iptables | iptables-legacy-restore --noflush
+            \(filter) \(folder)/ip6tables | ip6tables-legacy-restore --noflush
+            """
+    }
+
+    /// Virtual servers, sets, rules and addresses, in the order that the tools give; comments, counters and the hashes of sets left out.
+    static func dump() async throws -> [String] {
+        let text = try await Shell.output(
+            in: "node1",
+            """
+            ipvsadm -S -n | sort; ipset save | sed 's/ initval 0x[0-9a-f]*//' | sort
+            ip -oneline address show dev kube-ipvs0 2>/dev/null | awk '{print "kube-ipvs0", $4}' | sort
+            for table in filter nat mangle; do for family in iptables ip6tables; do
+                $family-legacy-save -t $table | sed -e '/^#/d' -e 's/ \\[.*//' -e "s/^/$family /"
+            done; done
+            """)
+        return text.split(separator: "\n").map(String.init)
+    }
+}

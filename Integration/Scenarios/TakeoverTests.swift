@@ -1,0 +1,130 @@
+import KernelTestSupport
+import Testing
+
+extension Scenarios {
+    /// kube-proxy was in service on the node before, and comes back after.
+    @Suite struct `A node that kube-proxy served` {
+        let world = World.shared
+        let kubeProxy = KubeProxyState("dual-stack")
+        private static let server = "10.101.0.80:80"
+        private static let connections = 200
+        /// The node that the objects are from has no address on a bridge.
+        private static let nodePortAddresses = "--nodeport-addresses 10.99.0.0/24,fd00:99::/64"
+        private static let stop = "\(Place.scratch)/stop-takeover"
+        private static let held = "\(Place.scratch)/held-takeover"
+        private static let monitored = "\(Place.scratch)/monitor-takeover"
+
+        /// What no node proxy made: the kubelet's chains and somebody's virtual servers, sets and rules.
+        private static let foreign = """
+            ipvsadm -A -t 192.0.2.10:80 -s wlc; ipvsadm -a -t 192.0.2.10:80 -r 192.0.2.20:80 -g -w 3; ipvsadm -A -f 7 -s lc
+            ipset create MINE hash:ip; ipset add MINE 192.0.2.1
+            for iptables in iptables-legacy ip6tables-legacy; do
+                $iptables -t mangle -N KUBE-KUBELET-CANARY; $iptables -t mangle -N KUBE-IPTABLES-HINT
+                $iptables -N KUBE-FIREWALL; $iptables -A INPUT -j KUBE-FIREWALL
+                $iptables -t nat -N KUBE-KUBELET-CANARY; $iptables -t nat -N KUBE-MARK-DROP; $iptables -t nat -A KUBE-MARK-DROP -j MARK --set-mark 0x8000/0x8000
+            done
+            iptables-legacy -t nat -A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE; iptables-legacy -A FORWARD -m set --match-set MINE src -j DROP
+            """
+
+        /// The endpoints that the objects name, beside what the pods have already.
+        private func makeEndpoints() async throws {
+            try await Shell.output(
+                """
+                ip -netns pod-a address replace 10.244.0.2/32 dev eth0; ip -netns pod-a address replace fd00:244::2/128 dev eth0 nodad
+                ip -netns node1 route replace 10.244.0.2/32 dev cni0; ip -netns node1 route replace fd00:244::2/128 dev cni0
+                setsid ip netns exec nginx \(Place.traffic) serve --name golden --http 8080 </dev/null >/dev/null 2>&1 &
+                """)
+        }
+
+        private func removeEndpoints() async throws {
+            try await Shell.output(
+                """
+                ip -netns pod-a address delete 10.244.0.2/32 dev eth0; ip -netns pod-a address delete fd00:244::2/128 dev eth0
+                ip -netns node1 route delete 10.244.0.2/32; ip -netns node1 route delete fd00:244::2/128
+                """)
+        }
+
+        private func holdConnections() async throws {
+            let hold = "hold tcp \(Self.server) --connections \(Self.connections) --interval-ms 500 --until-file \(Self.stop)"
+            try await Shell.output(
+                "rm -f \(Self.stop) \(Self.held); (setsid ip netns exec outside \(Place.traffic) \(hold) </dev/null >\(Self.held).part 2>&1 || true; "
+                    + "mv \(Self.held).part \(Self.held)) >/dev/null 2>&1 &")
+            try await world.wait(for: "the connections") { try await establishedConnections() == Self.connections }
+        }
+
+        private func establishedConnections() async throws -> Int {
+            Int(try await Shell.output(in: "node1", "ipvsadm -L -n -c | grep ESTABLISHED | grep -cF ' \(Self.server) ' || true")) ?? -1
+        }
+
+        /// What a virtual server that was made anew would have forgotten.
+        private func countedConnections() async throws -> Int {
+            let columns = try await Shell.output(in: "node1", "ipvsadm -L -n --stats --exact | grep -F ' \(Self.server) '").split(
+                separator: " ")
+            return Int(columns.dropFirst(2).first ?? "") ?? -1
+        }
+
+        /// Watches links and addresses of the node, and says what came.
+        private func monitoring(_ body: () async throws -> Void) async throws -> String {
+            let process = try await Shell.output(
+                "setsid ip netns exec node1 ip monitor link address </dev/null >\(Self.monitored) 2>&1 & echo $!")
+            // Anything that it must see, so that silence means something.
+            try await world.wait(for: "the monitor") {
+                try await Shell.output(in: "node1", "ip link set lo mtu 60000; ip link set lo mtu 65536; wc -l <\(Self.monitored)") != "0"
+            }
+            try await body()
+            try await Shell.output("kill \(process)")
+            return try String(ofFile: Self.monitored)
+        }
+
+        private func cleanUp() async throws {
+            try await Shell.output(in: "node1", "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)")
+        }
+
+        private static let canaries =
+            "for iptables in iptables-legacy ip6tables-legacy; do $iptables -t mangle -F; $iptables -t mangle -X; done"
+
+        @Test func `is taken over, handed back and cleaned up without a connection that breaks`() async throws {
+            try await world.begin()
+            try await makeEndpoints()
+            try await Shell.output(in: "node1", Self.foreign)
+            let before = try await KubeProxyState.dump()
+            try await kubeProxy.load()
+            try await kubeProxy.writeObjects()
+            let served = try await KubeProxyState.dump()
+            try await holdConnections()
+
+            let plan = try await Shell.output(in: "node1", "\(Place.proxy) plan \(World.flags) \(Self.nodePortAddresses)").split(
+                separator: "\n")
+            let more = plan.filter {
+                !$0.hasPrefix("iptables-restore") && !$0.hasPrefix("ip6tables-restore") && !$0.contains("NO-LOCAL-ENDPOINTS")
+            }
+            #expect(more.isEmpty && !plan.isEmpty, "a start changes rules, and nothing else: \(plan)")
+
+            let counted = try await countedConnections()
+            let seen = try await monitoring { try await world.start(Self.nodePortAddresses) }
+            #expect(!seen.contains("Deleted") && !seen.contains("kube-ipvs0"), "\(seen)")
+            #expect(try await countedConnections() >= counted && counted >= Self.connections, "the virtual server is still the same")
+            #expect(try await establishedConnections() == Self.connections)
+            let taken = try await KubeProxyState.dump()
+            let changed = Set(taken).symmetricDifference(served).filter {
+                !$0.contains("KUBE-IPVS-FILTER") && !$0.contains("NO-LOCAL-ENDPOINTS")
+            }
+            #expect(changed.isEmpty, "\(changed)")
+
+            // And back: what kube-proxy finds is what it left, but for the set and rules that docs/differences.md tells of.
+            try await world.terminate()
+            try await kubeProxy.restoreRulesAsRestart()
+            #expect(try await KubeProxyState.dump().filter { !$0.contains("NO-LOCAL-ENDPOINTS") } == served)
+            #expect(try await establishedConnections() == Self.connections)
+            try await Shell.output("touch \(Self.stop)")
+            try await world.wait(for: "the client's end") { try await Shell.attempt("[ -e \(Self.held) ]").succeeded }
+            let held = try String(ofFile: Self.held)
+            #expect(held.contains("broken 0"), "\(held)")
+
+            try await cleanUp()
+            #expect(try await KubeProxyState.dump() == before)
+            try await Shell.output(in: "node1", Self.canaries)
+            try await removeEndpoints()
+        }
+    }
+}
