@@ -14,6 +14,7 @@ public actor KernelDataplane: Dataplane {
     private let sets: IPSetClient
     private let interfaces: InterfaceClient
     private let conntrack: ConntrackClient
+    private let nftables: NFTablesClient
     private let iptables: IPTables
     /// What is ours by name: the sets, chains and jumps of a cluster without Services.
     private let catalogue: NodeState
@@ -37,6 +38,7 @@ public actor KernelDataplane: Dataplane {
         sets = try IPSetClient()
         interfaces = try InterfaceClient()
         conntrack = try ConntrackClient()
+        nftables = try NFTablesClient()
     }
 
     // MARK: Observing
@@ -49,7 +51,7 @@ public actor KernelDataplane: Dataplane {
     }
 
     private func observeEverything() async throws(DataplaneError) -> NodeState {
-        var state = try await observeFrame()
+        var state = try await observeFrame(withLeftovers: true)
         for identity in state.virtualServers.keys {
             let servers = try ipvs.destinations(of: identity).map { ($0.location, $0.realServer) }
             state.virtualServers[identity]?.realServers = Dictionary(servers, uniquingKeysWith: { first, _ in first })
@@ -58,14 +60,14 @@ public actor KernelDataplane: Dataplane {
     }
 
     /// Everything but real servers.
-    private func observeFrame() async throws(DataplaneError) -> NodeState {
+    private func observeFrame(withLeftovers: Bool = false) async throws(DataplaneError) -> NodeState {
         let device = try interfaces.device()
         var state = NodeState(virtualServers: try ipvs.headers().compactMap(\.virtualServer), hasDevice: device != nil)
         if let device {
             for address in try interfaces.addresses(on: device).on { state.addresses.updateValue(nil, forKey: address) }
         }
         for expected in catalogue.sets.values { state.sets[expected.name] = try sets.set(expected) }
-        for rules in catalogue.rules.values { state.rules[rules.family] = try await observedRules(rules) }
+        for rules in catalogue.rules.values { try await observeRules(rules, withLeftovers: withLeftovers, &state) }
         return state
     }
 
@@ -92,19 +94,25 @@ public actor KernelDataplane: Dataplane {
         }
         for family in selection.rules {
             guard let rules = catalogue.rules[family] else { continue }
-            state.rules[family] = try await observedRules(rules)
+            try await observeRules(rules, withLeftovers: true, &state)
         }
         return state
     }
 
-    private func observedRules(_ catalogue: Rules) async throws(DataplaneError) -> Rules {
-        let listing = try await iptables.listing(catalogue: catalogue)
-        drops.read(listing.dropped, of: catalogue.family)
-        let saved = listing.rules
-        guard let known = printed[catalogue.family], known.saved.chains == saved.chains, known.isLikely else { return saved }
-        var rules = saved
-        rules.chains = known.restored.chains
-        return rules
+    /// What other modes left is looked for at the start and where rules could not be changed, not in audits: who brings it back while we run is at work, and
+    /// fighting that would help nobody.
+    private func observeRules(_ catalogue: Rules, withLeftovers: Bool, _ state: inout NodeState) async throws(DataplaneError) {
+        let family = catalogue.family
+        let saved = try await iptables.saved(family)
+        let listing = RulesText.listing(saved, catalogue: catalogue)
+        drops.read(listing.dropped, of: family)
+        var rules = listing.rules
+        if let known = printed[family], known.saved.chains == rules.chains, known.isLikely { rules.chains = known.restored.chains }
+        state.rules[family] = rules
+        guard withLeftovers else { return }
+        var left = LeftoverText.parse(saved, catalogue: catalogue)
+        left.hasTable = try nftables.hasTable(Leftovers.tableName, family)
+        if !left.isEmpty { state.leftovers[family] = left }
     }
 
     public func droppedPackets() -> [IPFamily: [Rules.Chain: UInt64]] { drops.totals }
@@ -184,7 +192,7 @@ public actor KernelDataplane: Dataplane {
         case .deleteDevice: try InterfaceMessages.deleteLink(NodeState.deviceName)
         case .bind(let address, _): try InterfaceMessages.newAddress(address, interface: device)
         case .unbind(let address): try InterfaceMessages.deleteAddress(address, interface: device)
-        case .replaceSet, .restoreRules, .removeRules, .forgetFlows: nil
+        case .replaceSet, .restoreRules, .removeRules, .removeLeftoverRules, .deleteLeftoverTable, .forgetFlows: nil
         }
     }
 
@@ -224,6 +232,8 @@ public actor KernelDataplane: Dataplane {
                 printed[rules.family] = Printed(restored: rules, saved: listing.rules)
             case .removeRules(let rules):
                 try await iptables.restore(RulesText.remove(rules), rules.family)
+            case .removeLeftoverRules(let left): try await iptables.restore(RulesText.remove(left), left.family)
+            case .deleteLeftoverTable(let family): try nftables.deleteTable(Leftovers.tableName, family)
             default: break
             }
         } catch {
@@ -265,7 +275,7 @@ extension Operation {
     fileprivate var layer: Layer {
         switch self {
         case .createSet, .replaceSet, .addMember, .removeMember, .destroySet: .sets
-        case .restoreRules, .removeRules: .rules
+        case .restoreRules, .removeRules, .removeLeftoverRules, .deleteLeftoverTable: .rules
         case .createDevice, .deleteDevice, .bind, .unbind: .interfaces
         case .addVirtualServer, .editVirtualServer, .deleteVirtualServer, .addRealServer, .editRealServer, .deleteRealServer: .ipvs
         case .forgetFlows: .flows

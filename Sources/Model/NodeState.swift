@@ -9,6 +9,8 @@ public struct NodeState: Hashable, Sendable {
     public var hasDevice: Bool
     public var sets: [AddressSet.Name: AddressSet]
     public var rules: [IPFamily: Rules]
+    /// Of other modes of kube-proxy, where there is something; nobody desires them.
+    public var leftovers: [IPFamily: Leftovers] = [:]
 
     public init(
         virtualServers: [VirtualServer] = [], addresses: [IPAddress: ServiceOrigin?] = [:], hasDevice: Bool = false,

@@ -149,13 +149,13 @@ public struct NetlinkSocket: ~Copyable {
         }
     }
 
-    private borrowing func takeSequenceNumbers(_ count: Int) -> UInt32 {
+    borrowing func takeSequenceNumbers(_ count: Int) -> UInt32 {
         let first = unsafe nl_socket_use_seq(handle)
         for _ in 1..<max(count, 1) { _ = unsafe nl_socket_use_seq(handle) }
         return first
     }
 
-    private borrowing func send(_ bytes: [UInt8]) throws(NetlinkError) {
+    borrowing func send(_ bytes: [UInt8]) throws(NetlinkError) {
         var bytes = bytes
         let status = unsafe bytes.withUnsafeMutableBytes { unsafe nl_sendto(handle, $0.baseAddress, $0.count) }
         try NetlinkSocket.check(status)

@@ -10,6 +10,13 @@ extension NodeState {
         case .destroySet(let name): sets[name] = nil
         case .restoreRules(let rules, _): self.rules[rules.family] = rules
         case .removeRules(let rules): remove(rules)
+        case .removeLeftoverRules(let left):
+            leftovers[left.family]?.chains.subtract(left.chains)
+            leftovers[left.family]?.jumps.removeAll(where: left.jumps.contains)
+            if leftovers[left.family]?.isEmpty ?? false { leftovers[left.family] = nil }
+        case .deleteLeftoverTable(let family):
+            leftovers[family]?.hasTable = false
+            if leftovers[family]?.isEmpty ?? false { leftovers[family] = nil }
         case .createDevice: hasDevice = true
         case .deleteDevice:
             hasDevice = false

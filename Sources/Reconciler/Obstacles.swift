@@ -31,6 +31,9 @@ public struct Obstacles {
         case .bind(let address, _): rules[address.family] ?? names[address] ?? servers[address]
         case .addVirtualServer(let server): rules[server.identity.family] ?? names[server.identity.location.address]
         case .addMember(let name, _, _), .removeMember(let name, _): sets[name]
+        // They may serve until our rules stand in their place.
+        case .removeLeftoverRules(let left): rules[left.family]
+        case .deleteLeftoverTable(let family): rules[family]
         // Until then its datagrams go elsewhere, and are remembered anew.
         case .forgetFlows(let identity, _): bindings[identity.location.address]
         default: nil

@@ -15,9 +15,14 @@ extension Operation: CustomStringConvertible {
         case .destroySet(let name): "ipset destroy \(name)"
         case .restoreRules(let rules, let missingJumps):
             Operation.restore(
-                rules, "\(rules.chains.count) chains, \(rules.chains.values.reduce(0) { $0 + $1.count }) rules, \(missingJumps.count) jumps"
+                rules.family,
+                "\(rules.chains.count) chains, \(rules.chains.values.reduce(0) { $0 + $1.count }) rules, \(missingJumps.count) jumps"
             )
-        case .removeRules(let rules): Operation.restore(rules, "remove \(rules.jumps.count) jumps, \(rules.chains.count) chains")
+        case .removeRules(let rules): Operation.restore(rules.family, "remove \(rules.jumps.count) jumps, \(rules.chains.count) chains")
+        case .removeLeftoverRules(let left):
+            Operation.restore(
+                left.family, "remove \(left.jumps.count) jumps, \(left.chains.count) chains that kube-proxy's iptables mode left")
+        case .deleteLeftoverTable(let family): "nft delete table \(family == .ipv4 ? "ip" : "ip6") \(Leftovers.tableName)"
         case .createDevice: "ip link add \(NodeState.deviceName) type dummy"
         case .deleteDevice: "ip link delete \(NodeState.deviceName)"
         case .bind(let address, _): "ip address add \(CIDR(host: address)) dev \(NodeState.deviceName)"
@@ -45,8 +50,8 @@ extension Operation: CustomStringConvertible {
         return servers == 0 ? command : "\(command) (but not what its \(servers) real servers answer)"
     }
 
-    private static func restore(_ rules: Rules, _ what: String) -> String {
-        "\(rules.family == .ipv4 ? "iptables" : "ip6tables")-restore --noflush (\(what))"
+    private static func restore(_ family: IPFamily, _ what: String) -> String {
+        "\(family == .ipv4 ? "iptables" : "ip6tables")-restore --noflush (\(what))"
     }
 }
 

@@ -12,6 +12,10 @@ public enum Operation: Hashable, Sendable {
     case restoreRules(Rules, missingJumps: [Rules.Jump])
     /// Takes jumps and chains away in one transaction a table.
     case removeRules(Rules)
+    /// Takes chains of kube-proxy's iptables mode away, with what leads to them, in one transaction a table.
+    case removeLeftoverRules(Leftovers)
+    /// Takes the table of kube-proxy's nftables mode away.
+    case deleteLeftoverTable(IPFamily)
     case createDevice
     case deleteDevice
     case bind(IPAddress, ServiceOrigin?)
@@ -36,6 +40,8 @@ extension Operation {
         case .addMember(let name, let member, _), .removeMember(let name, let member): .init(members: [name: [member]])
         case .destroySet(let name): .init(members: [name: []])
         case .restoreRules(let rules, _), .removeRules(let rules): .init(rules: [rules.family])
+        case .removeLeftoverRules(let leftovers): .init(rules: [leftovers.family])
+        case .deleteLeftoverTable(let family): .init(rules: [family])
         case .createDevice, .deleteDevice: .init()
         case .bind(let address, _), .unbind(let address): .init(addresses: [address])
         case .addVirtualServer(let server), .editVirtualServer(let server): .init(virtualServers: [server.identity])
@@ -71,6 +77,8 @@ extension Operation {
         case .destroySet: .destroySet
         case .restoreRules: .restoreRules
         case .removeRules: .removeRules
+        case .removeLeftoverRules: .removeLeftoverRules
+        case .deleteLeftoverTable: .deleteLeftoverTable
         case .createDevice: .createDevice
         case .deleteDevice: .deleteDevice
         case .bind: .bind
@@ -87,6 +95,7 @@ extension Operation {
 
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         case createSet, replaceSet, addMember, removeMember, destroySet, restoreRules, removeRules
+        case removeLeftoverRules, deleteLeftoverTable
         case createDevice, deleteDevice, bind, unbind
         case addVirtualServer, editVirtualServer, deleteVirtualServer, addRealServer, editRealServer, deleteRealServer
         case forgetFlows

@@ -10,7 +10,7 @@ public struct Plan: Hashable, Sendable {
     /// what is restricted must not be open for a moment because it is about to go.
     public enum Phase: Int, Hashable, Sendable, CaseIterable {
         case createSets, addMembers, restoreRules, createDevice, serveVirtualServers, bind
-        case drain, deleteRealServers, unbind, deleteVirtualServers, removeRules, removeMembers
+        case drain, deleteRealServers, unbind, deleteVirtualServers, removeRules, removeMembers, removeLeftovers
         // Flows last: what could lead them the old way once more is gone.
         case forgetFlows
     }
@@ -39,6 +39,7 @@ public struct Plan: Hashable, Sendable {
         if desired.hasDevice, !observed.hasDevice { add(.createDevice, in: .createDevice) }
         planSets(comparison, scope)
         planRules(comparison, scope)
+        planLeftovers(comparison, scope)
         planAddresses(comparison, scope)
         planVirtualServers(comparison, scope)
         planFlows(comparison, scope, unforgotten)
@@ -56,7 +57,7 @@ public struct Plan: Hashable, Sendable {
         }
         plan.operations.removeAll { operation in
             switch operation.kind {
-            case .deleteVirtualServer, .unbind, .removeMember: true
+            case .deleteVirtualServer, .unbind, .removeMember, .removeLeftoverRules, .deleteLeftoverTable: true
             case .forgetFlows: operation.virtualServer.map(staying.contains) ?? false
             default: false
             }

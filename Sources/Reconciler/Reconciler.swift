@@ -75,7 +75,10 @@ public struct Reconciler: Sendable {
     private mutating func adoptRest(_ observed: NodeState, _ selection: Scope.Selection, _ desired: NodeState) {
         for address in selection.addresses { mirror.addresses[address] = observed.addresses[address] }
         for name in selection.members.keys { mirror.sets[name] = observed.sets[name] }
-        for family in selection.rules { mirror.rules[family] = observed.rules[family] }
+        for family in selection.rules {
+            mirror.rules[family] = observed.rules[family]
+            mirror.leftovers[family] = observed.leftovers[family]
+        }
         mirror.hasDevice = observed.hasDevice
         guard !observed.hasDevice else { return }
         // With the device went every address it held.

@@ -29,6 +29,10 @@ extension NodeState {
             let text = ["-j RETURN", "-j ACCEPT"].randomElement(using: &generator) ?? ""
             state.rules[.ipv4] = Rules(.ipv4, chains: [chain: [text]], jumps: isObserved && Bool.random(using: &generator) ? [] : [jump])
         }
+        if isObserved, Bool.random(using: &generator) {
+            state.leftovers[.ipv4] = Leftovers(
+                .ipv4, chains: Bool.random(using: &generator) ? [Rules.Chain(.nat, "KUBE-SVC-A")] : [], hasTable: true)
+        }
         return state
     }
 }

@@ -130,10 +130,15 @@ public struct IPTables: Sendable {
 
     /// The same with what they have counted.
     func listing(catalogue: Rules) async throws(DataplaneError) -> RulesText.Listing {
-        guard let prefix = prefixes[catalogue.family] else { return RulesText.Listing(rules: Rules(catalogue.family)) }
+        RulesText.listing(try await saved(catalogue.family), catalogue: catalogue)
+    }
+
+    /// All rules of a family and what they have counted, as `iptables-save -c` prints them.
+    func saved(_ family: IPFamily) async throws(DataplaneError) -> String {
+        guard let prefix = prefixes[family] else { return "" }
         let listing = try await Command.run("\(prefix)-save", ["-c"])
         guard listing.succeeded else { throw DataplaneError("\(prefix)-save", listing.complaint) }
-        return RulesText.listing(listing.output, catalogue: catalogue)
+        return listing.output
     }
 
     func restore(_ text: String, _ family: IPFamily) async throws(DataplaneError) {

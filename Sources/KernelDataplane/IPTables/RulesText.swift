@@ -27,6 +27,21 @@ enum RulesText {
         }.joined()
     }
 
+    /// Takes what another mode left away.
+    static func remove(_ left: Leftovers) -> String {
+        Rules.Table.allCases.map { table in
+            let chains = left.chains.filter { $0.table == table }.sorted()
+            let jumps = left.jumps.filter { $0.table == table }
+            guard !chains.isEmpty || !jumps.isEmpty else { return "" }
+            var lines = ["*\(table.rawValue)"]
+            // They lead to one another: emptied first, they can go in any order.
+            lines += chains.map { ":\($0.name) - [0:0]" }
+            lines += jumps.map { "-D \($0.from) \($0.specification)" }
+            lines += chains.map { "-X \($0.name)" }
+            return (lines + ["COMMIT"]).joined(separator: "\n") + "\n"
+        }.joined()
+    }
+
     private static func tables(of rules: Rules) -> [Rules.Table] {
         Rules.Table.allCases.filter { table in
             rules.chains.keys.contains { $0.table == table } || rules.jumps.contains { $0.table == table }
@@ -57,17 +72,20 @@ enum RulesText {
                 guard let table, let name = line.dropFirst().split(separator: " ").first else { continue }
                 let chain = Rules.Chain(table, String(name))
                 if catalogue.chains[chain] != nil { found.rules.chains[chain] = found.rules.chains[chain] ?? [] }
-            case "-":
+            case "-", "[":
                 guard let table else { continue }
-                parseRule(line, packets: nil, table, catalogue, &found)
-            case "[":
-                guard let table, let end = line.utf8.firstIndex(of: UInt8(ascii: "]")) else { continue }
-                let packets = UInt64(line[..<end].dropFirst().prefix { $0 != ":" })
-                parseRule(line[end...].dropFirst(2), packets: packets, table, catalogue, &found)
+                let (rule, packets) = counted(line)
+                parseRule(rule, packets: packets, table, catalogue, &found)
             default: continue
             }
         }
         return found
+    }
+
+    /// A line of a rule without its counters, `[packets:bytes]`, and how many packets they say; nil where it has none.
+    static func counted(_ line: Substring) -> (rule: Substring, packets: UInt64?) {
+        guard line.first == "[", let end = line.utf8.firstIndex(of: UInt8(ascii: "]")) else { return (line, nil) }
+        return (line[end...].dropFirst(2), UInt64(line[..<end].dropFirst().prefix { $0 != ":" }))
     }
 
     private static func parseRule(

@@ -8,7 +8,8 @@ extension Operation.Kind {
         switch self {
         case .createSet, .replaceSet, .destroySet: ["layer": "ipset", "object": "set"]
         case .addMember, .removeMember: ["layer": "ipset", "object": "member"]
-        case .restoreRules, .removeRules: ["layer": "iptables", "object": "rules"]
+        case .restoreRules, .removeRules, .removeLeftoverRules: ["layer": "iptables", "object": "rules"]
+        case .deleteLeftoverTable: ["layer": "nftables", "object": "table"]
         case .createDevice, .deleteDevice: ["layer": "interface", "object": "device"]
         case .bind, .unbind: ["layer": "interface", "object": "address"]
         case .addVirtualServer, .editVirtualServer, .deleteVirtualServer: ["layer": "ipvs", "object": "virtual_server"]

@@ -1,0 +1,102 @@
+internal import Model
+
+/// Finds in what `iptables-save` printed what kube-proxy's iptables mode left.
+///
+/// The names are kube-proxy's (pkg/proxy/iptables/proxier.go, `CleanupLeftovers`), with those of earlier versions. The kubelet's chains (`KUBE-FIREWALL`,
+/// `KUBE-MARK-DROP`, `KUBE-KUBELET-CANARY`, `KUBE-IPTABLES-HINT`) are not among them, nor are those that ipvs mode has too.
+struct LeftoverText {
+    private static let names: Set<Rules.Chain> = [
+        Rules.Chain(.nat, "KUBE-NODEPORTS"), Rules.Chain(.nat, "KUBE-PROXY-CANARY"),
+        Rules.Chain(.filter, "KUBE-SERVICES"), Rules.Chain(.filter, "KUBE-EXTERNAL-SERVICES"), Rules.Chain(.filter, "KUBE-NODEPORTS"),
+        Rules.Chain(.filter, "KUBE-PROXY-CANARY"), Rules.Chain(.mangle, "KUBE-PROXY-CANARY"),
+    ]
+
+    /// Chains of a Service or an endpoint; the rest of their names is a hash. `KUBE-XLB-` is from before 1.24.
+    private static let prefixes = ["KUBE-SVC-", "KUBE-SVL-", "KUBE-SEP-", "KUBE-FW-", "KUBE-EXT-", "KUBE-XLB-"]
+
+    /// Leads into a chain that ipvs mode has too, from other traffic.
+    private static let otherJumps: Set<Substring> = [
+        "-m conntrack --ctstate NEW -m comment --comment \"kubernetes load balancer firewall\" -j KUBE-PROXY-FIREWALL"
+    ]
+
+    private static let builtIn: Set<Substring> = ["INPUT", "FORWARD", "OUTPUT", "PREROUTING", "POSTROUTING"]
+
+    private let catalogue: Rules
+    private var found: Leftovers
+    private var table: Rules.Table?
+    /// Which chains each chain leads to, where either is left over.
+    private var targets: [Rules.Chain: Set<Rules.Chain>] = [:]
+    /// Chains that rules of others lead to.
+    private var inUse: Set<Rules.Chain> = []
+
+    /// - Parameter catalogue: our own chains; whatever they lead to, a start gives them other rules.
+    static func parse(_ saved: String, catalogue: Rules) -> Leftovers {
+        var text = LeftoverText(catalogue)
+        // Chains stand before the rules of their table.
+        for line in saved.split(separator: "\n") { text.read(line) }
+        text.keepWhatIsInUse()
+        return text.found
+    }
+
+    private init(_ catalogue: Rules) {
+        self.catalogue = catalogue
+        found = Leftovers(catalogue.family)
+    }
+
+    private mutating func read(_ line: Substring) {
+        switch line.first {
+        case "*": table = Rules.Table(rawValue: String(line.dropFirst()))
+        case ":":
+            guard let table, let name = line.dropFirst().split(separator: " ").first else { return }
+            let chain = Rules.Chain(table, String(name))
+            if LeftoverText.isLeftOver(chain) { found.chains.insert(chain) }
+        case "-", "[":
+            let words = RulesText.counted(line).rule.split(separator: " ", maxSplits: 2)
+            guard let table, words.count == 3, words[0] == "-A" else { return }
+            readRule(table, words[1], words[2])
+        default: return
+        }
+    }
+
+    private static func isLeftOver(_ chain: Rules.Chain) -> Bool {
+        names.contains(chain) || chain.table == .nat && prefixes.contains(where: chain.name.hasPrefix)
+    }
+
+    private mutating func readRule(_ table: Rules.Table, _ from: Substring, _ specification: Substring) {
+        if LeftoverText.builtIn.contains(from), LeftoverText.otherJumps.contains(specification) {
+            return found.jumps.append(Leftovers.Jump(table, from: String(from), String(specification)))
+        }
+        guard let name = LeftoverText.target(of: specification) else { return }
+        let (chain, target) = (Rules.Chain(table, String(from)), Rules.Chain(table, String(name)))
+        guard found.chains.contains(target) else { return }
+        if found.chains.contains(chain) {
+            targets[chain, default: []].insert(target)
+        } else if LeftoverText.builtIn.contains(from), specification.contains("--comment \"kubernetes ") {
+            found.jumps.append(Leftovers.Jump(table, from: String(from), String(specification)))
+        } else if catalogue.chains[chain] == nil {
+            inUse.insert(target)
+        }
+    }
+
+    /// What follows `-j` or `-g`; a comment may hold such words as well, but stands before them.
+    private static func target(of specification: Substring) -> Substring? {
+        let words = specification.split(separator: " ")
+        guard let place = words.lastIndex(where: { $0 == "-j" || $0 == "-g" }), place + 1 < words.count else { return nil }
+        return words[place + 1]
+    }
+
+    /// A chain cannot go while a rule of somebody else leads to it, nor can those that it leads to.
+    private mutating func keepWhatIsInUse() {
+        var rest = Array(inUse)
+        while let chain = rest.popLast() {
+            guard found.chains.remove(chain) != nil else { continue }
+            rest += targets[chain] ?? []
+        }
+        // What leads only to a chain that stays is somebody's way to it.
+        found.jumps.removeAll { jump in
+            guard let name = LeftoverText.target(of: jump.specification[...]) else { return false }
+            let target = Rules.Chain(jump.table, String(name))
+            return LeftoverText.isLeftOver(target) && !found.chains.contains(target)
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import Model
+import Testing
+import Translation
+
+@testable import KernelDataplane
+
+/// Taken from a node that kube-proxy served in iptables mode, shortened, with what the kubelet and others have there.
+private let saved = """
+    *mangle
+    :PREROUTING ACCEPT [0:0]
+    :KUBE-IPTABLES-HINT - [0:0]
+    :KUBE-KUBELET-CANARY - [0:0]
+    :KUBE-PROXY-CANARY - [0:0]
+    COMMIT
+    *filter
+    :INPUT ACCEPT [0:0]
+    :FORWARD ACCEPT [0:0]
+    :OUTPUT ACCEPT [0:0]
+    :KUBE-EXTERNAL-SERVICES - [0:0]
+    :KUBE-FIREWALL - [0:0]
+    :KUBE-FORWARD - [0:0]
+    :KUBE-KUBELET-CANARY - [0:0]
+    :KUBE-NODEPORTS - [0:0]
+    :KUBE-PROXY-CANARY - [0:0]
+    :KUBE-PROXY-FIREWALL - [0:0]
+    :KUBE-SERVICES - [0:0]
+    :KUBE-SVC-OPERATORS - [0:0]
+    -A INPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL
+    -A INPUT -m comment --comment "kubernetes health check service ports" -j KUBE-NODEPORTS
+    -A INPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes externally-visible service portals" -j KUBE-EXTERNAL-SERVICES
+    -A INPUT -j KUBE-FIREWALL
+    -A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
+    -A OUTPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+    -A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT
+    -A KUBE-SERVICES -d 10.96.0.9/32 -p tcp -m comment --comment "default/none has no endpoints" -j REJECT
+    COMMIT
+    *nat
+    :PREROUTING ACCEPT [0:0]
+    :OUTPUT ACCEPT [0:0]
+    :POSTROUTING ACCEPT [0:0]
+    :KUBE-EXT-AAAA - [0:0]
+    :KUBE-KUBELET-CANARY - [0:0]
+    :KUBE-MARK-DROP - [0:0]
+    :KUBE-MARK-MASQ - [0:0]
+    :KUBE-NODEPORTS - [0:0]
+    :KUBE-POSTROUTING - [0:0]
+    :KUBE-PROXY-CANARY - [0:0]
+    :KUBE-SEP-CCCC - [0:0]
+    :KUBE-SERVICES - [0:0]
+    :KUBE-SVC-BBBB - [0:0]
+    :OPERATORS - [0:0]
+    -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+    -A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+    -A OUTPUT -m comment --comment "not -j KUBE-SVC-BBBB" -j OPERATORS
+    -A KUBE-EXT-AAAA -j KUBE-SVC-BBBB
+    -A KUBE-NODEPORTS -d 127.0.0.0/8 -p tcp -m comment --comment "default/web" -j KUBE-EXT-AAAA
+    -A KUBE-SEP-CCCC -p tcp -m comment --comment "default/web" -m tcp -j DNAT --to-destination 10.244.0.5:80
+    -A KUBE-SERVICES -d 10.96.0.10/32 -p tcp -m comment --comment "default/web cluster IP" -j KUBE-SVC-BBBB
+    -A KUBE-SERVICES -m comment --comment "kubernetes service nodeports" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS
+    -A KUBE-SVC-BBBB -m comment --comment "default/web -> 10.244.0.5:80" -j KUBE-SEP-CCCC
+    COMMIT
+
+    """
+
+private let ours = Translation.catalogue(TranslationSettings(nodeName: "node1")).rules[.ipv4] ?? Rules(.ipv4)
+
+private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain> { Set(names.map { Rules.Chain(table, $0) }) }
+
+@Suite struct `What kube-proxy's iptables mode left` {
+    @Test func `is found by its names; what is the kubelet's, an operator's or ours is passed over`() {
+        let found = LeftoverText.parse(saved, catalogue: ours)
+        #expect(
+            found.chains
+                == chains(.mangle, "KUBE-PROXY-CANARY")
+                .union(chains(.filter, "KUBE-EXTERNAL-SERVICES", "KUBE-NODEPORTS", "KUBE-PROXY-CANARY", "KUBE-SERVICES"))
+                .union(chains(.nat, "KUBE-EXT-AAAA", "KUBE-NODEPORTS", "KUBE-PROXY-CANARY", "KUBE-SEP-CCCC", "KUBE-SVC-BBBB")))
+        #expect(
+            found.jumps.map { "\($0.table.rawValue) \($0.from) \($0.specification.split(separator: " ").last ?? "")" } == [
+                "filter INPUT KUBE-PROXY-FIREWALL", "filter INPUT KUBE-NODEPORTS", "filter INPUT KUBE-EXTERNAL-SERVICES",
+                "filter OUTPUT KUBE-SERVICES",
+            ])
+        #expect(!found.hasTable)
+    }
+
+    @Test func `is the same where counters are printed with the rules`() {
+        let counted = saved.replacing("\n-A ", with: "\n[3:180] -A ")
+        #expect(counted != saved && LeftoverText.parse(counted, catalogue: ours) == LeftoverText.parse(saved, catalogue: ours))
+    }
+
+    @Test func `stays as far as somebody else's rules lead to it`() {
+        let used = saved.replacing("-A KUBE-EXT-AAAA", with: "-A OPERATORS -p tcp -g KUBE-SVC-BBBB\n-A KUBE-EXT-AAAA").replacing(
+            "-A INPUT -j KUBE-FIREWALL", with: "-A INPUT -s 192.0.2.1/32 -j KUBE-NODEPORTS")
+        let found = LeftoverText.parse(used, catalogue: ours)
+        #expect(found.chains.intersection(chains(.nat, "KUBE-SVC-BBBB", "KUBE-SEP-CCCC")).isEmpty)
+        #expect(found.chains.contains(Rules.Chain(.nat, "KUBE-EXT-AAAA")), "it leads there, and nobody leads to it")
+        #expect(!found.chains.contains(Rules.Chain(.filter, "KUBE-NODEPORTS")))
+        #expect(!found.jumps.contains { $0.specification.hasSuffix("KUBE-NODEPORTS") })
+    }
+
+    @Test(arguments: [
+        "", "*", ":", "-A", "*nat\n:\n-A \n", "garbage\n*nat\n:KUBE-SERVICES", "*nat\n-A OUTPUT -j", "*nat\n-A OUTPUT x -j\n",
+    ])
+    func `is nothing in a text that is broken`(text: String) {
+        #expect(LeftoverText.parse(text, catalogue: ours).isEmpty)
+    }
+
+    @Test func `goes in one transaction a table`() {
+        let left = Leftovers(
+            .ipv4, chains: chains(.nat, "KUBE-SVC-B", "KUBE-SEP-A").union(chains(.mangle, "KUBE-PROXY-CANARY")),
+            jumps: [Leftovers.Jump(.filter, from: "INPUT", "-m comment --comment \"kubernetes x\" -j KUBE-PROXY-FIREWALL")], hasTable: true)
+        #expect(
+            RulesText.remove(left) == """
+                *filter
+                -D INPUT -m comment --comment "kubernetes x" -j KUBE-PROXY-FIREWALL
+                COMMIT
+                *nat
+                :KUBE-SEP-A - [0:0]
+                :KUBE-SVC-B - [0:0]
+                -X KUBE-SEP-A
+                -X KUBE-SVC-B
+                COMMIT
+                *mangle
+                :KUBE-PROXY-CANARY - [0:0]
+                -X KUBE-PROXY-CANARY
+                COMMIT
+
+                """)
+    }
+}
