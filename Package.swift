@@ -178,6 +178,13 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
+        .testTarget(
+            name: "DeployTests",
+            dependencies: [
+                "kube-ipvs-proxy", "KubeProxyConfiguration", "Kubernetes", "MetricsRegistry", "Model", "StatusServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ]),
 
         // Tests of the program on a kernel with IPVS, and what they need.
         .executableTarget(name: "traffic", path: "Integration/traffic"),

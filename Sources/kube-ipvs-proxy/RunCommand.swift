@@ -33,7 +33,8 @@ struct RunCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Do what needs all privileges (modules, kernel settings), and exit; afterwards CAP_NET_ADMIN is enough.", valueName: "bool"))
+            "Do what needs all privileges (modules, kernel settings), and exit; afterwards CAP_NET_ADMIN and CAP_NET_RAW are enough.",
+            valueName: "bool"))
     var initOnly = GoBool(false)
 
     @Option(help: ArgumentHelp("Do what the subcommand cleanup does, and exit.", valueName: "bool"))

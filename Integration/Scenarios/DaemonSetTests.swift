@@ -1,0 +1,65 @@
+import KernelTestSupport
+import Testing
+
+extension Scenarios {
+    /// The rights that `deploy/kubernetes` gives, and the program with these and no others.
+    @Suite struct `The DaemonSet's container` {
+        private let world = World.shared
+
+        /// How many connections are tracked is one number for the whole machine: a network namespace like this node's may not set it.
+        private static let flags = "\(World.flags) --conntrack-max-per-core 0"
+
+        /// What the manifest adds to no capabilities at all.
+        private static func capabilities() throws -> [String] {
+            let manifest = try String(ofFile: "\(Place.repository)/deploy/kubernetes/base/daemonset.yaml")
+            let match = try #require(manifest.firstMatch(of: /drop: \[ALL\][^\[]*add: \[([A-Z_, ]+)\]/))
+            return match.1.split(separator: ",").map { $0.filter { $0 != " " } }
+        }
+
+        /// Runs the program in the node as a container with these capabilities, and the paths that the manifest mounts to be written.
+        private func once(with capabilities: [String]) async throws -> Shell.Result {
+            let asPod =
+                "\(Place.repository)/Integration/deploy/as-pod \(capabilities.joined(separator: ",")) \(Place.state),/run/xtables.lock"
+            return try await Shell.attempt("ip netns exec node1 \(asPod) \(Place.proxy) --once \(Self.flags)")
+        }
+
+        private func initialize() async throws {
+            try await Shell.output("ip netns exec node1 \(Place.proxy) --init-only \(Self.flags)")
+        }
+
+        private func prepare() async throws {
+            try await world.begin()
+            try await world.write("web.yaml", Manifests.web())
+            try await world.write("slices.yaml", Manifests.slices(World.pods))
+        }
+
+        @Test func `serves after the init container, with a read-only file system and no right to change settings`() async throws {
+            try await prepare()
+            try await initialize()
+            let result = try await once(with: try Self.capabilities())
+            #expect(result.succeeded && !result.output.contains("could not be"), "\(result.output)")
+            #expect(
+                try await Shell.output(in: "node1", "ipvsadm -S -n").contains("-a -t \(Manifests.clusterIP):80 -r 10.244.1.10:8080 -m -w 1")
+            )
+            let answers = try await Answers.ask(from: "pod-a", "tcp", Manifests.clusterIP, Manifests.port)
+            #expect(answers.failed == 0 && answers.responders.count == 3, "\(answers)")
+        }
+
+        @Test func `needs each of its capabilities`() async throws {
+            try await prepare()
+            try await initialize()
+            let all = try Self.capabilities()
+            #expect(all.count > 1)
+            for missing in all {
+                let result = try await once(with: all.filter { $0 != missing })
+                #expect(!result.succeeded, "without \(missing): \(result.output)")
+            }
+        }
+
+        @Test func `without the init container says which setting it may not change`() async throws {
+            try await prepare()
+            let result = try await once(with: try Self.capabilities())
+            #expect(!result.succeeded && result.output.contains("sysctl -w net.ipv4.ip_forward=1"), "\(result.output)")
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import Kubernetes
+import Subprocess
+
+/// The files under `deploy`.
+enum Deployment {
+    static let repository = String(#filePath.dropLast("/Tests/DeployTests/Deployment.swift".count))
+
+    static func text(_ path: String) throws -> String {
+        try String(contentsOfFile: "\(repository)/deploy/\(path)", encoding: .utf8)
+    }
+
+    /// The objects of a text of several documents.
+    static func objects(in text: String) throws -> [YAMLValue] {
+        try text.split(separator: "\n---\n").map { try YAMLValue(yaml: String($0)) }
+    }
+
+    static let hasKubectl = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {
+        FileManager.default.isExecutableFile(atPath: "\($0)/kubectl")
+    }
+
+    struct Failure: Error {
+        var what: String
+    }
+
+    /// The objects that a folder of `deploy/kubernetes` comes to, by kubectl's own word.
+    static func rendered(_ folder: String) async throws -> [YAMLValue] {
+        let result = try await run(
+            .name("kubectl"), arguments: ["kustomize", "\(repository)/deploy/kubernetes/\(folder)"], output: .string(limit: 1 << 20),
+            error: .string(limit: 1 << 16))
+        guard result.terminationStatus.isSuccess else { throw Failure(what: result.standardError) }
+        return try objects(in: result.standardOutput)
+    }
+}
+
+extension YAMLValue {
+    /// The value of a key; null where there is none.
+    subscript(key: String) -> YAMLValue {
+        guard case .mapping(let entries) = self else { return .null }
+        return entries.first { $0.key == key }?.value ?? .null
+    }
+
+    var items: [YAMLValue] {
+        if case .list(let items) = self { items } else { [] }
+    }
+
+    /// Keys and values of a mapping of texts.
+    var texts: [String: String] {
+        guard case .mapping(let entries) = self else { return [:] }
+        return Dictionary(uniqueKeysWithValues: entries.map { ($0.key, $0.value.text) })
+    }
+
+    /// Text, number or truth value as it stands there; empty for anything else.
+    var text: String {
+        switch self {
+        case .text(let text), .number(let text): text
+        case .boolean(let value): "\(value)"
+        case .null, .list, .mapping: ""
+        }
+    }
+}
