@@ -1,0 +1,62 @@
+import Foundation
+import MetricsRegistry
+import Model
+import Testing
+
+@testable import StatusServer
+
+/// Names that stand in files outlive the metrics: these must not.
+@Suite struct `Alerts and dashboard` {
+    /// Names that Prometheus gives or derives itself.
+    private static let suffixes = ["_bucket", "_sum", "_count"]
+
+    /// What `/metrics` has to tell, now or once something happened: name and type.
+    private func registry() throws -> [String: String] {
+        let metrics = ProxyMetrics(families: [.ipv4, .ipv6])
+        let routes = MetricsRoutes(metrics, .init(version: "1.2.3", emulates: "1.36"), start: .now)
+        let text = routes.answer(StatusRequest(path: "/metrics"), at: .now).body
+        let told = text.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }.map { line in
+            let words = line.split(separator: " ").map(String.init)
+            return (words[2], words[3])
+        }
+        let all = metrics.all.map { ($0.description.name, $0.description.kind.rawValue) }
+        return Dictionary(told + all) { first, _ in first }
+    }
+
+    @Test(arguments: ["monitoring/alerts.yaml", "monitoring/dashboard.json"])
+    func `name only metrics that there are`(path: String) throws {
+        let registry = try registry()
+        let text = try Deployment.text(path)
+        let names = Set(text.matches(of: /\b(?:kubeproxy|kube_ipvs_proxy|process)_[a-z_]+/).map { String($0.0) })
+        #expect(names.count > 5)
+        for name in names {
+            let histogram = Self.suffixes.first { name.hasSuffix($0) }.map { String(name.dropLast($0.count)) }
+            let isPart = histogram.map { registry[$0] == "histogram" } ?? false
+            #expect(isPart || registry[name].map { $0 != "histogram" } == true, "\(name)")
+        }
+    }
+
+    @Test func `ask the same of counters and gauges as they are`() throws {
+        let registry = try registry()
+        let text = try Deployment.text("monitoring/alerts.yaml") + Deployment.text("monitoring/dashboard.json")
+        let rates = text.matches(of: /(?:rate|increase)\(([a-z_]+)/).map { String($0.1) }
+        #expect(rates.count > 10)
+        for name in rates { #expect(name.hasSuffix("_bucket") || registry[name] == "counter", "\(name)") }
+    }
+
+    @Test func `have a panel with an expression for everything that is asked`() throws {
+        let dashboard = try JSONDecoder().decode(Dashboard.self, from: Data(Deployment.text("monitoring/dashboard.json").utf8))
+        #expect(Set(dashboard.panels.map(\.id)).count == dashboard.panels.count)
+        #expect(dashboard.panels.allSatisfy { !$0.title.isEmpty && !$0.targets.isEmpty && $0.targets.allSatisfy { !$0.expr.isEmpty } })
+    }
+
+    private struct Dashboard: Decodable {
+        struct Panel: Decodable {
+            struct Target: Decodable { var expr: String }
+            var id: Int
+            var title: String
+            var targets: [Target]
+        }
+        var panels: [Panel]
+    }
+}
