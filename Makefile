@@ -5,6 +5,7 @@ BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
 SWIFT_SOURCES = Package.swift Sources Tests Integration
 
 .PHONY: all build release packages format lint unit check rules golden integration flows load release-tools test demo bench clean
+.PHONY: image man completions install deploy-check
 
 all: build
 
@@ -59,7 +60,11 @@ load: release-tools
 	$(SWIFT) build --build-tests
 	Integration/load
 
-test: check rules golden integration
+# What deploy/ holds, by the tools that will read it: install, systemd unit, alerts, manual page, completions, image.
+deploy-check: build
+	Integration/deploy/check
+
+test: check rules golden integration deploy-check
 
 # The debug build: it takes half the time of the release build, and shares what it compiles with the tests.
 demo: packages
@@ -70,6 +75,42 @@ demo: packages
 bench: release-tools
 	Integration/bench/decode
 	Integration/kernel/run --memory 6G --timeout 3000 -- Integration/bench/run
+
+# The program to install and to put into an image; without it, the release build.
+BINARY ?=
+PROGRAM = $(or $(BINARY),.build/release/kube-ipvs-proxy)
+IMAGE ?= .build/image/kube-ipvs-proxy.tar
+
+# An image archive for `ctr -n k8s.io images import`, podman or docker, from Debian's packages and without any registry.
+image: $(if $(BINARY),,release)
+	deploy/image/build --binary $(PROGRAM) --output $(IMAGE)
+
+GENERATED = .build/deploy/generated
+
+man:
+	@mkdir -p $(GENERATED)
+	deploy/man/mdoc $(PROGRAM) >$(GENERATED)/kube-ipvs-proxy.8
+
+completions:
+	@mkdir -p $(GENERATED)
+	for shell in bash zsh fish; do $(PROGRAM) --generate-completion-script $$shell >$(GENERATED)/completion.$$shell || exit; done
+
+DESTDIR ?=
+PREFIX ?= /usr/local
+SHARE = $(DESTDIR)$(PREFIX)/share
+INSTALL = install -D --mode
+
+# Builds nothing: `make release` comes first, or BINARY=PATH names the program.
+install: man completions
+	$(INSTALL) 755 --strip $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/kube-ipvs-proxy
+	sed 's:/usr/bin/:$(PREFIX)/bin/:' deploy/systemd/kube-ipvs-proxy.service >$(GENERATED)/kube-ipvs-proxy.service
+	$(INSTALL) 644 $(GENERATED)/kube-ipvs-proxy.service $(DESTDIR)$(PREFIX)/lib/systemd/system/kube-ipvs-proxy.service
+	$(INSTALL) 644 $(GENERATED)/kube-ipvs-proxy.8 $(SHARE)/man/man8/kube-ipvs-proxy.8
+	$(INSTALL) 644 $(GENERATED)/completion.bash $(SHARE)/bash-completion/completions/kube-ipvs-proxy
+	$(INSTALL) 644 $(GENERATED)/completion.zsh $(SHARE)/zsh/site-functions/_kube-ipvs-proxy
+	$(INSTALL) 644 $(GENERATED)/completion.fish $(SHARE)/fish/vendor_completions.d/kube-ipvs-proxy.fish
+	$(INSTALL) 644 deploy/systemd/kube-ipvs-proxy.default $(SHARE)/doc/kube-ipvs-proxy/examples/kube-ipvs-proxy.default
+	$(INSTALL) 644 deploy/systemd/config.conf $(SHARE)/doc/kube-ipvs-proxy/examples/config.conf
 
 clean:
 	$(SWIFT) package clean
