@@ -36,10 +36,12 @@ unit:
 
 check: packages lint unit
 
-# Rules and sets on this machine's own kernel, in namespaces of their own: the nf_tables side of iptables, and another kernel's netlink.
+# Rules and sets on this machine's own kernel, in namespaces of their own: the nf_tables side of iptables, and another kernel's netlink. With the rights that the
+# DaemonSet's container has, and no others.
+AS_POD = Integration/deploy/as-pod NET_ADMIN,NET_RAW /run/xtables.lock
 rules: packages
 	$(SWIFT) build --build-tests
-	Integration/failures-last Integration/kernel/isolate env KUBE_IPVS_ISOLATED=1 $(BUNDLE) --testing-library swift-testing --filter RoundTripTests
+	Integration/failures-last Integration/kernel/isolate $(AS_POD) env KUBE_IPVS_ISOLATED=1 $(BUNDLE) --testing-library swift-testing --filter RoundTripTests
 
 # What kube-proxy 1.36 leaves in a kernel, scenario by scenario, against what we leave: from manifests, from an API server, and where it was in service before.
 golden: build
