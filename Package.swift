@@ -99,7 +99,7 @@ let package = Package(
             name: "kube-ipvs-proxy",
             dependencies: [
                 "Model", "Kubernetes", "KubernetesAPI", "Translation", "Reconciler", "KernelDataplane", "KubeProxyConfiguration",
-                "LocalhostNodePorts", "NodeProxy", "StatusServer",
+                "LocalhostNodePorts", "MetricsRegistry", "NodeProxy", "StatusServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -169,6 +169,7 @@ let package = Package(
             dependencies: [
                 "StatusServer", "Kubernetes", "MetricsRegistry", "Model", "NodeProxy", "Reconciler", "Translation",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         .testTarget(
             name: "CommandTests",

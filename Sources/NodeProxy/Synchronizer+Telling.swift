@@ -23,6 +23,7 @@ extension Synchronizer {
             logger.error("More operations failed", metadata: ["failures": "\(outcome.failures.count - Synchronizer.loggedFailures)"])
         }
         if let reason = outcome.observationFailure { logger.error("The kernel could not be read", metadata: ["error": "\(reason)"]) }
+        tellOfRepairs(outcome)
         tellIfInStep(outcome)
         // What is refused again and again is told by itself, and once.
         guard outcome.operations.count > outcome.refusals.count else { return }
@@ -39,6 +40,18 @@ extension Synchronizer {
             metadata["forgettingMilliseconds"] = "\(forgetting.duration.wholeMilliseconds)"
         }
         logger.info("Synced", metadata: metadata)
+    }
+
+    private func tellOfRepairs(_ outcome: Outcome) {
+        for operation in outcome.repairs.prefix(Synchronizer.loggedFailures) {
+            logger.warning(
+                "Something else changed the kernel; it is put right",
+                metadata: ["operation": "\(operation)", "service": "\(origin(of: operation)?.description ?? "")"])
+        }
+        guard outcome.repairs.count > Synchronizer.loggedFailures else { return }
+        logger.warning(
+            "More of the kernel was changed and is put right",
+            metadata: ["operations": "\(outcome.repairs.count - Synchronizer.loggedFailures)"])
     }
 
     private func metadata(of failure: Report.Failure) -> Logger.Metadata {

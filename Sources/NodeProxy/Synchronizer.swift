@@ -23,6 +23,8 @@ public actor Synchronizer {
         public var latencies: [Duration] = []
         /// What forgetting flows came to, where it was tried.
         public var forgetting: [IPFamily: Report.Forgetting] = [:]
+        /// What went through and put right what others had changed, as an audit found.
+        public var repairs: [Operation] = []
         /// Services of which something is left to do.
         public var undoneServices: Set<NamespacedName> = []
 
@@ -62,6 +64,10 @@ public actor Synchronizer {
     var localAddressesMayDiffer = false
     /// Virtual servers whose real servers the audit under way has not looked at.
     private var unaudited: [VirtualServer.Identity] = []
+    /// Whether the next sync looks at what nobody told of.
+    private var isLookingForDrift = false
+    /// What the last sync could not do.
+    private var undone: Set<Operation> = []
     private var isHoldingBack = false
     private var droppedPackets: [DroppedPackets: UInt64] = [:]
     var knownRefusals: [NamespacedName: Set<Refusal>] = [:]
@@ -147,6 +153,7 @@ public actor Synchronizer {
     public func beginAudit() {
         reconciler.distrust(isAudited ? .only(.init(frame: true)) : .everything)
         if !isAudited { reconciler.tryRefusedAgain(reconciler.refused.locations.keys) }
+        isLookingForDrift = isAudited
         isAudited = true
         localAddressesAreOld = true
     }
@@ -156,6 +163,7 @@ public actor Synchronizer {
     public func continueAudit() {
         let slice = Set(unaudited.suffix(Synchronizer.auditSlice))
         reconciler.distrust(.only(.init(realServers: slice)))
+        isLookingForDrift = true
         reconciler.tryRefusedAgain(slice)
         unaudited.removeLast(min(Synchronizer.auditSlice, unaudited.count))
     }
@@ -193,10 +201,15 @@ public actor Synchronizer {
             let scope = reconciler.scopeToObserve
             if localAddressesAreOld { try await refreshLocalAddresses() }
             translate()
+            var drift = isLookingForDrift ? Drift(beyond: nextPlan(), undone: undone, reconciler) : nil
             for _ in 0..<Synchronizer.rounds {
                 try await observe()
                 let plan = nextPlan()
                 let report = plan.isEmpty ? Report() : await dataplane.apply(plan.operations)
+                if let repairs = drift?.repairs(in: plan), !repairs.isEmpty {
+                    outcome.repairs = repairs.filter { operation in !report.failures.contains { $0.operation == operation } }
+                }
+                drift = nil
                 reconciler.finish(plan, report, desired: translation.desired)
                 outcome.operations = outcome.operations.isEmpty ? plan.operations : outcome.operations + plan.operations
                 outcome.mended += outcome.failures
@@ -205,6 +218,8 @@ public actor Synchronizer {
                 outcome.forgetting.merge(report.forgetting, uniquingKeysWith: +)
                 if reconciler.scopeToObserve.isEmpty { break }
             }
+            undone = Set((outcome.failures + outcome.refusals).map(\.operation))
+            isLookingForDrift = false
             tellOfRefusedEndpoints()
             // An audit that the next one overtakes goes on where it stopped.
             if case .only(let selection) = scope, selection.frame, unaudited.isEmpty {

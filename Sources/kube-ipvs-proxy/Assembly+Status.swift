@@ -22,8 +22,9 @@ extension Assembly {
             var content = MetricsRoutes.Content(version: programVersion, emulates: "1.36")
             content.configuration = "{\"kubeproxy.config.k8s.io\":\(shown.json)}"
             content.flags = flags
+            content.featureGates = ["AllowServiceExternalIPs": configuration.featureGates.allowsServiceExternalIPs]
             if configuration.enableProfiling { content.setVerbosity = { Verbosity.set($0) } }
-            let routes = MetricsRoutes(board.metrics, content, start: .now)
+            let routes = MetricsRoutes(board.metrics, more: input.metrics, content, start: .now)
             services.append(server(.metrics, location) { routes.answer($0, at: .now) })
         }
         return services

@@ -107,7 +107,7 @@ struct Assembly {
                     problems: [.init(flag: "--manifests", value: path, message: "must be a readable directory")])
             }
             return problems
-        case .api(let source, _, _):
+        case .api(let source, _, _, _):
             try await listOnce(source)
             return []
         }

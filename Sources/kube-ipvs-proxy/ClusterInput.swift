@@ -2,12 +2,14 @@ internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import KubernetesAPI
 internal import Logging
+internal import MetricsRegistry
 internal import ServiceLifecycle
+internal import StatusServer
 
 /// Where the cluster is read from: a directory of manifests or an API server.
 enum ClusterInput {
     case manifests(ManifestDirectory, path: String)
-    case api(APISource, APIEventRecorder, APIClient)
+    case api(APISource, APIEventRecorder, APIClient, RequestMetrics)
 
     /// Fails with one line if the way to the API server is not described well; whether it can be reached shows later.
     init(_ configuration: ProxyConfiguration, environment: [String: String], _ logger: Logger) async throws {
@@ -17,7 +19,9 @@ enum ClusterInput {
             self = .manifests(ManifestDirectory(path, settings: settings, logger: logger), path: path)
         case .api(let connection):
             let access = try APIAccess.find(kubeconfig: connection.kubeconfig, master: connection.master, environment: environment)
-            let client = APIClient(access, settings: APIClientSettings(connection), logger: logger)
+            let requests = RequestMetrics(host: access.server.authority)
+            let client = APIClient(
+                access, settings: APIClientSettings(connection), observer: RequestObserver(metrics: requests), logger: logger)
             do throws(AccessError) {
                 try await client.prepare()
             } catch {
@@ -27,14 +31,14 @@ enum ClusterInput {
             logger.info("Reading the cluster from the API server", metadata: ["server": "\(access.server)"])
             let events = APIEventRecorder(client, hostname: configuration.nodeName, logger: logger)
             let source = APISource(client, nodeName: configuration.nodeName, events: events, logger: logger)
-            self = .api(source, events, client)
+            self = .api(source, events, client, requests)
         }
     }
 
     var source: any ClusterSource {
         switch self {
         case .manifests(let directory, _): directory
-        case .api(let source, _, _): source
+        case .api(let source, _, _, _): source
         }
     }
 
@@ -42,7 +46,7 @@ enum ClusterInput {
     var events: any EventRecorder {
         switch self {
         case .manifests: NoEvents()
-        case .api(_, let recorder, _): recorder
+        case .api(_, let recorder, _, _): recorder
         }
     }
 
@@ -50,7 +54,7 @@ enum ClusterInput {
     var services: [any ServiceLifecycle.Service] {
         switch self {
         case .manifests(let directory, _): [SourceService(source: directory)]
-        case .api(let source, let recorder, _): [SourceService(source: source), EventService(recorder: recorder)]
+        case .api(let source, let recorder, _, _): [SourceService(source: source), EventService(recorder: recorder)]
         }
     }
 
@@ -62,9 +66,17 @@ enum ClusterInput {
         }
     }
 
+    /// What is counted about it.
+    var metrics: [any MetricFamily] {
+        switch self {
+        case .manifests: []
+        case .api(_, _, _, let requests): requests.families
+        }
+    }
+
     /// Lets go of connections; the last to be called.
     func close() async {
-        guard case .api(_, _, let client) = self else { return }
+        guard case .api(_, _, let client, _) = self else { return }
         await client.close()
     }
 }

@@ -146,9 +146,29 @@ private func get(_ path: String, _ parameters: Set<String> = [], accept: String 
         #expect(lost.isEmpty, "\(lost)")
     }
 
+    @Test func `of requests to the API server are as Kubernetes's own client has them`() throws {
+        let requests = RequestMetrics(host: "10.99.0.1:6443")
+        for code in [200, 200, 200, 200] { requests.answered("GET", code: code) }
+        for _ in 0..<2 { requests.answered("POST", code: 201) }
+        requests.finished("POST", after: .milliseconds(6))
+        requests.finished("POST", after: .milliseconds(300))
+        let golden = try RecordedAnswer("metrics").body.split(separator: "\n").filter { line in
+            line.contains("rest_client_requests_total") || line.contains("rest_client_request_duration_seconds")
+        }
+        let text = MetricText.exposition(requests.families).split(separator: "\n")
+        #expect(text.filter { !$0.contains("_sum") }.sorted() == golden.filter { !$0.contains("_sum") }.sorted())
+        requests.answered("GET", code: nil)
+        #expect(
+            MetricText.exposition(requests.families).contains(
+                #"rest_client_requests_total{code="<error>",host="10.99.0.1:6443",method="GET"} 1"#))
+    }
+
     @Test func `of a process are there`() {
         let text = MetricText.exposition(ProcessMetrics(start: start.wall).families)
-        for name in ["cpu_seconds_total", "resident_memory_bytes", "virtual_memory_bytes", "open_fds", "max_fds", "start_time_seconds"] {
+        for name in [
+            "cpu_seconds_total", "resident_memory_bytes", "virtual_memory_bytes", "virtual_memory_max_bytes", "open_fds", "max_fds",
+            "start_time_seconds",
+        ] {
             let line = text.split(separator: "\n").first { $0.hasPrefix("process_\(name) ") }
             #expect(line.flatMap { Double($0.split(separator: " ")[1]) } ?? 0 > 0, "\(name)")
         }
@@ -182,6 +202,7 @@ private func get(_ path: String, _ parameters: Set<String> = [], accept: String 
         var outcome = Synchronizer.Outcome()
         outcome.operations = [.createDevice, .restoreRules(Rules(.ipv6), missingJumps: [])]
         outcome.failures = [.init(outcome.operations[1], reason: "refused")]
+        outcome.repairs = [outcome.operations[0]]
         outcome.duration = .milliseconds(3)
         outcome.latencies = [.milliseconds(5)]
         outcome.forgetting = [.ipv6: .init(flows: 4, duration: .milliseconds(3))]
@@ -203,6 +224,8 @@ private func get(_ path: String, _ parameters: Set<String> = [], accept: String 
             #"kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 1"#,
             #"kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 0"#,
             #"kube_ipvs_proxy_operations_total{operation="createDevice"} 1"#, #"kube_ipvs_proxy_operations_per_sync_sum 2"#,
+            #"kube_ipvs_proxy_drift_repaired_total{layer="interface",object="device"} 1"#,
+            #"kube_ipvs_proxy_drift_repaired_total{layer="ipvs",object="real_server"} 0"#,
             #"kube_ipvs_proxy_errors_total{layer="iptables",object="rules"} 1"#, "kube_ipvs_proxy_draining_servers 7",
             #"kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family="IPv4"} 0"#,
             #"kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family="IPv6"} 4"#,

@@ -12,6 +12,7 @@ public actor APIClient {
     private let access: APIAccess
     private let settings: APIClientSettings
     private let credentials: Credentials
+    private let observer: any APIClientObserver
     private let logger: Logger
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let start = ContinuousClock.now
@@ -20,9 +21,12 @@ public actor APIClient {
     private var generation = 0
     private var isClosed = false
 
-    public init(_ access: APIAccess, settings: APIClientSettings, logger: Logger) {
+    public init(
+        _ access: APIAccess, settings: APIClientSettings, observer: any APIClientObserver = NoAPIClientObserver(), logger: Logger
+    ) {
         self.access = access
         self.settings = settings
+        self.observer = observer
         self.logger = logger
         credentials = Credentials(
             access, interval: settings.credentialsInterval, timeLimit: settings.execTimeLimit, logger: logger)
@@ -36,6 +40,8 @@ public actor APIClient {
 
     /// Sends a request and waits for the whole answer; anything but success (2xx) is thrown.
     public func send(_ request: APIRequest) async throws(APIError) -> APIResponse {
+        let start = ContinuousClock.now
+        defer { observer.finished(request.method, after: .now - start) }
         let (response, contentType, generation) = try await answer(request)
         let body: [UInt8]
         do {
@@ -132,9 +138,12 @@ public actor APIClient {
             message.body = .bytes(body.bytes)
         }
         do {
-            return try await connection.client.execute(message, deadline: .distantFuture)
+            let response = try await connection.client.execute(message, deadline: .distantFuture)
+            observer.answered(request.method, code: Int(response.status.code))
+            return response
         } catch {
             let error = APIError(transport: error)
+            if error != .cancelled { observer.answered(request.method, code: nil) }
             if error == .silent { renew(connection.generation) }
             throw error
         }

@@ -1,4 +1,4 @@
-internal import MetricsRegistry
+public import MetricsRegistry
 
 /// What operators ask at the metrics address.
 public struct MetricsRoutes: Sendable {
@@ -12,6 +12,8 @@ public struct MetricsRoutes: Sendable {
         public var configuration: String?
         /// Flags and their values; nil where nobody knows them.
         public var flags: [String: String]?
+        /// Feature gates that decide something here.
+        public var featureGates: [String: Bool] = [:]
         /// Sets how much is logged; nil without `--profiling`.
         public var setVerbosity: (@Sendable (Int) -> Void)?
 
@@ -22,11 +24,14 @@ public struct MetricsRoutes: Sendable {
     }
 
     private let metrics: ProxyMetrics
+    private let more: [any MetricFamily]
     private let content: Content
     private let start: Moment
 
-    public init(_ metrics: ProxyMetrics, _ content: Content, start: Moment) {
+    /// - Parameter more: metrics of other parts of the program.
+    public init(_ metrics: ProxyMetrics, more: [any MetricFamily] = [], _ content: Content, start: Moment) {
         self.metrics = metrics
+        self.more = more
         self.content = content
         self.start = start
     }
@@ -34,7 +39,7 @@ public struct MetricsRoutes: Sendable {
     public func answer(_ request: StatusRequest, at now: Moment) -> StatusResponse {
         let process = ProcessMetrics(start: start.wall)
         switch request.path {
-        case "/metrics": return exposition(metrics.all + process.families + [build])
+        case "/metrics": return exposition(metrics.all + more + process.families + [build, features])
         case "/metrics/slis": return exposition([process.startTime])
         case "/healthz":
             return .text(request.parameters.contains("verbose") ? "[+]ping ok\nhealthz check passed\n" : "ok")
@@ -58,6 +63,13 @@ public struct MetricsRoutes: Sendable {
         let build = NumberMetric.gauge("kube_ipvs_proxy_build_info", "1, with the version of this program")
         build.set(1, ["version": content.version])
         return build
+    }
+
+    private var features: NumberMetric {
+        let features = NumberMetric.gauge(
+            "kubernetes_feature_enabled", "[BETA] This metric records the data about the stage and enablement of a k8s feature.")
+        for (name, isEnabled) in content.featureGates { features.set(isEnabled ? 1 : 0, ["name": name, "stage": ""]) }
+        return features
     }
 
     private func exposition(_ families: [any MetricFamily]) -> StatusResponse {

@@ -29,6 +29,11 @@ struct ProcessMetrics {
         if unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
             add(.gauge("process_max_fds", "Maximum number of open file descriptors."), Double(limit.rlim_cur))
         }
+        if unsafe getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 {
+            add(
+                .gauge("process_virtual_memory_max_bytes", "Maximum amount of virtual memory available in bytes."),
+                Double(limit.rlim_cur))
+        }
         return families
     }
 

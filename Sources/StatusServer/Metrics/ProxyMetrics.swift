@@ -38,6 +38,10 @@ public final class ProxyMetrics: Sendable {
     let failures = NumberMetric.counter(
         "kube_ipvs_proxy_errors_total", "Changes of the kernel and looks at it that failed, by the layer and the kind of object",
         start: [["layer": "kernel", "object": "observation"]])
+    let driftRepaired = NumberMetric.counter(
+        "kube_ipvs_proxy_drift_repaired_total",
+        "Changes of the kernel that put right what others had changed, by the layer and the kind of object",
+        start: Set(Operation.Kind.allCases.filter { $0 != .forgetFlows }.map(\.labels)).map(\.self))
     let operationsPerSync = Histogram(
         "kube_ipvs_proxy_operations_per_sync", "Changes of the kernel in one sync",
         bounds: [0, 1, 2, 5, 10, 50, 100, 1000, 10000, 100_000],
@@ -96,7 +100,7 @@ public final class ProxyMetrics: Sendable {
         [
             syncDuration, syncTimestamp, queuedTimestamp, programming, endpointChangesPending, endpointChanges, serviceChangesPending,
             serviceChanges, noLocalEndpoints, restoreFailures, forgettingDuration, forgottenFlows, healthz, livez, exactProgramming,
-            operations, failures, operationsPerSync,
+            operations, failures, driftRepaired, operationsPerSync,
             draining, refusedClaims, conflicts, undoneServices, droppedPackets,
         ]
     }
@@ -154,6 +158,7 @@ public final class ProxyMetrics: Sendable {
             failures.add(1, failure.operation.kind.labels)
             if case .restoreRules(let rules, _) = failure.operation { restoreFailures.add(1, MetricLabels(rules.family)) }
         }
+        for operation in outcome.repairs { driftRepaired.add(1, operation.kind.labels) }
         for (family, forgetting) in outcome.forgetting {
             forgettingDuration.observe(forgetting.duration.inSeconds, MetricLabels(family))
             forgottenFlows.add(Double(forgetting.flows), MetricLabels(family))
@@ -178,11 +183,4 @@ extension MetricLabels {
     init(_ dropped: DroppedPackets) { self = ["ip_family": dropped.family.rawValue, "reason": dropped.reason.label] }
 
     init(_ shortage: NoLocalEndpoints) { self = ["ip_family": shortage.family.rawValue, "traffic_policy": shortage.policy.rawValue] }
-}
-
-extension Duration {
-    fileprivate var inSeconds: Double {
-        let (seconds, attoseconds) = components
-        return Double(seconds) + Double(attoseconds) / 1e18
-    }
 }

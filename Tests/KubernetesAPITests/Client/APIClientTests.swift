@@ -1,4 +1,5 @@
 import KubernetesAPI
+import Synchronization
 import Testing
 
 @testable import APIServerForTests
@@ -38,6 +39,38 @@ import Testing
                 await self.outcome(access)
                     == .status(APIStatus(code: 429, reason: "TooManyRequests", message: "as told", retryAfterSeconds: 7)))
         }
+    }
+
+    /// Lines such as `GET 200`.
+    private final class Answers: APIClientObserver {
+        private let lines = Mutex<[String]>([])
+        var all: [String] { lines.withLock(\.self) }
+
+        func answered(_ method: APIRequest.Method, code: Int?) {
+            lines.withLock { $0.append("\(method.rawValue) \(code.map { "\($0)" } ?? "nothing")") }
+        }
+
+        func finished(_ method: APIRequest.Method, after duration: Duration) {
+            lines.withLock { $0.append("\(method.rawValue) finished\(duration > .zero ? "" : " before it began")") }
+        }
+    }
+
+    @Test func `Requests are told of, with what became of them`() async throws {
+        let answers = Answers()
+        try await TestAPIServer.serving { server in
+            let client = APIClient(
+                try server.access, settings: Follower.clientSettings(), observer: answers, logger: Follower.quiet)
+            _ = try await client.send(APIClientTests.list)
+            server.fail(.list("services"), .status(503, reason: "ServiceUnavailable"))
+            await #expect(throws: APIError.self) { try await client.send(APIClientTests.list) }
+            await client.close()
+        }
+        #expect(answers.all == ["GET 200", "GET finished", "GET 503", "GET finished"])
+        let nowhere = ServerAddress(isSecure: false, host: "127.0.0.1", port: 1)
+        let client = APIClient(APIAccess(server: nowhere), settings: Follower.clientSettings(), observer: answers, logger: Follower.quiet)
+        await #expect(throws: APIError.self) { try await client.send(APIClientTests.list) }
+        await client.close()
+        #expect(answers.all.dropFirst(4) == ["GET nothing", "GET finished"])
     }
 
     @Test func `Events are posted`() async throws {
