@@ -1,0 +1,86 @@
+import FoundationEssentials
+import MetricsRegistry
+import Model
+import NodeProxy
+import Reconciler
+@testable import StatusServer
+import Testing
+import Translation
+
+/// A metric as a line of text describes it.
+private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
+    var name: String
+    var type: String
+    var labels: [String]
+
+    var description: String { "\(name) \(type) \(labels)" }
+
+    static func < (lhs: DescribedMetric, rhs: DescribedMetric) -> Bool { lhs.name < rhs.name }
+}
+
+/// `docs/metrics.md` and what the program tells.
+@Suite struct `The document of metrics` {
+    private func documented() throws -> [DescribedMetric] {
+        let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
+        let text = String(decoding: try Data(contentsOf: URL(filePath: "\(root)/docs/metrics.md")), as: UTF8.self)
+        return text.split(separator: "\n").compactMap { line in
+            let cells = line.split(separator: "|", omittingEmptySubsequences: false).map {
+                $0.filter { !"` ".contains($0) }
+            }
+            guard cells.count == 6, ["counter", "gauge", "histogram"].contains(cells[2]) else { return nil }
+            return DescribedMetric(name: cells[1], type: cells[2], labels: cells[3].split(separator: ",").map(String.init))
+        }
+    }
+
+    /// From `/metrics`.
+    private func served(_ text: String) -> [DescribedMetric] {
+        var found: [String: DescribedMetric] = [:]
+        var current = ""
+        for line in text.split(separator: "\n") {
+            if line.hasPrefix("# TYPE ") {
+                let words = line.split(separator: " ")
+                current = String(words[2])
+                found[current] = DescribedMetric(name: current, type: String(words[3]), labels: [])
+            } else if !line.hasPrefix("#"), let labels = line.firstMatch(of: /{(.*)}/) {
+                let names = labels.1.matches(of: /(\w+)="/).map { String($0.1) }.filter { $0 != "le" }
+                found[current]?.labels = names
+            }
+        }
+        return Array(found.values)
+    }
+
+    /// A program to which everything happened that is counted.
+    private func everything() -> MetricsRoutes {
+        let board = StatusBoard(families: [.ipv4], syncPeriod: .seconds(30), expectsNode: false)
+        var outcome = Synchronizer.Outcome()
+        outcome.operations = [.createDevice]
+        var standing = Standing(families: [.ipv4])
+        standing.refusedClaims = [NamespacedName(namespace: "default", name: "web"): [Refusal(.externalIP, IPAddress(v4: 1), .node)]]
+        board.queued()
+        board.synced(outcome, standing, isLook: false)
+        let health = HealthRoutes(board)
+        for path in ["/healthz", "/livez"] { _ = health.answer(StatusRequest(path: path), at: .now) }
+        let requests = RequestMetrics(host: "10.99.0.1:6443")
+        requests.answered("GET", code: 200)
+        requests.finished("GET", after: .milliseconds(1))
+        var content = MetricsRoutes.Content(version: "1", emulates: "1.36")
+        content.featureGates = ["AllowServiceExternalIPs": true]
+        return MetricsRoutes(board.metrics, more: requests.families, content, start: .now)
+    }
+
+    @Test func `has every metric with its type and labels, and no other`() throws {
+        let text = everything().answer(StatusRequest(path: "/metrics"), at: .now).body
+        let (documented, served) = (try documented(), served(text))
+        #expect(Set(documented).count == documented.count)
+        let unknown = Set(served).subtracting(documented).sorted()
+        #expect(unknown.isEmpty, "not or wrongly documented: \(unknown)")
+        let stale = Set(documented).subtracting(served).sorted()
+        #expect(stale.isEmpty, "not served so: \(stale)")
+    }
+
+    @Test func `is compared with all that a program can tell`() {
+        let metrics = ProxyMetrics(families: [.ipv4])
+        let text = everything().answer(StatusRequest(path: "/metrics"), at: .now).body
+        for family in metrics.all { #expect(text.contains("\n# TYPE \(family.description.name) "), "\(family.description.name)") }
+    }
+}
