@@ -1,3 +1,4 @@
+import FoundationEssentials
 import KernelTestSupport
 import Testing
 
@@ -65,6 +66,21 @@ extension Scenarios {
                 #expect(ours == theirs, "\(spelling):\n\(ours)\n\(theirs)")
             }
             try await Shell.output(in: "node1", "ipvsadm -C")
+        }
+
+        @Test func `logs in JSON where it is told to, an object a line`() async throws {
+            try await prepare()
+            let log = try await Shell.output(
+                "ip netns exec node1 \(Place.proxy) --once \(World.flags) -v 4 --logging-format json 2>&1 >/dev/null")
+            struct Line: Decodable {
+                var ts: Double
+                var caller, msg: String
+                var v: Int?
+                var operation: String?
+            }
+            let lines = try log.split(separator: "\n").map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+            #expect(lines.contains { $0.msg == "Synced" && $0.v == 0 && $0.caller.hasPrefix("NodeProxy/Synchronizer+Telling.swift:") })
+            #expect(lines.contains { $0.msg == "Applied" && $0.v == 4 && $0.operation?.contains("10.96.0.10:80/TCP") == true })
         }
 
         @Test(arguments: [

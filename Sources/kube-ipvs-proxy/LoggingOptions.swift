@@ -12,7 +12,7 @@ struct LoggingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Other levels for single files; accepted, without effect here.", valueName: "pattern=level,…"))
     var vmodule: String?
 
-    @Option(help: ArgumentHelp("text or json.", valueName: "format"))
+    @Option(help: ArgumentHelp("How lines of the log are written: text or json.", discussion: "Default: text.", valueName: "format"))
     var loggingFormat: String?
 
     @Option(help: ArgumentHelp("Accepted: every line is written at once.", valueName: "duration"))
@@ -38,11 +38,11 @@ struct LoggingOptions: ParsableArguments {
 }
 
 extension Logger {
-    /// A logger to standard error in klog's format.
+    /// A logger to standard error in klog's formats.
     ///
     /// - Parameter quiet: only warnings and errors, unless more was asked for: for commands whose result is what they print.
-    init(verbosity: UInt32, quiet: Bool = false) {
-        self.init(label: "kube-ipvs-proxy") { _ in KlogHandler() }
+    init(verbosity: UInt32, format: LogFormat = .text, quiet: Bool = false) {
+        self.init(label: "kube-ipvs-proxy") { _ in KlogHandler(format) }
         logLevel = quiet && verbosity == 0 ? .warning : Verbosity.level(Int(verbosity))
     }
 }

@@ -26,7 +26,8 @@ struct StartConfiguration {
         } catch {
             throw Failure(file: file?.path, error: error)
         }
-        logger = Logger(verbosity: effective.logging.verbosity, quiet: quiet)
+        logger = Logger(
+            verbosity: effective.logging.verbosity, format: LogFormat(rawValue: effective.logging.format) ?? .text, quiet: quiet)
         if let strictError = document?.strictError {
             logger.warning(
                 "Using lenient decoding as strict decoding failed", metadata: ["file": "\(path)", "error": "\(strictError)"])
