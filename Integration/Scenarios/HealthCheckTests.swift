@@ -117,6 +117,28 @@ extension Scenarios {
             #expect(status == "200", "0.0.0.0 means all addresses, as for Go")
         }
 
+        @Test func `of a proxy have no server where its address is empty or its port is 0`() async throws {
+            try await begin([("pod-a", ready)], "--metrics-bind-address= --healthz-port 0")
+            let listening = try await Shell.output(in: "node1", "ss --no-header --listening --tcp --numeric")
+            #expect(listening.contains(":\(Scenarios.`Health checks`.port) "), "\(listening)")
+            #expect(!listening.contains(":10249 ") && !listening.contains(":10256 "), "\(listening)")
+        }
+
+        /// The host's own server has port 10255 of every address.
+        @Test(arguments: ["--healthz-bind-address 0.0.0.0:10255", "--metrics-bind-address 127.0.0.1:10255"])
+        func `of a proxy end it where their address is taken and it is told to, and leave the kernel as it is`(flag: String) async throws {
+            try await world.begin()
+            try await world.write("l.yaml", balancer())
+            try await world.write("slice.yaml", slice([("pod-a", ready)]))
+            try await world.launch("\(flag) --bind-address-hard-fail")
+            let process = try #require(await world.proxy)
+            try await world.wait(for: "the end of the proxy") { try await !Shell.attempt("kill -0 \(process)").succeeded }
+            let log = try await world.log()
+            #expect(log.contains("Error: listen on ") && log.contains(":10255: ") && log.contains("in use"), "\(log)")
+            try await world.start(flag)
+            #expect(try await world.log().contains("A server cannot listen; it is tried again"))
+        }
+
         @Test func `A17 of operators are answered on the node itself, and the log level follows them`() async throws {
             try await begin([("pod-a", ready)], "--profiling")
             try await world.write("slice.yaml", slice([("pod-a", ready)], node: "node2"))

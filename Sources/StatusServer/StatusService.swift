@@ -15,12 +15,16 @@ public struct StatusService: ServiceLifecycle.Service {
     private let hardFail: Bool
     private let node: String
     private let events: any EventRecorder
+    private let retry: Duration
     private let logger: Logger
     private let answer: @Sendable (StatusRequest) async -> StatusResponse
 
-    /// - Parameter hardFail: whether the program ends where it cannot listen (`--bind-address-hard-fail`).
+    /// - Parameters:
+    ///   - hardFail: whether the program ends where it cannot listen (`--bind-address-hard-fail`).
+    ///   - retry: how long after it could not listen it tries again.
     public init(
-        _ kind: Kind, at address: ListenAddress, hardFail: Bool, node: String, events: any EventRecorder, logger: Logger,
+        _ kind: Kind, at address: ListenAddress, hardFail: Bool, node: String, events: any EventRecorder,
+        retry: Duration = .seconds(5), logger: Logger,
         answer: @escaping @Sendable (StatusRequest) async -> StatusResponse
     ) {
         self.kind = kind
@@ -28,6 +32,7 @@ public struct StatusService: ServiceLifecycle.Service {
         self.hardFail = hardFail
         self.node = node
         self.events = events
+        self.retry = retry
         self.logger = logger
         self.answer = answer
     }
@@ -36,25 +41,28 @@ public struct StatusService: ServiceLifecycle.Service {
         try await cancelWhenGracefulShutdown { try await serve() }
     }
 
-    private static let retry: Duration = .seconds(5)
-
     private func serve() async throws(ListenError) {
         let listener = HTTPListener(address, connections: OpenConnections(limit: 128), answer: answer)
+        var told: ListenError?
         while !Task.isCancelled {
             do throws(ListenError) {
                 try await listener.run { _ in
                     logger.info("Listening", metadata: ["server": "\(kind)", "address": "\(address)"])
                 }
             } catch {
-                logger.error("A server cannot listen", metadata: ["server": "\(kind)", "error": "\(error)"])
-                if hardFail {
+                guard !hardFail else {
+                    logger.error("A server cannot listen", metadata: ["server": "\(kind)", "error": "\(error)"])
                     events.record(
                         ClusterEvent(
                             .warning, reason: kind.rawValue, action: "StartKubeProxy", regarding: .node(node), note: "\(error)"))
                     throw error
                 }
+                if told != error {
+                    logger.error("A server cannot listen; it is tried again", metadata: ["server": "\(kind)", "error": "\(error)"])
+                }
+                told = error
                 // Cancelled means that the proxy ends.
-                try? await Task.sleep(for: StatusService.retry)
+                try? await Task.sleep(for: retry)
             }
         }
     }

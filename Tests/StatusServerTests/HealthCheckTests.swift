@@ -3,7 +3,6 @@ import Logging
 import Model
 import NodeProxy
 @testable import StatusServer
-import Synchronization
 import Testing
 import Translation
 
@@ -58,16 +57,9 @@ extension IPAddress {
     }
 }
 
-/// Keeps events.
-private final class Events: EventRecorder {
-    private let kept = Mutex<[ClusterEvent]>([])
-    var all: [ClusterEvent] { kept.withLock(\.self) }
-    func record(_ event: ClusterEvent) { kept.withLock { $0.append(event) } }
-}
-
 @Suite struct `Health check servers` {
     private let board = StatusBoard(families: [.ipv4], syncPeriod: .seconds(30), expectsNode: false)
-    private let events = Events()
+    private let events = KeptEvents()
 
     private func publish(_ checks: [NamespacedName: HealthCheckNodePort]) {
         board.synced(Synchronizer.Outcome(), standing(checks), isLook: false)

@@ -105,11 +105,7 @@ import Testing
 
     @Test func `that opens 2,000 connections keeps nobody out and takes no more descriptors than the limit`() async throws {
         try await serving(patience: .init(idle: .seconds(60), exchange: .seconds(60))) { port, connections in
-            // Both sides are in this process.
-            var descriptors = rlimit(rlim_cur: 4096, rlim_max: 4096)
-            getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
-            descriptors.rlim_cur = descriptors.rlim_max
-            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
+            TestConnection.allowManyDescriptors()
             var kept: [Int32] = []
             defer { kept.forEach { close($0) } }
             for _ in 0..<2000 {

@@ -67,6 +67,16 @@ struct TestConnection: ~Copyable {
         }
     }
 
+    /// Both sides of a connection are in this process.
+    static func allowManyDescriptors() {
+        var descriptors = rlimit(rlim_cur: 4096, rlim_max: 4096)
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
+        descriptors.rlim_cur = descriptors.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
+    }
+
+    static func close(_ descriptor: Int32) { Glibc.close(descriptor) }
+
     /// A descriptor that keeps the connection open.
     borrowing func duplicate() -> Int32 { dup(socket) }
 

@@ -1,0 +1,49 @@
+import Kubernetes
+import Model
+import NodeProxy
+@testable import StatusServer
+import Testing
+
+/// The servers at `--healthz-bind-address` and `--metrics-bind-address`, on real sockets.
+@Suite(.serialized) struct `A server for operators` {
+    private let events = KeptEvents()
+    private let log = KeptLog()
+
+    private func service(_ kind: StatusService.Kind, _ port: UInt16, hardFail: Bool = false) -> StatusService {
+        StatusService(
+            kind, at: ListenAddress(.address(IPAddress(v4: 0x7f00_0001)), port: port), hardFail: hardFail, node: "node1", events: events,
+            retry: .milliseconds(50), logger: log.logger
+        ) { _ in .text("ok") }
+    }
+
+    @Test(arguments: [
+        (StatusService.Kind.healthz, "FailedToStartProxierHealthcheck"), (.metrics, "FailedToStartMetricServer"),
+    ])
+    func `whose address is taken ends the program where it is told to, with an Event on the Node`(
+        kind: StatusService.Kind, reason: String
+    ) async throws {
+        let holder = try TestConnection.Holder(0)
+        defer { holder.close() }
+        let error = await #expect(throws: ListenError.self) { try await service(kind, holder.port, hardFail: true).run() }
+        #expect(error?.description == "listen on 127.0.0.1:\(holder.port): \(error?.reason ?? "")")
+        #expect(error?.reason.contains("Address already in use") == true, "\(error?.reason ?? "")")
+        let event = try #require(events.all.first)
+        #expect(events.all.count == 1 && event.reason == reason && event.action == "StartKubeProxy")
+        #expect(event.regarding == .node("node1"))
+    }
+
+    @Test(arguments: [StatusService.Kind.healthz, .metrics])
+    func `whose address is taken says so once, and listens when it is free`(kind: StatusService.Kind) async throws {
+        let holder = try TestConnection.Holder(0)
+        try await running(service(kind, holder.port)) {
+            try await wait { !log.messages.isEmpty }
+            // Some retries later.
+            try await Task.sleep(for: .milliseconds(300))
+            #expect(log.messages == ["A server cannot listen; it is tried again"] && events.all.isEmpty)
+            holder.close()
+            try await wait { await status(holder.port) == 200 }
+            #expect(log.messages.last == "Listening")
+        }
+        #expect(await status(holder.port) == nil, "its port is free when it has ended")
+    }
+}
