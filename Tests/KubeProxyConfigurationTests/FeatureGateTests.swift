@@ -17,7 +17,7 @@ private func settings(_ change: (inout FlagValues) -> Void) throws -> Translatio
     }
 
     @Test(arguments: [
-        "AllAlpha=true,AllBeta=false", "ComponentFlagz=true,NativeHistograms=false,", "MultiCIDRServiceAllocator=true",
+        "AllAlpha=true,AllBeta=false", "ComponentFlagz=true,NativeHistograms=true,", "MultiCIDRServiceAllocator=true",
         "WatchListClient=0,ContextualLogging=1",
     ])
     func `without a meaning here are accepted`(list: String) throws {
