@@ -157,7 +157,9 @@ struct Assembly {
         DescriptorLimit.raise(logger)
         let board = StatusBoard(
             families: await synchronizer.standing.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
-        return input.services + statusServices(board, shown: shown, flags: flags) + [proxy(board)] + [localhostNodePorts].compactMap(\.self)
+        let watch = OtherProxyWatch(
+            nodeName: configuration.nodeName, interval: max(configuration.syncPeriod, .seconds(30)), events: input.events, logger: logger)
+        return input.services + statusServices(board, shown: shown, flags: flags) + [proxy(board), watch] + [localhostNodePorts].compactMap(\.self)
     }
 
     private func proxy(_ observer: any ProxyObserver) -> NodeProxy {

@@ -32,13 +32,15 @@ struct Sysctl: Hashable {
 /// Small text files, whole.
 enum TextFile {
     /// Nil where there is no such file.
-    static func read(_ path: FilePath) throws(Errno) -> String? {
+    ///
+    /// - Parameter limit: reads not much more than so many bytes.
+    static func read(_ path: FilePath, limit: Int = .max) throws(Errno) -> String? {
         do {
             let file = try FileDescriptor.open(path, .readOnly)
             return try file.closeAfter {
                 var bytes: [UInt8] = []
                 var chunk = [UInt8](repeating: 0, count: 4096)
-                while true {
+                while bytes.count < limit {
                     let count = try unsafe chunk.withUnsafeMutableBytes { try unsafe file.read(into: $0) }
                     if count == 0 { break }
                     bytes += chunk[..<count]

@@ -1,0 +1,51 @@
+internal import KernelDataplane
+internal import Kubernetes
+internal import Logging
+internal import ServiceLifecycle
+
+/// Looks for other node proxies on this node, and tells of them: a start does not wait for that, as traffic would wait with it.
+struct OtherProxyWatch: ServiceLifecycle.Service {
+    let nodeName: String
+    let interval: Duration
+    let events: any EventRecorder
+    let logger: Logger
+    var find: @Sendable () -> OtherProxies = { OtherProxies.find() }
+
+    static let advice =
+        "both write the same rules and virtual servers: stop the other (kubectl -n kube-system delete daemonset kube-proxy; on a node without a cluster, its systemd unit)"
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var known = OtherProxies()
+            while !Task.isCancelled {
+                let found = find()
+                if found != known { tell(found) }
+                known = found
+                // Cancelled means that the program ends.
+                try? await Task.sleep(for: interval)
+            }
+        }
+    }
+
+    private func tell(_ found: OtherProxies) {
+        guard !found.isEmpty else { return logger.info("The other node proxy is gone") }
+        for process in found.processes {
+            logger.warning(
+                "Another node proxy runs beside this one",
+                metadata: [
+                    "pid": "\(process.pid)", "command": "\(process.commandLine)", "ports": "\(process.ports)",
+                    "advice": "\(OtherProxyWatch.advice)",
+                ])
+        }
+        if !found.portsOfOthers.isEmpty {
+            logger.warning(
+                "Ports of kube-proxy are in use: another node proxy may run beside this one",
+                metadata: ["ports": "\(found.portsOfOthers)", "advice": "\(OtherProxyWatch.advice)"])
+        }
+        let signs = found.processes.map { "pid \($0.pid) (\($0.commandLine))" } + found.portsOfOthers.map { "port \($0) in use" }
+        events.record(
+            ClusterEvent(
+                .warning, reason: "OtherProxyRunning", action: "StartKubeProxy", regarding: .node(nodeName),
+                note: "another node proxy: \(signs.joined(separator: ", ")); \(OtherProxyWatch.advice)"))
+    }
+}
