@@ -90,10 +90,7 @@ public struct KernelSetup: Sendable {
     }
 
     private func applySettings(_ logger: Logger) throws(DataplaneError) {
-        let settings =
-            KernelSetting.ipvs(kernel: try KernelVersion.current(), strictARP: strictARP)
-            + KernelSetting.conntrack(conntrack, processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        try KernelSysctls(stateDirectory: stateDirectory).apply(settings) { outcome in
+        try KernelSysctls(stateDirectory: stateDirectory).apply(try settings()) { outcome in
             switch outcome {
             case .changed(let sysctl, let before, let now):
                 logger.info(
@@ -104,10 +101,44 @@ public struct KernelSetup: Sendable {
         }
     }
 
+    private func settings() throws(DataplaneError) -> [KernelSetting] {
+        KernelSetting.ipvs(kernel: try KernelVersion.current(), strictARP: strictARP)
+            + KernelSetting.conntrack(conntrack, processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    }
+
+    /// Looks again and again whether others changed settings, until the task is cancelled: what Services need is put right, all is told.
+    public func keepSettings(every interval: Duration, _ logger: Logger) async throws {
+        let sysctls = KernelSysctls(stateDirectory: stateDirectory)
+        var audit = SettingsAudit(try settings())
+        // What could not be set at the start was told then.
+        _ = audit.look(at: sysctls)
+        while !Task.isCancelled {
+            try await Task.sleep(for: interval)
+            for finding in audit.look(at: sysctls) { tell(finding, logger) }
+        }
+    }
+
+    private func tell(_ finding: SettingsAudit.Finding, _ logger: Logger) {
+        switch finding {
+        case .putBack(let sysctl, let found, let wanted):
+            logger.warning(
+                "Somebody changed a kernel setting that Services need; it was put back",
+                metadata: ["sysctl": "\(sysctl.name)", "found": "\(found)", "now": "\(wanted)"])
+        case .changed(let sysctl, let found, let wanted):
+            logger.warning(
+                "Somebody changed a kernel setting", metadata: ["sysctl": "\(sysctl.name)", "now": "\(found)", "wanted": "\(wanted)"])
+        case .failed(let error):
+            logger.error("A kernel setting is not as Services need it", metadata: ["error": "\(error)"])
+        }
+    }
+
     /// Connections are kept as long as before where the kernel will not have it: that is told, and everything else works.
     private func setTimeouts(_ logger: Logger) throws(DataplaneError) {
-        guard timeouts != IPVSTimeouts() else { return }
-        if let failure = try IPVSClient().setTimeouts(timeouts) {
+        let ipvs = try IPVSClient()
+        let before = try ipvs.timeouts()
+        guard timeouts.isWanting(of: before) else { return }
+        try TimeoutRecord(directory: stateDirectory).note(before)
+        if let failure = try ipvs.setTimeouts(timeouts) {
             logger.error("The timeouts of IPVS could not be set", metadata: ["error": "\(failure)"])
         }
     }
@@ -130,9 +161,29 @@ public struct KernelSetup: Sendable {
         return iptables.families
     }
 
+    /// A setting that gets back the value that it had before this program changed it.
+    public struct Restoration: Hashable, Sendable {
+        /// The command that a person would type for the same effect.
+        public var command: String
+    }
+
+    /// What `restoreSettings` would change.
+    public static func settingsToRestore(stateDirectory: String) throws(DataplaneError) -> [Restoration] {
+        var list: [Restoration] = []
+        for (name, value) in try SysctlRecord(directory: stateDirectory).values() {
+            if let current = try Sysctl(name).read(), current != value { list.append(Restoration(command: "sysctl -w \(name)=\(value)")) }
+        }
+        if let before = try TimeoutRecord(directory: stateDirectory).timeouts(), try IPVSClient().timeouts() != before {
+            list.append(Restoration(command: "ipvsadm --set \(before.seconds)"))
+        }
+        return list
+    }
+
     /// Puts back the settings that were changed.
+    ///
+    /// - Returns: what could not be put back.
     public static func restoreSettings(stateDirectory: String) throws(DataplaneError) -> [DataplaneError] {
-        try SysctlRecord(directory: stateDirectory).restore()
+        try SysctlRecord(directory: stateDirectory).restore() + TimeoutRecord(directory: stateDirectory).restore()
     }
 }
 

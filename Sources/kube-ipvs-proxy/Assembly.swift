@@ -159,7 +159,9 @@ struct Assembly {
             families: await synchronizer.standing.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
         let watch = OtherProxyWatch(
             nodeName: configuration.nodeName, interval: max(configuration.syncPeriod, .seconds(30)), events: input.events, logger: logger)
-        return input.services + statusServices(board, shown: shown, flags: flags) + [proxy(board), watch] + [localhostNodePorts].compactMap(\.self)
+        let settings = SettingsWatch(setup: KernelSetup(configuration), interval: configuration.syncPeriod, logger: logger)
+        return input.services + statusServices(board, shown: shown, flags: flags) + [proxy(board), watch, settings]
+            + [localhostNodePorts].compactMap(\.self)
     }
 
     private func proxy(_ observer: any ProxyObserver) -> NodeProxy {

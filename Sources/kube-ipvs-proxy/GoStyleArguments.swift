@@ -2,7 +2,8 @@
 enum GoStyleArguments {
     /// Flags that may stand without a value.
     private static let booleans: Set<String> = [
-        "bind-address-hard-fail", "cleanup", "conntrack-tcp-be-liberal", "init-only", "iptables-localhost-nodeports", "ipvs-strict-arp",
+        "bind-address-hard-fail", "cleanup", "conntrack-tcp-be-liberal", "dry-run", "init-only", "iptables-localhost-nodeports",
+        "ipvs-strict-arp",
         "localhost-nodeports", "log-json-split-stream", "log-text-split-stream", "masquerade-all", "once", "profiling",
     ]
 

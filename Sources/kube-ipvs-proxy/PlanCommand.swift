@@ -51,7 +51,7 @@ struct PlanDocument: Encodable {
         var operation: String
         var command: String
         /// The Service port it is about, such as `default/web:http (ClusterIP)`.
-        var service: String?
+        var service: String? = nil
     }
 
     let apiVersion = "kube-ipvs-proxy/v1alpha1"

@@ -40,6 +40,15 @@ import Translation
         #expect(!command.once.value && command.options.logging.v == 3)
     }
 
+    @Test func `of a cleanup that only tells say how`() throws {
+        func cleanup(_ arguments: String...) throws -> CleanupCommand {
+            try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(["cleanup"] + arguments)) as? CleanupCommand)
+        }
+        #expect(try cleanup("--dry-run", "-o", "json").output == .json)
+        #expect(try cleanup("--dry_run").dryRun.value && !cleanup("--dry-run=false").dryRun.value && !cleanup().dryRun.value)
+        #expect(throws: (any Error).self) { try cleanup("-o", "json") }
+    }
+
     @Test func `lead to the API server where there are no manifests, with kube-proxy's defaults`() throws {
         func cluster(_ arguments: String...) throws -> ProxyConfiguration.ClusterChoice {
             let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) as? RunCommand)

@@ -16,6 +16,9 @@ private final class MemorySysctls: SysctlStore, Sendable {
         self.readOnly = readOnly
     }
 
+    /// As somebody else does.
+    func meddle(_ name: String, _ value: String) { values.withLock { $0[name] = value } }
+
     var now: [String: String] { values.withLock { $0 } }
     var before: [String: String] { noted.withLock { $0 } }
 
@@ -119,7 +122,68 @@ private let all = ConntrackSettings(
     }
 }
 
+@Suite struct `Settings that others change` {
+    private let wanted =
+        KernelSetting.ipvs(kernel: KernelVersion(6, 1), strictARP: false)
+        + KernelSetting.conntrack(ConntrackSettings(maxPerCore: 1000, tcpEstablishedTimeout: .seconds(60)), processors: 1)
+
+    private func kernel(readOnly: Set<String> = []) -> MemorySysctls {
+        MemorySysctls(Dictionary(uniqueKeysWithValues: wanted.map { ($0.sysctl.name, $0.value) }), readOnly: readOnly)
+    }
+
+    @Test func `are put back where Services need them, each time, and what they were before stays noted`() {
+        let kernel = kernel()
+        var audit = SettingsAudit(wanted)
+        #expect(audit.look(at: kernel).isEmpty)
+        for _ in 0..<2 {
+            kernel.meddle("net.ipv4.ip_forward", "0")
+            #expect(audit.look(at: kernel) == [.putBack(Sysctl("net.ipv4.ip_forward"), from: "0", to: "1")])
+            #expect(kernel.now["net.ipv4.ip_forward"] == "1" && kernel.before.isEmpty)
+        }
+    }
+
+    @Test func `are told once where they are the operator's, and stay`() {
+        let kernel = kernel()
+        var audit = SettingsAudit(wanted)
+        let name = "net.netfilter.nf_conntrack_tcp_timeout_established"
+        kernel.meddle(name, "90")
+        #expect(audit.look(at: kernel) == [.changed(Sysctl(name), to: "90", wanted: "60")])
+        #expect(audit.look(at: kernel).isEmpty && kernel.now[name] == "90")
+        kernel.meddle(name, "91")
+        #expect(audit.look(at: kernel) == [.changed(Sysctl(name), to: "91", wanted: "60")])
+        kernel.meddle("net.netfilter.nf_conntrack_buckets", "9999")
+        #expect(audit.look(at: kernel).isEmpty, "more than the least is right")
+    }
+
+    @Test func `are told once where they cannot be put back`() {
+        let name = "net.ipv4.vs.conntrack"
+        let kernel = kernel(readOnly: [name])
+        var audit = SettingsAudit(wanted)
+        kernel.meddle(name, "0")
+        let refusal = DataplaneError("sysctl -w \(name)=1", "Permission denied")
+        #expect(audit.look(at: kernel) == [.failed(refusal)])
+        #expect(audit.look(at: kernel).isEmpty)
+        kernel.meddle(name, "1")
+        #expect(audit.look(at: kernel).isEmpty)
+        kernel.meddle(name, "0")
+        #expect(audit.look(at: kernel) == [.failed(refusal)], "it was right in between")
+    }
+}
+
 @Suite struct `The timeouts of IPVS` {
+    @Test func `need to be set only where the kernel has others, and 0 is none`() {
+        let current = IPVSTimeouts(tcp: .seconds(900), tcpFin: .seconds(120), udp: .seconds(300))
+        #expect(!IPVSTimeouts().isWanting(of: current))
+        #expect(!IPVSTimeouts(tcp: .milliseconds(900_400), udp: .seconds(300)).isWanting(of: current))
+        #expect(IPVSTimeouts(udp: .seconds(301)).isWanting(of: current))
+    }
+
+    @Test func `are noted as ipvsadm takes them`() {
+        let timeouts = IPVSTimeouts(tcp: .seconds(900), tcpFin: .seconds(120), udp: .seconds(300))
+        #expect(timeouts.seconds == "900 120 300" && IPVSTimeouts(seconds: "900 120 300\n") == timeouts)
+        for broken in ["", "900 120", "900 120 -1", "a b c", "1 2 3 4"] { #expect(IPVSTimeouts(seconds: broken) == nil, "\(broken)") }
+    }
+
     @Test func `are set in one message, in whole seconds, 0 for those that stay`() throws {
         let timeouts = IPVSTimeouts(tcp: .seconds(7200), tcpFin: .milliseconds(90_900))
         let expected = """

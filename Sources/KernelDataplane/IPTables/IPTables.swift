@@ -108,21 +108,41 @@ public struct IPTables: Sendable {
 
     // MARK: Using them
 
-    /// Takes our chains and jumps away, wherever they are: a node may have changed from one generation of iptables to the other since they were made.
-    ///
-    /// - Returns: how many chains went.
-    public static func removeRules(_ catalogue: [Rules], from choice: Backend?) async throws(DataplaneError) -> Int {
-        var count = 0
+    /// What node proxies left in one place, of one family: our chains and jumps, and those of kube-proxy's iptables mode.
+    public struct Remains: Sendable {
+        private let iptables: IPTables
+        private let rules: Rules
+        private let left: Leftovers
+
+        fileprivate init?(_ iptables: IPTables, _ catalogue: Rules) async throws(DataplaneError) {
+            let listing = try await iptables.listing(catalogue.family)
+            self.iptables = iptables
+            rules = RulesText.parse(listing, catalogue: catalogue)
+            left = LeftoverText.parse(listing, catalogue: catalogue)
+            if rules.chains.isEmpty && rules.jumps.isEmpty && !left.hasRules { return nil }
+        }
+
+        public var chainCount: Int { rules.chains.count + left.chains.count }
+
+        /// The command that a person would type for the same effect.
+        public var command: String {
+            let program = iptables.prefixes[rules.family] ?? ""
+            return "\(program)-restore --noflush (remove \(rules.jumps.count + left.jumps.count) jumps, \(chainCount) chains)"
+        }
+
+        public func remove() async throws(DataplaneError) { try await iptables.restore(RulesText.remove(rules, left), rules.family) }
+    }
+
+    /// Finds them wherever they are: a node may have changed from one generation of iptables to the other since they were made.
+    public static func remains(of catalogue: [Rules], in choice: Backend?) async throws(DataplaneError) -> [Remains] {
+        var all: [Remains] = []
         for backend in choice.map({ [$0] }) ?? Backend.allCases {
             guard case .success(let iptables) = try await probe(backend, plain: await backendOfPlainName(), trying: false) else { continue }
             for rules in catalogue {
-                let found = try await iptables.rules(catalogue: rules)
-                guard !found.chains.isEmpty || !found.jumps.isEmpty else { continue }
-                try await iptables.restore(RulesText.remove(found), rules.family)
-                count += found.chains.count
+                if let remains = try await Remains(iptables, rules) { all.append(remains) }
             }
         }
-        return count
+        return all
     }
 
     /// Our chains and jumps of a family, as the kernel holds them.

@@ -16,27 +16,23 @@ enum RulesText {
     }
 
     /// Takes jumps and chains away.
-    static func remove(_ rules: Rules) -> String {
-        tables(of: rules).map { table in
-            let chains = rules.chains.keys.filter { $0.table == table }.sorted()
-            var lines = ["*\(table.rawValue)"]
-            lines += chains.map { ":\($0.name) - [0:0]" }
-            lines += rules.jumps.filter { $0.table == table }.map { "-D \($0.from) \($0.specification)" }
-            lines += chains.map { "-X \($0.name)" }
-            return (lines + ["COMMIT"]).joined(separator: "\n") + "\n"
-        }.joined()
-    }
+    static func remove(_ rules: Rules) -> String { remove(rules, Leftovers(rules.family)) }
 
     /// Takes what another mode left away.
-    static func remove(_ left: Leftovers) -> String {
+    static func remove(_ left: Leftovers) -> String { remove(Rules(left.family), left) }
+
+    /// Takes both away at once, as either may lead to the other.
+    static func remove(_ rules: Rules, _ left: Leftovers) -> String {
         Rules.Table.allCases.map { table in
-            let chains = left.chains.filter { $0.table == table }.sorted()
-            let jumps = left.jumps.filter { $0.table == table }
+            let chains = left.chains.union(rules.chains.keys).filter { $0.table == table }.sorted()
+            let jumps =
+                rules.jumps.filter { $0.table == table }.map { "-D \($0.from) \($0.specification)" }
+                + left.jumps.filter { $0.table == table }.map { "-D \($0.from) \($0.specification)" }
             guard !chains.isEmpty || !jumps.isEmpty else { return "" }
             var lines = ["*\(table.rawValue)"]
             // They lead to one another: emptied first, they can go in any order.
             lines += chains.map { ":\($0.name) - [0:0]" }
-            lines += jumps.map { "-D \($0.from) \($0.specification)" }
+            lines += jumps
             lines += chains.map { "-X \($0.name)" }
             return (lines + ["COMMIT"]).joined(separator: "\n") + "\n"
         }.joined()

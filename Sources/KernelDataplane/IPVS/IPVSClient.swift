@@ -126,6 +126,13 @@ public struct IPVSClient: ~Copyable {
             .map { DataplaneError(request, $0) }
     }
 
+    /// `ipvsadm -L --timeout`.
+    public borrowing func timeouts() throws(DataplaneError) -> IPVSTimeouts {
+        let replies = try call("IPVS GET_CONFIG") { messages throws(NetlinkError) in try messages.getConfig() }
+        guard let timeouts = replies.first.map(IPVSTimeouts.init) else { throw DataplaneError("IPVS GET_CONFIG", "no answer") }
+        return timeouts
+    }
+
     private borrowing func execute(
         _ request: String, _ message: (IPVSMessages) throws(NetlinkError) -> NetlinkMessage
     ) throws(DataplaneError) -> NetlinkError? {

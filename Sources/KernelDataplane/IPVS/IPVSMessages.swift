@@ -149,5 +149,7 @@ struct IPVSMessages {
         return message
     }
 
+    func getConfig() throws(NetlinkError) -> NetlinkMessage { try message(Int(IPVS_CMD_GET_CONFIG), flags: NLM_F_ACK) }
+
     func getInfo() throws(NetlinkError) -> NetlinkMessage { try message(Int(IPVS_CMD_GET_INFO), flags: NLM_F_ACK) }
 }

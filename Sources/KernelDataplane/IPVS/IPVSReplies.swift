@@ -125,6 +125,22 @@ extension IPVSInfo {
     }
 }
 
+extension IPVSTimeouts {
+    /// From an `IPVS_CMD_SET_CONFIG` message: whole seconds.
+    init(_ reply: NetlinkReply) {
+        self.init()
+        for attribute in reply.generic {
+            let timeout = Duration.seconds(Int64(attribute.u32 ?? 0))
+            switch Int(attribute.type) {
+            case Int(IPVS_CMD_ATTR_TIMEOUT_TCP): tcp = timeout
+            case Int(IPVS_CMD_ATTR_TIMEOUT_TCP_FIN): tcpFin = timeout
+            case Int(IPVS_CMD_ATTR_TIMEOUT_UDP): udp = timeout
+            default: break
+            }
+        }
+    }
+}
+
 extension NetlinkReply {
     /// The attributes of a generic netlink message, behind its 4-byte `genlmsghdr`.
     var generic: NetlinkAttributes { NetlinkAttributes(payload.dropFirst(4)) }

@@ -1,0 +1,78 @@
+internal import KernelDataplane
+internal import KubeProxyConfiguration
+internal import Model
+internal import Reconciler
+internal import Translation
+
+/// What cleaning up takes away: found before anything is changed, so that it can be told without being done.
+struct Cleanup {
+    private let dataplane: KernelDataplane
+    private let observed: NodeState
+    /// All but rules and settings.
+    private let plan: Plan
+    private let remains: [IPTables.Remains]
+    private let stateDirectory: String
+    private let settings: [KernelSetup.Restoration]
+
+    init(_ configuration: ProxyConfiguration) async throws {
+        try KernelSetup.requirePrivilege()
+        let choice = IPTables.Backend(rawValue: configuration.iptables.rawValue)
+        // Names are ours in both families, whether or not iptables has a nat table for them.
+        let catalogue = Translation.catalogue(configuration.translationSettings(families: Set(IPFamily.allCases), hasRandomFully: false))
+        dataplane = try KernelDataplane(catalogue: catalogue, iptables: try await IPTables.detect(choice, trying: false))
+
+        var observed = try await dataplane.observe(.everything)
+        let ownership = Ownership(
+            observed: observed, localAddresses: try await dataplane.nodeAddresses(), excluded: configuration.excludeCIDRs)
+        observed.virtualServers = observed.virtualServers.filter { ownership.isOurs($0.value) }
+        // Rules may be in more than one place, and are looked for by themselves.
+        observed.rules = [:]
+        observed.leftovers = observed.leftovers.mapValues { Leftovers($0.family, hasTable: $0.hasTable) }
+        self.observed = observed
+        plan = Plan(removing: observed)
+        remains = try await IPTables.remains(of: catalogue.rules.values.sorted { $0.family.rawValue < $1.family.rawValue }, in: choice)
+        stateDirectory = configuration.stateDirectory
+        settings = try KernelSetup.settingsToRestore(stateDirectory: stateDirectory)
+    }
+
+    /// Virtual servers first, so that nothing is served without its rules; sets last, as rules name them.
+    private var beforeRules: [Operation] { plan.operations.filter { $0.kind != .destroySet } }
+    private var afterRules: [Operation] { plan.operations.filter { $0.kind == .destroySet } }
+
+    /// What it does, in order.
+    var steps: [PlanDocument.Step] {
+        func step(_ operation: Operation) -> PlanDocument.Step { .init(operation: operation.kind.rawValue, command: operation.command) }
+        return beforeRules.map(step) + remains.map { .init(operation: Operation.Kind.removeRules.rawValue, command: $0.command) }
+            + afterRules.map(step) + settings.map { .init(operation: "restoreSetting", command: $0.command) }
+    }
+
+    struct Outcome {
+        /// How much went, in one line.
+        var summary: String
+        /// What could not be removed or put back.
+        var failures: [String]
+    }
+
+    func run() async throws -> Outcome {
+        var report = await dataplane.apply(beforeRules)
+        var chains = 0
+        var failures: [String] = []
+        for remains in remains {
+            do throws(DataplaneError) {
+                try await remains.remove()
+                chains += remains.chainCount
+            } catch {
+                failures.append(error.description)
+            }
+        }
+        report.failures += await dataplane.apply(afterRules).failures
+        let unrestored = try KernelSetup.restoreSettings(stateDirectory: stateDirectory)
+
+        let gone = plan.counts.merging(Plan.counts(report.failures.map(\.operation))) { $0 - $1 }
+        let summary =
+            "removed \(gone[.deleteVirtualServer] ?? 0) virtual servers, \(gone[.deleteDevice] == 1 ? observed.addresses.count : 0) addresses, "
+            + "\(gone[.destroySet] ?? 0) sets, \(chains) chains, \(gone[.deleteLeftoverTable] ?? 0) nftables tables; "
+            + "put \(max(0, settings.count - unrestored.count)) kernel settings back"
+        return Outcome(summary: summary, failures: report.failures.map(\.description) + failures + unrestored.map(\.description))
+    }
+}
