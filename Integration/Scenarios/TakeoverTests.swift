@@ -1,3 +1,4 @@
+import FoundationEssentials
 import KernelTestSupport
 import Testing
 
@@ -76,12 +77,30 @@ extension Scenarios {
             return try String(ofFile: Self.monitored)
         }
 
-        private func cleanUp() async throws {
-            try await Shell.output(in: "node1", "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)")
+        private func cleanUp(_ more: String = "") async throws -> String {
+            try await Shell.output(in: "node1", "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state) \(more)")
         }
 
-        private static let canaries =
-            "for iptables in iptables-legacy ip6tables-legacy; do $iptables -t mangle -F; $iptables -t mangle -X; done"
+        private struct Steps: Decodable {
+            struct Step: Decodable { var operation: String, command: String }
+            var operations: [Step]
+        }
+
+        /// Told first, and nothing done: each command that is said takes away what it says.
+        private func expectDryRun() async throws {
+            let there = try await KubeProxyState.dump()
+            let commands = try await cleanUp("--dry-run").split(separator: "\n").map(String.init)
+            for command in [
+                "ipvsadm -D -t 10.101.0.80:80", "ipvsadm -D -t [fd00:99::2]:30088", "ip link delete kube-ipvs0",
+                "ipset destroy KUBE-6-CLUSTER-IP",
+                "iptables-legacy-restore --noflush (remove 9 jumps, 11 chains)",
+                "ip6tables-legacy-restore --noflush (remove 9 jumps, 11 chains)",
+            ] { #expect(commands.contains(command), "\(command): \(commands)") }
+            #expect(!commands.contains { $0.contains("192.0.2.") || $0.contains("MINE") || $0.contains("-f 7") })
+            let steps = try JSONDecoder().decode(Steps.self, from: Data(try await cleanUp("--dry-run -o json").utf8))
+            #expect(steps.operations.map(\.command) == commands)
+            #expect(try await KubeProxyState.dump() == there)
+        }
 
         @Test func `is taken over, handed back and cleaned up without a connection that breaks`() async throws {
             try await world.begin()
@@ -121,9 +140,10 @@ extension Scenarios {
             let held = try String(ofFile: Self.held)
             #expect(held.contains("broken 0"), "\(held)")
 
-            try await cleanUp()
+            try await expectDryRun()
+            let said = try await cleanUp()
+            #expect(said.contains("removed 5 virtual servers, 3 addresses, 36 sets, 22 chains, 0 nftables tables"), "\(said)")
             #expect(try await KubeProxyState.dump() == before)
-            try await Shell.output(in: "node1", Self.canaries)
             try await removeEndpoints()
         }
     }

@@ -31,7 +31,7 @@ actor World {
               ipvsadm -C
               ip link delete kube-ipvs0 2>/dev/null
               for iptables in iptables-legacy ip6tables-legacy; do
-                for table in nat filter; do $iptables -t $table -F; $iptables -t $table -X; done
+                for table in nat filter $(grep -xs mangle /proc/net/ip_tables_names); do $iptables -t $table -F; $iptables -t $table -X; done
               done
               ipset destroy
               echo 0 >/proc/sys/net/ipv4/ip_forward

@@ -48,6 +48,32 @@ struct `On a real kernel without IPVS` {
         _ = sets
     }
 
+    @Test(arguments: IPFamily.allCases) func `the table of nftables mode is found and goes with all that is in it, and no other`(
+        family: IPFamily
+    ) async throws {
+        let nft = family == .ipv4 ? "ip" : "ip6"
+        let client = try NFTablesClient()
+        #expect(try !client.hasTable(Leftovers.tableName, family))
+        try client.deleteTable(Leftovers.tableName, family)
+        let tables = """
+            table \(nft) kube-proxy {
+              set cluster-ips { type \(family == .ipv4 ? "ipv4_addr" : "ipv6_addr"); }
+              chain service-web { }
+              chain services { type nat hook prerouting priority -100; tcp dport 80 jump service-web; }
+            }
+            table \(nft) operators { chain own { }; }
+
+            """
+        let made = try await Command.run("nft", ["-f", "-"], input: tables)
+        #expect(made.succeeded, "\(made.complaint)")
+        #expect(try client.hasTable(Leftovers.tableName, family))
+        try client.deleteTable(Leftovers.tableName, family)
+        #expect(try !client.hasTable(Leftovers.tableName, family) && client.hasTable("operators", family))
+        let left = try await Command.run("nft", ["list", "tables", nft]).output
+        #expect(left.contains("operators") && !left.contains("kube-proxy"), "\(left)")
+        #expect(try await Command.run("nft", ["delete", "table", nft, "operators"]).succeeded)
+    }
+
     @Test func `members of sets come back as they were sent, many at once, and one that fails is told as itself`() throws {
         let client = try makeSets()
         let set = KubeSet.clusterIP.name(.ipv4)

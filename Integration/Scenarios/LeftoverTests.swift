@@ -1,0 +1,182 @@
+import KernelTestSupport
+import Testing
+
+extension Scenarios {
+    /// kube-proxy ran in another mode before, or still runs.
+    @Suite struct `Beside our own` {
+        let world = World.shared
+
+        /// What iptables mode leaves, shortened, among chains of the kubelet's and an operator's.
+        private static let rules = """
+            *mangle
+            :KUBE-IPTABLES-HINT - [0:0]
+            :KUBE-KUBELET-CANARY - [0:0]
+            :KUBE-PROXY-CANARY - [0:0]
+            COMMIT
+            *filter
+            :KUBE-EXTERNAL-SERVICES - [0:0]
+            :KUBE-FIREWALL - [0:0]
+            :KUBE-FORWARD - [0:0]
+            :KUBE-NODEPORTS - [0:0]
+            :KUBE-PROXY-CANARY - [0:0]
+            :KUBE-PROXY-FIREWALL - [0:0]
+            :KUBE-SERVICES - [0:0]
+            -A INPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL
+            -A INPUT -m comment --comment "kubernetes health check service ports" -j KUBE-NODEPORTS
+            -A INPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes externally-visible service portals" -j KUBE-EXTERNAL-SERVICES
+            -A INPUT -j KUBE-FIREWALL
+            -A FORWARD -m conntrack --ctstate NEW -m comment --comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL
+            -A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
+            -A FORWARD -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+            -A OUTPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+            COMMIT
+            *nat
+            :KUBE-EXT-AAAA - [0:0]
+            :KUBE-MARK-DROP - [0:0]
+            :KUBE-MARK-MASQ - [0:0]
+            :KUBE-NODEPORTS - [0:0]
+            :KUBE-POSTROUTING - [0:0]
+            :KUBE-SEP-CCCC - [0:0]
+            :KUBE-SEP-DDDD - [0:0]
+            :KUBE-SERVICES - [0:0]
+            :KUBE-SVC-BBBB - [0:0]
+            :KUBE-SVC-EEEE - [0:0]
+            :OPERATORS - [0:0]
+            -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+            -A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+            -A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
+            -A KUBE-EXT-AAAA -j KUBE-MARK-MASQ
+            -A KUBE-EXT-AAAA -j KUBE-SVC-BBBB
+            -A KUBE-MARK-DROP -j MARK --set-xmark 0x8000/0x8000
+            -A KUBE-NODEPORTS -p tcp -m tcp --dport 30080 -j KUBE-EXT-AAAA
+            -A KUBE-SEP-CCCC -s <address> -j KUBE-MARK-MASQ
+            -A KUBE-SEP-CCCC -p tcp -m comment --comment "default/web:tcp" -m tcp -j DNAT --to-destination <target>
+            -A KUBE-SERVICES -d <service> -p tcp -m comment --comment "default/web:tcp cluster IP" -m tcp --dport 80 -j KUBE-SVC-BBBB
+            -A KUBE-SERVICES -m comment --comment "kubernetes service nodeports" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS
+            -A KUBE-SVC-BBBB -m comment --comment "default/web:tcp" -j KUBE-SEP-CCCC
+            -A KUBE-SVC-EEEE -j KUBE-SEP-DDDD
+            -A OPERATORS -p tcp -m tcp --dport 8443 -j KUBE-SVC-EEEE
+            COMMIT
+
+            """
+
+        /// An endpoint that nobody answers at: whoever gets there was led by what is left over.
+        private func load() async throws {
+            let families = [
+                ("iptables", "10.244.9.9/32", "10.244.9.9:8080", Manifests.clusterIP),
+                ("ip6tables", "fd00:244:9::9/128", "[fd00:244:9::9]:8080", Manifests.clusterIP6),
+            ]
+            for (program, address, target, service) in families {
+                let text = Self.rules.replacing("<address>", with: address).replacing("<target>", with: target).replacing(
+                    "<service>", with: service)
+                try await Shell.output(in: "node1", "\(program)-legacy-restore --noflush <<'END'\n\(text)END")
+            }
+        }
+
+        private static let dump =
+            "for f in iptables ip6tables; do for t in mangle filter nat; do $f-legacy-save -t $t | grep -v '^#' | sed 's/ \\[.*//'; done; done"
+
+        @Test func `what kube-proxy left in iptables mode goes at the start, and nobody else's rules`() async throws {
+            try await world.begin()
+            try await load()
+            try await world.write("web.yaml", Manifests.web())
+            try await world.write("slices.yaml", Manifests.slices(World.pods))
+            let plan = try await Shell.output(in: "node1", "\(Place.proxy) plan \(World.flags)").split(separator: "\n").map(String.init)
+            for program in ["iptables", "ip6tables"] {
+                let removal = "\(program)-restore --noflush (remove 6 jumps, 9 chains that kube-proxy's iptables mode left)"
+                #expect(plan.contains(removal), "\(plan)")
+            }
+            try await world.start()
+            let log = try await world.log()
+            #expect(log.contains("removeLeftoverRules=2") || log.contains("removeLeftoverRules=\"2\""), "\(log.suffix(3000))")
+
+            let rules = try await Shell.output(in: "node1", Self.dump)
+            for name in [
+                "KUBE-EXT-", "KUBE-NODEPORTS", "KUBE-SEP-CCCC", "KUBE-SVC-BBBB", "KUBE-PROXY-CANARY", "KUBE-EXTERNAL-SERVICES",
+                "load balancer firewall",
+            ] {
+                #expect(!rules.contains(name), "\(name)")
+            }
+            for name in [
+                "KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY", "KUBE-FIREWALL", "KUBE-MARK-DROP", "OPERATORS", "KUBE-SVC-EEEE",
+                "KUBE-SEP-DDDD",
+            ] {
+                #expect(rules.contains(name), "\(name)")
+            }
+            for address in [Manifests.clusterIP, World.node.outside] {
+                let answers = try await Answers.ask(
+                    from: "outside", "tcp", address, address == Manifests.clusterIP ? Manifests.port : Manifests.nodePort)
+                #expect(answers.failed == 0 && answers.responders.count == 3, "\(answers)")
+            }
+            #expect(try await Shell.output(in: "node1", "\(Place.proxy) plan \(World.flags)").isEmpty, "a second start has nothing to do")
+        }
+
+        @Test func `what another mode left goes with cleanup as well, where no proxy of ours ran`() async throws {
+            try await world.begin()
+            let before = try await Shell.output(in: "node1", Self.dump)
+            try await load()
+            // What an operator leads into kube-proxy's chains keeps them.
+            try await Shell.output(
+                in: "node1", "for f in iptables ip6tables; do $f-legacy -t nat -F OPERATORS; $f-legacy -t nat -X OPERATORS; done")
+            let said = try await Shell.output(
+                in: "node1", "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)")
+            #expect(said.contains(" 32 chains"), "\(said)")
+            let after = try await Shell.output(in: "node1", Self.dump).split(separator: "\n")
+            let added = Set(after).subtracting(before.split(separator: "\n")).filter { $0.contains("KUBE") }
+            #expect(
+                added == [
+                    ":KUBE-IPTABLES-HINT -", ":KUBE-KUBELET-CANARY -", ":KUBE-FIREWALL -", "-A INPUT -j KUBE-FIREWALL", ":KUBE-MARK-DROP -",
+                    "-A KUBE-MARK-DROP -j MARK --set-xmark 0x8000/0x8000",
+                ], "the kubelet's alone are left")
+        }
+
+        @Test func `another node proxy is named while it runs, and does not keep ours from starting`() async throws {
+            try await world.begin()
+            try await world.write("web.yaml", Manifests.web())
+            let pid = try await Shell.output(
+                "setsid ip netns exec node1 bash -c 'exec -a /usr/local/bin/kube-proxy \(Place.traffic) serve --name other --http 10249' </dev/null >/dev/null 2>&1 & echo $!"
+            )
+            // One of another machine, as far as networks go.
+            let far = try await Shell.output(
+                "setsid ip netns exec pod-a bash -c 'exec -a kube-proxy \(Place.traffic) serve --name far --http 10256' </dev/null >/dev/null 2>&1 & echo $!"
+            )
+            try await world.wait(for: "the other proxy") { try await Shell.output(in: "node1", "ss -Hltn 'sport = 10249'") != "" }
+            try await world.start("--ipvs-sync-period 30s")
+            try await world.waitForLog("Another node proxy runs beside this one")
+            let line = try await world.log().split(separator: "\n").first { $0.contains("Another node proxy runs") } ?? ""
+            #expect(line.contains("/usr/local/bin/kube-proxy") && line.contains("pid=\"\(pid)\"") && line.contains("10249"), "\(line)")
+            #expect(try await !world.log().contains("pid=\"\(far)\""), "that one is in another network")
+            try await Shell.output("kill -KILL \(pid) \(far)")
+            try await world.waitForLog("The other node proxy is gone", seconds: 120)
+        }
+
+        @Test func `kernel settings that others change are put back where Services need them, and told where not`() async throws {
+            try await world.begin()
+            try await world.write("web.yaml", Manifests.web())
+            let timeouts = try await Shell.output(in: "node1", "ipvsadm -L --timeout")
+            try await world.start("--ipvs-sync-period 1s --conntrack-udp-timeout 31s --ipvs-tcp-timeout 2h --ipvs-udp-timeout 77s")
+            #expect(try await Shell.output(in: "node1", "ipvsadm -L --timeout").contains(" 7200 120 77"))
+            let wanted = "cd /proc/sys/net; cat ipv4/ip_forward ipv4/vs/conntrack ipv4/vs/expire_nodest_conn | xargs"
+            try await Shell.output(
+                in: "node1",
+                "cd /proc/sys/net; echo 0 >ipv4/ip_forward; echo 0 >ipv4/vs/conntrack; echo 33 >netfilter/nf_conntrack_udp_timeout")
+            try await world.wait(for: "the settings") { try await Shell.output(in: "node1", wanted) == "1 1 1" }
+            try await world.waitForLog("it was put back")
+            try await world.wait(for: "the line about the setting that stays") {
+                try await world.log().split(separator: "\n").contains {
+                    $0.contains("Somebody changed a kernel setting\"") && $0.contains("nf_conntrack_udp_timeout")
+                }
+            }
+            #expect(try await Shell.output(in: "node1", "cat /proc/sys/net/netfilter/nf_conntrack_udp_timeout") == "33")
+            try await world.kill()
+            let cleanup = "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)"
+            let steps = try await Shell.output(in: "node1", "\(cleanup) --dry-run")
+            #expect(steps.contains("sysctl -w net.ipv4.ip_forward=0") && steps.contains("ipvsadm --set 900 120 300"), "\(steps)")
+            try await Shell.output(in: "node1", cleanup)
+            #expect(
+                try await Shell.output(in: "node1", "cat /proc/sys/net/ipv4/ip_forward") == "0",
+                "as it was before our start, not as somebody left it since")
+            #expect(try await Shell.output(in: "node1", "ipvsadm -L --timeout") == timeouts)
+        }
+    }
+}
