@@ -66,7 +66,7 @@ load: release-tools
 deploy-check: build
 	Integration/deploy/check
 
-test: check rules golden integration deploy-check
+test: check rules golden integration flows deploy-check
 
 # The debug build: it takes half the time of the release build, and shares what it compiles with the tests.
 demo: packages

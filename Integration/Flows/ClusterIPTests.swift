@@ -147,7 +147,7 @@ extension Flows {
             try await expectLargeIPv6DatagramsFromPods()
         }
 
-        private static func large(_ transport: String) -> String { "--timeout-ms 5000 --size \(transport == "udp" ? 20_000 : 200_000)" }
+        private static func large(_ transport: String) -> String { "--timeout-ms 10000 --size \(transport == "udp" ? 20_000 : 200_000)" }
 
         /// Where a bridge hands its packets to netfilter, that puts the fragments of a datagram together before the bridge hands it up to IPv6, which
         /// clears the note of their size (`frag_max_size`, in `ip6_rcv_core`). Forwarding does without (`ip6_pkt_too_big` heeds `ignore_df`), but IPVS
@@ -172,7 +172,8 @@ extension Flows {
             labelled.metadata.labels["service.kubernetes.io/service-proxy-name"] = "another"
             for (service, answered) in [(labelled, 0), (service, 1), (labelled, 0)] {
                 try await world.serve([Served(service, by: [.pod1a])])
-                let answers = try world.ask(from: "pod-1b", "tcp", Address.cluster(19), count: 1, options: "--timeout-ms 1500")
+                let answers = try world.ask(
+                    from: "pod-1b", "tcp", Address.cluster(19), count: 1, options: "--timeout-ms \(answered == 0 ? 1500 : 10000)")
                 #expect(answers.answered == answered, "\(answers)")
             }
         }

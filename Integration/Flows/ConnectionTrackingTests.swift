@@ -13,12 +13,12 @@ extension Flows {
             let port: UInt16
 
             func ask(_ world: TwoNodes, count: Int) throws -> Answers {
-                try world.ask(from: namespace, "udp", address, port, count: count, options: "--timeout-ms 1000 --source-port 31030")
+                try world.ask(from: namespace, "udp", address, port, count: count, options: "--timeout-ms 3000 --source-port 31030")
             }
 
             /// The case allows for some time; the answers after that are the new server's only.
             func expect(_ server: String, _ world: TwoNodes) async throws {
-                try await world.wait(for: "\(server) to answer \(self)", seconds: 10) {
+                try await world.wait(for: "\(server) to answer \(self)", seconds: 30) {
                     try ask(world, count: 1).responders == [server: 1]
                 }
                 let answers = try ask(world, count: 3)
@@ -79,7 +79,7 @@ extension Flows {
             try await world.serve([Served(Service(33), by: [.pod2a])])
             let address = Address.cluster(33)
             let ends = ["pod-1b", "pod-2a"]
-            let work = try world.begin("hold", from: "pod-1b", address, options: "--interval-ms 20 --timeout-ms 5000")
+            let work = try world.begin("hold", from: "pod-1b", address, options: "--interval-ms 20 --timeout-ms 10000")
             try await world.wait(for: "the connection") {
                 try await Shell.output(in: "node1", "conntrack -L -p tcp --orig-dst \(address) 2>/dev/null").contains("ESTABLISHED")
             }

@@ -115,7 +115,8 @@ extension Flows {
                     try world.ask(from: "outside", address, port).expect(
                         [.pod1a: isLocal ? Address.outside() : Address.bridge(1)], "\(address), Local: \(isLocal)")
                 }
-                let far = try world.ask(from: "outside", "tcp", Address.node(2), 30280, count: 2, options: "--timeout-ms 1500")
+                let far = try world.ask(
+                    from: "outside", "tcp", Address.node(2), 30280, count: 2, options: "--timeout-ms \(isLocal ? 1500 : 10000)")
                 if isLocal { far.expectDropped("through node 2") } else { far.expect([.pod1a: Address.node(2)], "through node 2") }
             }
         }

@@ -161,7 +161,7 @@ extension Flows {
             for address in addresses {
                 for client in ["outside", "pod-1b", "pod-2b", "node1", "node2"] {
                     let isAllowed = row.allowed.contains(client)
-                    let options = isAllowed ? "--timeout-ms 3000" : "--timeout-ms 700"
+                    let options = isAllowed ? "--timeout-ms 10000" : "--timeout-ms 700"
                     for transport in ["tcp", "udp"] {
                         let answers = try world.ask(from: client, transport, address, count: isAllowed ? 4 : 1, options: options)
                         #expect(answers.answered == (isAllowed ? 4 : 0), "\(transport) from \(client) to \(address): \(answers)")

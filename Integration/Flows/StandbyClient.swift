@@ -22,6 +22,9 @@ final class StandbyClient {
 
     deinit { close(descriptor) }
 
+    /// Lets others give orders.
+    func end() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
     func order(_ line: String) throws {
         let bytes = Array((line + "\n").utf8)
         guard write(descriptor, bytes, bytes.count) == bytes.count else { throw Failure(path: path, code: errno) }
@@ -52,8 +55,10 @@ struct Work {
         try client.order("\(order) --until-file \(stop)")
     }
 
+    /// Whoever stands by takes no order from others before this.
     func finish() throws -> Answers {
         close(creat(stop, 0o600))
+        defer { client.end() }
         return try client.answers()
     }
 }

@@ -129,7 +129,7 @@ actor TwoNodes {
     /// What the client that stands by in a namespace is answered.
     nonisolated func ask(
         from client: String, _ transport: String, _ address: String, _ port: UInt16 = 80, count: Int = 8,
-        options: String = "--timeout-ms 3000"
+        options: String = "--timeout-ms 10000"
     ) throws -> Answers {
         let standby = try StandbyClient(at: "\(Self.scratch)/\(client)")
         try standby.order("ask \(transport) \(Self.location(address, port)) --count \(count) \(options)")
@@ -139,7 +139,7 @@ actor TwoNodes {
     /// Has the client that stands by in a namespace `ask` or `hold` for as long as the work goes on.
     nonisolated func begin(
         _ command: String, from client: String, _ address: String, _ port: UInt16 = 80,
-        options: String = "--interval-ms 10 --timeout-ms 5000"
+        options: String = "--interval-ms 10 --timeout-ms 10000"
     ) throws -> Work {
         try Work(
             "\(command) tcp \(Self.location(address, port)) \(options)", by: StandbyClient(at: "\(Self.scratch)/\(client)"),
