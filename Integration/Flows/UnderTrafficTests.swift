@@ -77,7 +77,7 @@ extension Flows {
             let service = Service(53).onNodePort(30530).withAffinity()
             try await world.serve([Served(service, by: [.pod1a])])
             var works = try clients(53, nodePort: 30530)
-            for _ in 1...4 {
+            for _ in 1...2 {
                 for servers in [[.pod1a, .pod2a], [.pod1a, .pod2a, .pod2b], [.pod1a, .pod1b], [.pod1a]] as [[Server]] {
                     try await world.serve([Served(service, by: servers)])
                 }
