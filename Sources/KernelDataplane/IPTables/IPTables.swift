@@ -115,10 +115,10 @@ public struct IPTables: Sendable {
         private let left: Leftovers
 
         fileprivate init?(_ iptables: IPTables, _ catalogue: Rules) async throws(DataplaneError) {
-            let listing = try await iptables.listing(catalogue.family)
+            let saved = try await iptables.saved(catalogue.family)
             self.iptables = iptables
-            rules = RulesText.parse(listing, catalogue: catalogue)
-            left = LeftoverText.parse(listing, catalogue: catalogue)
+            rules = RulesText.parse(saved, catalogue: catalogue)
+            left = LeftoverText.parse(saved, catalogue: catalogue)
             if rules.chains.isEmpty && rules.jumps.isEmpty && !left.hasRules { return nil }
         }
 
