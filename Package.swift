@@ -28,6 +28,8 @@ let package = Package(
         .target(name: "Translation", dependencies: ["Model", "Kubernetes"]),
         .target(name: "Reconciler", dependencies: ["Model"]),
 
+        .target(name: "StatusTable", dependencies: ["Model"]),
+
         // The edge to the cluster.
         .target(
             name: "Kubernetes",
@@ -67,7 +69,7 @@ let package = Package(
         .target(
             name: "StatusServer",
             dependencies: [
-                "Model", "Kubernetes", "Translation", "Reconciler", "NodeProxy", "MetricsRegistry",
+                "Model", "Kubernetes", "Translation", "Reconciler", "NodeProxy", "MetricsRegistry", "StatusTable",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -82,7 +84,7 @@ let package = Package(
         .target(
             name: "NodeProxy",
             dependencies: [
-                "Model", "Kubernetes", "Translation", "Reconciler",
+                "Model", "Kubernetes", "Translation", "Reconciler", "StatusTable",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
@@ -99,7 +101,11 @@ let package = Package(
             name: "kube-ipvs-proxy",
             dependencies: [
                 "Model", "Kubernetes", "KubernetesAPI", "Translation", "Reconciler", "KernelDataplane", "KubeProxyConfiguration",
-                "LocalhostNodePorts", "MetricsRegistry", "NodeProxy", "StatusServer",
+                "LocalhostNodePorts", "MetricsRegistry", "NodeProxy", "StatusServer", "StatusTable",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -171,6 +177,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
+        .testTarget(name: "StatusTableTests", dependencies: ["StatusTable", "Model", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
             dependencies: [

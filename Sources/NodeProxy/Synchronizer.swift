@@ -37,7 +37,7 @@ public actor Synchronizer {
     }
 
     let dataplane: any Dataplane
-    private let excludedCIDRs: [CIDR]
+    let excludedCIDRs: [CIDR]
     /// The name of this node's Node object.
     nonisolated let nodeName: String
     let logger: Logger

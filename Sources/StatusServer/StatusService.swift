@@ -8,6 +8,7 @@ public struct StatusService: ServiceLifecycle.Service {
     public enum Kind: String, Sendable {
         case healthz = "FailedToStartProxierHealthcheck"
         case metrics = "FailedToStartMetricServer"
+        case status = "FailedToStartStatusSocket"
     }
 
     private let kind: Kind

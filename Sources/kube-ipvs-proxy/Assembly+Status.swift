@@ -1,3 +1,4 @@
+internal import Glibc
 internal import KubeProxyConfiguration
 internal import Logging
 internal import Model
@@ -27,7 +28,22 @@ extension Assembly {
             let routes = MetricsRoutes(board.metrics, more: input.metrics, content, start: .now)
             services.append(server(.metrics, location) { routes.answer($0, at: .now) })
         }
-        return services
+        return services + [statusSocket()]
+    }
+
+    /// What the status command asks.
+    private func statusSocket() -> StatusService {
+        let directory = configuration.stateDirectory
+        if unsafe mkdir(directory, 0o755) != 0, errno != EEXIST {
+            logger.warning(
+                "The state directory cannot be made: the status command will have no names",
+                metadata: ["directory": "\(directory)", "errno": "\(errno)"])
+        }
+        let routes = SocketRoutes(synchronizer)
+        return StatusService(
+            .status, at: ListenAddress(.socket(path: "\(directory)/\(SocketRoutes.name)"), port: 0), hardFail: false,
+            node: configuration.nodeName, events: input.events, logger: logger
+        ) { await routes.answer($0) }
     }
 
     private func server(

@@ -203,6 +203,10 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
         fail("Error: \(error)")
     } catch let error as DataplaneError {
         fail("Error: \(error)")
+    } catch let error as StatusCommand.NoSuchService {
+        fail("\(error)")
+    } catch let error as StatusExplainCommand.Unknown {
+        fail("Error: \(error)")
     }
 }
 

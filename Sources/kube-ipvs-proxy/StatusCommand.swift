@@ -1,28 +1,123 @@
 internal import ArgumentParser
 internal import KernelDataplane
+internal import KubeProxyConfiguration
+internal import Model
+internal import StatusTable
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Print the kernel's virtual servers and their real servers.",
+        abstract: "Show the kernel's virtual servers, whose they are, and what stands in the way.",
         discussion: """
-            Reads the kernel, whether or not a proxy runs, and prints what `ipvsadm -L -n` prints.
+            Reads the kernel, and asks the running proxy for names by a socket in its state directory; without a proxy it shows what the kernel knows. \
+            With -n, -c, -S, -Z and --timeout it speaks as ipvsadm does; with -n byte for byte.
 
-            EXAMPLE
+            EXAMPLES
               kube-ipvs-proxy status
-            """)
+              kube-ipvs-proxy status --namespace kube-system --service kube-dns
+              kube-ipvs-proxy status --rate --watch
+              kube-ipvs-proxy status -o json
+              kube-ipvs-proxy status check
+              kube-ipvs-proxy status explain 10.96.0.10:53/UDP
+              kube-ipvs-proxy status -L -n --stats
+              kube-ipvs-proxy status -L -n -t 10.96.0.10:53
+              kube-ipvs-proxy status -L -n -c
+              kube-ipvs-proxy status -S > table; ipvsadm -R < table
+            """,
+        subcommands: [StatusCheckCommand.self, StatusExplainCommand.self])
 
-    @Flag(name: [.customShort("L"), .customShort("l"), .customLong("list")], help: "List the table (the default).")
-    var list = false
+    enum Format: String, ExpressibleByArgument, CaseIterable { case wide, json, yaml, name }
 
-    @Flag(name: [.customShort("n"), .customLong("numeric")], help: "Print addresses and ports as numbers (always so here).")
-    var numeric = false
+    @OptionGroup var ipvsadm: IPVSAdmOptions
+
+    @Option(name: [.short, .long], help: "Print wide, json, yaml, or name: what `status explain` takes.")
+    var output: Format?
+
+    @Option(help: ArgumentHelp("Only virtual servers of this namespace's Services.", valueName: "name"))
+    var namespace: String?
+
+    @Option(help: ArgumentHelp("Only virtual servers of Services of this name.", valueName: "name"))
+    var service: String?
+
+    @Flag(help: "Go on, and draw the table anew every two seconds, with what changed marked.")
+    var watch = false
+
+    @OptionGroup var place: StatePlace
+
+    func validate() throws {
+        let isNamed = output != nil || namespace != nil || service != nil || watch
+        if isNamed, ipvsadm.speaksAsIPVSAdm {
+            throw ValidationError("--output, --namespace, --service and --watch are not for -n, -c, -S, -Z and --timeout")
+        }
+        if watch, let output, output != .wide { throw ValidationError("--watch draws a table, not \(output.rawValue)") }
+    }
 
     func run() async throws {
         try await reportingFailure {
             try KernelSetup.requirePrivilege()
-            let ipvs = try IPVSClient()
-            print(IPVSListing(info: try ipvs.info(), services: try ipvs.services()).text, terminator: "")
+            if ipvsadm.speaksAsIPVSAdm { return try runAsIPVSAdm() }
+            if watch { return try await follow() }
+            let document = try await document()
+            switch output {
+            case .json: print(try document.json)
+            case .yaml: print(try document.yaml, terminator: "")
+            case .name: document.virtualServers.forEach { print($0.name) }
+            case .wide, nil: Screen().write(NamedTable(document, columns: columns).lines)
+            }
         }
     }
+
+    /// - Parameter tells: whether to say that no proxy answers.
+    private func document(tells: Bool = true) async throws -> StatusDocument {
+        var report: ProxyReport?
+        do {
+            report = try await ProxySocket(stateDirectory: place.stateDirectory).report()
+        } catch {
+            if tells { warn("\(error)\nWhat follows is the kernel's table, without names.") }
+        }
+        let ipvs = try IPVSClient()
+        var services: [IPVSService]
+        if let key = ipvsadm.key {
+            guard let service = try ipvs.service(key) else { throw NoSuchService() }
+            services = [service]
+            report?.virtualServers.removeAll { $0.identity != key.identity }
+            report?.notServed = []
+        } else {
+            services = try ipvs.services()
+        }
+        if !ipvsadm.nosort { services = IPVSListing.sorted(services) }
+        return StatusDocument(services, report).filtered(namespace: namespace, service: service)
+    }
+
+    private var columns: NamedTable.Columns {
+        switch ipvsadm.columns {
+        case .statistics: .statistics
+        case .rates: .rates
+        case .thresholds: .thresholds
+        case .persistentConnections: .persistentConnections
+        case .connections, .tunnels: output == .wide ? .wide : .connections
+        }
+    }
+
+    private func follow() async throws {
+        let screen = Screen()
+        var before: [NamedTable.Line] = []
+        while !Task.isCancelled {
+            let lines = NamedTable(try await document(tells: false), columns: columns).lines
+            screen.redraw(lines, before: before)
+            before = lines
+            try await Task.sleep(for: .seconds(2))
+        }
+    }
+
+    /// As ipvsadm says it.
+    struct NoSuchService: Error, CustomStringConvertible {
+        let description = "No such service"
+    }
+}
+
+/// Where the running proxy is found.
+struct StatePlace: ParsableArguments {
+    @Option(help: ArgumentHelp("The running proxy's --state-directory.", valueName: "directory"))
+    var stateDirectory = FlagValues().stateDirectory
 }

@@ -5,7 +5,6 @@ import Reconciler
 import Testing
 import Translation
 
-@testable import KernelDataplane
 @testable import kube_ipvs_proxy
 
 @Suite struct `Go-style flags` {
@@ -79,56 +78,6 @@ import Translation
     @Test(arguments: [["--no-such-flag"], ["--masquerade-all=perhaps"], ["surplus"], ["--iptables-masquerade-bit=x"]])
     func `that are wrong are refused`(arguments: [String]) {
         #expect(throws: (any Error).self) { try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) }
-    }
-}
-
-@Suite struct `The listing of virtual servers` {
-    private func destination(_ text: String, _ port: UInt16, active: UInt32 = 0) throws -> IPVSDestination {
-        IPVSDestination(
-            location: AddressPort(try #require(IPAddress(text)), port), forwarding: 0, weight: 1, upperThreshold: 0, lowerThreshold: 0,
-            connections: .init(active: active, inactive: 2), statistics: .init())
-    }
-
-    @Test func `is laid out as ipvsadm lays it out`() throws {
-        let services = [
-            IPVSService(
-                key: .firewallMark(7, .ipv4), scheduler: "lc", flags: 0x2, timeout: 0, netmask: .max, statistics: .init(), destinations: []),
-            IPVSService(
-                key: .address(protocolNumber: 6, AddressPort(try #require(IPAddress("10.96.0.1")), 443)), scheduler: "mh", flags: 0x1b,
-                timeout: 10800,
-                netmask: .max, statistics: .init(), destinations: [try destination("10.99.0.1", 6443, active: 3)]),
-            IPVSService(
-                key: .address(protocolNumber: 132, AddressPort(try #require(IPAddress("fd00::1")), 9)), scheduler: "rr", flags: 0x2,
-                timeout: 0, netmask: 128,
-                statistics: .init(), destinations: [try destination("fd00:244::5", 9009)]),
-        ]
-        #expect(
-            IPVSListing(info: IPVSInfo(version: 0x10201, connectionTableSize: 4096), services: services).text == """
-                IP Virtual Server version 1.2.1 (size=4096)
-                Prot LocalAddress:Port Scheduler Flags
-                  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn
-                TCP  10.96.0.1:443 mh (mh-fallback,mh-port) persistent 10800
-                  -> 10.99.0.1:6443               Masq    1      3          2         
-                SCTP [fd00::1]:9 rr
-                  -> [fd00:244::5]:9009           Masq    1      0          2         
-                FWM  7 lc
-
-                """)
-    }
-}
-
-@Suite struct `The order of the listing` {
-    @Test func `is ipvsadm's, in which addresses go round in a circle`() throws {
-        let services = try ["10.96.0.10", "192.0.2.9", "10.96.0.9"].map { text in
-            IPVSService(
-                key: .address(protocolNumber: 17, AddressPort(try #require(IPAddress(text)), 53)), scheduler: "rr", flags: 0x2, timeout: 0,
-                netmask: .max,
-                statistics: .init(), destinations: [])
-        }
-        let listed = IPVSOrder.sorted(services).map { service in
-            if case .address(_, let location) = service.key { location.address.description } else { "" }
-        }
-        #expect(listed == ["192.0.2.9", "10.96.0.9", "10.96.0.10"])
     }
 }
 

@@ -38,6 +38,13 @@ public struct IPVSClient: ~Copyable {
         return services
     }
 
+    /// One virtual server with its real servers and statistics; nil where there is none.
+    public borrowing func service(_ key: IPVSService.Key) throws(DataplaneError) -> IPVSService? {
+        guard var service = try header(key, withStatistics: true) else { return nil }
+        service.destinations = try destinations(of: key, withStatistics: true)
+        return service
+    }
+
     /// Every virtual server without its real servers.
     borrowing func headers(withStatistics: Bool = false) throws(DataplaneError) -> [IPVSService] {
         let replies = try call("IPVS GET_SERVICE") { messages throws(NetlinkError) in try messages.dumpServices() }
@@ -51,38 +58,34 @@ public struct IPVSClient: ~Copyable {
 
     /// The real servers of a virtual server, without statistics; none where it does not exist.
     borrowing func destinations(of identity: VirtualServer.Identity) throws(DataplaneError) -> [IPVSDestination] {
-        let key = IPVSService.Key.address(protocolNumber: UInt16(identity.transport.number), identity.location)
-        return try destinations(of: key, withStatistics: false)
+        try destinations(of: IPVSService.Key(identity), withStatistics: false)
     }
 
     /// One virtual server with its real servers, without statistics; nil where there is none.
     borrowing func service(_ identity: VirtualServer.Identity) throws(DataplaneError) -> IPVSService? {
-        let request = "IPVS GET_SERVICE \(identity)"
+        guard var service = try header(IPVSService.Key(identity), withStatistics: false) else { return nil }
+        service.destinations = try destinations(of: service.key, withStatistics: false)
+        return service
+    }
+
+    private borrowing func header(_ key: IPVSService.Key, withStatistics: Bool) throws(DataplaneError) -> IPVSService? {
         do throws(NetlinkError) {
-            let replies = try socket.request(try messages.getService(identity))
-            guard var service = replies.first.flatMap({ IPVSService($0, withStatistics: false) }) else { throw NetlinkError(.malformed) }
-            do throws(DataplaneError) {
-                service.destinations = try destinations(of: service.key, withStatistics: false)
-            } catch {
-                throw NetlinkError(.malformed, detail: error.description)
+            let replies = try socket.request(try messages.getService(key))
+            guard let service = replies.first.flatMap({ IPVSService($0, withStatistics: withStatistics) }) else {
+                throw NetlinkError(.malformed)
             }
             return service
         } catch  where error.code == .kernel(.noSuchProcess) {
             return nil
         } catch {
-            throw DataplaneError(request, error)
+            throw DataplaneError("IPVS GET_SERVICE \(key)", error)
         }
     }
 
     private borrowing func destinations(of key: IPVSService.Key, withStatistics: Bool) throws(DataplaneError) -> [IPVSDestination] {
         let replies = try call("IPVS GET_DEST \(key)") { messages throws(NetlinkError) in try messages.dumpDestinations(of: key) }
-        let family =
-            switch key {
-            case .address(_, let location): location.address.family
-            case .firewallMark(_, let family): family
-            }
         return try replies.map { reply throws(DataplaneError) in
-            guard let destination = IPVSDestination(reply, serviceFamily: family, withStatistics: withStatistics) else {
+            guard let destination = IPVSDestination(reply, serviceFamily: key.family, withStatistics: withStatistics) else {
                 throw DataplaneError("IPVS GET_DEST \(key)", "an answer without the mandatory attributes")
             }
             return destination
@@ -133,6 +136,17 @@ public struct IPVSClient: ~Copyable {
         return timeouts
     }
 
+    /// `ipvsadm -Z`: zeroes the counters of one virtual server and its real servers, or of all.
+    ///
+    /// - Returns: whether there was something to zero.
+    public borrowing func zero(_ key: IPVSService.Key?) throws(DataplaneError) -> Bool {
+        let request = "IPVS ZERO \(key?.description ?? "all")"
+        let failure = try execute(request) { messages throws(NetlinkError) in try messages.zero(key) }
+        if failure?.code == .kernel(.noSuchProcess) { return false }
+        if let failure { throw DataplaneError(request, failure) }
+        return true
+    }
+
     private borrowing func execute(
         _ request: String, _ message: (IPVSMessages) throws(NetlinkError) -> NetlinkMessage
     ) throws(DataplaneError) -> NetlinkError? {
@@ -143,15 +157,5 @@ public struct IPVSClient: ~Copyable {
             throw DataplaneError(request, error)
         }
         return socket.execute(batch)[0]
-    }
-}
-
-extension IPVSService.Key: CustomStringConvertible {
-    public var description: String {
-        switch self {
-        case .address(let number, let location):
-            "\(location)/\(UInt8(exactly: number).flatMap(Transport.init(number:))?.rawValue ?? "\(number)")"
-        case .firewallMark(let mark, let family): "FWM \(mark) \(family.rawValue)"
-        }
     }
 }

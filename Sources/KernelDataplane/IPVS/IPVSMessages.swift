@@ -52,9 +52,16 @@ struct IPVSMessages {
     }
 
     /// One virtual server; fails with ESRCH where there is none.
-    func getService(_ identity: VirtualServer.Identity) throws(NetlinkError) -> NetlinkMessage {
+    func getService(_ key: IPVSService.Key) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(Int(IPVS_CMD_GET_SERVICE), flags: NLM_F_ACK)
-        message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(identity, &$0) }
+        message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(key, &$0) }
+        return message
+    }
+
+    /// `ipvsadm -Z`, of one or of all; fails with ESRCH where there is none.
+    func zero(_ key: IPVSService.Key?) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(Int(IPVS_CMD_ZERO))
+        if let key { message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(key, &$0) } }
         return message
     }
 
@@ -63,10 +70,18 @@ struct IPVSMessages {
     }
 
     private static func putKey(_ identity: VirtualServer.Identity, _ message: inout NetlinkMessage) {
-        message.put(Int(IPVS_SVC_ATTR_AF), u16: identity.family.number)
-        message.put(Int(IPVS_SVC_ATTR_PROTOCOL), u16: UInt16(identity.transport.number))
-        message.put(Int(IPVS_SVC_ATTR_ADDR), bytes: identity.location.address.bytes)
-        message.put(Int(IPVS_SVC_ATTR_PORT), networkU16: identity.location.port)
+        putKey(IPVSService.Key(identity), &message)
+    }
+
+    private static func putKey(_ key: IPVSService.Key, _ message: inout NetlinkMessage) {
+        message.put(Int(IPVS_SVC_ATTR_AF), u16: key.family.number)
+        switch key {
+        case .firewallMark(let mark, _): message.put(Int(IPVS_SVC_ATTR_FWMARK), u32: mark)
+        case .address(let number, let location):
+            message.put(Int(IPVS_SVC_ATTR_PROTOCOL), u16: number)
+            message.put(Int(IPVS_SVC_ATTR_ADDR), bytes: location.address.bytes)
+            message.put(Int(IPVS_SVC_ATTR_PORT), networkU16: location.port)
+        }
     }
 
     /// `struct ip_vs_flags`: the flags, and which of them the request speaks about.
@@ -116,18 +131,7 @@ struct IPVSMessages {
     /// The real servers of a virtual server; of one that does not exist the kernel says nothing at all.
     func dumpDestinations(of key: IPVSService.Key) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(Int(IPVS_CMD_GET_DEST), flags: NLM_F_DUMP)
-        message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { message in
-            switch key {
-            case .firewallMark(let mark, let family):
-                message.put(Int(IPVS_SVC_ATTR_AF), u16: family.number)
-                message.put(Int(IPVS_SVC_ATTR_FWMARK), u32: mark)
-            case .address(let number, let location):
-                message.put(Int(IPVS_SVC_ATTR_AF), u16: location.address.family.number)
-                message.put(Int(IPVS_SVC_ATTR_PROTOCOL), u16: number)
-                message.put(Int(IPVS_SVC_ATTR_ADDR), bytes: location.address.bytes)
-                message.put(Int(IPVS_SVC_ATTR_PORT), networkU16: location.port)
-            }
-        }
+        message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(key, &$0) }
         return message
     }
 

@@ -15,7 +15,7 @@ extension IPVSService {
         var mark: UInt32?
         var address: ArraySlice<UInt8>?
         var port: UInt16?
-        self.init(key: .firewallMark(0, .ipv4), scheduler: "", flags: 0, timeout: 0, netmask: 0, statistics: .init(), destinations: [])
+        self.init(key: .firewallMark(0, .ipv4), scheduler: "", flags: 0, timeout: 0, netmask: 0)
         var statistics64: IPVSStatistics?
         for attribute in attributes {
             switch Int(attribute.type) {
@@ -60,10 +60,7 @@ extension IPVSDestination {
         var address: ArraySlice<UInt8>?
         var port: UInt16?
         var connections = RealServer.Connections(active: 0, inactive: 0)
-        self.init(
-            location: AddressPort(IPAddress(v4: 0), 0), forwarding: 0, weight: 0, upperThreshold: 0, lowerThreshold: 0,
-            connections: connections,
-            statistics: .init())
+        self.init(location: AddressPort(IPAddress(v4: 0), 0), forwarding: 0, weight: 0)
         var statistics64: IPVSStatistics?
         for attribute in attributes {
             switch Int(attribute.type) {
@@ -77,6 +74,9 @@ extension IPVSDestination {
             case Int(IPVS_DEST_ATTR_ACTIVE_CONNS): connections.active = attribute.u32 ?? 0
             case Int(IPVS_DEST_ATTR_INACT_CONNS): connections.inactive = attribute.u32 ?? 0
             case Int(IPVS_DEST_ATTR_PERSIST_CONNS): connections.persistent = attribute.u32 ?? 0
+            case Int(IPVS_DEST_ATTR_TUN_TYPE): tunnel.kind = attribute.u8.flatMap(IPVSTunnel.Kind.init(rawValue:)) ?? .ipip
+            case Int(IPVS_DEST_ATTR_TUN_PORT): tunnel.port = attribute.networkU16 ?? 0
+            case Int(IPVS_DEST_ATTR_TUN_FLAGS): tunnel.flags = .init(rawValue: attribute.u16 ?? 0)
             case Int(IPVS_DEST_ATTR_STATS) where withStatistics: statistics = IPVSStatistics(attribute.nested)
             case Int(IPVS_DEST_ATTR_STATS64) where withStatistics: statistics64 = IPVSStatistics(attribute.nested)
             default: break
@@ -92,6 +92,7 @@ extension IPVSDestination {
 extension IPVSStatistics {
     /// From `IPVS_SVC_ATTR_STATS` (32-bit counters but 64-bit bytes) or `…_STATS64`.
     init(_ attributes: NetlinkAttributes) {
+        self.init()
         for attribute in attributes {
             let value = attribute.payload.count >= 8 ? attribute.u64 ?? 0 : UInt64(attribute.u32 ?? 0)
             switch Int(attribute.type) {

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import HTTPTypes
 internal import HummingbirdCore
 internal import Logging
@@ -79,6 +80,7 @@ public struct HTTPListener: Sendable {
         case .all(.ipv4): return try await bind(http, to: "0.0.0.0")
         case .all(.ipv6): return try await bind(http, to: "::")
         case .address(let address): return try await bind(http, to: "\(address)")
+        case .socket(let path): return try await bind(http, toSocket: path)
         }
     }
 
@@ -99,6 +101,23 @@ public struct HTTPListener: Sendable {
                 ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only), value: onlyIPv6 ? 1 : 0)
         }
         return try await bootstrap.bind(to: location) { channel in http.setup(channel: channel, logger: HTTPListener.silent) }
+    }
+
+    /// Made anew, whatever an earlier run left there. The mode is set before anyone can find it.
+    private func bind(_ http: HTTP1Channel, toSocket path: String) async throws -> NIOAsyncChannel<HTTP1Channel.Value, Never> {
+        let connections = connections
+        let before = umask(0o177)
+        defer { umask(before) }
+        return try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandlers([RootGate(), ConnectionGate(connections)])
+                }
+            }
+            .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true) { channel in
+                http.setup(channel: channel, logger: HTTPListener.silent)
+            }
     }
 
     private var configuration: HTTP1Channel.Configuration {

@@ -8,6 +8,8 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
         /// All addresses of one family.
         case all(IPFamily)
         case address(IPAddress)
+        /// A socket in the file system, for root alone; the port means nothing.
+        case socket(path: String)
     }
 
     public var host: Host
@@ -28,6 +30,7 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
         case .everywhere, .all(.ipv6): "[::]:\(port)"
         case .all(.ipv4): "0.0.0.0:\(port)"
         case .address(let address): "\(AddressPort(address, port))"
+        case .socket(let path): path
         }
     }
 }

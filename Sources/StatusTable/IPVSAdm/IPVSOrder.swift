@@ -1,4 +1,3 @@
-internal import KernelDataplane
 internal import Model
 
 /// The order in which ipvsadm lists a table (libipvs.c, `ipvs_cmp_services` and `ipvs_cmp_dests`).

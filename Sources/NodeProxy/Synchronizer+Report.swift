@@ -1,0 +1,72 @@
+internal import Kubernetes
+internal import Model
+public import Reconciler
+public import StatusTable
+internal import Translation
+
+/// What the status command asks.
+extension Synchronizer {
+    /// What the kernel is to hold, for whom, and what stands in the way.
+    public func report() -> ProxyReport {
+        let servers = translation.desired.virtualServers.sorted { $0.key < $1.key }.compactMap { identity, server in
+            server.origin.map { origin in
+                ProxyReport.Server(
+                    server, origin: origin, draining: draining(identity, except: server.realServers),
+                    whyEmpty: server.realServers.isEmpty ? shortage(server, origin).description : nil)
+            }
+        }
+        return ProxyReport(node: nodeName, inStep: isInStep, virtualServers: servers, notServed: notServed)
+    }
+
+    private func shortage(_ server: VirtualServer, _ origin: ServiceOrigin) -> Shortage {
+        Shortage(
+            server, of: origin, cluster.services[origin.service], Array((cluster.slices[origin.service] ?? [:]).values), nodeName: nodeName)
+    }
+
+    private func draining(_ identity: VirtualServer.Identity, except desired: [AddressPort: RealServer]) -> [ProxyReport.Draining] {
+        guard reconciler.draining.contains(identity), let server = reconciler.mirror.virtualServers[identity] else { return [] }
+        let now = now
+        return server.realServers.values.sorted { $0.location < $1.location }.compactMap { real in
+            guard desired[real.location] == nil, let since = real.drainingSince else { return nil }
+            let seconds = since.duration(to: now).components.seconds
+            return ProxyReport.Draining(
+                address: "\(real.location.address)", port: real.location.port, pod: real.origin?.pod, node: real.origin?.node,
+                seconds: seconds, secondsLeft: max(0, reconciler.drainTimeout.components.seconds - seconds))
+        }
+    }
+
+    private var notServed: [ProxyReport.NotServed] {
+        let refused = refusedClaims.sorted { $0.key < $1.key }.flatMap { service, refusals in
+            refusals.sorted().map { ProxyReport.NotServed(service, reason: "\($0)") }
+        }
+        let conflicts = translation.conflicts.sorted { $0.key < $1.key }.flatMap { service, identities in
+            identities.sorted().map { ProxyReport.NotServed(service, reason: "\($0): an older Service has it") }
+        }
+        return refused + conflicts
+    }
+
+    /// What of the kernel is not as it should be, as two looks at all of it a second apart tell; nothing is changed.
+    ///
+    /// A sync that is under way makes a difference between two looks; what is a difference in both is one that stays.
+    public func differences() async throws -> [Operation] {
+        let first = try await look()
+        guard !first.isEmpty else { return [] }
+        try await Task.sleep(for: .seconds(1))
+        let known = Set(first)
+        return try await look().filter(known.contains)
+    }
+
+    private func look() async throws -> [Operation] {
+        let observed = try await dataplane.observe(.everything)
+        let ownership = Ownership(observed: observed, localAddresses: localAddresses, excluded: excludedCIDRs)
+        // A copy: what the proxy itself takes note of stays as it is.
+        var copy = reconciler
+        let desired = translation.desired
+        copy.adopt(observed, of: .everything, desired: desired, at: now) { ownership.isOurs($0) }
+        return copy.plan(for: desired, at: now).operations.filter { operation in
+            // One that has drained is deleted in due time.
+            guard case .deleteRealServer(let identity, let location) = operation else { return true }
+            return observed.virtualServers[identity]?.realServers[location]?.weight != 0
+        }
+    }
+}

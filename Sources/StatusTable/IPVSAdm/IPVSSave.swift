@@ -1,0 +1,54 @@
+public import Model
+
+/// The kernel's table as commands that `ipvsadm -R` takes.
+public struct IPVSSave {
+    private let services: [IPVSService]
+    private let isComplete: Bool
+
+    /// - Parameters:
+    ///   - isSorted: false for the kernel's own order (`--nosort`).
+    ///   - isComplete: false for exactly what `ipvsadm -S -n` of version 1.31 writes: it forgets thresholds, and writes marks above 2³¹ in a way that it
+    ///     does not read.
+    public init(_ services: [IPVSService], isSorted: Bool, isComplete: Bool) {
+        self.services = isSorted ? IPVSListing.sorted(services) : services
+        self.isComplete = isComplete
+    }
+
+    /// A line a server; empty without any.
+    public var text: String {
+        services.flatMap { service in
+            let name = name(service.key)
+            return [add(service, name)] + service.destinations.map { add($0, to: name) }
+        }.map { $0 + "\n" }.joined()
+    }
+
+    private func name(_ key: IPVSService.Key) -> String {
+        switch key {
+        case .firewallMark(let mark, let family):
+            "-f \(isComplete ? "\(mark)" : "\(Int32(bitPattern: mark))")\(family == .ipv6 ? " -6" : "")"
+        case .address(_, let location):
+            key.identity?.ipvsadmArguments ?? "-t \(location)"
+        }
+    }
+
+    private func add(_ service: IPVSService, _ name: String) -> String {
+        let flags = VirtualServer.Flags(rawValue: service.flags)
+        var text = "-A \(name) -s \(service.scheduler)"
+        if flags.contains(.persistent) {
+            text += " -p \(service.timeout)"
+            if let mask = service.maskText { text += " -M \(mask)" }
+        }
+        if let engine = service.persistenceEngine { text += " --pe \(engine)" }
+        if flags.contains(.onePacket) { text += " -o" }
+        let names = flags.schedulerFlagNames(service.scheduler)
+        if !names.isEmpty { text += " -b \(names.joined(separator: ","))" }
+        return text
+    }
+
+    private func add(_ destination: IPVSDestination, to name: String) -> String {
+        var text = "-a \(name) -r \(destination.location) \(destination.methodFlag) -w \(destination.weight)"
+        if isComplete, destination.upperThreshold > 0 { text += " -x \(destination.upperThreshold)" }
+        if isComplete, destination.lowerThreshold > 0 { text += " -y \(destination.lowerThreshold)" }
+        return text + destination.tunnelArguments
+    }
+}

@@ -1,0 +1,76 @@
+internal import AsyncHTTPClient
+internal import FoundationEssentials
+internal import Glibc
+internal import NIOCore
+internal import NIOHTTP1
+internal import StatusServer
+internal import StatusTable
+internal import SystemPackage
+
+/// The socket on which a running proxy answers the status command.
+struct ProxySocket {
+    let path: String
+
+    init(stateDirectory: String) { path = "\(stateDirectory)/\(SocketRoutes.name)" }
+
+    /// Nobody could be asked, or what was answered is of no use.
+    struct Failure: Error, CustomStringConvertible {
+        var path: String
+        var reason: String
+        var description: String { "no proxy answers on \(path): \(reason)" }
+    }
+
+    func report() async throws(Failure) -> ProxyReport { try await get(ProxyReport.path, of: ProxyReport.kind) }
+
+    func differences() async throws(Failure) -> ProxyDifferences { try await get(ProxyDifferences.path, of: "ProxyDifferences") }
+
+    /// A report of 10,000 Services with 100,000 endpoints has some 20 MB.
+    private static let limit = 1 << 30
+
+    private struct Envelope: Decodable {
+        var apiVersion: String
+        var kind: String
+    }
+
+    private func get<Answer: Decodable>(_ route: String, of kind: String) async throws(Failure) -> Answer {
+        // What is wrong before anything is sent is said in the system's words, not in those of HTTP.
+        guard unsafe access(path, F_OK) == 0 else { throw Failure(path: path, reason: "\(Errno(rawValue: errno))") }
+        do {
+            let host = path.utf8.map { byte in
+                byte.isUnreserved ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }
+            let request = HTTPClientRequest(url: "http+unix://\(host.joined())\(route)")
+            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(120))
+            let body = try await response.body.collect(upTo: ProxySocket.limit)
+            let data = Data(body.readableBytesView)
+            guard response.status.code == 200 else {
+                throw Failure(path: path, reason: "\(response.status): \(String(decoding: data.prefix(500), as: UTF8.self))")
+            }
+            let envelope = try JSONDecoder().decode(Envelope.self, from: data)
+            guard envelope.apiVersion == ProxyReport.apiVersion, envelope.kind == kind else {
+                throw Failure(
+                    path: path,
+                    reason:
+                        "it speaks \(envelope.apiVersion) \(envelope.kind), not \(ProxyReport.apiVersion) \(kind): use its own version of this command"
+                )
+            }
+            return try JSONDecoder().decode(Answer.self, from: data)
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw Failure(path: path, reason: "\(error)")
+        }
+    }
+}
+
+extension UInt8 {
+    /// Stands for itself in a URL (RFC 3986 §2.3).
+    fileprivate var isUnreserved: Bool {
+        switch self {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
+            true
+        default: false
+        }
+    }
+}

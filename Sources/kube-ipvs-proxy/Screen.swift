@@ -1,0 +1,39 @@
+internal import Glibc
+internal import StatusTable
+
+/// Standard output, with colour where it is a terminal.
+struct Screen {
+    private let isTerminal: Bool
+
+    init() {
+        // https://no-color.org
+        let asksForNone = unsafe getenv("NO_COLOR") != nil
+        isTerminal = isatty(STDOUT_FILENO) == 1 && !asksForNone
+    }
+
+    func write(_ lines: [NamedTable.Line]) {
+        print(lines.map(text).joined(separator: "\n"))
+    }
+
+    /// Over the last picture; a line that was not in it is marked, by a `*` before it and in bold on a terminal.
+    func redraw(_ lines: [NamedTable.Line], before: [NamedTable.Line]) {
+        let known = Set(before)
+        let picture = lines.map { line in
+            before.isEmpty || known.contains(line)
+                ? "  \(text(line))" : isTerminal ? "\u{1b}[1m* \(text(line))\u{1b}[0m" : "* \(text(line))"
+        }
+        print((isTerminal ? "\u{1b}[H\u{1b}[2J" : "") + picture.joined(separator: "\n") + (isTerminal ? "" : "\n"))
+        fflush(nil)
+    }
+
+    private func text(_ line: NamedTable.Line) -> String {
+        guard isTerminal else { return line.text }
+        return switch line.mood {
+        case .heading: "\u{1b}[2m\(line.text)\u{1b}[22m"
+        case .virtualServer: "\u{1b}[36m\(line.text)\u{1b}[39m"
+        case .realServer: line.text
+        case .draining: "\u{1b}[33m\(line.text)\u{1b}[39m"
+        case .trouble: "\u{1b}[31m\(line.text)\u{1b}[39m"
+        }
+    }
+}

@@ -1,0 +1,119 @@
+internal import ArgumentParser
+internal import KernelDataplane
+internal import KubeProxyConfiguration
+internal import Model
+internal import StatusTable
+internal import Translation
+
+struct StatusExplainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "Show the way of a packet to a Service, and what stands in it.",
+        discussion: """
+            The rules it meets, with the sets that decide them; the address; the virtual server and its real servers. Exits with 1 where something stands \
+            in the way. Rules that hang on where a packet comes from are shown with a word of doubt.
+
+            EXAMPLES
+              kube-ipvs-proxy status explain 10.96.0.10:53
+              kube-ipvs-proxy status explain '[fd00:96::10]:53/UDP'
+              kube-ipvs-proxy status explain kube-system/kube-dns
+              kube-ipvs-proxy status explain web:http
+            """)
+
+    @Argument(
+        help: "An address and port, with /TCP, /UDP or /SCTP or without; or a Service as namespace/name:port, of which the name is enough.")
+    var what: String
+
+    @Option(help: ArgumentHelp("Which iptables this node uses: legacy, nft or auto.", valueName: "backend"))
+    var iptablesBackend = FlagValues().iptablesBackend
+
+    @OptionGroup var place: StatePlace
+
+    func run() async throws {
+        try await reportingFailure {
+            try KernelSetup.requirePrivilege()
+            let report = await report()
+            let destinations = try destinations(report)
+            let dataplane = try await dataplane()
+            let elsewhere = try await dataplane.nodeAddresses()
+            let sets = Dictionary(Translation.catalogue(try settings).sets.keys.map { ($0, Set<AddressSet.Member>()) }) { first, _ in first
+            }
+            var isBlocked = false
+            for destination in destinations {
+                let scope = Scope.Selection(
+                    virtualServers: [destination], addresses: [destination.location.address], members: sets, rules: [destination.family])
+                let explanation = Explanation(
+                    destination, kernel: try await dataplane.observe(.only(scope)),
+                    known: report?.virtualServers.first { $0.identity == destination }, proxyAnswered: report != nil,
+                    isHeldElsewhere: elsewhere.contains(destination.location.address))
+                print(explanation.lines.joined(separator: "\n"))
+                if destination != destinations.last { print() }
+                isBlocked = isBlocked || !explanation.obstacles.isEmpty
+            }
+            if isBlocked { throw ExitCode.failure }
+        }
+    }
+
+    private func report() async -> ProxyReport? {
+        do {
+            return try await ProxySocket(stateDirectory: place.stateDirectory).report()
+        } catch {
+            warn("\(error)\nWhat follows is from the kernel alone.")
+            return nil
+        }
+    }
+
+    /// Names are ours in both families, whether or not iptables has a nat table for them.
+    private var settings: TranslationSettings {
+        get throws {
+            try ProxyConfiguration(FlagValues(), hostname: "any")
+                .translationSettings(families: Set(IPFamily.allCases), hasRandomFully: false)
+        }
+    }
+
+    private func dataplane() async throws -> KernelDataplane {
+        let choice = IPTables.Backend(rawValue: iptablesBackend)
+        return try KernelDataplane(
+            catalogue: Translation.catalogue(try settings), iptables: try await IPTables.detect(choice, trying: false))
+    }
+
+    // MARK: What is asked for
+
+    private func destinations(_ report: ProxyReport?) throws -> [VirtualServer.Identity] {
+        let parts = what.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        if let location = AddressPort(argument: parts[0]) {
+            guard parts.count > 1 else { return try known(location, report) }
+            guard let transport = Transport(rawValue: parts[1].uppercased()) else {
+                throw Unknown(what: what, reason: "\(parts[1]) is none of TCP, UDP and SCTP")
+            }
+            return [VirtualServer.Identity(transport, location)]
+        }
+        guard let report else { throw Unknown(what: what, reason: "names need the running proxy; an address and port does not") }
+        let found = report.virtualServers.filter { server in
+            let names = [server.servicePort, "\(server.namespace)/\(server.service)"]
+            return names.contains(what) || server.namespace == "default" && names.contains("default/\(what)")
+        }.compactMap(\.identity)
+        guard !found.isEmpty else {
+            throw Unknown(what: what, reason: "the proxy serves no Service of this name; kube-ipvs-proxy status lists those that it serves")
+        }
+        return found
+    }
+
+    /// With every transport that it has; TCP where it has none.
+    private func known(_ location: AddressPort, _ report: ProxyReport?) throws -> [VirtualServer.Identity] {
+        let all = Transport.allCases.map { VirtualServer.Identity($0, location) }
+        let ipvs = try IPVSClient()
+        let desired = Set(report?.virtualServers.compactMap(\.identity) ?? [])
+        var found: [VirtualServer.Identity] = []
+        for identity in all where try desired.contains(identity) || ipvs.service(IPVSService.Key(identity)) != nil {
+            found.append(identity)
+        }
+        return found.isEmpty ? [VirtualServer.Identity(.tcp, location)] : found
+    }
+
+    struct Unknown: Error, CustomStringConvertible {
+        var what: String
+        var reason: String
+        var description: String { "\(what): \(reason)" }
+    }
+}
