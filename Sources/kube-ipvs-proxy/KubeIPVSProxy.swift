@@ -16,7 +16,7 @@ struct KubeIPVSProxy: AsyncParsableCommand {
                 kube-ipvs-proxy --manifests deploy/examples --hostname-override node1 --cluster-cidr 10.244.0.0/16
               See what that would change, and change nothing:
                 kube-ipvs-proxy plan --manifests deploy/examples --hostname-override node1
-              List the kernel's virtual servers, as ipvsadm -L -n does:
+              Show what is served, by which pods, and what stands in the way:
                 kube-ipvs-proxy status
               Take everything away again:
                 kube-ipvs-proxy cleanup

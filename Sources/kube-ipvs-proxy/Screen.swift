@@ -15,16 +15,16 @@ struct Screen {
         print(lines.map(text).joined(separator: "\n"))
     }
 
-    /// Over the last picture; a line that was not in it is marked, by a `*` before it and in bold on a terminal.
+    /// Over the last picture; what is new bears a `+`, and what is gone is told below with a `-`.
     func redraw(_ lines: [NamedTable.Line], before: [NamedTable.Line]) {
-        let known = Set(before)
-        let picture = lines.map { line in
-            before.isEmpty || known.contains(line)
-                ? "  \(text(line))" : isTerminal ? "\u{1b}[1m* \(text(line))\u{1b}[0m" : "* \(text(line))"
-        }
-        print((isTerminal ? "\u{1b}[H\u{1b}[2J" : "") + picture.joined(separator: "\n") + (isTerminal ? "" : "\n"))
+        let (known, kept) = (Set(before.map(\.essence)), Set(lines.map(\.essence)))
+        let picture = lines.map { before.isEmpty || known.contains($0.essence) ? "  \(text($0))" : bold("+ \($0.text)") }
+        let gone = before.filter { $0.mood != .heading && !kept.contains($0.essence) }.map { bold("- \($0.text)") }
+        print((isTerminal ? "\u{1b}[H\u{1b}[2J" : "") + (picture + gone).joined(separator: "\n") + (isTerminal ? "" : "\n"))
         fflush(nil)
     }
+
+    private func bold(_ text: String) -> String { isTerminal ? "\u{1b}[1m\(text)\u{1b}[22m" : text }
 
     private func text(_ line: NamedTable.Line) -> String {
         guard isTerminal else { return line.text }

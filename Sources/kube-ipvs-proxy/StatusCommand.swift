@@ -39,7 +39,7 @@ struct StatusCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Only virtual servers of Services of this name.", valueName: "name"))
     var service: String?
 
-    @Flag(help: "Go on, and draw the table anew every two seconds, with what changed marked.")
+    @Flag(help: "Draw the table anew every two seconds, with rates and with what came and went marked.")
     var watch = false
 
     @OptionGroup var place: StatePlace
@@ -95,7 +95,7 @@ struct StatusCommand: AsyncParsableCommand {
         case .rates: .rates
         case .thresholds: .thresholds
         case .persistentConnections: .persistentConnections
-        case .connections, .tunnels: output == .wide ? .wide : .connections
+        case .connections, .tunnels: output == .wide ? .wide : watch ? .watched : .connections
         }
     }
 

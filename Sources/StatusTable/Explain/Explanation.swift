@@ -28,6 +28,8 @@ public struct Explanation: Hashable, Sendable {
         walk(.filter, "INPUT", "What is let in", kernel)
         explainServers(kernel.virtualServers[destination], known)
         walk(.nat, "POSTROUTING", "On the way to the real server", kernel)
+        lines = lines.map(\.printable)
+        obstacles = obstacles.map(\.printable)
         if obstacles.isEmpty {
             lines.append("Nothing stands in the way.")
         } else {

@@ -5,6 +5,8 @@ public struct NamedTable {
         case connections
         /// Those, persistence, thresholds and rates.
         case wide
+        /// What moves: connections and rates.
+        case watched
         /// `--stats`
         case statistics
         /// `--rate`
@@ -21,6 +23,8 @@ public struct NamedTable {
     public struct Line: Hashable, Sendable {
         public var mood: Mood
         public var text: String
+        /// What stays as it is while only connections, counters and time go on.
+        public var essence: String
     }
 
     private let document: StatusDocument
@@ -32,17 +36,33 @@ public struct NamedTable {
     }
 
     public var lines: [Line] {
-        var rows: [(mood: Mood, cells: [String])] = [
-            (.heading, heading), (.heading, ["  -> Server:Port"] + numbersHeading + ["Pod", "Node"]),
+        var rows: [Row] = [
+            Row(.heading, heading), Row(.heading, ["  -> Server:Port"] + numbersHeading + ["Pod", "Node"]),
         ]
         for server in document.virtualServers {
-            rows.append((server.inKernel ? .virtualServer : .trouble, cells(server)))
-            rows += server.realServers.map { ($0.draining == nil ? .realServer : .draining, cells($0)) }
-            if let trouble = trouble(server) { rows.append((.trouble, ["     \(trouble)"])) }
+            let cells = cells(server)
+            rows.append(
+                Row(server.inKernel ? .virtualServer : .trouble, cells, essence: "\(server.name) \(cells.prefix(3)) \(server.settings)"))
+            rows += server.realServers.map { real in
+                let state = "\(real.place) \(real.weight) \(real.pod ?? "") \(real.draining != nil)"
+                return Row(real.draining == nil ? .realServer : .draining, self.cells(real), essence: "\(server.name) \(state)")
+            }
+            if let why = server.whyEmpty { rows.append(Row(.trouble, ["     no servers: \(why)"], essence: "\(server.name) \(why)")) }
         }
-        var lines = NamedTable.aligned(rows)
-        lines += document.notServed.map { Line(mood: .trouble, text: "\($0.namespace)/\($0.service) is not served in part: \($0.reason)") }
-        return lines
+        rows += document.notServed.map { Row(.trouble, ["\($0.namespace)/\($0.service) is not served in part: \($0.reason)"]) }
+        return NamedTable.aligned(rows)
+    }
+
+    private struct Row {
+        var mood: Mood
+        var cells: [String]
+        var essence: String
+
+        init(_ mood: Mood, _ cells: [String], essence: String? = nil) {
+            self.mood = mood
+            self.cells = cells.map(\.printable)
+            self.essence = essence ?? cells.joined(separator: " ")
+        }
     }
 
     // MARK: Cells
@@ -53,6 +73,7 @@ public struct NamedTable {
         switch columns {
         case .connections: ["Forward", "Weight", "Active", "Inactive"]
         case .wide: ["Forward", "Weight", "Active", "Inactive", "Persistent", "Upper", "Lower", "Conn/s", "InB/s", "OutB/s"]
+        case .watched: ["Weight", "Active", "Inactive", "Conn/s", "InB/s", "OutB/s"]
         case .statistics: ["Conns", "InPkts", "OutPkts", "InBytes", "OutBytes"]
         case .rates: ["Conn/s", "InPkt/s", "OutPkt/s", "InB/s", "OutB/s"]
         case .thresholds: ["Upper", "Lower", "Active", "Inactive"]
@@ -69,6 +90,9 @@ public struct NamedTable {
             [server.forwarding, "\(server.weight)"] + connections
                 + ["\(server.persistentConnections)", "\(server.upperThreshold)", "\(server.lowerThreshold)"]
                 + ["\(counters.connectionsPerSecond)", "\(counters.inBytesPerSecond)", "\(counters.outBytesPerSecond)"]
+        case .watched:
+            ["\(server.weight)"] + connections
+                + ["\(counters.connectionsPerSecond)", "\(counters.inBytesPerSecond)", "\(counters.outBytesPerSecond)"]
         case .statistics: counters.totals
         case .rates: counters.rates
         case .thresholds: ["\(server.upperThreshold)", "\(server.lowerThreshold)"] + connections
@@ -80,17 +104,13 @@ public struct NamedTable {
         let name = "\((server.protocol ?? "FWM").padded(4)) \(server.place)"
         let owner = [server.service?.text ?? "-", server.service?.addressKind ?? "-"]
         guard server.inKernel else { return [name] + owner + ["is missing in the kernel"] }
-        var flags = [server.scheduler ?? ""]
-        if !server.schedulerFlags.isEmpty { flags.append("(\(server.schedulerFlags.joined(separator: ",")))") }
-        if let seconds = server.persistenceSeconds { flags.append("persistent \(seconds)") }
-        if server.onePacket { flags.append("ops") }
         let totals: [String] =
             switch columns {
             case .statistics: zip(numbersHeading, server.counters.totals).map { "\($0) \($1)" }
             case .rates: zip(numbersHeading, server.counters.rates).map { "\($0) \($1)" }
             default: []
             }
-        return [name] + owner + [(flags + totals).joined(separator: " ")]
+        return [name] + owner + [([server.settings] + totals).joined(separator: " ")]
     }
 
     private func cells(_ server: StatusDocument.RealServer) -> [String] {
@@ -99,11 +119,6 @@ public struct NamedTable {
             cells.append("draining for \(NamedTable.time(draining.seconds)), at most \(NamedTable.time(draining.secondsLeft)) more")
         }
         return cells
-    }
-
-    private func trouble(_ server: StatusDocument.Server) -> String? {
-        if let why = server.whyEmpty { return "no servers: \(why)" }
-        return nil
     }
 
     /// `42s`, `14m18s`, `2h05m`.
@@ -116,15 +131,18 @@ public struct NamedTable {
 
     // MARK: Columns
 
+    /// One long name must not make every line long.
+    private static let widest = 64
+
     /// Virtual servers and real servers have columns of their own; the first is common to both.
-    private static func aligned(_ rows: [(mood: Mood, cells: [String])]) -> [Line] {
+    private static func aligned(_ rows: [Row]) -> [Line] {
         var widths: [Bool: [Int]] = [:]
         func isOfRealServers(_ cells: [String]) -> Bool { cells.first?.hasPrefix("  ->") ?? false }
         for row in rows where row.cells.count > 1 {
             var known = widths[isOfRealServers(row.cells)] ?? []
             for (index, cell) in row.cells.enumerated() {
                 if index == known.count { known.append(0) }
-                known[index] = max(known[index], cell.utf8.count)
+                known[index] = max(known[index], min(cell.utf8.count, widest))
             }
             widths[isOfRealServers(row.cells)] = known
         }
@@ -136,7 +154,7 @@ public struct NamedTable {
                 let width = index == 0 ? first : index < known.count ? known[index] : 0
                 text += index == row.cells.count - 1 ? cell : cell.padded(width) + "  "
             }
-            return Line(mood: row.mood, text: text)
+            return Line(mood: row.mood, text: text, essence: row.essence)
         }
     }
 }
@@ -145,5 +163,16 @@ extension StatusDocument.Counters {
     var totals: [String] { [connections, inPackets, outPackets, inBytes, outBytes].map { "\($0)" } }
     var rates: [String] {
         [connectionsPerSecond, inPacketsPerSecond, outPacketsPerSecond, inBytesPerSecond, outBytesPerSecond].map { "\($0)" }
+    }
+}
+
+extension StatusDocument.Server {
+    /// `mh (mh-fallback) persistent 300 ops`
+    fileprivate var settings: String {
+        var words = [scheduler ?? ""]
+        if !schedulerFlags.isEmpty { words.append("(\(schedulerFlags.joined(separator: ",")))") }
+        if let seconds = persistenceSeconds { words.append("persistent \(seconds)") }
+        if onePacket { words.append("ops") }
+        return words.joined(separator: " ")
     }
 }

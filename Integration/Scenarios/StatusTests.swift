@@ -1,0 +1,95 @@
+import KernelTestSupport
+import Testing
+
+extension Scenarios {
+    /// `kube-ipvs-proxy status` beside a proxy that runs.
+    @Suite struct `The status command` {
+        let world = World.shared
+        private static let state = "--state-directory \(Place.state)"
+        private static let socket = "\(Place.state)/status.sock"
+
+        private func status(_ arguments: String) async throws -> Shell.Result {
+            try await Shell.attempt("ip netns exec node1 \(Place.proxy) status \(arguments) \(Self.state)")
+        }
+
+        private func serve() async throws {
+            try await world.begin()
+            try await world.write("web.yaml", Manifests.web())
+            try await world.write("slices.yaml", Manifests.slices(World.pods))
+            try await world.write("idle.yaml", Manifests.web(name: "idle", address: "10.96.0.20", address6: "fd00:96::20", nodePort: nil))
+            try await world.start()
+            try await world.wait(for: "the socket") { try await Shell.attempt("test -S \(Self.socket)").succeeded }
+        }
+
+        @Test func `names what is behind each address, and why there is nothing`() async throws {
+            try await serve()
+            try await Shell.output(in: "node1", "ipvsadm -A -t 192.0.2.10:80 -s wlc")
+            let table = try await status("")
+            #expect(table.succeeded)
+            for words in [
+                ["TCP  10.96.0.10:80", "default/web:tcp", "ClusterIP", "rr"], ["UDP  10.99.0.2:30080", "default/web:udp", "NodePort"],
+                ["  -> 10.244.1.10:8080", "Masq", "node1"], ["no EndpointSlice names the Service"], ["TCP  192.0.2.10:80", "-", "wlc"],
+            ] {
+                #expect(
+                    table.output.split(separator: "\n").contains { line in words.allSatisfy { line.contains($0) } },
+                    "\(words)\n\(table.output)")
+            }
+            #expect(try await status("--service idle -o name").output.split(separator: "\n").count == 6)
+            let json = try await status("-o json --service web")
+            #expect(json.output.contains("\"addressKind\" : \"NodePort\"") && json.output.contains("\"proxyAnswered\" : true"))
+            #expect(try await status("-o yaml").output.hasPrefix("apiVersion: kube-ipvs-proxy/v1alpha1\n"))
+        }
+
+        @Test func `works by the kernel alone where no proxy runs, and says so`() async throws {
+            try await serve()
+            try await world.kill()
+            let table = try await status("")
+            #expect(
+                table.succeeded && table.output.contains("no proxy answers on") && table.output.contains("10.96.0.10:80"), "\(table.output)"
+            )
+            let check = try await Shell.attempt("ip netns exec node1 \(Place.proxy) status check \(Self.state) || echo exit $?")
+            #expect(check.output.hasSuffix("exit 2"), "\(check.output)")
+        }
+
+        @Test func `check lists what differs, and exits with 1 then`() async throws {
+            try await serve()
+            let good = try await status("check")
+            #expect(good.succeeded && good.output == "The kernel is as the proxy wants it.", "\(good.output)")
+            try await Shell.output(
+                in: "node1",
+                "ipvsadm -e -t 10.96.0.10:80 -r 10.244.1.10:8080 -m -w 7; ip address delete 10.96.0.10/32 dev kube-ipvs0; ipset del KUBE-CLUSTER-IP 10.96.0.10,tcp:80"
+            )
+            let bad = try await status("check")
+            #expect(!bad.succeeded)
+            for line in [
+                "ipvsadm -e -t 10.96.0.10:80 -r 10.244.1.10:8080 -m -w 1  # default/web:tcp (ClusterIP)",
+                "ip address add 10.96.0.10/32 dev kube-ipvs0", "ipset add KUBE-CLUSTER-IP 10.96.0.10,tcp:80",
+            ] {
+                #expect(bad.output.contains(line), "\(line)\n\(bad.output)")
+            }
+            // Looking mends nothing.
+            #expect(try await Shell.output(in: "node1", "ipvsadm -S -n -t 2>/dev/null || ipvsadm -S -n").contains("-w 7"))
+        }
+
+        @Test func `explain shows the way of a packet, and what is in it`() async throws {
+            try await serve()
+            let good = try await status("explain 10.96.0.10:80/TCP --iptables-backend legacy")
+            #expect(good.succeeded, "\(good.output)")
+            for text in ["is default/web:tcp (ClusterIP)", "10.96.0.10,tcp:80 is in KUBE-CLUSTER-IP", "  -> 10.244.1.10:8080  weight 1"] {
+                #expect(good.output.contains(text), "\(text)\n\(good.output)")
+            }
+            let empty = try await status("explain default/idle:tcp --iptables-backend legacy")
+            #expect(!empty.succeeded && empty.output.contains("it has no real servers"), "\(empty.output)")
+        }
+
+        @Test func `the socket answers root alone`() async throws {
+            try await serve()
+            let asked = "curl --silent --show-error --max-time 20 --unix-socket \(Self.socket) http://proxy/state"
+            #expect(try await Shell.output(asked).contains("\"kind\":\"ProxyState\""))
+            #expect(try await Shell.output("stat --format %a \(Self.socket)") == "600")
+            try await Shell.output("chmod 777 \(Self.socket)")
+            let others = try await Shell.attempt("setpriv --reuid 65534 --regid 65534 --clear-groups \(asked)")
+            #expect(!others.succeeded && !others.output.contains("ProxyState"), "\(others.output)")
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import Model
+import Testing
+
+@testable import StatusTable
+
+@Suite struct `The table for people` {
+    private static let origin = ServiceOrigin(
+        service: NamespacedName(namespace: "default", name: "web"), portName: "http", kind: .clusterIP)
+
+    private func location(_ text: String, _ port: UInt16) throws -> AddressPort { AddressPort(try #require(IPAddress(text)), port) }
+
+    private func report(draining: [ProxyReport.Draining] = [], whyEmpty: String? = nil) throws -> ProxyReport {
+        let real = RealServer(try location("10.244.1.10", 8080), origin: EndpointOrigin(pod: "web-a", node: "node1"))
+        let server = VirtualServer(
+            .init(.tcp, try location("10.96.0.10", 80)), realServers: whyEmpty == nil ? [real] : [], origin: Self.origin)
+        return ProxyReport(
+            node: "node1", inStep: true,
+            virtualServers: [ProxyReport.Server(server, origin: Self.origin, draining: draining, whyEmpty: whyEmpty)], notServed: [])
+    }
+
+    private func kernel(_ servers: [IPVSDestination]) throws -> IPVSService {
+        IPVSService(
+            key: IPVSService.Key(.init(.tcp, try location("10.96.0.10", 80))), scheduler: "rr", flags: 0x2, timeout: 0, netmask: .max,
+            destinations: servers)
+    }
+
+    private func destination(_ text: String, weight: UInt32 = 1, active: UInt32 = 0) throws -> IPVSDestination {
+        IPVSDestination(
+            location: try location(text, 8080), forwarding: 0, weight: weight, connections: .init(active: active, inactive: 0))
+    }
+
+    private func lines(_ services: [IPVSService], _ report: ProxyReport?) -> [String] {
+        NamedTable(StatusDocument(services, report), columns: .connections).lines.map(\.text)
+    }
+
+    @Test func `names Services, pods and nodes, and says what drains`() throws {
+        let draining = ProxyReport.Draining(
+            address: "10.244.1.11", port: 8080, pod: "web-b", node: "node1", seconds: 42, secondsLeft: 858)
+        let service = try kernel([destination("10.244.1.10", active: 12), destination("10.244.1.11", weight: 0, active: 1)])
+        let text = lines([service], try report(draining: [draining])).joined(separator: "\n")
+        #expect(
+            text == """
+                Prot Address:Port      Service           Kind       Scheduler Flags
+                  -> Server:Port       Forward  Weight  Active  Inactive  Pod    Node
+                TCP  10.96.0.10:80     default/web:http  ClusterIP  rr
+                  -> 10.244.1.10:8080  Masq     1       12      0         web-a  node1
+                  -> 10.244.1.11:8080  Masq     0       1       0         web-b  node1  draining for 42s, at most 14m18s more
+                """)
+    }
+
+    @Test func `says why there are no servers, and what is missing in the kernel`() throws {
+        let empty = lines([try kernel([])], try report(whyEmpty: "its one endpoint is not ready"))
+        #expect(empty.last == "     no servers: its one endpoint is not ready")
+        #expect(lines([], try report()).last?.hasSuffix("is missing in the kernel") == true)
+    }
+
+    @Test func `shows what is somebody else's, and without a proxy everything, without names`() throws {
+        let other = IPVSService(key: .firewallMark(7, .ipv6), scheduler: "lc", flags: 0x3, timeout: 300, netmask: 128)
+        #expect(lines([other], try report())[2] == "FWM  7 IPv6         -                 -          lc persistent 300")
+        #expect(lines([try kernel([])], nil).last == "TCP  10.96.0.10:80  -        -     rr")
+    }
+
+    @Test func `does not pass on what a terminal would obey, nor lets a long name widen every line`() throws {
+        var hostile = try report()
+        hostile.virtualServers[0].realServers[0].pod = "a\u{1b}]0;root\u{7}\u{9b}2J"
+        hostile.virtualServers[0].realServers[0].node = String(repeating: "n", count: 1000)
+        let table = lines([try kernel([destination("10.244.1.10"), destination("10.244.1.11")])], hostile)
+        #expect(table[3].contains("a?]0;root??2J"))
+        #expect(table[4].utf8.count < 200)
+    }
+
+    @Test func `keeps to a namespace and a Service`() throws {
+        let other = IPVSService(key: .firewallMark(7, .ipv4), scheduler: "lc", flags: 0x2, timeout: 0, netmask: .max)
+        let document = StatusDocument([try kernel([]), other], try report())
+        #expect(document.filtered(namespace: nil, service: nil).virtualServers.count == 2)
+        #expect(document.filtered(namespace: "default", service: "web").virtualServers.map(\.name) == ["10.96.0.10:80/TCP"])
+        #expect(document.filtered(namespace: "default", service: "dns").virtualServers.isEmpty)
+    }
+
+    @Test(arguments: [(0, "0s"), (59, "59s"), (60, "1m00s"), (858, "14m18s"), (7500, "2h05m")] as [(Int64, String)])
+    func `writes times short`(seconds: Int64, expected: String) { #expect(NamedTable.time(seconds) == expected) }
+}
