@@ -29,14 +29,17 @@ public struct KernelSetup: Sendable {
     }
 
     /// Fails with one line that says what is missing and how to get it.
-    public func run(_ logger: Logger) async throws(DataplaneError) {
+    ///
+    /// - Returns: the schedulers that this kernel has.
+    public func run(_ logger: Logger) async throws(DataplaneError) -> [Scheduler] {
         try KernelSetup.requirePrivilege()
         try await KernelSetup.loadIPVS(logger)
-        try requireScheduler()
+        let schedulers = try await findSchedulers(logger)
         try await KernelSetup.loadConntrack(logger)
         try applySettings(logger)
         try setTimeouts(logger)
         setOOMScore(logger)
+        return schedulers
     }
 
     /// Everything here needs CAP_NET_ADMIN; asking for it early tells it better than the first refusal.
@@ -80,13 +83,21 @@ public struct KernelSetup: Sendable {
             ])
     }
 
-    private func requireScheduler() throws(DataplaneError) {
-        guard try IPVSClient().hasScheduler(scheduler) else {
-            throw DataplaneError(
-                "scheduler \(scheduler)",
-                "this kernel does not have it: load the module ip_vs_\(scheduler) (modprobe ip_vs_\(scheduler)) or choose another with --ipvs-scheduler, such as rr"
-            )
-        }
+    /// Tries every scheduler once, which has the kernel load it; a container's modprobe is the second try for the one that all Services get.
+    private func findSchedulers(_ logger: Logger) async throws(DataplaneError) -> [Scheduler] {
+        let client = try IPVSClient()
+        var found: [Scheduler] = []
+        for candidate in Scheduler.ofLinux where try client.hasScheduler(candidate) { found.append(candidate) }
+        if found.contains(scheduler) { return found }
+        if try client.hasScheduler(scheduler) { return found + [scheduler] }
+        // Whatever modprobe says, what counts is whether the scheduler is there afterwards.
+        let result = try? await Command.run("modprobe", ["ip_vs_\(scheduler)"])
+        logger.debug("Loaded a scheduler by modprobe", metadata: ["complaint": "\(result?.complaint ?? "modprobe is not installed")"])
+        if try client.hasScheduler(scheduler) { return found + [scheduler] }
+        throw DataplaneError(
+            "scheduler \(scheduler)",
+            "this kernel does not have it: load the module ip_vs_\(scheduler) (modprobe ip_vs_\(scheduler)) or choose one that there is with --ipvs-scheduler: "
+                + found.map(\.name).joined(separator: ", "))
     }
 
     private func applySettings(_ logger: Logger) throws(DataplaneError) {

@@ -36,12 +36,15 @@ public struct RealServer: Hashable, Sendable {
     public var connections: Connections?
     /// When it was first seen draining, by the clock of this process; nil on the desired side and for servers in service.
     public var drainingSince: Timestamp?
+    /// When its weight began to rise, by the clock of this process; nil on the desired side and for servers that have their own weight.
+    public var warmingSince: Timestamp?
     /// Known on the desired side, and on the observed one for what this process made.
     public var origin: EndpointOrigin?
 
     public init(
         _ location: AddressPort, weight: UInt32 = 1, forwarding: Forwarding = .masquerade, upperThreshold: UInt32 = 0,
-        lowerThreshold: UInt32 = 0, connections: Connections? = nil, drainingSince: Timestamp? = nil, origin: EndpointOrigin? = nil
+        lowerThreshold: UInt32 = 0, connections: Connections? = nil, drainingSince: Timestamp? = nil, warmingSince: Timestamp? = nil,
+        origin: EndpointOrigin? = nil
     ) {
         self.location = location
         self.weight = weight
@@ -50,6 +53,7 @@ public struct RealServer: Hashable, Sendable {
         self.lowerThreshold = lowerThreshold
         self.connections = connections
         self.drainingSince = drainingSince
+        self.warmingSince = warmingSince
         self.origin = origin
     }
 

@@ -17,8 +17,26 @@ public struct Scheduler: Hashable, Sendable, CustomStringConvertible {
     private init(known name: String) { self.name = name }
 
     public static let roundRobin = Scheduler(known: "rr")
-    public static let maglevHash = Scheduler(known: "mh")
+    public static let weightedRoundRobin = Scheduler(known: "wrr")
+    public static let leastConnections = Scheduler(known: "lc")
+    public static let weightedLeastConnections = Scheduler(known: "wlc")
+    public static let localityLeastConnections = Scheduler(known: "lblc")
+    public static let localityLeastConnectionsWithReplication = Scheduler(known: "lblcr")
+    public static let destinationHash = Scheduler(known: "dh")
     public static let sourceHash = Scheduler(known: "sh")
+    public static let shortestExpectedDelay = Scheduler(known: "sed")
+    public static let neverQueue = Scheduler(known: "nq")
+    public static let failover = Scheduler(known: "fo")
+    public static let overflow = Scheduler(known: "ovf")
+    public static let maglevHash = Scheduler(known: "mh")
+    public static let twoChoices = Scheduler(known: "twos")
+
+    /// Those that come with Linux (net/netfilter/ipvs/Kconfig, 6.18).
+    public static let ofLinux: [Scheduler] = [
+        roundRobin, weightedRoundRobin, leastConnections, weightedLeastConnections, localityLeastConnections,
+        localityLeastConnectionsWithReplication, destinationHash, sourceHash, shortestExpectedDelay, neverQueue, failover, overflow,
+        maglevHash, twoChoices,
+    ]
 
     public var description: String { name }
 }

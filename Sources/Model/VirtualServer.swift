@@ -55,18 +55,28 @@ public struct VirtualServer: Hashable, Sendable {
     public var flags: Flags
     /// Persistence in seconds; 0 unless `.persistent`.
     public var timeout: UInt32
+    /// Clients whose addresses have so many leading bits in common keep the same real server; all bits unless `.persistent`.
+    public var affinityPrefix: UInt8
     public var realServers: [AddressPort: RealServer]
     /// The Service port it stands for; nil for one that was found and not made.
     public var origin: ServiceOrigin?
+    /// How long its real servers may drain; nil for as long as those of all others. Known on the desired side only.
+    public var drainTimeout: Duration?
+    /// For how long the weight of a new real server rises to its own; nil gives it at once. Known on the desired side only.
+    public var slowStart: Duration?
 
+    /// - Parameter affinityPrefix: nil for all bits.
     public init(
-        _ identity: Identity, scheduler: Scheduler = .roundRobin, flags: Flags = [], timeout: UInt32 = 0, realServers: [RealServer] = [],
-        origin: ServiceOrigin? = nil
+        _ identity: Identity, scheduler: Scheduler = .roundRobin, flags: Flags = [], timeout: UInt32 = 0, affinityPrefix: UInt8? = nil,
+        realServers: [RealServer] = [], origin: ServiceOrigin? = nil, drainTimeout: Duration? = nil, slowStart: Duration? = nil
     ) {
         self.identity = identity
         self.scheduler = scheduler
         self.flags = flags
         self.timeout = timeout
+        self.affinityPrefix = affinityPrefix ?? UInt8(identity.family.addressBits)
+        self.drainTimeout = drainTimeout
+        self.slowStart = slowStart
         self.realServers = Dictionary(realServers.map { ($0.location, $0) }, uniquingKeysWith: { first, _ in first })
         self.origin = origin
     }
@@ -74,5 +84,6 @@ public struct VirtualServer: Hashable, Sendable {
     /// Whether the kernel would schedule alike for both; real servers are compared by themselves.
     public func isConfiguredLike(_ other: VirtualServer) -> Bool {
         identity == other.identity && scheduler == other.scheduler && flags == other.flags && timeout == other.timeout
+            && affinityPrefix == other.affinityPrefix
     }
 }

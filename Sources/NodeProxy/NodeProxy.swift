@@ -4,7 +4,7 @@ internal import Model
 public import Reconciler
 public import ServiceLifecycle
 
-/// The proxy at work: waits for changes of the cluster and of the node's addresses, for the next audit and for draining servers, and syncs.
+/// The proxy at work: waits for changes of the cluster and of the node's addresses, for the next audit and for servers that drain or start slowly, and syncs.
 public struct NodeProxy: ServiceLifecycle.Service {
     /// Why the proxy cannot go on.
     public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
@@ -90,13 +90,13 @@ public struct NodeProxy: ServiceLifecycle.Service {
             case .sync: break
             case .audit: await synchronizer.beginAudit()
             case .continueAudit: await synchronizer.continueAudit()
-            case .inspectDraining: await synchronizer.inspectDraining()
+            case .tendServers: await synchronizer.tendServers()
             }
             pacing.begin()
             let outcome = await synchronizer.sync()
             observer.synced(outcome, await synchronizer.standing, isLook: Pacing.isLook(task, outcome))
             pacing.end(
-                task, outcome, isAuditing: await synchronizer.isAuditing, isDraining: await synchronizer.drainingServerCount > 0,
+                task, outcome, isAuditing: await synchronizer.isAuditing, isTending: await synchronizer.hasServersToTend,
                 at: synchronizer.now)
         }
         return nil

@@ -27,8 +27,8 @@ struct ProgrammingLatency {
             causes[name] = nil
             return
         }
-        let text = slice.metadata.annotations[ObjectMeta.lastChangeTriggerTime]
-        guard let text, text != before?.metadata.annotations[ObjectMeta.lastChangeTriggerTime], let time = ProgrammingLatency.time(text),
+        let text = slice.metadata[.lastChangeTriggerTime]
+        guard let text, text != before?.metadata[.lastChangeTriggerTime], let time = ProgrammingLatency.time(text),
             time > start
         else { return }
         var cause = causes[name] ?? Cause(service: service, times: [])

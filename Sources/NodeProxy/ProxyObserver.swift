@@ -42,6 +42,8 @@ public struct Standing: Sendable {
     public var refusedClaims: [NamespacedName: Set<Refusal>] = [:]
     /// What Services ask for that an older one has.
     public var conflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
+    /// What Services and their slices say in vain.
+    public var invalidAnnotations: [NamespacedName: Set<InvalidAnnotation>] = [:]
     public var drainingServers = 0
     /// Since the program began.
     public var droppedPackets: [DroppedPackets: UInt64] = [:]

@@ -83,6 +83,25 @@ extension Synchronizer {
         }
         knownConflicts = translation.conflicts
         tellOfRefusals()
+        tellOfInvalidAnnotations()
+    }
+
+    private func tellOfInvalidAnnotations() {
+        let invalid = translation.invalidAnnotations
+        for (service, annotations) in invalid where knownInvalidAnnotations[service] != annotations {
+            let list = Synchronizer.list(annotations)
+            logger.warning(
+                "An annotation is not heeded; what holds without it is in force",
+                metadata: ["service": "\(service)", "annotations": "\(list)"])
+            warn(service, "InvalidAnnotation", "Not heeded: \(list)")
+        }
+        knownInvalidAnnotations = invalid
+    }
+
+    /// The first of them; there may be any number.
+    private static func list(_ told: some Collection<some Comparable & CustomStringConvertible>) -> String {
+        let listed = told.sorted().prefix(listedRefusals).map(\.description).joined(separator: "; ")
+        return told.count > listedRefusals ? "\(listed); and \(told.count - listedRefusals) more" : listed
     }
 
     /// Of endpoints that the kernel would not have as real servers.
@@ -115,10 +134,7 @@ extension Synchronizer {
     private func tellOfRefusals() {
         let refused = refusedClaims
         for (service, refusals) in refused where knownRefusals[service] != refusals {
-            let listed = refusals.sorted().prefix(Synchronizer.listedRefusals).map(\.description).joined(separator: "; ")
-            let list =
-                refusals.count > Synchronizer.listedRefusals
-                ? "\(listed); and \(refusals.count - Synchronizer.listedRefusals) more" : listed
+            let list = Synchronizer.list(refusals)
             logger.error(
                 "What a Service asks for is not served; the rest of it is", metadata: ["service": "\(service)", "refused": "\(list)"])
             warn(service, "AddressRefused", "Not served: \(list)")

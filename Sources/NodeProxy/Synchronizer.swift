@@ -71,6 +71,7 @@ public actor Synchronizer {
     private var isHoldingBack = false
     private var droppedPackets: [DroppedPackets: UInt64] = [:]
     var knownRefusals: [NamespacedName: Set<Refusal>] = [:]
+    var knownInvalidAnnotations: [NamespacedName: Set<InvalidAnnotation>] = [:]
     /// Endpoints that the kernel will not have, and what they were read from.
     var refusedEndpoints: [NamespacedName: Set<Refusal>] = [:]
     var knownRefusedServers: [VirtualServer.Identity: Set<AddressPort>] = [:]
@@ -91,7 +92,7 @@ public actor Synchronizer {
         self.events = events
         self.afterSync = afterSync
         self.logger = logger
-        reconciler = Reconciler(drainTimeout: drainTimeout)
+        reconciler = Reconciler(drainTimeout: drainTimeout, nodeName: translation.nodeName)
         epoch = clock.now
     }
 
@@ -110,6 +111,7 @@ public actor Synchronizer {
         standing.noLocalEndpoints = translation.noLocalEndpoints
         standing.refusedClaims = refusedClaims
         standing.conflicts = translation.conflicts
+        standing.invalidAnnotations = translation.invalidAnnotations
         standing.drainingServers = reconciler.drainingServerCount
         standing.droppedPackets = droppedPackets
         return standing
@@ -174,8 +176,14 @@ public actor Synchronizer {
     /// Dumps of this many virtual servers' real servers take some ten milliseconds.
     private static let auditSlice = 256
 
-    /// The next sync looks how draining servers are doing.
-    public func inspectDraining() { reconciler.inspectDraining() }
+    /// The next sync looks how draining servers are doing, and raises the weights of those that start slowly.
+    public func tendServers() {
+        reconciler.inspectDraining()
+        reconciler.continueSlowStarts()
+    }
+
+    /// Whether any real server drains or starts slowly.
+    public var hasServersToTend: Bool { reconciler.drainingServerCount > 0 || reconciler.isWarming }
 
     /// What a sync would do now; nothing is changed.
     public func plan() async throws -> Plan {

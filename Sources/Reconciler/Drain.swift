@@ -18,15 +18,16 @@ enum Drain {
             self = .over
             return
         }
-        guard server.weight == 0 else {
+        // One that had weight 0 while it was wanted has not begun either: its time counts from now.
+        guard server.weight == 0, let since = server.drainingSince else {
             var drained = server
             drained.weight = 0
+            drained.warmingSince = nil
             drained.connections = nil
             drained.drainingSince = now
             self = .begin(drained)
             return
         }
-        let isPastDeadline = server.drainingSince.map { $0.advanced(by: timeout) <= now } ?? (timeout <= .zero)
-        self = server.connections?.isIdle == true || isPastDeadline ? .over : .wait
+        self = server.connections?.isIdle == true || since.advanced(by: timeout) <= now ? .over : .wait
     }
 }

@@ -60,10 +60,19 @@ extension VirtualServer {
     public var ipvsadmArguments: String {
         var text = "\(identity.ipvsadmArguments) -s \(scheduler)"
         if flags.contains(.persistent) { text += " -p \(timeout)" }
+        if Int(affinityPrefix) < identity.family.addressBits { text += " -M \(affinityMask)" }
         if flags.contains(.onePacket) { text += " -o" }
         let names = flags.schedulerFlagNames(scheduler.name)
         if !names.isEmpty { text += " -b \(names.joined(separator: ","))" }
         return text
+    }
+}
+
+extension VirtualServer {
+    /// `255.255.255.0`, or the length of an IPv6 prefix.
+    private var affinityMask: String {
+        guard identity.family == .ipv4 else { return "\(affinityPrefix)" }
+        return IPAddress(v4: UInt32.max << (32 - UInt32(min(affinityPrefix, 32)))).description
     }
 }
 

@@ -18,6 +18,8 @@ public struct Plan: Hashable, Sendable {
     public private(set) var operations: [Operation] = []
     /// Virtual servers with real servers that drain: their connection counts decide what comes next.
     public private(set) var draining: Set<VirtualServer.Identity> = []
+    /// Virtual servers with real servers whose weight rises: time decides what comes next.
+    public private(set) var warming: Set<VirtualServer.Identity> = []
 
     /// Families whose rules are restored once more when all else is gone.
     private var familiesLosingRules: Set<IPFamily> = []
@@ -28,14 +30,15 @@ public struct Plan: Hashable, Sendable {
     /// - Parameters:
     ///   - observed: what the kernel holds, foreign things left out: what is not in it is never touched.
     ///   - scope: which keys to compare; the cost follows it.
-    ///   - drainTimeout: how long a real server that is no longer wanted may keep its TCP connections.
+    ///   - drainTimeout: how long a real server that is no longer wanted may keep its TCP connections, where its virtual server does not say.
+    ///   - rotation: a number of this node, with which its servers are added in an order of its own where the order is free.
     ///   - now: the moment for drain deadlines.
     ///   - unforgotten: virtual servers whose flows are to be forgotten though nothing changes, as that failed before.
     public init(
         from observed: NodeState, to desired: NodeState, scope: Scope = .everything, drainTimeout: Duration, now: Timestamp,
-        unforgotten: Set<VirtualServer.Identity> = []
+        rotation: UInt64 = 0, unforgotten: Set<VirtualServer.Identity> = []
     ) {
-        let comparison = Comparison(observed: observed, desired: desired, drainTimeout: drainTimeout, now: now)
+        let comparison = Comparison(observed: observed, desired: desired, drainTimeout: drainTimeout, now: now, rotation: rotation)
         if desired.hasDevice, !observed.hasDevice { add(.createDevice, in: .createDevice) }
         planSets(comparison, scope)
         planRules(comparison, scope)
@@ -93,6 +96,7 @@ public struct Plan: Hashable, Sendable {
         let desired: NodeState
         let drainTimeout: Duration
         let now: Timestamp
+        let rotation: UInt64
 
         func virtualServers(in scope: Scope) -> [VirtualServer.Identity] {
             switch scope {
@@ -203,23 +207,27 @@ public struct Plan: Hashable, Sendable {
         } else {
             add(.addVirtualServer(desired.withoutRealServers), in: .serveVirtualServers)
         }
-        // In one order on every node, so that hash schedulers agree between nodes.
-        for server in desired.realServers.values.sorted(by: { $0.location < $1.location }) {
-            switch observed?.realServers[server.location] {
+        let slowStart = SlowStart(of: desired, from: observed, now: comparison.now)
+        for wanted in desired.realServers(inOrderOf: comparison.rotation) {
+            let found = observed?.realServers[wanted.location]
+            let server = slowStart?.step(to: wanted, from: found) ?? wanted
+            if server.warmingSince != nil { warming.insert(desired.identity) }
+            switch found {
             case .none: add(.addRealServer(desired.identity, server), in: .serveVirtualServers)
-            case .some(let found) where !found.isConfiguredLike(server):
+            case .some(let found) where !found.isConfiguredLike(server) || found.warmingSince != server.warmingSince:
                 add(.editRealServer(desired.identity, server), in: .serveVirtualServers)
             default: break
             }
         }
         guard let observed else { return }
         for server in observed.realServers.values where desired.realServers[server.location] == nil {
-            planRemoval(of: server, from: desired.identity, comparison)
+            planRemoval(of: server, from: desired, comparison)
         }
     }
 
-    private mutating func planRemoval(of server: RealServer, from identity: VirtualServer.Identity, _ comparison: Comparison) {
-        switch Drain(server, of: identity.transport, timeout: comparison.drainTimeout, now: comparison.now) {
+    private mutating func planRemoval(of server: RealServer, from desired: VirtualServer, _ comparison: Comparison) {
+        let identity = desired.identity
+        switch Drain(server, of: identity.transport, timeout: desired.drainTimeout ?? comparison.drainTimeout, now: comparison.now) {
         case .begin(let drained):
             add(.editRealServer(identity, drained), in: .drain)
             draining.insert(identity)
@@ -253,6 +261,17 @@ extension [String] {
 }
 
 extension VirtualServer {
+    /// The order in which real servers are added.
+    ///
+    /// The same on every node where that is what has nodes choose alike. The kernel puts each at the head of its list (net/netfilter/ipvs/ip_vs_ctl.c
+    /// `ip_vs_add_dest`), where the other schedulers begin: on all nodes at the same server, if it were the same order.
+    fileprivate func realServers(inOrderOf rotation: UInt64) -> [RealServer] {
+        let sorted = realServers.values.sorted { $0.location < $1.location }
+        guard !scheduler.choosesByOrder, sorted.count > 1 else { return sorted }
+        let first = Int(rotation % UInt64(sorted.count))
+        return Array(sorted[first...] + sorted[..<first])
+    }
+
     var withoutRealServers: VirtualServer {
         var copy = self
         copy.realServers = [:]

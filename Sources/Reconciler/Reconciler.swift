@@ -16,14 +16,21 @@ public struct Reconciler: Sendable {
     private var scopeToPlan: Scope = .everything
     /// Virtual servers with draining real servers.
     public private(set) var draining: Set<VirtualServer.Identity> = []
+    /// Virtual servers with real servers whose weight rises.
+    private var warming: Set<VirtualServer.Identity> = []
     /// What the kernel will not have.
     public private(set) var refused = RefusedServers()
     /// Virtual servers whose flows could not be forgotten: no comparison of states tells that this is left to do.
     private var unforgotten: Set<VirtualServer.Identity> = []
 
     public var drainTimeout: Duration
+    private let rotation: UInt64
 
-    public init(drainTimeout: Duration) { self.drainTimeout = drainTimeout }
+    /// - Parameter nodeName: decides the order in which real servers are added where it is free.
+    public init(drainTimeout: Duration, nodeName: String = "") {
+        self.drainTimeout = drainTimeout
+        rotation = nodeName.isEmpty ? 0 : StableHash(nodeName).value
+    }
 
     /// The desired state changed there.
     public mutating func desiredStateChanged(_ scope: Scope) { scopeToPlan.formUnion(scope) }
@@ -46,7 +53,7 @@ public struct Reconciler: Sendable {
             var servers: [VirtualServer.Identity: VirtualServer] = [:]
             servers.reserveCapacity(observed.virtualServers.count)
             for (identity, server) in observed.virtualServers where belongsHere(server, desired, isOurs) {
-                servers[identity] = remembering(server, at: now)
+                servers[identity] = remembering(server, desired, at: now)
             }
             mirror = observed
             mirror.virtualServers = servers
@@ -55,12 +62,12 @@ public struct Reconciler: Sendable {
             if selection.frame { adoptFrame(observed, except: selection.virtualServers, desired: desired, isOurs) }
             for identity in selection.virtualServers {
                 let found = observed.virtualServers[identity].flatMap { belongsHere($0, desired, isOurs) ? $0 : nil }
-                mirror.virtualServers[identity] = found.map { remembering($0, at: now) }
+                mirror.virtualServers[identity] = found.map { remembering($0, desired, at: now) }
             }
             for identity in selection.realServers.subtracting(selection.virtualServers) {
                 guard var server = mirror.virtualServers[identity] else { continue }
                 server.realServers = observed.virtualServers[identity]?.realServers ?? [:]
-                mirror.virtualServers[identity] = remembering(server, at: now)
+                mirror.virtualServers[identity] = remembering(server, desired, at: now)
             }
             adoptRest(observed, selection, desired)
             scopeToPlan.formUnion(.only(selection.withRealServersAsVirtualServers))
@@ -122,9 +129,12 @@ public struct Reconciler: Sendable {
         scopeToPlan.formUnion(.only(differing))
     }
 
-    /// Carries over what the kernel does not know: where a server comes from and since when it drains.
-    private func remembering(_ server: VirtualServer, at now: Timestamp) -> VirtualServer {
-        guard let known = mirror.virtualServers[server.identity] else { return server.marking(drainingSince: now, before: [:]) }
+    /// Carries over what the kernel does not know: where a server comes from, and since when it drains or its weight rises.
+    private func remembering(_ server: VirtualServer, _ desired: NodeState, at now: Timestamp) -> VirtualServer {
+        let wanted = desired.virtualServers[server.identity]?.realServers ?? [:]
+        guard let known = mirror.virtualServers[server.identity] else {
+            return server.marking(drainingSince: now, before: [:], wanted: wanted)
+        }
         var result = server
         result.origin = known.origin
         // Almost always nothing changed, and what is known can stay, in the memory it already has.
@@ -132,13 +142,16 @@ public struct Reconciler: Sendable {
             result.realServers = known.realServers
             return result
         }
-        return result.marking(drainingSince: now, before: known.realServers)
+        return result.marking(drainingSince: now, before: known.realServers, wanted: wanted)
     }
 
     /// What to do now.
     public func plan(for desired: NodeState, at now: Timestamp) -> Plan {
-        Plan(from: mirror, to: desired, scope: scopeToPlan, drainTimeout: drainTimeout, now: now, unforgotten: unforgotten)
-            .without(refused)
+        Plan(
+            from: mirror, to: desired, scope: scopeToPlan, drainTimeout: drainTimeout, now: now, rotation: rotation,
+            unforgotten: unforgotten
+        )
+        .without(refused)
     }
 
     /// Takes note of what became of a plan: what went through is in the mirror, what failed is to be observed and planned again, save for what
@@ -159,6 +172,7 @@ public struct Reconciler: Sendable {
         shareMemory(of: plan, with: desired)
         draining.subtract(plan.operations.lazy.compactMap(\.deletedVirtualServer))
         draining.formUnion(plan.draining)
+        warming.formUnion(plan.warming)
         refused.note(plan, report, desired: desired)
         for operation in failed.subtracting(report.failures.lazy.filter(\.isRefusal).map(\.operation)) {
             if operation.changesTheDevice { scopeToObserve = .everything }
@@ -195,6 +209,15 @@ public struct Reconciler: Sendable {
         scopeToObserve.formUnion(.only(.init(realServers: draining)))
     }
 
+    /// Time for the next step of servers whose weight rises.
+    public mutating func continueSlowStarts() {
+        warming = warming.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.warmingSince != nil } ?? false }
+        scopeToPlan.formUnion(.only(.init(virtualServers: warming)))
+    }
+
+    /// Whether the weight of any real server rises.
+    public var isWarming: Bool { !warming.isEmpty }
+
     /// How many real servers drain.
     public var drainingServerCount: Int {
         draining.reduce(0) { $0 + (mirror.virtualServers[$1]?.realServers.values.count { $0.drainingSince != nil } ?? 0) }
@@ -217,13 +240,18 @@ extension VirtualServer {
     }
 
     /// With what is known of its real servers, and the moment noted for those that drain.
-    fileprivate func marking(drainingSince now: Timestamp, before: [AddressPort: RealServer]) -> VirtualServer {
+    fileprivate func marking(
+        drainingSince now: Timestamp, before: [AddressPort: RealServer], wanted: [AddressPort: RealServer]
+    ) -> VirtualServer {
         guard !before.isEmpty || realServers.values.contains(where: { $0.weight == 0 }) else { return self }
         return with(
             realServers.mapValues { server in
                 var server = server
-                server.origin = before[server.location]?.origin
-                if server.weight == 0 { server.drainingSince = before[server.location]?.drainingSince ?? now }
+                let known = before[server.location]
+                server.origin = known?.origin
+                if server.weight == known?.weight { server.warmingSince = known?.warmingSince }
+                // One that is wanted with weight 0 does not drain: it stays.
+                if server.weight == 0, wanted[server.location]?.weight != 0 { server.drainingSince = known?.drainingSince ?? now }
                 return server
             })
     }

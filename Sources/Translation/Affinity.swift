@@ -13,4 +13,44 @@ enum Affinity {
         default: []
         }
     }
+
+    /// Flags by name, as ipvsadm writes them (`sh-port`, `flag-2`), with commas between; those that a scheduler needs come by themselves.
+    static func flags(_ text: String, of scheduler: Scheduler) throws(AnnotationReader.Problem) -> VirtualServer.Flags {
+        let known = [VirtualServer.Flags.hashFallback, .hashPort, .schedulerFlag3]
+        var flags = Affinity.flags(of: scheduler).intersection(.hashFallback)
+        for word in text.split(separator: ",") {
+            let name = word.trimming(while: \.isWhitespace)
+            // ipvsadm takes the numbered names for every scheduler.
+            let found = known.first { $0.schedulerFlagNames(scheduler.name).contains(name) || $0.schedulerFlagNames("").contains(name) }
+            guard let found else {
+                let names = known.flatMap { $0.schedulerFlagNames(scheduler.name) }
+                throw .init(
+                    "\"\(InvalidAnnotation.shortened(name))\" is no flag of the scheduler \(scheduler), which has \(names.joined(separator: ", "))"
+                )
+            }
+            flags.insert(found)
+        }
+        return flags
+    }
+
+    /// `24` or `24,64`: how many leading bits of a client's address count, for IPv4 and for IPv6.
+    static func prefixes(_ text: String) throws(AnnotationReader.Problem) -> [IPFamily: UInt8] {
+        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map {
+            AnnotationReader.decimal($0.trimming(while: \.isWhitespace))
+        }
+        guard (1...2).contains(numbers.count), let ipv4 = numbers[0], (1...32).contains(ipv4) else { throw prefixProblem }
+        guard numbers.count == 2 else { return [.ipv4: UInt8(ipv4)] }
+        guard let ipv6 = numbers[1], (1...128).contains(ipv6) else { throw prefixProblem }
+        return [.ipv4: UInt8(ipv4), .ipv6: UInt8(ipv6)]
+    }
+
+    private static let prefixProblem = AnnotationReader.Problem(
+        "must be the length of an IPv4 prefix, 1 to 32, and after a comma that of an IPv6 prefix, 1 to 128")
+}
+
+extension StringProtocol {
+    fileprivate func trimming(while isDropped: (Character) -> Bool) -> String {
+        let rest = drop(while: isDropped)
+        return String(rest.prefix(rest.count - rest.reversed().prefix(while: isDropped).count))
+    }
 }

@@ -9,6 +9,8 @@ struct EndpointAddress: Hashable {
     var isReady: Bool
     var isServing: Bool
     var isTerminating: Bool
+    /// In the kernel; 0 takes no new connections.
+    var weight: UInt32 = 1
     var zoneHints: [String]
     var nodeHints: [String]
     var origin: EndpointOrigin
@@ -20,19 +22,21 @@ struct EndpointAddress: Hashable {
     ///
     /// - Parameter refused: takes up addresses that lead to the node itself or to nobody, which are left out (CVE-2021-25737).
     static func all(
-        in slices: some Sequence<EndpointSlice>, port: ServedPort, nodeName: String, refused: inout Set<Refusal>
+        in slices: some Sequence<EndpointSlice>, port: ServedPort, nodeName: String, _ steering: ServiceSteering,
+        refused: inout Set<Refusal>
     ) -> [EndpointAddress] {
         var found: [AddressPort: EndpointAddress] = [:]
         for slice in slices where slice.addressType.family == port.family && !slice.isHeadless {
             for slicePort in slice.ports where slicePort.name == port.name && slicePort.transport == port.transport {
                 guard let number = slicePort.port, number != 0 else { continue }
                 for entry in slice.endpoints {
-                    guard let endpoint = EndpointAddress(entry, port: number, family: port.family, nodeName: nodeName) else { continue }
+                    guard var endpoint = EndpointAddress(entry, port: number, family: port.family, nodeName: nodeName) else { continue }
                     let address = endpoint.location.address
                     guard !address.isHarmfulAsService else {
                         refused.insert(Refusal(.endpoint(slice: slice.metadata.namespacedName), address, .nobody))
                         continue
                     }
+                    endpoint.weight = steering.weight(of: entry, in: slice, at: address)
                     if found[endpoint.location].map({ $0.rank < endpoint.rank }) ?? true { found[endpoint.location] = endpoint }
                 }
             }

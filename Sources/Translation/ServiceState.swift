@@ -13,6 +13,8 @@ struct ServiceState: Hashable {
     var wanted: Set<IPAddress> = []
     /// What of the Service is not served.
     var refused: Set<Refusal> = []
+    /// What the Service and its slices say in vain.
+    var invalidAnnotations: Set<InvalidAnnotation> = []
     /// Where load balancers ask for the Service; nil where it has no such port.
     var healthCheck: HealthCheckNodePort?
     /// Policies that find no endpoint here.
@@ -39,14 +41,16 @@ struct ServiceState: Hashable {
 
     init(_ service: Service, slices: some Collection<EndpointSlice>, _ surroundings: Surroundings) {
         var localAddresses: [IPFamily: Set<IPAddress>] = [:]
+        let steering = ServiceSteering(service, slices, surroundings.settings, invalid: &invalidAnnotations)
         for port in ServedPort.all(of: service, families: surroundings.settings.families) {
-            let endpoints = EndpointAddress.all(in: slices, port: port, nodeName: surroundings.settings.nodeName, refused: &refused)
+            let endpoints = EndpointAddress.all(
+                in: slices, port: port, nodeName: surroundings.settings.nodeName, steering, refused: &refused)
             let selection = EndpointSelection(endpoints, surroundings.topology)
             addHairpins(port, endpoints)
-            addClusterIP(port, selection, surroundings)
-            addExternalIPs(port, selection, surroundings)
-            addLoadBalancerIPs(port, selection, surroundings)
-            if port.nodePort != 0 { addNodePort(port, selection, surroundings) }
+            addClusterIP(port, selection, steering, surroundings)
+            addExternalIPs(port, selection, steering, surroundings)
+            addLoadBalancerIPs(port, selection, steering, surroundings)
+            if port.nodePort != 0 { addNodePort(port, selection, steering, surroundings) }
             addHealthCheckNodePort(port)
             noteShortage(port, selection)
             if port.facet.healthCheckNodePort != 0 {
@@ -69,32 +73,38 @@ struct ServiceState: Hashable {
     // MARK: Kinds of addresses
 
     /// `internalTrafficPolicy: Local` never leaves the node: without an endpoint here, connections are refused.
-    private mutating func addClusterIP(_ port: ServedPort, _ selection: EndpointSelection, _ surroundings: Surroundings) {
+    private mutating func addClusterIP(
+        _ port: ServedPort, _ selection: EndpointSelection, _ steering: ServiceSteering, _ surroundings: Surroundings
+    ) {
         let address = port.facet.clusterIP
         guard isServed(address, .clusterIP, surroundings) else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .clusterIP)
         let location = AddressPort(address, port.port)
         let endpoints = port.facet.internalTrafficPolicy == .local ? selection.local : selection.cluster
-        addVirtualServer(port, at: location, endpoints, origin, surroundings)
+        addVirtualServer(port, at: location, endpoints, origin, steering)
         bind(address, origin, surroundings)
         add(location, port.transport, to: .clusterIP, origin)
     }
 
-    private mutating func addExternalIPs(_ port: ServedPort, _ selection: EndpointSelection, _ surroundings: Surroundings) {
+    private mutating func addExternalIPs(
+        _ port: ServedPort, _ selection: EndpointSelection, _ steering: ServiceSteering, _ surroundings: Surroundings
+    ) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .externalIP)
         for address in port.facet.externalIPs where isServed(address, .externalIP, surroundings) {
             let location = AddressPort(address, port.port)
-            addExternalServer(port, at: location, selection, origin, surroundings)
+            addExternalServer(port, at: location, selection, origin, steering)
             bind(address, origin, surroundings)
             add(location, port.transport, to: port.facet.externalTrafficPolicy == .local ? .externalIPLocal : .externalIP, origin)
         }
     }
 
-    private mutating func addLoadBalancerIPs(_ port: ServedPort, _ selection: EndpointSelection, _ surroundings: Surroundings) {
+    private mutating func addLoadBalancerIPs(
+        _ port: ServedPort, _ selection: EndpointSelection, _ steering: ServiceSteering, _ surroundings: Surroundings
+    ) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .loadBalancer)
         for address in port.facet.loadBalancerIPs where isServed(address, .loadBalancerIngress, surroundings) {
             let location = AddressPort(address, port.port)
-            addExternalServer(port, at: location, selection, origin, surroundings)
+            addExternalServer(port, at: location, selection, origin, steering)
             bind(address, origin, surroundings)
             add(location, port.transport, to: .loadBalancer, origin)
             if port.facet.externalTrafficPolicy == .local { add(location, port.transport, to: .loadBalancerLocal, origin) }
@@ -119,14 +129,16 @@ struct ServiceState: Hashable {
         }
     }
 
-    private mutating func addNodePort(_ port: ServedPort, _ selection: EndpointSelection, _ surroundings: Surroundings) {
+    private mutating func addNodePort(
+        _ port: ServedPort, _ selection: EndpointSelection, _ steering: ServiceSteering, _ surroundings: Surroundings
+    ) {
         let nodeAddresses = surroundings.nodePortAddresses[port.family] ?? []
         guard !nodeAddresses.isEmpty else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .nodePort)
         let isLocal = port.facet.externalTrafficPolicy == .local
         for address in nodeAddresses {
             let location = AddressPort(address, port.nodePort)
-            addExternalServer(port, at: location, selection, origin, surroundings)
+            addExternalServer(port, at: location, selection, origin, steering)
             // A bitmap of ports does not know SCTP.
             guard port.transport == .sctp else { continue }
             add(location, .sctp, to: .nodePortSCTP, origin)
@@ -184,23 +196,29 @@ struct ServiceState: Hashable {
     /// `externalTrafficPolicy: Local` has only endpoints of this node. Where there are none, this node and its pods get those of the cluster,
     /// while rules keep clients from outside away.
     private mutating func addExternalServer(
-        _ port: ServedPort, at location: AddressPort, _ selection: EndpointSelection, _ origin: ServiceOrigin, _ surroundings: Surroundings
+        _ port: ServedPort, at location: AddressPort, _ selection: EndpointSelection, _ origin: ServiceOrigin, _ steering: ServiceSteering
     ) {
         let isLocal = port.facet.externalTrafficPolicy == .local
         addVirtualServer(
-            port, at: location, isLocal && !selection.local.isEmpty ? selection.local : selection.cluster, origin, surroundings)
+            port, at: location, isLocal && !selection.local.isEmpty ? selection.local : selection.cluster, origin, steering)
         if isLocal, selection.local.isEmpty, !selection.cluster.isEmpty { add(location, port.transport, to: .noLocalEndpoints, origin) }
     }
 
     private mutating func addVirtualServer(
-        _ port: ServedPort, at location: AddressPort, _ endpoints: [EndpointAddress], _ origin: ServiceOrigin, _ surroundings: Surroundings
+        _ port: ServedPort, at location: AddressPort, _ endpoints: [EndpointAddress], _ origin: ServiceOrigin, _ steering: ServiceSteering
     ) {
         let identity = VirtualServer.Identity(port.transport, location)
-        var flags = Affinity.flags(of: surroundings.settings.scheduler)
-        if port.facet.affinity != nil { flags.insert(.persistent) }
+        let hasAffinity = port.facet.affinity != nil
+        // Only TCP connections can drain: what goes on to a server of weight 0 by another protocol would not end.
+        let serving = port.transport == .tcp ? endpoints : endpoints.filter { $0.weight > 0 }
         virtualServers[identity] = VirtualServer(
-            identity, scheduler: surroundings.settings.scheduler, flags: flags, timeout: port.facet.affinity ?? 0,
-            realServers: endpoints.map { RealServer($0.location, origin: $0.origin) }, origin: origin)
+            identity, scheduler: steering.scheduler, flags: steering.flags(port.transport, hasAffinity: hasAffinity),
+            timeout: port.facet.affinity ?? 0, affinityPrefix: hasAffinity ? steering.affinityPrefix[port.family] : nil,
+            realServers: serving.map {
+                RealServer(
+                    $0.location, weight: $0.weight, upperThreshold: steering.upperThreshold, lowerThreshold: steering.lowerThreshold,
+                    origin: $0.origin)
+            }, origin: origin, drainTimeout: steering.drainTimeout, slowStart: steering.slowStart)
     }
 
     private mutating func add(_ location: AddressPort, _ transport: Transport, to set: KubeSet, _ origin: ServiceOrigin) {

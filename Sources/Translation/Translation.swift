@@ -15,6 +15,9 @@ public struct Translation: Sendable {
     /// What Services ask for, or their endpoints bring, that is not served.
     public private(set) var refusedClaims: [NamespacedName: Set<Refusal>] = [:]
 
+    /// Annotations of Services and their slices that cannot be heeded.
+    public private(set) var invalidAnnotations: [NamespacedName: Set<InvalidAnnotation>] = [:]
+
     /// Where load balancers ask whether this node has endpoints of a Service.
     public private(set) var healthChecks: [NamespacedName: HealthCheckNodePort] = [:]
 
@@ -102,6 +105,7 @@ public struct Translation: Sendable {
         var state = service.map { ServiceState($0, slices: slices, surroundings) } ?? ServiceState()
         dependents.note(name, service, slices, state)
         refusedClaims[name] = state.refused.isEmpty ? nil : state.refused
+        invalidAnnotations[name] = state.invalidAnnotations.isEmpty ? nil : state.invalidAnnotations
         let old =
             keys[name] ?? Keys(created: nil, servers: [], addresses: [], members: [], closedToNode: [], noLocalEndpoints: [])
         let precedence = Precedence(created: service?.metadata.creationTimestamp, service: name)

@@ -5,6 +5,8 @@ public struct TranslationSettings: Hashable, Sendable {
     /// The name of this node's Node object, in lower case.
     public var nodeName: String
     public var scheduler: Scheduler
+    /// What Services may ask for: those that this node's kernel has.
+    public var schedulers: [Scheduler]
     /// Families this kernel and its iptables can do.
     public var families: Set<IPFamily>
     /// Masquerade all traffic to cluster IPs.
@@ -27,11 +29,13 @@ public struct TranslationSettings: Hashable, Sendable {
     public init(
         nodeName: String, scheduler: Scheduler = .roundRobin, families: Set<IPFamily> = Set(IPFamily.allCases), masqueradeAll: Bool = false,
         masqueradeBit: Int = 14, localTraffic: LocalTraffic = .clusterCIDR([]), nodePortAddresses: NodePortAddresses = .all,
-        hasRandomFully: Bool = true, allowsExternalIPs: Bool = true, externalIPRanges: [CIDR] = [],
+        hasRandomFully: Bool = true, schedulers: [Scheduler] = Scheduler.ofLinux, allowsExternalIPs: Bool = true,
+        externalIPRanges: [CIDR] = [],
         bindAddress: IPAddress = IPAddress(v4: 0)
     ) {
         self.nodeName = nodeName
         self.scheduler = scheduler
+        self.schedulers = schedulers
         self.families = families
         self.masqueradeAll = masqueradeAll
         self.masqueradeBit = masqueradeBit

@@ -43,8 +43,10 @@ struct Assembly {
         _ logger: Logger
     ) async throws -> Synchronizer {
         try KernelSetup.requirePrivilege()
+        // Who changes nothing cannot try them either.
+        var schedulers = Scheduler.ofLinux
         if changesKernel {
-            try await KernelSetup(configuration).run(logger)
+            schedulers = try await KernelSetup(configuration).run(logger)
         }
         let iptables = try await IPTables.detect(
             IPTables.Backend(rawValue: configuration.iptables.rawValue), trying: changesKernel)
@@ -52,7 +54,8 @@ struct Assembly {
             "Found iptables", metadata: ["backend": "\(iptables.backend)", "families": "\(iptables.families.map(\.rawValue).sorted())"])
         let families = try KernelSetup.supportedFamilies(iptables)
         try check(configuration, families, warns: changesKernel, logger)
-        let settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
+        var settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
+        settings.schedulers = schedulers
         let dataplane = try KernelDataplane(catalogue: Translation.catalogue(settings), iptables: iptables)
         return Synchronizer(
             translation: Translation(settings), dataplane: dataplane, drainTimeout: configuration.drainTimeout,

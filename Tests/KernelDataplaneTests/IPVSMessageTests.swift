@@ -34,6 +34,30 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
                 ))
     }
 
+    @Test func `to make a virtual server say how many bits of a client's address count`() throws {
+        var server = VirtualServer(try identity(.udp, "10.96.0.10", 53), flags: [.persistent, .onePacket], timeout: 60, affinityPrefix: 20)
+        #expect(
+            hex(try messages.newService(server).bytes()).hasSuffix(
+                joined(
+                    "0c00 0700 05000000 ffffffff",  // FLAGS: persistent, one packet
+                    "0800 0800 3c000000",  // TIMEOUT 60
+                    "0800 0900 fffff000"  // NETMASK 255.255.240.0, network order
+                )))
+        server = VirtualServer(try identity(.udp, "fd00::1", 53), flags: [.persistent], timeout: 60, affinityPrefix: 64)
+        #expect(hex(try messages.newService(server).bytes()).hasSuffix(joined("0800 0900 40000000")), "a length")
+    }
+
+    @Test func `to add a real server name its thresholds`() throws {
+        let server = RealServer(AddressPort(try #require(IPAddress("10.244.0.2")), 8080), upperThreshold: 100, lowerThreshold: 80)
+        #expect(
+            hex(try messages.newDestination(server, of: try identity(.tcp, "10.96.0.10", 80)).bytes()).hasSuffix(
+                joined(
+                    "0800 0400 01000000",  // WEIGHT 1
+                    "0800 0500 64000000",  // U_THRESH
+                    "0800 0600 50000000"  // L_THRESH
+                )))
+    }
+
     @Test func `to add a real server name both`() throws {
         let server = RealServer(AddressPort(try #require(IPAddress("fd00::2")), 8080), weight: 3)
         #expect(
@@ -78,6 +102,13 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
         let server = VirtualServer(try identity(.tcp, "10.96.0.10", 80), scheduler: .maglevHash, flags: [.hashPort, .hashFallback])
         let service = try #require(IPVSService(try reply(messages.newService(server))))
         #expect(service.virtualServer == server)
+        for (address, prefix) in [("10.96.0.10", 1), ("10.96.0.10", 24), ("10.96.0.10", 32), ("fd00::1", 1), ("fd00::1", 128)]
+            as [(String, UInt8)]
+        {
+            let shared = VirtualServer(try identity(.tcp, address, 80), flags: [.persistent], timeout: 60, affinityPrefix: prefix)
+            let answer = try reply(messages.newService(shared))
+            #expect(IPVSService(answer)?.virtualServer == shared)
+        }
         #expect(service.netmask == .max)
     }
 

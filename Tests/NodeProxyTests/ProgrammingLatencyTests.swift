@@ -13,7 +13,7 @@ private func slice(_ time: String?) -> EndpointSlice {
     EndpointSlice(
         metadata: ObjectMeta(
             name: "web-1", namespace: "default", labels: [EndpointSlice.serviceNameLabel: "web"],
-            annotations: time.map { [ObjectMeta.lastChangeTriggerTime: $0] } ?? [:]), addressType: .ipv4)
+            annotations: time.map { [Annotation.lastChangeTriggerTime.rawValue: $0] } ?? [:]), addressType: .ipv4)
 }
 
 @Suite struct `The programming latency` {

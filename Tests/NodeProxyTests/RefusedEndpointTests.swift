@@ -93,7 +93,7 @@ private func slice(_ addresses: String...) -> ClusterChange {
         _ = await synchronizer.sync()
         await synchronizer.absorb([slice("10.244.0.2", "10.244.0.255")])
         _ = await synchronizer.sync()
-        await synchronizer.inspectDraining()
+        await synchronizer.tendServers()
         _ = await synchronizer.sync()
         #expect(await attempts() == 1)
         await audit()

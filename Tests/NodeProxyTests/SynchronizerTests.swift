@@ -193,7 +193,7 @@ private func audit(_ synchronizer: Synchronizer) async {
         #expect(await synchronizer.drainingServerCount == 1)
 
         await kernel.meddle { $0.virtualServers[webServer]?.realServers[leaving]?.connections = .init(active: 0, inactive: 0) }
-        await synchronizer.inspectDraining()
+        await synchronizer.tendServers()
         #expect(await synchronizer.sync().succeeded)
         #expect(await kernel.state.virtualServers[webServer]?.realServers[leaving] == nil)
         #expect(await synchronizer.drainingServerCount == 0)

@@ -38,10 +38,17 @@ struct IPVSMessages {
             message.put(Int(IPVS_SVC_ATTR_SCHED_NAME), string: server.scheduler.name)
             IPVSMessages.putFlags(server.flags.rawValue, &message)
             message.put(Int(IPVS_SVC_ATTR_TIMEOUT), u32: server.timeout)
-            // One client, one persistence entry: a host mask for IPv4, a prefix length for IPv6.
-            message.put(Int(IPVS_SVC_ATTR_NETMASK), u32: server.identity.family == .ipv4 ? .max : 128)
+            message.put(Int(IPVS_SVC_ATTR_NETMASK), u32: IPVSMessages.netmask(server))
         }
         return message
+    }
+
+    /// Which clients share a persistence entry: for IPv4 a mask in network order, for IPv6 a prefix length.
+    private static func netmask(_ server: VirtualServer) -> UInt32 {
+        switch server.identity.family {
+        case .ipv4: (UInt32.max << (32 - UInt32(min(server.affinityPrefix, 32)))).bigEndian
+        case .ipv6: UInt32(server.affinityPrefix)
+        }
     }
 
     /// `ipvsadm -D`; fails with ESRCH where there is none.

@@ -6,7 +6,15 @@ extension IPVSService {
         guard let identity = key.identity, let scheduler = Scheduler(scheduler) else { return nil }
         return VirtualServer(
             identity, scheduler: scheduler, flags: .init(rawValue: flags & ~IPVSMessages.hashedFlag), timeout: timeout,
-            realServers: destinations.map(\.realServer))
+            affinityPrefix: affinityPrefix, realServers: destinations.map(\.realServer))
+    }
+
+    /// 0, which nobody asks for, where the mask of an IPv4 virtual server has holes.
+    private var affinityPrefix: UInt8 {
+        switch family {
+        case .ipv4: (~netmask & (~netmask &+ 1)) == 0 ? UInt8(netmask.nonzeroBitCount) : 0
+        case .ipv6: UInt8(clamping: netmask)
+        }
     }
 }
 

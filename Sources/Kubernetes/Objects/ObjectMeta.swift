@@ -8,7 +8,7 @@ public struct ObjectMeta: Hashable, Sendable {
     public var namespace: String
     /// `metadata.labels`
     public var labels: [String: String]
-    /// `metadata.annotations`, only those that are read (`isRead(annotation:)`).
+    /// `metadata.annotations`, only those that are read (`Annotation`).
     public var annotations: [String: String]
     /// `metadata.creationTimestamp` in RFC 3339.
     public var creationTimestamp: String?
@@ -29,13 +29,8 @@ public struct ObjectMeta: Hashable, Sendable {
 
     public var namespacedName: NamespacedName { NamespacedName(namespace: namespace, name: name) }
 
-    /// The annotation that says when the change behind an EndpointSlice happened.
-    public static let lastChangeTriggerTime = "endpoints.kubernetes.io/last-change-trigger-time"
-
-    /// Whether an annotation is kept; others (`last-applied-configuration` above all) would cost more memory than the rest of the object.
-    public static func isRead(annotation key: String) -> Bool {
-        key == lastChangeTriggerTime || key.hasPrefix("kube-ipvs-proxy.io/") || key.hasPrefix("kube-router.io/service.")
-    }
+    /// The value of an annotation; nil where there is none.
+    public subscript(annotation: Annotation) -> String? { annotations[annotation.rawValue] }
 }
 
 extension ObjectMeta: Decodable {
@@ -49,7 +44,7 @@ extension ObjectMeta: Decodable {
             name: try fields.value(.name, default: ""),
             namespace: try fields.value(.namespace, default: ""),
             labels: try fields.strings(.labels),
-            annotations: try fields.strings(.annotations).filter { ObjectMeta.isRead(annotation: $0.key) },
+            annotations: Annotation.kept(of: try fields.strings(.annotations)),
             creationTimestamp: try fields.decodeIfPresent(String.self, forKey: .creationTimestamp),
             deletionTimestamp: try fields.decodeIfPresent(String.self, forKey: .deletionTimestamp))
     }

@@ -15,7 +15,7 @@ extension ObjectMeta {
     init(_ message: ProtoObjectMeta) throws(WireError) {
         self.init(
             name: message.name, namespace: message.namespace, labels: message.labels.filter { ObjectMeta.isRead(label: $0.key) },
-            annotations: message.annotations.filter { ObjectMeta.isRead(annotation: $0.key) })
+            annotations: Annotation.kept(of: message.annotations))
         creationTimestamp = try ObjectMeta.text(message.creationTimestamp, "creationTimestamp")
         deletionTimestamp = try ObjectMeta.text(message.deletionTimestamp, "deletionTimestamp")
     }

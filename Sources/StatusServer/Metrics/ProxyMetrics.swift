@@ -53,6 +53,8 @@ public final class ProxyMetrics: Sendable {
     let conflicts = NumberMetric.gauge(
         "kube_ipvs_proxy_conflicting_claims", "Addresses and ports that a Service asks for and an older one has", start: [.none])
     let droppedPackets: NumberMetric
+    let invalidAnnotations = NumberMetric.gauge(
+        "kube_ipvs_proxy_invalid_annotations", "Annotations of Services and EndpointSlices that are not heeded, by annotation")
     let undoneServices = NumberMetric.gauge(
         "kube_ipvs_proxy_undone_services", "Services of which something is left to do since the last sync", start: [.none])
 
@@ -101,7 +103,7 @@ public final class ProxyMetrics: Sendable {
             syncDuration, syncTimestamp, queuedTimestamp, programming, endpointChangesPending, endpointChanges, serviceChangesPending,
             serviceChanges, noLocalEndpoints, restoreFailures, forgettingDuration, forgottenFlows, healthz, livez, exactProgramming,
             operations, failures, driftRepaired, operationsPerSync,
-            draining, refusedClaims, conflicts, undoneServices, droppedPackets,
+            draining, refusedClaims, conflicts, invalidAnnotations, undoneServices, droppedPackets,
         ]
     }
 
@@ -174,6 +176,11 @@ public final class ProxyMetrics: Sendable {
             refused[["field": refusal.field.label, "reason": refusal.reason.label], default: 0] += 1
         }
         refusedClaims.replace(refused)
+        var invalid: [MetricLabels: Double] = [:]
+        for annotation in standing.invalidAnnotations.values.joined() {
+            invalid[["annotation": annotation.annotation?.rawValue ?? "unknown"], default: 0] += 1
+        }
+        invalidAnnotations.replace(invalid)
     }
 }
 

@@ -16,6 +16,7 @@ enum PodSlices {
                     number += 1
                 } while isTaken(metadata.namespacedName)
                 metadata.labels = [EndpointSlice.serviceNameLabel: service.metadata.name]
+                metadata.annotations[Annotation.weights.rawValue] = weights(of: endpoints, pods)
                 slices[metadata.namespacedName] = EndpointSlice(
                     metadata: metadata, addressType: AddressType(family), endpoints: endpoints, ports: ports)
             }
@@ -35,6 +36,15 @@ enum PodSlices {
             endpoints[ports, default: []].append(endpoint(pod, address: address, service))
         }
         return order.map { ($0, endpoints[$0] ?? []) }
+    }
+
+    /// What the Pods of these endpoints say of their weights (`kube-ipvs-proxy.io/weight`); nil where none says anything.
+    private static func weights(of endpoints: [Endpoint], _ pods: [Pod]) -> String? {
+        let names = Set(endpoints.compactMap(\.pod))
+        let weights = pods.compactMap { pod in
+            names.contains(pod.metadata.name) ? pod.metadata[.weight].map { "\(pod.metadata.name)=\($0)" } : nil
+        }
+        return weights.isEmpty ? nil : weights.joined(separator: ",")
     }
 
     /// Where a port of the Service leads in a Pod; nil if the Pod has no port of that name.

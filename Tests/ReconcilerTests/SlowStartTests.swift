@@ -1,0 +1,179 @@
+import Model
+import Reconciler
+import Testing
+
+private let identity = VirtualServer.Identity(.tcp, AddressPort(IPAddress(v4: 0x0a60_0001), 80))
+
+private func location(_ number: UInt32) -> AddressPort { AddressPort(IPAddress(v4: 0x0af4_0000 + number), 8080) }
+
+private func state(_ servers: [RealServer], slowStart: Duration? = .seconds(100), drainTimeout: Duration? = nil) -> NodeState {
+    NodeState(
+        virtualServers: [
+            VirtualServer(identity, scheduler: .weightedRoundRobin, realServers: servers, drainTimeout: drainTimeout, slowStart: slowStart)
+        ], hasDevice: true)
+}
+
+private func servers(_ weights: UInt32...) -> [RealServer] {
+    weights.enumerated().map { RealServer(location(UInt32($0.offset + 1)), weight: $0.element) }
+}
+
+/// A kernel in memory and what steers it.
+private struct Kernel {
+    var state: NodeState
+    var reconciler = Reconciler(drainTimeout: .seconds(60))
+
+    init(_ weights: [UInt32]) {
+        state = SlowStartTests.observed(weights)
+    }
+
+    /// One round; returns the weights that came of it, by address.
+    mutating func sync(_ desired: NodeState, at seconds: Double, observing: Bool = false) -> [UInt32] {
+        if observing { reconciler.distrust(.everything) }
+        let now = Timestamp.seconds(seconds)
+        while !reconciler.scopeToObserve.isEmpty {
+            let scope = reconciler.scopeToObserve
+            reconciler.adopt(state, of: scope, desired: desired, at: now) { _ in true }
+        }
+        reconciler.desiredStateChanged(.only(.init(virtualServers: [identity])))
+        let plan = reconciler.plan(for: desired, at: now)
+        plan.operations.forEach { state.apply($0) }
+        // What a kernel does not know.
+        for (key, server) in state.virtualServers {
+            for location in server.realServers.keys {
+                state.virtualServers[key]?.realServers[location]?.warmingSince = nil
+                state.virtualServers[key]?.realServers[location]?.drainingSince = nil
+            }
+        }
+        reconciler.finish(plan, Report(), desired: desired)
+        return state.virtualServers[identity]?.realServers.values.sorted { $0.location < $1.location }.map(\.weight) ?? []
+    }
+}
+
+@Suite(.serialized) enum SlowStartTests {
+    static func observed(_ weights: [UInt32]) -> NodeState {
+        state(weights.enumerated().map { RealServer(location(UInt32($0.offset + 1)), weight: $0.element) }, slowStart: nil)
+    }
+
+    @Suite struct `A real server that starts slowly` {
+        @Test func `begins at 1 and rises to its own weight`() {
+            var kernel = Kernel([100])
+            let desired = state(servers(100, 100))
+            #expect(kernel.sync(desired, at: 0) == [100, 1])
+            #expect(kernel.reconciler.isWarming)
+            #expect(kernel.sync(desired, at: 1) == [100, 1])
+            #expect(kernel.sync(desired, at: 30) == [100, 30])
+            #expect(kernel.sync(desired, at: 99.5) == [100, 99])
+            #expect(kernel.sync(desired, at: 100) == [100, 100])
+            kernel.reconciler.continueSlowStarts()
+            #expect(!kernel.reconciler.isWarming)
+        }
+
+        @Test func `rises in a look that has no other reason`() {
+            var kernel = Kernel([100])
+            let desired = state(servers(100, 100))
+            _ = kernel.sync(desired, at: 0)
+            kernel.reconciler.continueSlowStarts()
+            let plan = kernel.reconciler.plan(for: desired, at: .seconds(50))
+            #expect(plan.operations.map(\.description) == ["ipvsadm -e -t 10.96.0.1:80 -r 10.244.0.2:8080 -m -w 50"])
+        }
+
+        @Test func `goes on where it was when the proxy starts again, or looks at the kernel`() {
+            let desired = state(servers(100, 100))
+            var restarted = Kernel([100, 40])
+            #expect(restarted.sync(desired, at: 1000) == [100, 40])
+            #expect(restarted.reconciler.isWarming)
+            #expect(restarted.sync(desired, at: 1030, observing: true) == [100, 70])
+            #expect(restarted.sync(desired, at: 1060, observing: true) == [100, 100])
+        }
+
+        @Test func `starts anew when it comes back into service`() {
+            var kernel = Kernel([100, 0])
+            let desired = state(servers(100, 100))
+            #expect(kernel.sync(desired, at: 500) == [100, 1])
+            #expect(kernel.sync(desired, at: 525) == [100, 25])
+        }
+
+        @Test func `has its own weight at once where nobody else could take its share`() {
+            var new = Kernel([])
+            #expect(new.sync(state(servers(100, 100)), at: 0) == [100, 100])
+            var alone = Kernel([0])
+            #expect(alone.sync(state(servers(100)), at: 0) == [100])
+            var all = Kernel([1, 1])
+            #expect(all.sync(state(servers(100, 100)), at: 0) == [100, 100])
+        }
+
+        @Test func `drains as any other when it goes while its weight rises`() {
+            var kernel = Kernel([100])
+            _ = kernel.sync(state(servers(100, 100)), at: 0)
+            #expect(kernel.sync(state(servers(100)), at: 10) == [100, 0])
+            kernel.reconciler.continueSlowStarts()
+            #expect(!kernel.reconciler.isWarming)
+        }
+
+        @Test func `has its own weight at once when slow start is not asked for any more`() {
+            var kernel = Kernel([100])
+            _ = kernel.sync(state(servers(100, 100)), at: 0)
+            #expect(kernel.sync(state(servers(1, 1), slowStart: nil), at: 10) == [1, 1])
+        }
+
+        @Test func `falls at once where its own weight is lowered`() {
+            var kernel = Kernel([100, 100])
+            #expect(kernel.sync(state(servers(100, 50)), at: 0) == [100, 50])
+        }
+    }
+
+    @Suite struct `A real server that is wanted with weight 0` {
+        @Test func `does not drain, and stays`() {
+            var kernel = Kernel([1, 1])
+            let desired = state(servers(1, 0), slowStart: nil)
+            #expect(kernel.sync(desired, at: 0) == [1, 0])
+            #expect(kernel.sync(desired, at: 1000, observing: true) == [1, 0])
+            #expect(kernel.reconciler.drainingServerCount == 0)
+        }
+
+        @Test func `drains once it is not wanted, and its time counts from then`() {
+            var kernel = Kernel([1, 0])
+            _ = kernel.sync(state(servers(1, 0), slowStart: nil), at: 0)
+            let desired = state(servers(1), slowStart: nil)
+            #expect(kernel.sync(desired, at: 1000) == [1, 0])
+            #expect(kernel.reconciler.drainingServerCount == 1)
+            #expect(kernel.sync(desired, at: 1059) == [1, 0])
+            #expect(kernel.sync(desired, at: 1060) == [1])
+        }
+    }
+
+    @Suite struct `A virtual server` {
+        @Test func `can have a drain timeout of its own`() {
+            let desired = state(servers(1), slowStart: nil, drainTimeout: .seconds(5))
+            var kernel = Kernel([1, 1])
+            #expect(kernel.sync(desired, at: 0) == [1, 0])
+            #expect(kernel.sync(desired, at: 4) == [1, 0])
+            #expect(kernel.sync(desired, at: 5) == [1])
+        }
+
+        private func added(_ scheduler: Scheduler, on node: String) -> [UInt32] {
+            let desired = NodeState(
+                virtualServers: [VirtualServer(identity, scheduler: scheduler, realServers: (1...7).map { RealServer(location($0)) })],
+                hasDevice: true)
+            var reconciler = Reconciler(drainTimeout: .zero, nodeName: node)
+            reconciler.adopt(NodeState(hasDevice: true), of: .everything, desired: desired, at: .seconds(0)) { _ in true }
+            return reconciler.plan(for: desired, at: .seconds(0)).operations.compactMap { operation in
+                guard case .addRealServer(_, let server) = operation else { return nil }
+                return (1...7).first { location($0) == server.location }
+            }
+        }
+
+        @Test(arguments: [Scheduler.maglevHash, .sourceHash, .destinationHash, .failover, .overflow])
+        func `whose nodes have to choose alike gets its real servers in one order everywhere`(scheduler: Scheduler) {
+            for node in 1...20 { #expect(added(scheduler, on: "node\(node)") == Array(1...7)) }
+        }
+
+        @Test(arguments: [Scheduler.roundRobin, .leastConnections, .weightedLeastConnections])
+        func `of another scheduler begins at a different real server on every node`(scheduler: Scheduler) {
+            let orders = (1...40).map { added(scheduler, on: "node\($0)") }
+            #expect(orders.allSatisfy { $0.sorted() == Array(1...7) })
+            #expect(Set(orders.compactMap(\.last)).count == 7, "each is first on some node")
+            #expect(added(scheduler, on: "node1") == added(scheduler, on: "node1"))
+        }
+    }
+}
