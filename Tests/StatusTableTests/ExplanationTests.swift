@@ -65,9 +65,8 @@ import Testing
     @Test func `names an address that nobody holds, a virtual server that is not there, and real servers that take nothing`() throws {
         #expect(explain(NodeState()).obstacles.count == 2)
         var drained = try node()
-        drained.virtualServers[destination]?.realServers = try #require(drained.virtualServers[destination]?.realServers).mapValues {
-            RealServer($0.location, weight: 0)
-        }
+        let real = RealServer(AddressPort(try #require(IPAddress("10.244.1.10")), 8080), weight: 0)
+        drained.virtualServers[destination] = VirtualServer(destination, realServers: [real])
         #expect(explain(drained).obstacles == ["all of its real servers have weight 0: new connections get none"])
     }
 }
