@@ -6,6 +6,7 @@ struct Service: Encodable {
         var name: String
         var namespace = "default"
         var labels: [String: String] = [:]
+        var annotations: [String: String] = [:]
     }
 
     struct Port: Encodable {

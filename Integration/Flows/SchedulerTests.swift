@@ -1,0 +1,37 @@
+import KernelTestSupport
+import Testing
+
+extension Flows {
+    /// A client whose packets come in through any node reaches one server.
+    @Suite struct `Flows by mh` {
+        private static let clients = 1000
+        private static let range = "198.18.0.0/22"
+
+        @Test func `lead each of a thousand clients to the same server through either node`() async throws {
+            let nodes = TwoNodes.shared
+            let number = 90
+            var service = Service(number)
+            service.metadata.annotations = ["kube-ipvs-proxy.io/scheduler": "mh", "kube-ipvs-proxy.io/scheduler-flags": ""]
+            service.spec.externalIPs = [1, 2].map { Address.external(number, through: $0) }
+            try await nodes.serve([Served(service, by: Server.pods)])
+            try await Shell.output(
+                """
+                ip -netns outside route replace local \(Self.range) dev lo
+                for number in 1 2; do ip -netns node$number route replace \(Self.range) via 10.99.$number.1; done
+                """)
+            var servers: [[String]] = []
+            for node in [1, 2] {
+                servers.append(
+                    try (0..<Self.clients).map { client in
+                        let source = "198.18.\(client / 250).\(client % 250 + 1)"
+                        let answers = try nodes.ask(
+                            from: "outside", "tcp", Address.external(number, through: node), count: 1,
+                            options: "--timeout-ms 3000 --source \(source)")
+                        return answers.responders.keys.first ?? "nobody: \(answers.errors)"
+                    })
+            }
+            #expect(servers[0] == servers[1])
+            #expect(Set(servers[0]) == Set(Server.pods.map(\.rawValue)))
+        }
+    }
+}
