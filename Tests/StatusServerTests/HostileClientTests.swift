@@ -41,6 +41,20 @@ import Testing
         }
     }
 
+    @Test func `that connects just as the server ends harms nobody`() async throws {
+        for _ in 0..<30 {
+            try await serving { port, connections in
+                for _ in 0..<4 {
+                    // They go on when the server ends; whether it is still there is not what counts.
+                    Task {
+                        for _ in 0..<5 { _ = try? await TestConnection(port).send("GET / HTTP/1.1\r\nHost: x\r\n\r\n") }
+                    }
+                }
+                try await wait { connections.count > 0 }
+            }
+        }
+    }
+
     @Test func `that sends nothing is cut off`() async throws {
         try await serving { port, connections in
             let client = try TestConnection(port)

@@ -53,14 +53,14 @@ public struct HTTPListener: Sendable {
             throw ListenError(address: address, reason: HTTPListener.reason(error))
         }
         onListening(server.channel.localAddress?.port.map { UInt16(truncatingIfNeeded: $0) } ?? address.port)
+        // A task of its own, which is not cancelled along: a connection that was accepted and is handled by nobody ends the program
+        // (https://github.com/apple/swift-nio/issues/2637).
+        let serving = Task { try await serve(server, http) }
         do {
-            try await withThrowingDiscardingTaskGroup { group in
-                defer { connections.closeAll(of: ObjectIdentifier(server.channel)) }
-                try await server.executeThenClose { inbound in
-                    for try await connection in inbound {
-                        group.addTask { await http.handle(value: connection, logger: HTTPListener.silent) }
-                    }
-                }
+            try await withTaskCancellationHandler {
+                try await serving.value
+            } onCancel: {
+                HTTPListener.end(server.channel)
             }
         } catch {
             // Being told to end is how it ends.
@@ -68,6 +68,28 @@ public struct HTTPListener: Sendable {
             throw ListenError(address: address, reason: HTTPListener.reason(error))
         }
     }
+
+    /// Handles connections until the listening socket is closed, then closes them.
+    private func serve(_ server: NIOAsyncChannel<HTTP1Channel.Value, Never>, _ http: HTTP1Channel) async throws {
+        try await withThrowingDiscardingTaskGroup { group in
+            defer { connections.closeAll(of: ObjectIdentifier(server.channel)) }
+            try await server.executeThenClose { inbound in
+                for try await connection in inbound {
+                    group.addTask { await http.handle(value: connection, logger: HTTPListener.silent) }
+                }
+            }
+        }
+    }
+
+    /// Accepts no more, and closes the listening socket when those that were accepted have reached who handles them.
+    private static func end(_ server: any Channel) {
+        server.setOption(.autoRead, value: false).whenComplete { _ in
+            server.eventLoop.scheduleTask(in: settling) { server.close(promise: nil) }
+        }
+    }
+
+    /// Setting a connection up takes microseconds.
+    private static let settling = TimeAmount.milliseconds(100)
 
     private func bind(_ http: HTTP1Channel) async throws -> NIOAsyncChannel<HTTP1Channel.Value, Never> {
         switch address.host {

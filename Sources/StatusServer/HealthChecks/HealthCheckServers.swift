@@ -40,8 +40,9 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
         var told: [NamespacedName: ListenAddress] = [:]
         for await _ in board.changes {
             let wanted = HealthCheckListeners(board.standing, current: open.mapValues(\.subject))
-            for (address, server) in open where wanted.subjects[address] != server.subject {
-                server.stop.finish()
+            let ending = open.filter { wanted.subjects[$0.key] != $0.value.subject }
+            for server in ending.values { server.stop.finish() }
+            for (address, server) in ending {
                 // The port is free for the next one only then.
                 for await _ in server.end {}
                 open[address] = nil
