@@ -28,7 +28,8 @@ extension Scenarios {
             #expect(table.succeeded)
             for words in [
                 ["TCP  10.96.0.10:80", "default/web:tcp", "ClusterIP", "rr"], ["UDP  10.99.0.2:30080", "default/web:udp", "NodePort"],
-                ["  -> 10.244.1.10:8080", "Masq", "node1"], ["no EndpointSlice names the Service"], ["TCP  192.0.2.10:80", "-", "wlc"],
+                ["  -> 10.244.1.10:8080", "Masq", "node1"], ["the Service has no selector, and no EndpointSlice names it"],
+                ["TCP  192.0.2.10:80", "-", "wlc"],
             ] {
                 #expect(
                     table.output.split(separator: "\n").contains { line in words.allSatisfy { line.contains($0) } },
