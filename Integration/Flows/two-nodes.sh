@@ -6,6 +6,7 @@
 #     node2 10.99.2.2, fd00:99:2::2 ---+
 #
 # External and load balancer addresses 198.51.10N.x, fd00:51:N::x come in through node N; cluster IPs through node 1.
+# The client outside may have addresses of 198.18.0.0/22, to stand for many.
 
 # make_router: it knows the way to every range.
 make_router() {
@@ -66,4 +67,5 @@ BATCH
     done
     ip -netns router route add 10.96.0.0/12 via 10.99.1.2
     ip -netns router route add fd00:96::/112 via fd00:99:1::2
+    ip -netns router route add 198.18.0.0/22 via 10.99.0.2
 }
