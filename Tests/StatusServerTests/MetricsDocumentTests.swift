@@ -5,7 +5,7 @@ import NodeProxy
 import Reconciler
 @testable import StatusServer
 import Testing
-import Translation
+@testable import Translation
 
 /// A metric as a line of text describes it.
 private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
@@ -56,6 +56,11 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
         outcome.operations = [.createDevice]
         var standing = Standing(families: [.ipv4])
         standing.refusedClaims = [NamespacedName(namespace: "default", name: "web"): [Refusal(.externalIP, IPAddress(v4: 1), .node)]]
+        standing.invalidAnnotations = [
+            NamespacedName(namespace: "default", name: "web"): [
+                InvalidAnnotation("kube-ipvs-proxy.io/scheduler", "best", "must be a scheduler")
+            ]
+        ]
         board.queued()
         board.synced(outcome, standing, isLook: false)
         let health = HealthRoutes(board)
