@@ -158,9 +158,11 @@ extension Scenarios {
             try await serveWeb()
             try await world.remove("web.yaml")
             try await world.wait(for: "no virtual server") { try await Shell.output(in: "node1", "ipvsadm -S -n") == "" }
-            let left = try await Shell.output(
-                in: "node1", "ipset save | grep '^add' || true; ip -oneline address show dev kube-ipvs0 | grep -v fe80 || true")
-            #expect(left == "")
+            // Members of sets go after the virtual servers.
+            try await world.wait(for: "no member and no address") {
+                try await Shell.output(
+                    in: "node1", "ipset save | grep '^add' || true; ip -oneline address show dev kube-ipvs0 | grep -v fe80 || true") == ""
+            }
         }
     }
 }
