@@ -30,7 +30,7 @@ extension Scenarios {
                 """)
         }
 
-        @Test(arguments: [1, 2, 3, 4] as [UInt64]) func `are spoken byte for byte, whatever the table`(seed: UInt64) async throws {
+        @Test(arguments: [1, 2] as [UInt64]) func `are spoken byte for byte, whatever the table`(seed: UInt64) async throws {
             try await world.begin()
             var table = RandomTable(seed: seed)
             let commands = table.commands(virtualServers: 24)
@@ -47,7 +47,7 @@ extension Scenarios {
             #expect(difference == "", "\(difference)")
         }
 
-        @Test(arguments: [5, 6] as [UInt64]) func `restore the same table, thresholds and all`(seed: UInt64) async throws {
+        @Test(arguments: [5] as [UInt64]) func `restore the same table, thresholds and all`(seed: UInt64) async throws {
             try await world.begin()
             var table = RandomTable(seed: seed)
             let commands = table.commands(virtualServers: 24)
