@@ -44,7 +44,9 @@ extension Scenarios {
         @Test func `works by the kernel alone where no proxy runs, and says so`() async throws {
             try await serve()
             try await world.kill()
+            let start = ContinuousClock.now
             let table = try await status("")
+            #expect(start.duration(to: .now) < .seconds(60), "it does not wait for a proxy that is gone")
             #expect(
                 table.succeeded && table.output.contains("no proxy answers on") && table.output.contains("10.96.0.10:80"), "\(table.output)"
             )

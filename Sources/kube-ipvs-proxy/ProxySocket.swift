@@ -32,6 +32,27 @@ struct ProxySocket {
         var kind: String
     }
 
+    /// A proxy that died leaves its socket: nobody listens there, and it is no use to try again.
+    private static var configuration: HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return configuration
+    }
+
+    private static func ask(_ request: HTTPClientRequest) async throws -> (HTTPResponseStatus, Data) {
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        do {
+            let response = try await client.execute(request, timeout: .seconds(120))
+            let body = try await response.body.collect(upTo: limit)
+            try await client.shutdown()
+            return (response.status, Data(body.readableBytesView))
+        } catch {
+            // What went wrong first is what counts.
+            try? await client.shutdown()
+            throw error
+        }
+    }
+
     private func get<Answer: Decodable>(_ route: String, of kind: String) async throws(Failure) -> Answer {
         // What is wrong before anything is sent is said in the system's words, not in those of HTTP.
         guard unsafe access(path, F_OK) == 0 else { throw Failure(path: path, reason: "\(Errno(rawValue: errno))") }
@@ -40,11 +61,9 @@ struct ProxySocket {
                 byte.isUnreserved ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
             }
             let request = HTTPClientRequest(url: "http+unix://\(host.joined())\(route)")
-            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(120))
-            let body = try await response.body.collect(upTo: ProxySocket.limit)
-            let data = Data(body.readableBytesView)
-            guard response.status.code == 200 else {
-                throw Failure(path: path, reason: "\(response.status): \(String(decoding: data.prefix(500), as: UTF8.self))")
+            let (status, data) = try await ProxySocket.ask(request)
+            guard status.code == 200 else {
+                throw Failure(path: path, reason: "\(status): \(String(decoding: data.prefix(500), as: UTF8.self))")
             }
             let envelope = try JSONDecoder().decode(Envelope.self, from: data)
             guard envelope.apiVersion == ProxyReport.apiVersion, envelope.kind == kind else {
