@@ -44,7 +44,8 @@ rules: packages
 	Integration/failures-last Integration/kernel/isolate $(AS_POD) env KUBE_IPVS_ISOLATED=1 $(BUNDLE) --testing-library swift-testing --filter RoundTripTests
 
 # What kube-proxy 1.36 leaves in a kernel, scenario by scenario, against what we leave: from manifests, from an API server, and where it was in service before.
-golden: build
+golden: packages
+	$(SWIFT) build --build-tests
 	Integration/golden/all
 
 # Real traffic on a kernel with IPVS.
@@ -63,7 +64,8 @@ load: release-tools
 	Integration/load
 
 # What deploy/ holds, by the tools that will read it: install, systemd unit, alerts, manual page, completions, image.
-deploy-check: build
+deploy-check: packages
+	$(SWIFT) build --build-tests
 	Integration/deploy/check
 
 test: check rules golden integration flows deploy-check
