@@ -119,6 +119,7 @@ actor TwoNodes {
         let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
         while try await !condition() {
             guard ContinuousClock.now < deadline else {
+                // Without a log the timeout is told all the same.
                 let logs = ["node1", "node2"].map { (try? String(ofFile: log(of: $0))) ?? "no log of \($0)" }
                 throw Timeout(what: what, log: logs.map { String($0.suffix(2000)) }.joined(separator: "\n"))
             }

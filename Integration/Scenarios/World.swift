@@ -113,6 +113,7 @@ actor World {
     func wait(for what: String, seconds: Double = 60, _ condition: () async throws -> Bool) async throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
         while try await !condition() {
+            // Without a log the timeout is told all the same.
             guard ContinuousClock.now < deadline else { throw Timeout(what: what, log: String((try? log())?.suffix(6000) ?? "none")) }
             try await Task.sleep(for: .milliseconds(50))
         }

@@ -60,6 +60,7 @@ final class Channel {
     /// What comes between a socket's requests is about one that has ended already.
     private func discardEarlier() {
         _ = socket.pendingError
+        // An error ends it like an empty socket: it belongs to a request that has ended as well.
         while let bytes = try? socket.receive(), !bytes.isEmpty {}
     }
 

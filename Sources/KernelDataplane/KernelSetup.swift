@@ -73,6 +73,7 @@ public struct KernelSetup: Sendable {
     /// As `ip_vs`, the kernel loads it when it is asked; without it everything else works.
     private static func loadConntrack(_ logger: Logger) async throws(DataplaneError) {
         if try ConntrackClient().isSupported { return }
+        // Whatever modprobe says, what counts is whether the kernel answers afterwards.
         let result = try? await Command.run("modprobe", ["nf_conntrack_netlink"])
         if try ConntrackClient().isSupported { return }
         logger.warning(
