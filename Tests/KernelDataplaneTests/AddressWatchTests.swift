@@ -4,7 +4,7 @@ import Testing
 @testable import Netlink
 
 @Suite struct `The watch for addresses` {
-    @Test(.timeLimit(.minutes(1))) func `tells once when it listens, so that what happened before is looked at, and ends with its task`()
+    @Test(.timeLimit(.minutes(10))) func `tells once when it listens, so that what happened before is looked at, and ends with its task`()
         async throws
     {
         let listener = Task {
@@ -18,7 +18,7 @@ import Testing
         #expect(try await listener.value == 1)
     }
 
-    @Test(.timeLimit(.minutes(1))) func `waits no longer once its signal is raised`() throws {
+    @Test(.timeLimit(.minutes(10))) func `waits no longer once its signal is raised`() throws {
         let stop = try StopSignal()
         #expect(!stop.isRaised(within: 1))
         stop.raise()

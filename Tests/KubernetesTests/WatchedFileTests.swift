@@ -26,7 +26,7 @@ private final class Folder: Sendable {
     func move(_ from: String, _ to: String) { #expect(unsafe rename("\(path)/\(from)", "\(path)/\(to)") == 0) }
 
     /// Whether a change of the file is told within a generous time; the change happens while it is watched.
-    func tells(_ name: String, _ limit: Duration = .seconds(60), _ change: @Sendable @escaping () throws -> Void) async throws -> Bool {
+    func tells(_ name: String, _ limit: Duration = .seconds(300), _ change: @Sendable @escaping () throws -> Void) async throws -> Bool {
         let file = try WatchedFile("\(path)/\(name)")
         return try await withThrowingTaskGroup { group in
             group.addTask { try await file.changed() }

@@ -41,7 +41,7 @@ private func isListening(_ port: UInt16, on address: String = "127.0.0.1") async
     (try? await withClient(of: port, address: address) { _, _ in true }) ?? false
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `Node ports on 127.0.0.1` {
+@Suite(.timeLimit(.minutes(10))) struct `Node ports on 127.0.0.1` {
     private func run(_ body: (LocalhostNodePorts, EventLog) async throws -> Void) async throws {
         let events = EventLog()
         let relay = LocalhostNodePorts(retryInterval: .milliseconds(100), events: events, logger: silent)

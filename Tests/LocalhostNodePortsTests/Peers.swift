@@ -68,9 +68,9 @@ func answer(_ port: UInt16, _ text: String = "hello") async -> String? {
     }
 }
 
-/// Waits until something is so, for ten seconds.
+/// Waits until something is so, generously.
 func comes(_ condition: () async -> Bool) async throws -> Bool {
-    for _ in 0..<500 {
+    for _ in 0..<15_000 {
         if await condition() { return true }
         try await Task.sleep(for: .milliseconds(20))
     }

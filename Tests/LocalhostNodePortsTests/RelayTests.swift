@@ -21,7 +21,7 @@ private func withRelay(to backend: UInt16?, limit: Int = 100, _ body: (UInt16) a
     await listener.close()
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `The relay` {
+@Suite(.timeLimit(.minutes(10))) struct `The relay` {
     @Test func `hands on what is sent both ways, and the end of each way by itself`() async throws {
         let size = 4 << 20
         try await withBackend { inbound, outbound in

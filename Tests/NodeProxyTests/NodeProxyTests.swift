@@ -36,7 +36,7 @@ private struct Running {
     }
 
     func comes(_ condition: () async -> Bool) async throws -> Bool {
-        for _ in 0..<1000 {
+        for _ in 0..<30_000 {
             if await condition() { return true }
             try await Task.sleep(for: .milliseconds(10))
         }

@@ -58,7 +58,7 @@ struct TestConnection: ~Copyable {
     /// What is there, waiting for something; nothing once the other side has closed.
     borrowing func readSome() async throws -> String {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(300))
         while true {
             let count = recv(socket, &buffer, buffer.count, Int32(MSG_DONTWAIT))
             guard count < 0, errno == EAGAIN else { return String(decoding: buffer[..<max(0, count)], as: UTF8.self) }
@@ -129,7 +129,7 @@ struct Timeout: Error {}
 
 /// Waits for a condition, generously.
 func wait(_ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now.advanced(by: .seconds(60))
+    let deadline = ContinuousClock.now.advanced(by: .seconds(300))
     while try await !condition() {
         guard ContinuousClock.now < deadline else { throw Timeout() }
         try await Task.sleep(for: .milliseconds(20))

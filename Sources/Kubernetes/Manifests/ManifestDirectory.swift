@@ -50,7 +50,7 @@ public final class ManifestDirectory: ClusterSource {
     }
 
     /// How often all files are looked at although nothing was told: for what no watch can see, such as a write through a network.
-    private static let sweepInterval = Duration.seconds(30)
+    static let sweepInterval = Duration.seconds(30)
 
     private func follow(until stop: StopSignal) {
         var watch = DirectoryWatch(directory)

@@ -5,7 +5,7 @@ import Testing
 @testable import APIServerForTests
 
 /// The client against a server in this process, over TCP and TLS.
-@Suite(.timeLimit(.minutes(2))) struct APIClientTests {
+@Suite(.timeLimit(.minutes(10))) struct APIClientTests {
     private let folder: TemporaryFolder
 
     init() throws {

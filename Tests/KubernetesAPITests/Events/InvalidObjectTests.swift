@@ -6,7 +6,7 @@ import Testing
 @testable import KubernetesAPI
 
 /// Objects that cannot be read, told of where their owners look.
-@Suite(.timeLimit(.minutes(2))) struct InvalidObjectTests {
+@Suite(.timeLimit(.minutes(10))) struct InvalidObjectTests {
     private func problem(_ name: NamespacedName?) -> WireProblem {
         WireProblem(kind: "Service", object: name, error: WireError(field: "spec.ports[0].port", message: "must be a port, 1 to 65535"))
     }

@@ -111,7 +111,7 @@ extension TestAPIServer {
 
 /// Waits for something that takes a moment; it is a failure if it does not come about in good time.
 func expectEventually(
-    within limit: Duration = .seconds(60), sourceLocation: SourceLocation = #_sourceLocation, _ condition: @Sendable () throws -> Bool
+    within limit: Duration = .seconds(300), sourceLocation: SourceLocation = #_sourceLocation, _ condition: @Sendable () throws -> Bool
 ) async throws {
     let end = ContinuousClock.now + limit
     while ContinuousClock.now < end {

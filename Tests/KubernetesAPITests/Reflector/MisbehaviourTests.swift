@@ -5,7 +5,7 @@ import Testing
 @testable import APIServerForTests
 
 /// A server, a follower of it, and what may go wrong between them: afterwards both hold the same.
-@Suite(.timeLimit(.minutes(2))) struct MisbehaviourTests {
+@Suite(.timeLimit(.minutes(10))) struct MisbehaviourTests {
     /// What is done to a server before anyone follows it.
     struct Setup: Sendable {
         let change: @Sendable (TestAPIServer) -> Void

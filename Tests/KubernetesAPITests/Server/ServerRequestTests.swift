@@ -4,7 +4,7 @@ import Testing
 @testable import APIServerForTests
 
 /// What the test server answers over a live connection.
-@Suite(.timeLimit(.minutes(2))) struct ServerRequestTests {
+@Suite(.timeLimit(.minutes(10))) struct ServerRequestTests {
     private static let services = "/api/v1/namespaces/n/services"
 
     /// Talks to a server in an encoding; gives the code of each answer.
