@@ -168,6 +168,9 @@ extension Scenarios {
                 }
             }
             #expect(try await Shell.output(in: "node1", "cat /proc/sys/net/netfilter/nf_conntrack_udp_timeout") == "33")
+            try await Shell.output(in: "node1", "ipvsadm --set 0 0 78")
+            try await world.waitForLog("Somebody changed the timeouts of IPVS")
+            #expect(try await Shell.output(in: "node1", "ipvsadm -L --timeout").contains(" 7200 120 78"), "told, and left alone")
             try await world.kill()
             let cleanup = "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)"
             let steps = try await Shell.output(in: "node1", "\(cleanup) --dry-run")

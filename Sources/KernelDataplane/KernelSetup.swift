@@ -122,11 +122,25 @@ public struct KernelSetup: Sendable {
     public func keepSettings(every interval: Duration, _ logger: Logger) async throws {
         let sysctls = KernelSysctls(stateDirectory: stateDirectory)
         var audit = SettingsAudit(try settings())
+        var timeoutAudit = TimeoutAudit(wanted: timeouts)
         // What could not be set at the start was told then.
         _ = audit.look(at: sysctls)
+        _ = timeoutAudit.look(at: try IPVSClient().timeouts())
         while !Task.isCancelled {
             try await Task.sleep(for: interval)
             for finding in audit.look(at: sysctls) { tell(finding, logger) }
+            lookAtTimeouts(&timeoutAudit, logger)
+        }
+    }
+
+    private func lookAtTimeouts(_ audit: inout TimeoutAudit, _ logger: Logger) {
+        do throws(DataplaneError) {
+            guard let found = audit.look(at: try IPVSClient().timeouts()) else { return }
+            logger.warning(
+                "Somebody changed the timeouts of IPVS: ipvsadm --set or a restart of this program sets them again",
+                metadata: ["now": "\(found.seconds)", "wanted": "\(timeouts.seconds)"])
+        } catch {
+            logger.error("The timeouts of IPVS cannot be read", metadata: ["error": "\(error)"])
         }
     }
 

@@ -1,0 +1,21 @@
+import Model
+import Testing
+
+@testable import KernelDataplane
+
+@Suite struct TimeoutAuditTests {
+    private func timeouts(_ tcp: Int, _ tcpFin: Int, _ udp: Int) -> IPVSTimeouts {
+        IPVSTimeouts(tcp: .seconds(tcp), tcpFin: .seconds(tcpFin), udp: .seconds(udp))
+    }
+
+    @Test func `Timeouts that others changed are told once for each value, and those that nobody asked for are not`() {
+        var audit = TimeoutAudit(wanted: timeouts(7200, 0, 77))
+        #expect(audit.look(at: timeouts(7200, 120, 77)) == nil)
+        #expect(audit.look(at: timeouts(7200, 5, 77)) == nil, "left to the kernel")
+        #expect(audit.look(at: timeouts(7200, 120, 78)) == timeouts(7200, 120, 78))
+        #expect(audit.look(at: timeouts(7200, 120, 78)) == nil)
+        #expect(audit.look(at: timeouts(900, 120, 78)) == timeouts(900, 120, 78))
+        #expect(audit.look(at: timeouts(7200, 120, 77)) == nil, "set again")
+        #expect(audit.look(at: timeouts(900, 120, 78)) == timeouts(900, 120, 78))
+    }
+}
