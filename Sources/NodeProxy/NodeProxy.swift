@@ -10,12 +10,15 @@ public struct NodeProxy: ServiceLifecycle.Service {
     public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
         /// Pods are to be recognised by the node's pod ranges, and nobody gives it any.
         case noPodCIDRs(node: String, missing: String)
+        /// The configuration is for another node than the Node object tells of.
+        case misfit(node: String, problem: String)
 
         public var description: String {
             switch self {
             case .noPodCIDRs(let node, let missing):
                 "Node \(node): no \(missing) after \(NodeWait.podCIDRLimit.components.seconds) s, and --detect-local-mode=NodeCIDR needs "
                     + "spec.podCIDRs: give the node pod ranges (kube-controller-manager --allocate-node-cidrs), or choose another mode"
+            case .misfit(let node, let problem): "Node \(node): \(problem)"
             }
         }
     }
@@ -24,19 +27,24 @@ public struct NodeProxy: ServiceLifecycle.Service {
     let synchronizer: Synchronizer
     private let schedule: SyncSchedule
     private let nodeWait: NodeWait?
+    private let checkNode: @Sendable (Node) throws(Failure) -> [String]
     private let observer: any ProxyObserver
     let logger: Logger
 
-    /// - Parameter nodeWait: nil where no Node object is to be expected.
+    /// - Parameters:
+    ///   - nodeWait: nil where no Node object is to be expected.
+    ///   - checkNode: asked once, before the first sync, about the Node object: what of the configuration was most likely meant otherwise, or fails where it
+    ///     cannot work.
     public init(
         feed: ChangeFeed, synchronizer: Synchronizer, schedule: SyncSchedule, nodeWait: NodeWait?,
-        observer: any ProxyObserver = NoObserver(),
+        checkNode: @escaping @Sendable (Node) throws(Failure) -> [String] = { _ in [] }, observer: any ProxyObserver = NoObserver(),
         logger: Logger
     ) {
         self.feed = feed
         self.synchronizer = synchronizer
         self.schedule = schedule
         self.nodeWait = nodeWait
+        self.checkNode = checkNode
         self.observer = observer
         self.logger = logger
     }
@@ -110,7 +118,9 @@ public struct NodeProxy: ServiceLifecycle.Service {
     /// Until when to wait for the Node object, at the longest; nil once there is nothing to wait for.
     private func waitForNode(_ nodeWait: inout NodeWait?) async throws(Failure) -> Timestamp? {
         let isNew = nodeWait == self.nodeWait
-        let verdict = nodeWait?.judge(await synchronizer.node, at: synchronizer.now) ?? .ready
+        guard nodeWait != nil else { return nil }
+        let node = await synchronizer.node
+        let verdict = nodeWait?.judge(node, at: synchronizer.now) ?? .ready
         switch verdict {
         case .ready: break
         case .wait(let end):
@@ -123,6 +133,12 @@ public struct NodeProxy: ServiceLifecycle.Service {
         case .hopeless(let missing): throw .noPodCIDRs(node: synchronizer.nodeName, missing: missing)
         }
         nodeWait = nil
+        guard let node else { return nil }
+        for problem in try checkNode(node) {
+            logger.warning(
+                "The configuration may be incomplete or incorrect",
+                metadata: ["node": "\(synchronizer.nodeName)", "problem": "\(problem)"])
+        }
         return nil
     }
 }

@@ -163,16 +163,27 @@ struct Assembly {
         let watch = OtherProxyWatch(
             nodeName: configuration.nodeName, interval: max(configuration.syncPeriod, .seconds(30)), events: input.events, logger: logger)
         let settings = SettingsWatch(setup: KernelSetup(configuration), interval: configuration.syncPeriod, logger: logger)
-        return input.services + statusServices(board, shown: shown, flags: flags) + [proxy(board), watch, settings]
-            + [localhostNodePorts].compactMap(\.self)
+        return input.services + statusServices(board, shown: shown, flags: flags) + [await proxy(board), watch, settings] + [localhostNodePorts].compactMap(\.self)
     }
 
-    private func proxy(_ observer: any ProxyObserver) -> NodeProxy {
-        NodeProxy(
+    private func proxy(_ observer: any ProxyObserver) async -> NodeProxy {
+        let families = NodeFamilies(supported: await synchronizer.standing.families, bindAddress: configuration.bindAddress)
+        return NodeProxy(
             feed: input.source.feed, synchronizer: synchronizer,
             schedule: SyncSchedule(minInterval: configuration.minSyncPeriod, maxInterval: configuration.syncPeriod),
-            nodeWait: input.hasNode ? NodeWait(needsPodCIDRs: configuration.localTraffic == .nodeCIDR) : nil, observer: observer,
-            logger: logger)
+            nodeWait: input.hasNode ? NodeWait(needsPodCIDRs: configuration.localTraffic == .nodeCIDR) : nil,
+            checkNode: checkingNode(families), observer: observer, logger: logger)
+    }
+
+    /// What the Node's pod ranges tell beyond what was told at the start.
+    private func checkingNode(_ families: NodeFamilies) -> @Sendable (Node) throws(NodeProxy.Failure) -> [String] {
+        let configuration = configuration
+        let told = configuration.misfits(families).warnings
+        return { node throws(NodeProxy.Failure) in
+            let misfits = configuration.misfits(families, podCIDRs: node.podCIDRs.compactMap(CIDR.init))
+            if let error = misfits.errors.first { throw .misfit(node: configuration.nodeName, problem: error) }
+            return misfits.warnings.filter { !told.contains($0) }
+        }
     }
 }
 

@@ -12,14 +12,14 @@ private struct Running {
     let feed = ChangeFeed()
     let kernel = MemoryKernel()
 
-    func proxy(_ wait: NodeWait?) -> NodeProxy {
+    func proxy(_ wait: NodeWait?, checkNode: @escaping @Sendable (Node) throws(NodeProxy.Failure) -> [String] = { _ in [] }) -> NodeProxy {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         return NodeProxy(
             feed: feed,
             synchronizer: Synchronizer(
                 translation: Translation(TranslationSettings(nodeName: "node1")), dataplane: kernel, drainTimeout: .seconds(900),
                 excludedCIDRs: [], logger: logger), schedule: SyncSchedule(minInterval: .zero, maxInterval: .seconds(600)), nodeWait: wait,
-            logger: logger)
+            checkNode: checkNode, logger: logger)
     }
 
     /// Whether the kernel comes to have virtual servers.
@@ -88,6 +88,17 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
             running.feed.publish([.node("node1", node)])
             #expect(try await running.isProgrammed())
         }
+    }
+
+    @Test func `ends where the configuration does not fit its Node, before it changes anything`() async throws {
+        let running = Running()
+        let proxy = running.proxy(NodeWait(needsPodCIDRs: false)) { node throws(NodeProxy.Failure) in
+            throw .misfit(node: node.metadata.name, problem: "is for another family")
+        }
+        running.feed.publish([web, .node("node1", node)])
+        running.feed.markSynced()
+        await #expect(throws: NodeProxy.Failure.misfit(node: "node1", problem: "is for another family")) { try await proxy.run() }
+        #expect(await running.kernel.observations.isEmpty)
     }
 
     @Test func `follows the node's addresses as they come and go, between two audits`() async throws {
