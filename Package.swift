@@ -7,6 +7,7 @@ let package = Package(
         .executable(name: "kube-ipvs-proxy", targets: ["kube-ipvs-proxy"])
     ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-algorithms", from: "1.2.1"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -70,6 +71,7 @@ let package = Package(
             name: "StatusServer",
             dependencies: [
                 "Model", "Kubernetes", "Translation", "Reconciler", "NodeProxy", "MetricsRegistry", "StatusTable",
+                .product(name: "Algorithms", package: "swift-algorithms"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),

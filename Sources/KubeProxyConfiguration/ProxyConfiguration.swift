@@ -6,6 +6,9 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// Where iptables keeps its rules on this node.
     public enum IPTablesChoice: String, Hashable, Sendable, CaseIterable { case auto, legacy, nft }
 
+    /// How much `/metrics` says of single Services.
+    public enum MetricsPerService: String, Hashable, Sendable, CaseIterable { case off, service, endpoint }
+
     /// Where the cluster is read from.
     public enum ClusterChoice: Hashable, Sendable {
         /// A directory of manifests.
@@ -50,6 +53,9 @@ public struct ProxyConfiguration: Hashable, Sendable {
     public var bindAddressHardFail: Bool
     public var enableProfiling: Bool
     public var showsHiddenMetrics: Bool
+    public var metricsPerService: MetricsPerService
+    /// How many ports of Services, and how many endpoints, have series.
+    public var metricsPerServiceLimit: Int
     /// −1000…1000.
     public var oomScoreAdj: Int
     public var conntrack: ConntrackSettings
@@ -77,6 +83,11 @@ public struct ProxyConfiguration: Hashable, Sendable {
         iptables = reader.choice("--iptables-backend", flags.iptablesBackend, default: .auto)
         serviceClusterIPRanges = reader.familyPair("--service-cluster-ip-range", flags.serviceClusterIPRange)
         stateDirectory = flags.stateDirectory
+        metricsPerService = reader.choice("--metrics-per-service", flags.metricsPerService, default: .service)
+        metricsPerServiceLimit = flags.metricsPerServiceLimit
+        if flags.metricsPerServiceLimit < 1 {
+            reader.refuse("--metrics-per-service-limit", "\(flags.metricsPerServiceLimit)", "must be at least 1")
+        }
         localhostNodePorts = flags.localhostNodePorts
         externalIPCIDRs = reader.cidrs("--external-ip-cidrs", flags.externalIPCIDRs)
 

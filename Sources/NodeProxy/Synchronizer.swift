@@ -101,6 +101,9 @@ public actor Synchronizer {
 
     public var drainingServerCount: Int { reconciler.drainingServerCount }
 
+    /// What the kernel is to hold of Services.
+    public var desiredVirtualServers: [VirtualServer.Identity: VirtualServer] { translation.desired.virtualServers }
+
     /// How things stand after the last sync.
     public var standing: Standing {
         var standing = Standing(families: translation.settings.families)

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import KernelDataplane
 internal import KubeProxyConfiguration
 internal import Logging
 internal import Model
@@ -13,7 +14,7 @@ extension Assembly {
     ///   - flags: for `/flagz`.
     func statusServices(
         _ board: StatusBoard, shown: KubeProxyConfiguration, flags: FlagListing
-    ) -> [any ServiceLifecycle.Service] {
+    ) throws -> [any ServiceLifecycle.Service] {
         var services: [any ServiceLifecycle.Service] = [HealthCheckServers(board, events: input.events, logger: logger)]
         if let location = configuration.healthzBindAddress {
             let routes = HealthRoutes(board)
@@ -26,7 +27,12 @@ extension Assembly {
             content.featureGates = ["AllowServiceExternalIPs": configuration.featureGates.allowsServiceExternalIPs]
             if configuration.enableProfiling { content.setVerbosity = { Verbosity.set($0) } }
             let routes = MetricsRoutes(board.metrics, more: input.metrics, content, start: .now)
-            services.append(server(.metrics, location) { routes.answer($0, at: .now) })
+            let traffic = try trafficReader()
+            services.append(
+                server(.metrics, location) { request in
+                    guard let traffic, MetricsRoutes.tellsTraffic(request) else { return routes.answer(request, at: .now) }
+                    return routes.answer(request, at: .now, traffic: await traffic.families())
+                })
         }
         return services + [statusSocket()]
     }
@@ -44,6 +50,18 @@ extension Assembly {
             .status, at: ListenAddress(.socket(path: "\(directory)/\(SocketRoutes.name)"), port: 0), hardFail: false,
             node: configuration.nodeName, events: input.events, logger: logger
         ) { await routes.answer($0) }
+    }
+
+    /// Nil where nobody wants it.
+    private func trafficReader() throws -> TrafficReader? {
+        let detail: ServiceTraffic.Detail
+        switch configuration.metricsPerService {
+        case .off: return nil
+        case .service: detail = .service
+        case .endpoint: detail = .endpoint
+        }
+        return TrafficReader(
+            try IPVSTraffic(), synchronizer, ServiceTraffic(detail, limit: configuration.metricsPerServiceLimit), logger: logger)
     }
 
     private func server(

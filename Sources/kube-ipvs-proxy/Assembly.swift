@@ -156,14 +156,15 @@ struct Assembly {
     /// - Parameters:
     ///   - shown: the configuration in force, for `/configz`.
     ///   - flags: for `/flagz`.
-    func services(showing shown: KubeProxyConfiguration, flags: FlagListing) async -> [any ServiceLifecycle.Service] {
+    func services(showing shown: KubeProxyConfiguration, flags: FlagListing) async throws -> [any ServiceLifecycle.Service] {
         DescriptorLimit.raise(logger)
         let board = StatusBoard(
             families: await synchronizer.standing.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
+        let servers = try statusServices(board, shown: shown, flags: flags)
         let watch = OtherProxyWatch(
             nodeName: configuration.nodeName, interval: max(configuration.syncPeriod, .seconds(30)), events: input.events, logger: logger)
         let settings = SettingsWatch(setup: KernelSetup(configuration), interval: configuration.syncPeriod, logger: logger)
-        return input.services + statusServices(board, shown: shown, flags: flags) + [await proxy(board), watch, settings] + [localhostNodePorts].compactMap(\.self)
+        return input.services + servers + [await proxy(board), watch, settings] + [localhostNodePorts].compactMap(\.self)
     }
 
     private func proxy(_ observer: any ProxyObserver) async -> NodeProxy {

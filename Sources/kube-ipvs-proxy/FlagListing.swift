@@ -61,6 +61,7 @@ extension ServerOptions {
             "metrics-bind-address": given(metricsBindAddress, "127.0.0.1:10249"), "healthz-port": given(healthzPort, "10256"),
             "metrics-port": given(metricsPort, "10249"), "bind-address-hard-fail": given(bindAddressHardFail, "false"),
             "profiling": given(profiling, "false"), "show-hidden-metrics-for-version": given(showHiddenMetricsForVersion, ""),
+            "metrics-per-service": metricsPerService, "metrics-per-service-limit": "\(metricsPerServiceLimit)",
         ]
     }
 }

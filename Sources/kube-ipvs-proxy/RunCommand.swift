@@ -72,7 +72,7 @@ struct RunCommand: AsyncParsableCommand {
     private func serve(_ assembly: Assembly, _ start: StartConfiguration) async throws {
         let watches = start.file.map { [ConfigurationWatch(file: $0)] } ?? []
         let group = ServiceGroup(
-            services: await assembly.services(showing: start.effective, flags: listing) + watches,
+            services: try await assembly.services(showing: start.effective, flags: listing) + watches,
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: start.logger)
         assembly.input.events.record(

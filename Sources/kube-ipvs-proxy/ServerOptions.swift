@@ -33,6 +33,16 @@ struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Show metrics that were hidden after this version: 1.35.", valueName: "version"))
     var showHiddenMetricsForVersion: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "What /metrics says of each Service: off, service (by port and kind of address), or endpoint as well.",
+            discussion: "docs/metrics.md says what it costs.", valueName: "detail"))
+    var metricsPerService = FlagValues().metricsPerService
+
+    @Option(
+        help: ArgumentHelp("How many ports of Services, and how many endpoints, have series: those that carry most.", valueName: "number"))
+    var metricsPerServiceLimit = FlagValues().metricsPerServiceLimit
+
     func put(into flags: inout FlagValues) {
         flags.bindAddress = bindAddress
         flags.healthzBindAddress = healthzBindAddress
@@ -41,6 +51,8 @@ struct ServerOptions: ParsableArguments {
         flags.metricsPort = metricsPort
         flags.bindAddressHardFail = bindAddressHardFail?.value
         flags.profiling = profiling?.value
+        flags.metricsPerService = metricsPerService
+        flags.metricsPerServiceLimit = metricsPerServiceLimit
         flags.showHiddenMetricsForVersion = showHiddenMetricsForVersion
     }
 

@@ -19,7 +19,8 @@ import Testing
             let words = line.split(separator: " ").map(String.init)
             return (words[2], words[3])
         }
-        let all = metrics.all.map { ($0.description.name, $0.description.kind.rawValue) }
+        var traffic = ServiceTraffic(.endpoint, limit: 1)
+        let all = (metrics.all + traffic.families([:], of: [:])).map { ($0.description.name, $0.description.kind.rawValue) }
         return Dictionary(told + all) { first, _ in first }
     }
 

@@ -49,6 +49,16 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
         return Array(found.values)
     }
 
+    private var traffic: [any MetricFamily] {
+        let identity = VirtualServer.Identity(.tcp, AddressPort(IPAddress(v4: 1), 80))
+        let origin = ServiceOrigin(service: NamespacedName(namespace: "default", name: "web"), portName: "", kind: .clusterIP)
+        let desired = [identity: VirtualServer(identity, origin: origin)]
+        let endpoint = ServiceTraffic.Endpoint(identity.location, weight: 1, connections: .init(active: 0, inactive: 0), counters: .zero)
+        var traffic = ServiceTraffic(.endpoint, limit: 9)
+        _ = traffic.take([(identity, .zero)], of: desired)
+        return traffic.families([identity: [endpoint]], of: desired)
+    }
+
     /// A program to which everything happened that is counted.
     private func everything() -> MetricsRoutes {
         let board = StatusBoard(families: [.ipv4], syncPeriod: .seconds(30), expectsNode: false)
@@ -74,7 +84,7 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
     }
 
     @Test func `has every metric with its type and labels, and no other`() throws {
-        let text = everything().answer(StatusRequest(path: "/metrics"), at: .now).body
+        let text = everything().answer(StatusRequest(path: "/metrics"), at: .now, traffic: traffic).body
         let (documented, served) = (try documented(), served(text))
         #expect(Set(documented).count == documented.count)
         let unknown = Set(served).subtracting(documented).sorted()

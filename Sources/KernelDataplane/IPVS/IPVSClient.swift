@@ -82,7 +82,7 @@ public struct IPVSClient: ~Copyable {
         }
     }
 
-    private borrowing func destinations(of key: IPVSService.Key, withStatistics: Bool) throws(DataplaneError) -> [IPVSDestination] {
+    borrowing func destinations(of key: IPVSService.Key, withStatistics: Bool) throws(DataplaneError) -> [IPVSDestination] {
         let replies = try call("IPVS GET_DEST \(key)") { messages throws(NetlinkError) in try messages.dumpDestinations(of: key) }
         return try replies.map { reply throws(DataplaneError) in
             guard let destination = IPVSDestination(reply, serviceFamily: key.family, withStatistics: withStatistics) else {

@@ -7,6 +7,8 @@ public struct FlagValues: Hashable, Sendable {
     public var serviceClusterIPRange = "10.96.0.0/12"
     public var stateDirectory = "/run/kube-ipvs-proxy"
     public var localhostNodePorts = false
+    public var metricsPerService = "service"
+    public var metricsPerServiceLimit = 100
     public var externalIPCIDRs: [String] = []
 
     // kube-proxy's, by its names.

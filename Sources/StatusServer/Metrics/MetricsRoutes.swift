@@ -36,10 +36,11 @@ public struct MetricsRoutes: Sendable {
         self.start = start
     }
 
-    public func answer(_ request: StatusRequest, at now: Moment) -> StatusResponse {
+    /// - Parameter traffic: what Services carried, for `/metrics`.
+    public func answer(_ request: StatusRequest, at now: Moment, traffic: [any MetricFamily] = []) -> StatusResponse {
         let process = ProcessMetrics(start: start.wall)
         switch request.path {
-        case "/metrics": return exposition(metrics.all + more + process.families + [build, features])
+        case "/metrics": return exposition(metrics.all + more + traffic + process.families + [build, features])
         case "/metrics/slis": return exposition([process.startTime])
         case "/healthz":
             return .text(request.parameters.contains("verbose") ? "[+]ping ok\nhealthz check passed\n" : "ok")
@@ -52,6 +53,9 @@ public struct MetricsRoutes: Sendable {
         default: return .notFound
         }
     }
+
+    /// Whether an answer tells what Services carried.
+    public static func tellsTraffic(_ request: StatusRequest) -> Bool { request.path == "/metrics" }
 
     private var paths: [String] {
         (content.configuration == nil ? [] : ["/configz"]) + (content.flags == nil ? [] : ["/flagz"]) + [

@@ -1,0 +1,199 @@
+internal import Algorithms
+public import MetricsRegistry
+public import Model
+
+/// What the busiest ports of Services carried, as metrics.
+///
+/// Users decide how many Services there are: a limit on series keeps the cost of a scrape, and that of who stores it, within bounds.
+public struct ServiceTraffic: Sendable {
+    public enum Detail: Hashable, Sendable { case service, endpoint }
+
+    /// What the kernel says of a real server.
+    public struct Endpoint: Hashable, Sendable {
+        public var location: AddressPort
+        public var weight: UInt32
+        public var connections: RealServer.Connections
+        public var counters: TrafficCounters
+
+        public init(_ location: AddressPort, weight: UInt32, connections: RealServer.Connections, counters: TrafficCounters) {
+            self.location = location
+            self.weight = weight
+            self.connections = connections
+            self.counters = counters
+        }
+    }
+
+    private struct Source: Hashable {
+        var identity: VirtualServer.Identity
+        var location: AddressPort
+    }
+
+    private let detail: Detail
+    private let limit: Int
+    private var ports = TrafficTotals<VirtualServer.Identity, TrafficPort>()
+    private var endpoints = TrafficTotals<Source, TrafficEndpoint>()
+    /// Those that have series, the busiest first, with their virtual servers.
+    private var shown: [(port: TrafficPort, servers: [VirtualServer.Identity])] = []
+    private var leftOut = 0
+
+    /// - Parameter limit: how many ports, and with `.endpoint` how many endpoints, have series.
+    public init(_ detail: Detail, limit: Int) {
+        self.detail = detail
+        self.limit = limit
+    }
+
+    /// Takes over what every virtual server counted; first step of a scrape.
+    ///
+    /// - Parameter desired: tells whose each is; what nobody's is does not count.
+    /// - Returns: those whose real servers are to be asked for.
+    public mutating func take(
+        _ counters: [(identity: VirtualServer.Identity, counters: TrafficCounters)], of desired: [VirtualServer.Identity: VirtualServer]
+    ) -> [VirtualServer.Identity] {
+        let readings = counters.compactMap { identity, counters in
+            desired[identity]?.origin.map {
+                TrafficTotals<VirtualServer.Identity, TrafficPort>.Reading(
+                    source: identity, subject: TrafficPort($0, identity), counters: counters)
+            }
+        }
+        ports.take(readings)
+        let servers = Dictionary(grouping: readings, by: \.subject)
+        let busiest = servers.keys.map { (port: $0, packets: ports[$0].packets) }.min(count: limit) { first, second in
+            first.packets == second.packets ? first.port < second.port : first.packets > second.packets
+        }
+        shown = busiest.map { ranked in (ranked.port, servers[ranked.port]?.map(\.source) ?? []) }
+        leftOut = servers.count - shown.count
+        return shown.flatMap(\.servers)
+    }
+
+    /// The metrics; second step of a scrape.
+    ///
+    /// - Parameters:
+    ///   - realServers: of the virtual servers that the first step asked for.
+    ///   - desired: tells who is still wanted.
+    public mutating func families(
+        _ realServers: [VirtualServer.Identity: [Endpoint]], of desired: [VirtualServer.Identity: VirtualServer]
+    ) -> [any MetricFamily] {
+        let service = TrafficFamilies("service", "a port of a Service")
+        var (families, leftOut) = (service.all, leftOut)
+        let behind = shown.map { shown in
+            let found = shown.servers.flatMap { identity in (realServers[identity] ?? []).map { Standing($0, of: identity, desired) } }
+            return (port: shown.port, endpoints: Dictionary(grouping: found, by: \.endpoint.location))
+        }
+        for (port, endpoints) in behind { service.set(ports[port], endpoints.values.map(Summary.init), port.labels) }
+        if detail == .endpoint {
+            let endpoint = TrafficFamilies("endpoint", "an endpoint of a port of a Service")
+            families += endpoint.all
+            let rows = takeEndpoints(behind)
+            leftOut += rows.count - min(limit, rows.count)
+            for row in rows.prefix(limit) { endpoint.set(endpoints[row.endpoint], [row.summary], row.endpoint.labels) }
+        }
+        let rest = NumberMetric.gauge(
+            "kube_ipvs_proxy_service_series_left_out", "Ports of Services, and endpoints, that have no series as others carried more")
+        rest.set(Double(leftOut))
+        return families + [rest]
+    }
+
+    private struct Row {
+        var endpoint: TrafficEndpoint
+        var summary: Summary
+        var packets: UInt64
+
+        /// The busiest first.
+        static func precedes(_ first: Row, _ second: Row) -> Bool {
+            first.packets == second.packets ? first.endpoint < second.endpoint : first.packets > second.packets
+        }
+    }
+
+    /// All endpoints of the ports that are shown, the busiest first.
+    private mutating func takeEndpoints(_ behind: [(port: TrafficPort, endpoints: [AddressPort: [Standing]])]) -> [Row] {
+        var readings: [TrafficTotals<Source, TrafficEndpoint>.Reading] = []
+        for (port, standings) in behind {
+            for standing in standings.values.joined() {
+                let location = standing.endpoint.location
+                readings.append(
+                    .init(
+                        source: Source(identity: standing.identity, location: location),
+                        subject: TrafficEndpoint(port: port, location: location), counters: standing.endpoint.counters))
+            }
+        }
+        endpoints.take(readings)
+        var rows: [Row] = []
+        for (port, standings) in behind {
+            for (location, standings) in standings {
+                let endpoint = TrafficEndpoint(port: port, location: location)
+                rows.append(Row(endpoint: endpoint, summary: Summary(standings), packets: endpoints[endpoint].packets))
+            }
+        }
+        return rows.sorted(by: Row.precedes)
+    }
+}
+
+/// A real server of one virtual server, and whether it is on its way out.
+private struct Standing {
+    var identity: VirtualServer.Identity
+    var endpoint: ServiceTraffic.Endpoint
+    var isDraining: Bool
+
+    init(
+        _ endpoint: ServiceTraffic.Endpoint, of identity: VirtualServer.Identity, _ desired: [VirtualServer.Identity: VirtualServer]
+    ) {
+        self.identity = identity
+        self.endpoint = endpoint
+        isDraining = endpoint.weight == 0 && desired[identity]?.realServers[endpoint.location] == nil
+    }
+}
+
+/// One endpoint, however many addresses of the Service lead to it.
+private struct Summary {
+    var active = 0.0
+    var inactive = 0.0
+    var weight = 0.0
+    var isDraining = true
+
+    init(_ standings: [Standing]) {
+        for standing in standings {
+            active += Double(standing.endpoint.connections.active)
+            inactive += Double(standing.endpoint.connections.inactive)
+            weight = max(weight, Double(standing.endpoint.weight))
+            isDraining = isDraining && standing.isDraining
+        }
+    }
+}
+
+/// The metrics of one level of detail.
+private struct TrafficFamilies {
+    private let connections, inPackets, outPackets, inBytes, outBytes: NumberMetric
+    private let active, inactive, weight, draining: NumberMetric
+
+    init(_ level: String, _ subject: String) {
+        func counter(_ name: String, _ help: String) -> NumberMetric {
+            .counter("kube_ipvs_proxy_\(level)_\(name)", "\(help) \(subject), as IPVS counted")
+        }
+        func gauge(_ name: String, _ help: String) -> NumberMetric { .gauge("kube_ipvs_proxy_\(level)_\(name)", "\(help) \(subject)") }
+        connections = counter("connections_total", "Connections to")
+        inPackets = counter("incoming_packets_total", "Packets to")
+        outPackets = counter("outgoing_packets_total", "Packets from")
+        inBytes = counter("incoming_bytes_total", "Bytes to")
+        outBytes = counter("outgoing_bytes_total", "Bytes from")
+        active = gauge("active_connections", "Connections that are open (ActiveConn of ipvsadm) to")
+        inactive = gauge("inactive_connections", "Connections that IPVS still knows in another state (InActConn of ipvsadm) to")
+        weight = gauge("weight", "Weights, added up over endpoints, of")
+        draining = gauge("draining_endpoints", "Endpoints that keep their connections and get no new ones, of")
+    }
+
+    var all: [any MetricFamily] {
+        [connections, inPackets, outPackets, inBytes, outBytes, active, inactive, weight, draining]
+    }
+
+    func set(_ counters: TrafficCounters, _ endpoints: [Summary], _ labels: MetricLabels) {
+        connections.set(Double(counters.connections), labels)
+        inPackets.set(Double(counters.inPackets), labels)
+        outPackets.set(Double(counters.outPackets), labels)
+        inBytes.set(Double(counters.inBytes), labels)
+        outBytes.set(Double(counters.outBytes), labels)
+        active.set(endpoints.reduce(0) { $0 + $1.active }, labels)
+        inactive.set(endpoints.reduce(0) { $0 + $1.inactive }, labels)
+        weight.set(endpoints.reduce(0) { $0 + $1.weight }, labels)
+        draining.set(Double(endpoints.count(where: \.isDraining)), labels)
+    }
+}

@@ -1,0 +1,53 @@
+internal import MetricsRegistry
+internal import Model
+
+/// A port of a Service on one kind of its addresses: what has a series.
+///
+/// All addresses of that kind, of both families, count together: every address of a node would be a series otherwise.
+struct TrafficPort: Hashable, Sendable {
+    var origin: ServiceOrigin
+    var transport: Transport
+    /// The number, where the port has no name.
+    var label: String
+
+    init(_ origin: ServiceOrigin, _ identity: VirtualServer.Identity) {
+        self.origin = origin
+        transport = identity.transport
+        label = origin.portName.isEmpty ? "\(identity.location.port)" : origin.portName
+    }
+
+    var labels: MetricLabels {
+        [
+            "namespace": origin.service.namespace, "service": origin.service.name, "port": label, "protocol": transport.rawValue,
+            "kind": origin.kind.rawValue,
+        ]
+    }
+}
+
+extension TrafficPort: Comparable {
+    static func < (lhs: TrafficPort, rhs: TrafficPort) -> Bool {
+        guard lhs.origin.service == rhs.origin.service else { return lhs.origin.service < rhs.origin.service }
+        guard lhs.label == rhs.label else { return lhs.label < rhs.label }
+        guard lhs.transport == rhs.transport else { return lhs.transport < rhs.transport }
+        return lhs.origin.kind.rawValue < rhs.origin.kind.rawValue
+    }
+}
+
+/// A real server behind a port of a Service.
+struct TrafficEndpoint: Hashable, Sendable {
+    var port: TrafficPort
+    var location: AddressPort
+
+    var labels: MetricLabels {
+        [
+            "namespace": port.origin.service.namespace, "service": port.origin.service.name, "port": port.label,
+            "protocol": port.transport.rawValue, "kind": port.origin.kind.rawValue, "endpoint": "\(location)",
+        ]
+    }
+}
+
+extension TrafficEndpoint: Comparable {
+    static func < (lhs: TrafficEndpoint, rhs: TrafficEndpoint) -> Bool {
+        lhs.port == rhs.port ? lhs.location < rhs.location : lhs.port < rhs.port
+    }
+}
