@@ -17,10 +17,10 @@ struct Screen {
 
     /// Over the last picture; what is new bears a `+`, and what is gone is told below with a `-`.
     func redraw(_ lines: [NamedTable.Line], before: [NamedTable.Line]) {
-        let (known, kept) = (Set(before.map(\.essence)), Set(lines.map(\.essence)))
-        let picture = lines.map { before.isEmpty || known.contains($0.essence) ? "  \(text($0))" : bold("+ \($0.text)") }
-        let gone = before.filter { $0.mood != .heading && !kept.contains($0.essence) }.map { bold("- \($0.text)") }
-        print((isTerminal ? "\u{1b}[H\u{1b}[2J" : "") + (picture + gone).joined(separator: "\n") + (isTerminal ? "" : "\n"))
+        let picture = TableChanges(lines, since: before).lines.map { change in
+            change.mark == .same ? "  \(text(change.line))" : bold("\(change.mark.rawValue) \(change.line.text)")
+        }
+        print((isTerminal ? "\u{1b}[H\u{1b}[2J" : "") + picture.joined(separator: "\n") + (isTerminal ? "" : "\n"))
         fflush(nil)
     }
 

@@ -25,7 +25,11 @@ public struct NamedTable {
         public var text: String
         /// What stays as it is while only connections, counters and time go on.
         public var essence: String
+        /// What of a virtual server it tells: itself, or what is behind it; nil where it is about none.
+        public var part: Part?
     }
+
+    public enum Part: Hashable, Sendable { case head, body }
 
     private let document: StatusDocument
     private let columns: Columns
@@ -42,12 +46,16 @@ public struct NamedTable {
         for server in document.virtualServers {
             let cells = cells(server)
             rows.append(
-                Row(server.inKernel ? .virtualServer : .trouble, cells, essence: "\(server.name) \(cells.prefix(3)) \(server.settings)"))
+                Row(
+                    server.inKernel ? .virtualServer : .trouble, cells, .head,
+                    essence: "\(server.name) \(cells.prefix(3)) \(server.settings)"))
             rows += server.realServers.map { real in
                 let state = "\(real.place) \(real.weight) \(real.pod ?? "") \(real.draining != nil)"
-                return Row(real.draining == nil ? .realServer : .draining, self.cells(real), essence: "\(server.name) \(state)")
+                return Row(real.draining == nil ? .realServer : .draining, self.cells(real), .body, essence: "\(server.name) \(state)")
             }
-            if let why = server.whyEmpty { rows.append(Row(.trouble, ["     no servers: \(why)"], essence: "\(server.name) \(why)")) }
+            if let why = server.whyEmpty {
+                rows.append(Row(.trouble, ["     no servers: \(why)"], .body, essence: "\(server.name) \(why)"))
+            }
         }
         rows += document.notServed.map { Row(.trouble, ["\($0.namespace)/\($0.service) is not served in part: \($0.reason)"]) }
         return NamedTable.aligned(rows)
@@ -56,10 +64,12 @@ public struct NamedTable {
     private struct Row {
         var mood: Mood
         var cells: [String]
+        var part: Part?
         var essence: String
 
-        init(_ mood: Mood, _ cells: [String], essence: String? = nil) {
+        init(_ mood: Mood, _ cells: [String], _ part: Part? = nil, essence: String? = nil) {
             self.mood = mood
+            self.part = part
             self.cells = cells.map(\.printable)
             self.essence = essence ?? cells.joined(separator: " ")
         }
@@ -154,7 +164,7 @@ public struct NamedTable {
                 let width = index == 0 ? first : index < known.count ? known[index] : 0
                 text += index == row.cells.count - 1 ? cell : cell.padded(width) + "  "
             }
-            return Line(mood: row.mood, text: text, essence: row.essence)
+            return Line(mood: row.mood, text: text, essence: row.essence, part: row.part)
         }
     }
 }

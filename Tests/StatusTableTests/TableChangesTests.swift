@@ -1,0 +1,32 @@
+import Testing
+
+@testable import StatusTable
+
+@Suite struct `What changed in a table` {
+    private func table(_ servers: KeyValuePairs<String, [String]>, notServed: [String] = []) -> [NamedTable.Line] {
+        var lines = [NamedTable.Line(mood: .heading, text: "Prot", essence: "Prot")]
+        for (server, reals) in servers {
+            lines.append(.init(mood: .virtualServer, text: server, essence: server, part: .head))
+            lines += reals.map { .init(mood: .realServer, text: "  -> \($0)", essence: "\(server) \($0)", part: .body) }
+        }
+        return lines + notServed.map { .init(mood: .trouble, text: $0, essence: $0) }
+    }
+
+    private func changes(_ now: [NamedTable.Line], _ before: [NamedTable.Line]) -> [String] {
+        TableChanges(now, since: before).lines.map { "\($0.mark.rawValue) \($0.line.text)" }
+    }
+
+    @Test func `is nothing in the first`() {
+        #expect(changes(table(["web": ["a"]]), []) == ["  Prot", "  web", "    -> a"])
+    }
+
+    @Test func `is marked where it came, and told below where it went, with what it was behind`() {
+        let before = table(["web": ["a", "b", "c"], "dns": ["d"], "old": ["e"]], notServed: ["shop is not served"])
+        let now = table(["web": ["b", "f"], "dns": ["d"], "new": []])
+        #expect(
+            changes(now, before) == [
+                "  Prot", "  web", "    -> b", "+   -> f", "  dns", "    -> d", "+ new",
+                "  web", "-   -> a", "-   -> c", "- old", "-   -> e", "- shop is not served",
+            ])
+    }
+}
