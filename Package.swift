@@ -160,7 +160,7 @@ let package = Package(
         .testTarget(
             name: "NodeProxyTests",
             dependencies: [
-                "NodeProxy", "Kubernetes", "Model", "Reconciler", "Translation", "TestSupport",
+                "NodeProxy", "Kubernetes", "Model", "Reconciler", "StatusTable", "Translation", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "MetricsRegistryTests", dependencies: ["MetricsRegistry"]),

@@ -16,7 +16,8 @@ extension Scenarios {
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
             try await world.write("slices.yaml", Manifests.slices(World.pods))
-            try await world.write("idle.yaml", Manifests.web(name: "idle", address: "10.96.0.20", address6: "fd00:96::20", nodePort: nil))
+            let idle = Manifests.web(name: "idle", address: "10.96.0.20", address6: "fd00:96::20", nodePort: nil)
+            try await world.write("idle.yaml", idle.replacing("name: idle,", with: "name: idle, labels: {app: idle, tier: back},"))
             try await world.start()
             try await world.wait(for: "the socket") { try await Shell.attempt("test -S \(Self.socket)").succeeded }
         }
@@ -36,6 +37,12 @@ extension Scenarios {
                     "\(words)\n\(table.output)")
             }
             #expect(try await status("--service idle -o name").output.split(separator: "\n").count == 6)
+            try await Shell.output(in: "node1", "ipvsadm -A -f 7 -s wlc")
+            for (selector, count) in [("tier in (back,front),app!=web", 6), ("!app", 18), ("app=web", 0)] {
+                let names = try await status("--selector '\(selector)' -o name")
+                #expect(names.succeeded && names.output.split(separator: "\n").count == count, "\(selector): \(names.output)")
+            }
+            #expect(try await status("--selector 'app in web'").output.contains("values stand in parentheses"))
             let json = try await status("-o json --service web")
             #expect(json.output.contains("\"addressKind\" : \"NodePort\"") && json.output.contains("\"proxyAnswered\" : true"))
             #expect(try await status("-o yaml").output.hasPrefix("apiVersion: kube-ipvs-proxy/v1alpha1\n"))
@@ -50,6 +57,8 @@ extension Scenarios {
             #expect(
                 table.succeeded && table.output.contains("no proxy answers on") && table.output.contains("10.96.0.10:80"), "\(table.output)"
             )
+            let selected = try await status("--selector app=web")
+            #expect(!selected.succeeded && selected.output.contains("no proxy answers on"), "the kernel knows no labels")
             let check = try await Shell.attempt("ip netns exec node1 \(Place.proxy) status check \(Self.state) || echo exit $?")
             #expect(check.output.hasSuffix("exit 2"), "\(check.output)")
         }

@@ -1,4 +1,4 @@
-internal import Kubernetes
+public import Kubernetes
 internal import Model
 public import Reconciler
 public import StatusTable
@@ -7,15 +7,23 @@ internal import Translation
 /// What the status command asks.
 extension Synchronizer {
     /// What the kernel is to hold, for whom, and what stands in the way.
-    public func report() -> ProxyReport {
-        let servers = translation.desired.virtualServers.sorted { $0.key < $1.key }.compactMap { identity, server in
+    ///
+    /// - Parameter selector: which Services it is about; nil for all.
+    public func report(_ selector: LabelSelector? = nil) -> ProxyReport {
+        func isAsked(_ service: NamespacedName) -> Bool {
+            selector?.matches(cluster.services[service]?.metadata.labels ?? [:]) ?? true
+        }
+        let asked = translation.desired.virtualServers.filter { $0.value.origin.map { isAsked($0.service) } ?? false }
+        let servers = asked.sorted { $0.key < $1.key }.compactMap { identity, server in
             server.origin.map { origin in
                 ProxyReport.Server(
                     server, origin: origin, draining: draining(identity, except: server.realServers),
                     whyEmpty: server.realServers.isEmpty ? shortage(server, origin).description : nil)
             }
         }
-        return ProxyReport(node: nodeName, inStep: isInStep, virtualServers: servers, notServed: notServed)
+        return ProxyReport(
+            node: nodeName, inStep: isInStep, virtualServers: servers,
+            notServed: notServed.filter { isAsked(NamespacedName(namespace: $0.namespace, name: $0.service)) })
     }
 
     private func shortage(_ server: VirtualServer, _ origin: ServiceOrigin) -> Shortage {

@@ -20,7 +20,11 @@ struct ProxySocket {
         var description: String { "no proxy answers on \(path): \(reason)" }
     }
 
-    func report() async throws(Failure) -> ProxyReport { try await get(ProxyReport.path, of: ProxyReport.kind) }
+    /// - Parameter selector: a label selector of Services; nil for all.
+    func report(_ selector: String? = nil) async throws(Failure) -> ProxyReport {
+        let query = selector.map { "?\(ProxyReport.selectorParameter)=\(ProxySocket.percentEncoded($0))" } ?? ""
+        return try await get(ProxyReport.path + query, of: ProxyReport.kind)
+    }
 
     func differences() async throws(Failure) -> ProxyDifferences { try await get(ProxyDifferences.path, of: "ProxyDifferences") }
 
@@ -53,14 +57,17 @@ struct ProxySocket {
         }
     }
 
+    private static func percentEncoded(_ text: String) -> String {
+        text.utf8.map { byte in
+            byte.isUnreserved ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+        }.joined()
+    }
+
     private func get<Answer: Decodable>(_ route: String, of kind: String) async throws(Failure) -> Answer {
         // What is wrong before anything is sent is said in the system's words, not in those of HTTP.
         guard unsafe access(path, F_OK) == 0 else { throw Failure(path: path, reason: "\(Errno(rawValue: errno))") }
         do {
-            let host = path.utf8.map { byte in
-                byte.isUnreserved ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-            }
-            let request = HTTPClientRequest(url: "http+unix://\(host.joined())\(route)")
+            let request = HTTPClientRequest(url: "http+unix://\(ProxySocket.percentEncoded(path))\(route)")
             let (status, data) = try await ProxySocket.ask(request)
             guard status.code == 200 else {
                 throw Failure(path: path, reason: "\(status): \(String(decoding: data.prefix(500), as: UTF8.self))")

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import KernelDataplane
 internal import KubeProxyConfiguration
+internal import Kubernetes
 internal import Model
 internal import StatusTable
 
@@ -15,6 +16,7 @@ struct StatusCommand: AsyncParsableCommand {
             EXAMPLES
               kube-ipvs-proxy status
               kube-ipvs-proxy status --namespace kube-system --service kube-dns
+              kube-ipvs-proxy status --selector 'app=web,tier in (front,back)'
               kube-ipvs-proxy status --rate --watch
               kube-ipvs-proxy status -o json
               kube-ipvs-proxy status check
@@ -39,15 +41,25 @@ struct StatusCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Only virtual servers of Services of this name.", valueName: "name"))
     var service: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Only virtual servers of Services with such labels: app=web,tier!=cache,env in (prod,test),!canary.", valueName: "selector"))
+    var selector: String?
+
     @Flag(help: "Draw the table anew every two seconds, with rates and with what came and went marked.")
     var watch = false
 
     @OptionGroup var place: StatePlace
 
     func validate() throws {
-        let isNamed = output != nil || namespace != nil || service != nil || watch
+        let isNamed = output != nil || namespace != nil || service != nil || selector != nil || watch
         if isNamed, ipvsadm.speaksAsIPVSAdm {
-            throw ValidationError("--output, --namespace, --service and --watch are not for -n, -c, -S, -Z and --timeout")
+            throw ValidationError("--output, --namespace, --service, --selector and --watch are not for -n, -c, -S, -Z and --timeout")
+        }
+        do throws(LabelSelector.Malformed) {
+            if let selector { _ = try LabelSelector(selector) }
+        } catch {
+            throw ValidationError("--selector: \(error)")
         }
         if watch, let output, output != .wide { throw ValidationError("--watch draws a table, not \(output.rawValue)") }
     }
@@ -71,8 +83,10 @@ struct StatusCommand: AsyncParsableCommand {
     private func document(tells: Bool = true) async throws -> StatusDocument {
         var report: ProxyReport?
         do {
-            report = try await ProxySocket(stateDirectory: place.stateDirectory).report()
+            report = try await ProxySocket(stateDirectory: place.stateDirectory).report(selector)
         } catch {
+            // The kernel knows no labels.
+            if selector != nil { throw error }
             if tells { warn("\(error)\nWhat follows is the kernel's table, without names.") }
         }
         let ipvs = try IPVSClient()
@@ -86,7 +100,8 @@ struct StatusCommand: AsyncParsableCommand {
             services = try ipvs.services()
         }
         if !ipvsadm.nosort { services = IPVSListing.sorted(services) }
-        return StatusDocument(services, report).filtered(namespace: namespace, service: service)
+        let document = StatusDocument(services, report).filtered(namespace: namespace, service: service)
+        return selector == nil ? document : document.ofServices
     }
 
     private var columns: NamedTable.Columns {

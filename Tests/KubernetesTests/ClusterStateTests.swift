@@ -13,7 +13,7 @@ import Testing
     }
 
     func slice(of service: String?, address: String = "10.0.0.1") -> EndpointSlice {
-        let labels = service.map { [EndpointSlice.serviceNameLabel: $0] } ?? [:]
+        let labels: Labels = service.map { [EndpointSlice.serviceNameLabel: $0] } ?? [:]
         return EndpointSlice(
             metadata: ObjectMeta(name: "slice", namespace: "shop", labels: labels), addressType: .ipv4,
             endpoints: [Endpoint(addresses: [address])])

@@ -20,7 +20,7 @@ private func routes(
     MetricsRoutes(metrics, content, start: start)
 }
 
-private func get(_ path: String, _ parameters: Set<String> = [], accept: String = "") -> StatusResponse {
+private func get(_ path: String, _ parameters: [String: String] = [:], accept: String = "") -> StatusResponse {
     let now = Moment(wall: WallTime(seconds: 1_795_399_397), uptime: .seconds(47))
     return routes().answer(StatusRequest(path: path, parameters: parameters, accept: accept), at: now)
 }
@@ -33,7 +33,7 @@ private func get(_ path: String, _ parameters: Set<String> = [], accept: String 
     }
 
     @Test func `lists its one check`() throws {
-        #expect(get("/healthz", ["verbose"]).isSame(as: try RecordedAnswer("metrics-healthz-verbose")))
+        #expect(get("/healthz", ["verbose": ""]).isSame(as: try RecordedAnswer("metrics-healthz-verbose")))
     }
 
     /// All that kube-proxy knows of flags and configuration.

@@ -78,7 +78,7 @@ extension Service {
         labels: [String: String] = [:]
     ) -> Service {
         Service(
-            metadata: ObjectMeta(name: name, namespace: "default", labels: labels, creationTimestamp: created), clusterIP: address,
+            metadata: ObjectMeta(name: name, namespace: "default", labels: Labels(labels), creationTimestamp: created), clusterIP: address,
             clusterIPs: [address],
             ports: [ServicePort(name: "p", transport: transport, port: port, nodePort: nodePort)])
     }
@@ -112,7 +112,7 @@ extension EndpointSlice {
     ) -> EndpointSlice {
         EndpointSlice(
             metadata: ObjectMeta(
-                name: "\(service)-\(name)", namespace: "default", labels: labels.merging([serviceNameLabel: service]) { $1 }),
+                name: "\(service)-\(name)", namespace: "default", labels: Labels(labels.merging([serviceNameLabel: service]) { $1 })),
             addressType: type,
             endpoints: endpoints, ports: [EndpointPort(name: portName, port: port, transport: transport)])
     }

@@ -6,8 +6,8 @@ public struct ObjectMeta: Hashable, Sendable {
     public var name: String
     /// `metadata.namespace`; empty for objects without one, such as Nodes.
     public var namespace: String
-    /// `metadata.labels`
-    public var labels: [String: String]
+    /// `metadata.labels`; of objects from the API other than Services, only those that are read.
+    public var labels: Labels
     /// `metadata.annotations`, only those that are read (`Annotation`).
     public var annotations: [String: String]
     /// `metadata.creationTimestamp` in RFC 3339.
@@ -16,7 +16,7 @@ public struct ObjectMeta: Hashable, Sendable {
     public var deletionTimestamp: String?
 
     public init(
-        name: String, namespace: String = "", labels: [String: String] = [:], annotations: [String: String] = [:],
+        name: String, namespace: String = "", labels: Labels = [:], annotations: [String: String] = [:],
         creationTimestamp: String? = nil, deletionTimestamp: String? = nil
     ) {
         self.name = name
@@ -43,7 +43,7 @@ extension ObjectMeta: Decodable {
         self.init(
             name: try fields.value(.name, default: ""),
             namespace: try fields.value(.namespace, default: ""),
-            labels: try fields.strings(.labels),
+            labels: Labels(try fields.strings(.labels)),
             annotations: Annotation.kept(of: try fields.strings(.annotations)),
             creationTimestamp: try fields.decodeIfPresent(String.self, forKey: .creationTimestamp),
             deletionTimestamp: try fields.decodeIfPresent(String.self, forKey: .deletionTimestamp))

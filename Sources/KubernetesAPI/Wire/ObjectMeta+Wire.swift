@@ -9,12 +9,16 @@ extension ObjectMeta {
     /// Drops the labels that are not read; annotations are dropped as they are decoded.
     mutating func narrow() {
         guard labels.contains(where: { !ObjectMeta.isRead(label: $0.key) }) else { return }
-        labels = labels.filter { ObjectMeta.isRead(label: $0.key) }
+        labels = Labels(
+            Dictionary(
+                labels.filter { ObjectMeta.isRead(label: $0.key) }.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first }))
     }
 
-    init(_ message: ProtoObjectMeta) throws(WireError) {
+    /// - Parameter keepsLabels: all of them, and not only those that are read.
+    init(_ message: ProtoObjectMeta, keepsLabels: Bool = false) throws(WireError) {
         self.init(
-            name: message.name, namespace: message.namespace, labels: message.labels.filter { ObjectMeta.isRead(label: $0.key) },
+            name: message.name, namespace: message.namespace,
+            labels: Labels(keepsLabels ? message.labels : message.labels.filter { ObjectMeta.isRead(label: $0.key) }),
             annotations: Annotation.kept(of: message.annotations))
         creationTimestamp = try ObjectMeta.text(message.creationTimestamp, "creationTimestamp")
         deletionTimestamp = try ObjectMeta.text(message.deletionTimestamp, "deletionTimestamp")

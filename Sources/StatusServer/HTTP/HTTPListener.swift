@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 internal import Glibc
 internal import HTTPTypes
 internal import HummingbirdCore
@@ -196,10 +197,11 @@ extension StatusRequest {
     fileprivate init(_ request: Request, body: String) {
         let target = request.head.path ?? "/"
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let parameters = parts.count > 1 ? parts[1].split(separator: "&").prefix(16) : []
+        let items = parts.count > 1 ? URLComponents(string: "?\(parts[1])")?.queryItems?.prefix(16) ?? [] : []
         self.init(
             method: request.method.rawValue, path: parts.first.map(String.init) ?? "/",
-            parameters: Set(parameters.map { String($0.prefix { $0 != "=" }) }), accept: request.headers[.accept] ?? "", body: body)
+            parameters: Dictionary(items.map { ($0.name, $0.value ?? "") }) { first, _ in first }, accept: request.headers[.accept] ?? "",
+            body: body)
     }
 }
 

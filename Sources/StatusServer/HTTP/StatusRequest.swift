@@ -4,14 +4,14 @@ public struct StatusRequest: Hashable, Sendable {
     public var method: String
     /// Without the query.
     public var path: String
-    /// Names of parameters in the query, `verbose` in `?verbose=1`.
-    public var parameters: Set<String>
+    /// Parameters in the query, `verbose` and `1` in `?verbose=1`; empty values where there are none.
+    public var parameters: [String: String]
     /// The `Accept` header; empty where there is none.
     public var accept: String
     /// At most `bodyLimit` bytes.
     public var body: String
 
-    public init(method: String = "GET", path: String, parameters: Set<String> = [], accept: String = "", body: String = "") {
+    public init(method: String = "GET", path: String, parameters: [String: String] = [:], accept: String = "", body: String = "") {
         self.method = method
         self.path = path
         self.parameters = parameters

@@ -43,7 +43,7 @@ public struct MetricsRoutes: Sendable {
         case "/metrics": return exposition(metrics.all + more + traffic + process.families + [build, features])
         case "/metrics/slis": return exposition([process.startTime])
         case "/healthz":
-            return .text(request.parameters.contains("verbose") ? "[+]ping ok\nhealthz check passed\n" : "ok")
+            return .text(request.parameters["verbose"] != nil ? "[+]ping ok\nhealthz check passed\n" : "ok")
         case "/healthz/ping": return .text("ok")
         case "/proxyMode": return .text("ipvs")
         case "/statusz": return StatusPage(content, paths: paths, start: start, now: now).response(accept: request.accept)

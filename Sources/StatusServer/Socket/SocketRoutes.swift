@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import Kubernetes
 internal import Model
 public import NodeProxy
 internal import Reconciler
@@ -17,7 +18,11 @@ public struct SocketRoutes: Sendable {
         guard request.method == "GET" else { return .text("only GET is answered here\n", status: 405) }
         do {
             switch request.path {
-            case ProxyReport.path: return .json(try SocketRoutes.json(await synchronizer.report()))
+            case ProxyReport.path:
+                let selector = try request.parameters[ProxyReport.selectorParameter].map { text throws(LabelSelector.Malformed) in
+                    try LabelSelector(text)
+                }
+                return .json(try SocketRoutes.json(await synchronizer.report(selector)))
             case ProxyDifferences.path:
                 var steps: [ProxyDifferences.Step] = []
                 for operation in try await synchronizer.differences() {
@@ -27,6 +32,8 @@ public struct SocketRoutes: Sendable {
                 return .json(try SocketRoutes.json(ProxyDifferences(differences: steps)))
             default: return .notFound
             }
+        } catch let error as LabelSelector.Malformed {
+            return .text("\(error)\n", status: 400)
         } catch {
             return .text("\(error)\n", status: 500)
         }

@@ -30,6 +30,15 @@ extension StatusDocument {
     }
 }
 
+extension StatusDocument {
+    /// Only what belongs to a Service that the proxy told of.
+    public var ofServices: StatusDocument {
+        var copy = self
+        copy.virtualServers.removeAll { $0.service == nil }
+        return copy
+    }
+}
+
 extension StatusDocument.Server {
     init(_ kernel: IPVSService, _ known: ProxyReport.Server?) {
         let flags = VirtualServer.Flags(rawValue: kernel.flags)

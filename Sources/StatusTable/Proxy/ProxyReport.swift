@@ -5,6 +5,8 @@ public import Model
 /// `docs/status.md` describes its JSON; `apiVersion` changes when a field changes its meaning or goes.
 public struct ProxyReport: Codable, Hashable, Sendable {
     public static let path = "/state"
+    /// Narrows it to the Services that a label selector matches, as `?labelSelector=app%3Dweb`.
+    public static let selectorParameter = "labelSelector"
     public static let apiVersion = "kube-ipvs-proxy/v1alpha1"
     public static let kind = "ProxyState"
 

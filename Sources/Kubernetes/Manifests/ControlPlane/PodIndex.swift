@@ -19,10 +19,10 @@ struct PodIndex {
         let before = pods[name]
         guard before != pod else { return [] }
         let affected = services(selecting: before).union(services(selecting: pod))
-        for (key, value) in before?.metadata.labels ?? [:] {
+        for (key, value) in before?.metadata.labels ?? Labels([:]) {
             podsByLabel.remove(name, from: LabelPlace(namespace: name.namespace, key: key, value: value))
         }
-        for (key, value) in pod?.metadata.labels ?? [:] {
+        for (key, value) in pod?.metadata.labels ?? Labels([:]) {
             podsByLabel[LabelPlace(namespace: name.namespace, key: key, value: value), default: []].insert(name)
         }
         pods[name] = pod

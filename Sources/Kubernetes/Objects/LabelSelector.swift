@@ -1,0 +1,121 @@
+/// What `kubectl --selector` takes: `app=web,tier!=cache,env in (prod,test),!canary`.
+///
+/// As Kubernetes reads it (k8s.io/apimachinery/pkg/labels): all requirements must hold, and what must not have a value may lack the label.
+public struct LabelSelector: Hashable, Sendable {
+    enum Requirement: Hashable, Sendable {
+        case exists(String)
+        case absent(String)
+        case among(String, Set<String>)
+        case notAmong(String, Set<String>)
+
+        func holds(for labels: Labels) -> Bool {
+            switch self {
+            case .exists(let key): labels[key] != nil
+            case .absent(let key): labels[key] == nil
+            case .among(let key, let values): labels[key].map(values.contains) ?? false
+            case .notAmong(let key, let values): labels[key].map { !values.contains($0) } ?? true
+            }
+        }
+    }
+
+    /// Why a text is no selector.
+    public struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {
+        public let text: String
+        public let reason: String
+        public var description: String {
+            "\"\(text)\" is not a label selector such as app=web,tier!=cache,env in (prod,test),!canary: \(reason)"
+        }
+    }
+
+    let requirements: [Requirement]
+
+    /// An empty text selects everything.
+    public init(_ text: String) throws(Malformed) {
+        var parser = SelectorParser(text)
+        requirements = try parser.requirements()
+    }
+
+    public func matches(_ labels: Labels) -> Bool { requirements.allSatisfy { $0.holds(for: labels) } }
+}
+
+/// Words and signs, one after the other.
+private struct SelectorParser {
+    private enum Token: Hashable {
+        case word(String)
+        case sign(String)
+
+        var text: String {
+            switch self {
+            case .word(let text), .sign(let text): text
+            }
+        }
+    }
+
+    private let text: String
+    private var tokens: ArraySlice<Token>
+
+    init(_ text: String) {
+        self.text = text
+        var tokens: [Token] = []
+        var rest = Substring(text)
+        while let first = rest.first {
+            if first.isWhitespace {
+                rest.removeFirst()
+            } else if let sign = ["==", "!=", "=", "!", "(", ")", ","].first(where: rest.hasPrefix) {
+                tokens.append(.sign(sign))
+                rest.removeFirst(sign.count)
+            } else {
+                let word = rest.prefix { !$0.isWhitespace && !"=!(),".contains($0) }
+                tokens.append(.word(String(word)))
+                rest.removeFirst(word.count)
+            }
+        }
+        self.tokens = tokens[...]
+    }
+
+    mutating func requirements() throws(LabelSelector.Malformed) -> [LabelSelector.Requirement] {
+        guard !tokens.isEmpty else { return [] }
+        var requirements = [try requirement()]
+        while take(.sign(",")) { requirements.append(try requirement()) }
+        if let token = tokens.first { throw fail("\"\(token.text)\" is unexpected") }
+        return requirements
+    }
+
+    private mutating func requirement() throws(LabelSelector.Malformed) -> LabelSelector.Requirement {
+        if take(.sign("!")) { return .absent(try key()) }
+        let key = try key()
+        if take(.sign("=")) || take(.sign("==")) { return .among(key, [value()]) }
+        if take(.sign("!=")) { return .notAmong(key, [value()]) }
+        if take(.word("in")) { return .among(key, try values()) }
+        if take(.word("notin")) { return .notAmong(key, try values()) }
+        return .exists(key)
+    }
+
+    private mutating func take(_ token: Token) -> Bool {
+        guard tokens.first == token else { return false }
+        tokens.removeFirst()
+        return true
+    }
+
+    private mutating func key() throws(LabelSelector.Malformed) -> String {
+        guard case .word(let key)? = tokens.popFirst() else { throw fail("a label's key is missing") }
+        return key
+    }
+
+    /// An empty one may be meant.
+    private mutating func value() -> String {
+        guard case .word(let value)? = tokens.first else { return "" }
+        tokens.removeFirst()
+        return value
+    }
+
+    private mutating func values() throws(LabelSelector.Malformed) -> Set<String> {
+        guard take(.sign("(")) else { throw fail("values stand in parentheses") }
+        var values: Set<String> = [value()]
+        while take(.sign(",")) { values.insert(value()) }
+        guard take(.sign(")")) else { throw fail("\")\" is missing") }
+        return values
+    }
+
+    private func fail(_ reason: String) -> LabelSelector.Malformed { .init(text: text, reason: reason) }
+}

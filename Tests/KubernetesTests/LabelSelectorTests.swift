@@ -1,0 +1,52 @@
+import Testing
+
+@testable import Kubernetes
+
+@Suite struct `Labels and selectors` {
+    private static let web: Labels = ["app": "web", "tier": "front", "empty": ""]
+
+    @Test(arguments: [
+        ("", true), ("app=web", true), ("app==web", true), ("app = web , tier=front", true), ("app=db", false),
+        ("app=web,tier=back", false),
+        ("app!=db", true), ("app!=web", false), ("missing!=x", true), ("app", true), ("missing", false), ("!missing", true),
+        ("!app", false),
+        ("app in (db, web)", true), ("app in (db)", false), ("app notin (db,cache)", true), ("app notin (web)", false),
+        ("missing notin (x)", true), ("missing in (x)", false), ("empty=", true), ("app=", false), ("missing=", false),
+        ("empty in ()", true), ("tier,app in (web),!x", true), ("in in (x)", false), ("in,app", false),
+    ])
+    func `select as kubectl does`(selector: String, isSelected: Bool) throws {
+        #expect(try LabelSelector(selector).matches(Self.web) == isSelected)
+    }
+
+    @Test(arguments: [
+        ("=web", "a label's key is missing"), ("app=web,", "a label's key is missing"), ("app=web db", "\"db\" is unexpected"),
+        ("app in web", "values stand in parentheses"), ("app in (web", "\")\" is missing"), ("!", "a label's key is missing"),
+        ("app=(web)", "\"(\" is unexpected"), ("a!b", "\"!\" is unexpected"),
+    ])
+    func `that are malformed are told`(selector: String, reason: String) {
+        #expect(throws: LabelSelector.Malformed(text: selector, reason: reason)) { try LabelSelector(selector) }
+    }
+
+    @Test func `are what they were made of, in the order of their keys`() {
+        var labels = Labels(["b": "2", "a": "1", "c": ""])
+        #expect(labels.map { "\($0.key)=\($0.value)" } == ["a=1", "b=2", "c="])
+        #expect(labels["b"] == "2" && labels["c"] == "" && labels["1"] == nil && labels["d"] == nil && !labels.isEmpty)
+        labels["b"] = nil
+        labels["d"] = "ä=,\n"
+        #expect(labels == ["d": "ä=,\n", "c": "", "a": "1"])
+        #expect(Labels([:]).isEmpty && Labels([:]) == [:])
+    }
+
+    @Test func `cannot be made to look like others`() {
+        #expect(Labels(["a": "1\0kubernetes.io/service-name\0web", "b\0x": "2", "c": "3"]) == ["c": "3"])
+    }
+
+    @Test func `of any text at all end in a selector or an error`() {
+        var generator = SystemRandomNumberGenerator()
+        let alphabet = Array("ab=!(), in\0é")
+        for _ in 0..<5000 {
+            let text = String((0..<Int.random(in: 0...12, using: &generator)).map { _ in alphabet.randomElement(using: &generator) ?? "a" })
+            _ = try? LabelSelector(text).matches(Self.web)
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import Kubernetes
+import Logging
+import Model
+import NodeProxy
+import StatusTable
+import Testing
+import Translation
+
+@Suite struct `What the status command is told` {
+    private func change(_ name: String, _ address: String, externalIP: String, _ labels: Labels) -> ClusterChange {
+        .service(
+            NamespacedName(namespace: "default", name: name),
+            Service(
+                metadata: ObjectMeta(name: name, namespace: "default", labels: labels), clusterIP: address, clusterIPs: [address],
+                ports: [ServicePort(port: 80)], externalIPs: [externalIP]))
+    }
+
+    @Test func `is about the Services that a selector matches, in what is served and in what is not`() async throws {
+        let synchronizer = Synchronizer(
+            translation: Translation(TranslationSettings(nodeName: "node1")), dataplane: MemoryKernel(), drainTimeout: .seconds(900),
+            excludedCIDRs: [], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        await synchronizer.absorb([
+            change("web", "10.96.0.10", externalIP: "127.0.0.1", ["app": "web"]),
+            change("db", "10.96.0.11", externalIP: "127.0.0.1", ["app": "db"]),
+        ])
+        _ = await synchronizer.sync()
+        let all = await synchronizer.report()
+        #expect(all.virtualServers.map(\.service) == ["web", "db"] && all.notServed.map(\.service) == ["db", "web"])
+        let web = await synchronizer.report(try LabelSelector("app in (web)"))
+        #expect(web.virtualServers.map(\.service) == ["web"] && web.notServed.map(\.service) == ["web"])
+        #expect(await synchronizer.report(try LabelSelector("!app")).virtualServers.isEmpty)
+    }
+}
