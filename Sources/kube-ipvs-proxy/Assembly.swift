@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import FoundationEssentials
-internal import Glibc
 internal import KubeProxyConfiguration
 internal import KernelDataplane
 internal import Kubernetes
@@ -194,45 +193,4 @@ extension KernelSetup {
             scheduler: configuration.scheduler, stateDirectory: configuration.stateDirectory, timeouts: configuration.ipvsTimeouts,
             conntrack: configuration.conntrack, strictARP: configuration.strictARP, oomScoreAdj: configuration.oomScoreAdj)
     }
-}
-
-/// Ends the program with one line to standard error where something that a person can mend is wrong.
-func reportingFailure(_ body: () async throws -> Void) async throws {
-    do {
-        try await body()
-    } catch let error as ConfigurationError {
-        fail("Error: \(error)")
-    } catch let error as StartConfiguration.Failure {
-        fail("Error: \(error)")
-    } catch let error as WatchedFile.Unreadable {
-        fail("Error: \(error)")
-    } catch let error as ConfigurationChanged {
-        fail("Error: \(error)")
-    } catch let error as AccessError {
-        fail("Error: \(error)")
-    } catch let error as Assembly.ClusterUnread {
-        fail("Error: \(error)")
-    } catch let error as NodeProxy.Failure {
-        fail("Error: \(error)")
-    } catch let error as ListenError {
-        fail("Error: \(error)")
-    } catch let error as DataplaneError {
-        fail("Error: \(error)")
-    } catch let error as StatusCommand.NoSuchService {
-        fail("\(error)")
-    } catch let error as StatusExplainCommand.Unknown {
-        fail("Error: \(error)")
-    }
-}
-
-/// Says why on standard error and exits with 1.
-func fail(_ message: String) -> Never {
-    warn(message)
-    exit(1)
-}
-
-/// Writes a line to standard error.
-func warn(_ message: String) {
-    // There is nobody left to tell if this fails.
-    _ = unsafe Array("\(message)\n".utf8).withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }

@@ -1,0 +1,141 @@
+internal import Model
+internal import Netlink
+public import Reconciler
+
+/// What is to change.
+extension KernelDataplane {
+    public func apply(_ operations: [Operation]) async -> Report {
+        var report = Report()
+        var rest = operations[...]
+        while let first = rest.first {
+            let layer = first.layer
+            let next = first.standsAlone ? rest.prefix(1) : rest.prefix { $0.layer == layer && !$0.standsAlone }
+            rest = rest.dropFirst(next.count)
+            // Only what came before this run can stand in its way, but for virtual servers, which come before their addresses anyway.
+            let run = passing(next, &report)
+            switch layer {
+            case .ipvs: applyBatch(run, through: ipvs.socket, &report)
+            case .sets: applySets(run, &report)
+            case .interfaces: applyInterfaces(run, &report)
+            case .rules: for operation in run { await applyRules(operation, &report) }
+            case .flows: forgetFlows(run, &report)
+            }
+        }
+        return report
+    }
+
+    /// Without those that something failed before.
+    private func passing(_ operations: ArraySlice<Operation>, _ report: inout Report) -> ArraySlice<Operation> {
+        guard !report.failures.isEmpty else { return operations }
+        let obstacles = Obstacles(report.failures.lazy.map(\.operation))
+        return operations.filter { operation in
+            guard let obstacle = obstacles.obstacle(to: operation) else { return true }
+            report.failures.append(.init(operation, reason: "waits for: \(obstacle)"))
+            return false
+        }[...]
+    }
+
+    /// Sends a message an operation, many at once.
+    private func applyBatch(
+        _ operations: ArraySlice<Operation>, device: UInt32 = 0, through socket: borrowing NetlinkSocket, _ report: inout Report
+    ) {
+        var batch = NetlinkBatch()
+        var sent: [Operation] = []
+        for operation in operations {
+            do throws(NetlinkError) {
+                guard let message = try message(for: operation, device: device) else { continue }
+                try batch.add(message)
+                sent.append(operation)
+            } catch {
+                report.failures.append(.init(operation, reason: error.description))
+            }
+        }
+        for (index, error) in socket.execute(batch).sorted(by: { $0.key < $1.key }) where !sent[index].isFulfilled(by: error) {
+            report.failures.append(.init(sent[index], reason: error.description, isRefusal: sent[index].isRefused(by: error)))
+        }
+    }
+
+    private func message(for operation: Operation, device: UInt32) throws(NetlinkError) -> NetlinkMessage? {
+        switch operation {
+        case .addVirtualServer(let server): try ipvs.messages.newService(server)
+        case .editVirtualServer(let server): try ipvs.messages.setService(server)
+        case .deleteVirtualServer(let identity): try ipvs.messages.deleteService(identity)
+        case .addRealServer(let identity, let server): try ipvs.messages.newDestination(server, of: identity)
+        case .editRealServer(let identity, let server): try ipvs.messages.setDestination(server, of: identity)
+        case .deleteRealServer(let identity, let location): try ipvs.messages.deleteDestination(location, of: identity)
+        case .createSet(let set): try sets.create(set)
+        case .addMember(let name, let member, _): try IPSetMessages.add(member, to: name)
+        case .removeMember(let name, let member): try IPSetMessages.delete(member, from: name)
+        case .destroySet(let name): try IPSetMessages.destroy(name)
+        case .createDevice: try InterfaceMessages.newDummy(NodeState.deviceName)
+        case .deleteDevice: try InterfaceMessages.deleteLink(NodeState.deviceName)
+        case .bind(let address, _): try InterfaceMessages.newAddress(address, interface: device)
+        case .unbind(let address): try InterfaceMessages.deleteAddress(address, interface: device)
+        case .replaceSet, .restoreRules, .removeRules, .removeLeftoverRules, .deleteLeftoverTable, .forgetFlows: nil
+        }
+    }
+
+    private func applySets(_ operations: ArraySlice<Operation>, _ report: inout Report) {
+        guard case .replaceSet(let set)? = operations.first else { return applyBatch(operations, through: sets.socket, &report) }
+        do {
+            try sets.replace(set)
+        } catch {
+            report.failures.append(.init(.replaceSet(set), reason: error.reason))
+        }
+    }
+
+    private func applyInterfaces(_ operations: ArraySlice<Operation>, _ report: inout Report) {
+        var device: UInt32 = 0
+        do throws(DataplaneError) {
+            if operations.contains(where: \.needsDevice) {
+                guard let found = try interfaces.device() else { throw DataplaneError("interface \(NodeState.deviceName)", "it is gone") }
+                device = found
+            }
+        } catch {
+            report.failures += operations.map { .init($0, reason: error.description) }
+            return
+        }
+        applyBatch(operations, device: device, through: interfaces.socket, &report)
+    }
+
+    private func applyRules(_ operation: Operation, _ report: inout Report) async {
+        do throws(DataplaneError) {
+            switch operation {
+            case .restoreRules(let rules, let missingJumps):
+                // What they have counted goes with the rules.
+                if drops.isCounting(rules.family) { drops.read(try await iptables.listing(catalogue: rules).dropped, of: rules.family) }
+                try await iptables.restore(RulesText.restore(rules, missingJumps: missingJumps), rules.family)
+                drops.restart(rules.family)
+                let listing = try await iptables.listing(catalogue: rules)
+                drops.read(listing.dropped, of: rules.family)
+                printed[rules.family] = Printed(restored: rules, saved: listing.rules)
+            case .removeRules(let rules):
+                try await iptables.restore(RulesText.remove(rules), rules.family)
+            case .removeLeftoverRules(let left): try await iptables.restore(RulesText.remove(left), left.family)
+            case .deleteLeftoverTable(let family): try nftables.deleteTable(Leftovers.tableName, family)
+            default: break
+            }
+        } catch {
+            report.failures.append(.init(operation, reason: error.description))
+        }
+    }
+
+    /// Nothing where the kernel cannot be asked: that was told at the start, and retrying would not help.
+    private func forgetFlows(_ operations: ArraySlice<Operation>, _ report: inout Report) {
+        guard conntrack.isSupported else { return }
+        let clock = ContinuousClock()
+        for family in IPFamily.allCases {
+            let ofFamily = operations.filter { $0.virtualServer?.family == family }
+            guard !ofFamily.isEmpty else { continue }
+            let start = clock.now
+            var servers: [AddressPort: Set<AddressPort>] = [:]
+            for case .forgetFlows(let identity, let kept) in ofFamily { servers[identity.location] = kept }
+            let outcome = conntrack.forget(servers, family)
+            report.forgetting[family] = Report.Forgetting(flows: outcome.forgotten, duration: start.duration(to: clock.now))
+            for operation in ofFamily {
+                guard let location = operation.virtualServer?.location, let error = outcome.failures[location] else { continue }
+                report.failures.append(.init(operation, reason: error.description))
+            }
+        }
+    }
+}
