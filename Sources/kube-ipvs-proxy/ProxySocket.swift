@@ -21,12 +21,12 @@ struct ProxySocket {
     }
 
     /// - Parameter selector: a label selector of Services; nil for all.
-    func report(_ selector: String? = nil) async throws(Failure) -> ProxyReport {
+    func report(_ selector: String? = nil) async throws -> ProxyReport {
         let query = selector.map { "?\(ProxyReport.selectorParameter)=\(ProxySocket.percentEncoded($0))" } ?? ""
         return try await get(ProxyReport.path + query, of: ProxyReport.kind)
     }
 
-    func differences() async throws(Failure) -> ProxyDifferences { try await get(ProxyDifferences.path, of: "ProxyDifferences") }
+    func differences() async throws -> ProxyDifferences { try await get(ProxyDifferences.path, of: "ProxyDifferences") }
 
     /// A report of 10,000 Services with 100,000 endpoints has some 20 MB.
     private static let limit = 1 << 30
@@ -63,7 +63,7 @@ struct ProxySocket {
         }.joined()
     }
 
-    private func get<Answer: Decodable>(_ route: String, of kind: String) async throws(Failure) -> Answer {
+    private func get<Answer: Decodable>(_ route: String, of kind: String) async throws -> Answer {
         // What is wrong before anything is sent is said in the system's words, not in those of HTTP.
         guard unsafe access(path, F_OK) == 0 else { throw Failure(path: path, reason: "\(Errno(rawValue: errno))") }
         do {

@@ -67,15 +67,22 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailure {
             try KernelSetup.requirePrivilege()
-            if ipvsadm.speaksAsIPVSAdm { return try runAsIPVSAdm() }
-            if watch { return try await follow() }
-            let document = try await document()
-            switch output {
-            case .json: print(try document.json)
-            case .yaml: print(try document.yaml, terminator: "")
-            case .name: document.virtualServers.forEach { print($0.name) }
-            case .wide, nil: Screen().write(NamedTable(document, columns: columns).lines)
+            if ipvsadm.speaksAsIPVSAdm {
+                try runAsIPVSAdm()
+            } else if watch {
+                try await follow()
+            } else {
+                try show(await document())
             }
+        }
+    }
+
+    private func show(_ document: StatusDocument) throws {
+        switch output {
+        case .json: print(try document.json)
+        case .yaml: print(try document.yaml, terminator: "")
+        case .name: document.virtualServers.forEach { print($0.name) }
+        case .wide, nil: Screen().write(NamedTable(document, columns: columns).lines)
         }
     }
 

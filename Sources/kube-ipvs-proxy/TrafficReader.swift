@@ -44,12 +44,13 @@ actor TrafficReader {
 
     private func read() async -> [any MetricFamily] {
         do {
-            let desired = await synchronizer.desiredVirtualServers
+            // What is desired is not held on to while the kernel is read: a sync in the meantime would have to copy it.
             let counters = try await kernel.virtualServers().compactMap { service in
                 service.key.identity.map { (identity: $0, counters: TrafficCounters(service.statistics)) }
             }
-            let realServers = try await kernel.realServers(of: traffic.take(counters, of: desired))
-            return traffic.families(realServers.mapValues { $0.map(ServiceTraffic.Endpoint.init) }, of: desired)
+            let busiest = traffic.take(counters, of: await synchronizer.desiredVirtualServers)
+            let realServers = try await kernel.realServers(of: busiest).mapValues { $0.map(ServiceTraffic.Endpoint.init) }
+            return traffic.families(realServers, of: await synchronizer.desiredVirtualServers)
         } catch {
             logger.warning("What Services carry cannot be read", metadata: ["error": "\(error)"])
             return []
