@@ -50,6 +50,16 @@ extension Scenarios {
             try await world.wait(for: "an Event that says that the proxy runs") {
                 try await server.request("GET", "/_test/events").contains("StartKubeProxy")
             }
+            let odd = try await server.request(
+                "POST", "/api/v1/namespaces/default/services",
+                #"{"apiVersion":"v1","kind":"Service","metadata":{"name":"odd","annotations":{"kube-ipvs-proxy.io/scheduler":"none"}},"#
+                    + #""spec":{"clusterIP":"10.96.0.77","clusterIPs":["10.96.0.77"],"ports":[{"port":80,"protocol":"TCP"}]}}"#)
+            let uid = try #require(odd.firstMatch(of: /"uid": ?"([^"]+)"/)).1
+            try await world.wait(for: "an Event on the Service that kubectl describe would find") {
+                try await server.request("GET", "/_test/events").split(separator: "\"kind\":\"Event\"").contains {
+                    $0.contains("InvalidAnnotation") && $0.contains("\"uid\":\"\(uid)\"")
+                }
+            }
         }
 
         /// One after the other, each between two changes: what to tell the server, and what it is about.

@@ -125,7 +125,8 @@ public struct KernelSetup: Sendable {
         var timeoutAudit = TimeoutAudit(wanted: timeouts)
         // What could not be set at the start was told then.
         _ = audit.look(at: sysctls)
-        _ = timeoutAudit.look(at: try IPVSClient().timeouts())
+        // What stands in the way now does so at the first look, which tells.
+        if let atStart = try? IPVSClient().timeouts() { _ = timeoutAudit.look(at: atStart) }
         while !Task.isCancelled {
             try await Task.sleep(for: interval)
             for finding in audit.look(at: sysctls) { tell(finding, logger) }

@@ -26,6 +26,12 @@ extension Synchronizer {
             notServed: notServed.filter { isAsked(NamespacedName(namespace: $0.namespace, name: $0.service)) })
     }
 
+    /// `metadata.uid` of a Service; nil where it is not known, and for other objects.
+    public func uid(of object: ObjectReference) -> String? {
+        guard object.kind == "Service" else { return nil }
+        return cluster.services[NamespacedName(namespace: object.namespace, name: object.name)]?.metadata.uid
+    }
+
     private func shortage(_ server: VirtualServer, _ origin: ServiceOrigin) -> Shortage {
         Shortage(
             server, of: origin, cluster.services[origin.service], Array((cluster.slices[origin.service] ?? [:]).values), nodeName: nodeName)

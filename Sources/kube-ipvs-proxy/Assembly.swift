@@ -31,6 +31,7 @@ struct Assembly {
         do {
             synchronizer = try await Assembly.synchronizer(
                 configuration, changesKernel: changesKernel, events: input.events, localhostNodePorts, logger)
+            input.identifyServices(synchronizer)
         } catch {
             await input.close()
             throw error

@@ -3,6 +3,7 @@ internal import Kubernetes
 internal import KubernetesAPI
 internal import Logging
 internal import MetricsRegistry
+internal import NodeProxy
 internal import ServiceLifecycle
 internal import StatusServer
 
@@ -48,6 +49,12 @@ enum ClusterInput {
         case .manifests: NoEvents()
         case .api(_, let recorder, _, _): recorder
         }
+    }
+
+    /// Has Events name Services by their uid, as `kubectl describe` looks for them.
+    func identifyServices(_ synchronizer: Synchronizer) {
+        guard case .api(_, let recorder, _, _) = self else { return }
+        recorder.identifyObjects { await synchronizer.uid(of: $0) }
     }
 
     /// What has to run for it, the last to end first.

@@ -24,7 +24,7 @@ import Testing
 
     static let service = Service(
         metadata: ObjectMeta(
-            name: "web", namespace: "shop", labels: ["app": "web"],
+            name: "web", namespace: "shop", uid: "x", labels: ["app": "web"],
             annotations: [
                 "kube-ipvs-proxy.io/scheduler": "mh", "kube-router.io/service.scheduler": "lc",
                 "endpoints.kubernetes.io/last-change-trigger-time": "2026-01-01T00:00:00Z",

@@ -15,6 +15,17 @@ import Translation
                 ports: [ServicePort(port: 80)], externalIPs: [externalIP]))
     }
 
+    @Test func `is the uid of a Service that there is`() async {
+        let synchronizer = Synchronizer(
+            translation: Translation(TranslationSettings(nodeName: "node1")), dataplane: MemoryKernel(), drainTimeout: .seconds(900),
+            excludedCIDRs: [], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let web = NamespacedName(namespace: "default", name: "web")
+        await synchronizer.absorb([.service(web, Service(metadata: ObjectMeta(name: "web", namespace: "default", uid: "0f-1a")))])
+        #expect(await synchronizer.uid(of: .service(web)) == "0f-1a")
+        #expect(await synchronizer.uid(of: .service(NamespacedName(namespace: "shop", name: "web"))) == nil)
+        #expect(await synchronizer.uid(of: .node("web")) == nil)
+    }
+
     @Test func `is about the Services that a selector matches, in what is served and in what is not`() async throws {
         let synchronizer = Synchronizer(
             translation: Translation(TranslationSettings(nodeName: "node1")), dataplane: MemoryKernel(), drainTimeout: .seconds(900),

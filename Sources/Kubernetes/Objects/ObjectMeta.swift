@@ -6,6 +6,8 @@ public struct ObjectMeta: Hashable, Sendable {
     public var name: String
     /// `metadata.namespace`; empty for objects without one, such as Nodes.
     public var namespace: String
+    /// `metadata.uid`, of Services from the API; nil where nobody needs it.
+    public var uid: String?
     /// `metadata.labels`; of objects from the API other than Services, only those that are read.
     public var labels: Labels
     /// `metadata.annotations`, only those that are read (`Annotation`).
@@ -16,11 +18,12 @@ public struct ObjectMeta: Hashable, Sendable {
     public var deletionTimestamp: String?
 
     public init(
-        name: String, namespace: String = "", labels: Labels = [:], annotations: [String: String] = [:],
+        name: String, namespace: String = "", uid: String? = nil, labels: Labels = [:], annotations: [String: String] = [:],
         creationTimestamp: String? = nil, deletionTimestamp: String? = nil
     ) {
         self.name = name
         self.namespace = namespace
+        self.uid = uid
         self.labels = labels
         self.annotations = annotations
         self.creationTimestamp = creationTimestamp
@@ -35,7 +38,7 @@ public struct ObjectMeta: Hashable, Sendable {
 
 extension ObjectMeta: Decodable {
     private enum CodingKeys: String, CodingKey {
-        case name, namespace, labels, annotations, creationTimestamp, deletionTimestamp
+        case name, namespace, uid, labels, annotations, creationTimestamp, deletionTimestamp
     }
 
     public init(from decoder: any Decoder) throws {
@@ -43,6 +46,7 @@ extension ObjectMeta: Decodable {
         self.init(
             name: try fields.value(.name, default: ""),
             namespace: try fields.value(.namespace, default: ""),
+            uid: try fields.decodeIfPresent(String.self, forKey: .uid),
             labels: Labels(try fields.strings(.labels)),
             annotations: Annotation.kept(of: try fields.strings(.annotations)),
             creationTimestamp: try fields.decodeIfPresent(String.self, forKey: .creationTimestamp),

@@ -11,12 +11,16 @@ public final class APIEventRecorder: EventRecorder {
         var isEnding = false
         /// The refusals that the log has told.
         var told: Set<Refusal> = []
+        var identify: Identify?
     }
 
     private struct Refusal: Hashable {
         var code: Int
         var method: EventDelivery.Method
     }
+
+    /// Tells an object's `metadata.uid`; nil where it is not known.
+    public typealias Identify = @Sendable (ObjectReference) async -> String?
 
     private let client: APIClient
     private let settings: EventSettings
@@ -36,6 +40,9 @@ public final class APIEventRecorder: EventRecorder {
         state = Mutex(State(queue: EventQueue(settings)))
         (wakeups, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
+
+    /// Has events name objects by their uid as well, as whoever knows the objects tells it.
+    public func identifyObjects(_ identify: @escaping Identify) { state.withLock { $0.identify = identify } }
 
     public func record(_ event: ClusterEvent) {
         let isNews = state.withLock { $0.queue.record(event, at: now, using: &$0.generator) }
@@ -92,9 +99,11 @@ public final class APIEventRecorder: EventRecorder {
     }
 
     private func send(_ delivery: EventDelivery) async {
+        let identify = state.withLock(\.identify)
+        let uid = delivery.method == .create ? await identify?(delivery.series.event.regarding) : nil
         let request: APIRequest
         do {
-            request = try writer.request(for: delivery, at: now, wall: MicroTime.now)
+            request = try writer.request(for: delivery, uid: uid, at: now, wall: MicroTime.now)
         } catch {
             return failed(delivery, .refused, error)
         }

@@ -13,12 +13,15 @@ struct EventJSON: Encodable {
         var kind: String
         var namespace: String?
         var name: String
+        var uid: String?
 
-        init(_ object: ObjectReference) {
+        init(_ object: ObjectReference, uid: String?) {
             apiVersion = object.apiVersion
             kind = object.kind
             namespace = object.namespace.isEmpty ? nil : object.namespace
             name = object.name
+            // kubectl describe looks for a Node's events by its name in this place, as the kubelet writes them.
+            self.uid = object.kind == "Node" ? object.name : uid
         }
     }
 

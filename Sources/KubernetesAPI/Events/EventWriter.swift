@@ -10,7 +10,9 @@ struct EventWriter {
     }
 
     /// The request, given what clock and wall say now: what the wall said when it happened may have been wrong.
-    func request(for delivery: EventDelivery, at now: Duration, wall: MicroTime) throws -> APIRequest {
+    ///
+    /// - Parameter uid: the object's, without which `kubectl describe` does not show the event.
+    func request(for delivery: EventDelivery, uid: String? = nil, at now: Duration, wall: MicroTime) throws -> APIRequest {
         let series = delivery.series
         let object = series.event.regarding
         let namespace = EventName.namespace(for: object)
@@ -21,7 +23,8 @@ struct EventWriter {
         case .create:
             let event = EventJSON(
                 metadata: .init(name: name, namespace: namespace), eventTime: wall.before(now - series.first).text,
-                type: series.event.type.rawValue, reason: series.event.reason, action: series.event.action, regarding: .init(object),
+                type: series.event.type.rawValue, reason: series.event.reason, action: series.event.action,
+                regarding: .init(object, uid: uid),
                 note: series.event.note, reportingInstance: instance, series: series.count > 1 ? count : nil)
             return APIRequest(.post, path, body: .init(try EventJSON.bytes(event), contentType: "application/json"))
         case .patch:

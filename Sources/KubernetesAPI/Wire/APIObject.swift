@@ -23,7 +23,7 @@ extension Service: APIObject {
     public static let resource = APIResource(version: "v1", plural: "services", namespaced: true)
     public static let kind = "Service"
     public var namespacedName: NamespacedName { metadata.namespacedName }
-    /// People select Services by any label.
+    /// People name Services by any label, and Events by the uid.
     public mutating func narrow() {}
 }
 

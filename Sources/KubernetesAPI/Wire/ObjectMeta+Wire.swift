@@ -6,19 +6,20 @@ extension ObjectMeta {
         key == EndpointSlice.serviceNameLabel || key == Node.zoneLabel || key.hasPrefix("service.kubernetes.io/")
     }
 
-    /// Drops the labels that are not read; annotations are dropped as they are decoded.
+    /// Drops what is not read, and labels that are not; annotations are dropped as they are decoded.
     mutating func narrow() {
+        uid = nil
         guard labels.contains(where: { !ObjectMeta.isRead(label: $0.key) }) else { return }
         labels = Labels(
             Dictionary(
                 labels.filter { ObjectMeta.isRead(label: $0.key) }.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first }))
     }
 
-    /// - Parameter keepsLabels: all of them, and not only those that are read.
-    init(_ message: ProtoObjectMeta, keepsLabels: Bool = false) throws(WireError) {
+    /// - Parameter isService: people name Services by any label, and Events name them by their uid.
+    init(_ message: ProtoObjectMeta, isService: Bool = false) throws(WireError) {
         self.init(
-            name: message.name, namespace: message.namespace,
-            labels: Labels(keepsLabels ? message.labels : message.labels.filter { ObjectMeta.isRead(label: $0.key) }),
+            name: message.name, namespace: message.namespace, uid: isService && !message.uid.isEmpty ? message.uid : nil,
+            labels: Labels(isService ? message.labels : message.labels.filter { ObjectMeta.isRead(label: $0.key) }),
             annotations: Annotation.kept(of: message.annotations))
         creationTimestamp = try ObjectMeta.text(message.creationTimestamp, "creationTimestamp")
         deletionTimestamp = try ObjectMeta.text(message.deletionTimestamp, "deletionTimestamp")

@@ -5,7 +5,7 @@ extension Service {
     /// Reads `core/v1` Service.
     public static func read(_ object: ProtobufObject) throws(WireError) -> Versioned<Service> {
         let message: ProtoService = try object.message()
-        var service = Service(metadata: try ObjectMeta(message.metadata, keepsLabels: true))
+        var service = Service(metadata: try ObjectMeta(message.metadata, isService: true))
         if message.hasSpec {
             let spec: ProtoServiceSpec = try ProtobufObject.message(message.spec)
             do {

@@ -214,6 +214,15 @@ nonisolated struct ProtoObjectMeta: Sendable {
   /// Clears the value of `namespace`. Subsequent reads from it will return its default value.
   mutating func clearNamespace() {self._namespace = nil}
 
+  var uid: String {
+    get {_uid ?? String()}
+    set {_uid = newValue}
+  }
+  /// Returns true if `uid` has been explicitly set.
+  var hasUid: Bool {self._uid != nil}
+  /// Clears the value of `uid`. Subsequent reads from it will return its default value.
+  mutating func clearUid() {self._uid = nil}
+
   var resourceVersion: String {
     get {_resourceVersion ?? String()}
     set {_resourceVersion = newValue}
@@ -251,6 +260,7 @@ nonisolated struct ProtoObjectMeta: Sendable {
 
   fileprivate var _name: String? = nil
   fileprivate var _namespace: String? = nil
+  fileprivate var _uid: String? = nil
   fileprivate var _resourceVersion: String? = nil
   fileprivate var _creationTimestamp: ProtoTime? = nil
   fileprivate var _deletionTimestamp: ProtoTime? = nil
@@ -1488,7 +1498,7 @@ nonisolated extension ProtoTime: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension ProtoObjectMeta: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".ObjectMeta"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{2}\u{2}namespace\0\u{2}\u{3}resourceVersion\0\u{2}\u{2}creationTimestamp\0\u{1}deletionTimestamp\0\u{2}\u{2}labels\0\u{1}annotations\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{2}\u{2}namespace\0\u{2}\u{2}uid\0\u{1}resourceVersion\0\u{2}\u{2}creationTimestamp\0\u{1}deletionTimestamp\0\u{2}\u{2}labels\0\u{1}annotations\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1498,6 +1508,7 @@ nonisolated extension ProtoObjectMeta: SwiftProtobuf.Message, SwiftProtobuf._Mes
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self._name) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._namespace) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self._uid) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self._resourceVersion) }()
       case 8: try { try decoder.decodeSingularMessageField(value: &self._creationTimestamp) }()
       case 9: try { try decoder.decodeSingularMessageField(value: &self._deletionTimestamp) }()
@@ -1518,6 +1529,9 @@ nonisolated extension ProtoObjectMeta: SwiftProtobuf.Message, SwiftProtobuf._Mes
     } }()
     try { if let v = self._namespace {
       try visitor.visitSingularStringField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._uid {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 5)
     } }()
     try { if let v = self._resourceVersion {
       try visitor.visitSingularStringField(value: v, fieldNumber: 6)
@@ -1540,6 +1554,7 @@ nonisolated extension ProtoObjectMeta: SwiftProtobuf.Message, SwiftProtobuf._Mes
   static func ==(lhs: ProtoObjectMeta, rhs: ProtoObjectMeta) -> Bool {
     if lhs._name != rhs._name {return false}
     if lhs._namespace != rhs._namespace {return false}
+    if lhs._uid != rhs._uid {return false}
     if lhs._resourceVersion != rhs._resourceVersion {return false}
     if lhs._creationTimestamp != rhs._creationTimestamp {return false}
     if lhs._deletionTimestamp != rhs._deletionTimestamp {return false}

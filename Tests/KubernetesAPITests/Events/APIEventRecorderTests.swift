@@ -54,6 +54,19 @@ import Testing
         }
     }
 
+    @Test func `An event names its object by the uid too, as kubectl describe looks for it`() async throws {
+        try await recording { server, recorder in
+            recorder.identifyObjects { $0 == .service(NamespacedName(namespace: "default", name: "web")) ? "0f-1a" : nil }
+            recorder.record(.about("web", namespace: "default"))
+            try await expectEventually { server.requests.count == 1 }
+            recorder.record(.about("gone", namespace: "default"))
+            try await expectEventually { server.requests.count == 2 }
+            let bodies = server.requests.map(\.body)
+            #expect(bodies[0].contains("\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"0f-1a\"}"), "\(bodies[0])")
+            #expect(bodies[1].contains("\"name\":\"gone\",\"namespace\":\"default\"}"), "\(bodies[1])")
+        }
+    }
+
     @Test func `A server in trouble is tried again until it takes the event`() async throws {
         try await recording(settings: Self.settings(requestTimeLimit: .seconds(1))) { server, recorder in
             server.withState {

@@ -32,7 +32,7 @@ struct EventWriterTests {
             text(request)
                 == #"{"action":"StartKubeProxy","apiVersion":"events.k8s.io/v1","eventTime":"2026-01-01T00:00:08.000007Z","kind":"Event","#
                 + #""metadata":{"name":"\#(name)","namespace":"default"},"note":"a \"note\"","reason":"Starting","#
-                + #""regarding":{"apiVersion":"v1","kind":"Node","name":"node1"},"reportingController":"kube-proxy","#
+                + #""regarding":{"apiVersion":"v1","kind":"Node","name":"node1","uid":"node1"},"reportingController":"kube-proxy","#
                 + #""reportingInstance":"kube-proxy-node1","type":"Normal"}"#)
     }
 
