@@ -48,6 +48,22 @@ extension Scenarios {
             #expect(try await status("-o yaml").output.hasPrefix("apiVersion: kube-ipvs-proxy/v1alpha1\n"))
         }
 
+        @Test func `watch tells what came, and what went with what it was behind`() async throws {
+            try await serve()
+            let picture = "\(Place.scratch)/watch"
+            let watch = try await Shell.output(
+                "touch \(picture); setsid ip netns exec node1 \(Place.proxy) status --watch --service web \(Self.state) </dev/null >\(picture) 2>&1 & echo $!"
+            )
+            try await world.wait(for: "the first table") { try String(ofFile: picture).contains("default/web:tcp") }
+            try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
+            try await world.wait(for: "what went") { try String(ofFile: picture).contains("\n-   -> 10.244.1.11:8080") }
+            try await Shell.output("kill -KILL \(watch)")
+            let lines = try String(ofFile: picture).split(separator: "\n")
+            let gone = try #require(lines.firstIndex { $0.hasPrefix("-   -> 10.244.1.11:8080") })
+            let above = lines[..<gone].last { !$0.hasPrefix("-") }
+            #expect(above?.contains("10.96.0.10:80") == true && above?.contains("default/web:tcp") == true, "\(lines[..<gone])")
+        }
+
         @Test func `works by the kernel alone where no proxy runs, and says so`() async throws {
             try await serve()
             try await world.kill()
