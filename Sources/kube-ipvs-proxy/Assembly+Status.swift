@@ -14,7 +14,7 @@ extension Assembly {
     ///   - flags: for `/flagz`.
     func statusServices(
         _ board: StatusBoard, shown: KubeProxyConfiguration, flags: FlagListing
-    ) throws -> [any ServiceLifecycle.Service] {
+    ) async throws -> [any ServiceLifecycle.Service] {
         var services: [any ServiceLifecycle.Service] = [HealthCheckServers(board, events: input.events, logger: logger)]
         if let location = configuration.healthzBindAddress {
             let routes = HealthRoutes(board)
@@ -28,6 +28,7 @@ extension Assembly {
             if configuration.enableProfiling { content.setVerbosity = { Verbosity.set($0) } }
             let routes = MetricsRoutes(board.metrics, more: input.metrics, content, start: .now)
             let traffic = try trafficReader()
+            await traffic?.begin()
             services.append(
                 server(.metrics, location) { request in
                     guard let traffic, MetricsRoutes.tellsTraffic(request) else { return routes.answer(request, at: .now) }

@@ -30,7 +30,7 @@ struct Assembly {
         localhostNodePorts = configuration.localhostNodePorts ? LocalhostNodePorts(events: input.events, logger: logger) : nil
         do {
             synchronizer = try await Assembly.synchronizer(
-                configuration, changesKernel: changesKernel, events: input.events, localhostNodePorts, logger)
+                configuration, changesKernel: changesKernel, hasNode: input.hasNode, events: input.events, localhostNodePorts, logger)
             input.identifyServices(synchronizer)
         } catch {
             await input.close()
@@ -39,8 +39,8 @@ struct Assembly {
     }
 
     private static func synchronizer(
-        _ configuration: ProxyConfiguration, changesKernel: Bool, events: any EventRecorder, _ localhostNodePorts: LocalhostNodePorts?,
-        _ logger: Logger
+        _ configuration: ProxyConfiguration, changesKernel: Bool, hasNode: Bool, events: any EventRecorder,
+        _ localhostNodePorts: LocalhostNodePorts?, _ logger: Logger
     ) async throws -> Synchronizer {
         try KernelSetup.requirePrivilege()
         // Who changes nothing cannot try them either.
@@ -53,7 +53,7 @@ struct Assembly {
         logger.info(
             "Found iptables", metadata: ["backend": "\(iptables.backend)", "families": "\(iptables.families.map(\.rawValue).sorted())"])
         let families = try KernelSetup.supportedFamilies(iptables)
-        try check(configuration, families, warns: changesKernel, logger)
+        try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)
         var settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
         settings.schedulers = schedulers
         let dataplane = try KernelDataplane(catalogue: Translation.catalogue(settings), iptables: iptables)
@@ -64,8 +64,10 @@ struct Assembly {
     }
 
     /// Fails where the configuration is for another family than this node has.
+    ///
+    /// - Parameter hasNode: the Node object may tell more than is known now: then it is checked once it is there.
     private static func check(
-        _ configuration: ProxyConfiguration, _ supported: Set<IPFamily>, warns: Bool, _ logger: Logger
+        _ configuration: ProxyConfiguration, _ supported: Set<IPFamily>, hasNode: Bool, warns: Bool, _ logger: Logger
     ) throws(ConfigurationError) {
         let families = NodeFamilies(supported: supported, bindAddress: configuration.bindAddress)
         guard supported.contains(families.primary) else {
@@ -80,7 +82,7 @@ struct Assembly {
         if let error = misfits.errors.first {
             throw ConfigurationError(problems: [.init(flag: "--cluster-cidr", value: "\(configuration.localTraffic)", message: error)])
         }
-        guard warns else { return }
+        guard warns, !hasNode else { return }
         for warning in misfits.warnings {
             logger.warning("The configuration may be incomplete or incorrect", metadata: ["problem": "\(warning)"])
         }
@@ -160,7 +162,7 @@ struct Assembly {
         DescriptorLimit.raise(logger)
         let board = StatusBoard(
             families: await synchronizer.standing.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
-        let servers = try statusServices(board, shown: shown, flags: flags)
+        let servers = try await statusServices(board, shown: shown, flags: flags)
         let watch = OtherProxyWatch(
             nodeName: configuration.nodeName, interval: max(configuration.syncPeriod, .seconds(30)), events: input.events, logger: logger)
         let settings = SettingsWatch(setup: KernelSetup(configuration), interval: configuration.syncPeriod, logger: logger)
@@ -168,22 +170,22 @@ struct Assembly {
     }
 
     private func proxy(_ observer: any ProxyObserver) async -> NodeProxy {
-        let families = NodeFamilies(supported: await synchronizer.standing.families, bindAddress: configuration.bindAddress)
-        return NodeProxy(
+        NodeProxy(
             feed: input.source.feed, synchronizer: synchronizer,
             schedule: SyncSchedule(minInterval: configuration.minSyncPeriod, maxInterval: configuration.syncPeriod),
             nodeWait: input.hasNode ? NodeWait(needsPodCIDRs: configuration.localTraffic == .nodeCIDR) : nil,
-            checkNode: checkingNode(families), observer: observer, logger: logger)
+            checkNode: checkingNode(await synchronizer.standing.families), observer: observer, logger: logger)
     }
 
-    /// What the Node's pod ranges tell beyond what was told at the start.
-    private func checkingNode(_ families: NodeFamilies) -> @Sendable (Node) throws(NodeProxy.Failure) -> [String] {
+    /// What of the configuration does not fit the Node.
+    private func checkingNode(_ supported: Set<IPFamily>) -> @Sendable (Node) throws(NodeProxy.Failure) -> [String] {
         let configuration = configuration
-        let told = configuration.misfits(families).warnings
         return { node throws(NodeProxy.Failure) in
+            let families = NodeFamilies(
+                supported: supported, bindAddress: configuration.bindAddress, hostAddresses: node.hostAddresses)
             let misfits = configuration.misfits(families, podCIDRs: node.podCIDRs.compactMap(CIDR.init))
             if let error = misfits.errors.first { throw .misfit(node: configuration.nodeName, problem: error) }
-            return misfits.warnings.filter { !told.contains($0) }
+            return misfits.warnings
         }
     }
 }

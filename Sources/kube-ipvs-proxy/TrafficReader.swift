@@ -11,11 +11,14 @@ actor TrafficReader {
     private let synchronizer: Synchronizer
     private let logger: Logger
     private var traffic: ServiceTraffic
-    /// The answer that is being made, or was last made.
+    /// The answer that is being made, or was made last.
     private var last: (task: Task<[any MetricFamily], Never>, time: ContinuousClock.Instant)?
+    private var isReading = false
 
     /// Many that ask at once get the same answer.
     private static let lifetime: Duration = .seconds(1)
+    /// Everything else that is asked for must not wait for a kernel that is slow.
+    private static let patience: Duration = .seconds(3)
 
     init(_ kernel: IPVSTraffic, _ synchronizer: Synchronizer, _ traffic: ServiceTraffic, logger: Logger) {
         self.kernel = kernel
@@ -24,30 +27,54 @@ actor TrafficReader {
         self.logger = logger
     }
 
-    /// None where the kernel cannot be asked, which is logged.
-    func families() async -> [any MetricFamily] {
-        // One after the other: counters taken over in another order than they were read in would seem to fall.
-        if let last {
-            let families = await last.task.value
-            if last.time.duration(to: .now) < TrafficReader.lifetime { return families }
+    /// Notes what the kernel has counted before this program does anything.
+    func begin() async {
+        do {
+            traffic.begin(try await counters())
+        } catch {
+            logger.warning("What Services carry cannot be read", metadata: ["error": "\(error)"])
         }
-        return await next().value
     }
 
-    /// Whoever came first while several waited has begun it.
-    private func next() -> Task<[any MetricFamily], Never> {
-        if let last, last.time.duration(to: .now) < TrafficReader.lifetime { return last.task }
-        let task = Task { await read() }
-        last = (task, .now)
-        return task
+    /// None where the kernel cannot be asked or does not answer in time, which is logged.
+    func families() async -> [any MetricFamily] {
+        let task: Task<[any MetricFamily], Never>
+        // One look after the other: counters that are taken over in another order than they were read in would seem to fall.
+        if let last, isReading || last.time.duration(to: .now) < TrafficReader.lifetime {
+            task = last.task
+        } else {
+            isReading = true
+            task = Task { await read() }
+            last = (task, .now)
+        }
+        let (answers, answer) = AsyncStream.makeStream(of: [any MetricFamily]?.self)
+        Task { answer.yield(await task.value) }
+        let alarm = Task {
+            // Cut short once there is an answer.
+            try? await Task.sleep(for: TrafficReader.patience)
+            answer.yield(nil)
+        }
+        defer { alarm.cancel() }
+        for await families in answers {
+            if families == nil {
+                logger.warning("What Services carry was not read in time", metadata: ["limit": "\(TrafficReader.patience)"])
+            }
+            return families ?? []
+        }
+        return []
+    }
+
+    private func counters() async throws -> [(identity: VirtualServer.Identity, counters: TrafficCounters)] {
+        try await kernel.virtualServers().compactMap { service in
+            service.key.identity.map { (identity: $0, counters: TrafficCounters(service.statistics)) }
+        }
     }
 
     private func read() async -> [any MetricFamily] {
+        defer { isReading = false }
         do {
             // What is desired is not held on to while the kernel is read: a sync in the meantime would have to copy it.
-            let counters = try await kernel.virtualServers().compactMap { service in
-                service.key.identity.map { (identity: $0, counters: TrafficCounters(service.statistics)) }
-            }
+            let counters = try await counters()
             let busiest = traffic.take(counters, of: await synchronizer.desiredVirtualServers)
             let realServers = try await kernel.realServers(of: busiest).mapValues { $0.map(ServiceTraffic.Endpoint.init) }
             return traffic.families(realServers, of: await synchronizer.desiredVirtualServers)

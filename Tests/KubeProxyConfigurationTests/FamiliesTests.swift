@@ -113,11 +113,28 @@ private let familyCases: [Case] = [
         #expect(misfits == Misfits(warnings: given.warnings, errors: given.errors))
     }
 
-    @Test func `has the primary family that its bind address or the kernel says`() throws {
+    @Test func `M11: is for the family of the Node's addresses, whatever else the kernel can do`() throws {
+        var flags = FlagValues()
+        flags.detectLocalMode = "NodeCIDR"
+        flags.kubeconfig = "/etc/kubeconfig"
+        flags.nodePortAddresses = ["primary"]
+        let configuration = try ProxyConfiguration(flags, hostname: "n")
+        let node6 = NodeFamilies(
+            supported: [.ipv4, .ipv6], bindAddress: IPAddress(v4: 0), hostAddresses: [try #require(IPAddress("fd00::1"))])
+        let (pods4, pods6) = (try #require(CIDR("10.244.0.0/24")), try #require(CIDR("fd00:244::/64")))
+        #expect(configuration.misfits(node6, podCIDRs: [pods6]) == Misfits())
+        #expect(
+            configuration.misfits(node6, podCIDRs: [pods4]).errors
+                == ["cluster is IPv6-primary but node.spec.podCIDRs contains only IPv4 addresses"])
+    }
+
+    @Test func `has the primary family that its bind address, its Node or the kernel says`() throws {
         let (any4, one6) = (IPAddress(v4: 0), try #require(IPAddress("fd00::1")))
         #expect(NodeFamilies(supported: [.ipv4, .ipv6], bindAddress: any4) == dual)
         #expect(NodeFamilies(supported: [.ipv6], bindAddress: any4) == ipv6)
         #expect(NodeFamilies(supported: [.ipv4, .ipv6], bindAddress: one6).primary == .ipv6)
+        #expect(NodeFamilies(supported: [.ipv4, .ipv6], bindAddress: any4, hostAddresses: [one6, any4]).primary == .ipv6)
+        #expect(NodeFamilies(supported: [.ipv4], bindAddress: any4, hostAddresses: [one6]).primary == .ipv4)
         #expect(NodeFamilies(supported: [.ipv4], bindAddress: one6) == NodeFamilies(primary: .ipv6, isDualStack: false))
     }
 }

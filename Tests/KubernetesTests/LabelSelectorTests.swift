@@ -3,7 +3,7 @@ import Testing
 @testable import Kubernetes
 
 @Suite struct `Labels and selectors` {
-    private static let web: Labels = ["app": "web", "tier": "front", "empty": ""]
+    private static let web: Labels = ["app": "web", "tier": "front", "empty": "", "example.com/size": "4"]
 
     @Test(arguments: [
         ("", true), ("app=web", true), ("app==web", true), ("app = web , tier=front", true), ("app=db", false),
@@ -13,6 +13,8 @@ import Testing
         ("app in (db, web)", true), ("app in (db)", false), ("app notin (db,cache)", true), ("app notin (web)", false),
         ("missing notin (x)", true), ("missing in (x)", false), ("empty=", true), ("app=", false), ("missing=", false),
         ("empty in ()", true), ("tier,app in (web),!x", true), ("in in (x)", false), ("in,app", false),
+        ("example.com/size>3", true), ("example.com/size > 4", false), ("example.com/size<5,app", true), ("app>3", false),
+        ("missing<3", false), ("app in (,web)", true), ("empty in (,)", true), ("app notin ()", true),
     ])
     func `select as kubectl does`(selector: String, isSelected: Bool) throws {
         #expect(try LabelSelector(selector).matches(Self.web) == isSelected)
@@ -22,6 +24,9 @@ import Testing
         ("=web", "a label's key is missing"), ("app=web,", "a label's key is missing"), ("app=web db", "\"db\" is unexpected"),
         ("app in web", "values stand in parentheses"), ("app in (web", "\")\" is missing"), ("!", "a label's key is missing"),
         ("app=(web)", "\"(\" is unexpected"), ("a!b", "\"!\" is unexpected"),
+        ("app>web", "\"web\" is not a whole number"), ("!app>3", "\">\" is unexpected"), ("app=a/b", "\"a/b\" is no label's value"),
+        ("app=a|b", "\"a|b\" is no label's value"), ("-app", "\"-app\" is no label's key"), ("a/b/c=d", "\"a/b/c\" is no label's key"),
+        ("Example.com/a", "\"Example.com/a\" is no label's key"), ("a in (b c)", "\")\" is missing"),
     ])
     func `that are malformed are told`(selector: String, reason: String) {
         #expect(throws: LabelSelector.Malformed(text: selector, reason: reason)) { try LabelSelector(selector) }

@@ -9,10 +9,12 @@ public struct NodeFamilies: Hashable, Sendable {
     /// - Parameters:
     ///   - supported: those this kernel and its iptables can do; not none.
     ///   - bindAddress: decides the primary one unless it is unspecified.
-    public init(supported: Set<IPFamily>, bindAddress: IPAddress) {
+    ///   - hostAddresses: the Node's, the first of which decides it otherwise; none where the Node is not known.
+    public init(supported: Set<IPFamily>, bindAddress: IPAddress, hostAddresses: [IPAddress] = []) {
         isDualStack = supported.count > 1
         let usual: IPFamily = isDualStack || supported.contains(.ipv4) ? .ipv4 : .ipv6
-        primary = bindAddress.isUnspecified ? usual : bindAddress.family
+        let ofNode = hostAddresses.first { supported.contains($0.family) }?.family
+        primary = bindAddress.isUnspecified ? ofNode ?? usual : bindAddress.family
     }
 
     /// For tests of what follows from it.

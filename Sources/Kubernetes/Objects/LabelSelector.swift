@@ -1,4 +1,4 @@
-/// What `kubectl --selector` takes: `app=web,tier!=cache,env in (prod,test),!canary`.
+/// What `kubectl --selector` takes: `app=web,tier!=cache,env in (prod,test),!canary,size>3`.
 ///
 /// As Kubernetes reads it (k8s.io/apimachinery/pkg/labels): all requirements must hold, and what must not have a value may lack the label.
 public struct LabelSelector: Hashable, Sendable {
@@ -7,6 +7,8 @@ public struct LabelSelector: Hashable, Sendable {
         case absent(String)
         case among(String, Set<String>)
         case notAmong(String, Set<String>)
+        case greater(String, Int64)
+        case less(String, Int64)
 
         func holds(for labels: Labels) -> Bool {
             switch self {
@@ -14,6 +16,8 @@ public struct LabelSelector: Hashable, Sendable {
             case .absent(let key): labels[key] == nil
             case .among(let key, let values): labels[key].map(values.contains) ?? false
             case .notAmong(let key, let values): labels[key].map { !values.contains($0) } ?? true
+            case .greater(let key, let bound): labels[key].flatMap { Int64($0) }.map { $0 > bound } ?? false
+            case .less(let key, let bound): labels[key].flatMap { Int64($0) }.map { $0 < bound } ?? false
             }
         }
     }
@@ -61,11 +65,11 @@ private struct SelectorParser {
         while let first = rest.first {
             if first.isWhitespace {
                 rest.removeFirst()
-            } else if let sign = ["==", "!=", "=", "!", "(", ")", ","].first(where: rest.hasPrefix) {
+            } else if let sign = ["==", "!=", "=", "!", "(", ")", ",", ">", "<"].first(where: rest.hasPrefix) {
                 tokens.append(.sign(sign))
                 rest.removeFirst(sign.count)
             } else {
-                let word = rest.prefix { !$0.isWhitespace && !"=!(),".contains($0) }
+                let word = rest.prefix { !$0.isWhitespace && !"=!(),><".contains($0) }
                 tokens.append(.word(String(word)))
                 rest.removeFirst(word.count)
             }
@@ -84,8 +88,10 @@ private struct SelectorParser {
     private mutating func requirement() throws(LabelSelector.Malformed) -> LabelSelector.Requirement {
         if take(.sign("!")) { return .absent(try key()) }
         let key = try key()
-        if take(.sign("=")) || take(.sign("==")) { return .among(key, [value()]) }
-        if take(.sign("!=")) { return .notAmong(key, [value()]) }
+        if take(.sign("=")) || take(.sign("==")) { return .among(key, [try value()]) }
+        if take(.sign("!=")) { return .notAmong(key, [try value()]) }
+        if take(.sign(">")) { return .greater(key, try number()) }
+        if take(.sign("<")) { return .less(key, try number()) }
         if take(.word("in")) { return .among(key, try values()) }
         if take(.word("notin")) { return .notAmong(key, try values()) }
         return .exists(key)
@@ -99,23 +105,66 @@ private struct SelectorParser {
 
     private mutating func key() throws(LabelSelector.Malformed) -> String {
         guard case .word(let key)? = tokens.popFirst() else { throw fail("a label's key is missing") }
+        guard LabelSyntax.isKey(key) else { throw fail("\"\(key)\" is no label's key") }
         return key
     }
 
     /// An empty one may be meant.
-    private mutating func value() -> String {
+    private mutating func value() throws(LabelSelector.Malformed) -> String {
         guard case .word(let value)? = tokens.first else { return "" }
+        guard LabelSyntax.isValue(value) else { throw fail("\"\(value)\" is no label's value") }
         tokens.removeFirst()
         return value
     }
 
+    private mutating func number() throws(LabelSelector.Malformed) -> Int64 {
+        let text = try value()
+        guard let number = Int64(text) else { throw fail("\"\(text)\" is not a whole number") }
+        return number
+    }
+
     private mutating func values() throws(LabelSelector.Malformed) -> Set<String> {
         guard take(.sign("(")) else { throw fail("values stand in parentheses") }
-        var values: Set<String> = [value()]
-        while take(.sign(",")) { values.insert(value()) }
+        var values: Set<String> = [try value()]
+        while take(.sign(",")) { values.insert(try value()) }
         guard take(.sign(")")) else { throw fail("\")\" is missing") }
         return values
     }
 
     private func fail(_ reason: String) -> LabelSelector.Malformed { .init(text: text, reason: reason) }
+}
+
+/// What Kubernetes takes for a label (k8s.io/apimachinery/pkg/util/validation).
+private enum LabelSyntax {
+    /// `app`, `app.kubernetes.io/name`
+    static func isKey(_ text: String) -> Bool {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard let name = parts.last, parts.count <= 2, !name.isEmpty, isName(name) else { return false }
+        return parts.count == 1 || isDomain(parts[0])
+    }
+
+    static func isValue(_ text: String) -> Bool { text.isEmpty || isName(text[...]) }
+
+    private static func isName(_ text: Substring) -> Bool {
+        text.utf8.count <= 63 && text.utf8.allSatisfy { isAlphanumeric($0) || "-_.".utf8.contains($0) } && isBounded(text)
+    }
+
+    private static func isDomain(_ text: Substring) -> Bool {
+        text.utf8.count <= 253
+            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { part in
+                part.utf8.allSatisfy { isAlphanumeric($0) && !isUpper($0) || $0 == UInt8(ascii: "-") } && isBounded(part)
+            }
+    }
+
+    /// Begins and ends with a letter or a digit.
+    private static func isBounded(_ text: Substring) -> Bool {
+        guard let first = text.utf8.first, let last = text.utf8.last else { return false }
+        return isAlphanumeric(first) && isAlphanumeric(last)
+    }
+
+    private static func isUpper(_ byte: UInt8) -> Bool { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        isUpper(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
 }

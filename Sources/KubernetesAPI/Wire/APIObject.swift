@@ -24,7 +24,10 @@ extension Service: APIObject {
     public static let kind = "Service"
     public var namespacedName: NamespacedName { metadata.namespacedName }
     /// People name Services by any label, and Events by the uid.
-    public mutating func narrow() {}
+    public mutating func narrow() {
+        let labels = Dictionary(metadata.labels.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
+        metadata.labels = Labels(ObjectMeta.keptOfService(labels))
+    }
 }
 
 extension EndpointSlice: APIObject {

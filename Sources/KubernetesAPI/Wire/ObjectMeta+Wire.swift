@@ -6,6 +6,15 @@ extension ObjectMeta {
         key == EndpointSlice.serviceNameLabel || key == Node.zoneLabel || key.hasPrefix("service.kubernetes.io/")
     }
 
+    /// More than anybody has use for is kept by nobody: users of the cluster may write a megabyte of labels on each Service.
+    private static let mostLabelBytes = 16 << 10
+
+    /// All labels, or of too many only those that are read.
+    static func keptOfService(_ labels: [String: String]) -> [String: String] {
+        let bytes = labels.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        return bytes <= mostLabelBytes ? labels : labels.filter { isRead(label: $0.key) }
+    }
+
     /// Drops what is not read, and labels that are not; annotations are dropped as they are decoded.
     mutating func narrow() {
         uid = nil
@@ -19,7 +28,8 @@ extension ObjectMeta {
     init(_ message: ProtoObjectMeta, isService: Bool = false) throws(WireError) {
         self.init(
             name: message.name, namespace: message.namespace, uid: isService && !message.uid.isEmpty ? message.uid : nil,
-            labels: Labels(isService ? message.labels : message.labels.filter { ObjectMeta.isRead(label: $0.key) }),
+            labels: Labels(
+                isService ? ObjectMeta.keptOfService(message.labels) : message.labels.filter { ObjectMeta.isRead(label: $0.key) }),
             annotations: Annotation.kept(of: message.annotations))
         creationTimestamp = try ObjectMeta.text(message.creationTimestamp, "creationTimestamp")
         deletionTimestamp = try ObjectMeta.text(message.deletionTimestamp, "deletionTimestamp")

@@ -34,7 +34,11 @@ public struct ServiceTraffic: Sendable {
     private var endpoints = TrafficTotals<Source, TrafficEndpoint>()
     /// Those that have series, the busiest first, with their virtual servers.
     private var shown: [(port: TrafficPort, servers: [VirtualServer.Identity])] = []
+    private var shownBefore: Set<VirtualServer.Identity> = []
     private var leftOut = 0
+    private var hasBegun = false
+    /// Virtual servers that had counted something at the beginning: so may their real servers have.
+    private var old: Set<VirtualServer.Identity> = []
 
     /// - Parameter limit: how many ports, and with `.endpoint` how many endpoints, have series.
     public init(_ detail: Detail, limit: Int) {
@@ -42,25 +46,37 @@ public struct ServiceTraffic: Sendable {
         self.limit = limit
     }
 
+    /// Notes what was counted before anybody asked, which is nobody's to tell: a restart of the program must not look like traffic.
+    public mutating func begin(_ counters: [(identity: VirtualServer.Identity, counters: TrafficCounters)]) {
+        ports.take(counters.map { .init(source: $0.identity, subject: nil, counters: $0.counters, isNew: false) })
+        old = Set(counters.filter { $0.counters != .zero }.map(\.identity))
+        hasBegun = true
+    }
+
     /// Takes over what every virtual server counted; first step of a scrape.
     ///
-    /// - Parameter desired: tells whose each is; what nobody's is does not count.
-    /// - Returns: those whose real servers are to be asked for.
+    /// - Parameters:
+    ///   - counters: may name one twice, as a dump of a table that changes does.
+    ///   - desired: tells whose each is; what nobody's is does not count.
+    /// - Returns: those whose real servers are to be asked for, the busiest first.
     public mutating func take(
         _ counters: [(identity: VirtualServer.Identity, counters: TrafficCounters)], of desired: [VirtualServer.Identity: VirtualServer]
     ) -> [VirtualServer.Identity] {
-        let readings = counters.compactMap { identity, counters in
-            desired[identity]?.origin.map {
-                TrafficTotals<VirtualServer.Identity, TrafficPort>.Reading(
-                    source: identity, subject: TrafficPort($0, identity), counters: counters)
-            }
+        if !hasBegun { begin(counters) }
+        let known = Dictionary(counters.map { ($0.identity, $0.counters) }) { $1 }
+        var servers: [TrafficPort: [VirtualServer.Identity]] = [:]
+        var readings: [TrafficTotals<VirtualServer.Identity, TrafficPort>.Reading] = []
+        for (identity, counters) in known {
+            let port = desired[identity]?.origin.map { TrafficPort($0, identity) }
+            if let port { servers[port, default: []].append(identity) }
+            readings.append(.init(source: identity, subject: port, counters: counters, isNew: true))
         }
         ports.take(readings)
-        let servers = Dictionary(grouping: readings, by: \.subject)
         let busiest = servers.keys.map { (port: $0, packets: ports[$0].packets) }.min(count: limit) { first, second in
             first.packets == second.packets ? first.port < second.port : first.packets > second.packets
         }
-        shown = busiest.map { ranked in (ranked.port, servers[ranked.port]?.map(\.source) ?? []) }
+        shownBefore = Set(shown.flatMap(\.servers))
+        shown = busiest.map { ranked in (ranked.port, servers[ranked.port]?.sorted() ?? []) }
         leftOut = servers.count - shown.count
         return shown.flatMap(\.servers)
     }
@@ -68,30 +84,42 @@ public struct ServiceTraffic: Sendable {
     /// The metrics; second step of a scrape.
     ///
     /// - Parameters:
-    ///   - realServers: of the virtual servers that the first step asked for.
+    ///   - realServers: of the virtual servers that the first step asked for, as far as they could be read.
     ///   - desired: tells who is still wanted.
     public mutating func families(
         _ realServers: [VirtualServer.Identity: [Endpoint]], of desired: [VirtualServer.Identity: VirtualServer]
     ) -> [any MetricFamily] {
-        let service = TrafficFamilies("service", "a port of a Service")
+        let service = TrafficFamilies.ofServices
         var (families, leftOut) = (service.all, leftOut)
-        let behind = shown.map { shown in
-            let found = shown.servers.flatMap { identity in (realServers[identity] ?? []).map { Standing($0, of: identity, desired) } }
-            return (port: shown.port, endpoints: Dictionary(grouping: found, by: \.endpoint.location))
+        var behind: [Behind] = []
+        for (port, servers) in shown {
+            service.set(ports[port], port.labels)
+            guard servers.allSatisfy({ realServers[$0] != nil }) else { continue }
+            var standings: [AddressPort: [Standing]] = [:]
+            for identity in servers {
+                let endpoints = Dictionary((realServers[identity] ?? []).map { ($0.location, $0) }) { $1 }
+                for (location, endpoint) in endpoints { standings[location, default: []].append(Standing(endpoint, of: identity, desired)) }
+            }
+            service.set(standings.values.map(Summary.init), port.labels)
+            behind.append((port, standings))
         }
-        for (port, endpoints) in behind { service.set(ports[port], endpoints.values.map(Summary.init), port.labels) }
         if detail == .endpoint {
-            let endpoint = TrafficFamilies("endpoint", "an endpoint of a port of a Service")
+            let endpoint = TrafficFamilies.ofEndpoints
             families += endpoint.all
             let rows = takeEndpoints(behind)
             leftOut += rows.count - min(limit, rows.count)
-            for row in rows.prefix(limit) { endpoint.set(endpoints[row.endpoint], [row.summary], row.endpoint.labels) }
+            for row in rows.prefix(limit) {
+                endpoint.set(endpoints[row.endpoint], row.endpoint.labels)
+                endpoint.set([row.summary], row.endpoint.labels)
+            }
         }
         let rest = NumberMetric.gauge(
             "kube_ipvs_proxy_service_series_left_out", "Ports of Services, and endpoints, that have no series as others carried more")
         rest.set(Double(leftOut))
         return families + [rest]
     }
+
+    private typealias Behind = (port: TrafficPort, endpoints: [AddressPort: [Standing]])
 
     private struct Row {
         var endpoint: TrafficEndpoint
@@ -105,7 +133,7 @@ public struct ServiceTraffic: Sendable {
     }
 
     /// All endpoints of the ports that are shown, the busiest first.
-    private mutating func takeEndpoints(_ behind: [(port: TrafficPort, endpoints: [AddressPort: [Standing]])]) -> [Row] {
+    private mutating func takeEndpoints(_ behind: [Behind]) -> [Row] {
         var readings: [TrafficTotals<Source, TrafficEndpoint>.Reading] = []
         for (port, standings) in behind {
             for standing in standings.values.joined() {
@@ -113,7 +141,8 @@ public struct ServiceTraffic: Sendable {
                 readings.append(
                     .init(
                         source: Source(identity: standing.identity, location: location),
-                        subject: TrafficEndpoint(port: port, location: location), counters: standing.endpoint.counters))
+                        subject: TrafficEndpoint(port: port, location: location), counters: standing.endpoint.counters,
+                        isNew: shownBefore.contains(standing.identity) || !old.contains(standing.identity)))
             }
         }
         endpoints.take(readings)
@@ -165,32 +194,47 @@ private struct TrafficFamilies {
     private let connections, inPackets, outPackets, inBytes, outBytes: NumberMetric
     private let active, inactive, weight, draining: NumberMetric
 
-    init(_ level: String, _ subject: String) {
+    static var ofServices: TrafficFamilies {
+        TrafficFamilies(
+            "service", "a port of a Service", weight: "Weights of the endpoints of a port of a Service, added up",
+            draining: ("draining_endpoints", "Endpoints of a port of a Service that keep their connections and get no new ones"))
+    }
+
+    static var ofEndpoints: TrafficFamilies {
+        TrafficFamilies(
+            "endpoint", "an endpoint of a port of a Service", weight: "Weight of an endpoint of a port of a Service",
+            draining: ("draining", "1 for an endpoint of a port of a Service that keeps its connections and gets no new ones"))
+    }
+
+    private init(_ level: String, _ subject: String, weight weightHelp: String, draining drainingText: (name: String, help: String)) {
         func counter(_ name: String, _ help: String) -> NumberMetric {
-            .counter("kube_ipvs_proxy_\(level)_\(name)", "\(help) \(subject), as IPVS counted")
+            .counter("kube_ipvs_proxy_\(level)_\(name)", "\(help) \(subject), as IPVS counted since this program started")
         }
-        func gauge(_ name: String, _ help: String) -> NumberMetric { .gauge("kube_ipvs_proxy_\(level)_\(name)", "\(help) \(subject)") }
+        func gauge(_ name: String, _ help: String) -> NumberMetric { .gauge("kube_ipvs_proxy_\(level)_\(name)", help) }
         connections = counter("connections_total", "Connections to")
         inPackets = counter("incoming_packets_total", "Packets to")
         outPackets = counter("outgoing_packets_total", "Packets from")
         inBytes = counter("incoming_bytes_total", "Bytes to")
         outBytes = counter("outgoing_bytes_total", "Bytes from")
-        active = gauge("active_connections", "Connections that are open (ActiveConn of ipvsadm) to")
-        inactive = gauge("inactive_connections", "Connections that IPVS still knows in another state (InActConn of ipvsadm) to")
-        weight = gauge("weight", "Weights, added up over endpoints, of")
-        draining = gauge("draining_endpoints", "Endpoints that keep their connections and get no new ones, of")
+        active = gauge("active_connections", "Connections that are open (ActiveConn of ipvsadm) to \(subject)")
+        inactive = gauge("inactive_connections", "Connections in any other state (InActConn of ipvsadm) to \(subject)")
+        weight = gauge("weight", weightHelp)
+        draining = gauge(drainingText.name, drainingText.help)
     }
 
     var all: [any MetricFamily] {
         [connections, inPackets, outPackets, inBytes, outBytes, active, inactive, weight, draining]
     }
 
-    func set(_ counters: TrafficCounters, _ endpoints: [Summary], _ labels: MetricLabels) {
+    func set(_ counters: TrafficCounters, _ labels: MetricLabels) {
         connections.set(Double(counters.connections), labels)
         inPackets.set(Double(counters.inPackets), labels)
         outPackets.set(Double(counters.outPackets), labels)
         inBytes.set(Double(counters.inBytes), labels)
         outBytes.set(Double(counters.outBytes), labels)
+    }
+
+    func set(_ endpoints: [Summary], _ labels: MetricLabels) {
         active.set(endpoints.reduce(0) { $0 + $1.active }, labels)
         inactive.set(endpoints.reduce(0) { $0 + $1.inactive }, labels)
         weight.set(endpoints.reduce(0) { $0 + $1.weight }, labels)

@@ -40,30 +40,52 @@ public struct TrafficCounters: Hashable, Sendable {
 
 /// Adds up for each subject what several sources count, so that the sum never falls where a source goes or begins anew: a counter that falls is taken for one
 /// that began at 0, and all that is left of it for new traffic.
+///
+/// What is missing in one look is kept until the next: dumps of IPVS go by number, and where something is deleted meanwhile they pass another one over.
 struct TrafficTotals<Source: Hashable & Sendable, Subject: Hashable & Sendable>: Sendable {
+    private struct Kept {
+        var counters: TrafficCounters
+        var isMissing = false
+    }
+
     /// Those that are not 0: most Services carry nothing on most nodes.
-    private var last: [Source: TrafficCounters] = [:]
-    private var totals: [Subject: TrafficCounters] = [:]
+    private var last: [Source: Kept] = [:]
+    private var totals: [Subject: Kept] = [:]
 
     struct Reading {
         var source: Source
-        var subject: Subject
+        /// Nil where nobody wants to know for now.
+        var subject: Subject?
         var counters: TrafficCounters
+        /// Whether a source that was never seen has counted since somebody looked first.
+        var isNew: Bool
     }
 
-    subscript(subject: Subject) -> TrafficCounters { totals[subject] ?? .zero }
+    subscript(subject: Subject) -> TrafficCounters { totals[subject]?.counters ?? .zero }
 
-    /// Takes over what all sources there are count now; what is not among them is forgotten.
+    /// Takes over what all sources count now, each once.
     mutating func take(_ readings: some Sequence<Reading>) {
-        var (last, totals): ([Source: TrafficCounters], [Subject: TrafficCounters]) = ([:], [:])
-        for reading in readings {
-            var total = totals[reading.subject] ?? self[reading.subject]
-            if reading.counters != .zero {
-                total += reading.counters.since(self.last[reading.source] ?? .zero)
-                last[reading.source] = reading.counters
+        var (last, totals): ([Source: Kept], [Subject: Kept]) = ([:], [:])
+        for reading in readings where last[reading.source] == nil {
+            let before = self.last[reading.source]?.counters
+            if reading.counters != .zero || before != nil { last[reading.source] = Kept(counters: reading.counters) }
+            guard let subject = reading.subject else { continue }
+            var total = totals[subject]?.counters ?? self[subject]
+            if let before {
+                total += reading.counters.since(before)
+            } else if reading.isNew {
+                total += reading.counters
             }
-            if total != .zero { totals[reading.subject] = total }
+            if total != .zero { totals[subject] = Kept(counters: total) }
         }
-        (self.last, self.totals) = (last, totals)
+        (self.last, self.totals) = (TrafficTotals.keeping(self.last, in: last), TrafficTotals.keeping(self.totals, in: totals))
+    }
+
+    private static func keeping<Key>(_ before: [Key: Kept], in now: [Key: Kept]) -> [Key: Kept] {
+        var now = now
+        for (key, kept) in before where now[key] == nil && !kept.isMissing {
+            now[key] = Kept(counters: kept.counters, isMissing: true)
+        }
+        return now
     }
 }

@@ -7,18 +7,15 @@ internal import Model
 struct TrafficPort: Hashable, Sendable {
     var origin: ServiceOrigin
     var transport: Transport
-    /// The number, where the port has no name.
-    var label: String
 
     init(_ origin: ServiceOrigin, _ identity: VirtualServer.Identity) {
         self.origin = origin
         transport = identity.transport
-        label = origin.portName.isEmpty ? "\(identity.location.port)" : origin.portName
     }
 
     var labels: MetricLabels {
         [
-            "namespace": origin.service.namespace, "service": origin.service.name, "port": label, "protocol": transport.rawValue,
+            "namespace": origin.service.namespace, "service": origin.service.name, "port": origin.portName, "protocol": transport.rawValue,
             "kind": origin.kind.rawValue,
         ]
     }
@@ -27,7 +24,7 @@ struct TrafficPort: Hashable, Sendable {
 extension TrafficPort: Comparable {
     static func < (lhs: TrafficPort, rhs: TrafficPort) -> Bool {
         guard lhs.origin.service == rhs.origin.service else { return lhs.origin.service < rhs.origin.service }
-        guard lhs.label == rhs.label else { return lhs.label < rhs.label }
+        guard lhs.origin.portName == rhs.origin.portName else { return lhs.origin.portName < rhs.origin.portName }
         guard lhs.transport == rhs.transport else { return lhs.transport < rhs.transport }
         return lhs.origin.kind.rawValue < rhs.origin.kind.rawValue
     }
@@ -40,7 +37,7 @@ struct TrafficEndpoint: Hashable, Sendable {
 
     var labels: MetricLabels {
         [
-            "namespace": port.origin.service.namespace, "service": port.origin.service.name, "port": port.label,
+            "namespace": port.origin.service.namespace, "service": port.origin.service.name, "port": port.origin.portName,
             "protocol": port.transport.rawValue, "kind": port.origin.kind.rawValue, "endpoint": "\(location)",
         ]
     }

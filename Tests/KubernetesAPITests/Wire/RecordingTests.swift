@@ -33,6 +33,7 @@ import Testing
         #expect(json.items.count > 10)
         #expect(json.items.allSatisfy { !$0.resourceVersion.isEmpty })
         let kubernetes = json.items.first { $0.object.metadata.name == "kubernetes" }
+        #expect((kubernetes == nil) == (name == "services-page-2"))
         #expect(kubernetes.map { $0.object.metadata.labels == ["component": "apiserver", "provider": "kubernetes"] } ?? true)
         #expect(kubernetes.map { $0.object.metadata.uid == "3e69e206-b85d-4faa-8e1e-d36ccc76b8fc" } ?? true)
     }

@@ -1,0 +1,47 @@
+import Testing
+
+@testable import StatusServer
+
+@Suite struct `Totals of counters` {
+    private var totals = TrafficTotals<String, String>()
+
+    private mutating func take(_ readings: (source: String, subject: String?, connections: UInt64)..., isNew: Bool = true) -> UInt64 {
+        totals.take(
+            readings.map { .init(source: $0.source, subject: $0.subject, counters: .init(connections: $0.connections), isNew: isNew) })
+        return totals["web"].connections
+    }
+
+    @Test mutating func `count a source once that a dump lists twice`() {
+        #expect(take(("a", "web", 10), ("a", "web", 10)) == 10)
+        #expect(take(("a", "web", 12), ("a", "web", 13)) == 12)
+        #expect(take(("a", "web", 13)) == 13)
+    }
+
+    @Test mutating func `do not jump where a dump passes a source over`() {
+        #expect(take(("a", "web", 10), ("b", "web", 1)) == 11)
+        #expect(take(("b", "web", 2)) == 12)
+        #expect(take(("a", "web", 11), ("b", "web", 2)) == 13)
+        #expect(take() == 13)
+        #expect(take(("a", "web", 12), ("b", "web", 2)) == 14)
+    }
+
+    @Test mutating func `forget what is missing twice, and count it anew`() {
+        #expect(take(("a", "web", 10), ("b", "web", 1)) == 11)
+        #expect(take(("b", "web", 1)) == 11)
+        #expect(take(("b", "web", 1)) == 11)
+        #expect(take(("a", "web", 3), ("b", "web", 1)) == 14)
+    }
+
+    @Test mutating func `do not count what a source counted while nobody wanted to know`() {
+        #expect(take(("a", nil, 10)) == 0)
+        #expect(take(("a", "web", 11)) == 1)
+        #expect(take(("b", "web", 5), isNew: false) == 1)
+        #expect(take(("b", "web", 6), isNew: false) == 2)
+    }
+
+    @Test mutating func `go on where a source was zeroed`() {
+        #expect(take(("a", "web", 10)) == 10)
+        #expect(take(("a", "web", 0)) == 10)
+        #expect(take(("a", "web", 3)) == 13)
+    }
+}
