@@ -8,7 +8,7 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Serve from memory until it is ended.",
         discussion: """
-            Services, EndpointSlices, Nodes, ServiceCIDRs, Namespaces and Events, in JSON and protobuf, over TLS with HTTP/2 and HTTP/1.1; over plain \
+            Services, EndpointSlices, Nodes, Namespaces and Events, in JSON and protobuf, over TLS with HTTP/2 and HTTP/1.1; over plain \
             HTTP/1.1 without certificates. It lets everyone in unless a token or certificates are asked for. Prints a line `serving URL` when it listens.
 
             It is told to misbehave at paths that no API server has:
@@ -20,7 +20,7 @@ struct ServeCommand: AsyncParsableCommand {
             (namespace, name), loseDelete (count): the next deletions are told to nobody
               POST /_test/compact    forgets the past: watches from before get 410
               POST /_test/token      {"token":"new"}; null lets everyone in
-              POST /_test/settings   {"streamingLists":"supported|invalid|errorEvent","absent":["servicecidrs"]}
+              POST /_test/settings   {"streamingLists":"supported|invalid|errorEvent|endless","absent":["nodes"]}
               GET  /_test/requests   what has been asked for, ?contains=TEXT; DELETE forgets it
               GET  /_test/events     the Events that were posted
               GET  /_test/state      versions, and how many objects, watches and connections there are

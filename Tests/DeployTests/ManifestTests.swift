@@ -80,7 +80,7 @@ private struct Objects {
         #expect(
             rights == [
                 "/services": ["list", "watch"], "/nodes": ["list", "watch"], "discovery.k8s.io/endpointslices": ["list", "watch"],
-                "networking.k8s.io/servicecidrs": ["list", "watch"], "events.k8s.io/events": ["create", "patch"],
+                "events.k8s.io/events": ["create", "patch"],
             ])
     }
 

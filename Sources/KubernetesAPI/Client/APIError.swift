@@ -4,7 +4,9 @@ public enum APIError: Error, Hashable, Sendable, CustomStringConvertible {
     case status(APIStatus)
     /// There are no credentials to send it with, or no usable certificates.
     case access(AccessError)
-    /// The connection did not come about, or ended before the answer did.
+    /// The connection did not come about: refused, timed out, or no such host.
+    case unreachable(String)
+    /// The connection failed before the answer was whole.
     case transport(String)
     /// No byte came for as long as the settings allow.
     case silent
@@ -17,7 +19,7 @@ public enum APIError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .status(let status): status.description
         case .access(let error): error.description
-        case .transport(let message): message
+        case .unreachable(let message), .transport(let message): message
         case .silent: "no byte for too long"
         case .unreadable(let message): "unreadable answer: \(message)"
         case .cancelled: "cancelled"

@@ -4,7 +4,7 @@ extension APIError {
         switch self {
         // Only answers that say success are read.
         case .unreadable: nil
-        case .access, .transport, .silent, .cancelled: .passing(retryAfter: nil)
+        case .access, .unreachable, .transport, .silent, .cancelled: .passing(retryAfter: nil)
         case .status(let status): status.eventFailure(of: delivery)
         }
     }

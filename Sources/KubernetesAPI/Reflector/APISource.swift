@@ -33,20 +33,10 @@ public final class APISource: ClusterSource {
             group.addTask { await self.reflector(of: Service.self, .services).run() }
             group.addTask { await self.reflector(of: EndpointSlice.self, .endpointSlices).run() }
             group.addTask { await self.reflector(of: Node.self, .named(self.nodeName)).run() }
-            group.addTask {
-                var settings = self.settings
-                // Servers before 1.33 have none, or only in a beta group.
-                settings.isOptional = true
-                await self.reflector(of: ServiceCIDR.self, Selection(), settings).run()
-            }
         }
     }
 
-    private func reflector<Object: Reflected>(
-        of type: Object.Type, _ selection: Selection, _ settings: ReflectorSettings? = nil
-    ) -> Reflector<Object> {
-        Reflector(
-            client, selection: selection, settings: settings ?? self.settings, feed: feed, progress: progress, events: events,
-            logger: logger)
+    private func reflector<Object: Reflected>(of type: Object.Type, _ selection: Selection) -> Reflector<Object> {
+        Reflector(client, selection: selection, settings: settings, feed: feed, progress: progress, events: events, logger: logger)
     }
 }

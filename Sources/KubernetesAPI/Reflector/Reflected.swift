@@ -3,22 +3,21 @@ public import Model
 
 /// An object of the API that can be followed.
 public protocol Reflected: APIObject {
-    /// What tells the rest of the program about it; nil where nobody wants to know.
-    static func change(_ name: NamespacedName, _ object: Self?) -> ClusterChange?
+    /// The change that the rest of the program gets; nil in place of the object means that it is gone.
+    static func change(_ name: NamespacedName, _ object: Self?) -> ClusterChange
 }
 
 extension Service: Reflected {
-    public static func change(_ name: NamespacedName, _ object: Service?) -> ClusterChange? { .service(name, object) }
+    /// API servers before 1.31 cannot leave headless Services out, so they are left out here too.
+    public static func change(_ name: NamespacedName, _ object: Service?) -> ClusterChange {
+        .service(name, object?.isHeadless == true ? nil : object)
+    }
 }
 
 extension EndpointSlice: Reflected {
-    public static func change(_ name: NamespacedName, _ object: EndpointSlice?) -> ClusterChange? { .endpointSlice(name, object) }
+    public static func change(_ name: NamespacedName, _ object: EndpointSlice?) -> ClusterChange { .endpointSlice(name, object) }
 }
 
 extension Node: Reflected {
-    public static func change(_ name: NamespacedName, _ object: Node?) -> ClusterChange? { .node(name.name, object) }
-}
-
-extension ServiceCIDR: Reflected {
-    public static func change(_ name: NamespacedName, _ object: ServiceCIDR?) -> ClusterChange? { nil }
+    public static func change(_ name: NamespacedName, _ object: Node?) -> ClusterChange { .node(name.name, object) }
 }

@@ -5,13 +5,16 @@ internal import Model
 struct Reflection<Object: Reflected> {
     private(set) var state: ReflectorState
     private(set) var held = HeldObjects()
+    private let following: ReflectorSettings.Following
 
-    init(_ settings: ReflectorSettings) {
-        state = ReflectorState(settings)
+    /// - Parameter selection: which of the objects there are.
+    init(_ selection: Selection, _ settings: ReflectorSettings) {
+        following = settings.following
+        state = ReflectorState(settings, canOmitFields: selection.canOmitFields)
     }
 
     mutating func next(using generator: inout some RandomNumberGenerator) -> ReflectorStep {
-        let step = state.next(using: &generator)
+        let step = state.next(objectCount: held.count, using: &generator)
         switch step {
         case .streamList, .page(_, _, continueToken: nil): held.beginList()
         case .page, .watch, .wait: break
@@ -37,7 +40,7 @@ struct Reflection<Object: Reflected> {
         case .deleted(let object):
             state.tookEvent(resourceVersion: object.resourceVersion)
             let name = object.object.namespacedName
-            return held.remove(name) ? [Object.change(name, nil)].compactMap(\.self) : []
+            return held.remove(name) ? [Object.change(name, nil)] : []
         case .bookmark(let version, let isInitialEventsEnd):
             return state.tookBookmark(resourceVersion: version, isInitialEventsEnd: isInitialEventsEnd) ? endList() : []
         case .error(let status): throw status
@@ -49,6 +52,12 @@ struct Reflection<Object: Reflected> {
         held.keepUnread(problem.object)
         // In a watch it may have been deleted, or be any object; in a list it is there.
         return state.resourceVersion != nil
+    }
+
+    /// Whether a step has brought a whole list and no watch is to follow.
+    func isDone(_ step: ReflectorStep) -> Bool {
+        guard case .streamList = step else { return false }
+        return state.resourceVersion != nil && following.relists(held.count)
     }
 
     mutating func ended(after duration: Duration, using generator: inout some RandomNumberGenerator) {
@@ -66,6 +75,6 @@ struct Reflection<Object: Reflected> {
     }
 
     private mutating func endList() -> [ClusterChange] {
-        held.endList().compactMap { Object.change($0, nil) }
+        held.endList().map { Object.change($0, nil) }
     }
 }

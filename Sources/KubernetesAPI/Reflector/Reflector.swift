@@ -1,3 +1,4 @@
+internal import AsyncAlgorithms
 internal import Kubernetes
 internal import Logging
 
@@ -28,7 +29,7 @@ struct Reflector<Object: Reflected>: Sendable {
 
     /// Follows the objects; returns when the task is cancelled.
     func run() async {
-        var reflection = Reflection<Object>(settings)
+        var reflection = Reflection<Object>(selection, settings)
         var generator = SystemRandomNumberGenerator()
         while !Task.isCancelled {
             let step = reflection.next(using: &generator)
@@ -40,22 +41,28 @@ struct Reflector<Object: Reflected>: Sendable {
                     try? await Task.sleep(for: duration)
                 case .page: try await page(step, &reflection)
                 case .streamList, .watch:
-                    try await watch(step, &reflection)
-                    reflection.ended(after: .now - start, using: &generator)
+                    try await watch(step, from: start, &reflection)
+                    if !reflection.isDone(step) { reflection.ended(after: .now - start, using: &generator) }
                     logger.debug("watch ended", metadata: ["duration": "\(ContinuousClock.now - start)"])
                 }
             } catch {
                 if Task.isCancelled { return }
-                let streamed = reflection.state.streamsLists
+                let before = reflection.state
                 reflection.failed(error.failure, using: &generator)
                 report(error, of: step)
-                if streamed, !reflection.state.streamsLists { logger.info("server streams no lists, paging them") }
+                if before.streamsLists, !reflection.state.streamsLists {
+                    logger.info("Server does not stream lists; paging them from now on")
+                }
+                if before.selectsFields, !reflection.state.selectsFields {
+                    logger.info(
+                        "Server refuses the field selector; selecting here", metadata: ["fieldSelector": "\(selection.fields ?? "")"])
+                }
             }
         }
     }
 
     private func page(_ step: ReflectorStep, _ reflection: inout Reflection<Object>) async throws(ReflectorProblem) {
-        guard let request = selection.request(step, of: Object.resource) else { return }
+        guard let request = selection(reflection).request(step, of: Object.resource) else { return }
         let list: ObjectList<Object>
         do {
             let response = try await client.send(request)
@@ -68,32 +75,67 @@ struct Reflector<Object: Reflected>: Sendable {
         publish(reflection.take(list), reflection, hadListed: hadListed)
     }
 
-    private func watch(_ step: ReflectorStep, _ reflection: inout Reflection<Object>) async throws(ReflectorProblem) {
-        guard let request = selection.request(step, of: Object.resource) else { return }
+    /// What arrives while a streamed list or a watch is under way.
+    private enum Arrival: Sendable {
+        case bytes([UInt8])
+        case end
+        /// Time has passed.
+        case tick
+    }
+
+    /// Reads a streamed list or a watch to its end; returns early where no watch is to follow the list.
+    private func watch(
+        _ step: ReflectorStep, from start: ContinuousClock.Instant, _ reflection: inout Reflection<Object>
+    ) async throws(ReflectorProblem) {
+        guard let request = selection(reflection).request(step, of: Object.resource) else { return }
         do {
             let stream = try await client.stream(request)
             var decoder = WatchDecoder<Object>(contentType: stream.contentType, maximumFrameBytes: settings.maximumFrameBytes)
-            var chunks = stream.makeAsyncIterator()
-            while let chunk = try await chunks.next() {
-                let hadListed = reflection.state.hasListed
-                var changes: [ClusterChange] = []
-                // What came before a mistake has been taken over and has to be told, or the next list would not find it new.
-                defer { publish(changes, reflection, hadListed: hadListed) }
-                // One after the other: an object that cannot be read is still in the list that ends in the same bytes.
-                for outcome in try decoder.outcomes(chunk) {
-                    switch outcome {
-                    case .event(let event): changes += try reflection.take(event)
-                    case .problem(let problem):
-                        report(problem)
-                        if reflection.take(problem) { throw ReflectorProblem(problem) }
-                    }
+            let bytes = chain(stream.map { Arrival.bytes($0) }, [Arrival.end].async)
+            let ticks = AsyncTimerSequence(interval: settings.streamedListLimit / 5, clock: .continuous).map { _ in Arrival.tick }
+            arrivals: for try await arrival in merge(bytes, ticks) {
+                switch arrival {
+                case .end: break arrivals
+                case .tick: try checkList(after: .now - start, reflection)
+                case .bytes(let chunk):
+                    try take(chunk, &decoder, &reflection)
+                    if reflection.isDone(step) { return }
                 }
-                if let failure = decoder.failure { throw failure }
             }
             guard decoder.isAtFrameBoundary else { throw ReflectorProblem.cutInEvent }
         } catch {
             throw ReflectorProblem(error)
         }
+    }
+
+    private func take(_ chunk: [UInt8], _ decoder: inout WatchDecoder<Object>, _ reflection: inout Reflection<Object>) throws {
+        let hadListed = reflection.state.hasListed
+        var changes: [ClusterChange] = []
+        // What came before a mistake has been taken over and has to be published, or the next list would not find it new.
+        defer { publish(changes, reflection, hadListed: hadListed) }
+        // One after the other: an object that cannot be read is still in the list that ends in the same bytes.
+        for outcome in try decoder.outcomes(chunk) {
+            switch outcome {
+            case .event(let event): changes += try reflection.take(event)
+            case .problem(let problem):
+                report(problem)
+                if reflection.take(problem) { throw ReflectorProblem(problem) }
+            }
+        }
+        if let failure = decoder.failure { throw failure }
+    }
+
+    /// Gives a streamed list up whose end does not come.
+    private func checkList(after waited: Duration, _ reflection: Reflection<Object>) throws {
+        guard reflection.state.resourceVersion == nil else { return }
+        if waited >= settings.streamedListLimit { throw ReflectorProblem.listUnfinished(after: settings.streamedListLimit) }
+        logger.warning(
+            "Waiting for the end of a streamed list",
+            metadata: ["waited": "\(waited)", "objects": "\(reflection.held.count)", "limit": "\(settings.streamedListLimit)"])
+    }
+
+    private func selection(_ reflection: Reflection<Object>) -> Selection {
+        reflection.state.selectsFields ? selection : selection.withoutFields
     }
 
     private func publish(_ changes: [ClusterChange], _ reflection: Reflection<Object>, hadListed: Bool) {
@@ -112,10 +154,10 @@ struct Reflector<Object: Reflected>: Sendable {
     private func report(_ problem: ReflectorProblem, of step: ReflectorStep) {
         let level: Logger.Level =
             switch problem.failure {
-            // The ways of the API: a version that is gone, a resource that need not be there.
-            case .status(let status, _) where status.code == 410 || settings.isAbsence(status): .info
+            // A version that is gone is part of the API.
+            case .status(let status, _) where status.code == 410: .info
             default: .warning
             }
-        logger.log(level: level, "objects not followed", metadata: ["step": "\(step)", "error": "\(problem.message)"])
+        logger.log(level: level, "List or watch failed", metadata: ["step": "\(step)", "error": "\(problem.message)"])
     }
 }

@@ -9,8 +9,20 @@ struct ReflectorProblem: Error, Hashable {
         message = "\(problem)"
     }
 
+    /// A streamed list that has no end.
+    static func listUnfinished(after duration: Duration) -> ReflectorProblem {
+        ReflectorProblem(
+            failure: .listUnfinished,
+            message: "the streamed list did not end within \(duration): the bookmark with k8s.io/initial-events-end is missing")
+    }
+
     /// A stream that ended where it must not.
     static let cutInEvent = ReflectorProblem(APIError.transport("the stream ended within an event"))
+
+    private init(failure: ReflectorFailure, message: String) {
+        self.failure = failure
+        self.message = message
+    }
 
     init(_ error: any Error) {
         message = "\(error)"
@@ -20,6 +32,7 @@ struct ReflectorProblem: Error, Hashable {
         case let status as APIStatus: failure = .status(status, asEvent: true)
         case APIError.status(let status): failure = .status(status, asEvent: false)
         case APIError.unreadable: failure = .undecodable
+        case APIError.unreachable, APIError.access: failure = .unreachable
         case let error as WireError:
             failure = .undecodable
             message = "\(error)"

@@ -1,7 +1,7 @@
 /// Decides how a set of objects is followed: list, watch from there, and what to do when either fails.
 ///
-/// It knows neither objects nor clock nor connection: it is asked for the `next` step and told what came of it. The rules are those of
-/// client-go's `tools/cache/reflector.go`.
+/// It knows neither objects nor clock nor connection: it is asked for the `next` step and gets the result. The rules are those of
+/// client-go's `tools/cache/reflector.go`, with one addition: no way of failing keeps it at one version or token for ever.
 public struct ReflectorState: Hashable, Sendable {
     private enum Position: Hashable {
         case start
@@ -10,15 +10,20 @@ public struct ReflectorState: Hashable, Sendable {
     }
 
     private let settings: ReflectorSettings
+    private let canOmitFields: Bool
     private var position = Position.start
     private var delay: Duration?
     private var backoff: Backoff
-    /// Whether lists are asked for as the beginning of a watch; false for good once the server has refused that.
+    /// Whether lists are asked for as the beginning of a watch; false for good once the server has refused that, or did not end one.
     public private(set) var streamsLists: Bool
+    /// Whether requests have the field selector; false for good once the server has refused it.
+    public private(set) var selectsFields = true
+    /// Whether lists repeated after a pause take the place of a watch.
+    public private(set) var isRelisting = false
     /// Streamed lists in a row that did not come to their end.
     private var brokenStreams = 0
-    /// Answers in a row that could not be decoded.
-    private var undecodable = 0
+    /// Failures in a row at the same version or page.
+    private var failuresInPlace = 0
     private var listsWhole = false
     /// Whether there has been a whole list.
     public private(set) var hasListed = false
@@ -27,9 +32,13 @@ public struct ReflectorState: Hashable, Sendable {
 
     /// After so many streamed lists that broke off, the list is paged once: it may pass where the stream does not.
     private static let brokenStreamLimit = 3
+    /// After so many failures in one place a list begins anew: it may bring what the watch does not.
+    private static let failureLimit = 3
 
-    public init(_ settings: ReflectorSettings = ReflectorSettings()) {
+    /// - Parameter canOmitFields: whether the field selector may be left out where the server refuses it.
+    public init(_ settings: ReflectorSettings = ReflectorSettings(), canOmitFields: Bool = false) {
         self.settings = settings
+        self.canOmitFields = canOmitFields
         streamsLists = settings.streamsLists
         backoff = Backoff(minimum: settings.minimumDelay, maximum: settings.maximumDelay)
     }
@@ -41,12 +50,21 @@ public struct ReflectorState: Hashable, Sendable {
     }
 
     /// What to do now.
-    public mutating func next(using generator: inout some RandomNumberGenerator) -> ReflectorStep {
+    ///
+    /// - Parameter objectCount: how many objects there are.
+    public mutating func next(objectCount: Int = 0, using generator: inout some RandomNumberGenerator) -> ReflectorStep {
         if let delay {
             self.delay = nil
             return .wait(delay)
         }
         hasProgressed = false
+        isRelisting = settings.following.relists(objectCount)
+        if isRelisting, case .watch = position {
+            position = .start
+            backoff.reset()
+            // Proxies that started together do not list together.
+            return .wait(settings.following.pause(objectCount) * Double.random(in: 0.5...1, using: &generator))
+        }
         let seconds = Int.random(in: settings.watchSeconds...settings.watchSeconds * 2, using: &generator)
         switch position {
         case .start where isStreaming: return .streamList(timeoutSeconds: seconds)
@@ -62,7 +80,7 @@ public struct ReflectorState: Hashable, Sendable {
 
     /// A page came; without a token it was the last.
     public mutating func tookPage(resourceVersion: String, continueToken: String?) {
-        undecodable = 0
+        failuresInPlace = 0
         if let continueToken {
             position = .page(token: continueToken)
         } else {
@@ -89,7 +107,7 @@ public struct ReflectorState: Hashable, Sendable {
         return false
     }
 
-    /// A watch ended as watches do, after this long.
+    /// A watch ended without an error, after this long.
     public mutating func ended(after duration: Duration, using generator: inout some RandomNumberGenerator) {
         if resourceVersion == nil {
             brokenStreams += 1
@@ -97,39 +115,57 @@ public struct ReflectorState: Hashable, Sendable {
         } else if hasProgressed || duration >= settings.shortWatch {
             backoff.reset()
         } else {
+            // A watch that ends like this may hide changes (kubernetes issue 104171).
+            position = .start
             wait(using: &generator)
         }
     }
 
     /// A step failed.
     public mutating func failed(_ failure: ReflectorFailure, using generator: inout some RandomNumberGenerator) {
-        switch failure {
-        case .transport:
-            if case .start = position, isStreaming { brokenStreams += 1 }
-            wait(using: &generator)
-        case .undecodable:
-            undecodable += 1
-            if case .start = position, isStreaming { brokenStreams += 1 }
-            // Once may be the connection's fault. Twice is an event that will come again: the list leaves it behind.
-            if undecodable > 1 { position = .start }
-            wait(using: &generator)
-        case .unknownChange: restart(using: &generator)
-        case .status(let status, let asEvent): refused(status, asEvent: asEvent, using: &generator)
+        switch position {
+        case .start: failedToList(failure, using: &generator)
+        case .page: failedToPage(failure, using: &generator)
+        case .watch: failedToWatch(failure, using: &generator)
         }
     }
 
-    private mutating func refused(_ status: APIStatus, asEvent: Bool, using generator: inout some RandomNumberGenerator) {
-        switch position {
-        case .start where settings.isAbsence(status): delay = settings.absentDelay
-        case .start where isStreaming && refusesStreaming(status, asEvent: asEvent): streamsLists = false
-        case .page where status.code == 410:
+    private mutating func failedToList(_ failure: ReflectorFailure, using generator: inout some RandomNumberGenerator) {
+        switch failure {
+        case .status(let status, _) where status.code == 400 && canOmitFields && selectsFields: selectsFields = false
+        case .status(let status, let asEvent) where isStreaming && refusesStreaming(status, asEvent: asEvent): streamsLists = false
+        case .listUnfinished: streamsLists = false
+        case .status(let status, let asEvent):
+            if asEvent { brokenStreams += 1 }
+            wait(atLeast: status.retryAfterSeconds, using: &generator)
+        case .transport, .undecodable, .unknownChange:
+            if isStreaming { brokenStreams += 1 }
+            wait(using: &generator)
+        case .unreachable: wait(using: &generator)
+        }
+    }
+
+    private mutating func failedToPage(_ failure: ReflectorFailure, using generator: inout some RandomNumberGenerator) {
+        switch failure {
+        case .status(let status, _) where status.code == 410:
             listsWhole = true
             restart(using: &generator)
-        case .start where isStreaming && asEvent:
-            brokenStreams += 1
-            wait(atLeast: status.retryAfterSeconds, using: &generator)
-        case .watch where leavesBehind(status): restart(using: &generator)
-        default: wait(atLeast: status.retryAfterSeconds, using: &generator)
+        case .status(let status, _): retry(atLeast: status.retryAfterSeconds, using: &generator)
+        case .transport, .undecodable, .unknownChange, .listUnfinished: retry(using: &generator)
+        case .unreachable: wait(using: &generator)
+        }
+    }
+
+    private mutating func failedToWatch(_ failure: ReflectorFailure, using generator: inout some RandomNumberGenerator) {
+        switch failure {
+        // The server is busy or away: the version is as good as before, and a list costs more than a watch.
+        case .status(let status, _) where status.code == 429: wait(atLeast: status.retryAfterSeconds, using: &generator)
+        case .unreachable: wait(using: &generator)
+        // A load balancer in front of a server that restarts.
+        case .status(let status, asEvent: false) where status.code == 502 || status.code == 503:
+            retry(atLeast: status.retryAfterSeconds, using: &generator)
+        case .transport: retry(using: &generator)
+        case .status, .undecodable, .unknownChange, .listUnfinished: restart(using: &generator)
         }
     }
 
@@ -143,15 +179,21 @@ public struct ReflectorState: Hashable, Sendable {
         }
     }
 
-    /// Whether a watch cannot go on from where it was: the version is gone, or the server has never heard of it.
-    private func leavesBehind(_ status: APIStatus) -> Bool {
-        status.code == 410 || status.code == 400 || status.code == 422 || status.code == 504
-            || status.reason == "Expired" || status.reason == "Gone"
+    /// Tries the same again; after some failures in a row, lists.
+    private mutating func retry(atLeast seconds: Int? = nil, using generator: inout some RandomNumberGenerator) {
+        if hasProgressed { failuresInPlace = 0 }
+        failuresInPlace += 1
+        if failuresInPlace >= ReflectorState.failureLimit {
+            failuresInPlace = 0
+            position = .start
+        }
+        wait(atLeast: seconds, using: &generator)
     }
 
     /// Lists again: at once the first time, later with a delay, should the server go on like this.
     private mutating func restart(using generator: inout some RandomNumberGenerator) {
         position = .start
+        failuresInPlace = 0
         let wait = backoff.next(using: &generator)
         if backoff.count > 1 { delay = wait }
     }
@@ -161,12 +203,11 @@ public struct ReflectorState: Hashable, Sendable {
         hasListed = true
         listsWhole = false
         brokenStreams = 0
-        undecodable = 0
+        failuresInPlace = 0
     }
 
     private mutating func progressed(to version: String) {
         hasProgressed = true
-        undecodable = 0
         backoff.reset()
         guard case .watch(let held) = position, !version.isEmpty else { return }
         // Versions are numbers (KEP-5504); going back would only bring what has been seen.
@@ -177,7 +218,7 @@ public struct ReflectorState: Hashable, Sendable {
     private mutating func wait(atLeast seconds: Int? = nil, using generator: inout some RandomNumberGenerator) {
         let asked = min(.seconds(seconds ?? 0), settings.maximumRetryAfter)
         let own = backoff.next(using: &generator)
-        // Those who were all told the same do not all come at the same time.
+        // Clients that got the same answer do not all return at the same time.
         delay = asked > own ? asked + min(own, settings.maximumDelay) * 0.5 : own
     }
 }

@@ -12,8 +12,12 @@ public enum ReflectorStep: Hashable, Sendable {
 public enum ReflectorFailure: Hashable, Sendable {
     /// The server refused, with a status line or, `asEvent`, in the middle of a watch.
     case status(APIStatus, asEvent: Bool)
-    /// The connection failed or fell silent, or there are no credentials.
+    /// There was no connection to the server, or there are no credentials: nothing is known of the server.
+    case unreachable
+    /// The connection failed or fell silent before the answer was whole.
     case transport
+    /// The end of a streamed list did not come in time.
+    case listUnfinished
     /// Something happened to an object, and only a list can tell what.
     case unknownChange
     /// What came is not what the API sends.

@@ -4,21 +4,32 @@ public struct Selection: Hashable, Sendable {
     public var labels: String?
     /// `fieldSelector`
     public var fields: String?
+    /// Whether the fields only save traffic: what they leave out is left out here as well.
+    public var canOmitFields: Bool
 
-    public init(labels: String? = nil, fields: String? = nil) {
+    public init(labels: String? = nil, fields: String? = nil, canOmitFields: Bool = false) {
         self.labels = labels
         self.fields = fields
+        self.canOmitFields = canOmitFields
     }
 
-    /// Services that no other proxy takes care of and that are not headless, as kube-proxy asks for them.
-    public static let services = Selection(labels: "!service.kubernetes.io/service-proxy-name", fields: "spec.clusterIP!=None")
+    /// Services that no other proxy takes care of and that are not headless, as kube-proxy asks for them. API servers before 1.31 refuse the field
+    /// `spec.clusterIP` (kubernetes PR 123905).
+    public static let services = Selection(
+        labels: "!service.kubernetes.io/service-proxy-name", fields: "spec.clusterIP!=None", canOmitFields: true)
     /// The slices of Services that are not headless.
     public static let endpointSlices = Selection(labels: "!service.kubernetes.io/headless")
 
     /// One object by its name.
     public static func named(_ name: String) -> Selection { Selection(fields: "metadata.name=\(name)") }
 
-    /// The request of a step that is one.
+    /// All objects but one.
+    public static func others(than name: String) -> Selection { Selection(fields: "metadata.name!=\(name)") }
+
+    /// The same without the fields.
+    var withoutFields: Selection { Selection(labels: labels) }
+
+    /// The request of a step; nil for a wait.
     func request(_ step: ReflectorStep, of resource: APIResource) -> APIRequest? {
         var query: [APIRequest.Parameter] = []
         if let labels { query.append(.init("labelSelector", labels)) }

@@ -1,7 +1,7 @@
 public import Kubernetes
 public import Model
 
-/// A kind of object that is listed and watched: Service, EndpointSlice, Node and ServiceCIDR.
+/// A kind of object that is listed and watched: Service, EndpointSlice and Node.
 public protocol APIObject: Hashable, Sendable, Decodable {
     /// Where the API serves it.
     static var resource: APIResource { get }
@@ -42,11 +42,4 @@ extension Node: APIObject {
     public static let kind = "Node"
     public var namespacedName: NamespacedName { metadata.namespacedName }
     public mutating func narrow() { metadata.narrow() }
-}
-
-extension ServiceCIDR: APIObject {
-    public static let resource = APIResource(group: "networking.k8s.io", version: "v1", plural: "servicecidrs", namespaced: false)
-    public static let kind = "ServiceCIDR"
-    public var namespacedName: NamespacedName { NamespacedName(namespace: "", name: name) }
-    public mutating func narrow() {}
 }

@@ -400,7 +400,7 @@ nonisolated struct ProtoWatchEvent: Sendable {
   fileprivate var _object: ProtoRawExtension? = nil
 }
 
-/// Any ServiceList, EndpointSliceList, NodeList, ServiceCIDRList. On the wire a message is bytes, and as bytes
+/// Any ServiceList, EndpointSliceList, NodeList. On the wire a message is bytes, and as bytes
 /// each item is read on its own: one that is malformed does not spoil the others, and only one is unpacked at a time.
 nonisolated struct ProtoObjectList: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -1252,49 +1252,6 @@ nonisolated struct ProtoEndpointPort: Sendable {
   fileprivate var _name: String? = nil
   fileprivate var _protocol: String? = nil
   fileprivate var _port: Int32? = nil
-}
-
-nonisolated struct ProtoServiceCIDR: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  var metadata: ProtoObjectMeta {
-    get {_metadata ?? ProtoObjectMeta()}
-    set {_metadata = newValue}
-  }
-  /// Returns true if `metadata` has been explicitly set.
-  var hasMetadata: Bool {self._metadata != nil}
-  /// Clears the value of `metadata`. Subsequent reads from it will return its default value.
-  mutating func clearMetadata() {self._metadata = nil}
-
-  var spec: ProtoServiceCIDRSpec {
-    get {_spec ?? ProtoServiceCIDRSpec()}
-    set {_spec = newValue}
-  }
-  /// Returns true if `spec` has been explicitly set.
-  var hasSpec: Bool {self._spec != nil}
-  /// Clears the value of `spec`. Subsequent reads from it will return its default value.
-  mutating func clearSpec() {self._spec = nil}
-
-  var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  init() {}
-
-  fileprivate var _metadata: ProtoObjectMeta? = nil
-  fileprivate var _spec: ProtoServiceCIDRSpec? = nil
-}
-
-nonisolated struct ProtoServiceCIDRSpec: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  var cidrs: [String] = []
-
-  var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  init() {}
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -2779,75 +2736,6 @@ nonisolated extension ProtoEndpointPort: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs._name != rhs._name {return false}
     if lhs._protocol != rhs._protocol {return false}
     if lhs._port != rhs._port {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension ProtoServiceCIDR: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ServiceCIDR"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}metadata\0\u{1}spec\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._metadata) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._spec) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._metadata {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._spec {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: ProtoServiceCIDR, rhs: ProtoServiceCIDR) -> Bool {
-    if lhs._metadata != rhs._metadata {return false}
-    if lhs._spec != rhs._spec {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension ProtoServiceCIDRSpec: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ServiceCIDRSpec"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}cidrs\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedStringField(value: &self.cidrs) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.cidrs.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.cidrs, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: ProtoServiceCIDRSpec, rhs: ProtoServiceCIDRSpec) -> Bool {
-    if lhs.cidrs != rhs.cidrs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -5,7 +5,7 @@
 ///
 /// It is written by hand and knows nothing of the program's own decoder: each is a witness to the other.
 enum ProtobufTable {
-    static let text = meta + core + discovery + networking + events
+    static let text = meta + core + discovery + events
 
     /// k8s.io/apimachinery
     private static let meta = """
@@ -242,19 +242,6 @@ enum ProtobufTable {
         2 protocol string?
         3 port int?
         4 appProtocol string?
-
-        """
-
-    /// k8s.io/api/networking/v1
-    private static let networking = """
-        message ServiceCIDR
-        1 metadata ObjectMeta
-        2 spec ServiceCIDRSpec
-        3 status ServiceCIDRStatus
-        message ServiceCIDRSpec
-        1 cidrs [string]
-        message ServiceCIDRStatus
-        1 conditions [Condition]
 
         """
 

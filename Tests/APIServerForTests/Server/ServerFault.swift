@@ -8,6 +8,8 @@ enum ServerFault: Sendable {
     case cut(afterBytes: Int)
     /// Takes the request and never says a word.
     case hang
+    /// Answers with success and an empty body.
+    case empty
     /// Sends bytes that mean nothing, as if they were the answer.
     case garbage
     /// Answers, but only after this.

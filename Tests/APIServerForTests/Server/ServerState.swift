@@ -7,6 +7,10 @@ struct ServerState: Sendable {
     /// The token that lets in; nil to let everyone in.
     var token: String?
     var streamingLists = StreamingLists.supported
+    /// What each watch from a version gets, by the plural of the resource, for as long as it stands here. Streamed lists are no such watches.
+    var brokenWatches: [String: ServerFault] = [:]
+    /// The minor version of Kubernetes whose selectors are understood.
+    var minorVersion = 36
     /// Resources that there are none of.
     var absent: Set<String> = []
     /// How many deletions to come, of what, nobody who watches hears of.
@@ -48,7 +52,8 @@ struct ServerState: Sendable {
         }
     }
 
-    mutating func fault(of call: ServerCall) -> ServerFault? {
+    mutating func fault(of call: ServerCall, _ request: TestRequest) -> ServerFault? {
+        if request.isWatch, request["resourceVersion"] != nil, let fault = brokenWatches[call.plural] { return fault }
         guard faults[call]?.isEmpty == false else { return nil }
         return faults[call]?.removeFirst()
     }

@@ -5,4 +5,6 @@ enum StreamingLists: String, Sendable {
     case invalid
     /// As an API server with etcd 3.4 does.
     case errorEvent
+    /// Sends all there is, and never says that this was all.
+    case endless
 }

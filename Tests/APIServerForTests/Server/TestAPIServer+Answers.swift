@@ -58,7 +58,8 @@ extension TestAPIServer {
     /// A list or a page of one. As with a real server, the pages after the first are at the version of the first.
     private func list(_ request: TestRequest, _ place: ServerStore.Place, _ encoding: WireEncoding) throws -> [UInt8] {
         let selector = try ObjectSelector(
-            place.resource, namespace: place.namespace, labels: request["labelSelector"], fields: request["fieldSelector"])
+            place.resource, namespace: place.namespace, labels: request["labelSelector"], fields: request["fieldSelector"],
+            minorVersion: withState { $0.minorVersion })
         let store = withState { $0.store }
         var objects = store.sorted(place.resource.plural).filter(selector.matches)[...]
         var version = store.version

@@ -8,7 +8,8 @@ extension TestConnection {
     ) async throws {
         let (stream, items) = AsyncStream.makeStream(of: WatchItem.self, bufferingPolicy: .bufferingOldest(server.settings.watchLimit))
         let selector = try ObjectSelector(
-            place.resource, namespace: place.namespace, labels: request["labelSelector"], fields: request["fieldSelector"])
+            place.resource, namespace: place.namespace, labels: request["labelSelector"], fields: request["fieldSelector"],
+            minorVersion: server.withState { $0.minorVersion })
         let watcher = Watcher(
             resource: place.resource, selector: selector, encoding: encoding, takesBookmarks: request["allowWatchBookmarks"] == "true",
             items: items)
@@ -60,7 +61,7 @@ extension TestAPIServer {
                     if let type = event.type(for: watcher.selector) { first.writeImmutableBuffer(event.frame(type, watcher.encoding)) }
                 }
             }
-            if streams {
+            if streams, state.streamingLists != .endless {
                 first.writeBytes(watcher.encoding.bookmark(of: watcher.resource, version: state.store.version, isInitialEventsEnd: true))
             }
             state.nextWatcher += 1

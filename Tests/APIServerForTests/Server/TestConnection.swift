@@ -43,12 +43,13 @@ struct TestConnection {
             try await admit(request)
             guard let call = request.call, let place = request.place else { return try await answerOther(request, encoding, outbound) }
             var cutAfter: Int?
-            switch server.withState({ $0.fault(of: call) }) {
+            switch server.withState({ $0.fault(of: call, request) }) {
             case nil: break
             case .status(let code, let reason, let retryAfter): throw TestStatus(code, reason: reason, retryAfter: retryAfter)
             case .errorEvent(let code, let reason): throw TestStatus(code, reason: reason, asEvent: true)
             case .cut(let bytes): cutAfter = bytes
             case .hang: return try await Task.sleep(for: .seconds(3600))
+            case .empty: return try await send(200, [], encoding.contentType(isWatch: request.isWatch), outbound)
             case .garbage: return try await send(200, ServerFault.garbageBytes, encoding.contentType(isWatch: request.isWatch), outbound)
             case .slow(let duration): try await Task.sleep(for: duration)
             }

@@ -62,9 +62,10 @@ struct TestControl {
             case "errorEvent": .errorEvent(code, reason: reason)
             case "cut": .cut(afterBytes: order["afterBytes"]?.integer ?? 0)
             case "hang": .hang
+            case "empty": .empty
             case "garbage": .garbage
             case "slow": .slow(.milliseconds(order["milliseconds"]?.integer ?? 1000))
-            default: throw .badRequest("fault must be status, errorEvent, cut, hang, garbage or slow")
+            default: throw .badRequest("fault must be status, errorEvent, cut, hang, empty, garbage or slow")
             }
         let call = ServerCall(verb: verb, plural: plural)
         let count = max(1, order["count"]?.integer ?? 1)
@@ -109,7 +110,7 @@ struct TestControl {
     private func change(_ order: JSON) throws(TestStatus) {
         if let text = order["streamingLists"]?.text {
             guard let streamingLists = StreamingLists(rawValue: text) else {
-                throw .badRequest("streamingLists must be supported, invalid or errorEvent")
+                throw .badRequest("streamingLists must be supported, invalid, errorEvent or endless")
             }
             server.withState { $0.streamingLists = streamingLists }
         }

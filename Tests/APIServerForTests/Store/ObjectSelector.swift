@@ -9,13 +9,22 @@ struct ObjectSelector: Sendable {
         self.namespace = namespace
     }
 
-    init(_ resource: ServerResource, namespace: String?, labels: String?, fields: String?) throws(TestStatus) {
+    /// - Parameter minorVersion: that of Kubernetes.
+    init(
+        _ resource: ServerResource, namespace: String?, labels: String?, fields: String?, minorVersion: Int = 36
+    ) throws(TestStatus) {
         self.namespace = namespace
         self.labels = try ObjectSelector.requirements(labels)
         self.fields = try ObjectSelector.requirements(fields)
-        let known = ["metadata.name", "metadata.namespace"] + resource.selectableFields
+        // Services by their fields: from 1.31 on.
+        let hasFields = minorVersion >= 31 || resource.plural != "services"
+        let known = ["metadata.name", "metadata.namespace"] + (hasFields ? resource.selectableFields : [])
         for field in self.fields where !known.contains(field.key) {
-            throw TestStatus(400, reason: "BadRequest", message: "field label not supported: \(field.key)")
+            let message =
+                hasFields
+                ? "field label not supported: \(field.key)"
+                : "\"\(field.key)\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+            throw TestStatus(400, reason: "BadRequest", message: message)
         }
     }
 

@@ -11,7 +11,6 @@ struct ServerResource: Hashable, Sendable {
         ServerResource(plural: "services", kind: "Service", selectableFields: ["spec.clusterIP", "spec.type"]),
         ServerResource(group: "discovery.k8s.io", plural: "endpointslices", kind: "EndpointSlice"),
         ServerResource(plural: "nodes", kind: "Node", isNamespaced: false, selectableFields: ["spec.unschedulable"]),
-        ServerResource(group: "networking.k8s.io", plural: "servicecidrs", kind: "ServiceCIDR", isNamespaced: false),
         ServerResource(plural: "namespaces", kind: "Namespace", isNamespaced: false),
         ServerResource(
             group: "events.k8s.io", plural: "events", kind: "Event", selectableFields: ["reason", "reportingController", "type"]),

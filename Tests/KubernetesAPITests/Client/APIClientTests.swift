@@ -198,7 +198,7 @@ import Testing
                 server.put("services", .service("b", ip: "10.96.0.11"))
                 try await expectEventually { try server.isMirrored(by: follower) }
                 #expect(server.withState { $0.connections } == before)
-                for plural in ["services", "endpointslices", "nodes", "servicecidrs"] { server.interrupt(plural, .hang) }
+                for plural in ["services", "endpointslices", "nodes"] { server.interrupt(plural, .hang) }
                 server.put("services", .service("c", ip: "10.96.0.12"))
                 server.put("endpointslices", .slice("c-1", of: "c", addresses: ["10.244.0.3"]))
                 try await expectEventually { try server.isMirrored(by: follower) }

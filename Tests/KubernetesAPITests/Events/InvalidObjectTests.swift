@@ -27,7 +27,6 @@ import Testing
         let name = NamespacedName(namespace: "", name: "node1")
         #expect(ClusterEvent(problem(nil), of: Service.self) == nil)
         #expect(ClusterEvent(problem(name), of: Node.self) == nil)
-        #expect(ClusterEvent(problem(name), of: ServiceCIDR.self) == nil)
     }
 
     @Test func `A Service that cannot be read is told of on the Service`() async throws {

@@ -28,7 +28,7 @@ final class Follower: Sendable {
     /// Times that keep a test short.
     static let settings = ReflectorSettings(
         minimumDelay: .milliseconds(20), maximumDelay: .milliseconds(200), maximumRetryAfter: .milliseconds(300),
-        shortWatch: .milliseconds(1), pageLimit: 3, absentDelay: .milliseconds(100))
+        shortWatch: .milliseconds(1), pageLimit: 3)
 
     static func clientSettings(_ contentType: ContentType = .json, readTimeout: Duration = .seconds(20)) -> APIClientSettings {
         APIClientSettings(

@@ -1,5 +1,6 @@
 import Kubernetes
 import KubernetesAPI
+import Model
 import Testing
 
 @testable import APIServerForTests
@@ -269,13 +270,67 @@ import Testing
         }
     }
 
+    /// What every watch from a version gets.
+    private static let brokenWatches: [ServerFault] = [
+        .empty, .errorEvent(500, reason: "InternalError"), .errorEvent(200, reason: ""), .errorEvent(404, reason: "NotFound"), .garbage,
+        .cut(afterBytes: 0), .status(500, reason: "InternalError"), .status(404, reason: "NotFound"),
+        .status(503, reason: "ServiceUnavailable"),
+    ]
+
+    @Test(arguments: brokenWatches.indices, [StreamingLists.supported, .invalid])
+    func `Changes arrive although no watch ever brings any`(fault: Int, streamingLists: StreamingLists) async throws {
+        let setup = Setup {
+            $0.withState { state in
+                state.streamingLists = streamingLists
+                state.brokenWatches = [
+                    "services": MisbehaviourTests.brokenWatches[fault], "endpointslices": MisbehaviourTests.brokenWatches[fault],
+                ]
+            }
+        }
+        var settings = Follower.settings
+        settings.shortWatch = .seconds(1)
+        try await compare(fault.isMultiple(of: 2) ? .json : .protobuf, settings: settings, before: setup) { server, follower in
+            // A watch that follows a streamed list is part of it.
+            for plural in ["services", "endpointslices"] { server.interrupt(plural, .cut) }
+            MisbehaviourTests.change(server)
+        }
+    }
+
     @Test(arguments: ContentType.allCases)
-    func `A resource that the server lacks keeps nothing from working, and is found when it appears`(contentType: ContentType) async throws
-    {
-        try await compare(contentType, before: Setup { $0.withState { $0.absent = ["servicecidrs"] } }) { server, _ in
-            try await expectEventually { server.requests("servicecidrs").count >= 2 }
-            server.withState { $0.absent = [] }
-            try await expectEventually { server.watcherCount("servicecidrs") == 1 }
+    func `A streamed list without an end is given up, and pages take over for good`(contentType: ContentType) async throws {
+        var settings = Follower.settings
+        settings.streamedListLimit = .milliseconds(100)
+        try await compare(
+            contentType, settings: settings, before: Setup { $0.withState { $0.streamingLists = .endless } }
+        ) { server, follower in
+            server.withState { $0.store.compact() }
+            server.interrupt("services", .cut)
+            MisbehaviourTests.change(server)
+            try await expectEventually { try server.isMirrored(by: follower) }
+            #expect(server.requests("/services").count { $0.contains("sendInitialEvents") } == 1)
+        }
+    }
+
+    @Test(arguments: ContentType.allCases, [28, 30])
+    func `An API server that cannot leave headless Services out is followed, and they are left out here`(
+        contentType: ContentType, minorVersion: Int
+    ) async throws {
+        try await TestAPIServer.serving { server in
+            server.withState { state in
+                state.minorVersion = minorVersion
+                state.streamingLists = .invalid
+            }
+            server.put("services", .service("a"), .service("headless", ip: "None"))
+            server.put("nodes", .node("node1"))
+            try await Follower.following(try server.access, client: Follower.clientSettings(contentType)) { follower in
+                try await expectEventually { follower.now().isSynced && server.watcherCount("services") == 1 }
+                server.put(
+                    "services", .service("b", ip: "10.96.0.11"), .service("headless2", ip: "None"), .service("last", ip: "10.96.0.12"))
+                try await expectEventually { follower.now().state.services.count == 3 }
+                #expect(follower.now().state.services.keys.map(\.name).sorted() == ["a", "b", "last"])
+                #expect(server.requests("/services").count { $0.contains("fieldSelector") } <= 2)
+                #expect(server.requests("/nodes").allSatisfy { $0.contains("fieldSelector=metadata.name=node1&") })
+            }
         }
     }
 

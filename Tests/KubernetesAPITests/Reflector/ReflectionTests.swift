@@ -6,7 +6,7 @@ import Testing
 
 /// What following a real API server comes to, by its recorded answers.
 struct ReflectionTests {
-    private var reflection = Reflection<Service>(ReflectorSettings())
+    private var reflection = Reflection<Service>(.services, ReflectorSettings())
     private var generator = FixedGenerator()
     private var state = ClusterState()
 
@@ -33,7 +33,7 @@ struct ReflectionTests {
         let refusal = try watch(Recording("services-streaming-list", contentType))
         #expect(refusal == nil)
         let streamed = state
-        reflection = Reflection(ReflectorSettings(streamsLists: false))
+        reflection = Reflection(.services, ReflectorSettings(streamsLists: false))
         state = ClusterState()
         for name in ["services-page-1", "services-page-2"] {
             _ = reflection.next(using: &generator)
@@ -47,7 +47,7 @@ struct ReflectionTests {
 
     @Test(arguments: ContentType.allCases)
     mutating func `A watch leads to its last bookmark, and nothing is left of what it deleted`(contentType: ContentType) throws {
-        reflection = Reflection(ReflectorSettings(streamsLists: false))
+        reflection = Reflection(.services, ReflectorSettings(streamsLists: false))
         _ = reflection.next(using: &generator)
         apply(reflection.take(try Recording("services-list", contentType).list(of: Service.self)))
         #expect(reflection.state.resourceVersion == "204")

@@ -1,5 +1,6 @@
-import KubernetesAPI
 import Testing
+
+@testable import KubernetesAPI
 
 /// What a reflector does next, without a server and without waiting.
 struct ReflectorStateTests {
@@ -146,7 +147,7 @@ struct ReflectorStateTests {
         var delays: [Duration] = []
         for _ in 0..<12 {
             _ = next()
-            state.failed(.transport, using: &generator)
+            state.failed(.unreachable, using: &generator)
             delays.append(delay() ?? .zero)
         }
         #expect(delays.allSatisfy { $0 >= .milliseconds(800) && $0 <= .seconds(30) })
@@ -157,49 +158,175 @@ struct ReflectorStateTests {
         #expect((delay() ?? .zero) <= .milliseconds(1600))
     }
 
-    @Test mutating func `A watch that ends at once without a word is a failure, another is not`() {
+    /// What comes after a watch that ended in some way.
+    enum Then: Equatable, Sendable {
+        /// The watch goes on at its version at once.
+        case resume
+        /// The watch goes on at its version after a delay, however often this happens.
+        case waitAndResume
+        /// The watch goes on at its version after a delay; a list follows when this happens three times in a row.
+        case waitAndResumeTwice
+        /// A list at once, and after a delay when it happens again.
+        case list
+        /// A list after a delay.
+        case waitAndList
+    }
+
+    /// A way in which a watch ends.
+    struct End: CustomTestStringConvertible, Sendable {
+        var testDescription: String
+        var then: Then
+        private var failure: ReflectorFailure?
+        private var duration: Duration
+        private var brings: String?
+
+        init(_ description: String, _ failure: ReflectorFailure, _ then: Then) {
+            (testDescription, self.failure, self.then, duration) = (description, failure, then, .zero)
+        }
+
+        init(_ description: String, after duration: Duration, bringing version: String? = nil, _ then: Then) {
+            (testDescription, self.duration, brings, self.then) = (description, duration, version, then)
+        }
+
+        init(_ code: Int, _ reason: String = "", asEvent: Bool, _ then: Then) {
+            let status = APIStatus(code: code, reason: reason, message: "", retryAfterSeconds: nil)
+            self.init("\(asEvent ? "ERROR event" : "HTTP status") \(code) \(reason)", .status(status, asEvent: asEvent), then)
+        }
+
+        func happen(to state: inout ReflectorState, using generator: inout FixedGenerator) {
+            if let brings { state.tookEvent(resourceVersion: brings) }
+            if let failure { state.failed(failure, using: &generator) } else { state.ended(after: duration, using: &generator) }
+        }
+
+        static let all =
+            [
+                End("ended after minutes", after: .seconds(400), .resume),
+                End("ended at once after an event", after: .milliseconds(3), bringing: "100", .resume),
+                End("ended at once without an event (empty body)", after: .milliseconds(3), .waitAndList),
+                End("no connection", .unreachable, .waitAndResume),
+                End("connection reset, protocol error, stream cut, silence", .transport, .waitAndResumeTwice),
+                End("bytes that are no events", .undecodable, .list),
+                End("an object that cannot be read, or an unknown type of event", .unknownChange, .list),
+            ] + [400, 401, 403, 404, 405, 406, 408, 409, 410, 422, 500, 501, 504, 520].map { End($0, asEvent: false, .list) } + [
+                End(429, "TooManyRequests", asEvent: false, .waitAndResume),
+                End(502, asEvent: false, .waitAndResumeTwice),
+                End(503, "ServiceUnavailable", asEvent: false, .waitAndResumeTwice),
+                End(504, "Timeout", asEvent: false, .list),
+            ] + [0, 200, 400, 401, 403, 404, 410, 422, 500, 502, 503, 504, 999].map { End($0, asEvent: true, .list) } + [
+                End(429, "TooManyRequests", asEvent: true, .waitAndResume),
+                End(500, "InternalError", asEvent: true, .list),
+                End(410, "Expired", asEvent: true, .list),
+            ]
+    }
+
+    @Test(arguments: End.all) mutating func `A watch that ends is resumed, or a list takes over`(end: End) {
         list(at: "100")
+        var steps: [Then] = []
+        for _ in 0..<3 {
+            end.happen(to: &state, using: &generator)
+            var step = next()
+            var waited = false
+            if case .wait = step {
+                waited = true
+                step = next()
+            }
+            if version(of: step) == "100" {
+                steps.append(waited ? .waitAndResume : .resume)
+            } else {
+                steps.append(waited ? .waitAndList : .list)
+                state.tookBookmark(resourceVersion: "100", isInitialEventsEnd: true)
+            }
+        }
+        switch end.then {
+        case .resume, .waitAndResume, .waitAndList: #expect(steps == [end.then, end.then, end.then])
+        case .waitAndResumeTwice: #expect(steps == [.waitAndResume, .waitAndResume, .waitAndList])
+        case .list: #expect(steps == [.list, .waitAndList, .waitAndList])
+        }
+    }
+
+    @Test mutating func `Whatever the ways in which watches end, a list follows when none of them brings anything`() {
+        let ends = End.all.filter { $0.then != .waitAndResume && $0.then != .resume }
+        for _ in 0..<2000 {
+            list(at: "100")
+            var watches = 0
+            while state.resourceVersion != nil {
+                ends.randomElement(using: &generator)?.happen(to: &state, using: &generator)
+                watches += 1
+            }
+            #expect(watches <= 3)
+            if case .wait = next() { continue }
+        }
+    }
+
+    @Test(arguments: [ReflectorFailure.transport, .undecodable, .status(APIStatus(code: 400), asEvent: false)])
+    mutating func `A page that keeps failing begins the list anew`(failure: ReflectorFailure) {
+        state = ReflectorState(ReflectorSettings(streamsLists: false))
         _ = next()
-        state.ended(after: .milliseconds(5), using: &generator)
-        #expect(delay() != nil)
+        state.tookPage(resourceVersion: "100", continueToken: "a")
+        for _ in 0..<3 {
+            #expect(next() == .page(resourceVersion: nil, limit: 500, continueToken: "a"))
+            state.failed(failure, using: &generator)
+            #expect(delay() != nil)
+        }
+        #expect(next() == .page(resourceVersion: "0", limit: 500, continueToken: nil))
+    }
+
+    @Test mutating func `A streamed list without an end makes room for pages at once and for good`() {
         _ = next()
-        state.ended(after: .seconds(300), using: &generator)
+        state.tookEvent(resourceVersion: "90")
+        state.failed(.listUnfinished, using: &generator)
+        #expect(next() == .page(resourceVersion: "0", limit: 500, continueToken: nil))
+        state.tookPage(resourceVersion: "100", continueToken: nil)
         #expect(version(of: next()) == "100")
+        state.failed(status(410, asEvent: true), using: &generator)
+        #expect(next() == .page(resourceVersion: nil, limit: 500, continueToken: nil))
     }
 
-    @Test mutating func `An event that cannot be read is tried once more, then left behind by a list`() {
+    @Test mutating func `A field selector that the server refuses is left out, where it may be`() {
+        state = ReflectorState(canOmitFields: true)
+        _ = next()
+        state.failed(status(400, "BadRequest"), using: &generator)
+        #expect(!state.selectsFields && state.streamsLists)
+        guard case .streamList = next() else {
+            Issue.record("not tried again at once")
+            return
+        }
+        state.failed(status(422, "Invalid"), using: &generator)
+        #expect(next() == .page(resourceVersion: "0", limit: 500, continueToken: nil))
+        state.tookPage(resourceVersion: "100", continueToken: nil)
+        #expect(!state.selectsFields)
+    }
+
+    @Test mutating func `A field selector that is needed stays`() {
+        _ = next()
+        state.failed(status(400, "BadRequest"), using: &generator)
+        #expect(state.selectsFields && !state.streamsLists)
+    }
+
+    @Test(arguments: [(1000, false), (1001, true)])
+    mutating func `Beyond a number of objects lists take the place of the watch`(count: Int, relists: Bool) {
+        state = ReflectorState(ReflectorSettings(following: .watchUpTo(objects: 1000)))
         list(at: "100")
-        _ = next()
-        state.failed(.undecodable, using: &generator)
-        _ = next()
-        #expect(version(of: next()) == "100")
-        state.failed(.undecodable, using: &generator)
-        _ = next()
-        let lists = isListing()
-        #expect(lists)
+        let step = state.next(objectCount: count, using: &generator)
+        #expect((version(of: step) == nil) == relists)
+        guard relists else { return }
+        guard case .wait(let pause) = step else {
+            Issue.record("no pause between lists")
+            return
+        }
+        #expect((.seconds(300)...(.seconds(600))).contains(pause))
+        guard case .streamList = state.next(objectCount: count, using: &generator) else {
+            Issue.record("no list after the pause")
+            return
+        }
+        state.tookBookmark(resourceVersion: "200", isInitialEventsEnd: true)
+        // Fewer objects: the watch goes on from the last list.
+        #expect(version(of: state.next(objectCount: 10, using: &generator)) == "200")
     }
 
-    @Test mutating func `A change that cannot be understood is looked up by a list`() {
-        list(at: "100")
-        state.failed(.unknownChange, using: &generator)
-        let lists = isListing()
-        #expect(lists)
-    }
-
-    @Test(arguments: [404, 403])
-    mutating func `A resource that may be missing is looked for rarely`(code: Int) {
-        state = ReflectorState(ReflectorSettings(isOptional: true))
-        _ = next()
-        state.failed(status(code), using: &generator)
-        #expect(delay() == .seconds(600))
-    }
-
-    @Test mutating func `A version the server has never heard of is listed again`() {
-        list(at: "99999999")
-        _ = next()
-        state.failed(status(504, "Timeout", retryAfter: 1), using: &generator)
-        let lists = isListing()
-        #expect(lists)
+    @Test(arguments: [(100, Duration.seconds(600)), (1200, .seconds(600)), (5000, .seconds(2500))])
+    func `The pause between lists follows the number of objects`(count: Int, longest: Duration) {
+        #expect(ReflectorSettings.Following.relist.pause(count) == longest)
     }
 }
 

@@ -7,7 +7,6 @@ import Testing
         #expect(Service.resource.listPath == "/api/v1/services")
         #expect(EndpointSlice.resource.listPath == "/apis/discovery.k8s.io/v1/endpointslices")
         #expect(Node.resource.listPath == "/api/v1/nodes")
-        #expect(ServiceCIDR.resource.listPath == "/apis/networking.k8s.io/v1/servicecidrs")
-        #expect(ServiceCIDR.resource.apiVersion == "networking.k8s.io/v1")
+        #expect(EndpointSlice.resource.apiVersion == "discovery.k8s.io/v1")
     }
 }

@@ -6,7 +6,7 @@ import Testing
 @testable import KubernetesAPI
 
 @Suite struct `Malformed bytes` {
-    private static let lists = ["services-list", "endpointslices-list", "node-list", "servicecidrs-list"]
+    private static let lists = ["services-list", "endpointslices-list", "node-list"]
     private static let watches = ["services-watch", "endpointslices-watch", "node-watch", "services-watch-too-old"]
 
     /// Reads bytes as everything they might be. What comes of it does not matter: it comes, and does so soon.
@@ -14,7 +14,6 @@ import Testing
         read(bytes, contentType, as: Service.self)
         read(bytes, contentType, as: EndpointSlice.self)
         read(bytes, contentType, as: Node.self)
-        read(bytes, contentType, as: ServiceCIDR.self)
     }
 
     private static func read<Object: APIObject>(_ bytes: [UInt8], _ contentType: ContentType, as type: Object.Type) {
@@ -46,7 +45,7 @@ import Testing
 
     @Test(arguments: ContentType.allCases) func `that are an answer with changes at random are survived`(contentType: ContentType) throws {
         var generator = SeededGenerator(seed: 13)
-        for name in ["node-list", "servicecidrs-list", "services-watch", "services-watch-too-old", "unauthorized"] {
+        for name in ["node-list", "services-watch", "services-watch-too-old", "unauthorized"] {
             let good = try Recording(name, contentType).bytes
             for _ in 0..<150 {
                 var bytes = good

@@ -21,7 +21,7 @@ import Testing
     @Test func `is covered by the tests here, file by file`() throws {
         let pairs =
             Self.lists + Self.serviceWatches + Self.sliceWatches + Self.statuses
-            + ["endpointslices-list", "node-list", "servicecidrs-list", "node-watch"]
+            + ["endpointslices-list", "node-list", "node-watch"]
         let covered = Set(pairs.flatMap { ["\($0).json", "\($0).pb"] } + Self.others)
         #expect(try Set(Recording.all()) == covered)
     }
@@ -60,13 +60,6 @@ import Testing
         #expect(node.zone == "z1")
         #expect(node.metadata.labels.map(\.key) == ["topology.kubernetes.io/zone"], "a label that is not read is not kept")
         #expect(node.metadata.annotations.isEmpty)
-    }
-
-    @Test func `about ServiceCIDRs is the same in both encodings`() throws {
-        let json = try Recording("servicecidrs-list", .json).list(of: ServiceCIDR.self)
-        #expect(try Recording("servicecidrs-list", .protobuf).list(of: ServiceCIDR.self) == json)
-        #expect(json.items.map(\.object) == [ServiceCIDR(name: "kubernetes", cidrs: ["10.96.0.0/12", "fd00:10:96::/112"])])
-        #expect(json.resourceVersion == "204")
     }
 
     @Test(arguments: ContentType.allCases) func `in two pages is what it said in one list`(contentType: ContentType) throws {
