@@ -129,13 +129,27 @@ struct APIObject {
                 """)
     }
 
-    static func node(_ addresses: [String] = ["10.99.0.2", "fd00:99::2"], podCIDRs: [String] = []) -> APIObject {
+    /// A Service of type LoadBalancer with these addresses in its status.
+    static func loadBalancer(_ name: String, address: String, ingress: [String]) -> APIObject {
+        let list = ingress.map { "{\"ip\":\"\($0)\"}" }.joined(separator: ",")
+        return APIObject(
+            path: "/api/v1/namespaces/default/services", name: name,
+            json: """
+                {"apiVersion":"v1","kind":"Service","metadata":{"name":"\(name)","namespace":"default"},"spec":{"type":"LoadBalancer",\
+                "clusterIP":"\(address)","clusterIPs":["\(address)"],"ipFamilies":["IPv4"],\
+                "ports":[{"name":"tcp","protocol":"TCP","port":80,"targetPort":8080}]},"status":{"loadBalancer":{"ingress":[\(list)]}}}
+                """)
+    }
+
+    static func node(
+        _ addresses: [String] = ["10.99.0.2", "fd00:99::2"], podCIDRs: [String] = [], name: String = "node1"
+    ) -> APIObject {
         let list = addresses.map { "{\"type\":\"InternalIP\",\"address\":\"\($0)\"}" }.joined(separator: ",")
         let ranges = podCIDRs.map { "\"\($0)\"" }.joined(separator: ",")
         return APIObject(
-            path: "/api/v1/nodes", name: "node1",
+            path: "/api/v1/nodes", name: name,
             json: """
-                {"apiVersion":"v1","kind":"Node","metadata":{"name":"node1"},"spec":{"podCIDRs":[\(ranges)]},"status":{"addresses":[\(list)]}}
+                {"apiVersion":"v1","kind":"Node","metadata":{"name":"\(name)"},"spec":{"podCIDRs":[\(ranges)]},"status":{"addresses":[\(list)]}}
                 """)
     }
 }

@@ -171,6 +171,62 @@ extension Scenarios {
             }
         }
 
+        /// As k3s's servicelb does: it writes the addresses of all nodes into the status of each load balancer.
+        @Test func `names other Nodes: a load balancer IP of theirs is not taken, and this node still reaches them`() async throws {
+            try await begin()
+            // The other node is the network outside, with a kubelet.
+            try await Shell.output(
+                in: "outside",
+                """
+                ip address add 10.99.0.3/24 dev $(ip -o route get 10.99.0.2 | sed -E 's/.* dev ([^ ]+).*/\\1/'); \
+                setsid \(Place.traffic) serve --name kubelet --http 10250 </dev/null >/dev/null 2>&1 &
+                """)
+            let kubelet = "curl --silent --max-time 5 http://10.99.0.3:10250/"
+            try await world.wait(for: "the other node's kubelet") {
+                try await Shell.attempt("ip netns exec node1 \(kubelet)").succeeded
+            }
+            try await server.put(.node(["10.99.0.3"], name: "node2"))
+            try await world.start(flags: World.apiFlags)
+            #expect(try await server.requests(containing: "metadata.name!=").isEmpty, "no Service needs the other Nodes")
+
+            try await server.put(.loadBalancer("traefik", address: "10.96.0.90", ingress: ["10.99.0.2", "10.99.0.3", "192.0.2.77"]))
+            try await server.put(.slice(["pod-a"], of: "traefik"))
+            try await world.wait(for: "the load balancer") {
+                try await Shell.output(in: "node1", "ipvsadm -S -n").contains("-a -t 192.0.2.77:80 -r 10.244.1.10:8080")
+            }
+            func addresses() async throws -> String { try await Shell.output(in: "node1", "ip -4 -o address show dev kube-ipvs0") }
+            #expect(try await addresses().contains("192.0.2.77/32"))
+            #expect(try await !addresses().contains("10.99.0."))
+            #expect(try await !Shell.output(in: "node1", "ipvsadm -S -n").contains("10.99.0.3"))
+            #expect(try await Shell.output(in: "node1", "ip route get 10.99.0.3").contains(" dev "))
+            #expect(try await !Shell.output(in: "node1", "ip route get 10.99.0.3").contains("dev lo"))
+            #expect(try await Shell.attempt("ip netns exec node1 \(kubelet)").succeeded, "the other node's kubelet is out of reach")
+            #expect(try await Answers.ask(from: "pod-b", "tcp", "192.0.2.77", 80).responders == ["pod-a": 9])
+            try await world.wait(for: "an Event that names the address") {
+                try await server.request("GET", "/_test/events").contains("status.loadBalancer.ingress 10.99.0.3: is an address of a node")
+            }
+
+            // A Node that comes later has its address at once.
+            try await server.put(.node(["192.0.2.77"], name: "node3"))
+            try await world.wait(for: "the address to be released") { try await !addresses().contains("192.0.2.77") }
+            #expect(try await !Shell.output(in: "node1", "ipvsadm -S -n").contains("192.0.2.77"))
+
+            // A restart never takes it, not for a moment.
+            try await world.kill()
+            let watch = try await Shell.output(
+                "setsid ip netns exec node1 ip monitor address </dev/null >\(Place.scratch)/monitor 2>&1 & echo $!")
+            try await world.start(flags: World.apiFlags)
+            try await Shell.output("kill \(watch)")
+            let monitored = try String(ofFile: "\(Place.scratch)/monitor")
+            #expect(!monitored.contains("192.0.2.77") && !monitored.contains("10.99.0.3"), "\(monitored)")
+            try await server.delete(.node(name: "node3"))
+            try await world.wait(for: "the address to be served again") { try await addresses().contains("192.0.2.77") }
+            try await Shell.output(
+                in: "outside",
+                "ip address del 10.99.0.3/24 dev $(ip -o route get 10.99.0.2 | sed -E 's/.* dev ([^ ]+).*/\\1/'); pkill -f '[n]ame kubelet'"
+            )
+        }
+
         @Test func `serves commands that look once`() async throws {
             try await begin()
             let plan = try await Shell.attempt("ip netns exec node1 \(Place.proxy) plan \(World.apiFlags)")

@@ -9,6 +9,9 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// How much `/metrics` says of single Services.
     public enum MetricsPerService: String, Hashable, Sendable, CaseIterable { case off, service, endpoint }
 
+    /// How the addresses of other Nodes are kept known while a Service has an address that might be one of theirs.
+    public enum OtherNodeAddresses: String, Hashable, Sendable, CaseIterable { case auto, watch, list, ignore }
+
     /// Where the cluster is read from.
     public enum ClusterChoice: Hashable, Sendable {
         /// A directory of manifests.
@@ -33,6 +36,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
     public var localhostNodePorts: Bool
     /// Ranges that external IPs of Services must lie in; empty allows all.
     public var externalIPCIDRs: [CIDR]
+    public var otherNodeAddresses: OtherNodeAddresses
     public var featureGates: FeatureGates
     public var localTraffic: LocalTraffic
     /// How long a real server that is no longer wanted keeps its TCP connections.
@@ -90,6 +94,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
         }
         localhostNodePorts = flags.localhostNodePorts
         externalIPCIDRs = reader.cidrs("--external-ip-cidrs", flags.externalIPCIDRs)
+        otherNodeAddresses = reader.choice("--other-node-addresses", flags.otherNodeAddresses, default: .auto)
 
         // Where one of these is not what it should be, validation below says so and nothing is made of it.
         scheduler = Scheduler(configuration.ipvs.scheduler) ?? .roundRobin

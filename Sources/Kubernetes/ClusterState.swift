@@ -8,6 +8,8 @@ public struct ClusterState: Sendable {
     /// The slices of each Service that has any, whether the Service itself is there or not.
     public private(set) var slices: [NamespacedName: [NamespacedName: EndpointSlice]] = [:]
     public private(set) var nodes: [String: Node] = [:]
+    /// Whether `nodes` has all whose addresses matter.
+    public private(set) var otherNodes = OtherNodes.known
 
     /// Services that changed, or whose slices did, since `takeDirty`.
     public private(set) var dirtyServices: Set<NamespacedName> = []
@@ -41,6 +43,7 @@ public struct ClusterState: Sendable {
         case .service(let name, let service): apply(name, service)
         case .endpointSlice(let name, let slice): apply(name, slice)
         case .node(let name, let node): apply(name, node)
+        case .otherNodes(let otherNodes): apply(otherNodes)
         }
     }
 
@@ -76,6 +79,13 @@ public struct ClusterState: Sendable {
             slices[after, default: [:]][name] = slice
             dirtyServices.insert(after)
         }
+        return true
+    }
+
+    private mutating func apply(_ otherNodes: OtherNodes) -> Bool {
+        guard self.otherNodes != otherNodes else { return false }
+        self.otherNodes = otherNodes
+        nodeChanged = true
         return true
     }
 

@@ -124,7 +124,7 @@ public actor Synchronizer {
     public func absorb(_ changes: [ClusterChange]) {
         for change in changes {
             switch change {
-            case .service: break
+            case .service, .otherNodes: break
             case .endpointSlice(let name, let slice): latency.note(name, from: cluster.slice(name), to: slice)
             case .node(let name, let node): if name == nodeName { tellOfNode(node) }
             }

@@ -8,6 +8,7 @@ struct Dependents: Sendable {
     private var withNodePorts: Set<NamespacedName> = []
     private var withSourceRanges: Set<NamespacedName> = []
     private var withZoneHints: Set<NamespacedName> = []
+    private var withExternalAddresses: Set<NamespacedName> = []
 
     func concerned(by change: Surroundings.Change) -> Set<NamespacedName> {
         var services: Set<NamespacedName> = []
@@ -15,6 +16,7 @@ struct Dependents: Sendable {
         if change.nodePortAddresses { services.formUnion(withNodePorts) }
         if change.primaryAddresses { services.formUnion(withSourceRanges) }
         if change.zone { services.formUnion(withZoneHints) }
+        if change.otherNodes { services.formUnion(withExternalAddresses) }
         return services
     }
 
@@ -23,6 +25,7 @@ struct Dependents: Sendable {
         note(name, state.wanted)
         withNodePorts.set(name, service?.ports.contains { $0.nodePort != 0 } ?? false)
         withSourceRanges.set(name, service?.loadBalancerSourceRanges.isEmpty == false)
+        withExternalAddresses.set(name, service.map { !$0.externalIPs.isEmpty || !$0.loadBalancerIngress.isEmpty } ?? false)
         withZoneHints.set(name, service != nil && slices.contains(where: \.hasZoneHints))
     }
 

@@ -84,8 +84,3 @@ extension Service {
     /// Whether clients outside the cluster can reach it, as the API server sees it (`service/util.go` `ExternallyAccessible`).
     var isExternallyAccessible: Bool { type == .loadBalancer || type == .nodePort || !externalIPs.isEmpty }
 }
-
-extension LoadBalancerIngress {
-    /// Whether packets arrive with this address, so that it is for the nodes to serve (`ipMode`).
-    var isVIP: Bool { ipMode == nil || ipMode == "VIP" }
-}

@@ -180,6 +180,8 @@ struct ServiceState: Hashable {
     /// Whether the Service gets the address; notes that it asks for it, and why it does not get it.
     private mutating func isServed(_ address: IPAddress, _ field: Refusal.Field, _ surroundings: Surroundings) -> Bool {
         wanted.insert(address)
+        // Reported once, with all addresses.
+        guard !surroundings.isUndecided(field) else { return false }
         guard let reason = surroundings.reasonToRefuse(address, as: field) else { return true }
         refused.insert(Refusal(field, address, reason))
         return false

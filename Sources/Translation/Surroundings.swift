@@ -15,6 +15,7 @@ struct Surroundings: Sendable {
     /// Addresses of all known Nodes.
     private var nodeAddresses: Set<IPAddress> = []
     private var apiServerAddresses: Set<IPAddress> = []
+    private var otherNodes = OtherNodes.known
 
     /// What the addresses were read from.
     private var nodes: [String: Node] = [:]
@@ -33,12 +34,15 @@ struct Surroundings: Sendable {
         var nodePortAddresses = false
         var primaryAddresses = false
         var zone = false
+        /// Whether the addresses of other Nodes are known, or not.
+        var otherNodes = false
     }
 
     mutating func update(_ cluster: ClusterState, localAddresses: Set<IPAddress>) -> Change {
         let before = self
         self.localAddresses = localAddresses
         updateNodes(cluster.nodes)
+        otherNodes = cluster.otherNodes
         let slices = cluster.slices[Surroundings.apiServer] ?? [:]
         if slices != apiServerSlices {
             apiServerSlices = slices
@@ -51,7 +55,7 @@ struct Surroundings: Sendable {
             addresses: localAddresses.changes(since: before.localAddresses).union(nodeAddresses.changes(since: before.nodeAddresses)).union(
                 apiServerAddresses.changes(since: before.apiServerAddresses)),
             nodePortAddresses: before.nodePortAddresses != nodePortAddresses, primaryAddresses: before.primaryAddresses != primaryAddresses,
-            zone: before.zone != zone)
+            zone: before.zone != zone, otherNodes: before.otherNodes != otherNodes)
     }
 
     /// Comparing costs nothing while nobody has touched them, for then both share their storage.
@@ -84,6 +88,14 @@ struct Surroundings: Sendable {
         case .clusterIP: return localAddresses.contains(address) ? .node : nil
         case .externalIP: return settings.allowsExternalIP(address) ? nil : .operatorsChoice
         case .loadBalancerIngress, .endpoint: return nil
+        }
+    }
+
+    /// Whether it shows later whether a Service may have an address: when the other Nodes have been listed.
+    func isUndecided(_ field: Refusal.Field) -> Bool {
+        switch field {
+        case .externalIP, .loadBalancerIngress: otherNodes == .pending
+        case .clusterIP, .endpoint: false
         }
     }
 

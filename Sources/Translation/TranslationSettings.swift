@@ -47,7 +47,8 @@ public struct TranslationSettings: Hashable, Sendable {
         self.externalIPRanges = externalIPRanges
     }
 
-    func allowsExternalIP(_ address: IPAddress) -> Bool {
+    /// Whether a Service may have the external IP.
+    public func allowsExternalIP(_ address: IPAddress) -> Bool {
         allowsExternalIPs && (externalIPRanges.isEmpty || externalIPRanges.contains { $0.contains(address) })
     }
 }

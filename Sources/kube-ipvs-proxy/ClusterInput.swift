@@ -6,6 +6,7 @@ internal import MetricsRegistry
 internal import NodeProxy
 internal import ServiceLifecycle
 internal import StatusServer
+internal import Translation
 
 /// Where the cluster is read from: a directory of manifests or an API server.
 enum ClusterInput {
@@ -31,7 +32,9 @@ enum ClusterInput {
             }
             logger.info("Reading the cluster from the API server", metadata: ["server": "\(access.server)"])
             let events = APIEventRecorder(client, hostname: configuration.nodeName, logger: logger)
-            let source = APISource(client, nodeName: configuration.nodeName, events: events, logger: logger)
+            let source = APISource(
+                client, nodeName: configuration.nodeName, otherNodes: APISource.OtherNodesSettings(configuration), events: events,
+                logger: logger)
             self = .api(source, events, client, requests)
         }
     }
@@ -103,6 +106,21 @@ private struct EventService: ServiceLifecycle.Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown { await recorder.run() }
+    }
+}
+
+extension APISource.OtherNodesSettings {
+    /// Nil where the other Nodes are ignored.
+    fileprivate init?(_ configuration: ProxyConfiguration) {
+        let following: ReflectorSettings.Following
+        switch configuration.otherNodeAddresses {
+        case .auto: following = .watchUpTo(objects: 1000)
+        case .watch: following = .watch
+        case .list: following = .relist
+        case .ignore: return nil
+        }
+        let settings = configuration.translationSettings(families: [], hasRandomFully: false)
+        self.init(following: following, allowsExternalIP: { settings.allowsExternalIP($0) })
     }
 }
 

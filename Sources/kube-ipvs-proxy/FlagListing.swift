@@ -37,7 +37,7 @@ extension ProxyOptions {
             "pod-bridge-interface": given(podBridgeInterface, ""), "pod-interface-name-prefix": given(podInterfaceNamePrefix, ""),
             "nodeport-addresses": slice(nodePortAddresses), "external-ip-cidrs": slice(externalIPCIDRs),
             "feature-gates": (ProxyOptions.list(featureGates) ?? []).sorted().joined(separator: ","),
-            "localhost-nodeports": "\(localhostNodePorts)",
+            "localhost-nodeports": "\(localhostNodePorts)", "other-node-addresses": otherNodeAddresses,
         ]
     }
 

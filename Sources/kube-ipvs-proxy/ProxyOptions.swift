@@ -115,6 +115,15 @@ struct ProxyOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "How the addresses of other Nodes are kept known while a Service has an external or load balancer IP: auto, watch, list or ignore.",
+            discussion:
+                "A Service that takes the address of a Node would cut this node off from it. auto watches up to 1,000 Nodes and lists more than these "
+                + "every 10 minutes or, in larger clusters, more rarely; ignore serves such addresses as kube-proxy does.",
+            valueName: "mode"))
+    var otherNodeAddresses = FlagValues().otherNodeAddresses
+
+    @Option(
+        help: ArgumentHelp(
             "Feature gates of kube-proxy.",
             discussion:
                 "AllowServiceExternalIPs (default true): serve external IPs of Services. The others of kube-proxy are known and have "
@@ -190,6 +199,7 @@ struct ProxyOptions: ParsableArguments {
         flags.nodePortAddresses = ProxyOptions.list(nodePortAddresses)
         flags.localhostNodePorts = localhostNodePorts.value
         flags.externalIPCIDRs = ProxyOptions.list(externalIPCIDRs) ?? []
+        flags.otherNodeAddresses = otherNodeAddresses
         flags.featureGates = featureGates.isEmpty ? nil : featureGates
         flags.detectLocalMode = detectLocalMode
         flags.podBridgeInterface = podBridgeInterface

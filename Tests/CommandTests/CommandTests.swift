@@ -27,14 +27,14 @@ import Translation
             "--once=false", "--v=3",
             "--hostname-override", "n", "--external-ip-cidrs=192.0.2.0/24,2001:db8::/32", "--feature-gates",
             "AllowServiceExternalIPs=false",
-            "--feature_gates=AllBeta=true,AllAlpha=false",
+            "--feature_gates=AllBeta=true,AllAlpha=false", "--other-node-addresses=list",
         ]
         let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) as? RunCommand)
         let configuration = try command.options.start().proxy
         #expect(configuration.excludeCIDRs.map(\.description) == ["10.0.0.0/8", "fd00::/8", "1.2.3.4/32"])
         #expect(configuration.masqueradeAll && configuration.cluster == .manifests("m") && configuration.nodeName == "n")
         #expect(configuration.externalIPCIDRs.map(\.description) == ["192.0.2.0/24", "2001:db8::/32"])
-        #expect(configuration.localhostNodePorts)
+        #expect(configuration.localhostNodePorts && configuration.otherNodeAddresses == .list)
         #expect(!configuration.featureGates.allowsServiceExternalIPs)
         #expect(!command.once.value && command.options.logging.v == 3)
     }

@@ -73,6 +73,7 @@ private struct Mistake: CustomTestStringConvertible {
         Mistake("--iptables-masquerade-bit") { $0.masqueradeBit = 32 },
         Mistake("--nodeport-addresses") { $0.nodePortAddresses = ["10.0.0.1"] },
         Mistake("--nodeport-addresses") { $0.nodePortAddresses = ["primary", "10.0.0.0/8"] },
+        Mistake("--other-node-addresses") { $0.otherNodeAddresses = "all" },
         Mistake("--external-ip-cidrs") { $0.externalIPCIDRs = ["192.0.2.0/24", "192.0.2.0"] },
         Mistake("--feature-gates") { $0.featureGates = ["AllowServiceExternalIPs"] },
         Mistake("--feature-gates") { $0.featureGates = ["AllowServiceExternalIPs=maybe"] },

@@ -44,6 +44,41 @@ import Translation
         #expect(cluster.refused.isEmpty)
     }
 
+    @Test func `waits until the other Nodes are known, where it may be one of an address of theirs`() {
+        var cluster = Cluster([.clusterIP("plain", "10.96.0.12", nodePort: 30090)])
+        cluster.state.apply(.otherNodes(.pending))
+        cluster.set(
+            .loadBalancer("web", "10.96.0.10", ingress: ["192.0.2.9", "192.0.2.50"], nodePort: 30080).with {
+                $0.externalIPs = ["50.60.70.81"]
+            })
+        cluster.translate()
+        #expect(cluster.bound == ["10.96.0.10", "10.96.0.12"])
+        #expect(cluster.endpoints("10.99.0.2:30080/TCP") != nil && cluster.endpoints("192.0.2.50:80/TCP") == nil)
+        #expect(cluster.refused.isEmpty, "nothing is wrong with the Service")
+        cluster.set(Node.named("node2", addresses: ["192.0.2.9"]), name: "node2")
+        cluster.state.apply(.otherNodes(.known))
+        let scope = cluster.translate()
+        #expect(cluster.bound == ["10.96.0.10", "10.96.0.12", "50.60.70.81", "192.0.2.50"])
+        #expect(cluster.refused == ["status.loadBalancer.ingress 192.0.2.9: is an address of a node"])
+        guard case .only(let changed) = scope else {
+            Issue.record("everything is looked at")
+            return
+        }
+        #expect(Set(changed.virtualServers.map(\.location.address.description)) == ["50.60.70.81", "192.0.2.50"])
+    }
+
+    @Test func `is served where the other Nodes cannot be known, until they are`() {
+        var cluster = Cluster([])
+        cluster.state.apply(.otherNodes(.unavailable))
+        cluster.set(.loadBalancer("web", "10.96.0.10", ingress: ["192.0.2.9"]))
+        cluster.translate()
+        #expect(cluster.bound == ["10.96.0.10", "192.0.2.9"])
+        cluster.set(Node.named("node2", addresses: ["192.0.2.9"]), name: "node2")
+        cluster.state.apply(.otherNodes(.known))
+        cluster.translate()
+        #expect(cluster.bound == ["10.96.0.10"])
+    }
+
     @Test func `is one of an address of the API server`() {
         var cluster = Cluster([.loadBalancer("web", "10.96.0.10", ingress: ["192.0.2.9"])])
         cluster.set(.of("kubernetes", [.at("192.0.2.9")]))

@@ -10,6 +10,7 @@ public struct FlagValues: Hashable, Sendable {
     public var metricsPerService = "service"
     public var metricsPerServiceLimit = 100
     public var externalIPCIDRs: [String] = []
+    public var otherNodeAddresses = "auto"
 
     // kube-proxy's, by its names.
     public var proxyMode: String?

@@ -9,6 +9,9 @@ public struct LoadBalancerIngress: Hashable, Sendable {
         self.ip = ip
         self.ipMode = ipMode
     }
+
+    /// Whether packets arrive with this address, so that it is for the nodes to serve (`ipMode`).
+    public var isVIP: Bool { ipMode == nil || ipMode == "VIP" }
 }
 
 extension LoadBalancerIngress: Decodable {

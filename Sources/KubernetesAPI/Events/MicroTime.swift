@@ -14,7 +14,7 @@ struct MicroTime: Hashable {
         let fraction = String(microsecondsSince1970 - seconds * 1_000_000)
         let zeros = String(repeating: "0", count: 6 - fraction.utf8.count)
         // A clock beyond the year 9999 is broken, and nothing an event could tell.
-        let whole = Timestamp.text(secondsSince1970: seconds) ?? "9999-12-31T23:59:59Z"
+        let whole = APITime.text(secondsSince1970: seconds) ?? "9999-12-31T23:59:59Z"
         return "\(whole.dropLast()).\(zeros)\(fraction)Z"
     }
 }

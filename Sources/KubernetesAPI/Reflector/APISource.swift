@@ -1,42 +1,107 @@
 public import Kubernetes
 public import Logging
+public import Model
 
-/// The API server as a source of objects: Services, their slices and this Node, as kube-proxy watches them.
+/// The API server as a source of objects: Services, their slices and this Node, as kube-proxy watches them; and the other Nodes while a Service has an address that
+/// might be one of theirs.
 ///
-/// The feed counts as synced when Services and EndpointSlices have both been listed; the Node comes when it comes.
+/// The feed counts as synced when Services and EndpointSlices have both been listed, and the other Nodes where they are needed; this Node comes when it comes.
 public final class APISource: ClusterSource {
+    /// How the other Nodes are followed.
+    public struct OtherNodesSettings: Sendable {
+        public var following: ReflectorSettings.Following
+        /// How long Services wait for the first list of the other Nodes.
+        public var limit: Duration
+        /// Which external IPs are served.
+        public var allowsExternalIP: @Sendable (IPAddress) -> Bool
+
+        public init(
+            following: ReflectorSettings.Following = .watchUpTo(objects: 1000), limit: Duration = .seconds(30),
+            allowsExternalIP: @escaping @Sendable (IPAddress) -> Bool = { _ in true }
+        ) {
+            self.following = following
+            self.limit = limit
+            self.allowsExternalIP = allowsExternalIP
+        }
+    }
+
     public let feed = ChangeFeed()
 
     private let client: APIClient
     private let nodeName: String
     private let settings: ReflectorSettings
+    private let otherNodes: OtherNodesSettings?
     private let events: any EventRecorder
     private let logger: Logger
     private let progress: FeedProgress
 
-    /// The client stays the caller's to close. Objects that cannot be read are told of in the log and, on the objects, as `events`.
+    /// The client stays the caller's to close. Objects that cannot be read are reported in the log and, on the objects, as `events`.
+    ///
+    /// - Parameter otherNodes: nil never follows them.
     public init(
-        _ client: APIClient, nodeName: String, settings: ReflectorSettings = ReflectorSettings(), events: any EventRecorder = NoEvents(),
-        logger: Logger
+        _ client: APIClient, nodeName: String, settings: ReflectorSettings = ReflectorSettings(),
+        otherNodes: OtherNodesSettings? = OtherNodesSettings(), events: any EventRecorder = NoEvents(), logger: Logger
     ) {
         self.client = client
         self.nodeName = nodeName
         self.settings = settings
+        self.otherNodes = otherNodes
         self.events = events
         self.logger = logger
-        progress = FeedProgress(feed, essential: [Service.resource, EndpointSlice.resource])
+        progress = FeedProgress(feed, allowsExternalIP: otherNodes?.allowsExternalIP)
     }
 
     /// Follows the objects until the task is cancelled.
     public func run() async throws {
         await withTaskGroup { group in
-            group.addTask { await self.reflector(of: Service.self, .services).run() }
-            group.addTask { await self.reflector(of: EndpointSlice.self, .endpointSlices).run() }
-            group.addTask { await self.reflector(of: Node.self, .named(self.nodeName)).run() }
+            group.addTask { _ = await self.reflector(of: Service.self, .services, .services).run() }
+            group.addTask { _ = await self.reflector(of: EndpointSlice.self, .endpointSlices, .endpointSlices).run() }
+            group.addTask { _ = await self.reflector(of: Node.self, .named(self.nodeName), .node).run() }
+            guard let otherNodes = self.otherNodes else { return }
+            group.addTask {
+                for await _ in self.progress.nodesNeeded { await self.followOtherNodes(otherNodes) }
+            }
         }
     }
 
-    private func reflector<Object: Reflected>(of type: Object.Type, _ selection: Selection) -> Reflector<Object> {
-        Reflector(client, selection: selection, settings: settings, feed: feed, progress: progress, events: events, logger: logger)
+    /// Follows the other Nodes until no Service needs them any more.
+    private func followOtherNodes(_ otherNodes: OtherNodesSettings) async {
+        logger.info("Reading the addresses of other Nodes, as a Service has an external or load balancer IP")
+        let start = ContinuousClock.now
+        var settings = settings
+        settings.following = otherNodes.following
+        let reflector = reflector(of: OtherNode.self, .others(than: nodeName), .otherNodes, settings)
+        let names = await withTaskGroup(of: [NamespacedName].self) { group in
+            group.addTask { await reflector.run() }
+            group.addTask {
+                await self.giveUpOtherNodes(after: otherNodes.limit)
+                return []
+            }
+            // Cancelled means that the program ends.
+            while (try? await Task.sleep(for: NodeDemand.linger / 10)) != nil,
+                !progress.releaseNodes(at: Timestamp(nanoseconds: 0).advanced(by: start.duration(to: .now)))
+            {}
+            group.cancelAll()
+            return await group.reduce(into: []) { $0 += $1 }
+        }
+        guard !Task.isCancelled else { return }
+        logger.info("No Service has an external or load balancer IP any more; other Nodes are no longer read")
+        progress.publish(names.map { .node($0.name, nil) }, of: .otherNodes, isInDoubt: false)
+    }
+
+    private func giveUpOtherNodes(after limit: Duration) async {
+        // Cancelled means that nobody waits any more.
+        guard (try? await Task.sleep(for: limit)) != nil, progress.giveUpOtherNodes() else { return }
+        logger.error(
+            "Nodes not listed in time; serving external and load balancer IPs without comparing them with the addresses of other Nodes",
+            metadata: ["waited": "\(limit)"])
+    }
+
+    private func reflector<Object: Reflected>(
+        of type: Object.Type, _ selection: Selection, _ part: FeedProgress.Part, _ settings: ReflectorSettings? = nil
+    ) -> Reflector<Object> {
+        Reflector(
+            client, selection: selection, settings: settings ?? self.settings, part: part, progress: progress, events: events,
+            logger: logger)
     }
 }

@@ -1,39 +1,87 @@
 internal import Kubernetes
+internal import Model
 internal import Synchronization
 
-/// What several reflectors together can say about the feed that they share: whether everything is there, and whether it is beyond doubt.
+/// What several reflectors together say about the feed that they share: whether everything is there, whether it is beyond doubt, and whether the
+/// other Nodes are needed.
 final class FeedProgress: Sendable {
+    /// A set of objects that one reflector follows.
+    enum Part: Hashable { case services, endpointSlices, node, otherNodes }
+
     private struct State {
-        var unlisted: Set<String>
-        var inDoubt: Set<String> = []
+        var unlisted: Set<Part> = [.services, .endpointSlices]
+        var inDoubt: Set<Part> = []
+        var demand = NodeDemand()
+        var otherNodes = OtherNodes.known
     }
 
     private let feed: ChangeFeed
-    private let essential: Set<String>
-    private let state: Mutex<State>
+    private let allowsExternalIP: (@Sendable (IPAddress) -> Bool)?
+    private let state = Mutex(State())
+    private let wake: AsyncStream<Void>.Continuation
 
-    /// `essential` are the resources, by their plural, without which nothing can be planned.
-    init(_ feed: ChangeFeed, essential: [APIResource]) {
+    /// One element after the other Nodes became needed; for a single reader.
+    let nodesNeeded: AsyncStream<Void>
+
+    /// - Parameter allowsExternalIP: which external IPs are served, for the comparison with the addresses of other Nodes; nil for no comparison.
+    init(_ feed: ChangeFeed, allowsExternalIP: (@Sendable (IPAddress) -> Bool)? = nil) {
         self.feed = feed
-        self.essential = Set(essential.map(\.plural))
-        state = Mutex(State(unlisted: self.essential))
+        self.allowsExternalIP = allowsExternalIP
+        (nodesNeeded, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Tells whether there may be objects of a resource that cannot be read; to be called before what is known of the others is published.
-    func note(_ resource: APIResource, isInDoubt: Bool) {
-        guard essential.contains(resource.plural) else { return }
-        // Told under the lock: two reflectors must not overtake each other.
+    /// Publishes changes; before those that need the other Nodes, that these are pending.
+    ///
+    /// - Parameter isInDoubt: whether there may be objects that cannot be read.
+    func publish(_ changes: [ClusterChange], of part: Part, isInDoubt: Bool) {
+        // Under the lock: two reflectors must not overtake each other.
         state.withLock { state in
-            if isInDoubt { state.inDoubt.insert(resource.plural) } else { state.inDoubt.remove(resource.plural) }
-            feed.setInDoubt(!state.inDoubt.isEmpty)
+            if part == .services || part == .endpointSlices {
+                if isInDoubt { state.inDoubt.insert(part) } else { state.inDoubt.remove(part) }
+                feed.setInDoubt(!state.inDoubt.isEmpty)
+            }
+            if let allowsExternalIP, part == .services, state.demand.take(changes, allowing: allowsExternalIP) {
+                set(.pending, &state, with: changes)
+                if !state.unlisted.isEmpty { state.unlisted.insert(.otherNodes) }
+                wake.yield()
+            } else {
+                feed.publish(changes)
+            }
         }
     }
 
-    /// Tells that a resource has been listed and the list published.
-    func listed(_ resource: APIResource) {
+    /// Notes that a part has been listed and the list published.
+    func listed(_ part: Part) {
         state.withLock { state in
-            state.unlisted.remove(resource.plural)
-            if state.unlisted.isEmpty { feed.markSynced() }
+            if part == .otherNodes { set(.known, &state) }
+            settle(part, &state)
         }
+    }
+
+    /// Goes on without the other Nodes, should they still be pending.
+    ///
+    /// - Returns: whether they were.
+    func giveUpOtherNodes() -> Bool {
+        state.withLock { state in
+            guard state.otherNodes == .pending else { return false }
+            set(.unavailable, &state)
+            settle(.otherNodes, &state)
+            return true
+        }
+    }
+
+    /// Whether the other Nodes have not been needed for a while; if so, they are not followed any more.
+    func releaseNodes(at now: Timestamp) -> Bool {
+        state.withLock { $0.demand.release(at: now) }
+    }
+
+    private func settle(_ part: Part, _ state: inout State) {
+        guard state.unlisted.remove(part) != nil, state.unlisted.isEmpty else { return }
+        feed.markSynced()
+    }
+
+    private func set(_ otherNodes: OtherNodes, _ state: inout State, with changes: [ClusterChange] = []) {
+        state.otherNodes = otherNodes
+        feed.publish([.otherNodes(otherNodes)] + changes)
     }
 }

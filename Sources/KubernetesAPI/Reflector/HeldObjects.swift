@@ -16,6 +16,8 @@ struct HeldObjects: Hashable, Sendable {
 
     var count: Int { versions.count }
 
+    var names: [NamespacedName] { Array(versions.keys) }
+
     /// Whether there are objects of which nothing is known but that they exist.
     var isInDoubt: Bool { !unread.isEmpty || listing?.unread.isEmpty == false }
 

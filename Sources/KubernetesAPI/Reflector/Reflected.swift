@@ -18,6 +18,10 @@ extension EndpointSlice: Reflected {
     public static func change(_ name: NamespacedName, _ object: EndpointSlice?) -> ClusterChange { .endpointSlice(name, object) }
 }
 
+extension OtherNode: Reflected {
+    public static func change(_ name: NamespacedName, _ object: OtherNode?) -> ClusterChange { .node(name.name, object?.node) }
+}
+
 extension Node: Reflected {
     public static func change(_ name: NamespacedName, _ object: Node?) -> ClusterChange { .node(name.name, object) }
 }

@@ -1,34 +1,36 @@
 internal import AsyncAlgorithms
 internal import Kubernetes
 internal import Logging
+internal import Model
 
 /// Follows the objects of a resource and publishes what changes, until its task is cancelled.
 struct Reflector<Object: Reflected>: Sendable {
     private let client: APIClient
     private let selection: Selection
     private let settings: ReflectorSettings
-    private let feed: ChangeFeed
+    private let part: FeedProgress.Part
     private let progress: FeedProgress
     private let events: any EventRecorder
     private let logger: Logger
 
     init(
-        _ client: APIClient, selection: Selection, settings: ReflectorSettings, feed: ChangeFeed, progress: FeedProgress,
+        _ client: APIClient, selection: Selection, settings: ReflectorSettings, part: FeedProgress.Part, progress: FeedProgress,
         events: any EventRecorder, logger: Logger
     ) {
         self.client = client
         self.selection = selection
         self.settings = settings
-        self.feed = feed
+        self.part = part
         self.progress = progress
         self.events = events
         var logger = logger
         logger[metadataKey: "resource"] = "\(Object.resource.plural)"
+        if let fields = selection.fields, !selection.canOmitFields { logger[metadataKey: "fieldSelector"] = "\(fields)" }
         self.logger = logger
     }
 
-    /// Follows the objects; returns when the task is cancelled.
-    func run() async {
+    /// Follows the objects; returns those that it holds when the task is cancelled.
+    func run() async -> [NamespacedName] {
         var reflection = Reflection<Object>(selection, settings)
         var generator = SystemRandomNumberGenerator()
         while !Task.isCancelled {
@@ -46,7 +48,7 @@ struct Reflector<Object: Reflected>: Sendable {
                     logger.debug("watch ended", metadata: ["duration": "\(ContinuousClock.now - start)"])
                 }
             } catch {
-                if Task.isCancelled { return }
+                if Task.isCancelled { break }
                 let before = reflection.state
                 reflection.failed(error.failure, using: &generator)
                 report(error, of: step)
@@ -59,6 +61,7 @@ struct Reflector<Object: Reflected>: Sendable {
                 }
             }
         }
+        return reflection.held.names
     }
 
     private func page(_ step: ReflectorStep, _ reflection: inout Reflection<Object>) async throws(ReflectorProblem) {
@@ -139,11 +142,10 @@ struct Reflector<Object: Reflected>: Sendable {
     }
 
     private func publish(_ changes: [ClusterChange], _ reflection: Reflection<Object>, hadListed: Bool) {
-        progress.note(Object.resource, isInDoubt: reflection.held.isInDoubt)
-        feed.publish(changes)
+        progress.publish(changes, of: part, isInDoubt: reflection.held.isInDoubt)
         guard !hadListed, reflection.state.hasListed else { return }
         logger.info("first list is whole", metadata: ["objects": "\(reflection.held.count)"])
-        progress.listed(Object.resource)
+        progress.listed(part)
     }
 
     private func report(_ problem: WireProblem) {

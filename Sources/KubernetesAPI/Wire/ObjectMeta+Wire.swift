@@ -38,7 +38,7 @@ extension ObjectMeta {
     /// Nil for the zero time, which is an empty message.
     private static func text(_ time: ProtoTime, _ field: String) throws(WireError) -> String? {
         guard time.hasSeconds else { return nil }
-        guard let text = Timestamp.text(secondsSince1970: time.seconds) else {
+        guard let text = APITime.text(secondsSince1970: time.seconds) else {
             throw WireError(field: "metadata.\(field)", message: "must be a time of the years 1 to 9999")
         }
         return text

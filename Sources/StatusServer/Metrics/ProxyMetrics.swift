@@ -120,7 +120,7 @@ public final class ProxyMetrics: Sendable {
                 case .endpointSlice(let name, _):
                     slices += 1
                     pending.slices.insert(name)
-                case .node: break
+                case .node, .otherNodes: break
                 }
             }
             serviceChangesPending.set(Double(pending.services.count))

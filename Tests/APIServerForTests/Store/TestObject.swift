@@ -27,6 +27,14 @@ struct TestObject: Sendable {
             rest: "\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"\(ip)\",\"clusterIPs\":[\"\(ip)\"],\"ports\":[{\"port\":\(port)}]}")
     }
 
+    static func loadBalancer(_ name: String, ingress: String) -> TestObject {
+        TestObject(
+            namespace: "default", name: name,
+            rest:
+                "\"spec\":{\"type\":\"LoadBalancer\",\"clusterIP\":\"10.96.0.90\",\"clusterIPs\":[\"10.96.0.90\"],\"ports\":[{\"port\":80}]},"
+                + "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"\(ingress)\"}]}}")
+    }
+
     static func slice(_ name: String, of service: String, addresses: [String]) -> TestObject {
         let endpoints = addresses.map { "{\"addresses\":[\"\($0)\"],\"conditions\":{\"ready\":true}}" }.joined(separator: ",")
         return TestObject(

@@ -16,6 +16,7 @@ final class Follower: Sendable {
         /// How many deletions came; an object that flaps makes some.
         var deletions = 0
         var changes = 0
+        var otherNodes: [OtherNodes] = []
     }
 
     let source: APISource
@@ -38,11 +39,12 @@ final class Follower: Sendable {
 
     /// Follows a server while `body` runs.
     static func following(
-        _ access: APIAccess, settings: ReflectorSettings = Follower.settings, client: APIClientSettings = Follower.clientSettings(),
+        _ access: APIAccess, settings: ReflectorSettings = Follower.settings, otherNodes: APISource.OtherNodesSettings? = .init(),
+        client: APIClientSettings = Follower.clientSettings(),
         _ body: @escaping @Sendable (Follower) async throws -> Void
     ) async throws {
         let client = APIClient(access, settings: client, logger: quiet)
-        let follower = Follower(APISource(client, nodeName: "node1", settings: settings, logger: quiet))
+        let follower = Follower(APISource(client, nodeName: "node1", settings: settings, otherNodes: otherNodes, logger: quiet))
         do {
             try await withThrowingTaskGroup { group in
                 group.addTask { try await follower.source.run() }
@@ -72,6 +74,7 @@ final class Follower: Sendable {
                     seen.changes += 1
                     switch change {
                     case .service(_, nil), .endpointSlice(_, nil), .node(_, nil): seen.deletions += 1
+                    case .otherNodes(let otherNodes): seen.otherNodes.append(otherNodes)
                     default: break
                     }
                 }

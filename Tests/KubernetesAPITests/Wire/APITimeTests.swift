@@ -11,7 +11,7 @@ import Testing
         (4_107_542_400, "2100-03-01T00:00:00Z"), (-62_135_596_800, "0001-01-01T00:00:00Z"), (253_402_300_799, "9999-12-31T23:59:59Z"),
     ])
     func `is written as the JSON has it`(seconds: Int, text: String) {
-        #expect(Timestamp.text(secondsSince1970: Int64(seconds)) == text)
+        #expect(APITime.text(secondsSince1970: Int64(seconds)) == text)
     }
 
     @Test func `agrees with Foundation over all years`() {
@@ -19,13 +19,13 @@ import Testing
         for seconds in stride(from: -62_135_596_800, through: 253_402_300_799, by: 86_400 * 997 + 12_345) {
             // Before 1582 Foundation's calendar is the Julian one.
             guard seconds > -12_219_292_800 else { continue }
-            #expect(Timestamp.text(secondsSince1970: Int64(seconds)) == Date(timeIntervalSince1970: Double(seconds)).formatted(format))
+            #expect(APITime.text(secondsSince1970: Int64(seconds)) == Date(timeIntervalSince1970: Double(seconds)).formatted(format))
         }
     }
 
     @Test(arguments: [Int64.min, Int64.max, -62_135_596_801, 253_402_300_800]) func `outside the years 1 to 9999 is refused`(seconds: Int64)
     {
-        #expect(Timestamp.text(secondsSince1970: seconds) == nil)
+        #expect(APITime.text(secondsSince1970: seconds) == nil)
     }
 
     @Test func `that is zero is none, and one that is no time is a problem`() throws {

@@ -1,5 +1,5 @@
 /// A time of the API (`meta/v1` Time) as text, as its JSON has it: RFC 3339, UTC, whole seconds.
-enum Timestamp {
+enum APITime {
     private static let secondsOfDay: Int64 = 86_400
 
     /// 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z in seconds since 1970, which is what the API allows.

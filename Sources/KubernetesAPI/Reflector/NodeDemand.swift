@@ -1,0 +1,37 @@
+internal import Kubernetes
+internal import Model
+
+/// Which Services need the addresses of the other Nodes, and for how long these are followed after the last of them.
+///
+/// Users of the cluster create and delete Services as they like; listing all Nodes each time would let them load the API server.
+struct NodeDemand: Hashable, Sendable {
+    /// How long the Nodes are followed after the last Service that needs them is gone.
+    static let linger: Duration = .seconds(600)
+
+    private var services: Set<NamespacedName> = []
+    private var isFollowing = false
+    /// When it was first seen that no Service needs the Nodes.
+    private var idleSince: Timestamp?
+
+    /// Takes over what changed; returns whether the Nodes have to be followed from now on.
+    mutating func take(_ changes: [ClusterChange], allowing allowsExternalIP: (IPAddress) -> Bool) -> Bool {
+        for case .service(let name, let service) in changes {
+            if service?.hasExternalVIPs(allowing: allowsExternalIP) == true { services.insert(name) } else { services.remove(name) }
+        }
+        guard !services.isEmpty else { return false }
+        idleSince = nil
+        defer { isFollowing = true }
+        return !isFollowing
+    }
+
+    /// Whether to stop following the Nodes; to be asked from time to time.
+    mutating func release(at now: Timestamp) -> Bool {
+        guard isFollowing, services.isEmpty else { return false }
+        let since = idleSince ?? now
+        idleSince = since
+        guard since.duration(to: now) >= NodeDemand.linger else { return false }
+        isFollowing = false
+        idleSince = nil
+        return true
+    }
+}

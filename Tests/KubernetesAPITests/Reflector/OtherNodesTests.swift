@@ -1,0 +1,127 @@
+import Kubernetes
+import KubernetesAPI
+import Model
+import Testing
+
+@testable import APIServerForTests
+
+/// The addresses of Nodes besides this one, as the API server has them.
+@Suite(.timeLimit(.minutes(10))) struct OtherNodesTests {
+    private static func following(
+        _ contentType: ContentType, _ otherNodes: APISource.OtherNodesSettings? = .init(),
+        before: @Sendable (TestAPIServer) -> Void = { _ in },
+        _ body: @escaping @Sendable (TestAPIServer, Follower) async throws -> Void
+    ) async throws {
+        try await withoutActuallyEscaping(before) { before in
+            try await TestAPIServer.serving { server in
+                server.put("nodes", .node("node1"), .node("node2", address: "10.99.0.3"), .node("node3", address: "10.99.0.4"))
+                server.put("services", .service("web"))
+                before(server)
+                try await Follower.following(
+                    try server.access, otherNodes: otherNodes, client: Follower.clientSettings(contentType)
+                ) { follower in
+                    try await body(server, follower)
+                }
+            }
+        }
+    }
+
+    private static func addresses(_ follower: Follower) -> [String: [String]] {
+        follower.now().state.nodes.mapValues { $0.addresses.map(\.address) }
+    }
+
+    /// Whether all Nodes have been asked for.
+    private static func isAsked(_ server: TestAPIServer) -> Bool { !server.requests("/nodes?fieldSelector=metadata.name!=node1").isEmpty }
+
+    private static let all = ["node1": ["192.0.2.1"], "node2": ["10.99.0.3"], "node3": ["10.99.0.4"]]
+
+    @Test(arguments: ContentType.allCases)
+    func `They are read only once a Service has an address that may be theirs, and then followed`(contentType: ContentType) async throws {
+        try await Self.following(contentType) { server, follower in
+            try await expectEventually {
+                follower.now().isSynced && server.watcherCount("nodes") == 1 && follower.now().state.nodes.count == 1
+            }
+            server.put("services", .service("web", port: 81))
+            try await expectEventually { follower.now().state.services.values.contains { $0.ports.first?.port == 81 } }
+            #expect(!Self.isAsked(server) && follower.now().otherNodes.isEmpty)
+            server.put("services", .loadBalancer("lb", ingress: "10.99.0.3"))
+            try await expectEventually { follower.now().otherNodes == [.pending, .known] }
+            #expect(Self.addresses(follower) == Self.all)
+            server.put("nodes", .node("node4", address: "10.99.0.5"), .node("node2", address: "10.99.0.33"))
+            server.delete("nodes", .node("node3"))
+            try await expectEventually {
+                Self.addresses(follower) == ["node1": ["192.0.2.1"], "node2": ["10.99.0.33"], "node4": ["10.99.0.5"]]
+            }
+            #expect(server.watcherCount("nodes") == 2)
+        }
+    }
+
+    @Test(arguments: ContentType.allCases)
+    func `Nothing is synced before they are there, where a Service needs them at the start`(contentType: ContentType) async throws {
+        try await Self.following(
+            contentType,
+            before: {
+                $0.put("services", .loadBalancer("lb", ingress: "10.99.0.3"))
+                $0.fail(.watch("nodes"), .slow(.milliseconds(300)), .slow(.milliseconds(300)))
+            }
+        ) { _, follower in
+            try await expectEventually { follower.now().isSynced }
+            #expect(follower.now().state.otherNodes == .known && Self.addresses(follower)["node2"] == ["10.99.0.3"])
+        }
+    }
+
+    @Test(arguments: ContentType.allCases)
+    func `Services do not wait for ever where they cannot be read, and are compared once they can`(contentType: ContentType) async throws {
+        let settings = APISource.OtherNodesSettings(limit: .milliseconds(200))
+        try await Self.following(
+            contentType, settings,
+            before: {
+                $0.put("services", .loadBalancer("lb", ingress: "10.99.0.3"))
+                $0.withState { $0.absent = ["nodes"] }
+            }
+        ) { server, follower in
+            try await expectEventually { follower.now().isSynced }
+            #expect(follower.now().otherNodes == [.pending, .unavailable])
+            server.withState { $0.absent = [] }
+            try await expectEventually { follower.now().otherNodes == [.pending, .unavailable, .known] }
+            #expect(Self.addresses(follower)["node2"] == ["10.99.0.3"])
+        }
+    }
+
+    @Test func `Lists take the place of the watch where there are more of them than the limit`() async throws {
+        try await Self.following(.protobuf, .init(following: .watchUpTo(objects: 1))) { server, follower in
+            server.put("services", .loadBalancer("lb", ingress: "10.99.0.3"))
+            try await expectEventually { follower.now().otherNodes == [.pending, .known] }
+            // Only this node's own Node is watched.
+            try await expectEventually { server.watcherCount("nodes") == 1 && follower.now().state.nodes.count == 3 }
+        }
+    }
+
+    @Test func `They are never read where they are to be ignored`() async throws {
+        try await Self.following(.protobuf, nil) { server, follower in
+            server.put("services", .loadBalancer("lb", ingress: "10.99.0.3"))
+            try await expectEventually { follower.now().state.services.count == 2 && follower.now().state.nodes.count == 1 }
+            #expect(!Self.isAsked(server) && follower.now().otherNodes.isEmpty)
+        }
+    }
+
+    @Test(arguments: ContentType.allCases) func `Only name and IP addresses of them are kept`(contentType: ContentType) throws {
+        let server = try OtherNodesTests.list(contentType)
+        #expect(
+            server.items.map(\.object.node) == [
+                Node(metadata: ObjectMeta(name: "node2"), addresses: [NodeAddress(type: "InternalIP", address: "10.99.0.3")])
+            ])
+    }
+
+    private static func list(_ contentType: ContentType) throws -> ObjectList<OtherNode> {
+        let node = try JSON(
+            Array(
+                #"""
+                {"metadata":{"name":"node2","labels":{"topology.kubernetes.io/zone":"a"},"creationTimestamp":"2026-01-01T00:00:00Z"},
+                "spec":{"podCIDRs":["10.244.2.0/24"],"taints":[{"key":"a","effect":"NoSchedule"}]},
+                "status":{"addresses":[{"type":"InternalIP","address":"10.99.0.3"},{"type":"Hostname","address":"node2"}]}}
+                """#.utf8))
+        let bytes = try TestAPIServer.list(of: "nodes", holding: [node], inProtobuf: contentType == .protobuf)
+        return try WireDecoder<OtherNode>(contentType: contentType).list(bytes)
+    }
+}
