@@ -47,6 +47,33 @@ extension Scenarios {
             #expect(difference == "", "\(difference)")
         }
 
+        /// Every flag of every scheduler that this kernel has, with persistence, netmasks, one-packet scheduling and a persistence engine.
+        @Test func `are spoken byte for byte for every scheduler with every flag`() async throws {
+            try await world.begin()
+            let lines = FlagTable.lines.joined(separator: "\n")
+            let outcome = try await Shell.output(
+                in: "node1",
+                """
+                while read -r scheduler engine line; do
+                  ipvsadm $line 2>/dev/null && echo "$scheduler $engine" || true
+                done <<'END' | sort | uniq -c
+                \(lines)
+                END
+                """)
+            // A module that this kernel does not have makes none of its lines, not some of them.
+            let made = Dictionary(
+                uniqueKeysWithValues: outcome.split(separator: "\n").map { line in
+                    let words = line.split(separator: " ").map(String.init)
+                    return ("\(words[1]) \(words[2])", Int(words[0]) ?? 0)
+                })
+            for scheduler in FlagTable.schedulers where made["\(scheduler) -"] != nil {
+                #expect(made["\(scheduler) -"] == 8 * FlagTable.kinds.count { $0.engine == "-" }, "\(scheduler)")
+            }
+            #expect(made["rr -"] != nil && made["mh -"] != nil && made["sh -"] != nil, "\(made)")
+            let difference = try await Self.difference(Self.options.filter { !$0.contains("-c") } + ["-L -n --exact"])
+            #expect(difference == "", "\(difference)")
+        }
+
         @Test(arguments: [5] as [UInt64]) func `restore the same table, thresholds and all`(seed: UInt64) async throws {
             try await world.begin()
             var table = RandomTable(seed: seed)
@@ -100,6 +127,29 @@ extension Scenarios {
                 \(Place.proxy) status -Z; ipvsadm -L -n --stats -u 10.96.0.10:80 | awk '/^UDP/ {print $3}'
                 """)
             #expect(zeroed == "0\n5\n0", "\(zeroed)")
+        }
+    }
+}
+
+/// A virtual server for each scheduler, each set of its flags, and each way to be persistent, as `SCHEDULER ENGINE ARGUMENTS`.
+private enum FlagTable {
+    static let schedulers = ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos"]
+
+    /// `#` is a number of its own.
+    static let kinds: [(engine: String, service: String, more: String)] = [
+        ("-", "-t 192.0.2.1:#", ""), ("-", "-t 192.0.2.2:#", "-p 300"), ("-", "-t 192.0.2.3:#", "-p 300 -M 255.255.255.0"),
+        ("-", "-u 192.0.2.4:#", "-o"), ("-", "-u 192.0.2.5:#", "-p 300 -M 255.255.0.0 -o"), ("-", "-t [2001:db8::6]:#", "-p 300 -M 64"),
+        ("-", "-f #", "-p 300"), ("-", "-f # -6", ""), ("-", "--sctp-service 192.0.2.7:#", ""),
+        ("sip", "-u 192.0.2.8:#", "-p 300 --pe sip"), ("sip", "-u [2001:db8::9]:#", "-p 300 --pe sip -o"),
+    ]
+
+    static let lines: [String] = schedulers.enumerated().flatMap { index, scheduler in
+        (0..<8).flatMap { bits in
+            let flags = (0..<3).filter { bits >> $0 & 1 == 1 }.map { "flag-\($0 + 1)" }.joined(separator: ",")
+            return kinds.map { kind in
+                let service = kind.service.replacing("#", with: "\(1 + index * 8 + bits)")
+                return "\(scheduler) \(kind.engine) -A \(service) -s \(scheduler) \(kind.more)\(flags.isEmpty ? "" : " -b \(flags)")"
+            }
         }
     }
 }

@@ -78,6 +78,45 @@ import Testing
                 == "  -> 10.0.0.9:8080                1215752192 123456789 1215752191 12345678    1000M")
     }
 
+    /// What ipvsadm 1.31 printed of virtual servers that it made with `-b flag-1`, `-b flag-2` and so on.
+    @Test(
+        arguments: [
+            ("rr", 0b000, "", ""), ("rr", 0b001, " (flag-1)", " -b flag-1"), ("rr", 0b010, " (flag-2)", " -b flag-2"),
+            ("rr", 0b011, " (flag-1,flag-2)", " -b flag-1,flag-2"), ("rr", 0b100, " (flag-3)", " -b flag-3"),
+            ("rr", 0b101, " (flag-1,flag-3)", " -b flag-1,flag-3"), ("rr", 0b110, " (flag-2,flag-3)", " -b flag-2,flag-3"),
+            ("rr", 0b111, " (flag-1,flag-2,flag-3)", " -b flag-1,flag-2,flag-3"),
+            ("sh", 0b000, "", ""), ("sh", 0b001, " (sh-fallback)", " -b sh-fallback"), ("sh", 0b010, " (sh-port)", " -b sh-port"),
+            ("sh", 0b011, " (sh-fallback,sh-port)", " -b sh-fallback,sh-port"), ("sh", 0b100, " ()", " -b "),
+            ("sh", 0b101, " (sh-fallback)", " -b sh-fallback"), ("sh", 0b110, " (sh-port)", " -b sh-port"),
+            ("sh", 0b111, " (sh-fallback,sh-port)", " -b sh-fallback,sh-port"),
+            ("mh", 0b000, "", ""), ("mh", 0b001, " (mh-fallback)", " -b mh-fallback"), ("mh", 0b010, " (mh-port)", " -b mh-port"),
+            ("mh", 0b011, " (mh-fallback,mh-port)", " -b mh-fallback,mh-port"), ("mh", 0b100, " ()", " -b "),
+            ("mh", 0b101, " (mh-fallback)", " -b mh-fallback"), ("mh", 0b110, " (mh-port)", " -b mh-port"),
+            ("mh", 0b111, " (mh-fallback,mh-port)", " -b mh-fallback,mh-port"),
+        ] as [(String, UInt32, String, String)])
+    func `has each scheduler's flags as ipvsadm has them`(scheduler: String, bits: UInt32, listed: String, saved: String) throws {
+        var web = try service(6, "192.0.2.1", 80)
+        (web.scheduler, web.flags) = (scheduler, 0x2 | bits << 3)
+        #expect(IPVSListing([web]).text(nil).split(separator: "\n").last.map(String.init) == "TCP  192.0.2.1:80 \(scheduler)\(listed)")
+        #expect(IPVSSave([web], isSorted: true, isComplete: false).text == "-A -t 192.0.2.1:80 -s \(scheduler)\(saved)\n")
+        // In full, so that nothing is lost where the table is restored.
+        let complete = IPVSSave([web], isSorted: true, isComplete: true).text
+        #expect(complete.contains("flag-3") == (bits & 0b100 != 0) && !complete.hasSuffix("-b \n"))
+    }
+
+    /// What ipvsadm 1.31 printed of one that it made with `-p 300 -M 255.255.255.0 --pe sip -o -b flag-3`.
+    @Test func `has flags, persistence, engine and one-packet scheduling in ipvsadm's orders`() throws {
+        var web = try service(17, "192.0.2.1", 80)
+        (web.scheduler, web.flags, web.timeout, web.netmask) = ("mh", 0x2 | 0x1 | 0x4 | 0x20, 300, 0xffff_ff00)
+        web.persistenceEngine = "sip"
+        #expect(
+            IPVSListing([web]).text(nil).split(separator: "\n").last
+                == "UDP  192.0.2.1:80 mh () persistent 300 mask 255.255.255.0 pe sip ops")
+        #expect(
+            IPVSSave([web], isSorted: true, isComplete: false).text
+                == "-A -u 192.0.2.1:80 -s mh -p 300 -M 255.255.255.0 --pe sip -o -b \n")
+    }
+
     @Test func `is in ipvsadm's order, in which addresses go round in a circle`() throws {
         let services = try ["10.96.0.10", "192.0.2.9", "10.96.0.9"].map { try service(17, $0, 53) }
         let listed = IPVSOrder.sorted(services).compactMap { $0.key.identity?.location.description }

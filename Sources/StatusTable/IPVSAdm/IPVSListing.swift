@@ -93,8 +93,7 @@ public struct IPVSListing {
     private static func flags(_ service: IPVSService) -> String {
         var text = ""
         let flags = VirtualServer.Flags(rawValue: service.flags)
-        let names = flags.schedulerFlagNames(service.scheduler)
-        if !names.isEmpty { text += " (\(names.joined(separator: ",")))" }
+        if let names = service.schedulerFlagsText { text += " (\(names))" }
         if flags.contains(.persistent) {
             text += " persistent \(service.timeout)"
             if let mask = service.maskText { text += " mask \(mask)" }

@@ -7,8 +7,8 @@ public struct IPVSSave {
 
     /// - Parameters:
     ///   - isSorted: false for the kernel's own order (`--nosort`).
-    ///   - isComplete: false for exactly what `ipvsadm -S -n` of version 1.31 writes: it forgets thresholds, and writes marks above 2³¹ in a way that it
-    ///     does not read.
+    ///   - isComplete: false for exactly what `ipvsadm -S -n` of version 1.31 writes: it forgets thresholds and the third flag of sh and mh, and writes
+    ///     marks above 2³¹ in a way that it does not read.
     public init(_ services: [IPVSService], isSorted: Bool, isComplete: Bool) {
         self.services = isSorted ? IPVSListing.sorted(services) : services
         self.isComplete = isComplete
@@ -40,9 +40,14 @@ public struct IPVSSave {
         }
         if let engine = service.persistenceEngine { text += " --pe \(engine)" }
         if flags.contains(.onePacket) { text += " -o" }
-        let names = flags.schedulerFlagNames(service.scheduler)
-        if !names.isEmpty { text += " -b \(names.joined(separator: ","))" }
+        if let names = schedulerFlags(service) { text += " -b \(names)" }
         return text
+    }
+
+    private func schedulerFlags(_ service: IPVSService) -> String? {
+        guard isComplete else { return service.schedulerFlagsText }
+        let names = VirtualServer.Flags(rawValue: service.flags).schedulerFlagNames(service.scheduler)
+        return names.isEmpty ? nil : names.joined(separator: ",")
     }
 
     private func add(_ destination: IPVSDestination, to name: String) -> String {

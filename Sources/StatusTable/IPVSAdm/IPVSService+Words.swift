@@ -10,6 +10,16 @@ extension IPVSService {
         case .ipv6: netmask == 128 ? nil : "\(netmask)"
         }
     }
+
+    /// `mh-fallback,mh-port`, `flag-3`; nil where no flag of the scheduler is set.
+    ///
+    /// ipvsadm 1.31 has no name for the third flag of sh and mh: it prints nothing for it, and an empty list where it is the only one.
+    var schedulerFlagsText: String? {
+        let flags = VirtualServer.Flags(rawValue: flags).intersection([.hashFallback, .hashPort, .schedulerFlag3])
+        guard !flags.isEmpty else { return nil }
+        let named = scheduler == "sh" || scheduler == "mh" ? flags.subtracting(.schedulerFlag3) : flags
+        return named.schedulerFlagNames(scheduler).joined(separator: ",")
+    }
 }
 
 extension IPVSDestination {
