@@ -14,10 +14,10 @@ extension Synchronizer {
             selector?.matches(cluster.services[service]?.metadata.labels ?? [:]) ?? true
         }
         let asked = translation.desired.virtualServers.filter { $0.value.origin.map { isAsked($0.service) } ?? false }
-        let servers = asked.sorted { $0.key < $1.key }.compactMap { identity, server in
+        let servers = asked.sorted { $0.key < $1.key }.compactMap { _, server in
             server.origin.map { origin in
                 ProxyReport.Server(
-                    server, origin: origin, draining: draining(identity, except: server.realServers),
+                    server, origin: origin, draining: draining(server),
                     whyEmpty: server.realServers.isEmpty ? shortage(server, origin).description : nil)
             }
         }
@@ -37,15 +37,18 @@ extension Synchronizer {
             server, of: origin, cluster.services[origin.service], Array((cluster.slices[origin.service] ?? [:]).values), nodeName: nodeName)
     }
 
-    private func draining(_ identity: VirtualServer.Identity, except desired: [AddressPort: RealServer]) -> [ProxyReport.Draining] {
-        guard reconciler.draining.contains(identity), let server = reconciler.mirror.virtualServers[identity] else { return [] }
+    private func draining(_ desired: VirtualServer) -> [ProxyReport.Draining] {
+        guard reconciler.draining.contains(desired.identity), let server = reconciler.mirror.virtualServers[desired.identity] else {
+            return []
+        }
         let now = now
+        let timeout = desired.drainTimeout(otherwise: reconciler.drainTimeout)
         return server.realServers.values.sorted { $0.location < $1.location }.compactMap { real in
-            guard desired[real.location] == nil, let since = real.drainingSince else { return nil }
+            guard desired.realServers[real.location] == nil, let since = real.drainingSince else { return nil }
             let seconds = since.duration(to: now).components.seconds
             return ProxyReport.Draining(
                 address: "\(real.location.address)", port: real.location.port, pod: real.origin?.pod, node: real.origin?.node,
-                seconds: seconds, secondsLeft: max(0, reconciler.drainTimeout.components.seconds - seconds))
+                seconds: seconds, secondsLeft: max(0, timeout.components.seconds - seconds))
         }
     }
 

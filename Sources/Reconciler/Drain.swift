@@ -1,4 +1,4 @@
-internal import Model
+public import Model
 
 /// What becomes next of a real server that is no longer wanted.
 ///
@@ -30,4 +30,9 @@ enum Drain {
         }
         self = server.connections?.isIdle == true || since.advanced(by: timeout) <= now ? .over : .wait
     }
+}
+
+extension VirtualServer {
+    /// How long its real servers that are no longer wanted may keep their connections: as its own Service says, else as all others.
+    public func drainTimeout(otherwise timeout: Duration) -> Duration { drainTimeout ?? timeout }
 }

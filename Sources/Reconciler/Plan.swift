@@ -227,7 +227,8 @@ public struct Plan: Hashable, Sendable {
 
     private mutating func planRemoval(of server: RealServer, from desired: VirtualServer, _ comparison: Comparison) {
         let identity = desired.identity
-        switch Drain(server, of: identity.transport, timeout: desired.drainTimeout ?? comparison.drainTimeout, now: comparison.now) {
+        let timeout = desired.drainTimeout(otherwise: comparison.drainTimeout)
+        switch Drain(server, of: identity.transport, timeout: timeout, now: comparison.now) {
         case .begin(let drained):
             add(.editRealServer(identity, drained), in: .drain)
             draining.insert(identity)
