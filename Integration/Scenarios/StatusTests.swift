@@ -48,6 +48,36 @@ extension Scenarios {
             #expect(try await status("-o yaml").output.hasPrefix("apiVersion: kube-ipvs-proxy/v1alpha1\n"))
         }
 
+        @Test func `finds a proxy whose state directory is not the usual one, and says which flag leads to it`() async throws {
+            try await serve()
+            func run(_ arguments: String) async throws -> Shell.Result {
+                try await Shell.attempt("ip netns exec node1 \(Place.proxy) \(arguments)")
+            }
+            for arguments in ["status", "status explain web:tcp"] {
+                let found = try await run(arguments)
+                #expect(found.output.contains("default/web:tcp") && !found.output.contains("no proxy answers"), "\(found.output)")
+            }
+            #expect(try await run("status check").output == "The kernel is as the proxy wants it.")
+            let elsewhere = try await run("status --state-directory /run/elsewhere")
+            #expect(
+                elsewhere.output.contains(
+                    "no proxy answers on /run/elsewhere/status.sock: No such file or directory; one listens on \(Self.socket): "
+                        + "give --state-directory \(Place.state)"), "\(elsewhere.output)")
+            // What settings were before is noted there too.
+            let cleanup = try await run("cleanup --dry-run --iptables-backend legacy")
+            #expect(
+                cleanup.output.contains("sysctl -w net.ipv4.ip_forward=0") || cleanup.output.contains("net/ipv4/ip_forward"),
+                "\(cleanup.output)")
+            #expect(cleanup.output.contains("A proxy runs with --state-directory \(Place.state)"), "\(cleanup.output)")
+            // Not that of another network, nor one that somebody else may have put there.
+            let outside = try await Shell.attempt("ip netns exec outside \(Place.proxy) status --state-directory /run/elsewhere")
+            #expect(!outside.output.contains("one listens on"), "\(outside.output)")
+            try await Shell.output("chmod 777 \(Place.state)")
+            let open = try await run("status")
+            try await Shell.output("chmod 755 \(Place.state)")
+            #expect(open.output.contains("no proxy answers on /run/kube-ipvs-proxy/status.sock") && !open.output.contains(Self.socket))
+        }
+
         @Test func `watch tells what came, and what went with what it was behind`() async throws {
             try await serve()
             let picture = "\(Place.scratch)/watch"

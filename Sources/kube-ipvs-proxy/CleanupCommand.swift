@@ -21,8 +21,7 @@ struct CleanupCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Which iptables this node uses: legacy, nft or auto.", valueName: "backend"))
     var iptablesBackend = FlagValues().iptablesBackend
 
-    @Option(help: ArgumentHelp("Where it is noted what kernel settings were before.", valueName: "directory"))
-    var stateDirectory = FlagValues().stateDirectory
+    @OptionGroup var stateDirectory: StateDirectory
 
     @Option(help: ArgumentHelp("Print what would be removed, as the commands it equals, and change nothing.", valueName: "bool"))
     var dryRun = GoBool(false)
@@ -41,7 +40,10 @@ struct CleanupCommand: AsyncParsableCommand {
             var flags = FlagValues()
             flags.ipvsExcludeCIDRs = ProxyOptions.list(ipvsExcludeCIDRs)
             flags.iptablesBackend = iptablesBackend
-            flags.stateDirectory = stateDirectory
+            flags.stateDirectory = try stateDirectory.find()
+            if stateDirectory.given == nil, flags.stateDirectory != FlagValues().stateDirectory {
+                warn("A proxy runs with --state-directory \(flags.stateDirectory): kernel settings are put back as noted there.")
+            }
             let configuration = try ProxyConfiguration(flags, hostname: "any")
             guard dryRun.value else { return try await CleanupCommand.run(configuration) }
             try list(try await Cleanup(configuration))

@@ -18,6 +18,7 @@ extension ListenError: MendableError {}
 extension NodeProxy.Failure: MendableError {}
 extension ProxySocket.Failure: MendableError {}
 extension StartConfiguration.Failure: MendableError {}
+extension StateDirectory.Ambiguous: MendableError {}
 extension StatusExplainCommand.Unknown: MendableError {}
 extension WatchedFile.Unreadable: MendableError {}
 

@@ -17,7 +17,13 @@ struct ProxySocket {
     struct Failure: Error, CustomStringConvertible {
         var path: String
         var reason: String
-        var description: String { "no proxy answers on \(path): \(reason)" }
+        /// The state directories of proxies that listen elsewhere.
+        var others: [String] = []
+
+        var description: String {
+            let hints = others.map { "; one listens on \($0)/\(SocketRoutes.name): give --state-directory \($0)" }
+            return "no proxy answers on \(path): \(reason)\(hints.joined())"
+        }
     }
 
     /// - Parameter selector: a label selector of Services; nil for all.
@@ -65,7 +71,7 @@ struct ProxySocket {
 
     private func get<Answer: Decodable>(_ route: String, of kind: String) async throws -> Answer {
         // What is wrong before anything is sent is said in the system's words, not in those of HTTP.
-        guard unsafe access(path, F_OK) == 0 else { throw Failure(path: path, reason: "\(Errno(rawValue: errno))") }
+        guard unsafe access(path, F_OK) == 0 else { throw nobody("\(Errno(rawValue: errno))") }
         do {
             let request = HTTPClientRequest(url: "http+unix://\(ProxySocket.percentEncoded(path))\(route)")
             let (status, data) = try await ProxySocket.ask(request)
@@ -84,8 +90,12 @@ struct ProxySocket {
         } catch let failure as Failure {
             throw failure
         } catch {
-            throw Failure(path: path, reason: "\(error)")
+            throw nobody("\(error)")
         }
+    }
+
+    private func nobody(_ reason: String) -> Failure {
+        Failure(path: path, reason: reason, others: StateDirectory.listening().filter { "\($0)/\(SocketRoutes.name)" != path })
     }
 }
 

@@ -14,7 +14,7 @@ struct StatusCheckCommand: AsyncParsableCommand {
               kube-ipvs-proxy status check
             """)
 
-    @OptionGroup var place: StatePlace
+    @OptionGroup var stateDirectory: StateDirectory
 
     func run() async throws {
         try await reportingFailure {
@@ -28,7 +28,7 @@ struct StatusCheckCommand: AsyncParsableCommand {
 
     private func differences() async throws -> [ProxyDifferences.Step] {
         do {
-            return try await ProxySocket(stateDirectory: place.stateDirectory).differences().differences
+            return try await ProxySocket(stateDirectory: stateDirectory.find()).differences().differences
         } catch {
             warn("Error: \(error)\nWithout a running proxy, kube-ipvs-proxy plan says what one would change.")
             throw ExitCode(2)

@@ -49,7 +49,7 @@ struct StatusCommand: AsyncParsableCommand {
     @Flag(help: "Draw the table anew every two seconds, with rates and with what came and went marked.")
     var watch = false
 
-    @OptionGroup var place: StatePlace
+    @OptionGroup var stateDirectory: StateDirectory
 
     func validate() throws {
         let isNamed = output != nil || namespace != nil || service != nil || selector != nil || watch
@@ -90,7 +90,7 @@ struct StatusCommand: AsyncParsableCommand {
     private func document(tells: Bool = true) async throws -> StatusDocument {
         var report: ProxyReport?
         do {
-            report = try await ProxySocket(stateDirectory: place.stateDirectory).report(selector)
+            report = try await ProxySocket(stateDirectory: stateDirectory.find()).report(selector)
         } catch {
             // The kernel knows no labels.
             if selector != nil { throw error }
@@ -136,10 +136,4 @@ struct StatusCommand: AsyncParsableCommand {
     struct NoSuchService: Error, CustomStringConvertible {
         let description = "No such service"
     }
-}
-
-/// Where the running proxy is found.
-struct StatePlace: ParsableArguments {
-    @Option(help: ArgumentHelp("The running proxy's --state-directory.", valueName: "directory"))
-    var stateDirectory = FlagValues().stateDirectory
 }

@@ -27,7 +27,7 @@ struct StatusExplainCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Which iptables this node uses: legacy, nft or auto.", valueName: "backend"))
     var iptablesBackend = FlagValues().iptablesBackend
 
-    @OptionGroup var place: StatePlace
+    @OptionGroup var stateDirectory: StateDirectory
 
     func run() async throws {
         try await reportingFailure {
@@ -56,7 +56,7 @@ struct StatusExplainCommand: AsyncParsableCommand {
 
     private func report() async -> ProxyReport? {
         do {
-            return try await ProxySocket(stateDirectory: place.stateDirectory).report()
+            return try await ProxySocket(stateDirectory: stateDirectory.find()).report()
         } catch {
             warn("\(error)\nWhat follows is from the kernel alone.")
             return nil

@@ -1,0 +1,82 @@
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import Glibc
+internal import KubeProxyConfiguration
+internal import StatusServer
+
+/// The state directory of a proxy that runs: the one that was given, else the usual one, else that of the only proxy which listens elsewhere.
+struct StateDirectory: ParsableArguments {
+    @Option(
+        name: .customLong("state-directory"),
+        help: ArgumentHelp(
+            "The running proxy's --state-directory; else \(FlagValues().stateDirectory), or where the only proxy that runs has it.",
+            valueName: "directory"))
+    var given: String?
+
+    /// Looks for the running proxies unless the directory was given.
+    func find() throws -> String {
+        if let given { return given }
+        return try StateDirectory.choose(usual: FlagValues().stateDirectory, listening: StateDirectory.listening())
+    }
+
+    /// More than one proxy runs, and none in the usual place.
+    struct Ambiguous: Error, CustomStringConvertible {
+        var directories: [String]
+        var description: String {
+            "several proxies run here: give --state-directory \(directories.dropLast().joined(separator: ", ")) or \(directories.last ?? "")"
+        }
+    }
+
+    static func choose(usual: String, listening: [String]) throws(Ambiguous) -> String {
+        guard let first = listening.first, !listening.contains(usual) else { return usual }
+        guard listening.count == 1 else { throw Ambiguous(directories: listening) }
+        return first
+    }
+
+    // MARK: Proxies that listen
+
+    /// The state directories of the proxies that run in this network namespace, sorted; those that anybody but root could have put there are left out.
+    static func listening() -> [String] {
+        // Without it (no /proc) only the usual place is known.
+        guard let table = try? String(contentsOfFile: "/proc/net/unix", encoding: .isoLatin1) else { return [] }
+        return directories(in: table).filter { isRootsAlone("\($0)/\(SocketRoutes.name)") }
+    }
+
+    /// The directories of the sockets named as ours that listen.
+    ///
+    /// - Parameter table: `/proc/net/unix`: number, references, protocol, flags, type, state, inode and path (net/unix/af_unix.c `unix_seq_show`).
+    static func directories(in table: String) -> [String] {
+        let found = table.split(separator: "\n").dropFirst().compactMap { line -> String? in
+            let columns = line.split(separator: " ", maxSplits: 7, omittingEmptySubsequences: true)
+            // __SO_ACCEPTCON (linux/net.h): connections have the path of their listener, without this flag.
+            guard columns.count == 8, let flags = UInt32(columns[3], radix: 16), flags & 0x10000 != 0 else { return nil }
+            let path = String(columns[7])
+            guard path.hasPrefix("/"), path.hasSuffix("/\(SocketRoutes.name)") else { return nil }
+            return String(path.dropLast(SocketRoutes.name.count + 1))
+        }
+        return Set(found).sorted()
+    }
+
+    /// Whether a socket is root's, in a directory in which nobody else can put another in its place.
+    ///
+    /// - Parameter user: who counts as root.
+    static func isRootsAlone(_ path: String, user: UInt32 = 0) -> Bool {
+        func look(_ path: String) -> (mode: UInt32, isTrusted: Bool)? {
+            var found = stat()
+            guard unsafe lstat(path, &found) == 0 else { return nil }
+            return (found.st_mode, found.st_uid == 0 || found.st_uid == user)
+        }
+        guard let socket = look(path), socket.isTrusted, socket.mode & S_IFMT == S_IFSOCK,
+            let real = unsafe realpath(path, nil)
+        else { return false }
+        defer { unsafe free(real) }
+        var folder = unsafe String(cString: real)
+        while folder.count > 1, let slash = folder.lastIndex(of: "/") {
+            folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
+            guard let place = look(folder), place.isTrusted else { return false }
+            // In a folder such as /tmp everybody may write, but nobody may rename what is another's.
+            if place.mode & (S_IWGRP | S_IWOTH) != 0, place.mode & S_ISVTX == 0 { return false }
+        }
+        return true
+    }
+}
