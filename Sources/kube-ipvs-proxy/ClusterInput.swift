@@ -30,7 +30,9 @@ enum ClusterInput {
                 await client.close()
                 throw error
             }
-            logger.info("Reading the cluster from the API server", metadata: ["server": "\(access.server)"])
+            var metadata: Logger.Metadata = ["server": "\(access.server)"]
+            if let proxy = access.proxy { metadata["proxy"] = "\(proxy)" }
+            logger.info("Reading the cluster from the API server", metadata: metadata)
             let events = APIEventRecorder(client, hostname: configuration.nodeName, logger: logger)
             let source = APISource(
                 client, nodeName: configuration.nodeName, otherNodes: APISource.OtherNodesSettings(configuration), events: events,

@@ -28,14 +28,23 @@ public struct APIAccess: Hashable, Sendable {
     }
 
     /// Finds the way as kube-proxy does: by `--kubeconfig`, by `--master`, by both (the kubeconfig with another server), or, with neither, as
-    /// a pod of the cluster.
+    /// a pod of the cluster. The proxy is the kubeconfig's, else that of the environment.
     public static func find(
-        kubeconfig: String?, master: String?, environment: [String: String]
+        kubeconfig: String?, master: String?, environment: [String: String], serviceAccount: String = InCluster.serviceAccount
+    ) throws(AccessError) -> APIAccess {
+        var access = try described(
+            kubeconfig: kubeconfig, master: master, environment: environment, serviceAccount: serviceAccount)
+        if access.proxy == nil { access.proxy = try ProxyEnvironment(environment).proxy(for: access.server) }
+        return access
+    }
+
+    private static func described(
+        kubeconfig: String?, master: String?, environment: [String: String], serviceAccount: String
     ) throws(AccessError) -> APIAccess {
         let kubeconfig = kubeconfig.flatMap { $0.isEmpty ? nil : $0 }
         let master = master.flatMap { $0.isEmpty ? nil : $0 }
         if let kubeconfig { return try Kubeconfig(file: kubeconfig).access(master: master) }
-        guard let master else { return try InCluster.access(environment: environment) }
+        guard let master else { return try InCluster.access(environment: environment, serviceAccount: serviceAccount) }
         guard let server = ServerAddress(master, defaultsToTLS: false) else {
             throw AccessError(source: "--master", value: master, message: "must be a URL: https://HOST:PORT")
         }

@@ -41,11 +41,11 @@ struct KubeconfigReading {
     private func proxy(of cluster: KubeconfigField) throws(AccessError) -> ProxyAddress? {
         let field = try cluster["proxy-url"]
         guard let text = try field.text() else { return nil }
-        guard let proxy = ProxyAddress(text) else {
-            // Not shown: it may hold a password.
-            throw field.error("must be a URL: http://HOST:PORT, or socks5://HOST:PORT without a user")
+        do {
+            return try ProxyAddress(text)
+        } catch {
+            throw field.error(error.message, showing: ProxyAddress.withoutSecrets(text))
         }
-        return proxy
     }
 
     /// `key-data` if it is there, else the file `key` names; both must hold PEM.

@@ -165,7 +165,7 @@ public actor APIClient {
     }
 
     private func connection(for tls: TLSMaterial) throws(AccessError) -> HTTPConnection {
-        if let connection, connection.tls == tls { return connection }
+        if let connection, connection.isGood(for: tls) { return connection }
         guard !isClosed else { throw AccessError(source: "client", message: "is closed") }
         generation += 1
         let fresh: HTTPConnection

@@ -21,13 +21,26 @@ public struct TestCertificates: Sendable {
         try await sign("server", subject: "/CN=server", extensions: "subjectAltName=\(all.joined(separator: ","))")
     }
 
-    /// A key and a certificate of the authority: `NAME.key` and `NAME.crt`.
-    public func sign(_ name: String, subject: String, extensions: String = "basicConstraints=CA:FALSE") async throws {
+    /// A key and a certificate of an authority, the first one or another that was signed: `NAME.key` and `NAME.crt`.
+    ///
+    /// - Parameter days: how long it is good; below 0 for one that has expired.
+    public func sign(
+        _ name: String, subject: String, extensions: String = "basicConstraints=CA:FALSE", by authority: String = "ca", days: Int = 2
+    ) async throws {
         try Data(extensions.utf8).write(to: URL(filePath: "\(folder)/\(name).ext"))
         try await openssl(
             "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj \(subject) -keyout \(name).key -out \(name).csr")
         try await openssl(
-            "x509 -req -in \(name).csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile \(name).ext -out \(name).crt")
+            "x509 -req -in \(name).csr -CA \(authority).crt -CAkey \(authority).key -CAcreateserial -days \(days) -extfile \(name).ext -out \(name).crt"
+        )
+    }
+
+    /// A key and a certificate that it signed itself.
+    public func signItself(_ name: String, subject: String, extensions: String) async throws {
+        try Data(extensions.utf8).write(to: URL(filePath: "\(folder)/\(name).ext"))
+        try await openssl(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj \(subject) -keyout \(name).key -out \(name).csr")
+        try await openssl("x509 -req -in \(name).csr -signkey \(name).key -days 2 -extfile \(name).ext -out \(name).crt")
     }
 
     /// Whether a client has to show a certificate of the authority.

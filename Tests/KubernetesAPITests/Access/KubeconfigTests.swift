@@ -113,7 +113,15 @@ struct KubeconfigTests {
         ),
         (
             "{server: k, proxy-url: 'ftp://p'}", "{}",
-            "cluster.proxy-url: must be a URL: http://HOST:PORT, or socks5://HOST:PORT without a user"
+            "cluster.proxy-url \"ftp://p\": must be a URL: http://HOST:PORT, or socks5://HOST:PORT without a user"
+        ),
+        (
+            "{server: k, proxy-url: 'https://me:hidden@p'}", "{}",
+            "cluster.proxy-url \"https://…@p\": a proxy that is spoken to over TLS (https://) is not supported: use http:// or socks5://"
+        ),
+        (
+            "{server: k, proxy-url: 'socks5://me:hidden@p'}", "{}",
+            "cluster.proxy-url \"socks5://…@p\": a SOCKS proxy that asks for a user is not supported"
         ),
         ("{server: k}", "{client-certificate: client.crt}", "user.client-key: is required: a certificate and its key go together"),
         ("{server: k}", "{client-key: client.key}", "user.client-certificate: is required: a certificate and its key go together"),
