@@ -14,6 +14,8 @@ struct Surroundings: Sendable {
     private(set) var zone: String?
     /// Addresses of all known Nodes.
     private var nodeAddresses: Set<IPAddress> = []
+    /// Those of this node's Node.
+    private var ownAddresses: Set<IPAddress> = []
     private var apiServerAddresses: Set<IPAddress> = []
     private var otherNodes = OtherNodes.known
 
@@ -68,6 +70,7 @@ struct Surroundings: Sendable {
             podCIDRs = node.podCIDRs.compactMap { CIDR($0) }
             primaryAddresses = NodeIPs(hostAddresses: node.hostAddresses, bindAddress: settings.bindAddress).addresses
             zone = node.zone
+            ownAddresses = Set(node.addresses.compactMap { IPAddress($0.address) })
         }
         let known = Array(nodes.values) + [ownNode].compactMap(\.self)
         nodeAddresses = Set(known.flatMap(\.addresses).compactMap { IPAddress($0.address) })
@@ -82,10 +85,11 @@ struct Surroundings: Sendable {
     /// refused on it.
     func reasonToRefuse(_ address: IPAddress, as field: Refusal.Field) -> Refusal.Reason? {
         if address.isHarmfulAsService { return .nobody }
-        if nodeAddresses.contains(address) { return .node }
         if apiServerAddresses.contains(address) { return .apiServer }
         switch field {
-        case .clusterIP: return localAddresses.contains(address) ? .node : nil
+        // The API server gives cluster IPs out; who writes the status of a Node must not take them away from Services.
+        case .clusterIP: return ownAddresses.contains(address) || localAddresses.contains(address) ? .node : nil
+        case .externalIP where nodeAddresses.contains(address), .loadBalancerIngress where nodeAddresses.contains(address): return .node
         case .externalIP: return settings.allowsExternalIP(address) ? nil : .operatorsChoice
         case .loadBalancerIngress, .endpoint: return nil
         }

@@ -10,17 +10,21 @@ public final class APISource: ClusterSource {
     /// How the other Nodes are followed.
     public struct OtherNodesSettings: Sendable {
         public var following: ReflectorSettings.Following
-        /// How long Services wait for the first list of the other Nodes.
+        /// How long Services wait for the first list of the other Nodes: longer than a streamed list may take, so that a paged one has its chance.
         public var limit: Duration
+        /// How long the Nodes are followed after the last Service that needs them is gone.
+        public var linger: Duration
         /// Which external IPs are served.
         public var allowsExternalIP: @Sendable (IPAddress) -> Bool
 
         public init(
-            following: ReflectorSettings.Following = .watchUpTo(objects: 1000), limit: Duration = .seconds(30),
+            following: ReflectorSettings.Following = .watchUpTo(objects: 1000), limit: Duration = .seconds(90),
+            linger: Duration = .seconds(3600),
             allowsExternalIP: @escaping @Sendable (IPAddress) -> Bool = { _ in true }
         ) {
             self.following = following
             self.limit = limit
+            self.linger = linger
             self.allowsExternalIP = allowsExternalIP
         }
     }
@@ -48,7 +52,8 @@ public final class APISource: ClusterSource {
         self.otherNodes = otherNodes
         self.events = events
         self.logger = logger
-        progress = FeedProgress(feed, allowsExternalIP: otherNodes?.allowsExternalIP)
+        progress = FeedProgress(
+            feed, demand: NodeDemand(linger: otherNodes?.linger ?? .zero), allowsExternalIP: otherNodes?.allowsExternalIP)
     }
 
     /// Follows the objects until the task is cancelled.
@@ -59,34 +64,41 @@ public final class APISource: ClusterSource {
             group.addTask { _ = await self.reflector(of: Node.self, .named(self.nodeName), .node).run() }
             guard let otherNodes = self.otherNodes else { return }
             group.addTask {
-                for await _ in self.progress.nodesNeeded { await self.followOtherNodes(otherNodes) }
+                var settings = self.settings
+                settings.following = otherNodes.following
+                for await _ in self.progress.nodesNeeded {
+                    // What one of them finds out about the server holds for the next.
+                    settings.streamsLists = await self.followOtherNodes(otherNodes, settings)
+                }
             }
         }
     }
 
     /// Follows the other Nodes until no Service needs them any more.
-    private func followOtherNodes(_ otherNodes: OtherNodesSettings) async {
+    ///
+    /// - Returns: whether the server streams lists.
+    private func followOtherNodes(_ otherNodes: OtherNodesSettings, _ settings: ReflectorSettings) async -> Bool {
         logger.info("Reading the addresses of other Nodes, as a Service has an external or load balancer IP")
         let start = ContinuousClock.now
-        var settings = settings
-        settings.following = otherNodes.following
         let reflector = reflector(of: OtherNode.self, .others(than: nodeName), .otherNodes, settings)
-        let names = await withTaskGroup(of: [NamespacedName].self) { group in
+        let reflection = await withTaskGroup(of: Reflection<OtherNode>?.self) { group in
             group.addTask { await reflector.run() }
             group.addTask {
                 await self.giveUpOtherNodes(after: otherNodes.limit)
-                return []
+                return nil
             }
             // Cancelled means that the program ends.
-            while (try? await Task.sleep(for: NodeDemand.linger / 10)) != nil,
+            while (try? await Task.sleep(for: otherNodes.linger / 10)) != nil,
                 !progress.releaseNodes(at: Timestamp(nanoseconds: 0).advanced(by: start.duration(to: .now)))
             {}
             group.cancelAll()
-            return await group.reduce(into: []) { $0 += $1 }
+            return await group.reduce(nil) { $0 ?? $1 }
         }
-        guard !Task.isCancelled else { return }
-        logger.info("No Service has an external or load balancer IP any more; other Nodes are no longer read")
-        progress.publish(names.map { .node($0.name, nil) }, of: .otherNodes, isInDoubt: false)
+        if !Task.isCancelled {
+            logger.info("No Service has an external or load balancer IP any more; other Nodes are no longer read")
+            progress.publish((reflection?.held.names ?? []).map { .node($0.name, nil) }, of: .otherNodes, isInDoubt: false)
+        }
+        return reflection?.state.streamsLists ?? settings.streamsLists
     }
 
     private func giveUpOtherNodes(after limit: Duration) async {

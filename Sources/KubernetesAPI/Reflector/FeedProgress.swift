@@ -11,26 +11,29 @@ final class FeedProgress: Sendable {
     private struct State {
         var unlisted: Set<Part> = [.services, .endpointSlices]
         var inDoubt: Set<Part> = []
-        var demand = NodeDemand()
+        var demand: NodeDemand
         var otherNodes = OtherNodes.known
     }
 
     private let feed: ChangeFeed
     private let allowsExternalIP: (@Sendable (IPAddress) -> Bool)?
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let wake: AsyncStream<Void>.Continuation
 
     /// One element after the other Nodes became needed; for a single reader.
     let nodesNeeded: AsyncStream<Void>
 
-    /// - Parameter allowsExternalIP: which external IPs are served, for the comparison with the addresses of other Nodes; nil for no comparison.
-    init(_ feed: ChangeFeed, allowsExternalIP: (@Sendable (IPAddress) -> Bool)? = nil) {
+    /// - Parameters:
+    ///   - demand: before any Service is known.
+    ///   - allowsExternalIP: which external IPs are served, for the comparison with the addresses of other Nodes; nil for no comparison.
+    init(_ feed: ChangeFeed, demand: NodeDemand = NodeDemand(linger: .zero), allowsExternalIP: (@Sendable (IPAddress) -> Bool)? = nil) {
         self.feed = feed
         self.allowsExternalIP = allowsExternalIP
+        state = Mutex(State(demand: demand))
         (nodesNeeded, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Publishes changes; before those that need the other Nodes, that these are pending.
+    /// Publishes changes. Where they make the other Nodes needed, the same batch says that these are pending.
     ///
     /// - Parameter isInDoubt: whether there may be objects that cannot be read.
     func publish(_ changes: [ClusterChange], of part: Part, isInDoubt: Bool) {

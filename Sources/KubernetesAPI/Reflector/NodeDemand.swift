@@ -6,12 +6,13 @@ internal import Model
 /// Users of the cluster create and delete Services as they like; listing all Nodes each time would let them load the API server.
 struct NodeDemand: Hashable, Sendable {
     /// How long the Nodes are followed after the last Service that needs them is gone.
-    static let linger: Duration = .seconds(600)
-
+    let linger: Duration
     private var services: Set<NamespacedName> = []
     private var isFollowing = false
     /// When it was first seen that no Service needs the Nodes.
     private var idleSince: Timestamp?
+
+    init(linger: Duration) { self.linger = linger }
 
     /// Takes over what changed; returns whether the Nodes have to be followed from now on.
     mutating func take(_ changes: [ClusterChange], allowing allowsExternalIP: (IPAddress) -> Bool) -> Bool {
@@ -29,7 +30,7 @@ struct NodeDemand: Hashable, Sendable {
         guard isFollowing, services.isEmpty else { return false }
         let since = idleSince ?? now
         idleSince = since
-        guard since.duration(to: now) >= NodeDemand.linger else { return false }
+        guard since.duration(to: now) >= linger else { return false }
         isFollowing = false
         idleSince = nil
         return true

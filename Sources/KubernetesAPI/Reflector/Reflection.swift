@@ -70,7 +70,7 @@ struct Reflection<Object: Reflected> {
 
     private mutating func put(_ object: Versioned<Object>) -> ClusterChange? {
         let name = object.object.namespacedName
-        guard held.put(name, resourceVersion: object.resourceVersion) else { return nil }
+        guard held.put(name, revision: Object.revision(object)) else { return nil }
         return Object.change(name, object.object)
     }
 

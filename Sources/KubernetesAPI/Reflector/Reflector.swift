@@ -1,7 +1,6 @@
 internal import AsyncAlgorithms
 internal import Kubernetes
 internal import Logging
-internal import Model
 
 /// Follows the objects of a resource and publishes what changes, until its task is cancelled.
 struct Reflector<Object: Reflected>: Sendable {
@@ -29,8 +28,8 @@ struct Reflector<Object: Reflected>: Sendable {
         self.logger = logger
     }
 
-    /// Follows the objects; returns those that it holds when the task is cancelled.
-    func run() async -> [NamespacedName] {
+    /// Follows the objects; returns what it has come to when the task is cancelled.
+    func run() async -> Reflection<Object> {
         var reflection = Reflection<Object>(selection, settings)
         var generator = SystemRandomNumberGenerator()
         while !Task.isCancelled {
@@ -52,6 +51,7 @@ struct Reflector<Object: Reflected>: Sendable {
                 let before = reflection.state
                 reflection.failed(error.failure, using: &generator)
                 report(error, of: step)
+                goOnWithoutNodes(error)
                 if before.streamsLists, !reflection.state.streamsLists {
                     logger.info("Server does not stream lists; paging them from now on")
                 }
@@ -61,7 +61,17 @@ struct Reflector<Object: Reflected>: Sendable {
                 }
             }
         }
-        return reflection.held.names
+        return reflection
+    }
+
+    /// A server that refuses to list Nodes will not change its mind while Services wait.
+    private func goOnWithoutNodes(_ problem: ReflectorProblem) {
+        guard part == .otherNodes, case .status(let status, _) = problem.failure, [401, 403, 404, 405].contains(status.code),
+            progress.giveUpOtherNodes()
+        else { return }
+        logger.error(
+            "Server refuses to list Nodes; serving external and load balancer IPs without comparing them with the addresses of other Nodes",
+            metadata: ["error": "\(problem.message)"])
     }
 
     private func page(_ step: ReflectorStep, _ reflection: inout Reflection<Object>) async throws(ReflectorProblem) {
@@ -92,7 +102,7 @@ struct Reflector<Object: Reflected>: Sendable {
     ) async throws(ReflectorProblem) {
         guard let request = selection(reflection).request(step, of: Object.resource) else { return }
         do {
-            let stream = try await client.stream(request)
+            let stream = try await open(request, step)
             var decoder = WatchDecoder<Object>(contentType: stream.contentType, maximumFrameBytes: settings.maximumFrameBytes)
             let bytes = chain(stream.map { Arrival.bytes($0) }, [Arrival.end].async)
             let ticks = AsyncTimerSequence(interval: settings.streamedListLimit / 5, clock: .continuous).map { _ in Arrival.tick }
@@ -108,6 +118,21 @@ struct Reflector<Object: Reflected>: Sendable {
             guard decoder.isAtFrameBoundary else { throw ReflectorProblem.cutInEvent }
         } catch {
             throw ReflectorProblem(error)
+        }
+    }
+
+    /// Sends the request of a streamed list or a watch. A list has to begin within the time that it may take.
+    private func open(_ request: APIRequest, _ step: ReflectorStep) async throws -> APIByteStream {
+        guard case .streamList = step else { return try await client.stream(request) }
+        return try await withThrowingTaskGroup { group in
+            group.addTask { try await client.stream(request) }
+            group.addTask {
+                try await Task.sleep(for: settings.streamedListLimit)
+                throw ReflectorProblem.listUnfinished(after: settings.streamedListLimit)
+            }
+            defer { group.cancelAll() }
+            guard let stream = try await group.next() else { throw APIError.cancelled }
+            return stream
         }
     }
 

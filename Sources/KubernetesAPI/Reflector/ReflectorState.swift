@@ -14,12 +14,14 @@ public struct ReflectorState: Hashable, Sendable {
     private var position = Position.start
     private var delay: Duration?
     private var backoff: Backoff
+    /// Of lists that follow failed watches: an event in between does not begin it anew, a bookmark or a watch that lasted does.
+    private var listBackoff: Backoff
+    /// The newest version there has been, for a list not to go back behind it; nil where the server has forgotten it.
+    private var newest: String?
     /// Whether lists are asked for as the beginning of a watch; false for good once the server has refused that, or did not end one.
     public private(set) var streamsLists: Bool
     /// Whether requests have the field selector; false for good once the server has refused it.
     public private(set) var selectsFields = true
-    /// Whether lists repeated after a pause take the place of a watch.
-    public private(set) var isRelisting = false
     /// Streamed lists in a row that did not come to their end.
     private var brokenStreams = 0
     /// Failures in a row at the same version or page.
@@ -41,6 +43,7 @@ public struct ReflectorState: Hashable, Sendable {
         self.canOmitFields = canOmitFields
         streamsLists = settings.streamsLists
         backoff = Backoff(minimum: settings.minimumDelay, maximum: settings.maximumDelay)
+        listBackoff = backoff
     }
 
     /// Where a watch goes on; nil while there is no whole list to go on from.
@@ -58,10 +61,10 @@ public struct ReflectorState: Hashable, Sendable {
             return .wait(delay)
         }
         hasProgressed = false
-        isRelisting = settings.following.relists(objectCount)
-        if isRelisting, case .watch = position {
+        if settings.following.relists(objectCount), case .watch = position {
             position = .start
             backoff.reset()
+            listBackoff.reset()
             // Proxies that started together do not list together.
             return .wait(settings.following.pause(objectCount) * Double.random(in: 0.5...1, using: &generator))
         }
@@ -69,8 +72,9 @@ public struct ReflectorState: Hashable, Sendable {
         switch position {
         case .start where isStreaming: return .streamList(timeoutSeconds: seconds)
         case .start:
-            // The server's cache will do for the first list; later only the newest rules out going back in time.
-            return .page(resourceVersion: hasListed ? nil : "0", limit: listsWhole ? nil : settings.pageLimit, continueToken: nil)
+            // The server's cache will do, which has no pages, unless that means to go back in time; then etcd has to answer.
+            let version = newest ?? (hasListed ? nil : "0")
+            return .page(resourceVersion: version, limit: listsWhole || newest != nil ? nil : settings.pageLimit, continueToken: nil)
         case .page(let token): return .page(resourceVersion: nil, limit: settings.pageLimit, continueToken: token)
         case .watch(let version): return .watch(resourceVersion: version, timeoutSeconds: seconds)
         }
@@ -100,6 +104,7 @@ public struct ReflectorState: Hashable, Sendable {
     public mutating func tookBookmark(resourceVersion: String, isInitialEventsEnd: Bool) -> Bool {
         if self.resourceVersion != nil {
             progressed(to: resourceVersion)
+            listBackoff.reset()
         } else if isInitialEventsEnd {
             listed(resourceVersion)
             return true
@@ -114,15 +119,17 @@ public struct ReflectorState: Hashable, Sendable {
             wait(using: &generator)
         } else if hasProgressed || duration >= settings.shortWatch {
             backoff.reset()
+            listBackoff.reset()
         } else {
             // A watch that ends like this may hide changes (kubernetes issue 104171).
             position = .start
-            wait(using: &generator)
+            delay = listBackoff.next(using: &generator)
         }
     }
 
     /// A step failed.
     public mutating func failed(_ failure: ReflectorFailure, using generator: inout some RandomNumberGenerator) {
+        if case .status(let status, _) = failure, ReflectorState.forgets(status) { newest = nil }
         switch position {
         case .start: failedToList(failure, using: &generator)
         case .page: failedToPage(failure, using: &generator)
@@ -169,6 +176,9 @@ public struct ReflectorState: Hashable, Sendable {
         }
     }
 
+    /// Whether the server does not have a version: it is gone, or has not come yet.
+    private static func forgets(_ status: APIStatus) -> Bool { [400, 410, 422, 504].contains(status.code) || status.reason == "Expired" }
+
     /// Whether the server does not know lists as the beginning of a watch, as against being in trouble.
     private func refusesStreaming(_ status: APIStatus, asEvent: Bool) -> Bool {
         switch status.code {
@@ -194,12 +204,13 @@ public struct ReflectorState: Hashable, Sendable {
     private mutating func restart(using generator: inout some RandomNumberGenerator) {
         position = .start
         failuresInPlace = 0
-        let wait = backoff.next(using: &generator)
-        if backoff.count > 1 { delay = wait }
+        let wait = listBackoff.next(using: &generator)
+        if listBackoff.count > 1 { delay = wait }
     }
 
     private mutating func listed(_ resourceVersion: String) {
         position = .watch(from: resourceVersion)
+        newest = resourceVersion.isEmpty ? nil : resourceVersion
         hasListed = true
         listsWhole = false
         brokenStreams = 0
@@ -213,6 +224,7 @@ public struct ReflectorState: Hashable, Sendable {
         // Versions are numbers (KEP-5504); going back would only bring what has been seen.
         if let old = UInt64(held), let new = UInt64(version), new < old { return }
         position = .watch(from: version)
+        newest = version
     }
 
     private mutating func wait(atLeast seconds: Int? = nil, using generator: inout some RandomNumberGenerator) {

@@ -186,12 +186,15 @@ import Testing
 
     @Test func `Over HTTP/2 all watches share a connection, and one that falls silent is given up for another`() async throws {
         let certificates = try await TestCertificates(in: folder.path)
-        try await TestAPIServer.serving(tls: try certificates.server(offersHTTP2: true)) { server in
+        // Bookmarks keep a connection from being silent, however slow the machine is.
+        var settings = ServerSettings()
+        settings.bookmarkInterval = .milliseconds(100)
+        try await TestAPIServer.serving(tls: try certificates.server(offersHTTP2: true), settings: settings) { server in
             var access = try server.access
             access.certificateAuthority = .file("\(folder.path)/ca.crt")
             server.put("services", .service("a"))
             server.put("endpointslices", .slice("a-1", of: "a", addresses: ["10.244.0.1"]))
-            try await Follower.following(access, client: Follower.clientSettings(readTimeout: .seconds(2))) { follower in
+            try await Follower.following(access, client: Follower.clientSettings(readTimeout: .seconds(4))) { follower in
                 try await expectEventually { try server.isMirrored(by: follower) && server.watcherCount("nodes") == 1 }
                 let before = server.withState { $0.connections }
                 server.interrupt("services", .cut)

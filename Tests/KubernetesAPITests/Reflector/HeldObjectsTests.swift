@@ -10,12 +10,12 @@ struct HeldObjectsTests {
 
     private mutating func hold(_ names: NamespacedName...) {
         held.beginList()
-        for name in names { _ = held.put(name, resourceVersion: "1") }
+        for name in names { _ = held.put(name, revision: "1") }
         _ = held.endList()
     }
 
     @Test mutating func `News is a new object or another version of it`() {
-        let outcomes = [held.put(a, resourceVersion: "1"), held.put(a, resourceVersion: "1"), held.put(a, resourceVersion: "2")]
+        let outcomes = [held.put(a, revision: "1"), held.put(a, revision: "1"), held.put(a, revision: "2")]
         #expect(outcomes == [true, false, true])
         let removals = [held.remove(a), held.remove(a), held.remove(b)]
         #expect(removals == [true, false, false])
@@ -24,9 +24,9 @@ struct HeldObjectsTests {
     @Test mutating func `What a list lacks is gone, once it is whole`() {
         hold(a, b)
         held.beginList()
-        _ = held.put(b, resourceVersion: "1")
+        _ = held.put(b, revision: "1")
         held.beginList()
-        _ = held.put(a, resourceVersion: "1")
+        _ = held.put(a, revision: "1")
         let gone = held.endList()
         #expect(gone == [b])
         #expect(held.count == 1)
@@ -39,7 +39,7 @@ struct HeldObjectsTests {
         let gone = held.endList()
         #expect(gone == [b])
         #expect(!held.isInDoubt)
-        let isNews = held.put(a, resourceVersion: "2")
+        let isNews = held.put(a, revision: "2")
         #expect(isNews)
     }
 
@@ -49,7 +49,7 @@ struct HeldObjectsTests {
         #expect(held.isInDoubt)
         _ = held.endList()
         #expect(held.isInDoubt)
-        _ = held.put(a, resourceVersion: "2")
+        _ = held.put(a, revision: "2")
         #expect(!held.isInDoubt)
         held.keepUnread(nil)
         #expect(held.isInDoubt)

@@ -219,10 +219,12 @@ struct ReflectorStateTests {
             ]
     }
 
-    @Test(arguments: End.all) mutating func `A watch that ends is resumed, or a list takes over`(end: End) {
+    @Test(arguments: End.all, [false, true]) mutating func `A watch that ends is resumed, or a list takes over`(end: End, brings: Bool) {
         list(at: "100")
         var steps: [Then] = []
         for _ in 0..<3 {
+            // That a watch brings something before it fails does not make lists cheaper.
+            if brings, end.then == .list { state.tookEvent(resourceVersion: "100") }
             end.happen(to: &state, using: &generator)
             var step = next()
             var waited = false
@@ -241,6 +243,40 @@ struct ReflectorStateTests {
         case .resume, .waitAndResume, .waitAndList: #expect(steps == [end.then, end.then, end.then])
         case .waitAndResumeTwice: #expect(steps == [.waitAndResume, .waitAndResume, .waitAndList])
         case .list: #expect(steps == [.list, .waitAndList, .waitAndList])
+        }
+    }
+
+    @Test mutating func `A list after a failed watch does not go back in time, and spares etcd`() {
+        state = ReflectorState(ReflectorSettings(streamsLists: false))
+        _ = next()
+        state.tookPage(resourceVersion: "100", continueToken: nil)
+        _ = next()
+        state.tookEvent(resourceVersion: "105")
+        state.failed(status(500, "InternalError", asEvent: true), using: &generator)
+        #expect(next() == .page(resourceVersion: "105", limit: nil, continueToken: nil))
+        // A version that the server does not have is not asked for again.
+        state.failed(status(504, "Timeout"), using: &generator)
+        #expect(delay() != nil)
+        #expect(next() == .page(resourceVersion: nil, limit: 500, continueToken: nil))
+    }
+
+    @Test mutating func `Lists come at once again after a bookmark, or a watch that lasted`() {
+        for heal in [
+            { (state: inout ReflectorState, _: inout FixedGenerator) in
+                state.tookBookmark(resourceVersion: "101", isInitialEventsEnd: false); ()
+            },
+            { (state: inout ReflectorState, generator: inout FixedGenerator) in state.ended(after: .seconds(300), using: &generator) },
+        ] {
+            list(at: "100")
+            for _ in 0..<2 {
+                state.failed(.unknownChange, using: &generator)
+                if case .wait = next() { list(at: "100") } else { state.tookBookmark(resourceVersion: "100", isInitialEventsEnd: true) }
+            }
+            heal(&state, &generator)
+            state.failed(.unknownChange, using: &generator)
+            let lists = isListing()
+            #expect(lists)
+            state = ReflectorState()
         }
     }
 
