@@ -33,7 +33,7 @@ import Testing
         Mistake(service: "{ports: [{port: 80, protocol: ICMP}]}", "spec.ports[0].protocol", "ICMP", "one of TCP, UDP, SCTP"),
         Mistake(service: "{ports: [{port: 80, targetPort: 65536}]}", "spec.ports[0].targetPort", "65536", "1 to 65535"),
         Mistake(service: "{ports: [{port: 80, targetPort: a_b}]}", "spec.ports[0].targetPort", "a_b", "a name"),
-        Mistake(service: "{ports: [{port: 80, targetPort: []}]}", "spec.ports[0].targetPort", nil, "a single value"),
+        Mistake(service: "{ports: [{port: 80, targetPort: []}]}", "spec.ports[0].targetPort", nil, "text"),
         Mistake(service: "{ports: [{port: 80, nodePort: 30000}]}", "spec.ports[0].nodePort", "30000", "ClusterIP"),
         Mistake(service: "{type: NodePort, ports: [{port: 80, nodePort: 99999}]}", "spec.ports[0].nodePort", "99999", "1 to 65535"),
         Mistake(service: "{ports: 80}", "spec.ports", "80", "a list"),
@@ -43,19 +43,21 @@ import Testing
         Mistake(service: "{ports: [{port: 80, name: a}, {port: 80, name: b}]}", "spec.ports[1].port", "80", "twice for TCP"),
         Mistake(service: "{ports: [{port: 80, name: A_}]}", "spec.ports[0].name", "A_", "lower-case"),
         Mistake(service: "{type: Nonsense, ports: [{port: 80}]}", "spec.type", "Nonsense", "one of ClusterIP"),
-        Mistake(service: "{type: [], ports: [{port: 80}]}", "spec.type", nil, "a single value"),
+        Mistake(service: "{type: [], ports: [{port: 80}]}", "spec.type", nil, "text"),
         Mistake(service: "{sessionAffinity: Sticky, ports: [{port: 80}]}", "spec.sessionAffinity", "Sticky", "None, ClientIP"),
         Mistake(
-            service: "{sessionAffinityConfig: {clientIP: {timeoutSeconds: 0}}, ports: [{port: 80}]}",
+            service: "{sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 0}}, ports: [{port: 80}]}",
             "spec.sessionAffinityConfig.clientIP.timeoutSeconds", "0", "86400"),
         Mistake(
-            service: "{sessionAffinityConfig: {clientIP: {timeoutSeconds: -5}}, ports: [{port: 80}]}",
+            service: "{sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: -5}}, ports: [{port: 80}]}",
             "spec.sessionAffinityConfig.clientIP.timeoutSeconds", "-5", "86400"),
         Mistake(service: "{externalTrafficPolicy: local, ports: [{port: 80}]}", "spec.externalTrafficPolicy", "local", "Cluster, Local"),
         Mistake(service: "{clusterIP: 10.96.0, ports: [{port: 80}]}", "spec.clusterIP", "10.96.0", "IP address"),
         Mistake(
             service: "{clusterIP: 10.96.0.1, clusterIPs: [10.96.0.2], ports: [{port: 80}]}", "spec.clusterIPs[0]", "10.96.0.2", "the same"),
-        Mistake(service: "{clusterIPs: [10.96.0.1, 10.96.0.2], ports: [{port: 80}]}", "spec.clusterIPs", nil, "each family"),
+        Mistake(
+            service: "{clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1, 10.96.0.2], ports: [{port: 80}]}", "spec.clusterIPs", nil,
+            "each family"),
         Mistake(service: "{type: NodePort, clusterIP: None, ports: [{port: 80}]}", "spec.clusterIP", "None", "type ClusterIP only"),
         Mistake(service: "{ipFamilies: [IPv5], ports: [{port: 80}]}", "spec.ipFamilies[0]", "IPv5", "IPv4, IPv6"),
         Mistake(service: "{ipFamilies: [IPv4, IPv4], ports: [{port: 80}]}", "spec.ipFamilies", nil, "once"),
@@ -63,8 +65,9 @@ import Testing
         Mistake(service: "{ipFamilies: [IPv6], clusterIP: 10.96.0.1, ports: [{port: 80}]}", "spec.ipFamilies[0]", "IPv6", "10.96.0.1"),
         Mistake(service: "{externalIPs: [a], ports: [{port: 80}]}", "spec.externalIPs[0]", "a", "IP address"),
         Mistake(
-            service: "{loadBalancerSourceRanges: [1.2.3.4], ports: [{port: 80}]}", "spec.loadBalancerSourceRanges[0]", "1.2.3.4", "block"),
-        Mistake(service: "{selector: {a: [b]}, ports: [{port: 80}]}", "spec.selector.a", nil, "a single value"),
+            service: "{type: LoadBalancer, loadBalancerSourceRanges: [1.2.3.4], ports: [{port: 80}]}", "spec.loadBalancerSourceRanges[0]",
+            "1.2.3.4", "block"),
+        Mistake(service: "{selector: {a: [b]}, ports: [{port: 80}]}", "spec.selector.a", nil, "text"),
         Mistake(
             service: "{publishNotReadyAddresses: maybe, ports: [{port: 80}]}", "spec.publishNotReadyAddresses", "maybe", "true or false"),
         Mistake(slice: "endpoints: []", "addressType", nil, "required"),

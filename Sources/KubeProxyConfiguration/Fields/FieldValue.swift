@@ -58,25 +58,9 @@ protocol WholeNumberField: FieldValue, FixedWidthInteger {}
 
 extension WholeNumberField {
     static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> Self? {
-        if case .number(let digits) = value, let number = whole(digits), let fitting = Self(exactly: number) { return fitting }
+        if case .number(let digits) = value, let number = YAMLNumber(digits)?.whole(Self.self) { return number }
         report.refuse(field, value, "must be a whole number from \(Self.min) to \(Self.max)")
         return nil
-    }
-
-    /// `17`, `1_000`, `0x11`, `0b1`, and `021` or `0o21` in octal.
-    private static func whole(_ text: String) -> Int64? {
-        var digits = text.filter { $0 != "_" }
-        let isNegative = digits.hasPrefix("-")
-        if isNegative || digits.hasPrefix("+") { digits.removeFirst() }
-        let value: Int64? =
-            if let radix = ["0x": 16, "0o": 8, "0b": 2][digits.prefix(2)] {
-                Int64(digits.dropFirst(2), radix: radix)
-            } else if digits.count > 1, digits.hasPrefix("0") {
-                Int64(digits, radix: 8)
-            } else {
-                Int64(digits)
-            }
-        return value.map { isNegative ? -$0 : $0 }
     }
 
     var written: YAMLValue { .number("\(self)") }
@@ -88,7 +72,7 @@ extension UInt32: WholeNumberField {}
 
 extension Float: FieldValue {
     static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> Float? {
-        if case .number(let digits) = value, let number = Float(digits.filter { $0 != "_" }), number.isFinite { return number }
+        if case .number(let digits) = value, let number = YAMLNumber(digits).map({ Float($0.double) }), number.isFinite { return number }
         report.refuse(field, value, "must be a number")
         return nil
     }

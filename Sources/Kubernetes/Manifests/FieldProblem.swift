@@ -54,8 +54,7 @@ struct FieldProblem: Hashable, Sendable, Error {
 
     /// The decoders' own words for shapes, which are no types of ours.
     private static func article(named type: String) -> String {
-        if type.hasPrefix("Array") || type == "Sequence" { return "a list" }
-        return type == "Scalar" ? "a single value" : "a mapping"
+        type.hasPrefix("Array") ? "a list" : "a mapping"
     }
 
     /// The text at a path, found by walking down again: it is needed only when something is wrong.
@@ -77,6 +76,7 @@ struct FieldProblem: Hashable, Sendable, Error {
     }
 
     private static func scalar(in decoder: any Decoder) -> String? {
+        if let yaml = decoder as? YAMLNodeDecoder { return yaml.writtenText }
         // Each attempt fails where the value is of another type, which is the question asked here.
         guard let value = try? decoder.singleValueContainer(), !value.decodeNil() else { return nil }
         if let text = try? value.decode(String.self) { return text }

@@ -25,27 +25,16 @@ enum YAMLDocuments {
         }
     }
 
-    /// Types are decided by who reads a field, so text need not be matched against what it could be; only `<<` is special, and rare enough
-    /// that the matching, a quarter of the time, is done where it occurs.
-    private static func resolver(for text: String) -> Resolver {
-        var previous: UInt8 = 0
-        for byte in text.utf8 {
-            if byte == UInt8(ascii: "<"), previous == byte { return .basic.appending(.merge) }
-            previous = byte
-        }
-        return .basic
-    }
-
     /// One document of YAML as a value; nil where there is nothing in it.
     static func decode<T: Decodable>(_ text: String, as type: T.Type) throws -> T? {
         try YAMLLimits.checkText(text)
-        let parser = try Parser(yaml: text, resolver: resolver(for: text))
+        let parser = try Parser(yaml: text, resolver: .basic)
         // Nodes hold their anchors weakly: the parser has to outlive them.
         return try withExtendedLifetime(parser) {
             guard let node = try parser.singleRoot() else { return nil }
             var budget = text.utf8.count + YAMLLimits.spareNodes
             try checkSize(node, depth: 0, &budget)
-            return try YAMLDecoder().decode(type, from: node)
+            return try YAMLNodeDecoder(node: node).decode(type)
         }
     }
 

@@ -29,8 +29,9 @@ extension KeyedDecodingContainer {
         try decodeIfPresent([T].self, forKey: key) ?? []
     }
 
+    /// A table of texts; one that is null is empty.
     func strings(_ key: Key) throws -> [String: String] {
-        try decodeIfPresent([String: String].self, forKey: key) ?? [:]
+        (try decodeIfPresent([String: String?].self, forKey: key) ?? [:]).mapValues { $0 ?? "" }
     }
 
     /// A port number, 0…65535; whether 0 may stand there is for validation to say.
@@ -62,12 +63,20 @@ extension KeyedDecodingContainer {
         }
     }
 
+    /// The name of the Pod that an object reference names; nil where it names none.
+    func pod(_ key: Key) throws -> String? {
+        guard let target = try nested(TargetKeys.self, key), try target.value(.kind, default: "Pod") == "Pod" else { return nil }
+        return try target.decodeIfPresent(String.self, forKey: .name)
+    }
+
     /// The container of a field that may be absent or null.
     func nested<NestedKey: CodingKey>(_ type: NestedKey.Type, _ key: Key) throws -> KeyedDecodingContainer<NestedKey>? {
         guard contains(key), try !decodeNil(forKey: key) else { return nil }
         return try nestedContainer(keyedBy: type, forKey: key)
     }
 }
+
+private enum TargetKeys: String, CodingKey { case kind, name }
 
 private func choiceMessage<T: RawRepresentable & CaseIterable>(_ type: T.Type) -> String where T.RawValue == String {
     "must be one of " + T.allCases.map(\.rawValue).joined(separator: ", ")

@@ -47,7 +47,6 @@ extension Endpoint: Decodable {
     }
 
     private enum ConditionKeys: String, CodingKey { case ready, serving, terminating }
-    private enum TargetKeys: String, CodingKey { case kind, name }
     private enum HintKeys: String, CodingKey { case forZones, forNodes }
 
     private struct Hint: Decodable {
@@ -63,9 +62,7 @@ extension Endpoint: Decodable {
             terminating = try conditions.decodeIfPresent(Bool.self, forKey: .terminating)
         }
         nodeName = try fields.decodeIfPresent(String.self, forKey: .nodeName)
-        if let target = try fields.nested(TargetKeys.self, .targetRef), try target.value(.kind, default: "Pod") == "Pod" {
-            pod = try target.decodeIfPresent(String.self, forKey: .name)
-        }
+        pod = try fields.pod(.targetRef)
         if let hints = try fields.nested(HintKeys.self, .hints) {
             zoneHints = try hints.list(.forZones, of: Hint.self).map(\.name)
             nodeHints = try hints.list(.forNodes, of: Hint.self).map(\.name)
