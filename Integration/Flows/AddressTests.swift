@@ -82,7 +82,8 @@ extension Flows {
             var service = Service(46, "b")
             service.spec.clusterIP = added[.v4]
             service.spec.clusterIPs = Family.allCases.compactMap { added[$0] }
-            try await world.serve([Served(Service(46), by: [.pod1a]), Served(service, by: [.pod1a, .pod2a])])
+            try await world.serve(
+                [Served(Service(46), by: [.pod1a]), Served(service, by: [.pod1a, .pod2a])], ranges: ["10.200.0.0/16", "fd00:200::/112"])
             for family in Family.allCases {
                 for transport in ["tcp", "udp"] {
                     let own = Server.pod1b.address(family)

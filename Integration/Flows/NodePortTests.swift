@@ -57,7 +57,7 @@ extension Flows {
             let service = Service(13)
             let (cluster, node) = (Served(service, by: [.pod2a]), Served(service.onNodePort(30130), by: [.pod2a]))
             var external = service
-            external.spec = .init(type: "ExternalName", ipFamilies: nil, ports: [], externalName: "example.org")
+            external.spec = .init(type: "ExternalName", ipFamilies: nil, ipFamilyPolicy: nil, ports: [], externalName: "example.org")
             for served in [cluster, node, Served(external, by: []), node, cluster] {
                 try await world.serve([served])
                 let type = served.service.spec.type

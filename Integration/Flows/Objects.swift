@@ -21,6 +21,7 @@ struct Service: Encodable {
         var clusterIP: String?
         var clusterIPs: [String]?
         var ipFamilies: [String]? = ["IPv4", "IPv6"]
+        var ipFamilyPolicy: String? = "RequireDualStack"
         var ports: [Port]
         var externalName: String?
         var externalIPs: [String]?
@@ -114,6 +115,7 @@ struct Service: Encodable {
         service.spec.clusterIP = addresses.first
         service.spec.clusterIPs = addresses
         service.spec.ipFamilies = families.map { $0 == .v4 ? "IPv4" : "IPv6" }
+        service.spec.ipFamilyPolicy = families.count == 1 ? "SingleStack" : "RequireDualStack"
         return service
     }
 }

@@ -20,13 +20,15 @@ actor TwoNodes {
     private var round = 10000
 
     /// Has both nodes serve these and nothing else, and waits until their kernels are in step.
-    func serve(_ services: [Served], flags: String = "") async throws {
+    ///
+    /// - Parameter ranges: of cluster IPs, beside those of the flags.
+    func serve(_ services: [Served], ranges: [String] = [], flags: String = "") async throws {
         if !isBuilt { try await build() }
         round += 1
         // One that is to go must not begin with what the next one is waited for.
         if self.flags != flags { try await stop() }
         for node in ["node1", "node2"] { try Data().write(to: URL(filePath: log(of: node))) }
-        try writeManifest(services)
+        try writeManifest(services, ranges)
         if self.flags != flags { try await start(flags) }
         let mark = "\(Self.marker):\(round)"
         for node in ["node1", "node2"] {
@@ -88,7 +90,7 @@ actor TwoNodes {
 
     private func log(of node: String) -> String { "\(Self.scratch)/\(node).log" }
 
-    private func writeManifest(_ services: [Served]) throws {
+    private func writeManifest(_ services: [Served], _ ranges: [String]) throws {
         let encoder = JSONEncoder()
         var documents = try services.flatMap { served in
             try [encoder.encode(served.service)] + served.slices.map { try encoder.encode($0) }
@@ -102,6 +104,11 @@ actor TwoNodes {
                 #"{"apiVersion":"v1","kind":"Node","metadata":{"name":"node\#(number)","labels":{"topology.kubernetes.io/zone":"zone\#(number)"}},"#
                     + #""status":{"addresses":[{"type":"InternalIP","address":"\#(Address.node(number))"},{"type":"InternalIP","address":"\#(Address.node(number, .v6))"}]}}"#
             )
+        }
+        if !ranges.isEmpty {
+            let list = ranges.map { "\"\($0)\"" }.joined(separator: ",")
+            documents.append(
+                #"{"apiVersion":"networking.k8s.io/v1","kind":"ServiceCIDR","metadata":{"name":"added"},"spec":{"cidrs":[\#(list)]}}"#)
         }
         let path = "\(Self.scratch)/manifests/flows.json"
         let text = #"{"apiVersion":"v1","kind":"List","items":[\#(documents.joined(separator: ","))]}"#

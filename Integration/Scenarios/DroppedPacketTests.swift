@@ -17,6 +17,7 @@ extension Scenarios {
             metadata: {name: \(name), namespace: default}
             spec:
               type: LoadBalancer
+              clusterIP: 10.96.0.\(number)
               clusterIPs: ["10.96.0.\(number)", "fd00:96::\(number)"]
               ipFamilies: [IPv4, IPv6]
               ipFamilyPolicy: RequireDualStack

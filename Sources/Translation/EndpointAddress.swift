@@ -27,7 +27,7 @@ struct EndpointAddress: Hashable {
     ) -> [EndpointAddress] {
         var found: [AddressPort: EndpointAddress] = [:]
         for slice in slices where slice.addressType.family == port.family && !slice.isHeadless {
-            for slicePort in slice.ports where slicePort.name == port.name && slicePort.transport == port.transport {
+            for slicePort in slice.ports where (slicePort.name ?? "") == port.name && slicePort.transport == port.transport {
                 guard let number = slicePort.port, number != 0 else { continue }
                 for entry in slice.endpoints {
                     guard var endpoint = EndpointAddress(entry, port: number, family: port.family, nodeName: nodeName) else { continue }

@@ -8,6 +8,7 @@ final class PlayedCluster {
     private var controlPlane: ManifestControlPlane
     private(set) var state = ClusterState()
     private(set) var problems: [ManifestControlPlane.Problem] = []
+    private(set) var warnings: [ManifestControlPlane.Problem] = []
     private(set) var changes: [ClusterChange] = []
 
     init(ranges: [String] = ["10.96.0.0/12"], nodePorts: ClosedRange<UInt16> = 30000...32767) {
@@ -22,12 +23,13 @@ final class PlayedCluster {
         var input: [ManifestObject.Key: ManifestObject?] = [:]
         for object in result.objects { input[object.key] = .some(object) }
         for name in names {
-            for kind in ManifestObject.Kind.allCases where kind != .node {
+            for kind in ManifestObject.Kind.allCases where kind.isNamespaced {
                 input[.init(kind: kind, name: NamespacedName(namespace: "default", name: name))] = .some(nil)
             }
         }
         let outcome = controlPlane.apply(input)
         problems = outcome.problems
+        warnings = outcome.warnings
         changes = outcome.changes
         for change in changes { state.apply(change) }
     }
@@ -150,10 +152,11 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         let address = cluster.service("web")?.clusterIP ?? ""
         cluster.apply(manifest(service: "late", "clusterIP: \(address), ports: [{port: 80}]"))
         #expect(cluster.service("late") == nil)
-        #expect(cluster.problems.map(\.service.name) == ["late"])
+        #expect(cluster.problems.map(\.object.name.name) == ["late"])
         #expect(
             cluster.problems.first?.field
-                == FieldProblem("spec.clusterIP", address, "was already given to Service default/web: choose another"))
+                == FieldProblem(
+                    "spec.clusterIP", address, "is already allocated to Service default/web, for which it was chosen: choose another"))
         cluster.apply("", deleting: ["web"])
         #expect(cluster.service("late")?.clusterIP == address)
     }
@@ -175,7 +178,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         let together = PlayedCluster()
         together.apply(old + young + none)
         #expect(together.state.services.keys.map(\.name) == ["z-old"])
-        #expect(Set(together.problems.map(\.service.name)) == ["a-young", "a-none"])
+        #expect(Set(together.problems.map(\.object.name.name)) == ["a-young", "a-none"])
         let oneByOne = PlayedCluster()
         for text in [young, none, old] { oneByOne.apply(text) }
         #expect(oneByOne.state.services.keys.map(\.name) == ["z-old"])
@@ -189,7 +192,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         cluster.apply(manifest(service: "api", "clusterIP: 10.96.0.5, ports: [{port: 80}]"))
         cluster.apply(manifest(service: "claims-age", created: "1999-01-01T00:00:00Z", "clusterIP: 10.96.0.5, ports: [{port: 80}]"))
         #expect(cluster.state.services.keys.map(\.name) == ["web"])
-        #expect(Set(cluster.problems.map(\.service.name)).isSubset(of: ["api", "claims-age"]))
+        #expect(Set(cluster.problems.map(\.object.name.name)).isSubset(of: ["api", "claims-age"]))
     }
 
     @Test(arguments: [22, 6443, 29999, 32768]) func `A node port outside the range is refused: it could be the node's own`(port: Int) {
@@ -197,17 +200,6 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         cluster.apply(manifest(service: "web", "type: NodePort, ports: [{port: 80, nodePort: \(port)}]"))
         #expect(cluster.state.services.isEmpty)
         #expect(cluster.problems.map(\.field.value) == ["\(port)"])
-    }
-
-    @Test func `A node port that is named twice serves the older, but TCP and UDP share a number`() {
-        let cluster = PlayedCluster()
-        cluster.apply(
-            manifest(service: "a", "type: NodePort, ports: [{port: 80, nodePort: 30080}]")
-                + manifest(service: "b", "type: NodePort, ports: [{port: 80, nodePort: 30080}]")
-                + manifest(service: "c", "type: NodePort, ports: [{port: 80, nodePort: 30080, protocol: UDP}]"))
-        #expect(Set(cluster.state.services.keys.map(\.name)) == ["a", "c"])
-        #expect(cluster.problems.map(\.field.field) == ["spec.ports[0].nodePort"])
-        #expect(cluster.problems.map(\.field.value) == ["30080/TCP"])
     }
 
     @Test func `TCP and UDP of one port get the same node port`() {
@@ -234,7 +226,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         both.apply(
             manifest(service: "prefer", "ipFamilyPolicy: PreferDualStack, ports: [{port: 80}]")
                 + manifest(service: "six", "ipFamilies: [IPv6], ports: [{port: 80}]")
-                + manifest(service: "six-four", "ipFamilies: [IPv6, IPv4], ports: [{port: 80}]")
+                + manifest(service: "six-four", "ipFamilies: [IPv6, IPv4], ipFamilyPolicy: RequireDualStack, ports: [{port: 80}]")
                 + manifest(service: "one", "ports: [{port: 80}]")
                 + manifest(service: "half", "clusterIP: 10.96.0.1, ipFamilyPolicy: RequireDualStack, ports: [{port: 80}]"))
         #expect(both.problems.isEmpty)
@@ -252,7 +244,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
                 + manifest(service: "six", "ipFamilies: [IPv6], ports: [{port: 80}]"))
         #expect(four.state.services.keys.map(\.name) == ["prefer"])
         #expect(four.problems.map(\.field.field) == ["spec.ipFamilyPolicy", "spec.ipFamilies"])
-        #expect(four.problems.map(\.service.name) == ["require", "six"])
+        #expect(four.problems.map(\.object.name.name) == ["require", "six"])
     }
 
     @Test func `Headless and ExternalName Services get no address`() {
@@ -276,5 +268,21 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(service?.healthCheckNodePort != service?.ports.first?.nodePort)
         #expect(cluster.service("bare")?.ports.first?.nodePort == 0)
         #expect(cluster.service("bare")?.healthCheckNodePort == 0)
+    }
+
+    @Test func `ServiceCIDRs add ranges that cluster IPs may be named from, and take them along`() {
+        let outside = manifest(service: "web", "clusterIP: 172.16.5.5, ports: [{port: 80}]")
+        func block(_ cidrs: String) -> String {
+            "---\napiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: added}\nspec: {cidrs: [\(cidrs)]}\n"
+        }
+        let cluster = PlayedCluster()
+        cluster.apply(outside + manifest(service: "chosen"))
+        #expect(cluster.state.services.keys.map(\.name) == ["chosen"])
+        cluster.apply(block("172.16.0.0/16"))
+        #expect(cluster.service("web")?.clusterIP == "172.16.5.5" && cluster.problems.isEmpty)
+        #expect(cluster.changes.count == 1)
+        cluster.apply(block("172.17.0.0/16"))
+        #expect(cluster.service("web") == nil && cluster.problems.map(\.field.value) == ["172.16.5.5"])
+        for cidrs in ["", "x", "10.0.0.0/16, 10.1.0.0/16"] { #expect(reading(block(cidrs)).problems.count == 1) }
     }
 }

@@ -113,4 +113,15 @@ import Testing
         #expect(result.problems.count == 1)
         #expect(result.problems.allSatisfy { $0.description.utf8.allSatisfy { $0 >= 0x20 } })
     }
+
+    @Test func `A field without effect is told like a problem, and the object counts`() {
+        let result = reading(
+            "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {sessionAffinityConfig: {clientIP: {timeoutSeconds: 10}}, ports: [{port: 80}]}\n"
+        )
+        #expect(result.problems == [] && result.objects.count == 1)
+        #expect(
+            result.warnings.map(\.description) == [
+                "web.yaml document 1 (line 1), Service default/web, spec.sessionAffinityConfig: has no effect without sessionAffinity: ClientIP"
+            ])
+    }
 }

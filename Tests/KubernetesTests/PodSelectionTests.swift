@@ -28,9 +28,9 @@ import Testing
             Self.web + Self.pod("a", "10.244.0.1") + Self.pod("b", "10.244.0.2", port: 9090) + Self.pod("c", "10.244.0.3")
                 + Self.pod("d", "10.244.0.4", portName: "other"))
         let slices = cluster.slices("web")
-        #expect(slices.map(\.metadata.name) == ["web-manifest-ipv4-0", "web-manifest-ipv4-1"])
-        #expect(slices.map { $0.ports.map(\.port) } == [[8080], [9090]])
-        #expect(slices.map { $0.endpoints.map(\.pod) } == [["a", "c"], ["b"]])
+        #expect(slices.map(\.metadata.name) == ["web-manifest-ipv4-0", "web-manifest-ipv4-1", "web-manifest-ipv4-2"])
+        #expect(slices.map { $0.ports.map(\.port) } == [[8080], [9090], []])
+        #expect(slices.map { $0.endpoints.map(\.pod) } == [["a", "c"], ["b"], ["d"]])
     }
 
     @Test func `Readiness follows the Pod, and the end of it`() {
@@ -107,5 +107,24 @@ import Testing
         #expect(cluster.slices("web").flatMap(\.endpoints).flatMap(\.addresses) == ["10.0.0.1"])
         cluster.apply("", deleting: ["web-manifest-ipv4-0", "web"])
         #expect(cluster.state.slices.isEmpty)
+    }
+
+    @Test func `The port of a sidecar counts, after those of containers, and that of another init container does not`() {
+        let cluster = PlayedCluster()
+        let containers = """
+            initContainers: [
+              {name: setup, ports: [{name: admin, containerPort: 7000}]},
+              {name: once, restartPolicy: Never, ports: [{name: once, containerPort: 7001}]},
+              {name: tls, restartPolicy: Always, ports: [{name: https, containerPort: 9443}, {name: http, containerPort: 9080}]}],
+            containers: [{name: app, ports: [{name: http, containerPort: 8000}]}]
+            """
+        cluster.apply(
+            ["https", "http", "admin", "once"].map {
+                manifest(service: $0, "selector: {app: web}, ports: [{name: \($0), port: 80, targetPort: \($0)}]")
+            }.joined() + manifest(pod: "web-0", ip: "10.244.1.10", spec: containers))
+        func port(_ service: String) -> [UInt16?] { cluster.slices(service).flatMap(\.ports).map(\.port) }
+        #expect(port("https") == [9443] && port("http") == [8000])
+        // The Pod is an endpoint all the same, of a slice without ports, as in Kubernetes.
+        for name in ["admin", "once"] { #expect(port(name) == [] && cluster.slices(name).flatMap(\.endpoints).map(\.pod) == ["web-0"]) }
     }
 }

@@ -49,6 +49,14 @@ private let q = "10.96.0.10:81/TCP"
                 == ["\(p) []", "\(q) []"])
     }
 
+    @Test(arguments: [nil, ""]) func `serve the port without a name, whether theirs is empty or absent`(name: String?) {
+        var service = Service.clusterIP("web", "10.96.0.10")
+        service.ports = [ServicePort(port: 80)]
+        var cluster = Cluster([service], [.of("web", [.at("10.0.0.1")], portName: name)])
+        cluster.translate()
+        #expect(cluster.endpoints("10.96.0.10:80/TCP") == ["10.0.0.1"])
+    }
+
     @Test func `change what is served as they come, change and go, and nothing when they are the same`() {
         let service = Service.clusterIP("web", "10.96.0.10")
         var cluster = Cluster([service], [.of("web", [.at("10.0.0.1"), .at("10.0.0.2")])])

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct `Why a Service has no servers` {
     private func shortage(
-        _ endpoints: [Endpoint], port: String = "http", type: AddressType = .ipv4, selector: [String: String] = ["app": "web"],
+        _ endpoints: [Endpoint], port: String? = "http", type: AddressType = .ipv4, selector: [String: String] = ["app": "web"],
         policy: TrafficPolicy = .cluster, hasSlice: Bool = true
     ) throws -> String {
         let service = Service(
@@ -14,7 +14,7 @@ import Testing
             internalTrafficPolicy: policy)
         let slice = EndpointSlice(
             metadata: ObjectMeta(name: "web-1", namespace: "default"), addressType: type, endpoints: endpoints,
-            ports: [EndpointPort(name: port, port: 8080)])
+            ports: port.map { [EndpointPort(name: $0, port: 8080)] } ?? [])
         let origin = ServiceOrigin(service: service.metadata.namespacedName, portName: "http", kind: .clusterIP)
         let server = VirtualServer(.init(.tcp, AddressPort(try #require(IPAddress("10.96.0.10")), 80)))
         return Shortage(server, of: origin, service, hasSlice ? [slice] : [], nodeName: "node1").description
@@ -28,6 +28,7 @@ import Testing
         #expect(try shortage([]) == "no pod matches the Service's selector")
         #expect(try shortage([ready], type: .ipv6) == "no EndpointSlice of IPv4 names the Service")
         #expect(try shortage([ready], port: "https") == "no endpoint has a port http of TCP")
+        #expect(try shortage([ready], port: nil) == "no endpoint has a port http of TCP")
         #expect(try shortage([unready]) == "its one endpoint is not ready")
         #expect(try shortage([unready, unready]) == "none of its 2 endpoints is ready")
         #expect(try shortage([ready], policy: .local) == "internalTrafficPolicy is Local, and its one ready endpoint is on another node")

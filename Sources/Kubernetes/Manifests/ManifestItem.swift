@@ -13,6 +13,8 @@ struct ManifestItem: Decodable, Sendable {
     }
 
     var content: Content
+    /// Fields of an object that have no effect.
+    var warnings: [FieldProblem] = []
     /// The kind, where it is one that is read.
     var kind: ManifestObject.Kind?
     /// The name, where there is one, even if the rest is bad.
@@ -22,8 +24,9 @@ struct ManifestItem: Decodable, Sendable {
     private enum NameKeys: String, CodingKey { case name, namespace }
 
     private static let lists: [String: ManifestObject.Kind?] = [
-        "List": Optional<ManifestObject.Kind>.none, "ServiceList": .service, "EndpointSliceList": .endpointSlice, "NodeList": .node,
-        "PodList": .pod,
+        "List": Optional<ManifestObject.Kind>.none, "ServiceList": .service, "EndpointSliceList": .endpointSlice,
+        "EndpointsList": .endpoints, "NodeList": .node, "PodList": .pod,
+        "ServiceCIDRList": .serviceCIDR,
     ]
 
     init(from decoder: any Decoder) {
@@ -65,9 +68,9 @@ struct ManifestItem: Decodable, Sendable {
         self.kind = kind
         name = ManifestItem.name(in: fields, kind: kind)
         do {
-            let object = try ManifestObject(kind, from: decoder)
-            let problems = ManifestValidation.problems(of: object)
-            content = problems.isEmpty ? .object(object) : .bad(problems)
+            let admission = try ManifestAdmission(kind, from: decoder)
+            content = admission.problems.isEmpty ? .object(admission.object) : .bad(admission.problems)
+            warnings = admission.warnings
         } catch let error as DecodingError {
             content = .bad([FieldProblem(error, in: decoder)])
         }
@@ -105,6 +108,6 @@ struct ManifestItem: Decodable, Sendable {
             let name = try? metadata.decode(String.self, forKey: .name)
         else { return nil }
         let namespace = (try? metadata.decodeIfPresent(String.self, forKey: .namespace)) ?? ""
-        return NamespacedName(namespace: kind == .node ? "" : namespace.isEmpty ? "default" : namespace, name: name)
+        return NamespacedName(namespace: !kind.isNamespaced ? "" : namespace.isEmpty ? "default" : namespace, name: name)
     }
 }

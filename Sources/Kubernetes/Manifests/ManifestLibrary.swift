@@ -7,6 +7,8 @@ struct ManifestLibrary {
     struct Update {
         var changes: [ClusterChange] = []
         var problems: [SourceProblem] = []
+        /// What has no effect.
+        var warnings: [SourceProblem] = []
         /// Files that were read, or found gone.
         var files: [String] = []
     }
@@ -93,10 +95,8 @@ struct ManifestLibrary {
         }
         let outcome = controlPlane.apply(changes)
         update.changes = outcome.changes
-        update.problems += outcome.problems.map { found in
-            let key = ManifestObject.Key(kind: .service, name: found.service)
-            return problem(key, file: store.file(of: key), found.field)
-        }
+        update.problems += outcome.problems.map { problem($0.object, file: store.file(of: $0.object), $0.field) }
+        update.warnings += outcome.warnings.map { problem($0.object, file: store.file(of: $0.object), $0.field) }
         return update
     }
 
@@ -116,6 +116,7 @@ struct ManifestLibrary {
             } else if sound.contains(name) {
                 return
             }
+            update.warnings += reading.warnings
             contents[name] = .some(reading.objects)
         } catch let error as FileError where error.isAbsent {
             stamps[name] = nil

@@ -4,18 +4,31 @@ import Model
 enum ManifestObject: Hashable, Sendable {
     case service(Service)
     case endpointSlice(EndpointSlice)
+    case endpoints(Endpoints)
     case node(Node)
     case pod(Pod)
+    case serviceCIDR(ServiceCIDR)
 
     /// The kinds that are read; all others are passed over.
     enum Kind: String, Hashable, Sendable, CaseIterable {
         case service = "Service"
         case endpointSlice = "EndpointSlice"
+        case endpoints = "Endpoints"
         case node = "Node"
         case pod = "Pod"
+        case serviceCIDR = "ServiceCIDR"
 
         /// The `apiVersion` in which the kind is read.
-        var apiVersion: String { self == .endpointSlice ? "discovery.k8s.io/v1" : "v1" }
+        var apiVersion: String {
+            switch self {
+            case .endpointSlice: "discovery.k8s.io/v1"
+            case .serviceCIDR: "networking.k8s.io/v1"
+            case .service, .endpoints, .node, .pod: "v1"
+            }
+        }
+
+        /// Whether objects of the kind are in a namespace.
+        var isNamespaced: Bool { self != .node && self != .serviceCIDR }
     }
 
     /// What makes an object itself, across files.
@@ -32,8 +45,10 @@ enum ManifestObject: Hashable, Sendable {
         switch self {
         case .service: .service
         case .endpointSlice: .endpointSlice
+        case .endpoints: .endpoints
         case .node: .node
         case .pod: .pod
+        case .serviceCIDR: .serviceCIDR
         }
     }
 
@@ -41,8 +56,10 @@ enum ManifestObject: Hashable, Sendable {
         switch self {
         case .service(let service): service.metadata
         case .endpointSlice(let slice): slice.metadata
+        case .endpoints(let endpoints): endpoints.metadata
         case .node(let node): node.metadata
         case .pod(let pod): pod.metadata
+        case .serviceCIDR(let block): block.metadata
         }
     }
 
@@ -59,6 +76,10 @@ enum ManifestObject: Hashable, Sendable {
             var slice = try EndpointSlice(from: decoder)
             slice.metadata.fillNamespace()
             self = .endpointSlice(slice)
+        case .endpoints:
+            var endpoints = try Endpoints(from: decoder)
+            endpoints.metadata.fillNamespace()
+            self = .endpoints(endpoints)
         case .node:
             var node = try Node(from: decoder)
             node.metadata.namespace = ""
@@ -67,6 +88,10 @@ enum ManifestObject: Hashable, Sendable {
             var pod = try Pod(from: decoder)
             pod.metadata.fillNamespace()
             self = .pod(pod)
+        case .serviceCIDR:
+            var block = try ServiceCIDR(from: decoder)
+            block.metadata.namespace = ""
+            self = .serviceCIDR(block)
         }
     }
 }

@@ -5,6 +5,8 @@ struct ManifestReading: Sendable {
     /// In the order of the file.
     var objects: [ManifestObject] = []
     var problems: [SourceProblem] = []
+    /// What has no effect, in objects that count.
+    var warnings: [SourceProblem] = []
 
     /// Reads the bytes of a file; JSON where its name ends so, else YAML.
     init(_ bytes: [UInt8], file: String) {
@@ -32,6 +34,7 @@ struct ManifestReading: Sendable {
         case .object(let object):
             if seen.insert(object.key).inserted {
                 objects.append(object)
+                warnings += item.warnings.map { place.saying($0) }
             } else {
                 problems.append(place.saying("is in this file twice: keep one of the two"))
             }

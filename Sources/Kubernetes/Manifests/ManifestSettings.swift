@@ -7,6 +7,9 @@ public struct ManifestSettings: Hashable, Sendable {
     /// `--service-node-port-range` of kube-apiserver.
     public var nodePorts: ClosedRange<UInt16>
 
+    /// From ServiceCIDRs of the manifests: cluster IPs may be named from them, and none is chosen from them.
+    var addedRanges: [CIDR] = []
+
     public init(serviceClusterIPRanges: [CIDR] = ManifestSettings.defaultRanges, nodePorts: ClosedRange<UInt16> = 30000...32767) {
         self.serviceClusterIPRanges = serviceClusterIPRanges
         self.nodePorts = nodePorts
@@ -19,4 +22,7 @@ public struct ManifestSettings: Hashable, Sendable {
     var families: [IPFamily] { serviceClusterIPRanges.map(\.family) }
 
     func range(of family: IPFamily) -> CIDR? { serviceClusterIPRanges.first { $0.family == family } }
+
+    /// The ranges of a family that a cluster IP may be in; none where the family's are not known.
+    func ranges(of family: IPFamily) -> [CIDR] { (serviceClusterIPRanges + addedRanges).filter { $0.family == family } }
 }

@@ -5,7 +5,7 @@ public struct Pod: Hashable, Sendable {
     public var nodeName: String?
     /// `spec.hostNetwork`
     public var hostNetwork: Bool
-    /// `spec.containers[].ports`, of all containers in order.
+    /// `spec.containers[].ports`, of all containers in order; then those of the sidecars among `spec.initContainers`, which run as long as the Pod.
     public var ports: [ContainerPort]
     /// `status.phase`: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     public var phase: String?
@@ -42,11 +42,12 @@ public struct Pod: Hashable, Sendable {
 
 extension Pod: Decodable {
     private enum CodingKeys: String, CodingKey { case metadata, spec, status }
-    private enum SpecKeys: String, CodingKey { case nodeName, hostNetwork, containers }
+    private enum SpecKeys: String, CodingKey { case nodeName, hostNetwork, containers, initContainers }
     private enum StatusKeys: String, CodingKey { case phase, podIP, podIPs, conditions }
 
     private struct Container: Decodable {
         var ports: [ContainerPort]?
+        var restartPolicy: String?
     }
 
     private struct PodIP: Decodable {
@@ -59,7 +60,8 @@ extension Pod: Decodable {
         if let spec = try fields.nested(SpecKeys.self, .spec) {
             nodeName = try spec.decodeIfPresent(String.self, forKey: .nodeName)
             hostNetwork = try spec.value(.hostNetwork, default: false)
-            ports = try spec.list(.containers, of: Container.self).flatMap { $0.ports ?? [] }
+            let sidecars = try spec.list(.initContainers, of: Container.self).filter { $0.restartPolicy == "Always" }
+            ports = (try spec.list(.containers, of: Container.self) + sidecars).flatMap { $0.ports ?? [] }
         }
         if let status = try fields.nested(StatusKeys.self, .status) {
             phase = try status.decodeIfPresent(String.self, forKey: .phase)

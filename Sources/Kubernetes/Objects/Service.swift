@@ -35,6 +35,8 @@ public struct Service: Hashable, Sendable {
     public var publishNotReadyAddresses: Bool
     /// `spec.allocateLoadBalancerNodePorts`
     public var allocateLoadBalancerNodePorts: Bool
+    /// `spec.trafficDistribution` of a manifest; nil for Services of the API server, whose slices have the hints that come of it.
+    public var trafficDistribution: TrafficDistribution?
     /// `status.loadBalancer.ingress`
     public var loadBalancerIngress: [LoadBalancerIngress]
 
@@ -44,7 +46,8 @@ public struct Service: Hashable, Sendable {
         sessionAffinity: ServiceAffinity = .none, sessionAffinityTimeoutSeconds: UInt32? = nil, externalIPs: [String] = [],
         loadBalancerSourceRanges: [String] = [], externalTrafficPolicy: TrafficPolicy = .cluster,
         internalTrafficPolicy: TrafficPolicy = .cluster, healthCheckNodePort: UInt16 = 0, publishNotReadyAddresses: Bool = false,
-        allocateLoadBalancerNodePorts: Bool = true, loadBalancerIngress: [LoadBalancerIngress] = []
+        allocateLoadBalancerNodePorts: Bool = true, trafficDistribution: TrafficDistribution? = nil,
+        loadBalancerIngress: [LoadBalancerIngress] = []
     ) {
         self.metadata = metadata
         self.type = type
@@ -63,6 +66,7 @@ public struct Service: Hashable, Sendable {
         self.healthCheckNodePort = healthCheckNodePort
         self.publishNotReadyAddresses = publishNotReadyAddresses
         self.allocateLoadBalancerNodePorts = allocateLoadBalancerNodePorts
+        self.trafficDistribution = trafficDistribution
         self.loadBalancerIngress = loadBalancerIngress
     }
 

@@ -53,7 +53,8 @@ extension ManifestControlPlane {
             claims.wait(name, for: resource)
             let reason =
                 holder.basis == .named
-                ? "is also claimed by Service \(holder.service), which had it first" : "was already given to Service \(holder.service)"
+                ? "is already allocated to Service \(holder.service), which names it and had it first"
+                : "is already allocated to Service \(holder.service), for which it was chosen"
             refuse(name, FieldProblem(field, resource.description, "\(reason): choose another"), &outcome)
             return claims.releaseNamed(of: name)
         }
@@ -81,7 +82,7 @@ extension ManifestControlPlane {
 
     private mutating func refuse(_ name: NamespacedName, _ problem: FieldProblem, _ outcome: inout Outcome) {
         refused.insert(name)
-        outcome.problems.append(Problem(service: name, field: problem))
+        outcome.problems.append(Problem(object: .init(kind: .service, name: name), field: problem))
     }
 
     /// Whether a Service may take what another one holds and serves on: only if both say when they were made. A manifest that is merely added must not

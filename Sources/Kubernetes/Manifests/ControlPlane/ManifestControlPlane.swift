@@ -10,16 +10,19 @@ struct ManifestControlPlane {
     /// What came of a number of changes.
     struct Outcome {
         var changes: [ClusterChange] = []
+        /// Objects that cannot be as their manifests want them.
         var problems: [Problem] = []
+        /// What has no effect.
+        var warnings: [Problem] = []
     }
 
-    /// A Service that cannot be as its manifest wants it.
+    /// What there is to say of an object.
     struct Problem: Hashable {
-        var service: NamespacedName
+        var object: ManifestObject.Key
         var field: FieldProblem
     }
 
-    let settings: Settings
+    private(set) var settings: Settings
     var claims = ServiceClaims()
     /// Services as their manifests have them.
     var services: [NamespacedName: Service] = [:]
@@ -34,6 +37,14 @@ struct ManifestControlPlane {
     private var made: [NamespacedName: [NamespacedName: EndpointSlice]] = [:]
     private var makerOfSlice: [NamespacedName: NamespacedName] = [:]
     private var published: [NamespacedName: Service] = [:]
+    private var endpoints: [NamespacedName: Endpoints] = [:]
+    private var serviceCIDRs: [NamespacedName: ServiceCIDR] = [:]
+    /// Why Endpoints are not mirrored, or not all of them, as last reported.
+    private var omissions: [NamespacedName: FieldProblem] = [:]
+    /// The zones of the Nodes that have one.
+    private var zones: [String: String] = [:]
+    /// Services whose slices have hints that depend on zones.
+    private var distributed: Set<NamespacedName> = []
 
     init(settings: Settings = Settings()) {
         self.settings = settings
@@ -47,24 +58,41 @@ struct ManifestControlPlane {
         for key in changes.keys.sorted() {
             switch (key.kind, changes[key] ?? nil) {
             case (.service, .service(let service)?): take(service, key.name, &changedServices)
-            case (.service, _): take(nil, key.name, &changedServices)
+            case (.service, _): take(nil as Service?, key.name, &changedServices)
             case (.endpointSlice, .endpointSlice(let slice)?): take(slice, key.name, &reselect, &outcome)
             case (.endpointSlice, _): take(nil, key.name, &reselect, &outcome)
-            case (.node, .node(let node)?): outcome.changes.append(.node(key.name.name, node))
-            case (.node, _): outcome.changes.append(.node(key.name.name, nil))
+            case (.endpoints, .endpoints(let object)?): take(object, key.name, &reselect)
+            case (.endpoints, _): take(nil as Endpoints?, key.name, &reselect)
+            case (.node, .node(let node)?): take(node, key.name.name, &reselect, &outcome)
+            case (.node, _): take(nil, key.name.name, &reselect, &outcome)
+            case (.serviceCIDR, .serviceCIDR(let block)?): serviceCIDRs[key.name] = block
+            case (.serviceCIDR, _): serviceCIDRs[key.name] = nil
             case (.pod, .pod(let pod)?): reselect.formUnion(index.set(pod, named: key.name))
             case (.pod, _): reselect.formUnion(index.set(nil, named: key.name))
             }
         }
+        changedServices.formUnion(takeRanges())
         let settled = settle(changedServices, &outcome)
         for service in settled.sorted() { publish(service, &outcome) }
         for service in reselect.union(settled).sorted() { select(service, &outcome) }
         return outcome
     }
 
+    /// Takes over the ranges of cluster IPs; returns the Services that are refused because of them, or no longer.
+    private mutating func takeRanges() -> Set<NamespacedName> {
+        let ranges = serviceCIDRs.sorted { $0.key < $1.key }.flatMap { $0.value.cidrs.compactMap { CIDR($0) } }
+        guard ranges != settings.addedRanges else { return [] }
+        let before = settings
+        settings.addedRanges = ranges
+        let after = settings
+        let changed = services.filter { ServiceDemand($1, settings: before).problem != ServiceDemand($1, settings: after).problem }
+        return Set(changed.keys)
+    }
+
     private mutating func take(_ service: Service?, _ name: NamespacedName, _ changed: inout Set<NamespacedName>) {
         guard services[name] != service else { return }
         services[name] = service
+        if service?.trafficDistribution == nil { distributed.remove(name) } else { distributed.insert(name) }
         index.set(selector: service.map { $0.type == .externalName ? [:] : $0.selector } ?? [:], of: name)
         changed.insert(name)
     }
@@ -91,6 +119,18 @@ struct ManifestControlPlane {
         outcome.changes.append(.endpointSlice(name, slice))
     }
 
+    private mutating func take(_ object: Endpoints?, _ name: NamespacedName, _ reselect: inout Set<NamespacedName>) {
+        endpoints[name] = object
+        reselect.insert(name)
+    }
+
+    private mutating func take(_ node: Node?, _ name: String, _ reselect: inout Set<NamespacedName>, _ outcome: inout Outcome) {
+        outcome.changes.append(.node(name, node))
+        guard zones[name] != node?.zone else { return }
+        zones[name] = node?.zone
+        reselect.formUnion(distributed)
+    }
+
     private mutating func publish(_ name: NamespacedName, _ outcome: inout Outcome) {
         var completed: Service?
         if let service = services[name], !refused.contains(name) {
@@ -107,7 +147,14 @@ struct ManifestControlPlane {
         if let service = services[name], !service.selector.isEmpty, service.type != .externalName, slicesOfService[name] == nil {
             wanted = PodSlices.slices(
                 of: service, families: ServiceDemand(service, settings: settings).families, pods: index.pods(selectedBy: name),
-                isTaken: { slices[$0] != nil })
+                zones: zones, isTaken: { slices[$0] != nil })
+        }
+        if let mirror = endpoints[name].map({ EndpointsMirror($0, of: services[name]) }) {
+            // Beside whatever slices the Service has from manifests, as in Kubernetes.
+            wanted.merge(mirror.slices(isTaken: { slices[$0] != nil })) { made, _ in made }
+            report(mirror.omission, name, &outcome)
+        } else {
+            omissions[name] = nil
         }
         let before = made[name] ?? [:]
         for slice in before.keys.sorted() where wanted[slice] == nil {
@@ -119,5 +166,12 @@ struct ManifestControlPlane {
             outcome.changes.append(.endpointSlice(slice, content))
         }
         made[name] = wanted.isEmpty ? nil : wanted
+    }
+
+    /// Reports once why Endpoints do not count.
+    private mutating func report(_ omission: FieldProblem?, _ name: NamespacedName, _ outcome: inout Outcome) {
+        guard omissions[name] != omission else { return }
+        omissions[name] = omission
+        if let omission { outcome.warnings.append(Problem(object: .init(kind: .endpoints, name: name), field: omission)) }
     }
 }

@@ -2,14 +2,16 @@ import Model
 
 /// The EndpointSlices that the control plane would make of the Pods a Service selects.
 enum PodSlices {
-    /// One slice for each family and for each way in which the Service's ports lead to Pods' ports.
+    /// One slice for each family and for each way in which the Service's ports lead to Pods' ports; a Pod without any of them has a slice without ports.
+    ///
+    /// - Parameter zones: of Nodes, by name.
     static func slices(
-        of service: Service, families: [IPFamily], pods: [Pod], isTaken: (NamespacedName) -> Bool
+        of service: Service, families: [IPFamily], pods: [Pod], zones: [String: String], isTaken: (NamespacedName) -> Bool
     ) -> [NamespacedName: EndpointSlice] {
         var slices: [NamespacedName: EndpointSlice] = [:]
         for family in families {
             var number = 0
-            for (ports, endpoints) in groups(of: pods, service, family) {
+            for (ports, endpoints) in groups(of: pods, service, family, zones) {
                 var metadata = ObjectMeta(name: "", namespace: service.metadata.namespace)
                 repeat {
                     metadata.name = "\(service.metadata.name)-manifest-\(family == .ipv4 ? "ipv4" : "ipv6")-\(number)"
@@ -25,15 +27,16 @@ enum PodSlices {
     }
 
     /// Endpoints that share their ports, in the order of the first Pod of each group.
-    private static func groups(of pods: [Pod], _ service: Service, _ family: IPFamily) -> [([EndpointPort], [Endpoint])] {
+    private static func groups(
+        of pods: [Pod], _ service: Service, _ family: IPFamily, _ zones: [String: String]
+    ) -> [([EndpointPort], [Endpoint])] {
         var order: [[EndpointPort]] = []
         var endpoints: [[EndpointPort]: [Endpoint]] = [:]
         for pod in pods where !pod.isFinished {
             guard let address = pod.podIPs.first(where: { IPAddress($0)?.family == family }) else { continue }
             let ports = service.ports.compactMap { endpointPort($0, in: pod) }
-            if ports.isEmpty, !service.ports.isEmpty { continue }
             if endpoints[ports] == nil { order.append(ports) }
-            endpoints[ports, default: []].append(endpoint(pod, address: address, service))
+            endpoints[ports, default: []].append(endpoint(pod, address: address, service, zones))
         }
         return order.map { ($0, endpoints[$0] ?? []) }
     }
@@ -58,13 +61,16 @@ enum PodSlices {
         return number.map { EndpointPort(name: port.name, port: $0, transport: port.transport) }
     }
 
-    private static func endpoint(_ pod: Pod, address: String, _ service: Service) -> Endpoint {
-        Endpoint(
-            addresses: [address],
-            ready: service.publishNotReadyAddresses || (pod.isReady && !pod.isTerminating),
-            serving: pod.isReady,
-            terminating: pod.isTerminating,
-            nodeName: pod.nodeName,
+    private static func endpoint(_ pod: Pod, address: String, _ service: Service, _ zones: [String: String]) -> Endpoint {
+        let isReady = service.publishNotReadyAddresses || (pod.isReady && !pod.isTerminating)
+        var endpoint = Endpoint(
+            addresses: [address], ready: isReady, serving: pod.isReady, terminating: pod.isTerminating, nodeName: pod.nodeName,
             pod: pod.metadata.name)
+        if isReady, let distribution = service.trafficDistribution {
+            // An endpoint without a zone has no hint for one, and then none of the Service's counts.
+            endpoint.zoneHints = [pod.nodeName.flatMap { zones[$0] }].compactMap(\.self)
+            if distribution == .preferSameNode { endpoint.nodeHints = [pod.nodeName].compactMap(\.self) }
+        }
+        return endpoint
     }
 }

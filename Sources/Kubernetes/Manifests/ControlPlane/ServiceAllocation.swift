@@ -12,16 +12,14 @@ struct ServiceAllocation {
             // Neither the first address nor the last, which is the broadcast address of an IPv4 network. A range that is larger than
             // can be counted is used as far as it can be.
             return firstFree(places: range.count - 2, key: "\(service)", claims) { .clusterIP(range.address.advanced(by: 1 + $0)) }
-        case .nodePort(let port, let transport):
-            return nodePort(key: "\(service)/\(port)", transport, claims)
-        case .healthCheckNodePort:
-            return nodePort(key: "\(service)/healthCheckNodePort", .tcp, claims)
+        case .nodePort(let port): return nodePort(key: "\(service)/\(port)", claims)
+        case .healthCheckNodePort: return nodePort(key: "\(service)/healthCheckNodePort", claims)
         }
     }
 
-    private func nodePort(key: String, _ transport: Transport, _ claims: ServiceClaims) -> ServiceResource? {
+    private func nodePort(key: String, _ claims: ServiceClaims) -> ServiceResource? {
         let range = settings.nodePorts
-        return firstFree(places: UInt64(range.count), key: key, claims) { .nodePort(range.lowerBound + UInt16($0), transport) }
+        return firstFree(places: UInt64(range.count), key: key, claims) { .nodePort(range.lowerBound + UInt16($0)) }
     }
 
     private func firstFree(

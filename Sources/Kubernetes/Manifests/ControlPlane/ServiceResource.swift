@@ -3,12 +3,13 @@ import Model
 /// What only one Service at a time can have.
 enum ServiceResource: Hashable, Sendable, CustomStringConvertible {
     case clusterIP(IPAddress)
-    case nodePort(UInt16, Transport)
+    /// A port of the node, for traffic or for health checks; of all protocols, as in Kubernetes.
+    case nodePort(UInt16)
 
     var description: String {
         switch self {
         case .clusterIP(let address): "\(address)"
-        case .nodePort(let port, let transport): "\(port)/\(transport.rawValue)"
+        case .nodePort(let port): "\(port)"
         }
     }
 }

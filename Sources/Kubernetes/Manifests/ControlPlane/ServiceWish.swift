@@ -3,8 +3,8 @@ import Model
 /// What a Service leaves to the control plane to choose.
 enum ServiceWish: Hashable, Sendable {
     case clusterIP(IPFamily)
-    /// For `spec.ports[].port`.
-    case nodePort(UInt16, Transport)
+    /// For `spec.ports[].port`, whatever the protocols: they share a node port.
+    case nodePort(UInt16)
     case healthCheckNodePort
 
     /// The field that it fills.
