@@ -19,7 +19,7 @@ struct ProxyOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Read Services, EndpointSlices, Nodes and Pods from the YAML and JSON files of this directory, not from an API server.",
+            "Read Services, EndpointSlices, Endpoints, Nodes, Pods and ServiceCIDRs from the YAML and JSON files of this directory, not from an API server.",
             valueName: "directory"))
     var manifests: String?
 

@@ -9,7 +9,7 @@ enum ManifestObject: Hashable, Sendable {
     case pod(Pod)
     case serviceCIDR(ServiceCIDR)
 
-    /// The kinds that are read; all others are passed over.
+    /// The kinds that are read; all others are ignored.
     enum Kind: String, Hashable, Sendable, CaseIterable {
         case service = "Service"
         case endpointSlice = "EndpointSlice"
