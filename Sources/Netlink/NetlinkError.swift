@@ -1,3 +1,4 @@
+internal import CNetlink
 public import SystemPackage
 
 /// Why a netlink request did not do what was asked.
@@ -42,8 +43,29 @@ public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
         return detail.map { "\(reason) (\($0))" } ?? reason
     }
 
+    /// Whether this says nothing about what was asked: the kernel was short of something, or its answer was lost. The same request may succeed later.
+    public var isTemporary: Bool {
+        switch code {
+        case .kernel(let errno): errno.isTemporary
+        case .overrun, .timedOut, .interrupted: true
+        // `NLE_FAILURE` is what libnl makes of every errno that it has no name for, such as EMFILE.
+        case .library(let number): [NLE_FAILURE, NLE_INTR, NLE_AGAIN, NLE_NOMEM, NLE_BUSY].contains(number)
+        case .subsystem, .malformed: false
+        }
+    }
+
     /// From the (positive) number in an error message.
     static func kernelNumber(_ number: Int32, detail: String?) -> NetlinkError {
         NetlinkError(number < 4096 ? .kernel(Errno(rawValue: number)) : .subsystem(number), detail: detail)
+    }
+}
+
+extension Errno {
+    /// Whether a system call that fails with this may succeed later: the machine is busy or short of something.
+    package var isTemporary: Bool {
+        [
+            .resourceTemporarilyUnavailable, .resourceBusy, .interrupted, .noMemory, .noBufferSpace, .tooManyOpenFiles,
+            .tooManyOpenFilesInSystem, .timedOut,
+        ].contains(self)
     }
 }

@@ -64,14 +64,20 @@ public struct NetlinkSocket: ~Copyable {
 
     /// The number of a generic netlink family, such as `IPVS`; the kernel loads the module that has it where it can.
     ///
-    /// Fails with `.kernel(.noSuchFileOrDirectory)` where there is none.
+    /// Fails with `.kernel(.noSuchFileOrDirectory)` where there is none. `genl_ctrl_resolve` of libnl says that of every failure, so it is not used here.
     public borrowing func resolveFamily(_ name: String) throws(NetlinkError) -> UInt16 {
-        let number = unsafe genl_ctrl_resolve(handle, name)
-        guard number >= 0 else {
-            if number == -NLE_OBJ_NOTFOUND { throw NetlinkError(.kernel(.noSuchFileOrDirectory), detail: "generic netlink family \(name)") }
-            throw NetlinkSocket.error(number)
+        var message = try NetlinkMessage(type: UInt16(GENL_ID_CTRL), flags: UInt16(NLM_F_ACK))
+        message.putHeader(genlmsghdr(cmd: UInt8(CTRL_CMD_GETFAMILY), version: 1, reserved: 0))
+        message.put(Int(CTRL_ATTR_FAMILY_NAME), string: name)
+        do throws(NetlinkError) {
+            let number = try request(message).lazy
+                .flatMap { NetlinkAttributes($0.payload.dropFirst(MemoryLayout<genlmsghdr>.size)) }
+                .first { $0.type == UInt16(CTRL_ATTR_FAMILY_ID) }?.u16
+            guard let number else { throw NetlinkError(.malformed) }
+            return number
+        } catch {
+            throw NetlinkError(error.code, detail: error.detail ?? "generic netlink family \(name)")
         }
-        return UInt16(truncatingIfNeeded: number)
     }
 
     /// Sends all requests of a batch and returns those that failed, by their place in it.

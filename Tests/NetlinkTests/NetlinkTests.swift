@@ -117,3 +117,47 @@ private func bytes(_ hex: String) -> [UInt8] {
         #expect(count <= datagram.count / 16)
     }
 }
+
+@Suite struct `A failed request` {
+    @Test(
+        arguments: [
+            .resourceTemporarilyUnavailable, .resourceBusy, .interrupted, .noMemory, .noBufferSpace, .tooManyOpenFiles,
+            .tooManyOpenFilesInSystem, .timedOut,
+        ] as [Errno])
+    func `says nothing where the machine is busy or short of something`(errno: Errno) {
+        #expect(errno.isTemporary && NetlinkError(.kernel(errno)).isTemporary)
+    }
+
+    @Test(
+        arguments: [
+            .noSuchFileOrDirectory, .noSuchProcess, .notPermitted, .permissionDenied, .invalidArgument, .notSupported,
+            .addressFamilyNotSupported, .protocolNotSupported, .protocolNotAvailable, .fileExists, .operationNotSupportedByDevice,
+            .readOnlyFileSystem,
+        ] as [Errno])
+    func `is the kernel's answer otherwise`(errno: Errno) {
+        #expect(!errno.isTemporary && !NetlinkError(.kernel(errno)).isTemporary)
+    }
+
+    @Test func `says nothing where the answer was lost or libnl has no name for the reason`() {
+        for code in [.overrun, .timedOut, .interrupted, .library(1), .library(2), .library(4), .library(5), .library(25)]
+            as [NetlinkError.Code]
+        {
+            #expect(NetlinkError(code).isTemporary, "\(code)")
+        }
+        for code in [.malformed, .subsystem(4103), .library(28)] as [NetlinkError.Code] {
+            #expect(!NetlinkError(code).isTemporary, "\(code)")
+        }
+    }
+}
+
+@Suite struct `The number of a generic netlink family` {
+    @Test func `is the kernel's`() throws {
+        // GENL_ID_CTRL, the only one that is the same everywhere.
+        #expect(try NetlinkSocket.open(.generic).resolveFamily("nlctrl") == 0x10)
+    }
+
+    @Test func `of one that there is not is told apart from other failures`() {
+        let error = #expect(throws: NetlinkError.self) { try NetlinkSocket.open(.generic).resolveFamily("no-such-family") }
+        #expect(error?.code == .kernel(.noSuchFileOrDirectory))
+    }
+}
