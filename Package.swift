@@ -149,6 +149,7 @@ let package = Package(
             name: "KernelDataplaneTests",
             dependencies: [
                 "KernelDataplane", "Netlink", "Model", "Translation", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         .testTarget(

@@ -31,13 +31,12 @@ public struct KernelSetup: Sendable {
     /// Fails with one line that says what is missing and how to get it.
     ///
     /// - Returns: the schedulers that this kernel has.
-    public func run(_ logger: Logger) async throws(DataplaneError) -> [Scheduler] {
-        try KernelSetup.requirePrivilege()
-        try await KernelSetup.loadIPVS(logger)
-        let schedulers = try await findSchedulers(logger)
-        try await KernelSetup.loadConntrack(logger)
-        try applySettings(logger)
-        try setTimeouts(logger)
+    public func run(_ probing: Probing, _ logger: Logger) async throws -> [Scheduler] {
+        try await probing.answer("IPVS") { try await KernelSetup.loadIPVS(logger) }
+        let schedulers = try await probing.answer("IPVS schedulers") { try await findSchedulers(logger) }
+        try await probing.answer("connection tracking") { try await KernelSetup.loadConntrack(logger) }
+        try await probing.answer("kernel settings") { try applySettings(logger) }
+        try await probing.answer("IPVS timeouts") { try setTimeouts(logger) }
         setOOMScore(logger)
         return schedulers
     }
@@ -48,9 +47,10 @@ public struct KernelSetup: Sendable {
         do {
             status = try TextFile.read("/proc/self/status")
         } catch {
-            throw DataplaneError("/proc/self/status", error)
+            throw DataplaneError("/proc/self/status", error, what: "cannot be read")
         }
-        let capabilities = (status ?? "").split(separator: "\n").first { $0.hasPrefix("CapEff:") }?.split(whereSeparator: \.isWhitespace)
+        guard let status else { throw DataplaneError("/proc/self/status", "is not there: mount the file system proc on /proc") }
+        let capabilities = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }?.split(whereSeparator: \.isWhitespace)
             .last
         let netAdmin: UInt64 = 1 << 12
         guard let capabilities, let bits = UInt64(capabilities, radix: 16), bits & netAdmin != 0 else {
@@ -60,27 +60,35 @@ public struct KernelSetup: Sendable {
 
     /// The kernel loads `ip_vs` when its family is asked for, where it may; a container's modprobe is the second try.
     private static func loadIPVS(_ logger: Logger) async throws(DataplaneError) {
-        do throws(DataplaneError) {
-            _ = try IPVSClient()
-        } catch {
-            // Whatever modprobe says, what counts is whether the family is there afterwards.
-            let result = try? await Command.run("modprobe", ["ip_vs"])
-            logger.debug("Loaded IPVS by modprobe", metadata: ["complaint": "\(result?.complaint ?? "modprobe is not installed")"])
-            _ = try IPVSClient()
+        if try IPVSClient.isThere() { return }
+        let complaint = try await loadModule("ip_vs")
+        logger.debug("Loaded IPVS by modprobe", metadata: ["complaint": "\(complaint)"])
+        _ = try IPVSClient()
+    }
+
+    /// Whatever modprobe says, what counts is whether the kernel has the module afterwards; but a modprobe that could not be run says nothing of that.
+    ///
+    /// - Returns: what modprobe says against it.
+    private static func loadModule(_ name: String) async throws(DataplaneError) -> String {
+        switch await Command.ask("modprobe", [name]) {
+        case .ran(let result):
+            if TrialVerdict.isShortage(result) { throw DataplaneError("modprobe \(name)", result.complaint, isTemporary: true) }
+            return result.complaint
+        case .notFound: return "modprobe is not installed"
+        case .notRun(let reason): throw DataplaneError("modprobe \(name)", reason, isTemporary: true)
         }
     }
 
     /// As `ip_vs`, the kernel loads it when it is asked; without it everything else works.
     private static func loadConntrack(_ logger: Logger) async throws(DataplaneError) {
         if try ConntrackClient().isSupported { return }
-        // Whatever modprobe says, what counts is whether the kernel answers afterwards.
-        let result = try? await Command.run("modprobe", ["nf_conntrack_netlink"])
+        let complaint = try await loadModule("nf_conntrack_netlink")
         if try ConntrackClient().isSupported { return }
         logger.warning(
             "The kernel cannot be made to forget UDP flows: clients that keep a socket may go on sending to an endpoint that is gone",
             metadata: [
                 "missing": "the module nf_conntrack_netlink (modprobe nf_conntrack_netlink)",
-                "complaint": "\(result?.complaint ?? "modprobe is not installed")",
+                "complaint": "\(complaint)",
             ])
     }
 
@@ -91,9 +99,8 @@ public struct KernelSetup: Sendable {
         for candidate in Scheduler.ofLinux where try client.hasScheduler(candidate) { found.append(candidate) }
         if found.contains(scheduler) { return found }
         if try client.hasScheduler(scheduler) { return found + [scheduler] }
-        // Whatever modprobe says, what counts is whether the scheduler is there afterwards.
-        let result = try? await Command.run("modprobe", ["ip_vs_\(scheduler)"])
-        logger.debug("Loaded a scheduler by modprobe", metadata: ["complaint": "\(result?.complaint ?? "modprobe is not installed")"])
+        let complaint = try await KernelSetup.loadModule("ip_vs_\(scheduler)")
+        logger.debug("Loaded a scheduler by modprobe", metadata: ["complaint": "\(complaint)"])
         if try client.hasScheduler(scheduler) { return found + [scheduler] }
         throw DataplaneError(
             "scheduler \(scheduler)",
@@ -121,7 +128,7 @@ public struct KernelSetup: Sendable {
     /// Looks again and again whether others changed settings, until the task is cancelled: what Services need is put right, all is told.
     public func keepSettings(every interval: Duration, _ logger: Logger) async throws {
         let sysctls = KernelSysctls(stateDirectory: stateDirectory)
-        var audit = SettingsAudit(try settings())
+        var audit = SettingsAudit(try await Probing(.endless, logger).answer("kernel version") { try settings() })
         var timeoutAudit = TimeoutAudit(wanted: timeouts)
         // What could not be set at the start was told then.
         _ = audit.look(at: sysctls)
@@ -166,6 +173,7 @@ public struct KernelSetup: Sendable {
         guard timeouts.isWanting(of: before) else { return }
         try TimeoutRecord(directory: stateDirectory).note(before)
         if let failure = try ipvs.setTimeouts(timeouts) {
+            guard !failure.isTemporary else { throw failure }
             logger.error("The timeouts of IPVS could not be set", metadata: ["error": "\(failure)"])
         }
     }
@@ -180,12 +188,10 @@ public struct KernelSetup: Sendable {
         }
     }
 
-    /// Families that this node can serve: iptables has them, and IPv6 is not switched off.
-    public static func supportedFamilies(_ iptables: IPTables) throws(DataplaneError) -> Set<IPFamily> {
-        guard let isOff = try Sysctl("net.ipv6.conf.all.disable_ipv6").read(), isOff != "1" else {
-            return iptables.families.subtracting([.ipv6])
-        }
-        return iptables.families
+    /// Families that this node may have: IPv4, and IPv6 where it is not switched off.
+    public static func enabledFamilies() throws(DataplaneError) -> Set<IPFamily> {
+        guard let isOff = try Sysctl("net.ipv6.conf.all.disable_ipv6").read(), isOff != "1" else { return [.ipv4] }
+        return [.ipv4, .ipv6]
     }
 
     /// A setting that gets back the value that it had before this program changed it.

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import KernelDataplane
 internal import KubeProxyConfiguration
+internal import Kubernetes
 internal import Logging
 internal import Model
 internal import ServiceLifecycle
@@ -16,10 +17,6 @@ extension Assembly {
         _ board: StatusBoard, shown: KubeProxyConfiguration, flags: FlagListing
     ) async throws -> [any ServiceLifecycle.Service] {
         var services: [any ServiceLifecycle.Service] = [HealthCheckServers(board, events: input.events, logger: logger)]
-        if let location = configuration.healthzBindAddress {
-            let routes = HealthRoutes(board)
-            services.append(server(.healthz, location) { routes.answer($0, at: .now) })
-        }
         if let location = configuration.metricsBindAddress {
             var content = MetricsRoutes.Content(version: programVersion, emulates: "1.36")
             content.configuration = "{\"kubeproxy.config.k8s.io\":\(shown.json)}"
@@ -27,10 +24,10 @@ extension Assembly {
             content.featureGates = ["AllowServiceExternalIPs": configuration.featureGates.allowsServiceExternalIPs]
             if configuration.enableProfiling { content.setVerbosity = { Verbosity.set($0) } }
             let routes = MetricsRoutes(board.metrics, more: input.metrics, content, start: .now)
-            let traffic = try trafficReader()
+            let traffic = try await trafficReader()
             await traffic?.begin()
             services.append(
-                server(.metrics, location) { request in
+                StatusService(.metrics, location, configuration, events: input.events, logger) { request in
                     guard let traffic, MetricsRoutes.tellsTraffic(request) else { return routes.answer(request, at: .now) }
                     return routes.answer(request, at: .now, traffic: await traffic.families())
                 })
@@ -54,7 +51,7 @@ extension Assembly {
     }
 
     /// Nil where nobody wants it.
-    private func trafficReader() throws -> TrafficReader? {
+    private func trafficReader() async throws -> TrafficReader? {
         let detail: ServiceTraffic.Detail
         switch configuration.metricsPerService {
         case .off: return nil
@@ -62,14 +59,18 @@ extension Assembly {
         case .endpoint: detail = .endpoint
         }
         return TrafficReader(
-            try IPVSTraffic(), synchronizer, ServiceTraffic(detail, limit: configuration.metricsPerServiceLimit), logger: logger)
+            try await probing.answer("IPVS") { try IPVSTraffic() }, synchronizer,
+            ServiceTraffic(detail, limit: configuration.metricsPerServiceLimit), logger: logger)
     }
+}
 
-    private func server(
-        _ kind: StatusService.Kind, _ location: AddressPort, answer: @escaping @Sendable (StatusRequest) async -> StatusResponse
-    ) -> StatusService {
-        StatusService(
-            kind, at: ListenAddress(location), hardFail: configuration.bindAddressHardFail, node: configuration.nodeName,
-            events: input.events, logger: logger, answer: answer)
+extension StatusService {
+    init(
+        _ kind: Kind, _ location: AddressPort, _ configuration: ProxyConfiguration, events: any EventRecorder, _ logger: Logger,
+        answer: @escaping @Sendable (StatusRequest) async -> StatusResponse
+    ) {
+        self.init(
+            kind, at: ListenAddress(location), hardFail: configuration.bindAddressHardFail, node: configuration.nodeName, events: events,
+            logger: logger, answer: answer)
     }
 }

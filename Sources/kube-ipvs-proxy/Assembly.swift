@@ -18,45 +18,61 @@ struct Assembly {
     let configuration: ProxyConfiguration
     let input: ClusterInput
     let synchronizer: Synchronizer
+    let probing: Probing
     /// Nil unless asked for.
     private let localhostNodePorts: LocalhostNodePorts?
     let logger: Logger
 
+    /// For a command, which fails where a probe of this node is not answered in time.
+    ///
     /// Fails with one line that says what is missing on this machine and how to get it.
     init(_ configuration: ProxyConfiguration, changesKernel: Bool, _ logger: Logger) async throws {
-        self.configuration = configuration
-        self.logger = logger
-        input = try await ClusterInput(configuration, environment: ProcessInfo.processInfo.environment, logger)
-        localhostNodePorts = configuration.localhostNodePorts ? LocalhostNodePorts(events: input.events, logger: logger) : nil
+        let input = try await ClusterInput(configuration, environment: ProcessInfo.processInfo.environment, logger)
         do {
-            synchronizer = try await Assembly.synchronizer(
-                configuration, changesKernel: changesKernel, hasNode: input.hasNode, events: input.events, localhostNodePorts, logger)
-            input.identifyServices(synchronizer)
+            self = try await Assembly(
+                configuration, input, changesKernel: changesKernel, Probing(.ofCommands, logger), logger)
         } catch {
             await input.close()
             throw error
         }
     }
 
+    /// - Parameter probing: asks about this node.
+    init(_ configuration: ProxyConfiguration, _ input: ClusterInput, changesKernel: Bool, _ probing: Probing, _ logger: Logger) async throws
+    {
+        self.configuration = configuration
+        self.input = input
+        self.probing = probing
+        self.logger = logger
+        localhostNodePorts = configuration.localhostNodePorts ? LocalhostNodePorts(events: input.events, logger: logger) : nil
+        synchronizer = try await Assembly.synchronizer(
+            configuration, changesKernel: changesKernel, hasNode: input.hasNode, events: input.events, probing, localhostNodePorts, logger)
+        input.identifyServices(synchronizer)
+    }
+
     private static func synchronizer(
-        _ configuration: ProxyConfiguration, changesKernel: Bool, hasNode: Bool, events: any EventRecorder,
+        _ configuration: ProxyConfiguration, changesKernel: Bool, hasNode: Bool, events: any EventRecorder, _ probing: Probing,
         _ localhostNodePorts: LocalhostNodePorts?, _ logger: Logger
     ) async throws -> Synchronizer {
-        try KernelSetup.requirePrivilege()
+        try await probing.answer("privilege") { try KernelSetup.requirePrivilege() }
         // Who changes nothing cannot try them either.
         var schedulers = Scheduler.ofLinux
         if changesKernel {
-            schedulers = try await KernelSetup(configuration).run(logger)
+            schedulers = try await KernelSetup(configuration).run(probing, logger)
         }
-        let iptables = try await IPTables.detect(
-            IPTables.Backend(rawValue: configuration.iptables.rawValue), trying: changesKernel)
-        logger.info(
-            "Found iptables", metadata: ["backend": "\(iptables.backend)", "families": "\(iptables.families.map(\.rawValue).sorted())"])
-        let families = try KernelSetup.supportedFamilies(iptables)
+        let enabled = try await probing.answer("IPv6") { try KernelSetup.enabledFamilies() }
+        let iptables = try await probing.answer("iptables") {
+            try await IPTables.detect(
+                IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled, trying: changesKernel)
+        }
+        let families = iptables.families
+        logger.info("Found iptables", metadata: ["backend": "\(iptables.backend)", "families": "\(families.map(\.rawValue).sorted())"])
         try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)
         var settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
         settings.schedulers = schedulers
-        let dataplane = try KernelDataplane(catalogue: Translation.catalogue(settings), iptables: iptables)
+        let dataplane = try await probing.answer("the kernel's interfaces") {
+            try KernelDataplane(catalogue: Translation.catalogue(settings), iptables: iptables)
+        }
         return Synchronizer(
             translation: Translation(settings), dataplane: dataplane, drainTimeout: configuration.drainTimeout,
             excludedCIDRs: configuration.excludeCIDRs, events: events, afterSync: { localhostNodePorts?.follow($0, of: $1) }, logger: logger
@@ -89,16 +105,7 @@ struct Assembly {
     }
 
     /// Lets go of connections to the API server at the end, however that comes.
-    func closingInput<Result>(_ body: () async throws -> Result) async throws -> Result {
-        do {
-            let result = try await body()
-            await input.close()
-            return result
-        } catch {
-            await input.close()
-            throw error
-        }
-    }
+    func closingInput<Result>(_ body: () async throws -> Result) async throws -> Result { try await input.closing(body) }
 
     /// Hands what the cluster holds now to the synchronizer, for commands that look only once.
     ///
@@ -153,12 +160,15 @@ struct Assembly {
         return batch.synced
     }
 
-    /// What runs for as long as the program does, the last to end first.
+    /// What runs for as long as the program does, the last to end first; but for the health server, which runs before.
     ///
     /// - Parameters:
+    ///   - start: is given the status board, which the health server answers from.
     ///   - shown: the configuration in force, for `/configz`.
     ///   - flags: for `/flagz`.
-    func services(showing shown: KubeProxyConfiguration, flags: FlagListing) async throws -> [any ServiceLifecycle.Service] {
+    func services(
+        _ start: StartBoard, showing shown: KubeProxyConfiguration, flags: FlagListing
+    ) async throws -> [any ServiceLifecycle.Service] {
         DescriptorLimit.raise(logger)
         let board = StatusBoard(
             families: await synchronizer.standing.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
@@ -166,6 +176,8 @@ struct Assembly {
         let watch = OtherProxyWatch(
             nodeName: configuration.nodeName, interval: max(configuration.syncPeriod, .seconds(30)), events: input.events, logger: logger)
         let settings = SettingsWatch(setup: KernelSetup(configuration), interval: configuration.syncPeriod, logger: logger)
+        // The last to be done: whatever waited until now was shown.
+        start.start(board)
         return input.services + servers + [await proxy(board), watch, settings] + [localhostNodePorts].compactMap(\.self)
     }
 

@@ -1,5 +1,6 @@
 internal import KernelDataplane
 internal import KubeProxyConfiguration
+internal import Logging
 internal import Model
 internal import Reconciler
 internal import Translation
@@ -13,26 +14,36 @@ struct Cleanup {
     private let remains: [IPTables.Remains]
     private let stateDirectory: String
     private let settings: [KernelSetup.Restoration]
+    private let probing: Probing
 
-    init(_ configuration: ProxyConfiguration) async throws {
-        try KernelSetup.requirePrivilege()
+    init(_ configuration: ProxyConfiguration, _ logger: Logger) async throws {
+        let probing = Probing(.ofCommands, logger)
+        self.probing = probing
+        try await probing.answer("privilege") { try KernelSetup.requirePrivilege() }
         let choice = IPTables.Backend(rawValue: configuration.iptables.rawValue)
         // Names are ours in both families, whether or not iptables has a nat table for them.
         let catalogue = Translation.catalogue(configuration.translationSettings(families: Set(IPFamily.allCases), hasRandomFully: false))
-        dataplane = try KernelDataplane(catalogue: catalogue, iptables: try await IPTables.detect(choice, trying: false))
+        let dataplane = try await probing.answer("iptables") {
+            try KernelDataplane(catalogue: catalogue, iptables: try await IPTables.detect(choice, trying: false))
+        }
+        self.dataplane = dataplane
 
-        var observed = try await dataplane.observe(.everything)
-        let ownership = Ownership(
-            observed: observed, localAddresses: try await dataplane.nodeAddresses(), excluded: configuration.excludeCIDRs)
+        var observed = try await probing.answer("what the kernel holds") { try await dataplane.observe(.everything) }
+        let addresses = try await probing.answer("addresses of this node") { try await dataplane.nodeAddresses() }
+        let ownership = Ownership(observed: observed, localAddresses: addresses, excluded: configuration.excludeCIDRs)
         observed.virtualServers = observed.virtualServers.filter { ownership.isOurs($0.value) }
         // Rules may be in more than one place, and are looked for by themselves.
         observed.rules = [:]
         observed.leftovers = observed.leftovers.mapValues { Leftovers($0.family, hasTable: $0.hasTable) }
         self.observed = observed
         plan = Plan(removing: observed)
-        remains = try await IPTables.remains(of: catalogue.rules.values.sorted { $0.family.rawValue < $1.family.rawValue }, in: choice)
+        remains = try await probing.answer("rules of iptables") {
+            try await IPTables.remains(of: catalogue.rules.values.sorted { $0.family.rawValue < $1.family.rawValue }, in: choice)
+        }
         stateDirectory = configuration.stateDirectory
-        settings = try KernelSetup.settingsToRestore(stateDirectory: stateDirectory)
+        settings = try await probing.answer("kernel settings") {
+            try KernelSetup.settingsToRestore(stateDirectory: configuration.stateDirectory)
+        }
     }
 
     /// Virtual servers first, so that nothing is served without its rules; sets last, as rules name them.
@@ -58,11 +69,11 @@ struct Cleanup {
         var chains = 0
         var failures: [String] = []
         for remains in remains {
-            do throws(DataplaneError) {
-                try await remains.remove()
+            do {
+                try await probing.answer("removal of rules") { try await remains.remove() }
                 chains += remains.chainCount
             } catch {
-                failures.append(error.description)
+                failures.append("\(error)")
             }
         }
         report.failures += await dataplane.apply(afterRules).failures

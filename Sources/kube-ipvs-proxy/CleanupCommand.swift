@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import KubeProxyConfiguration
+internal import Logging
 
 struct CleanupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -45,14 +46,15 @@ struct CleanupCommand: AsyncParsableCommand {
                 warn("A proxy runs with --state-directory \(flags.stateDirectory): kernel settings are put back as noted there.")
             }
             let configuration = try ProxyConfiguration(flags, hostname: "any")
-            guard dryRun.value else { return try await CleanupCommand.run(configuration) }
-            try list(try await Cleanup(configuration))
+            let logger = Logger(verbosity: logging.v ?? 0, quiet: true)
+            guard dryRun.value else { return try await CleanupCommand.run(configuration, logger) }
+            try list(try await Cleanup(configuration, logger))
         }
     }
 
     /// Also what `--cleanup` of kube-proxy's command line does.
-    static func run(_ configuration: ProxyConfiguration) async throws {
-        let outcome = try await Cleanup(configuration).run()
+    static func run(_ configuration: ProxyConfiguration, _ logger: Logger) async throws {
+        let outcome = try await Cleanup(configuration, logger).run()
         print(outcome.summary)
         for failure in outcome.failures { print("failed: \(failure)") }
         if !outcome.failures.isEmpty { throw ExitCode.failure }

@@ -86,6 +86,18 @@ enum ClusterInput {
         }
     }
 
+    /// Lets go of connections at the end, however that comes.
+    func closing<Result>(_ body: () async throws -> Result) async throws -> Result {
+        do {
+            let result = try await body()
+            await close()
+            return result
+        } catch {
+            await close()
+            throw error
+        }
+    }
+
     /// Lets go of connections; the last to be called.
     func close() async {
         guard case .api(_, _, let client, _) = self else { return }

@@ -6,6 +6,7 @@ internal import Logging
 internal import NodeProxy
 internal import Reconciler
 internal import ServiceLifecycle
+internal import StatusServer
 internal import UnixSignals
 
 struct RunCommand: AsyncParsableCommand {
@@ -44,15 +45,14 @@ struct RunCommand: AsyncParsableCommand {
         try await reportingFailure {
             let start = try options.start(isForWriting: !writeConfigTo.isEmpty)
             if !writeConfigTo.isEmpty { return try write(start) }
-            if cleanup.value { return try await CleanupCommand.run(start.proxy) }
+            if cleanup.value { return try await CleanupCommand.run(start.proxy, start.logger) }
+            guard once.value || initOnly.value else { return try await serve(start) }
             let assembly = try await Assembly(start.proxy, changesKernel: true, start.logger)
             try await assembly.closingInput {
                 if initOnly.value {
                     start.logger.info("Made the kernel ready")
-                } else if once.value {
-                    try await syncOnce(assembly)
                 } else {
-                    try await serve(assembly, start)
+                    try await syncOnce(assembly)
                 }
             }
         }
@@ -69,15 +69,18 @@ struct RunCommand: AsyncParsableCommand {
         start.logger.info("Wrote configuration", metadata: ["file": "\(writeConfigTo)"])
     }
 
-    private func serve(_ assembly: Assembly, _ start: StartConfiguration) async throws {
-        let watches = start.file.map { [ConfigurationWatch(file: $0)] } ?? []
-        let group = ServiceGroup(
-            services: try await assembly.services(showing: start.effective, flags: listing) + watches,
-            gracefulShutdownSignals: [.sigterm, .sigint],
+    private func serve(_ start: StartConfiguration) async throws {
+        let input = try await ClusterInput(start.proxy, environment: ProcessInfo.processInfo.environment, start.logger)
+        let proxy = ProxyService(
+            configuration: start.proxy, input: input, start: StartBoard(expectsNode: input.hasNode), shown: start.effective, flags: listing,
             logger: start.logger)
-        assembly.input.events.record(
-            ClusterEvent(.normal, reason: "Starting", action: "StartKubeProxy", regarding: .node(assembly.configuration.nodeName)))
-        try await group.run()
+        let watches = start.file.map { [ConfigurationWatch(file: $0)] } ?? []
+        let servers = [proxy.healthServer].compactMap(\.self)
+        try await input.closing {
+            let group = ServiceGroup(
+                services: servers + [proxy] + watches, gracefulShutdownSignals: [.sigterm, .sigint], logger: start.logger)
+            try await group.run()
+        }
     }
 
     private func syncOnce(_ assembly: Assembly) async throws {

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import KernelDataplane
 internal import KubeProxyConfiguration
 internal import Kubernetes
+internal import Logging
 internal import Model
 internal import StatusTable
 
@@ -96,15 +97,16 @@ struct StatusCommand: AsyncParsableCommand {
             if selector != nil { throw error }
             if tells { warn("\(error)\nWhat follows is the kernel's table, without names.") }
         }
-        let ipvs = try IPVSClient()
-        var services: [IPVSService]
-        if let key = ipvsadm.key {
+        let key = ipvsadm.key
+        var services = try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).answer("IPVS") {
+            let ipvs = try IPVSClient()
+            guard let key else { return try ipvs.services() }
             guard let service = try ipvs.service(key) else { throw NoSuchService() }
-            services = [service]
+            return [service]
+        }
+        if let key {
             report?.virtualServers.removeAll { $0.identity != key.identity }
             report?.notServed = []
-        } else {
-            services = try ipvs.services()
         }
         if !ipvsadm.nosort { services = IPVSListing.sorted(services) }
         let document = StatusDocument(services, report).filtered(namespace: namespace, service: service)

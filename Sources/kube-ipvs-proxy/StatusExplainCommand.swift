@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import KernelDataplane
 internal import KubeProxyConfiguration
+internal import Logging
 internal import Model
 internal import StatusTable
 internal import Translation
@@ -73,8 +74,9 @@ struct StatusExplainCommand: AsyncParsableCommand {
 
     private func dataplane() async throws -> KernelDataplane {
         let choice = IPTables.Backend(rawValue: iptablesBackend)
-        return try KernelDataplane(
-            catalogue: Translation.catalogue(try settings), iptables: try await IPTables.detect(choice, trying: false))
+        return try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).answer("iptables") {
+            try KernelDataplane(catalogue: Translation.catalogue(try settings), iptables: try await IPTables.detect(choice, trying: false))
+        }
     }
 
     // MARK: What is asked for

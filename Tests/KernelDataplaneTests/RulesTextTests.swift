@@ -109,7 +109,7 @@ private let rules = Rules(
         ("iptables v1.8.9 (legacy)", true), ("iptables v1.6.2", true), ("iptables v1.6.1", false), ("iptables v1.4.22", false), ("", false),
     ])
     func `of a version says whether --random-fully is known`(version: String, expected: Bool) {
-        #expect(IPTables.isAtLeast1_6_2(version) == expected)
+        #expect(Detection.isAtLeast1_6_2(version) == expected)
     }
 
     @Test func `of a kernel release says its version`() {

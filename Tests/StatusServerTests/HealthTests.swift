@@ -119,6 +119,49 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
     }
 }
 
+@Suite struct `The health of a proxy that starts` {
+    private func status(_ start: StartBoard, _ path: String, _ now: Moment = at(1)) -> (status: Int, body: String) {
+        let response = HealthRoutes(start).answer(StatusRequest(path: path), at: now)
+        return (response.status, response.body)
+    }
+
+    @Test func `is bad and live while a probe waits, and names the reason`() {
+        let start = StartBoard(expectsNode: false)
+        #expect(status(start, "/healthz").status == 503 && !status(start, "/healthz").body.contains("waitingFor"))
+        start.wait(for: #"iptables: another program holds the xtables lock, "restore" (attempt 2)"#)
+        let healthz = status(start, "/healthz")
+        #expect(healthz.status == 503)
+        #expect(
+            healthz.body == """
+                {"lastUpdated":"0001-01-01T00:00:00Z","currentTime":"1970-01-12T13:46:41Z","nodeEligible":true,"healthy":false,\
+                "waitingFor":"iptables: another program holds the xtables lock, \\"restore\\" (attempt 2)"}
+                """)
+        // However long it takes: a restart would wait for the same.
+        #expect(status(start, "/livez", at(100_000)).status == 200)
+        start.wait(for: nil)
+        #expect(status(start, "/healthz").status == 503 && !status(start, "/healthz").body.contains("waitingFor"))
+    }
+
+    @Test func `is the status board's once the proxy is assembled, whatever is reported afterwards`() {
+        let start = StartBoard(expectsNode: true)
+        #expect(status(start, "/healthz").body.contains(#""nodeEligible":false"#))
+        let board = StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: false)
+        start.start(board)
+        #expect(status(start, "/healthz").status == 503, "nothing is programmed yet")
+        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        start.wait(for: "late")
+        let healthz = status(start, "/healthz")
+        #expect(healthz.status == 200 && healthz.body.contains("IPv6") && !healthz.body.contains("late"))
+    }
+
+    @Test func `is never good while something is waited for`() {
+        var health = health()
+        health.update(both, at: at(0))
+        health.waitingFor = "iptables"
+        #expect(healthz(health, at(0)) == 503 && livez(health, at(0)) == 200)
+    }
+}
+
 @Suite struct `A sync counts as programmed` {
     private var standing: Standing {
         var standing = Standing(families: both)

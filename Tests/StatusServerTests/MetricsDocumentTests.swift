@@ -73,7 +73,9 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
         ]
         board.queued()
         board.synced(outcome, standing, isLook: false)
-        let health = HealthRoutes(board)
+        let start = StartBoard(expectsNode: false)
+        start.start(board)
+        let health = HealthRoutes(start)
         for path in ["/healthz", "/livez"] { _ = health.answer(StatusRequest(path: path), at: .now) }
         let requests = RequestMetrics(host: "10.99.0.1:6443")
         requests.answered("GET", code: 200)

@@ -244,7 +244,9 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
     }
 
     @Test func `count what health checks answered`() {
-        let routes = HealthRoutes(board)
+        let start = StartBoard(expectsNode: false)
+        start.start(board)
+        let routes = HealthRoutes(start)
         _ = routes.answer(StatusRequest(path: "/healthz"), at: clock.now)
         _ = routes.answer(StatusRequest(path: "/livez"), at: clock.now)
         #expect(

@@ -2,11 +2,23 @@ internal import Subprocess
 
 /// Runs a program of the system and waits for it; for the few things that have no interface but a program.
 enum Command {
-    struct Result {
-        var succeeded: Bool
+    struct Result: Hashable {
+        /// Nil where a signal ended it.
+        var exitCode: Int32?
         var output: String
         /// What it wrote to its standard error, in one line.
         var complaint: String
+
+        var succeeded: Bool { exitCode == 0 }
+    }
+
+    /// What came of an attempt to run a program.
+    enum Attempt: Hashable {
+        case ran(Result)
+        /// There is no such program, or it is none.
+        case notFound
+        /// It could not be started for now, or did not end in time.
+        case notRun(reason: String)
     }
 
     /// Listings of nodes with other people's rules are long; more than this is refused rather than held in memory.
@@ -15,16 +27,29 @@ enum Command {
     /// A program that takes longer hangs, and is ended.
     private static let timeLimit = Duration.seconds(60)
 
+    /// Runs a program that changes nothing: it is ended with the task that asks.
+    static func ask(_ name: String, _ arguments: [String], input: String = "") async -> Attempt {
+        do {
+            return .ran(try await runLimited(name, arguments, input: input))
+        } catch let error as SubprocessError where error.code == .executableNotFound {
+            return .notFound
+        } catch let error as DataplaneError {
+            return .notRun(reason: error.reason)
+        } catch {
+            return .notRun(reason: "cannot run it: \(error)")
+        }
+    }
+
+    /// Runs a program to its end.
+    ///
     /// Fails only where the program could not be started or did not end; its own failure is in the result.
     static func run(_ name: String, _ arguments: [String], input: String = "") async throws(DataplaneError) -> Result {
         // Of its own, so that it is not ended with the task that asked for it: iptables-restore stopped half way leaves one table changed and not the other.
-        let running = Task { try await runLimited(name, arguments, input: input) }
-        do {
-            return try await running.value
-        } catch let error as DataplaneError {
-            throw error
-        } catch {
-            throw DataplaneError(name, "cannot run it: \(error)")
+        let running = Task { await ask(name, arguments, input: input) }
+        switch await running.value {
+        case .ran(let result): return result
+        case .notFound: throw DataplaneError(name, "it is not installed")
+        case .notRun(let reason): throw DataplaneError(name, reason, isTemporary: true)
         }
     }
 
@@ -41,15 +66,17 @@ enum Command {
         }
     }
 
-    private static func runUnlimited(_ name: String, _ arguments: [String], input: String) async throws(DataplaneError) -> Result {
-        do {
-            let result = try await Subprocess.run(
-                .name(name), arguments: Arguments(arguments), input: .string(input), output: .string(limit: outputLimit),
-                error: .string(limit: 1 << 16))
-            let complaint = result.standardError.split(separator: "\n").joined(separator: "; ")
-            return Result(succeeded: result.terminationStatus.isSuccess, output: result.standardOutput, complaint: complaint)
-        } catch {
-            throw DataplaneError(name, "cannot run it: \(error)")
+    private static func runUnlimited(_ name: String, _ arguments: [String], input: String) async throws -> Result {
+        let result = try await Subprocess.run(
+            // What programs say is compared with what they say in English.
+            .name(name), arguments: Arguments(arguments), environment: .inherit.updating(["LC_ALL": "C"]), input: .string(input),
+            output: .string(limit: outputLimit), error: .string(limit: 1 << 16))
+        let complaint = result.standardError.split(separator: "\n").joined(separator: "; ")
+        switch result.terminationStatus {
+        case .exited(let code): return Result(exitCode: code, output: result.standardOutput, complaint: complaint)
+        case .signaled(let signal):
+            return Result(
+                exitCode: nil, output: result.standardOutput, complaint: complaint.isEmpty ? "signal \(signal) ended it" : complaint)
         }
     }
 }

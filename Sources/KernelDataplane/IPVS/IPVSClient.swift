@@ -25,6 +25,18 @@ public struct IPVSClient: ~Copyable {
         }
     }
 
+    /// Whether this kernel has IPVS; asking has it load the module.
+    static func isThere() throws(DataplaneError) -> Bool {
+        do throws(NetlinkError) {
+            _ = try NetlinkSocket.open(.generic).resolveFamily("IPVS")
+            return true
+        } catch  where error.code == .kernel(.noSuchFileOrDirectory) {
+            return false
+        } catch {
+            throw DataplaneError("IPVS", error)
+        }
+    }
+
     public borrowing func info() throws(DataplaneError) -> IPVSInfo {
         let replies = try call("IPVS GET_INFO") { messages throws(NetlinkError) in try messages.getInfo() }
         guard let info = replies.first.flatMap(IPVSInfo.init) else { throw DataplaneError("IPVS GET_INFO", "no answer") }

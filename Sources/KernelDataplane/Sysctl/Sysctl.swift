@@ -14,7 +14,7 @@ struct Sysctl: Hashable {
         do {
             return try TextFile.read(path)?.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         } catch {
-            throw DataplaneError("sysctl \(name)", "cannot be read: \(error)")
+            throw DataplaneError("sysctl \(name)", error, what: "cannot be read")
         }
     }
 
@@ -23,8 +23,8 @@ struct Sysctl: Hashable {
             try TextFile.write(value, to: path, options: [])
         } catch {
             throw DataplaneError(
-                "sysctl -w \(name)=\(value)",
-                "\(error): run as root with a writable /proc/sys, or set it on the node before (in /etc/sysctl.d)")
+                "sysctl -w \(name)=\(value)", error,
+                advice: "run as root with a writable /proc/sys, or set it on the node before (in /etc/sysctl.d)")
         }
     }
 }

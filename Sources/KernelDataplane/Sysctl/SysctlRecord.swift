@@ -13,7 +13,7 @@ struct SysctlRecord {
         do {
             text = try TextFile.read(path)
         } catch {
-            throw DataplaneError("\(path)", "cannot be read: \(error)")
+            throw DataplaneError("\(path)", error, what: "cannot be read")
         }
         return (text ?? "").split(separator: "\n").compactMap { line in
             let parts = line.split(separator: "=", maxSplits: 1).map { $0.filter { !$0.isWhitespace || $0 == " " } }
@@ -32,7 +32,7 @@ struct SysctlRecord {
         do {
             try TextFile.write("\(sysctl.name) = \(value)\n", to: path, options: [.create, .append])
         } catch {
-            throw DataplaneError("\(path)", "cannot be written: \(error)")
+            throw DataplaneError("\(path)", error, what: "cannot be written")
         }
     }
 
@@ -58,7 +58,7 @@ struct SysctlRecord {
         do {
             try TextFile.write("", to: path, options: [.truncate])
         } catch {
-            throw DataplaneError("\(path)", "cannot be emptied: \(error)")
+            throw DataplaneError("\(path)", error, what: "cannot be emptied")
         }
     }
 }

@@ -53,7 +53,7 @@ struct KernelSysctls: SysctlStore {
 
     func note(_ sysctl: Sysctl, was value: String) throws(DataplaneError) {
         guard unsafe mkdir(stateDirectory, 0o755) == 0 || errno == EEXIST else {
-            throw DataplaneError("mkdir \(stateDirectory)", "\(Errno(rawValue: errno)): choose another place with --state-directory")
+            throw DataplaneError("mkdir \(stateDirectory)", Errno(rawValue: errno), advice: "choose another place with --state-directory")
         }
         try SysctlRecord(directory: stateDirectory).note(sysctl, value: value)
     }

@@ -1,7 +1,8 @@
+internal import FoundationEssentials
 internal import Model
 
 extension Health {
-    /// What `/healthz` and `/livez` say, with kube-proxy's keys in kube-proxy's order.
+    /// What `/healthz` and `/livez` say, with kube-proxy's keys in kube-proxy's order, and `waitingFor` where there is something to wait for.
     ///
     /// - Parameter nodeEligible: nil where the node is not looked at.
     func json(isHealthy: Bool, nodeEligible: Bool?, at now: Moment) -> String {
@@ -19,6 +20,15 @@ extension Health {
             }
             fields.append("\"status\":{\(status.joined(separator: ","))}")
         }
+        if let waitingFor { fields.append("\"waitingFor\":\(Health.quoted(waitingFor))") }
         return "{\(fields.joined(separator: ","))}"
+    }
+
+    /// As a string of JSON.
+    private static func quoted(_ text: String) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        // A string always has a form in JSON.
+        return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
     }
 }

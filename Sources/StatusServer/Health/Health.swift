@@ -18,6 +18,11 @@ public struct Health: Hashable, Sendable {
     /// How long something may wait: twice the sync period.
     public let limit: Duration
 
+    /// What the start waits for before it is known which families are served, such as the lock of iptables; nil once it is known.
+    ///
+    /// A restart would not help: it takes the node out of load balancers, and does not end the program.
+    public var waitingFor: String?
+
     public init(limit: Duration) { self.limit = limit }
 
     /// Something is to be programmed.
@@ -42,7 +47,7 @@ public struct Health: Hashable, Sendable {
     public func isHealthy(at now: Moment) -> Bool { families.keys.allSatisfy { isHealthy($0, at: now) } }
 
     /// Whether everything was programmed at least once.
-    public var isProgrammed: Bool { !families.isEmpty && families.values.allSatisfy { $0.updated != nil } }
+    public var isProgrammed: Bool { waitingFor == nil && !families.isEmpty && families.values.allSatisfy { $0.updated != nil } }
 
     /// When a family was programmed last.
     public var lastUpdated: WallTime { families.values.compactMap(\.updated).max() ?? .never }

@@ -2,19 +2,19 @@ internal import MetricsRegistry
 
 /// What load balancers and the kubelet ask of the node proxy as a whole: `/healthz` and `/livez`.
 public struct HealthRoutes: Sendable {
-    private let board: StatusBoard
+    private let start: StartBoard
 
-    public init(_ board: StatusBoard) { self.board = board }
+    public init(_ start: StartBoard) { self.start = start }
 
     public func answer(_ request: StatusRequest, at now: Moment) -> StatusResponse {
         switch request.path {
         case "/healthz":
-            let response = HealthRoutes.healthz(board.health, nodeEligible: board.isNodeEligible, at: now)
-            board.metrics.healthz.add(1, ["code": "\(response.status)"])
+            let response = HealthRoutes.healthz(start.health, nodeEligible: start.isNodeEligible, at: now)
+            start.board?.metrics.healthz.add(1, ["code": "\(response.status)"])
             return response
         case "/livez":
-            let response = HealthRoutes.livez(board.health, at: now)
-            board.metrics.livez.add(1, ["code": "\(response.status)"])
+            let response = HealthRoutes.livez(start.health, at: now)
+            start.board?.metrics.livez.add(1, ["code": "\(response.status)"])
             return response
         default: return .notFound
         }

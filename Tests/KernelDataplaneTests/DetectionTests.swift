@@ -1,0 +1,202 @@
+import Model
+import Synchronization
+import Testing
+
+@testable import KernelDataplane
+
+private func ended(_ exitCode: Int32?, _ complaint: String, output: String = "") -> Command.Attempt {
+    .ran(Command.Result(exitCode: exitCode, output: output, complaint: complaint))
+}
+
+/// What programs say while the lock is held or the machine is short of something: of iptables 1.6 to 1.8.
+private let nothingTold: [Command.Attempt] = [
+    ended(
+        4,
+        "Can't lock /run/xtables.lock: Resource temporarily unavailable; Another app is currently holding the xtables lock. Stopped waiting after 5s."
+    ),
+    ended(4, "Another app is currently holding the xtables lock; still 4s 0us time ahead to have a chance to grab the lock..."),
+    ended(4, "Another app is currently holding the xtables lock. Perhaps you want to use the -w option?"),
+    ended(4, "Fatal: can't open lock file /run/xtables.lock: Too many open files"),
+    ended(3, "iptables v1.8.9 (legacy): can't initialize iptables table `nat': Memory allocation problem"),
+    ended(1, "iptables-restore: line 4 failed: Resource temporarily unavailable."),
+    ended(
+        4, "iptables-nft-restore v1.8.9 (nf_tables): ; line 2: CHAIN_USER_ADD failed (Device or resource busy): chain KUBE-IPVS-PROXY-PROBE"
+    ),
+    ended(4, "iptables-nft-restore v1.8.9 (nf_tables): Could not fetch rule set generation id: No buffer space available"),
+    ended(4, "iptables v1.8.7 (nf_tables):  TABLE_ADD failed (Cannot allocate memory): table nat"),
+    ended(4, "netlink: Error: Interrupted system call"),
+    // The out-of-memory killer.
+    ended(nil, "signal 9 ended it"),
+    ended(1, ""), ended(4, ""), ended(2, "something new"),
+    .notRun(reason: "it did not end within 60.0 seconds"),
+    .notRun(reason: "cannot run it: Resource temporarily unavailable"),
+]
+
+/// What they say where the kernel or the program does not have it.
+private let notThere: [Command.Attempt] = [
+    .notFound,
+    ended(
+        3,
+        "iptables v1.8.9 (legacy): can't initialize iptables table `nat': Table does not exist (do you need to insmod?); Perhaps iptables or your kernel needs to be upgraded."
+    ),
+    ended(3, "ip6tables v1.8.9 (legacy): can't initialize ip6tables table `nat': Address family not supported by protocol"),
+    ended(3, "iptables v1.8.9 (nf_tables): table 'nat' does not exist; Perhaps iptables or your kernel needs to be upgraded."),
+    ended(
+        4,
+        "iptables-nft-restore v1.8.9 (nf_tables): ; line 2: TABLE_ADD failed (Operation not supported): table nat; line 2: CHAIN_USER_ADD failed (No such file or directory): chain KUBE-IPVS-PROXY-PROBE"
+    ),
+    ended(1, "iptables/1.8.7 Failed to initialize nft: Protocol not supported"),
+    ended(4, "iptables-nft-save v1.8.9 (nf_tables): Could not fetch rule set generation id: Invalid argument"),
+    ended(1, "iptables-save v1.8.9 (nf_tables): table `nat' is incompatible, use 'nft' tool."),
+    ended(2, "iptables-restore: unrecognized option '-w'"),
+    ended(127, "ip6tables-legacy: error while loading shared libraries: libip6tc.so.2: cannot open shared object file"),
+]
+
+private let refused: [Command.Attempt] = [
+    ended(4, "iptables-nft-restore v1.8.9 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)"),
+    ended(1, "iptables-save v1.8.9 (legacy): Cannot initialize: Permission denied (you must be root)"),
+    ended(4, "Fatal: can't open lock file /run/xtables.lock: Permission denied"),
+    ended(4, "Fatal: can't open lock file /run/xtables.lock: Read-only file system"),
+    ended(4, "Fatal: can't open lock file /run/xtables.lock: No such file or directory"),
+    ended(1, "iptables: Operation not permitted."),
+]
+
+/// What the restore program of legacy says of every reason.
+private let unexplained = ended(
+    2, "iptables-restore v1.8.9 (legacy): iptables-restore: unable to initialize table 'nat'; Error occurred at line: 1")
+
+@Suite struct `What a program of iptables says` {
+    @Test(arguments: nothingTold) func `while the machine is busy is no answer`(attempt: Command.Attempt) {
+        guard case .couldNotTell = TrialVerdict(attempt) else { return #expect(Bool(false), "\(TrialVerdict(attempt))") }
+        #expect(TrialVerdict(attempt).error("iptables")?.isTemporary == true)
+    }
+
+    @Test(arguments: notThere) func `of what is not there is an answer`(attempt: Command.Attempt) {
+        guard case .notThere = TrialVerdict(attempt) else { return #expect(Bool(false), "\(TrialVerdict(attempt))") }
+        #expect(TrialVerdict(attempt).error("iptables")?.isTemporary == false)
+    }
+
+    @Test(arguments: refused) func `of what is not allowed is for a person`(attempt: Command.Attempt) {
+        guard case .refused = TrialVerdict(attempt) else { return #expect(Bool(false), "\(TrialVerdict(attempt))") }
+        #expect(TrialVerdict(attempt).error("iptables")?.isTemporary == false)
+    }
+
+    @Test func `without the reason asks for another question`() {
+        guard case .unexplained = TrialVerdict(unexplained) else { return #expect(Bool(false)) }
+    }
+
+    @Test func `where it succeeds does not matter`() {
+        #expect(TrialVerdict(ended(0, "Another app is currently holding the xtables lock; still 4s")) == .works)
+    }
+
+    @Test func `of the lock names the lock and the way to its holder`() {
+        let verdict = TrialVerdict(ended(4, "Can't lock /var/run/x.lock: Resource temporarily unavailable"))
+        let reason = verdict.error("iptables")?.reason ?? ""
+        #expect(reason.hasPrefix("another program holds the xtables lock, see `fuser -v /var/run/x.lock`"))
+    }
+}
+
+/// A node whose programs answer as they are told.
+private struct Node: Sendable {
+    /// Answers of programs that do not simply work.
+    var answers: [String: Command.Attempt] = [:]
+    /// The number of the question that is answered otherwise, with the answer.
+    var disturbance: (question: Int, answer: Command.Attempt)?
+
+    struct Outcome: Equatable {
+        var backend: IPTables.Backend
+        var families: Set<IPFamily>
+        var hasRandomFully: Bool
+    }
+
+    func find(_ choice: IPTables.Backend?, families: Set<IPFamily> = [.ipv4, .ipv6], trying: Bool = true) async throws -> (
+        outcome: Outcome, questions: Int
+    ) {
+        let asked = Mutex(0)
+        let found = try await Detection { program, arguments, _ in
+            let number = asked.withLock { count in
+                count += 1
+                return count
+            }
+            if let disturbance, disturbance.question == number { return disturbance.answer }
+            if let answer = answers[program] { return answer }
+            guard arguments == ["--version"] else { return ended(0, "") }
+            return ended(0, "", output: "iptables v1.8.9 (\(program.contains("nft") ? "nf_tables" : "legacy"))\n")
+        }.find(choice, families: families, trying: trying)
+        return (Outcome(backend: found.backend, families: found.families, hasRandomFully: found.hasRandomFully), asked.withLock(\.self))
+    }
+}
+
+@Suite struct `The iptables of a node` {
+    private static let kinds: [Node] = [
+        Node(), Node(answers: ["iptables-nft-save": ended(0, "", output: ":KUBE-IPTABLES-HINT - [0:0]\n")]),
+        Node(answers: ["iptables-legacy-save": ended(0, "", output: ":KUBE-POSTROUTING - [0:0]\n"), "iptables-nft": .notFound]),
+        Node(answers: ["ip6tables-legacy-restore": notThere[1], "ip6tables-nft-restore": notThere[4]]),
+        Node(answers: ["iptables-legacy": .notFound, "iptables-legacy-restore": .notFound, "iptables-legacy-save": .notFound]),
+        Node(answers: ["iptables-nft-restore": notThere[4], "ip6tables-nft-restore": notThere[4], "iptables-nft-save": notThere[5]]),
+    ]
+
+    @Test(arguments: kinds.indices, [nil, .legacy, .nft] as [IPTables.Backend?])
+    func `is the same or not known, whichever question could not be answered for now`(kind: Int, choice: IPTables.Backend?) async throws {
+        for trying in [true, false] {
+            var node = Self.kinds[kind]
+            // Where there is no such backend at all, there is nothing to disturb.
+            guard let undisturbed = try? await node.find(choice, trying: trying) else { continue }
+            #expect(undisturbed.questions > 2)
+            for question in 1...undisturbed.questions {
+                for answer in [nothingTold[0], nothingTold[10], nothingTold[13]] {
+                    node.disturbance = (question, answer)
+                    do {
+                        let outcome = try await node.find(choice, trying: trying).outcome
+                        #expect(outcome == undisturbed.outcome, "question \(question): \(answer)")
+                    } catch let error as DataplaneError {
+                        #expect(error.isTemporary, "question \(question): \(answer): \(error)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: notThere) func `serves the other family where one has no table`(answer: Command.Attempt) async throws {
+        let without6 = Node(answers: ["ip6tables-legacy-restore": answer, "ip6tables-restore": answer])
+        #expect(try await without6.find(.legacy).outcome.families == [.ipv4])
+        let without4 = Node(answers: ["iptables-legacy-restore": answer, "iptables-restore": answer])
+        #expect(try await without4.find(.legacy).outcome.families == [.ipv6])
+    }
+
+    @Test(arguments: refused) func `fails for good where a family is refused`(answer: Command.Attempt) async {
+        let error = await #expect(throws: DataplaneError.self) {
+            try await Node(answers: ["iptables-legacy-restore": answer]).find(.legacy)
+        }
+        #expect(error?.isTemporary == false && error?.reason.contains("legacy: ") == true)
+    }
+
+    @Test func `does not depend on ip6tables where IPv6 is switched off`() async throws {
+        let node = Node(answers: ["ip6tables-legacy-restore": nothingTold[0], "ip6tables-nft-restore": nothingTold[0]])
+        for choice in [nil, .legacy, .nft] as [IPTables.Backend?] {
+            #expect(try await node.find(choice, families: [.ipv4]).outcome.families == [.ipv4])
+        }
+    }
+
+    @Test func `is asked for the reason where the restore program keeps it to itself`() async throws {
+        func node(_ explanation: Command.Attempt) -> Node {
+            Node(answers: [
+                "iptables": .notFound, "ip6tables-legacy-restore": unexplained, "ip6tables-legacy": explanation,
+            ])
+        }
+        #expect(try await node(notThere[1]).find(.legacy).outcome.families == [.ipv4])
+        for explanation in [nothingTold[0], ended(0, ""), unexplained] {
+            let error = await #expect(throws: DataplaneError.self) { try await node(explanation).find(.legacy) }
+            #expect(error?.isTemporary == true)
+        }
+        await #expect(throws: DataplaneError.self) { try await node(refused[0]).find(.legacy) }
+    }
+
+    @Test func `is the one of the kubelet's hint, else of a node proxy's rules, else of the plain name`() async throws {
+        #expect(try await Self.kinds[1].find(nil).outcome.backend == .nft)
+        #expect(try await Node().find(nil).outcome.backend == .legacy)
+        #expect(
+            try await Node(answers: ["iptables": ended(0, "", output: "iptables v1.8.9 (nf_tables)")]).find(nil).outcome.backend == .nft)
+        #expect(try await Self.kinds[5].find(nil).outcome.backend == .legacy)
+    }
+}
