@@ -9,7 +9,7 @@ struct OtherProxyWatch: ServiceLifecycle.Service {
     let interval: Duration
     let events: any EventRecorder
     let logger: Logger
-    var find: @Sendable () -> OtherProxies = { OtherProxies.find() }
+    var find: @Sendable () throws(DataplaneError) -> OtherProxies = { () throws(DataplaneError) in try OtherProxies.find() }
 
     static let advice =
         "both write the same rules and virtual servers: stop the other (kubectl -n kube-system delete daemonset kube-proxy; on a node without a cluster, its systemd unit)"
@@ -18,9 +18,14 @@ struct OtherProxyWatch: ServiceLifecycle.Service {
         await cancelWhenGracefulShutdown {
             var known = OtherProxies()
             while !Task.isCancelled {
-                let found = find()
-                if found != known { tell(found) }
-                known = found
+                do throws(DataplaneError) {
+                    let found = try find()
+                    if found != known { tell(found) }
+                    known = found
+                } catch {
+                    // Whether the others are still there is not known.
+                    logger.warning("Other node proxies could not be looked for", metadata: ["error": "\(error)"])
+                }
                 // Cancelled means that the program ends.
                 try? await Task.sleep(for: interval)
             }

@@ -45,7 +45,7 @@ private struct ProcFolder {
         try folder.add(100, ["/usr/local/bin/kube-ipvs-proxy", "--v", "2"], sockets: [7])
         try folder.add(101, ["/usr/bin/kubelet", "--config=kube-proxy"])
         try make(folder)
-        let found = OtherProxies.find(in: folder.path, besides: 100)
+        let found = try OtherProxies.find(in: folder.path, besides: 100)
         try folder.remove()
         return found
     }

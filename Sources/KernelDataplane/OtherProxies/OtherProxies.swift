@@ -22,21 +22,25 @@ public struct OtherProxies: Hashable, Sendable {
     public init() {}
 
     /// Looks at all processes that there are to be seen.
-    public static func find() -> OtherProxies { find(in: "/proc", besides: Int(ProcessInfo.processInfo.processIdentifier)) }
+    ///
+    /// Fails with a temporary error where nothing can be known for now.
+    public static func find() throws(DataplaneError) -> OtherProxies {
+        try find(in: "/proc", besides: Int(ProcessInfo.processInfo.processIdentifier))
+    }
 
     /// - Parameter pid: of the process that asks.
-    static func find(in folder: String, besides pid: Int) -> OtherProxies {
+    static func find(in folder: String, besides pid: Int) throws(DataplaneError) -> OtherProxies {
         let table = ProcessTable(folder: folder)
-        var listeners = table.listeners(on: ports)
+        var listeners = try table.listeners(on: ports)
         // What this process holds, directly or not, is nobody else's.
-        for socket in table.sockets(of: pid, among: listeners) { listeners[socket] = nil }
+        for socket in try table.sockets(of: pid, among: listeners) { listeners[socket] = nil }
         var found = OtherProxies()
-        let network = table.network(of: pid)
-        for other in table.pids where other != pid {
-            guard let arguments = table.arguments(of: other), isNodeProxy(arguments) else { continue }
+        let network = try table.network(of: pid)
+        for other in try table.pids where other != pid {
+            guard let arguments = try table.arguments(of: other), isNodeProxy(arguments) else { continue }
             // One whose network is not to be seen counts.
-            if let network, let its = table.network(of: other), its != network { continue }
-            let sockets = table.sockets(of: other, among: listeners)
+            if let network, let its = try table.network(of: other), its != network { continue }
+            let sockets = try table.sockets(of: other, among: listeners)
             let ports = Set(sockets.compactMap { listeners[$0] }).sorted()
             for socket in sockets { listeners[socket] = nil }
             found.processes.append(Process(pid: other, commandLine: shortened(arguments), ports: ports))

@@ -1,0 +1,60 @@
+import KernelDataplane
+import Kubernetes
+import Logging
+import Synchronization
+import Testing
+
+@testable import kube_ipvs_proxy
+
+/// Keeps what is logged.
+private struct KeptLog: LogHandler {
+    let lines: Lines
+    var logLevel = Logger.Level.trace
+    var metadata: Logger.Metadata = [:]
+
+    final class Lines: Sendable {
+        let texts = Mutex<[String]>([])
+    }
+
+    init(_ lines: Lines) { self.lines = lines }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { lines.texts.withLock { $0.append(event.message.description) } }
+}
+
+@Suite struct `The watch for other node proxies` {
+    @Test func `does not take a look that failed for the other's end`() async throws {
+        var found = OtherProxies()
+        found.portsOfOthers = [10249]
+        let looks: [Result<OtherProxies, DataplaneError>] = [
+            .success(found), .failure(DataplaneError("/proc", "too many open files", isTemporary: true)), .success(found),
+            .success(OtherProxies()),
+        ]
+        let lines = KeptLog.Lines()
+        let next = Mutex(0)
+        let (ends, end) = AsyncStream.makeStream(of: Void.self)
+        let watch = OtherProxyWatch(
+            nodeName: "node1", interval: .zero, events: NoEvents(), logger: Logger(label: "test") { _ in KeptLog(lines) },
+            find: { () throws(DataplaneError) in
+                let number = next.withLock { count in
+                    count += 1
+                    return count - 1
+                }
+                if number >= looks.count { end.finish() }
+                return try looks[min(number, looks.count - 1)].get()
+            })
+        let watching = Task { try await watch.run() }
+        for await _ in ends {}
+        watching.cancel()
+        try await watching.value
+        #expect(
+            lines.texts.withLock(\.self) == [
+                "Ports of kube-proxy are in use: another node proxy may run beside this one", "Other node proxies could not be looked for",
+                "The other node proxy is gone",
+            ])
+    }
+}
