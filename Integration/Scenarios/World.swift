@@ -77,8 +77,11 @@ actor World {
     }
 
     /// Starts the proxy.
-    func launch(_ more: String = "", flags: String = World.flags) async throws {
-        let command = "ip netns exec node1 \(Place.proxy) \(flags) --ipvs-min-sync-period 0s --v 4 \(more)"
+    ///
+    /// - Parameter path: a directory whose programs come before those of the system.
+    func launch(_ more: String = "", flags: String = World.flags, path: String? = nil) async throws {
+        let environment = path.map { "env PATH=\($0):$PATH " } ?? ""
+        let command = "ip netns exec node1 \(environment)\(Place.proxy) \(flags) --ipvs-min-sync-period 0s --v 4 \(more)"
         let answer = try await Shell.output(
             "rm -f \(Place.log); touch \(Place.log); setsid \(command) </dev/null >\(Place.log) 2>&1 & echo $!")
         proxy = Int(answer)

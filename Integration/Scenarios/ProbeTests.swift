@@ -1,0 +1,124 @@
+import KernelTestSupport
+import Testing
+
+extension Scenarios {
+    /// The proxy starts while a probe of the node cannot be carried out.
+    @Suite struct `A start with a probe in doubt` {
+        let world = World.shared
+
+        private func begin() async throws {
+            // What a scenario that failed left behind.
+            try await release()
+            try await world.begin()
+            try await world.write("web.yaml", Manifests.web())
+            try await world.write("slices.yaml", Manifests.slices(World.pods))
+        }
+
+        private static let lock = "/run/xtables.lock"
+        /// The lock is held while there is this file.
+        private static let flag = "\(Place.scratch)/lock-is-held"
+
+        private func holdLock() async throws {
+            try await Shell.output(
+                "touch \(Self.flag); (setsid flock -x \(Self.lock) bash -c 'while [ -e \(Self.flag) ]; do sleep 0.2; done' </dev/null >/dev/null 2>&1 &); "
+                    + "while flock --nonblock \(Self.lock) true; do sleep 0.1; done")
+        }
+
+        private func release() async throws { try await Shell.output("rm -f \(Self.flag); flock \(Self.lock) true") }
+
+        private func health(_ path: String) async throws -> String {
+            try await Shell.output(
+                in: "node1", "curl --silent --max-time 10 --write-out ' %{http_code}' http://127.0.0.1:10256/\(path)")
+        }
+
+        private func expectBothFamilies() async throws {
+            for address in [Manifests.clusterIP, Manifests.clusterIP6] {
+                let answers = try await Answers.ask(from: "pod-a", "tcp", address, Manifests.port)
+                #expect(answers.failed == 0 && answers.responders.count == 3, "\(address): \(answers)")
+            }
+            #expect(try await health("healthz").hasSuffix(" 200"))
+        }
+
+        @Test func `serves both families once the lock of iptables is free, and says meanwhile what it waits for`() async throws {
+            try await begin()
+            try await holdLock()
+            try await world.launch()
+            try await world.waitForLog("A probe of this node failed for now; it is retried")
+            let healthz = try await health("healthz")
+            #expect(healthz.hasSuffix(" 503") && healthz.contains(#""waitingFor":"iptables: "#), "\(healthz)")
+            #expect(healthz.contains("another program holds the xtables lock") && healthz.contains(Self.lock), "\(healthz)")
+            #expect(try await health("livez").hasSuffix(" 200"))
+            // Twelve seconds in all: the first family's probe has failed by then, and the second one's would succeed.
+            try await Task.sleep(for: .seconds(7))
+            try await release()
+            try await world.waitForLog("The kernel is in step")
+            try await expectBothFamilies()
+        }
+
+        @Test func `waits for longer than any limit, and stays alive`() async throws {
+            try await begin()
+            try await holdLock()
+            try await world.launch("--cluster-cidr 10.244.0.0/16")
+            try await world.wait(for: "more attempts than fit in 30 seconds", seconds: 120) {
+                try await world.log().contains(#"attempt="5""#)
+            }
+            let process = try #require(await world.proxy)
+            #expect(try await Shell.attempt("kill -0 \(process)").succeeded)
+            #expect(try await health("healthz").hasSuffix(" 503"))
+            #expect(try await health("livez").hasSuffix(" 200"))
+            try await release()
+            try await world.waitForLog("The kernel is in step")
+            try await expectBothFamilies()
+        }
+
+        @Test func `ends at once on SIGTERM`() async throws {
+            try await begin()
+            try await holdLock()
+            try await world.launch()
+            try await world.waitForLog("A probe of this node failed for now; it is retried")
+            let start = ContinuousClock.now
+            try await world.terminate()
+            // Less than iptables waits for its lock.
+            #expect(start.duration(to: .now) < .seconds(4))
+            try await release()
+        }
+
+        /// Counted from where the second family's probe fails: the first one's has succeeded.
+        @Test func `of IPv6 alone does not make it serve IPv4 alone`() async throws {
+            try await begin()
+            let path = "\(Place.scratch)/stand-in"
+            try await Shell.output(
+                """
+                mkdir -p \(path)
+                cat >\(path)/ip6tables-legacy-restore <<'SCRIPT'
+                #!/bin/bash
+                echo >>\(path)/count
+                if (($(wc -l <\(path)/count) <= 2)); then
+                    echo "Another app is currently holding the xtables lock. Stopped waiting after 5s." >&2
+                    exit 4
+                fi
+                exec /usr/sbin/ip6tables-legacy-restore "$@"
+                SCRIPT
+                rm -f \(path)/count
+                chmod +x \(path)/ip6tables-legacy-restore
+                """)
+            try await world.launch(path: path)
+            try await world.waitForLog("The kernel is in step")
+            let log = try await world.log()
+            #expect(log.contains(#"attempt="2""#) && log.contains("A probe of this node succeeded"), "\(log)")
+            try await expectBothFamilies()
+        }
+
+        @Test(arguments: ["--once", "--init-only"])
+        func `of a command fails after a while, with the cause`(command: String) async throws {
+            try await begin()
+            try await holdLock()
+            let result = try await Shell.attempt("ip netns exec node1 \(Place.proxy) run \(World.flags) \(command)")
+            try await release()
+            #expect(!result.succeeded)
+            let error = result.output.split(separator: "\n").last ?? ""
+            #expect(error.hasPrefix("Error: iptables") && error.contains("another program holds the xtables lock"), "\(result.output)")
+            #expect(error.contains("gave up after"), "\(result.output)")
+        }
+    }
+}
