@@ -47,24 +47,42 @@ struct TestListener: Sendable {
     }
 
     /// Hands on every exchange as it begins, until the task is cancelled.
-    func run(_ onConnection: @Sendable () -> Void, _ body: @escaping @Sendable (Exchange) async -> Void) async throws {
-        try await withThrowingDiscardingTaskGroup { group in
-            try await channel.executeThenClose { connections in
-                for try await connection in connections {
-                    onConnection()
-                    // A handshake that fails is what some tests are about.
-                    group.addTask { try? await TestListener.serve(try await connection.get(), body) }
+    func run(_ onConnection: @escaping @Sendable () -> Void, _ body: @escaping @Sendable (Exchange) async -> Void) async throws {
+        try await TestListener.untilCancelled(closing: channel.channel) {
+            try await withThrowingDiscardingTaskGroup { group in
+                try await channel.executeThenClose { connections in
+                    for try await connection in connections {
+                        onConnection()
+                        // A handshake that fails is what some tests are about.
+                        group.addTask { try? await TestListener.serve(try await connection.get(), body) }
+                    }
                 }
+                group.cancelAll()
             }
+        }
+    }
+
+    /// Runs what takes things from a channel until the channel closes, which it does when this task is cancelled.
+    ///
+    /// What takes them is not cancelled itself: it would leave some untaken, and NIO ends the program where an asynchronous channel is let go unfinished.
+    static func untilCancelled(closing channel: any Channel, _ body: @escaping @Sendable () async throws -> Void) async throws {
+        let taking = Task { try await body() }
+        try await withTaskCancellationHandler {
+            try await taking.value
+        } onCancel: {
+            channel.close(promise: nil)
         }
     }
 
     private static func serve(_ connection: Negotiated, _ body: @escaping @Sendable (Exchange) async -> Void) async throws {
         switch connection {
         case .http1_1(let exchange): await body(exchange)
-        case .http2((_, let multiplexer)):
-            try await withThrowingDiscardingTaskGroup { group in
-                for try await exchange in multiplexer.inbound { group.addTask { await body(exchange) } }
+        case .http2((let channel, let multiplexer)):
+            try await untilCancelled(closing: channel) {
+                try await withThrowingDiscardingTaskGroup { group in
+                    for try await exchange in multiplexer.inbound { group.addTask { await body(exchange) } }
+                    group.cancelAll()
+                }
             }
         }
     }

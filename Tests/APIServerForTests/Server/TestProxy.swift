@@ -33,12 +33,15 @@ final class TestProxy: Sendable {
     }
 
     private func run() async throws {
-        try await withThrowingDiscardingTaskGroup { group in
-            try await listener.executeThenClose { connections in
-                for try await connection in connections {
-                    // A connection that either side breaks off is what some tests are about.
-                    group.addTask { try? await self.serve(connection) }
+        try await TestListener.untilCancelled(closing: listener.channel) {
+            try await withThrowingDiscardingTaskGroup { group in
+                try await self.listener.executeThenClose { connections in
+                    for try await connection in connections {
+                        // A connection that either side breaks off is what some tests are about.
+                        group.addTask { try? await self.serve(connection) }
+                    }
                 }
+                group.cancelAll()
             }
         }
     }
