@@ -9,6 +9,9 @@ extension Scenarios {
         let kubeProxy = KubeProxyState("dual-stack")
         private static let server = "10.101.0.80:80"
         private static let connections = 200
+        /// With the ranges of the cluster that kube-proxy served.
+        private static let flags =
+            "--manifests \(Place.manifests) --service-cluster-ip-range 10.96.0.0/12,fd00:10:96::/112 \(World.nodeFlags)"
         /// The node that the objects are from has no address on a bridge.
         private static let nodePortAddresses = "--nodeport-addresses 10.99.0.0/24,fd00:99::/64"
         private static let stop = "\(Place.scratch)/stop-takeover"
@@ -112,7 +115,7 @@ extension Scenarios {
             let served = try await KubeProxyState.dump()
             try await holdConnections()
 
-            let plan = try await Shell.output(in: "node1", "\(Place.proxy) plan \(World.flags) \(Self.nodePortAddresses)").split(
+            let plan = try await Shell.output(in: "node1", "\(Place.proxy) plan \(Self.flags) \(Self.nodePortAddresses)").split(
                 separator: "\n")
             let more = plan.filter {
                 !$0.hasPrefix("iptables-restore") && !$0.hasPrefix("ip6tables-restore") && !$0.contains("NO-LOCAL-ENDPOINTS")
@@ -120,7 +123,7 @@ extension Scenarios {
             #expect(more.isEmpty && !plan.isEmpty, "a start changes rules, and nothing else: \(plan)")
 
             let counted = try await countedConnections()
-            let seen = try await monitoring { try await world.start(Self.nodePortAddresses) }
+            let seen = try await monitoring { try await world.start(Self.nodePortAddresses, flags: Self.flags) }
             #expect(!seen.contains("Deleted") && !seen.contains("kube-ipvs0"), "\(seen)")
             #expect(try await countedConnections() >= counted && counted >= Self.connections, "the virtual server is still the same")
             #expect(try await establishedConnections() == Self.connections)

@@ -34,7 +34,7 @@ public struct KernelSetup: Sendable {
     public func run(_ probing: Probing, _ logger: Logger) async throws -> [Scheduler] {
         try await probing.answer("IPVS") { try await KernelSetup.loadIPVS(logger) }
         let schedulers = try await probing.answer("IPVS schedulers") { try await findSchedulers(logger) }
-        try await probing.answer("connection tracking") { try await KernelSetup.loadConntrack(logger) }
+        try await loadConntrack(probing, logger)
         try await probing.answer("kernel settings") { try applySettings(logger) }
         try await probing.answer("IPVS timeouts") { try setTimeouts(logger) }
         setOOMScore(logger)
@@ -79,11 +79,19 @@ public struct KernelSetup: Sendable {
         }
     }
 
-    /// As `ip_vs`, the kernel loads it when it is asked; without it everything else works.
-    private static func loadConntrack(_ logger: Logger) async throws(DataplaneError) {
-        if try ConntrackClient().isSupported { return }
-        let complaint = try await loadModule("nf_conntrack_netlink")
-        if try ConntrackClient().isSupported { return }
+    /// As `ip_vs`, the kernel loads it when it is asked. Without it everything else works, so a start does not wait for it as long as it takes.
+    private func loadConntrack(_ probing: Probing, _ logger: Logger) async throws {
+        var complaint: String?
+        do {
+            complaint = try await probing.limited(to: .seconds(30)).answer("connection tracking") {
+                if try ConntrackClient().isSupported { return nil }
+                let complaint = try await KernelSetup.loadModule("nf_conntrack_netlink")
+                return try ConntrackClient().isSupported ? nil : complaint
+            }
+        } catch let error as DataplaneError {
+            complaint = error.description
+        }
+        guard let complaint else { return }
         logger.warning(
             "The kernel cannot be made to forget UDP flows: clients that keep a socket may go on sending to an endpoint that is gone",
             metadata: [

@@ -71,7 +71,14 @@ struct Detection {
             case .works: if case .ran(let result) = attempt { saved[backend] = result.output }
             // What is not there has no rules, and what may not be used is of no use: the probe that follows says so if it matters.
             case .notThere, .refused, .unexplained: continue
-            case .couldNotTell(let reason): throw DataplaneError(program, reason, isTemporary: true)
+            // A list that breaks off at something it does not understand still has the chains before it.
+            case .couldNotTell(let reason):
+                if case .ran(let result) = attempt, !result.output.isEmpty, !TrialVerdict.isTemporary(result) {
+                    saved[backend] = result.output
+                } else {
+                    throw DataplaneError(
+                        program, "\(reason); with --iptables-backend legacy or nft it is not asked", isTemporary: true)
+                }
             }
         }
         for signs in [Detection.hints, [":KUBE-POSTROUTING "]] {

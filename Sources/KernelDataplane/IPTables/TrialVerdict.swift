@@ -26,7 +26,7 @@ enum TrialVerdict: Hashable {
         func says(_ phrases: [String]) -> Bool { phrases.contains { complaint.contains($0) } }
         if result.succeeded {
             self = .works
-        } else if says(["xtables lock", "Can't lock "]) {
+        } else if TrialVerdict.isLocked(result) {
             self = .couldNotTell(
                 "another program holds the xtables lock, see `fuser -v \(TrialVerdict.lockFile(complaint))` (\(complaint))")
         } else if TrialVerdict.isShortage(result) {
@@ -42,6 +42,13 @@ enum TrialVerdict: Hashable {
         } else {
             self = .couldNotTell(complaint.isEmpty ? "exit status \(result.exitCode ?? -1)" : complaint)
         }
+    }
+
+    /// Whether a program failed for a reason that is known to pass.
+    static func isTemporary(_ result: Command.Result) -> Bool { isLocked(result) || isShortage(result) }
+
+    private static func isLocked(_ result: Command.Result) -> Bool {
+        !result.succeeded && ["xtables lock", "Can't lock "].contains { result.complaint.contains($0) }
     }
 
     /// Whether a program failed because the machine is busy or short of something.
@@ -60,6 +67,7 @@ enum TrialVerdict: Hashable {
     private static let absences = [
         "does not exist", "No such file or directory", "No such device", "Operation not supported", "Protocol not supported",
         "Protocol not available", "Address family not supported", "Function not implemented", "Invalid argument", "Invalid module name",
+        "Module is wrong version",
         "Incompatible with this kernel", "is incompatible", "unknown option", "unrecognized option", "invalid option", "not found",
     ]
 

@@ -15,7 +15,7 @@ public struct Probing: Sendable {
         public var description: String { "\(probe): \(reason) (attempt \(attempts))" }
     }
 
-    private let patience: Patience
+    private var patience: Patience
     private let logger: Logger
     private let report: @Sendable (Unanswered?) -> Void
     private let pause: @Sendable (Duration) async throws -> Void
@@ -31,6 +31,13 @@ public struct Probing: Sendable {
         self.logger = logger
         self.report = report
         self.pause = pause
+    }
+
+    /// The same for what the program can do without.
+    public func limited(to limit: Duration) -> Probing {
+        var limited = self
+        limited.patience.limit = min(limit, patience.limit ?? limit)
+        return limited
     }
 
     /// The answer to a question; what it does besides must do no harm when it is done again.

@@ -71,9 +71,11 @@ public struct ProxyAddress: Hashable, Sendable {
             shown += "…"
             rest = rest[at...]
         }
-        // `user:password` of which the host was forgotten.
-        guard let colon = rest.lastIndex(of: ":"), !rest[rest.index(after: colon)...].isPort else { return shown + rest }
-        return shown + rest[...colon] + "…"
+        guard let colon = rest.lastIndex(of: ":") else { return shown + rest }
+        let port = rest[rest.index(after: colon)...]
+        // `user:password` of which the host was forgotten; the password may be a number, and is one if it is no port.
+        let isPassword = !port.isPort || !rest.hasPrefix("@") && Int(port).map { $0 > 65535 } ?? false
+        return isPassword ? shown + rest[...colon] + "…" : shown + rest
     }
 }
 

@@ -5,6 +5,9 @@ struct CertificateExtensions: Hashable {
     /// No `extendedKeyUsage`, or one with `serverAuth` or any.
     var isForServers = true
 
+    /// Whether issuer and subject are the same, as in a root.
+    var isSelfIssued = false
+
     /// `id-kp-serverAuth`, 1.3.6.1.5.5.7.3.1
     static let serverAuth: [UInt8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01]
     /// `anyExtendedKeyUsage`, 2.5.29.37.0
@@ -18,6 +21,11 @@ struct CertificateExtensions: Hashable {
         guard let certificate = DERElement.all(in: bytes[...])?.first, let signed = certificate.children?.first,
             let fields = signed.children
         else { return nil }
+        // { [0] version, serialNumber, signature, issuer, validity, subject, … }
+        let names = fields.drop { $0.tag == 0xa0 }.dropFirst(2).prefix(3)
+        if names.count == 3, let issuer = names.first, let subject = names.last {
+            isSelfIssued = issuer.content.elementsEqual(subject.content)
+        }
         guard let wrapped = fields.first(where: { $0.tag == 0xa3 }) else { return }
         guard let list = wrapped.children?.first?.children else { return nil }
         for element in list {

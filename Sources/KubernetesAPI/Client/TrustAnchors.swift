@@ -18,6 +18,12 @@ struct TrustAnchors {
         validity = (dates.filter { $0 <= now }.max() ?? .min)..<(dates.filter { $0 > now }.min() ?? .max)
         let good = bundle.filter { $0.notValidBefore <= now && now <= $0.notValidAfter }
         certificates = try good.isEmpty ? bundle : good.flatMap(TrustAnchors.marked)
+        guard !certificates.isEmpty else { throw NoAuthority() }
+    }
+
+    /// The certificates are all for something else.
+    struct NoAuthority: Error, CustomStringConvertible {
+        let description = "it holds no certificate of an authority for servers"
     }
 
     /// `X509_CERT_AUX` (crypto/x509/x_x509a.cc) whose `trust` is the one purpose `serverAuth`.
@@ -25,9 +31,11 @@ struct TrustAnchors {
 
     private static func marked(_ certificate: NIOSSLCertificate) throws -> [NIOSSLCertificate] {
         let bytes = try certificate.toDERBytes()
-        guard let extensions = CertificateExtensions(of: bytes), extensions.isAuthority, extensions.isForServers else {
-            return [certificate]
-        }
+        guard let extensions = CertificateExtensions(of: bytes) else { return [certificate] }
+        // BoringSSL would let it stand in a chain below another anchor, and does not look at its purpose there.
+        guard extensions.isForServers, extensions.isAuthority || extensions.isSelfIssued else { return [] }
+        // A root needs no mark, and a server's own certificate must not have one.
+        guard extensions.isAuthority else { return [certificate] }
         // Of a text `fromPEMBytes` reads the first certificate with its mark (`PEM_read_bio_X509_AUX`), the others without: a text each.
         let base64 = Data(bytes + trustedForServers).base64EncodedString(options: [.lineLength64Characters, .endLineWithLineFeed])
         let text = "-----BEGIN TRUSTED CERTIFICATE-----\n\(base64)\n-----END TRUSTED CERTIFICATE-----\n"

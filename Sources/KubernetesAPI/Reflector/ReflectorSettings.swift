@@ -16,7 +16,7 @@ public struct ReflectorSettings: Hashable, Sendable {
             }
         }
 
-        /// The longest pause between two lists: the more objects, the longer, so that a client reads at most two objects a second.
+        /// The longest pause between two lists: the more objects, the longer, so that a client reads two to four objects a second at most.
         func pause(_ objectCount: Int) -> Duration { max(.seconds(600), .milliseconds(500) * objectCount) }
     }
 

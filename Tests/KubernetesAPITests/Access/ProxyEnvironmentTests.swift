@@ -102,6 +102,10 @@ struct ProxyEnvironmentTests {
             ["HTTPS_PROXY": "http://me:hid@den@proxy:99999"],
             "HTTPS_PROXY \"http://…@proxy:99999\": must be a URL: http://HOST:PORT, or socks5://HOST:PORT without a user"
         ),
+        (
+            ["HTTPS_PROXY": "http://me:99999"],
+            "HTTPS_PROXY \"http://me:…\": must be a URL: http://HOST:PORT, or socks5://HOST:PORT without a user"
+        ),
         (["HTTPS_PROXY": "me:hidden"], "HTTPS_PROXY \"me:…\": must be a URL: http://HOST:PORT, or socks5://HOST:PORT without a user"),
         (["HTTPS_PROXY": "http://"], "HTTPS_PROXY \"http://\": must be a URL: http://HOST:PORT, or socks5://HOST:PORT without a user"),
         (

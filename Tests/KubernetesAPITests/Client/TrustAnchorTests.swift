@@ -56,6 +56,12 @@ import Testing
         Case("no-authority", "by-no-authority", connects: false),
         Case("client-inter", "by-client-inter", connects: false),
         Case("expired-inter inter", "by-inter", connects: true),
+        // Neither does another anchor above them help.
+        Case("ca no-authority", "by-no-authority", connects: false),
+        Case("ca client-inter", "by-client-inter", connects: false),
+        Case("ca client-inter", "by-root", connects: true),
+        Case("client-root", "by-client-root", connects: false),
+        Case("client-root ca", "by-client-root", connects: false),
         // But for the path length of the anchor itself, which BoringSSL does not look at in a root either.
         Case("no-depth", "by-no-depth", connects: true),
         Case("no-depth", "by-too-deep too-deep", connects: true),
@@ -95,6 +101,10 @@ import Testing
         try await make.sign("by-no-depth", subject: "/CN=server", extensions: server, by: "no-depth")
         try await make.sign("too-deep", subject: "/CN=too-deep", extensions: authority, by: "no-depth")
         try await make.sign("by-too-deep", subject: "/CN=server", extensions: server, by: "too-deep")
+        try await make.signItself(
+            "client-root", subject: "/CN=client-root",
+            extensions: "\(authority)\nextendedKeyUsage=clientAuth".replacing("\nauthorityKeyIdentifier=keyid", with: ""))
+        try await make.sign("by-client-root", subject: "/CN=server", extensions: server, by: "client-root")
         try await make.signItself("alone", subject: "/CN=alone", extensions: server.replacing("\nauthorityKeyIdentifier=keyid", with: ""))
     }
 
