@@ -1,5 +1,5 @@
 extension Bool {
-    /// A truth value as Go reads it (`strconv.ParseBool`).
+    /// A boolean as Go reads it (`strconv.ParseBool`).
     public init?(goText: String) {
         switch goText {
         case "1", "t", "T", "true", "TRUE", "True": self = true

@@ -229,7 +229,7 @@ struct ProxyOptions: ParsableArguments {
     }
 }
 
-/// A truth value as Go reads it.
+/// A boolean as Go reads it.
 struct GoBool: ExpressibleByArgument, CustomStringConvertible {
     var value: Bool
 

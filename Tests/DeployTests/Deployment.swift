@@ -50,7 +50,7 @@ extension YAMLValue {
         return Dictionary(uniqueKeysWithValues: entries.map { ($0.key, $0.value.text) })
     }
 
-    /// Text, number or truth value as it stands there; empty for anything else.
+    /// Text, number or boolean as it stands there; empty for anything else.
     var text: String {
         switch self {
         case .text(let text), .number(let text): text

@@ -49,6 +49,7 @@ private let notThere: [Command.Attempt] = [
     ended(4, "iptables-nft-save v1.8.9 (nf_tables): Could not fetch rule set generation id: Invalid argument"),
     ended(1, "iptables-save v1.8.9 (nf_tables): table `nat' is incompatible, use 'nft' tool."),
     ended(2, "iptables-restore: unrecognized option '-w'"),
+    ended(3, "iptables v1.8.9 (legacy): can't initialize iptables table `nat': Module is wrong version"),
     ended(127, "ip6tables-legacy: error while loading shared libraries: libip6tc.so.2: cannot open shared object file"),
 ]
 
@@ -190,6 +191,26 @@ private struct Node: Sendable {
             #expect(error?.isTemporary == true)
         }
         await #expect(throws: DataplaneError.self) { try await node(refused[0]).find(.legacy) }
+    }
+
+    @Test func `shows in a list that breaks off at what iptables does not understand, but not in one that the lock kept short`()
+        async throws
+    {
+        func node(_ complaint: String) -> Node {
+            Node(answers: ["iptables-nft-save": ended(1, complaint, output: "*nat\n:KUBE-IPTABLES-HINT - [0:0]\n")])
+        }
+        #expect(try await node("iptables-nft-save v1.8.9 (nf_tables): Parsing nftables rule failed").find(nil).outcome.backend == .nft)
+        let error = await #expect(throws: DataplaneError.self) {
+            try await node("Another app is currently holding the xtables lock").find(nil)
+        }
+        #expect(error?.isTemporary == true)
+    }
+
+    @Test func `is retried with the way out where the other generation's list says nothing`() async throws {
+        let node = Node(answers: ["iptables-nft-save": ended(1, "something new")])
+        let error = await #expect(throws: DataplaneError.self) { try await node.find(nil) }
+        #expect(error?.isTemporary == true && error?.reason.contains("--iptables-backend") == true)
+        #expect(try await node.find(.legacy).outcome.families == [.ipv4, .ipv6])
     }
 
     @Test func `is the one of the kubelet's hint, else of a node proxy's rules, else of the plain name`() async throws {

@@ -73,7 +73,7 @@ import Testing
     ]
 
     @Test(arguments: texts)
-    func `A truth value or a number where text belongs is refused, with what the file has`(field: String, template: String) throws {
+    func `A boolean or a number where text belongs is refused, with what the file has`(field: String, template: String) throws {
         for word in ["on", "No", "y", "TRUE", "1", "-5", "1.5", "1e3", "0x1F", "1_000", ".inf"] {
             let result = reading("apiVersion: v1\nkind: Node\nmetadata: {name: good}\n---\n" + template.replacing("@", with: word))
             #expect(result.objects.map(\.metadata.name) == ["good"], "\(word)")
@@ -99,11 +99,11 @@ import Testing
         }
     }
 
-    @Test func `A port's name that is a truth value is told in one line`() {
+    @Test func `A port's name that is a boolean is told in one line`() {
         let result = reading(Self.service + "{ports: [{name: on, port: 80}]}\n")
         #expect(
             result.problems.map(\.description) == [
-                "web.yaml document 1 (line 1), Service default/web, spec.ports[0].name \"on\": must be text: without quotes it is a truth value in YAML"
+                "web.yaml document 1 (line 1), Service default/web, spec.ports[0].name \"on\": must be text: without quotes it is a boolean in YAML"
             ])
     }
 
@@ -125,7 +125,7 @@ import Testing
             ("true", true), ("True", true), ("yes", true), ("on", true), ("Y", true), ("false", false), ("NO", false), ("off", false),
             ("n", false), ("\"true\"", nil), ("1", nil), ("tRUE", nil),
         ] as [(String, Bool?)])
-    func `Truth values are those of YAML 1.1`(text: String, expected: Bool?) {
+    func `Booleans are those of YAML 1.1`(text: String, expected: Bool?) {
         struct Value: Decodable { var flag: Bool }
         let flag = Result { try yaml(Value.self, "flag: \(text)\n").flag }
         #expect((try? flag.get()) == expected)

@@ -131,7 +131,7 @@ public final class ManifestDirectory: ClusterSource {
             return (update, library.objectCount)
         }
         for problem in update.problems { report(problem) }
-        for warning in update.warnings { logger.warning("part of a manifest has no effect", metadata: ["problem": "\(warning)"]) }
+        for warning in update.warnings { logger.warning("Ignoring part of a manifest", metadata: ["problem": "\(warning)"]) }
         if !update.changes.isEmpty {
             logger.info(
                 "manifests changed",

@@ -2,7 +2,7 @@ import Yams
 
 /// Decodes a YAML node as kubectl reads it: a word without quotes is what YAML 1.1 takes it for, and only text is text.
 ///
-/// `name: on` is a truth value and `app: 1` a number; neither is a name or the value of a label, and the API server takes neither for one.
+/// `name: on` is a boolean and `app: 1` a number; neither is a name or the value of a label, and the API server takes neither for one.
 struct YAMLNodeDecoder: Decoder {
     let node: Yams.Node
     var codingPath: [any CodingKey] = []

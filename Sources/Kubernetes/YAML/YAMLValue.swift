@@ -36,7 +36,7 @@ public enum YAMLValue: Hashable, Sendable {
     public var kind: String {
         switch self {
         case .null: "nothing"
-        case .boolean: "a truth value"
+        case .boolean: "a boolean"
         case .number: "a number"
         case .text: "text"
         case .list: "a list"
