@@ -66,7 +66,9 @@ struct Assembly {
                 IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled, trying: changesKernel)
         }
         let families = iptables.families
-        logger.info("Found iptables", metadata: ["backend": "\(iptables.backend)", "families": "\(families.map(\.rawValue).sorted())"])
+        var found: Logger.Metadata = ["backend": "\(iptables.backend)", "families": "\(families.map(\.rawValue).sorted())"]
+        if !iptables.passedOver.isEmpty { found["passedOver"] = "\(iptables.passedOver)" }
+        logger.info("Found iptables", metadata: found)
         try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)
         var settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
         settings.schedulers = schedulers

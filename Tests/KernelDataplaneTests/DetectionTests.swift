@@ -206,6 +206,17 @@ private struct Node: Sendable {
         #expect(error?.isTemporary == true)
     }
 
+    @Test func `says which one it was not, and why`() async throws {
+        let answers = [
+            "iptables-legacy-save": ended(0, "", output: ":KUBE-IPTABLES-HINT - [0:0]\n"), "iptables-legacy-restore": refused[3],
+        ]
+        let found = try await Detection { program, arguments, _ in
+            answers[program] ?? ended(0, "", output: arguments == ["--version"] ? "iptables v1.8.9 (nf_tables)\n" : "")
+        }.find(nil, families: [.ipv4], trying: true)
+        #expect(found.backend == .nft)
+        #expect(found.passedOver.count == 1 && found.passedOver[0].hasPrefix("legacy: Fatal: can't open lock file"), "\(found.passedOver)")
+    }
+
     @Test func `is retried with the way out where the other generation's list says nothing`() async throws {
         let node = Node(answers: ["iptables-nft-save": ended(1, "something new")])
         let error = await #expect(throws: DataplaneError.self) { try await node.find(nil) }

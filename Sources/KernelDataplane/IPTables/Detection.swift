@@ -18,7 +18,9 @@ struct Detection {
         let plain = try await backendOfPlainName()
         for backend in try await order(choice, plain: plain) {
             switch try await find(backend, families: families, plain: plain, trying: trying) {
-            case .found(let iptables): return iptables
+            case .found(var iptables):
+                iptables.passedOver = refusals
+                return iptables
             case .notThere(let reason): refusals.append("\(backend.rawValue): \(reason)")
             }
         }

@@ -13,6 +13,8 @@ public struct IPTables: Sendable {
     public var families: Set<IPFamily> { Set(prefixes.keys) }
     /// Whether MASQUERADE takes `--random-fully` (iptables 1.6.2 and later).
     public let hasRandomFully: Bool
+    /// The generations that come before this one on this node and do not work, each with the reason: `legacy: not found`.
+    public internal(set) var passedOver: [String] = []
     /// The name that the programs begin with: `iptables` or `iptables-legacy`, `ip6tables`…
     private let prefixes: [IPFamily: String]
 
