@@ -14,7 +14,7 @@ struct ServeCommand: AsyncParsableCommand {
             It is told to misbehave at paths that no API server has:
               POST /_test/faults     {"call":"watch","resource":"services","fault":"cut","afterBytes":100,"count":1}
                                      call: get, list, watch, create, replace, patch, delete; fault: cut (afterBytes), status and errorEvent (code, reason, \
-            retryAfter), hang, garbage, slow (milliseconds)
+            retryAfter), hang, empty, garbage, slow (milliseconds)
               POST /_test/interrupt  {"resource":"services","action":"cut"}
                                      resource "*" for all; action: end, cut, hang, half, garbage, text (text), bookmark (version or offset), deleted \
             (namespace, name), loseDelete (count): the next deletions are told to nobody

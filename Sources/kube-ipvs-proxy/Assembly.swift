@@ -106,9 +106,6 @@ struct Assembly {
         }
     }
 
-    /// Lets go of connections to the API server at the end, however that comes.
-    func closingInput<Result>(_ body: () async throws -> Result) async throws -> Result { try await input.closing(body) }
-
     /// Hands what the cluster holds now to the synchronizer, for commands that look only once.
     ///
     /// - Returns: what is wrong with manifests, which is also logged.

@@ -26,7 +26,7 @@ struct PlanCommand: AsyncParsableCommand {
         try await reportingFailure {
             let start = try options.start(quiet: true)
             let assembly = try await Assembly(start.proxy, changesKernel: false, start.logger)
-            let (problems, plan) = try await assembly.closingInput {
+            let (problems, plan) = try await assembly.input.closing {
                 (try await assembly.loadOnce(), try await assembly.synchronizer.plan())
             }
             switch output {

@@ -48,7 +48,7 @@ struct RunCommand: AsyncParsableCommand {
             if cleanup.value { return try await CleanupCommand.run(start.proxy, start.logger) }
             guard once.value || initOnly.value else { return try await serve(start) }
             let assembly = try await Assembly(start.proxy, changesKernel: true, start.logger)
-            try await assembly.closingInput {
+            try await assembly.input.closing {
                 if initOnly.value {
                     start.logger.info("Made the kernel ready")
                 } else {

@@ -81,6 +81,21 @@ import Testing
         #expect(error?.reason == "another program holds the xtables lock; gave up after 1 attempts")
     }
 
+    @Test(arguments: [nil, .seconds(60), .zero] as [Duration?])
+    func `of what the program can do without gives up in any case`(limit: Duration?) async {
+        let record = Record()
+        let probing = record.probing(Patience(limit: limit)).limited(to: .zero)
+        let error = await #expect(throws: DataplaneError.self) { try await record.ask(probing, failures: .max) }
+        #expect(error?.isTemporary == false && record.pauses.withLock(\.self).isEmpty)
+    }
+
+    @Test func `of a command is no more patient where the program can do without`() async {
+        let record = Record()
+        let probing = record.probing(Patience(limit: .zero)).limited(to: .seconds(30))
+        await #expect(throws: DataplaneError.self) { try await record.ask(probing, failures: .max) }
+        #expect(record.pauses.withLock(\.self).isEmpty)
+    }
+
     @Test func `ends as soon as its task is cancelled, while it waits and while it asks`() async {
         let record = Record()
         let waiting = record.probing { throw CancellationError() }

@@ -5,11 +5,9 @@ internal import Model
 struct Reflection<Object: Reflected> {
     private(set) var state: ReflectorState
     private(set) var held = HeldObjects()
-    private let following: ReflectorSettings.Following
 
     /// - Parameter selection: which of the objects there are.
     init(_ selection: Selection, _ settings: ReflectorSettings) {
-        following = settings.following
         state = ReflectorState(settings, canOmitFields: selection.canOmitFields)
     }
 
@@ -57,7 +55,7 @@ struct Reflection<Object: Reflected> {
     /// Whether a step has brought a whole list and no watch is to follow.
     func isDone(_ step: ReflectorStep) -> Bool {
         guard case .streamList = step else { return false }
-        return state.resourceVersion != nil && following.relists(held.count)
+        return state.isListWithoutWatch(objectCount: held.count)
     }
 
     mutating func ended(after duration: Duration, using generator: inout some RandomNumberGenerator) {

@@ -52,6 +52,9 @@ public struct ReflectorState: Hashable, Sendable {
         return version
     }
 
+    /// Whether there is a whole list and no watch is to follow it.
+    func isListWithoutWatch(objectCount: Int) -> Bool { resourceVersion != nil && settings.following.relists(objectCount) }
+
     /// What to do now.
     ///
     /// - Parameter objectCount: how many objects there are.
@@ -61,7 +64,7 @@ public struct ReflectorState: Hashable, Sendable {
             return .wait(delay)
         }
         hasProgressed = false
-        if settings.following.relists(objectCount), case .watch = position {
+        if isListWithoutWatch(objectCount: objectCount) {
             position = .start
             backoff.reset()
             listBackoff.reset()
