@@ -10,6 +10,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-algorithms", from: "1.2.1"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -29,8 +30,13 @@ let package = Package(
         .target(name: "Model"),
         .target(name: "Translation", dependencies: ["Model", "Kubernetes"]),
         .target(name: "Reconciler", dependencies: ["Model"]),
-
-        .target(name: "StatusTable", dependencies: ["Model"]),
+        .target(
+            name: "SyncLoop",
+            dependencies: [
+                "Model", "Kubernetes", "Translation", "Reconciler", "StatusAPI", .product(name: "HeapModule", package: "swift-collections"),
+            ]),
+        .target(name: "StatusAPI", dependencies: ["Model"]),
+        .target(name: "StatusTable", dependencies: ["Model", "StatusAPI"]),
 
         // The edge to the cluster.
         .target(
@@ -72,7 +78,7 @@ let package = Package(
         .target(
             name: "StatusServer",
             dependencies: [
-                "Model", "Kubernetes", "Translation", "Reconciler", "NodeProxy", "MetricsRegistry", "StatusTable",
+                "Model", "Kubernetes", "Translation", "Reconciler", "SyncLoop", "MetricsRegistry", "StatusAPI",
                 .product(name: "Algorithms", package: "swift-algorithms"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -88,7 +94,7 @@ let package = Package(
         .target(
             name: "NodeProxy",
             dependencies: [
-                "Model", "Kubernetes", "Translation", "Reconciler", "StatusTable",
+                "Model", "Kubernetes", "Reconciler", "StatusAPI", "SyncLoop",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
@@ -105,7 +111,7 @@ let package = Package(
             name: "kube-ipvs-proxy",
             dependencies: [
                 "Model", "Kubernetes", "KubernetesAPI", "Translation", "Reconciler", "KernelDataplane", "KubeProxyConfiguration",
-                "LocalhostNodePorts", "MetricsRegistry", "NodeProxy", "StatusServer", "StatusTable",
+                "LocalhostNodePorts", "MetricsRegistry", "NodeProxy", "StatusAPI", "StatusServer", "StatusTable", "SyncLoop",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -117,7 +123,7 @@ let package = Package(
             ]),
 
         // Tests of the rules, without a kernel and without root.
-        .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Model", "Reconciler"], path: "Tests/TestSupport"),
         .target(
             name: "APIServerForTests",
             dependencies: [
@@ -162,9 +168,11 @@ let package = Package(
             name: "KubeProxyConfigurationTests",
             dependencies: ["KubeProxyConfiguration", "Kubernetes", "Model", "TestSupport", "Translation"]),
         .testTarget(
+            name: "SyncLoopTests", dependencies: ["SyncLoop", "Kubernetes", "Model", "Reconciler", "StatusAPI", "Translation", "TestSupport"]),
+        .testTarget(
             name: "NodeProxyTests",
             dependencies: [
-                "NodeProxy", "Kubernetes", "Model", "Reconciler", "StatusTable", "Translation", "TestSupport",
+                "NodeProxy", "Kubernetes", "Model", "Reconciler", "StatusAPI", "SyncLoop", "Translation", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "MetricsRegistryTests", dependencies: ["MetricsRegistry"]),
@@ -179,11 +187,11 @@ let package = Package(
         .testTarget(
             name: "StatusServerTests",
             dependencies: [
-                "StatusServer", "Kubernetes", "MetricsRegistry", "Model", "NodeProxy", "Reconciler", "Translation",
+                "StatusServer", "Kubernetes", "MetricsRegistry", "Model", "Reconciler", "SyncLoop", "Translation",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
-        .testTarget(name: "StatusTableTests", dependencies: ["StatusTable", "Model", "TestSupport"]),
+        .testTarget(name: "StatusTableTests", dependencies: ["StatusTable", "StatusAPI", "Model", "TestSupport"]),
         .testTarget(
             name: "CommandTests",
             dependencies: [

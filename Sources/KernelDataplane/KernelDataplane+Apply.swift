@@ -8,31 +8,17 @@ extension KernelDataplane {
         var report = Report()
         var rest = operations[...]
         while let first = rest.first {
-            let layer = first.layer
-            let next = first.standsAlone ? rest.prefix(1) : rest.prefix { $0.layer == layer && !$0.standsAlone }
-            rest = rest.dropFirst(next.count)
-            // Only what came before this run can stand in its way, but for virtual servers, which come before their addresses anyway.
-            let run = passing(next, &report)
-            switch layer {
+            let run = first.standsAlone ? rest.prefix(1) : rest.prefix { $0.layer == first.layer && !$0.standsAlone }
+            rest = rest.dropFirst(run.count)
+            switch first.layer {
             case .ipvs: applyBatch(run, through: ipvs.socket, &report)
             case .sets: applySets(run, &report)
             case .interfaces: applyInterfaces(run, &report)
-            case .rules: for operation in run { await applyRules(operation, &report) }
             case .flows: forgetFlows(run, &report)
+            case .rules: report.failures += run.map { .init($0, reason: "rules are for the packet filter") }
             }
         }
         return report
-    }
-
-    /// Without those that something failed before.
-    private func passing(_ operations: ArraySlice<Operation>, _ report: inout Report) -> ArraySlice<Operation> {
-        guard !report.failures.isEmpty else { return operations }
-        let obstacles = Obstacles(report.failures.lazy.map(\.operation))
-        return operations.filter { operation in
-            guard let obstacle = obstacles.obstacle(to: operation) else { return true }
-            report.failures.append(.init(operation, reason: "waits for: \(obstacle)"))
-            return false
-        }[...]
     }
 
     /// Sends a message an operation, many at once.
@@ -96,28 +82,6 @@ extension KernelDataplane {
             return
         }
         applyBatch(operations, device: device, through: interfaces.socket, &report)
-    }
-
-    private func applyRules(_ operation: Operation, _ report: inout Report) async {
-        do throws(DataplaneError) {
-            switch operation {
-            case .restoreRules(let rules, let missingJumps):
-                // What they have counted goes with the rules.
-                if drops.isCounting(rules.family) { drops.read(try await iptables.listing(catalogue: rules).dropped, of: rules.family) }
-                try await iptables.restore(RulesText.restore(rules, missingJumps: missingJumps), rules.family)
-                drops.restart(rules.family)
-                let listing = try await iptables.listing(catalogue: rules)
-                drops.read(listing.dropped, of: rules.family)
-                printed[rules.family] = Printed(restored: rules, saved: listing.rules)
-            case .removeRules(let rules):
-                try await iptables.restore(RulesText.remove(rules), rules.family)
-            case .removeLeftoverRules(let left): try await iptables.restore(RulesText.remove(left), left.family)
-            case .deleteLeftoverTable(let family): try nftables.deleteTable(Leftovers.tableName, family)
-            default: break
-            }
-        } catch {
-            report.failures.append(.init(operation, reason: error.description))
-        }
     }
 
     /// Nothing where the kernel cannot be asked: that was told at the start, and retrying would not help.

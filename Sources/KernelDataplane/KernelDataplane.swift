@@ -1,9 +1,9 @@
 public import Model
 public import Reconciler
 
-/// The kernel of this node: IPVS, the dummy device, sets and rules, behind one door.
+/// The kernel of this node: IPVS, the dummy device, sets and flows, over netlink.
 ///
-/// Everything runs on an executor of its own, one thing after the other. No program is started but iptables-save and iptables-restore.
+/// Everything runs on an executor of its own, one thing after the other. No program is started: rules are `IPTablesFilter`'s.
 public actor KernelDataplane: Dataplane {
     private let executor = KernelExecutor()
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
@@ -12,30 +12,15 @@ public actor KernelDataplane: Dataplane {
     let sets: IPSetClient
     let interfaces: InterfaceClient
     let conntrack: ConntrackClient
-    let nftables: NFTablesClient
-    let iptables: IPTables
-    /// What is ours by name: the sets, chains and jumps of a cluster without Services.
+    /// What is ours by name: the sets of a cluster without Services.
     let catalogue: NodeState
-    /// How rules we restored look when they are printed, where that differs from how we wrote them.
-    var printed: [IPFamily: Printed] = [:]
-    var drops = DropTally()
 
-    struct Printed {
-        var restored: Rules
-        var saved: Rules
-
-        /// Chains that somebody changed between our writing and our reading are not our rules in another spelling.
-        var isLikely: Bool { saved.chains.mapValues(\.count) == restored.chains.mapValues(\.count) }
-    }
-
-    /// - Parameter catalogue: a state that holds every set, chain and jump of ours, whatever is in them.
-    public init(catalogue: NodeState, iptables: IPTables) throws(DataplaneError) {
+    /// - Parameter catalogue: a state that holds every set of ours, whatever is in it.
+    public init(catalogue: NodeState) throws(DataplaneError) {
         self.catalogue = catalogue
-        self.iptables = iptables
         ipvs = try IPVSClient()
         sets = try IPSetClient()
         interfaces = try InterfaceClient()
         conntrack = try ConntrackClient()
-        nftables = try NFTablesClient()
     }
 }

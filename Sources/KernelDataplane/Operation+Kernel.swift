@@ -4,18 +4,6 @@ internal import SystemPackage
 
 /// How the kernel takes an operation.
 extension Operation {
-    enum Layer { case ipvs, sets, interfaces, rules, flows }
-
-    var layer: Layer {
-        switch self {
-        case .createSet, .replaceSet, .addMember, .removeMember, .destroySet: .sets
-        case .restoreRules, .removeRules, .removeLeftoverRules, .deleteLeftoverTable: .rules
-        case .createDevice, .deleteDevice, .bind, .unbind: .interfaces
-        case .addVirtualServer, .editVirtualServer, .deleteVirtualServer, .addRealServer, .editRealServer, .deleteRealServer: .ipvs
-        case .forgetFlows: .flows
-        }
-    }
-
     /// Not part of a batch: what follows needs its result, or it is several requests.
     var standsAlone: Bool {
         switch self {

@@ -11,10 +11,7 @@ public struct ClusterState: Sendable {
     /// Whether `nodes` has all whose addresses matter.
     public private(set) var otherNodes = OtherNodes.known
 
-    /// Services that changed, or whose slices did, since `takeDirty`.
-    public private(set) var dirtyServices: Set<NamespacedName> = []
-    /// Whether any Node changed since `takeDirty`.
-    public private(set) var nodeChanged = false
+    private var dirtyServices: Set<NamespacedName> = []
 
     private var serviceOfSlice: [NamespacedName: NamespacedName] = [:]
 
@@ -22,19 +19,6 @@ public struct ClusterState: Sendable {
 
     /// A slice by its own name; nil where it is not there or belongs to no Service.
     public func slice(_ name: NamespacedName) -> EndpointSlice? { serviceOfSlice[name].flatMap { slices[$0]?[name] } }
-
-    /// What changed between two looks.
-    public struct Dirty: Hashable, Sendable {
-        public var services: Set<NamespacedName>
-        public var nodeChanged: Bool
-
-        public init(services: Set<NamespacedName> = [], nodeChanged: Bool = false) {
-            self.services = services
-            self.nodeChanged = nodeChanged
-        }
-
-        public var isEmpty: Bool { services.isEmpty && !nodeChanged }
-    }
 
     /// Takes a change over; returns whether it made a difference.
     @discardableResult
@@ -47,13 +31,10 @@ public struct ClusterState: Sendable {
         }
     }
 
-    /// What changed since the last call.
-    public mutating func takeDirty() -> Dirty {
-        defer {
-            dirtyServices = []
-            nodeChanged = false
-        }
-        return Dirty(services: dirtyServices, nodeChanged: nodeChanged)
+    /// Services that changed, or whose slices did, since the last call.
+    public mutating func takeDirtyServices() -> Set<NamespacedName> {
+        defer { dirtyServices = [] }
+        return dirtyServices
     }
 
     private mutating func apply(_ name: NamespacedName, _ service: Service?) -> Bool {
@@ -85,14 +66,12 @@ public struct ClusterState: Sendable {
     private mutating func apply(_ otherNodes: OtherNodes) -> Bool {
         guard self.otherNodes != otherNodes else { return false }
         self.otherNodes = otherNodes
-        nodeChanged = true
         return true
     }
 
     private mutating func apply(_ name: String, _ node: Node?) -> Bool {
         guard nodes[name] != node else { return false }
         nodes[name] = node
-        nodeChanged = true
         return true
     }
 }

@@ -33,7 +33,7 @@ public enum Operation: Hashable, Sendable {
 }
 
 extension Operation {
-    /// What of a NodeState it changes: what must be looked at again when it fails.
+    /// What of a NodeState it changes: what has to be observed and planned again when it fails.
     public var scope: Scope.Selection {
         switch self {
         case .createSet(let set), .replaceSet(let set): .init(members: [set.name: Set(set.members.keys)])
@@ -42,20 +42,88 @@ extension Operation {
         case .restoreRules(let rules, _), .removeRules(let rules): .init(rules: [rules.family])
         case .removeLeftoverRules(let leftovers): .init(rules: [leftovers.family])
         case .deleteLeftoverTable(let family): .init(rules: [family])
-        case .createDevice, .deleteDevice: .init()
+        case .createDevice, .deleteDevice: .init(device: true)
         case .bind(let address, _), .unbind(let address): .init(addresses: [address])
         case .addVirtualServer(let server), .editVirtualServer(let server): .init(virtualServers: [server.identity])
         case .deleteVirtualServer(let identity): .init(virtualServers: [identity])
         case .addRealServer(let identity, _), .editRealServer(let identity, _), .deleteRealServer(let identity, _):
             .init(virtualServers: [identity])
-        // No part of a NodeState: who carries operations out remembers what is left to do.
-        case .forgetFlows: .init()
+        case .forgetFlows(let identity, _): .init(flows: [identity])
         }
     }
 
     /// The virtual server that it is about.
     public var virtualServer: VirtualServer.Identity? {
         if case .forgetFlows(let identity, _) = self { identity } else { scope.virtualServers.first }
+    }
+
+    /// The part of the kernel that carries it out.
+    public enum Layer: Hashable, Sendable { case ipvs, sets, interfaces, rules, flows }
+
+    public var layer: Layer {
+        switch self {
+        case .createSet, .replaceSet, .addMember, .removeMember, .destroySet: .sets
+        case .restoreRules, .removeRules, .removeLeftoverRules, .deleteLeftoverTable: .rules
+        case .createDevice, .deleteDevice, .bind, .unbind: .interfaces
+        case .addVirtualServer, .editVirtualServer, .deleteVirtualServer, .addRealServer, .editRealServer, .deleteRealServer: .ipvs
+        case .forgetFlows: .flows
+        }
+    }
+
+    /// The family of rules or of a set; nil for the others.
+    var family: IPFamily? {
+        switch self {
+        case .createSet(let set), .replaceSet(let set): set.family
+        case .restoreRules(let rules, _), .removeRules(let rules): rules.family
+        case .removeLeftoverRules(let left): left.family
+        case .deleteLeftoverTable(let family): family
+        default: nil
+        }
+    }
+
+    /// The same without the moments it remembers: what the kernel is asked for.
+    public var withoutTimes: Operation {
+        switch self {
+        case .addRealServer(let identity, let server): .addRealServer(identity, server.withoutTimes)
+        case .editRealServer(let identity, let server): .editRealServer(identity, server.withoutTimes)
+        default: self
+        }
+    }
+
+    /// What an operation is about and does to it, whatever its details: the name under which its failures are remembered.
+    public struct Key: Hashable, Sendable {
+        public var kind: Kind
+        public var subject: Subject
+    }
+
+    public enum Subject: Hashable, Sendable {
+        case set(AddressSet.Name)
+        case member(AddressSet.Name, AddressSet.Member)
+        case rules(IPFamily)
+        case device
+        case address(IPAddress)
+        case virtualServer(VirtualServer.Identity)
+        case realServer(VirtualServer.Identity, AddressPort)
+    }
+
+    public var key: Key { Key(kind: kind, subject: subject) }
+
+    public var subject: Subject {
+        switch self {
+        case .createSet(let set), .replaceSet(let set): .set(set.name)
+        case .destroySet(let name): .set(name)
+        case .addMember(let name, let member, _), .removeMember(let name, let member): .member(name, member)
+        case .restoreRules(let rules, _), .removeRules(let rules): .rules(rules.family)
+        case .removeLeftoverRules(let left): .rules(left.family)
+        case .deleteLeftoverTable(let family): .rules(family)
+        case .createDevice, .deleteDevice: .device
+        case .bind(let address, _), .unbind(let address): .address(address)
+        case .addVirtualServer(let server), .editVirtualServer(let server): .virtualServer(server.identity)
+        case .deleteVirtualServer(let identity), .forgetFlows(let identity, _): .virtualServer(identity)
+        case .addRealServer(let identity, let server), .editRealServer(let identity, let server):
+            .realServer(identity, server.location)
+        case .deleteRealServer(let identity, let location): .realServer(identity, location)
+        }
     }
 
     /// The Service port it is about, where that is known from the operation alone.
@@ -99,5 +167,13 @@ extension Operation {
         case createDevice, deleteDevice, bind, unbind
         case addVirtualServer, editVirtualServer, deleteVirtualServer, addRealServer, editRealServer, deleteRealServer
         case forgetFlows
+    }
+}
+
+extension RealServer {
+    fileprivate var withoutTimes: RealServer {
+        var copy = self
+        (copy.drainingSince, copy.warmingSince, copy.connections) = (nil, nil, nil)
+        return copy
     }
 }

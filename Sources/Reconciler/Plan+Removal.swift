@@ -15,4 +15,8 @@ extension Plan {
         operations += observed.virtualServers.keys.filter { $0.transport == .udp }.sorted().map { .forgetFlows($0, except: []) }
         self.init(operations: operations)
     }
+
+    static func removing(_ left: Leftovers) -> [Operation] {
+        (left.hasRules ? [.removeLeftoverRules(left)] : []) + (left.hasTable ? [.deleteLeftoverTable(left.family)] : [])
+    }
 }

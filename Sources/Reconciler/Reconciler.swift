@@ -1,16 +1,12 @@
 public import Model
 
-/// Keeps a mirror of the kernel's state and decides what to do next.
+/// Keeps a mirror of the kernel's state and plans what leads from it to the desired state.
 ///
-/// It holds no clock and does no I/O: whoever drives it observes, applies and says what time it is, in this order:
-///
-///     while let scope = reconciler.scopeToObserve { reconciler.adopt(observe(scope), of: scope, …) }
-///     let plan = reconciler.plan(for: desired, …)
-///     reconciler.finish(plan, apply(plan.operations))
+/// It holds no clock and does no I/O: whoever drives it observes, applies and says what time it is. What has to be observed is left out of plans until it was.
 public struct Reconciler: Sendable {
     /// What the kernel holds of ours, as far as is known.
     public private(set) var mirror = NodeState()
-    /// What has to be looked at before the next plan; empty if the mirror can be trusted.
+    /// What is not known and has to be observed.
     public private(set) var scopeToObserve: Scope = .everything
     /// What the next plan compares.
     private var scopeToPlan: Scope = .everything
@@ -18,12 +14,8 @@ public struct Reconciler: Sendable {
     public private(set) var draining: Set<VirtualServer.Identity> = []
     /// Virtual servers with real servers whose weight rises.
     private var warming: Set<VirtualServer.Identity> = []
-    /// What the kernel will not have.
-    public private(set) var refused = RefusedServers()
-    /// Virtual servers whose flows could not be forgotten: no comparison of states tells that this is left to do.
-    private var unforgotten: Set<VirtualServer.Identity> = []
 
-    public var drainTimeout: Duration
+    public let drainTimeout: Duration
     private let rotation: UInt64
 
     /// - Parameter nodeName: decides the order in which real servers are added where it is free.
@@ -32,14 +24,19 @@ public struct Reconciler: Sendable {
         rotation = nodeName.isEmpty ? 0 : StableHash(nodeName).value
     }
 
-    /// The desired state changed there.
-    public mutating func desiredStateChanged(_ scope: Scope) { scopeToPlan.formUnion(scope) }
+    /// The desired state changed there, or what stood in the way there is gone.
+    public mutating func planAgain(_ scope: Scope) { scopeToPlan.formUnion(scope) }
 
-    /// Others may have changed the kernel there: look before the next plan.
-    public mutating func distrust(_ scope: Scope) { scopeToObserve.formUnion(scope) }
+    /// The kernel may hold something else there: it is observed before the next plan.
+    public mutating func invalidate(_ scope: Scope) { scopeToObserve.formUnion(scope) }
 
-    /// The next plan asks once more for what the kernel refused there.
-    public mutating func tryRefusedAgain(_ servers: some Sequence<VirtualServer.Identity>) { refused.tryAgain(servers) }
+    /// Whether the next plan compares anything.
+    public var hasSomethingToPlan: Bool {
+        if case .everything = scopeToObserve { return false }
+        return !scopeToPlan.isEmpty
+    }
+
+    // MARK: Observing
 
     /// Takes over what was observed.
     ///
@@ -47,7 +44,6 @@ public struct Reconciler: Sendable {
     public mutating func adopt(
         _ observed: NodeState, of scope: Scope, desired: NodeState, at now: Timestamp, isOurs: (VirtualServer) -> Bool
     ) {
-        scopeToObserve = .nothing
         switch scope {
         case .everything:
             var servers: [VirtualServer.Identity: VirtualServer] = [:]
@@ -57,9 +53,8 @@ public struct Reconciler: Sendable {
             }
             mirror = observed
             mirror.virtualServers = servers
-            scopeToPlan = .everything
+            (scopeToObserve, scopeToPlan) = (.nothing, .everything)
         case .only(let selection):
-            if selection.frame { adoptFrame(observed, except: selection.virtualServers, desired: desired, isOurs) }
             for identity in selection.virtualServers {
                 let found = observed.virtualServers[identity].flatMap { belongsHere($0, desired, isOurs) ? $0 : nil }
                 mirror.virtualServers[identity] = found.map { remembering($0, desired, at: now) }
@@ -69,9 +64,27 @@ public struct Reconciler: Sendable {
                 server.realServers = observed.virtualServers[identity]?.realServers ?? [:]
                 mirror.virtualServers[identity] = remembering(server, desired, at: now)
             }
-            adoptRest(observed, selection, desired)
+            for address in selection.addresses { mirror.addresses[address] = observed.addresses[address] }
+            if selection.device { mirror.addresses = observed.addresses }
+            for name in selection.members.keys { mirror.sets[name] = observed.sets[name] }
+            adoptDevice(observed, selection, desired)
+            settle(selection)
             scopeToPlan.formUnion(.only(selection.withRealServersAsVirtualServers))
         }
+    }
+
+    private mutating func settle(_ selection: Scope.Selection) {
+        guard case .only(var unknown) = scopeToObserve else { return }
+        scopeToObserve = .nothing
+        unknown.subtract(selection)
+        scopeToObserve = .only(unknown)
+    }
+
+    /// Takes over the rules of a family.
+    public mutating func adopt(_ observed: ObservedRules, _ family: IPFamily) {
+        mirror.rules[family] = observed.rules
+        mirror.leftovers[family] = observed.leftovers
+        scopeToPlan.formUnion(.only(.init(rules: [family])))
     }
 
     /// Whether a virtual server is, was or is to be of this program's making.
@@ -79,54 +92,13 @@ public struct Reconciler: Sendable {
         desired.virtualServers[server.identity] != nil || mirror.virtualServers[server.identity] != nil || isOurs(server)
     }
 
-    private mutating func adoptRest(_ observed: NodeState, _ selection: Scope.Selection, _ desired: NodeState) {
-        for address in selection.addresses { mirror.addresses[address] = observed.addresses[address] }
-        for name in selection.members.keys { mirror.sets[name] = observed.sets[name] }
-        for family in selection.rules {
-            mirror.rules[family] = observed.rules[family]
-            mirror.leftovers[family] = observed.leftovers[family]
-        }
+    private mutating func adoptDevice(_ observed: NodeState, _ selection: Scope.Selection, _ desired: NodeState) {
+        guard selection.device || !selection.addresses.isEmpty else { return }
         mirror.hasDevice = observed.hasDevice
         guard !observed.hasDevice else { return }
         // With the device went every address it held.
         mirror.addresses = [:]
-        scopeToPlan.formUnion(.only(.init(addresses: Set(desired.addresses.keys))))
-    }
-
-    /// Takes over everything but real servers; what differs from what is desired is to be planned.
-    private mutating func adoptFrame(
-        _ observed: NodeState, except complete: Set<VirtualServer.Identity>, desired: NodeState, _ isOurs: (VirtualServer) -> Bool
-    ) {
-        var differing = Scope.Selection(rules: Set(IPFamily.allCases))
-        for identity in mirror.virtualServers.keys where observed.virtualServers[identity] == nil {
-            mirror.virtualServers[identity] = nil
-            differing.virtualServers.insert(identity)
-        }
-        for (identity, found) in observed.virtualServers where !complete.contains(identity) && belongsHere(found, desired, isOurs) {
-            if let known = mirror.virtualServers[identity] {
-                guard !found.isConfiguredLike(known) else { continue }
-                mirror.virtualServers[identity] = found.with(known.realServers)
-                differing.virtualServers.insert(identity)
-            } else if desired.virtualServers[identity] != nil {
-                // What it has behind it is not known: ask before planning.
-                scopeToObserve.formUnion(.only(.init(virtualServers: [identity])))
-            } else {
-                // Left over: it goes with all it has.
-                mirror.virtualServers[identity] = found
-                differing.virtualServers.insert(identity)
-            }
-        }
-        differing.virtualServers.formUnion(desired.virtualServers.keys.lazy.filter { observed.virtualServers[$0] == nil })
-        differing.addresses = Set(observed.addresses.keys).symmetricDifference(desired.addresses.keys)
-        for (name, wanted) in desired.sets {
-            let found = observed.sets[name]
-            let members = found.map { Set($0.members.keys).symmetricDifference(wanted.members.keys) } ?? []
-            if found.map({ !$0.isShapedLike(wanted) || $0.capacity < UInt32(wanted.members.count) }) ?? true || !members.isEmpty {
-                differing.members[name] = members
-            }
-        }
-        (mirror.addresses, mirror.sets, mirror.rules) = (observed.addresses, observed.sets, observed.rules)
-        scopeToPlan.formUnion(.only(differing))
+        scopeToPlan.formUnion(.only(.init(device: true)))
     }
 
     /// Carries over what the kernel does not know: where a server comes from, and since when it drains or its weight rises.
@@ -145,47 +117,70 @@ public struct Reconciler: Sendable {
         return result.marking(drainingSince: now, before: known.realServers, wanted: wanted)
     }
 
-    /// What to do now.
-    public func plan(for desired: NodeState, at now: Timestamp) -> Plan {
+    // MARK: Planning
+
+    /// What to do now about what is known.
+    public func plan(for desired: NodeState, at now: Timestamp, suspendsRemovals: Bool = false) -> Plan {
         Plan(
-            from: mirror, to: desired, scope: scopeToPlan, drainTimeout: drainTimeout, now: now, rotation: rotation,
-            unforgotten: unforgotten
-        )
-        .without(refused)
+            from: mirror, to: desired, scope: split(scopeToPlan, desired).known, drainTimeout: drainTimeout, now: now, rotation: rotation,
+            suspendsRemovals: suspendsRemovals)
     }
 
-    /// Takes note of what became of a plan: what went through is in the mirror, what failed is to be observed and planned again, save for what
-    /// the kernel refused.
-    ///
-    /// - Parameter desired: what the plan leads to.
-    public mutating func finish(_ plan: Plan, _ report: Report, desired: NodeState) {
-        let failed = Set(report.failures.map(\.operation))
-        for operation in plan.operations where failed.isEmpty || !failed.contains(operation) { mirror.apply(operation) }
-        scopeToPlan = .nothing
-        for case .forgetFlows(let identity, let servers) in plan.operations {
-            if failed.contains(.forgetFlows(identity, except: servers)) {
-                unforgotten.insert(identity)
-            } else {
-                unforgotten.remove(identity)
-            }
-        }
-        shareMemory(of: plan, with: desired)
-        draining.subtract(plan.operations.lazy.compactMap(\.deletedVirtualServer))
+    /// The same; what it compared is not compared again unless something new happens there.
+    public mutating func takePlan(for desired: NodeState, at now: Timestamp, suspendsRemovals: Bool = false) -> (plan: Plan, scope: Scope) {
+        let (known, unknown) = split(scopeToPlan, desired)
+        keepMembersForLater(scopeToPlan)
+        let plan = Plan(
+            from: mirror, to: desired, scope: known, drainTimeout: drainTimeout, now: now, rotation: rotation,
+            suspendsRemovals: suspendsRemovals)
+        scopeToPlan = unknown
         draining.formUnion(plan.draining)
         warming.formUnion(plan.warming)
-        refused.note(plan, report, desired: desired)
-        for operation in failed.subtracting(report.failures.lazy.filter(\.isRefusal).map(\.operation)) {
-            if operation.changesTheDevice { scopeToObserve = .everything }
-            scopeToObserve.formUnion(.only(operation.scope))
+        return (plan, known)
+    }
+
+    /// What can be compared, and what cannot before everything was observed. What is unknown otherwise is planned when it has been observed.
+    private func split(_ scope: Scope, _ desired: NodeState) -> (known: Scope, unknown: Scope) {
+        switch (scope, scopeToObserve) {
+        case (_, .everything): return (.nothing, scope)
+        case (_, .only(let unknown)) where unknown.isEmpty: return (scope, .nothing)
+        case (.everything, .only(let unknown)):
+            var known = Scope.Selection(
+                virtualServers: Set(mirror.virtualServers.keys).union(desired.virtualServers.keys),
+                addresses: Set(mirror.addresses.keys).union(desired.addresses.keys),
+                rules: Set(IPFamily.allCases))
+            for name in Set(mirror.sets.keys).union(desired.sets.keys) {
+                known.members[name] = Set(mirror.sets[name]?.members.keys.map(\.self) ?? []).union(
+                    desired.sets[name]?.members.keys.map(\.self) ?? [])
+            }
+            return (.only(known.without(unknown)), .nothing)
+        case (.only(var known), .only(let unknown)): return (.only(known.without(unknown)), .nothing)
         }
+    }
+
+    /// A set is observed as a whole: what was to be planned of one that is not known is planned when it is.
+    private mutating func keepMembersForLater(_ scope: Scope) {
+        guard case .only(let selection) = scope, case .only(var unknown) = scopeToObserve, !unknown.members.isEmpty else { return }
+        scopeToObserve = .nothing
+        for (name, members) in selection.members where unknown.members[name] != nil { unknown.members[name]?.formUnion(members) }
+        scopeToObserve = .only(unknown)
+    }
+
+    /// Takes note of operations that succeeded.
+    ///
+    /// - Parameter desired: what they lead to.
+    public mutating func finish(_ done: some Collection<Operation>, desired: NodeState) {
+        for operation in done { mirror.apply(operation) }
+        shareMemory(of: done, with: desired)
+        draining.subtract(done.lazy.compactMap(\.deletedVirtualServer))
         // A server that just began to drain may already be idle: its connections decide.
-        let begun = plan.operations.compactMap(\.drainedVirtualServer)
-        scopeToObserve.formUnion(.only(.init(realServers: Set(begun))))
+        let begun = done.compactMap(\.drainedVirtualServer)
+        if !begun.isEmpty { scopeToObserve.formUnion(.only(.init(realServers: Set(begun)))) }
     }
 
     /// What is in the kernel as it is desired need not be held twice.
-    private mutating func shareMemory(of plan: Plan, with desired: NodeState) {
-        for identity in Set(plan.operations.lazy.compactMap(\.changedVirtualServer)) {
+    private mutating func shareMemory(of done: some Collection<Operation>, with desired: NodeState) {
+        for identity in Set(done.lazy.compactMap(\.changedVirtualServer)) {
             guard let wanted = desired.virtualServers[identity], let held = mirror.virtualServers[identity] else { continue }
             if held.isConfiguredLike(wanted), wanted.isServedLike(held) { mirror.virtualServers[identity] = wanted }
         }
@@ -203,15 +198,13 @@ public struct Reconciler: Sendable {
         return mirror.sets[name]?.members[member] ?? nil
     }
 
-    /// Time to look how the draining servers are doing.
-    public mutating func inspectDraining() {
-        draining = draining.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.drainingSince != nil } ?? false }
-        scopeToObserve.formUnion(.only(.init(realServers: draining)))
-    }
+    // MARK: Draining and slow start
 
-    /// Time for the next step of servers whose weight rises.
-    public mutating func continueSlowStarts() {
+    /// Has the connections of draining servers counted, and the weights of those that start slowly raised.
+    public mutating func pollDrainsAndSlowStarts() {
+        draining = draining.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.drainingSince != nil } ?? false }
         warming = warming.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.warmingSince != nil } ?? false }
+        scopeToObserve.formUnion(.only(.init(realServers: draining)))
         scopeToPlan.formUnion(.only(.init(virtualServers: warming)))
     }
 
@@ -261,8 +254,15 @@ extension Scope.Selection {
     fileprivate var withRealServersAsVirtualServers: Scope.Selection {
         var copy = self
         copy.virtualServers.formUnion(realServers)
-        (copy.realServers, copy.frame) = ([], false)
+        (copy.realServers, copy.headers) = ([], false)
         return copy
+    }
+
+    /// Without what has to be observed first.
+    fileprivate mutating func without(_ unknown: Scope.Selection) -> Scope.Selection {
+        subtract(unknown)
+        virtualServers.subtract(unknown.realServers)
+        return self
     }
 }
 
@@ -282,6 +282,4 @@ extension Operation {
     fileprivate var drainedVirtualServer: VirtualServer.Identity? {
         if case .editRealServer(let identity, let server) = self, server.drainingSince != nil { identity } else { nil }
     }
-
-    fileprivate var changesTheDevice: Bool { self == .createDevice || self == .deleteDevice }
 }

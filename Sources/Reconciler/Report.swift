@@ -1,13 +1,13 @@
 public import Model
 
-/// What became of a plan's operations.
+/// What became of operations.
 public struct Report: Sendable {
-    /// An operation that did not go through, and why.
-    public struct Failure: Sendable, CustomStringConvertible {
+    /// An operation that did not succeed, and why.
+    public struct Failure: Hashable, Sendable, CustomStringConvertible {
         public var operation: Operation
         /// The layer's own error, with the kernel's word.
         public var reason: String
-        /// The kernel will not have what was asked for, and would say the same if it were asked again.
+        /// The kernel does not accept what was asked for, and would say the same if it were asked again.
         public var isRefusal: Bool
 
         public init(_ operation: Operation, reason: String, isRefusal: Bool = false) {

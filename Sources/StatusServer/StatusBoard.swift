@@ -1,13 +1,13 @@
 public import Kubernetes
 public import Model
-public import NodeProxy
 internal import Synchronization
+public import SyncLoop
 
 /// What the servers know of the proxy: written by the proxy as it works, read by whoever asks.
 public final class StatusBoard: ProxyObserver {
     private struct State {
         var health: Health
-        var standing: Standing
+        var status: ProxyStatus
         var watcher: AsyncStream<Void>.Continuation?
     }
 
@@ -28,37 +28,40 @@ public final class StatusBoard: ProxyObserver {
         self.expectsNode = expectsNode
         self.now = now
         metrics = ProxyMetrics(families: families)
-        state = Mutex(State(health: Health(limit: syncPeriod * 2), standing: Standing(families: families), watcher: watcher))
+        state = Mutex(State(health: Health(limit: syncPeriod * 2), status: ProxyStatus(families: families), watcher: watcher))
     }
 
     public var health: Health { state.withLock(\.health) }
-    public var standing: Standing { state.withLock(\.standing) }
+    public var status: ProxyStatus { state.withLock(\.status) }
 
-    public var isNodeEligible: Bool { state.withLock { $0.standing.node.map(\.isEligible) ?? !expectsNode } }
+    public var isNodeEligible: Bool { state.withLock { $0.status.node.map(\.isEligible) ?? !expectsNode } }
 
     // MARK: ProxyObserver
 
     /// The node's taints count as soon as they are known, whether they change anything in the kernel or not.
-    public func changed(_ changes: [ClusterChange], node: Node?) {
-        state.withLock { $0.standing.node = node }
-        metrics.changed(changes)
+    public func changed(_ changes: [ClusterChange], node: Node?, pending: PendingChanges) {
+        state.withLock { $0.status.node = node }
+        metrics.changed(changes, pending: pending)
     }
 
     public func queued() {
         let now = now()
-        state.withLock { $0.health.queue($0.standing.families, at: now) }
+        state.withLock { $0.health.queue($0.status.families, at: now) }
         metrics.queued(at: now)
     }
 
-    public func synced(_ outcome: Synchronizer.Outcome, _ standing: Standing, isLook: Bool) {
+    public func synced(_ outcome: SyncOutcome, _ status: ProxyStatus, desired: NodeState) {
         let now = now()
-        let programmed = Health.programmed(by: outcome, standing)
-        state.withLock { state in
-            state.standing = standing
-            state.health.update(programmed, at: now)
-            state.health.queue(standing.families.subtracting(programmed), at: now)
-            state.watcher?.yield()
+        let programmed = Health.programmed(status)
+        let before = state.withLock { state in
+            defer {
+                state.status = status
+                state.health.update(programmed, at: now)
+                state.health.queue(status.families.subtracting(programmed), at: now)
+                state.watcher?.yield()
+            }
+            return state.status
         }
-        metrics.synced(outcome, standing, isLook: isLook, at: now)
+        metrics.synced(outcome, status, before: before, at: now)
     }
 }

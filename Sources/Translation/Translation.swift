@@ -36,6 +36,9 @@ public struct Translation: Sendable {
     /// What the rules were written from.
     private var masquerades: [IPFamily: Masquerade] = [:]
 
+    /// Services that were translated since `takeTranslatedServices`.
+    private var translated: Set<NamespacedName> = []
+
     private struct Keys: Sendable {
         /// `metadata.creationTimestamp`
         var created: String?
@@ -82,6 +85,12 @@ public struct Translation: Sendable {
         return .only(changed)
     }
 
+    /// Services of which something may be other than at the last call: refusals, conflicts, what they have.
+    public mutating func takeTranslatedServices() -> Set<NamespacedName> {
+        defer { translated = [] }
+        return translated
+    }
+
     private mutating func updateRules(_ family: IPFamily, _ changed: inout Scope.Selection) {
         let filled = KubeSet.allCases.filter { desired.sets[$0.name(family)]?.members.isEmpty == false }
         let masquerade = Masquerade(
@@ -100,12 +109,15 @@ public struct Translation: Sendable {
     private mutating func translate(
         _ name: NamespacedName, _ cluster: ClusterState, _ changed: inout Scope.Selection, _ waiting: inout Set<NamespacedName>
     ) {
+        translated.insert(name)
         let service = cluster.services[name]
         let slices = service == nil ? [] : cluster.slices[name]?.sorted { $0.key < $1.key }.map(\.value) ?? []
         var state = service.map { ServiceState($0, slices: slices, surroundings) } ?? ServiceState()
         dependents.note(name, service, slices, state)
-        refusedClaims[name] = state.refused.isEmpty ? nil : state.refused
-        invalidAnnotations[name] = state.invalidAnnotations.isEmpty ? nil : state.invalidAnnotations
+        // Writing what is there already would copy what a status holds.
+        let (refused, invalid) = (state.refused, state.invalidAnnotations)
+        if refusedClaims[name] ?? [] != refused { refusedClaims[name] = refused.isEmpty ? nil : refused }
+        if invalidAnnotations[name] ?? [] != invalid { invalidAnnotations[name] = invalid.isEmpty ? nil : invalid }
         let old =
             keys[name] ?? Keys(created: nil, servers: [], addresses: [], members: [], closedToNode: [], noLocalEndpoints: [])
         let precedence = Precedence(created: service?.metadata.creationTimestamp, service: name)
@@ -165,7 +177,7 @@ public struct Translation: Sendable {
         _ state: ServiceState, _ precedence: Precedence, _ changed: inout Scope.Selection, _ waiting: inout Set<NamespacedName>
     ) {
         let name = precedence.service
-        conflicts[name] = nil
+        if conflicts[name] != nil { conflicts[name] = nil }
         for (key, server) in state.virtualServers {
             waiting.formUnion(serverClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
             guard serverClaims.winner(key, holder: name) == name else {

@@ -4,7 +4,9 @@ internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import Logging
 internal import Model
+internal import NodeProxy
 internal import ServiceLifecycle
+internal import StatusAPI
 internal import StatusServer
 
 extension Assembly {
@@ -14,7 +16,7 @@ extension Assembly {
     ///   - shown: the configuration in force, for `/configz`.
     ///   - flags: for `/flagz`.
     func statusServices(
-        _ board: StatusBoard, shown: KubeProxyConfiguration, flags: FlagListing
+        _ board: StatusBoard, _ proxy: NodeProxy, shown: KubeProxyConfiguration, flags: FlagListing
     ) async throws -> [any ServiceLifecycle.Service] {
         var services: [any ServiceLifecycle.Service] = [HealthCheckServers(board, events: input.events, logger: logger)]
         if let location = configuration.metricsBindAddress {
@@ -24,7 +26,7 @@ extension Assembly {
             content.featureGates = ["AllowServiceExternalIPs": configuration.featureGates.allowsServiceExternalIPs]
             if configuration.enableProfiling { content.setVerbosity = { Verbosity.set($0) } }
             let routes = MetricsRoutes(board.metrics, more: input.metrics, content, start: .now)
-            let traffic = try await trafficReader()
+            let traffic = try await trafficReader(proxy)
             await traffic?.begin()
             services.append(
                 StatusService(.metrics, location, configuration, events: input.events, logger) { request in
@@ -32,26 +34,26 @@ extension Assembly {
                     return routes.answer(request, at: .now, traffic: await traffic.families())
                 })
         }
-        return services + [statusSocket()]
+        return services + [statusSocket(StatusQueries(proxy))]
     }
 
     /// What the status command asks.
-    private func statusSocket() -> StatusService {
+    private func statusSocket(_ queries: StatusQueries) -> StatusService {
         let directory = configuration.stateDirectory
         if unsafe mkdir(directory, 0o755) != 0, errno != EEXIST {
             logger.warning(
                 "The state directory cannot be made: the status command will have no names",
                 metadata: ["directory": "\(directory)", "errno": "\(errno)"])
         }
-        let routes = SocketRoutes(synchronizer)
+        let routes = SocketRoutes(report: { await queries.report($0) }, differences: { try await queries.differences() })
         return StatusService(
-            .status, at: ListenAddress(.socket(path: "\(directory)/\(SocketRoutes.name)"), port: 0), hardFail: false,
+            .status, at: ListenAddress(.socket(path: "\(directory)/\(ProxyReport.socketName)"), port: 0), hardFail: false,
             node: configuration.nodeName, events: input.events, logger: logger
         ) { await routes.answer($0) }
     }
 
     /// Nil where nobody wants it.
-    private func trafficReader() async throws -> TrafficReader? {
+    private func trafficReader(_ proxy: NodeProxy) async throws -> TrafficReader? {
         let detail: ServiceTraffic.Detail
         switch configuration.metricsPerService {
         case .off: return nil
@@ -59,7 +61,7 @@ extension Assembly {
         case .endpoint: detail = .endpoint
         }
         return TrafficReader(
-            try await probing.answer("IPVS") { try IPVSTraffic() }, synchronizer,
+            try await probing.answer("IPVS") { try IPVSTraffic() }, proxy,
             ServiceTraffic(detail, limit: configuration.metricsPerServiceLimit), logger: logger)
     }
 }

@@ -11,16 +11,17 @@ internal import NodeProxy
 internal import Reconciler
 internal import ServiceLifecycle
 internal import StatusServer
+internal import SyncLoop
 internal import Translation
 
 /// Wires the parts of the program together.
 struct Assembly {
     let configuration: ProxyConfiguration
     let input: ClusterInput
-    let synchronizer: Synchronizer
+    /// Empty of changes, for a proxy to take.
+    private let loop: SyncLoop
+    private let kernel: NodeProxy.Kernel
     let probing: Probing
-    /// Nil unless asked for.
-    private let localhostNodePorts: LocalhostNodePorts?
     let logger: Logger
 
     /// For a command, which fails where a probe of this node is not answered in time.
@@ -44,16 +45,17 @@ struct Assembly {
         self.input = input
         self.probing = probing
         self.logger = logger
-        localhostNodePorts = configuration.localhostNodePorts ? LocalhostNodePorts(events: input.events, logger: logger) : nil
-        synchronizer = try await Assembly.synchronizer(
-            configuration, changesKernel: changesKernel, hasNode: input.hasNode, events: input.events, probing, localhostNodePorts, logger)
-        input.identifyServices(synchronizer)
+        let settings: TranslationSettings
+        (settings, kernel) = try await Assembly.kernel(
+            configuration, changesKernel: changesKernel, hasNode: input.hasNode, probing, logger)
+        loop = SyncLoop(
+            SyncLoop.Settings(configuration, hasNode: input.hasNode), translation: Translation(settings), start: Date())
     }
 
-    private static func synchronizer(
-        _ configuration: ProxyConfiguration, changesKernel: Bool, hasNode: Bool, events: any EventRecorder, _ probing: Probing,
-        _ localhostNodePorts: LocalhostNodePorts?, _ logger: Logger
-    ) async throws -> Synchronizer {
+    /// The kernel, and what is translated for it.
+    private static func kernel(
+        _ configuration: ProxyConfiguration, changesKernel: Bool, hasNode: Bool, _ probing: Probing, _ logger: Logger
+    ) async throws -> (TranslationSettings, NodeProxy.Kernel) {
         try await probing.answer("privilege") { try KernelSetup.requirePrivilege() }
         // Who changes nothing cannot try them either.
         var schedulers = Scheduler.ofLinux
@@ -72,13 +74,20 @@ struct Assembly {
         try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)
         var settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
         settings.schedulers = schedulers
-        let dataplane = try await probing.answer("the kernel's interfaces") {
-            try KernelDataplane(catalogue: Translation.catalogue(settings), iptables: iptables)
+        let catalogue = Translation.catalogue(settings)
+        let kernel = try await probing.answer("the kernel's interfaces") {
+            NodeProxy.Kernel(
+                dataplane: try KernelDataplane(catalogue: catalogue), reader: try KernelDataplane(catalogue: catalogue),
+                rules: try IPTablesFilter(catalogue: catalogue, iptables: iptables))
         }
-        return Synchronizer(
-            translation: Translation(settings), dataplane: dataplane, drainTimeout: configuration.drainTimeout,
-            excludedCIDRs: configuration.excludeCIDRs, events: events, afterSync: { localhostNodePorts?.follow($0, of: $1) }, logger: logger
-        )
+        return (settings, kernel)
+    }
+
+    /// A proxy that has not begun.
+    func proxy(_ observers: [any ProxyObserver] = []) -> NodeProxy {
+        NodeProxy(
+            loop, feed: input.source.feed, kernel: kernel, checkNode: checkingNode(loop.families), observers: observers,
+            events: input.events, logger: logger)
     }
 
     /// Fails where the configuration is for another family than this node has.
@@ -106,26 +115,26 @@ struct Assembly {
         }
     }
 
-    /// Hands what the cluster holds now to the synchronizer, for commands that look only once.
+    /// Hands what the cluster holds now to a proxy, for commands that look only once.
     ///
     /// - Returns: what is wrong with manifests, which is also logged.
-    func loadOnce() async throws -> [SourceProblem] {
+    func loadOnce(into proxy: NodeProxy) async throws -> [SourceProblem] {
         switch input {
         case .manifests(let directory, let path):
             let problems = directory.load()
-            guard await absorb(directory.feed.take()) else {
+            guard await proxy.absorbOnce(directory.feed.take()) else {
                 throw ConfigurationError(
                     problems: [.init(flag: "--manifests", value: path, message: "must be a readable directory")])
             }
             return problems
-        case .api(let source, _, _, _):
-            try await listOnce(source)
+        case .api(let source, _, _, _, _):
+            try await listOnce(source, proxy)
             return []
         }
     }
 
     /// Returns once Services, EndpointSlices and this node's Node have been listed; some seconds later if there is no Node.
-    private func listOnce(_ source: APISource) async throws {
+    private func listOnce(_ source: APISource, _ proxy: NodeProxy) async throws {
         try await withThrowingTaskGroup { group in
             defer { group.cancelAll() }
             group.addTask { try await source.run() }
@@ -133,11 +142,11 @@ struct Assembly {
                 try await Task.sleep(for: Assembly.listLimit)
                 throw ClusterUnread()
             }
-            for await _ in source.feed.wakeups where await absorb(source.feed.take()) { break }
+            for await _ in source.feed.wakeups where await proxy.absorbOnce(source.feed.take()) { break }
             for _ in 0..<50 {
-                if await synchronizer.knowsNode { return }
+                if await proxy.snapshot.node != nil { return }
                 try await Task.sleep(for: .milliseconds(100))
-                await absorb(source.feed.take())
+                await proxy.absorbOnce(source.feed.take())
             }
             logger.warning("There is no Node object of this node's name", metadata: ["node": "\(configuration.nodeName)"])
         }
@@ -151,14 +160,6 @@ struct Assembly {
             "the API server did not list Services and EndpointSlices within \(Assembly.listLimit.components.seconds) s; what it said is in the log"
     }
 
-    /// Returns whether everything has been listed.
-    @discardableResult
-    private func absorb(_ batch: ChangeFeed.Batch) async -> Bool {
-        await synchronizer.absorb(batch.changes)
-        await synchronizer.holdBack(batch.isInDoubt)
-        return batch.synced
-    }
-
     /// What runs for as long as the program does, the last to end first; but for the health server, which runs before.
     ///
     /// - Parameters:
@@ -169,23 +170,19 @@ struct Assembly {
         _ start: StartBoard, showing shown: KubeProxyConfiguration, flags: FlagListing
     ) async throws -> [any ServiceLifecycle.Service] {
         DescriptorLimit.raise(logger)
-        let board = StatusBoard(
-            families: await synchronizer.standing.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
-        let servers = try await statusServices(board, shown: shown, flags: flags)
+        let board = StatusBoard(families: loop.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
+        let localhostNodePorts = configuration.localhostNodePorts ? LocalhostNodePorts(events: input.events, logger: logger) : nil
+        var observers: [any ProxyObserver] = [board]
+        if let localhostNodePorts { observers.append(LocalhostFollower(localhostNodePorts: localhostNodePorts)) }
+        if let identities = input.identities { observers.append(IdentityFollower(identities: identities)) }
+        let proxy = proxy(observers)
+        let servers = try await statusServices(board, proxy, shown: shown, flags: flags)
         let watch = OtherProxyWatch(
             nodeName: configuration.nodeName, interval: max(configuration.syncPeriod, .seconds(30)), events: input.events, logger: logger)
         let settings = SettingsWatch(setup: KernelSetup(configuration), interval: configuration.syncPeriod, logger: logger)
         // The last to be done: whatever waited until now was shown.
         start.start(board)
-        return input.services + servers + [await proxy(board), watch, settings] + [localhostNodePorts].compactMap(\.self)
-    }
-
-    private func proxy(_ observer: any ProxyObserver) async -> NodeProxy {
-        NodeProxy(
-            feed: input.source.feed, synchronizer: synchronizer,
-            schedule: SyncSchedule(minInterval: configuration.minSyncPeriod, maxInterval: configuration.syncPeriod),
-            nodeWait: input.hasNode ? NodeWait(needsPodCIDRs: configuration.localTraffic == .nodeCIDR) : nil,
-            checkNode: checkingNode(await synchronizer.standing.families), observer: observer, logger: logger)
+        return input.services + servers + [proxy, watch, settings] + [localhostNodePorts].compactMap(\.self)
     }
 
     /// What of the configuration does not fit the Node.
@@ -198,6 +195,31 @@ struct Assembly {
             if let error = misfits.errors.first { throw .misfit(node: configuration.nodeName, problem: error) }
             return misfits.warnings
         }
+    }
+}
+
+/// Listeners on 127.0.0.1 come and go with node ports.
+private struct LocalhostFollower: ProxyObserver {
+    let localhostNodePorts: LocalhostNodePorts
+
+    func synced(_ outcome: SyncOutcome, _ status: ProxyStatus, desired: NodeState) {
+        localhostNodePorts.follow(outcome.changed, of: desired)
+    }
+}
+
+/// Events name Services by their uid.
+private struct IdentityFollower: ProxyObserver {
+    let identities: ServiceIdentities
+
+    func changed(_ changes: [ClusterChange], node: Node?, pending: PendingChanges) { identities.apply(changes) }
+}
+
+extension SyncLoop.Settings {
+    fileprivate init(_ configuration: ProxyConfiguration, hasNode: Bool) {
+        self.init(
+            minSyncPeriod: configuration.minSyncPeriod, syncPeriod: configuration.syncPeriod, drainTimeout: configuration.drainTimeout,
+            excludedCIDRs: configuration.excludeCIDRs,
+            nodeWait: hasNode ? NodeWait(needsPodCIDRs: configuration.localTraffic == .nodeCIDR) : nil)
     }
 }
 

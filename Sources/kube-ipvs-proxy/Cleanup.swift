@@ -8,6 +8,7 @@ internal import Translation
 /// What cleaning up takes away: found before anything is changed, so that it can be told without being done.
 struct Cleanup {
     private let dataplane: KernelDataplane
+    private let filter: IPTablesFilter
     private let observed: NodeState
     /// All but rules and settings.
     private let plan: Plan
@@ -24,11 +25,16 @@ struct Cleanup {
         // Names are ours in both families, whether or not iptables has a nat table for them.
         let catalogue = Translation.catalogue(configuration.translationSettings(families: Set(IPFamily.allCases), hasRandomFully: false))
         let dataplane = try await probing.answer("iptables") {
-            try KernelDataplane(catalogue: catalogue, iptables: try await IPTables.detect(choice, trying: false))
+            try KernelDataplane(catalogue: catalogue)
         }
-        self.dataplane = dataplane
+        let filter = try await probing.answer("iptables") {
+            try IPTablesFilter(catalogue: catalogue, iptables: try await IPTables.detect(choice, trying: false))
+        }
+        (self.dataplane, self.filter) = (dataplane, filter)
 
-        var observed = try await probing.answer("what the kernel holds") { try await dataplane.observe(.everything) }
+        var observed = try await probing.answer("what the kernel holds") {
+            try await dataplane.observeAll(with: filter, Set(catalogue.rules.keys))
+        }
         let addresses = try await probing.answer("addresses of this node") { try await dataplane.nodeAddresses() }
         let ownership = Ownership(observed: observed, localAddresses: addresses, excluded: configuration.excludeCIDRs)
         observed.virtualServers = observed.virtualServers.filter { ownership.isOurs($0.value) }
@@ -65,7 +71,14 @@ struct Cleanup {
     }
 
     func run() async throws -> Outcome {
-        var report = await dataplane.apply(beforeRules)
+        var report = await dataplane.apply(beforeRules.filter { $0.layer != .rules })
+        for operation in beforeRules where operation.layer == .rules {
+            do {
+                _ = try await filter.apply(operation)
+            } catch {
+                report.failures.append(.init(operation, reason: "\(error)"))
+            }
+        }
         var chains = 0
         var failures: [String] = []
         for remains in remains {

@@ -3,7 +3,6 @@ internal import Kubernetes
 internal import KubernetesAPI
 internal import Logging
 internal import MetricsRegistry
-internal import NodeProxy
 internal import ServiceLifecycle
 internal import StatusServer
 internal import Translation
@@ -11,7 +10,7 @@ internal import Translation
 /// Where the cluster is read from: a directory of manifests or an API server.
 enum ClusterInput {
     case manifests(ManifestDirectory, path: String)
-    case api(APISource, APIEventRecorder, APIClient, RequestMetrics)
+    case api(APISource, APIEventRecorder, APIClient, RequestMetrics, ServiceIdentities)
 
     /// Fails with one line if the way to the API server is not described well; whether it can be reached shows later.
     init(_ configuration: ProxyConfiguration, environment: [String: String], _ logger: Logger) async throws {
@@ -33,18 +32,19 @@ enum ClusterInput {
             var metadata: Logger.Metadata = ["server": "\(access.server)"]
             if let proxy = access.proxy { metadata["proxy"] = "\(proxy)" }
             logger.info("Reading the cluster from the API server", metadata: metadata)
-            let events = APIEventRecorder(client, hostname: configuration.nodeName, logger: logger)
+            let identities = ServiceIdentities()
+            let events = APIEventRecorder(client, hostname: configuration.nodeName, identities: identities, logger: logger)
             let source = APISource(
                 client, nodeName: configuration.nodeName, otherNodes: APISource.OtherNodesSettings(configuration), events: events,
                 logger: logger)
-            self = .api(source, events, client, requests)
+            self = .api(source, events, client, requests, identities)
         }
     }
 
     var source: any ClusterSource {
         switch self {
         case .manifests(let directory, _): directory
-        case .api(let source, _, _, _): source
+        case .api(let source, _, _, _, _): source
         }
     }
 
@@ -52,21 +52,21 @@ enum ClusterInput {
     var events: any EventRecorder {
         switch self {
         case .manifests: NoEvents()
-        case .api(_, let recorder, _, _): recorder
+        case .api(_, let recorder, _, _, _): recorder
         }
     }
 
-    /// Has Events name Services by their uid, as `kubectl describe` looks for them.
-    func identifyServices(_ synchronizer: Synchronizer) {
-        guard case .api(_, let recorder, _, _) = self else { return }
-        recorder.identifyObjects { await synchronizer.uid(of: $0) }
+    /// By which Events name Services, as `kubectl describe` looks for them; nil without an API server.
+    var identities: ServiceIdentities? {
+        guard case .api(_, _, _, _, let identities) = self else { return nil }
+        return identities
     }
 
     /// What has to run for it, the last to end first.
     var services: [any ServiceLifecycle.Service] {
         switch self {
         case .manifests(let directory, _): [SourceService(source: directory)]
-        case .api(let source, let recorder, _, _): [SourceService(source: source), EventService(recorder: recorder)]
+        case .api(let source, let recorder, _, _, _): [SourceService(source: source), EventService(recorder: recorder)]
         }
     }
 
@@ -82,7 +82,7 @@ enum ClusterInput {
     var metrics: [any MetricFamily] {
         switch self {
         case .manifests: []
-        case .api(_, _, _, let requests): requests.families
+        case .api(_, _, _, let requests, _): requests.families
         }
     }
 
@@ -100,7 +100,7 @@ enum ClusterInput {
 
     /// Lets go of connections; the last to be called.
     func close() async {
-        guard case .api(_, _, let client, _) = self else { return }
+        guard case .api(_, _, let client, _, _) = self else { return }
         await client.close()
     }
 }

@@ -26,15 +26,16 @@ struct PlanCommand: AsyncParsableCommand {
         try await reportingFailure {
             let start = try options.start(quiet: true)
             let assembly = try await Assembly(start.proxy, changesKernel: false, start.logger)
+            let proxy = assembly.proxy()
             let (problems, plan) = try await assembly.input.closing {
-                (try await assembly.loadOnce(), try await assembly.synchronizer.plan())
+                (try await assembly.loadOnce(into: proxy), try await proxy.plan())
             }
             switch output {
             case .text: plan.operations.forEach { print($0.command) }
             case .json:
                 var steps: [PlanDocument.Step] = []
                 for operation in plan.operations {
-                    let origin = await assembly.synchronizer.origin(of: operation)
+                    let origin = await proxy.origin(of: operation)
                     steps.append(.init(operation: operation.kind.rawValue, command: operation.command, service: origin?.description))
                 }
                 print(try PlanDocument(operations: steps).json)

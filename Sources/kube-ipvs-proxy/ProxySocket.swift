@@ -4,6 +4,7 @@ internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 internal import StatusServer
+internal import StatusAPI
 internal import StatusTable
 internal import SystemPackage
 
@@ -11,7 +12,7 @@ internal import SystemPackage
 struct ProxySocket {
     let path: String
 
-    init(stateDirectory: String) { path = "\(stateDirectory)/\(SocketRoutes.name)" }
+    init(stateDirectory: String) { path = "\(stateDirectory)/\(ProxyReport.socketName)" }
 
     /// Nobody could be asked, or what was answered is of no use.
     struct Failure: Error, CustomStringConvertible {
@@ -21,7 +22,7 @@ struct ProxySocket {
         var others: [String] = []
 
         var description: String {
-            let hints = others.map { "; one listens on \($0)/\(SocketRoutes.name): give --state-directory \($0)" }
+            let hints = others.map { "; one listens on \($0)/\(ProxyReport.socketName): give --state-directory \($0)" }
             return "no proxy answers on \(path): \(reason)\(hints.joined())"
         }
     }
@@ -95,7 +96,7 @@ struct ProxySocket {
     }
 
     private func nobody(_ reason: String) -> Failure {
-        Failure(path: path, reason: reason, others: StateDirectory.listening().filter { "\($0)/\(SocketRoutes.name)" != path })
+        Failure(path: path, reason: reason, others: StateDirectory.listening().filter { "\($0)/\(ProxyReport.socketName)" != path })
     }
 }
 

@@ -7,6 +7,7 @@ internal import NodeProxy
 internal import Reconciler
 internal import ServiceLifecycle
 internal import StatusServer
+internal import SyncLoop
 internal import UnixSignals
 
 struct RunCommand: AsyncParsableCommand {
@@ -84,13 +85,14 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func syncOnce(_ assembly: Assembly) async throws {
-        let problems = try await assembly.loadOnce()
-        let outcome = await assembly.synchronizer.sync()
+        let proxy = assembly.proxy()
+        let problems = try await assembly.loadOnce(into: proxy)
+        let outcome = try await proxy.syncOnce()
         let counts = outcome.counts.sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.key.rawValue) \($0.value)" }
         print("\(outcome.operations.count) operations in \(outcome.duration.wholeMilliseconds) ms, \(outcome.failures.count) failed")
         if !counts.isEmpty { print("  " + counts.joined(separator: ", ")) }
         for failure in outcome.failures { print("  failed: \(failure)") }
-        if let reason = outcome.observationFailure { print("  the kernel could not be read: \(reason)") }
+        for failure in outcome.observationFailures { print("  the kernel could not be read: \(failure)") }
         if !problems.isEmpty { print("  \(problems.count) problems in the manifests, told above") }
         if !outcome.succeeded || !problems.isEmpty { throw ExitCode.failure }
     }

@@ -3,6 +3,7 @@ internal import FoundationEssentials
 internal import Glibc
 internal import KubeProxyConfiguration
 internal import StatusServer
+internal import StatusAPI
 
 /// The state directory of a proxy that runs: the one that was given, else the usual one, else that of the only proxy which listens elsewhere.
 struct StateDirectory: ParsableArguments {
@@ -39,7 +40,7 @@ struct StateDirectory: ParsableArguments {
     static func listening() -> [String] {
         // Without it (no /proc) only the usual place is known.
         guard let table = try? String(contentsOfFile: "/proc/net/unix", encoding: .isoLatin1) else { return [] }
-        return directories(in: table).filter { isRootsAlone("\($0)/\(SocketRoutes.name)") }
+        return directories(in: table).filter { isRootsAlone("\($0)/\(ProxyReport.socketName)") }
     }
 
     /// The directories of the sockets named as ours that listen.
@@ -51,8 +52,8 @@ struct StateDirectory: ParsableArguments {
             // __SO_ACCEPTCON (linux/net.h): connections have the path of their listener, without this flag.
             guard columns.count == 8, let flags = UInt32(columns[3], radix: 16), flags & 0x10000 != 0 else { return nil }
             let path = String(columns[7])
-            guard path.hasPrefix("/"), path.hasSuffix("/\(SocketRoutes.name)") else { return nil }
-            return String(path.dropLast(SocketRoutes.name.count + 1))
+            guard path.hasPrefix("/"), path.hasSuffix("/\(ProxyReport.socketName)") else { return nil }
+            return String(path.dropLast(ProxyReport.socketName.count + 1))
         }
         return Set(found).sorted()
     }

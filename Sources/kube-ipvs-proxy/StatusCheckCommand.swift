@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import KernelDataplane
+internal import StatusAPI
 internal import StatusTable
 
 struct StatusCheckCommand: AsyncParsableCommand {

@@ -4,6 +4,7 @@ internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import Logging
 internal import Model
+internal import StatusAPI
 internal import StatusTable
 
 struct StatusCommand: AsyncParsableCommand {

@@ -3,6 +3,8 @@ internal import KernelDataplane
 internal import KubeProxyConfiguration
 internal import Logging
 internal import Model
+internal import Reconciler
+internal import StatusAPI
 internal import StatusTable
 internal import Translation
 
@@ -35,16 +37,18 @@ struct StatusExplainCommand: AsyncParsableCommand {
             try KernelSetup.requirePrivilege()
             let report = await report()
             let destinations = try destinations(report)
-            let dataplane = try await dataplane()
+            let (dataplane, filter) = try await kernel()
             let elsewhere = try await dataplane.nodeAddresses()
             let sets = Dictionary(Translation.catalogue(try settings).sets.keys.map { ($0, Set<AddressSet.Member>()) }) { first, _ in first
             }
             var isBlocked = false
             for destination in destinations {
                 let scope = Scope.Selection(
-                    virtualServers: [destination], addresses: [destination.location.address], members: sets, rules: [destination.family])
+                    virtualServers: [destination], addresses: [destination.location.address], members: sets)
+                var state = try await dataplane.observe(.only(scope))
+                state.rules[destination.family] = try await filter.observe(destination.family).rules
                 let explanation = Explanation(
-                    destination, kernel: try await dataplane.observe(.only(scope)),
+                    destination, kernel: state,
                     known: report?.virtualServers.first { $0.identity == destination }, proxyAnswered: report != nil,
                     isHeldElsewhere: elsewhere.contains(destination.location.address))
                 print(explanation.lines.joined(separator: "\n"))
@@ -72,10 +76,12 @@ struct StatusExplainCommand: AsyncParsableCommand {
         }
     }
 
-    private func dataplane() async throws -> KernelDataplane {
+    private func kernel() async throws -> (KernelDataplane, IPTablesFilter) {
         let choice = IPTables.Backend(rawValue: iptablesBackend)
         return try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).answer("iptables") {
-            try KernelDataplane(catalogue: Translation.catalogue(try settings), iptables: try await IPTables.detect(choice, trying: false))
+            let catalogue = Translation.catalogue(try settings)
+            let iptables = try await IPTables.detect(choice, trying: false)
+            return (try KernelDataplane(catalogue: catalogue), try IPTablesFilter(catalogue: catalogue, iptables: iptables))
         }
     }
 

@@ -8,7 +8,7 @@ internal import StatusServer
 /// Joins what the kernel counted with whose it is.
 actor TrafficReader {
     private let kernel: IPVSTraffic
-    private let synchronizer: Synchronizer
+    private let proxy: NodeProxy
     private let logger: Logger
     private var traffic: ServiceTraffic
     /// The answer that is being made, or was made last.
@@ -20,9 +20,9 @@ actor TrafficReader {
     /// Everything else that is asked for must not wait for a kernel that is slow.
     private static let patience: Duration = .seconds(3)
 
-    init(_ kernel: IPVSTraffic, _ synchronizer: Synchronizer, _ traffic: ServiceTraffic, logger: Logger) {
+    init(_ kernel: IPVSTraffic, _ proxy: NodeProxy, _ traffic: ServiceTraffic, logger: Logger) {
         self.kernel = kernel
-        self.synchronizer = synchronizer
+        self.proxy = proxy
         self.traffic = traffic
         self.logger = logger
     }
@@ -75,9 +75,9 @@ actor TrafficReader {
         do {
             // What is desired is not held on to while the kernel is read: a sync in the meantime would have to copy it.
             let counters = try await counters()
-            let busiest = traffic.take(counters, of: await synchronizer.desiredVirtualServers)
+            let busiest = traffic.take(counters, of: await proxy.desiredVirtualServers)
             let realServers = try await kernel.realServers(of: busiest).mapValues { $0.map(ServiceTraffic.Endpoint.init) }
-            return traffic.families(realServers, of: await synchronizer.desiredVirtualServers)
+            return traffic.families(realServers, of: await proxy.desiredVirtualServers)
         } catch {
             logger.warning("What Services carry cannot be read", metadata: ["error": "\(error)"])
             return []

@@ -22,12 +22,12 @@ import Testing
     @Test func `A change dirties its Service, and the same again does not`() {
         let state = Cluster()
         #expect(state.apply(.service(web, service("web"))))
-        #expect(state.takeDirty() == ClusterState.Dirty(services: [web]))
+        #expect(state.takeDirtyServices() == [web])
         #expect(!state.apply(.service(web, service("web"))))
-        #expect(state.takeDirty().isEmpty)
+        #expect(state.takeDirtyServices().isEmpty)
         #expect(state.apply(.service(web, nil)))
         #expect(!state.apply(.service(web, nil)))
-        #expect(state.takeDirty().services == [web])
+        #expect(state.takeDirtyServices() == [web])
         #expect(state.services.isEmpty)
     }
 
@@ -35,16 +35,16 @@ import Testing
         let state = Cluster()
         #expect(state.apply(.endpointSlice(slice, slice(of: "web"))))
         #expect(!state.apply(.endpointSlice(slice, slice(of: "web"))))
-        #expect(state.takeDirty().services == [web])
+        #expect(state.takeDirtyServices() == [web])
         #expect(state.slices[web]?[slice] == slice(of: "web"))
     }
 
     @Test func `A slice that changes its Service dirties both`() {
         let state = Cluster()
         state.apply(.endpointSlice(slice, slice(of: "web")))
-        _ = state.takeDirty()
+        _ = state.takeDirtyServices()
         #expect(state.apply(.endpointSlice(slice, slice(of: "api"))))
-        #expect(state.takeDirty().services == [web, api])
+        #expect(state.takeDirtyServices() == [web, api])
         #expect(state.slices[web] == nil)
         #expect(state.slices[api]?.count == 1)
     }
@@ -53,22 +53,20 @@ import Testing
         let state = Cluster()
         #expect(!state.apply(.endpointSlice(slice, slice(of: nil))))
         state.apply(.endpointSlice(slice, slice(of: "web")))
-        _ = state.takeDirty()
+        _ = state.takeDirtyServices()
         #expect(state.apply(.endpointSlice(slice, slice(of: nil))))
-        #expect(state.takeDirty().services == [web])
+        #expect(state.takeDirtyServices() == [web])
         #expect(state.slices.isEmpty)
         #expect(!state.apply(.endpointSlice(slice, nil)))
     }
 
-    @Test func `A Node that changes is told once`() {
+    @Test func `A Node that changes makes no Service dirty`() {
         let state = Cluster()
         let node = Node(metadata: ObjectMeta(name: "n1"))
         #expect(state.apply(.node("n1", node)))
         #expect(!state.apply(.node("n1", node)))
-        #expect(state.takeDirty() == ClusterState.Dirty(nodeChanged: true))
-        #expect(state.takeDirty().isEmpty)
+        #expect(state.takeDirtyServices().isEmpty)
         #expect(state.apply(.node("n1", nil)))
-        #expect(state.nodeChanged)
     }
 }
 
@@ -78,9 +76,8 @@ private final class Cluster {
 
     var services: [NamespacedName: Service] { state.services }
     var slices: [NamespacedName: [NamespacedName: EndpointSlice]] { state.slices }
-    var nodeChanged: Bool { state.nodeChanged }
 
     @discardableResult
     func apply(_ change: ClusterChange) -> Bool { state.apply(change) }
-    func takeDirty() -> ClusterState.Dirty { state.takeDirty() }
+    func takeDirtyServices() -> Set<NamespacedName> { state.takeDirtyServices() }
 }

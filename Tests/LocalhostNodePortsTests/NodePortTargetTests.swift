@@ -44,7 +44,7 @@ private final class Following {
         #expect(targets.now[30080]?.location == other.location)
         #expect(targets.update(.only(.init(virtualServers: [other])), of: state((other, origin("next")))))
         #expect(targets.now[30080]?.origin == origin("next"))
-        #expect(!targets.update(.only(.init(frame: true)), of: state()), "what is not in the scope is not looked at")
+        #expect(!targets.update(.only(.init(headers: true)), of: state()), "what is not in the scope is not looked at")
         #expect(targets.update(.only(.init(virtualServers: [other])), of: state()))
         #expect(targets.now.isEmpty)
     }

@@ -1,66 +1,33 @@
-import Kubernetes
 import Model
+import NodeProxy
 import Reconciler
 import Synchronization
+import TestSupport
 
-/// A kernel in memory that can refuse, lose and be meddled with.
-actor MemoryKernel: Dataplane {
-    var state = NodeState()
-    var applied: [Operation] = []
-    var observations: [Scope] = []
-    private var refusals: [Operation.Kind: Int] = [:]
-    /// Addresses that it has no real server on, as real kernels have none on a broadcast address.
-    private var unwanted: Set<IPAddress> = []
-    private var isBlind = false
+/// A kernel in memory behind the doors that the proxy uses.
+actor MemoryKernel: Dataplane, PacketFilter {
+    private var kernel = FakeKernel()
+    /// How long a change of rules takes.
+    private var rulesDuration = Duration.zero
 
-    /// The next `count` operations of a kind fail.
-    func refuse(_ kind: Operation.Kind, times count: Int) { refusals[kind] = count }
-    func setUnwanted(_ addresses: Set<IPAddress>) { unwanted = addresses }
-    func setBlind(_ blind: Bool) { isBlind = blind }
-    func meddle(_ change: @Sendable (inout NodeState) -> Void) { change(&state) }
-    private var dropped: [IPFamily: [Rules.Chain: UInt64]] = [:]
-    func droppedPackets() -> [IPFamily: [Rules.Chain: UInt64]] { dropped }
-    func setDropped(_ counts: [IPFamily: [Rules.Chain: UInt64]]) { dropped = counts }
-    func forgetHistory() { (applied, observations) = ([], []) }
+    var state: NodeState { kernel.state }
+    var isUntouched: Bool { kernel.isForgetful }
+    func forgetHistory() { kernel.forgetHistory() }
+    func setRulesDuration(_ duration: Duration) { rulesDuration = duration }
+    func meddle(_ change: @Sendable (inout FakeKernel) -> Void) { change(&kernel) }
 
-    struct Blind: Error {}
+    func observe(_ scope: Scope) async throws -> NodeState { try kernel.observe(scope) }
+    func apply(_ operations: [Operation]) async -> Report { kernel.apply(operations) }
+    func observe(_ family: IPFamily) async throws -> ObservedRules { try kernel.observeRules(family) }
 
-    func observe(_ scope: Scope) async throws -> NodeState {
-        if isBlind { throw Blind() }
-        observations.append(scope)
-        guard case .only(let selection) = scope else { return state }
-        var part = state
-        part.virtualServers = [:]
-        for (identity, server) in state.virtualServers {
-            if selection.virtualServers.contains(identity) || selection.realServers.contains(identity) {
-                part.virtualServers[identity] = server
-            } else if selection.frame {
-                part.virtualServers[identity] = VirtualServer(
-                    identity, scheduler: server.scheduler, flags: server.flags, timeout: server.timeout)
-            }
-        }
-        return part
+    func apply(_ operation: Operation) async throws -> [Rules.Chain: UInt64] {
+        try await Task.sleep(for: rulesDuration)
+        if kernel.apply(operation) != nil { throw FakeKernel.Blind() }
+        return [:]
     }
 
-    func apply(_ operations: [Operation]) async -> Report {
-        var report = Report()
-        for operation in operations {
-            if Obstacles(report.failures.map(\.operation)).obstacle(to: operation) != nil {
-                report.failures.append(.init(operation, reason: "waits"))
-                continue
-            }
-            applied.append(operation)
-            if let left = refusals[operation.kind], left > 0 {
-                refusals[operation.kind] = left - 1
-                report.failures.append(.init(operation, reason: "refused"))
-            } else if case .addRealServer(_, let server) = operation, unwanted.contains(server.location.address) {
-                report.failures.append(.init(operation, reason: "invalid argument", isRefusal: true))
-            } else {
-                state.apply(operation)
-            }
-        }
-        return report
-    }
+    /// All three doors are the same one here.
+    nonisolated var doors: NodeProxy.Kernel { NodeProxy.Kernel(dataplane: self, reader: self, rules: self) }
 
     // MARK: Addresses of the node
 
@@ -90,5 +57,5 @@ actor MemoryKernel: Dataplane {
 
     nonisolated func tellOfAddresses() { listeners.withLock { _ = $0.last?.yield() } }
 
-    nonisolated func stopTellingOfAddresses() { listeners.withLock { $0.last?.finish(throwing: Blind()) } }
+    nonisolated func stopTellingOfAddresses() { listeners.withLock { $0.last?.finish(throwing: FakeKernel.Blind()) } }
 }

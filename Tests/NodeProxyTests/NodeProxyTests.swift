@@ -1,7 +1,11 @@
+import FoundationEssentials
 import Kubernetes
 import Logging
 import Model
 import Reconciler
+import StatusAPI
+import SyncLoop
+import TestSupport
 import Testing
 import Translation
 
@@ -14,12 +18,10 @@ private struct Running {
 
     func proxy(_ wait: NodeWait?, checkNode: @escaping @Sendable (Node) throws(NodeProxy.Failure) -> [String] = { _ in [] }) -> NodeProxy {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        return NodeProxy(
-            feed: feed,
-            synchronizer: Synchronizer(
-                translation: Translation(TranslationSettings(nodeName: "node1")), dataplane: kernel, drainTimeout: .seconds(900),
-                excludedCIDRs: [], logger: logger), schedule: SyncSchedule(minInterval: .zero, maxInterval: .seconds(600)), nodeWait: wait,
-            checkNode: checkNode, logger: logger)
+        let loop = SyncLoop(
+            SyncLoop.Settings(minSyncPeriod: .zero, syncPeriod: .seconds(600), drainTimeout: .seconds(900), nodeWait: wait),
+            translation: Translation(TranslationSettings(nodeName: "node1")), start: Date())
+        return NodeProxy(loop, feed: feed, kernel: kernel.doors, checkNode: checkNode, logger: logger)
     }
 
     /// Whether the kernel comes to have virtual servers.
@@ -73,7 +75,7 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
         try await run(nil) { running in
             running.feed.publish([web])
             try await Task.sleep(for: .milliseconds(100))
-            #expect(await running.kernel.observations.isEmpty)
+            #expect(await running.kernel.isUntouched)
             running.feed.markSynced()
             #expect(try await running.isProgrammed())
         }
@@ -84,7 +86,7 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
             running.feed.publish([web])
             running.feed.markSynced()
             try await Task.sleep(for: .milliseconds(100))
-            #expect(await running.kernel.observations.isEmpty)
+            #expect(await running.kernel.isUntouched)
             running.feed.publish([.node("node1", node)])
             #expect(try await running.isProgrammed())
         }
@@ -98,7 +100,7 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
         running.feed.publish([web, .node("node1", node)])
         running.feed.markSynced()
         await #expect(throws: NodeProxy.Failure.misfit(node: "node1", problem: "is for another family")) { try await proxy.run() }
-        #expect(await running.kernel.observations.isEmpty)
+        #expect(await running.kernel.isUntouched)
     }
 
     @Test func `follows the node's addresses as they come and go, between two audits`() async throws {
@@ -123,8 +125,7 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
             running.kernel.tellOfAddresses()
             #expect(try await running.comes { await running.kernel.addressReads > reads })
             try await Task.sleep(for: .milliseconds(100))
-            #expect(await running.kernel.observations.isEmpty)
-            #expect(await running.kernel.applied.isEmpty)
+            #expect(await running.kernel.isUntouched)
         }
     }
 
@@ -138,5 +139,61 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
             try await running.waitForAnswers(on: "192.0.2.7")
             #expect(running.kernel.listenings == 2)
         }
+    }
+
+    @Test func `programs endpoints while rules are being restored`() async throws {
+        try await run(nil) { (running: Running) async throws in
+            running.feed.publish([web])
+            running.feed.markSynced()
+            #expect(try await running.isProgrammed())
+            await running.kernel.setRulesDuration(.seconds(3600))
+            let slice = EndpointSlice(
+                metadata: ObjectMeta(name: "web-1", namespace: "default", labels: [EndpointSlice.serviceNameLabel: "web"]),
+                addressType: .ipv4, endpoints: [Endpoint(addresses: ["10.244.0.1"])], ports: [EndpointPort(name: "p", port: 8080)])
+            // The set of load balancers gets its first member, and rules change with it.
+            running.feed.publish([
+                .service(
+                    NamespacedName(namespace: "default", name: "lb"),
+                    Service(
+                        metadata: ObjectMeta(name: "lb", namespace: "default"), type: .loadBalancer, clusterIP: "10.96.0.12",
+                        clusterIPs: ["10.96.0.12"], ports: [ServicePort(name: "p", port: 80)],
+                        loadBalancerIngress: [LoadBalancerIngress(ip: "192.0.2.9")])),
+                .endpointSlice(NamespacedName(namespace: "default", name: "web-1"), slice),
+            ])
+            #expect(try await running.comes { await running.kernel.state.virtualServers.values.contains { $0.realServers.count == 1 } })
+        }
+    }
+
+    @Test func `compares the kernel with what it should hold without a part of the loop`() async throws {
+        let running = Running()
+        let proxy = running.proxy(nil)
+        let task = Task { try await proxy.run() }
+        running.feed.publish([web])
+        running.feed.markSynced()
+        #expect(try await running.isProgrammed())
+        #expect(try await running.comes { await proxy.snapshot.status.isInSync })
+        let queries = StatusQueries(proxy)
+        var found = try await queries.differences().differences.map(\.operation)
+        #expect(found == [])
+        await running.kernel.meddle { $0.removeAddress(IPAddress(v4: 0x0a60_000a)) }
+        found = try await queries.differences().differences.map(\.operation)
+        #expect(found == ["bind"])
+        let report = await queries.report()
+        #expect(report.virtualServers.map(\.service) == ["web"])
+        task.cancel()
+        try await task.value
+    }
+
+    @Test func `syncs once and says what came of it`() async throws {
+        let running = Running()
+        let proxy = running.proxy(nil)
+        running.feed.publish([web])
+        running.feed.markSynced()
+        await proxy.absorbOnce(running.feed.take())
+        let plan = try await proxy.plan()
+        #expect(plan.counts[.bind] == 1 && plan.counts[.addVirtualServer] == 1)
+        let outcome = try await proxy.syncOnce()
+        #expect(outcome.succeeded && outcome.counts[.bind] == 1 && outcome.counts[.restoreRules] == 2)
+        #expect(await running.kernel.state.addresses.count == 1)
     }
 }

@@ -17,8 +17,8 @@ private func state(_ servers: [RealServer], _ transport: Transport = .udp) -> No
 
 private let nothing = NodeState(hasDevice: true)
 
-private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
-    Plan(from: observed, to: desired, drainTimeout: .seconds(900), now: .seconds(0))
+private func plan(_ observed: NodeState, _ desired: NodeState, suspendsRemovals: Bool = false) -> Plan {
+    Plan(from: observed, to: desired, drainTimeout: .seconds(900), now: .seconds(0), suspendsRemovals: suspendsRemovals)
 }
 
 /// What a plan has forgotten.
@@ -93,9 +93,9 @@ private func forgotten(_ observed: NodeState, _ desired: NodeState) -> [Operatio
     }
 
     @Test func `of a virtual server that stays while nothing is removed stay too`() {
-        #expect(plan(state([pod(1)]), nothing).withoutRemovals().isEmpty)
+        #expect(plan(state([pod(1)]), nothing, suspendsRemovals: true).isEmpty)
         // A real server that goes is no such removal.
-        let kinds = plan(state([pod(1), pod(2)]), state([pod(2)])).withoutRemovals().operations.map(\.kind)
+        let kinds = plan(state([pod(1), pod(2)]), state([pod(2)]), suspendsRemovals: true).operations.map(\.kind)
         #expect(kinds == [.deleteRealServer, .forgetFlows])
     }
 
@@ -103,8 +103,9 @@ private func forgotten(_ observed: NodeState, _ desired: NodeState) -> [Operatio
         let address = identity().location.address
         let bind = Operation.bind(address, nil)
         let forget = Operation.forgetFlows(identity(), except: [])
-        #expect(Obstacles([bind]).obstacle(to: forget) == bind)
-        #expect(Obstacles([.bind(IPAddress(v4: 1), nil), .addVirtualServer(VirtualServer(identity(.tcp)))]).obstacle(to: forget) == nil)
+        #expect(UnmetDependencies(failed: [bind]).dependency(of: forget) == .operation(bind))
+        let others = UnmetDependencies(failed: [.bind(IPAddress(v4: 1), nil), .addVirtualServer(VirtualServer(identity(.tcp)))])
+        #expect(others.dependency(of: forget) == nil)
     }
 }
 
@@ -115,49 +116,36 @@ private func forgotten(_ observed: NodeState, _ desired: NodeState) -> [Operatio
         return reconciler
     }
 
-    /// Plans, and has the forgetting fail or succeed.
-    private func sync(_ reconciler: inout Reconciler, _ desired: NodeState, fails: Bool) -> [Operation] {
-        let plan = reconciler.plan(for: desired, at: .seconds(0))
-        let forgotten = plan.operations.filter { $0.kind == .forgetFlows }
-        reconciler.finish(plan, Report(failures: fails ? forgotten.map { .init($0, reason: "no memory") } : []), desired: desired)
-        return plan.operations
-    }
+    private let again = Scope.only(.init(flows: [identity()]))
 
-    @Test func `are tried again though the states are the same, until they are`() {
-        let desired = state([pod(1)])
-        var reconciler = reconciler(desired, from: state([pod(1), pod(2)]))
-        #expect(sync(&reconciler, desired, fails: true).map(\.kind) == [.deleteRealServer, .forgetFlows])
-        #expect(reconciler.scopeToObserve.isEmpty, "no observation tells more")
-        let again: [Operation] = [.forgetFlows(identity(), except: [pod(1).location])]
-        #expect(sync(&reconciler, desired, fails: true) == again)
-        #expect(sync(&reconciler, desired, fails: false) == again)
-        #expect(sync(&reconciler, desired, fails: false).isEmpty)
-    }
-
-    @Test func `are tried again with the real servers of then`() {
+    @Test func `are planned again though the states are the same, with the real servers of then`() {
         var reconciler = reconciler(state([pod(1)]), from: state([pod(1), pod(2)]))
-        _ = sync(&reconciler, state([pod(1)]), fails: true)
-        reconciler.desiredStateChanged(.only(.init(virtualServers: [identity()])))
-        let operations = sync(&reconciler, state([pod(1), pod(3)]), fails: false)
+        let plan = reconciler.carryOut(state([pod(1)])) { $0.kind == .forgetFlows }
+        #expect(plan.operations.map(\.kind) == [.deleteRealServer, .forgetFlows])
+        #expect(!reconciler.hasSomethingToPlan && reconciler.scopeToObserve.isEmpty, "no observation tells more")
+        reconciler.planAgain(again)
+        #expect(reconciler.carryOut(state([pod(1)])).operations == [.forgetFlows(identity(), except: [pod(1).location])])
+        reconciler.planAgain(again)
+        reconciler.planAgain(.only(.init(virtualServers: [identity()])))
+        let operations = reconciler.carryOut(state([pod(1), pod(3)])).operations
         #expect(operations == [.addRealServer(identity(), pod(3)), .forgetFlows(identity(), except: [pod(1).location, pod(3).location])])
-        #expect(sync(&reconciler, state([pod(1), pod(3)]), fails: false).isEmpty)
     }
 
-    @Test func `of a virtual server that is gone are tried again`() {
+    @Test func `of a virtual server that is gone are planned again`() {
         var reconciler = reconciler(nothing, from: state([pod(1)]))
-        _ = sync(&reconciler, nothing, fails: true)
-        #expect(sync(&reconciler, nothing, fails: false) == [.forgetFlows(identity(), except: [])])
+        reconciler.carryOut(nothing) { $0.kind == .forgetFlows }
+        reconciler.planAgain(again)
+        #expect(reconciler.carryOut(nothing).operations == [.forgetFlows(identity(), except: [])])
     }
 
     /// While nothing is removed it serves on, and its flows with it.
     @Test func `of a virtual server that is kept though nobody wants it spare its real servers`() {
         var reconciler = reconciler(state([pod(1)]), from: state([pod(1), pod(2)]))
-        _ = sync(&reconciler, state([pod(1)]), fails: true)
-        reconciler.desiredStateChanged(.only(.init(virtualServers: [identity()])))
-        let held = reconciler.plan(for: nothing, at: .seconds(0)).withoutRemovals()
-        #expect(held.isEmpty)
-        reconciler.finish(held, Report(), desired: nothing)
-        let next = reconciler.plan(for: nothing, at: .seconds(0)).withoutRemovals()
-        #expect(next.operations == [.forgetFlows(identity(), except: [pod(1).location])])
+        reconciler.carryOut(state([pod(1)])) { $0.kind == .forgetFlows }
+        reconciler.planAgain(.only(.init(virtualServers: [identity()])))
+        #expect(reconciler.carryOut(nothing, suspendsRemovals: true).isEmpty)
+        reconciler.planAgain(again)
+        #expect(
+            reconciler.carryOut(nothing, suspendsRemovals: true).operations == [.forgetFlows(identity(), except: [pod(1).location])])
     }
 }

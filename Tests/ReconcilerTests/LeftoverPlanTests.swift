@@ -33,7 +33,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
     }
 
     @Test func `stays while it is in doubt what exists`() {
-        #expect(plan(state(left), state()).withoutRemovals().isEmpty)
+        #expect(Plan(from: state(left), to: state(), drainTimeout: .zero, now: .init(nanoseconds: 0), suspendsRemovals: true).isEmpty)
     }
 
     @Test func `of rules or of tables alone goes alone`() {
@@ -43,25 +43,9 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
     }
 
     @Test func `waits for our rules, in whose place it may serve`() {
-        let obstacles = Obstacles([Operation.restoreRules(Rules(.ipv4), missingJumps: [])])
-        for removal in removals { #expect(obstacles.obstacle(to: removal) != nil) }
-        #expect(obstacles.obstacle(to: .deleteLeftoverTable(.ipv6)) == nil)
-    }
-
-    @Test func `is looked at again and tried again where it does not go`() {
-        var reconciler = Reconciler(drainTimeout: .zero)
-        let desired = state()
-        func sync(_ observed: NodeState, failing: Bool) -> [Operation] {
-            reconciler.adopt(observed, of: reconciler.scopeToObserve, desired: desired, at: .init(nanoseconds: 0)) { _ in false }
-            let plan = reconciler.plan(for: desired, at: .init(nanoseconds: 0))
-            reconciler.finish(plan, Report(failures: failing ? plan.operations.map { .init($0, reason: "no") } : []), desired: desired)
-            return plan.operations
-        }
-        #expect(sync(state(left), failing: true) == removals)
-        #expect(reconciler.scopeToObserve == .only(.init(rules: [.ipv4])))
-        let less = Leftovers(.ipv4, chains: [Rules.Chain(.nat, "KUBE-SVC-A")])
-        #expect(sync(state(less), failing: false) == [.removeLeftoverRules(less)])
-        #expect(reconciler.scopeToObserve.isEmpty && reconciler.mirror.leftovers.isEmpty)
+        let unmet = UnmetDependencies(failed: [], rules: [.ipv4])
+        for removal in removals { #expect(unmet.dependency(of: removal) == .rules(.ipv4)) }
+        #expect(unmet.dependency(of: .deleteLeftoverTable(.ipv6)) == nil)
     }
 
     @Test func `is named as the commands that take it away`() {

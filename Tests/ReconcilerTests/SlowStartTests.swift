@@ -28,14 +28,14 @@ private struct Kernel {
 
     /// One round; returns the weights that came of it, by address.
     mutating func sync(_ desired: NodeState, at seconds: Double, observing: Bool = false) -> [UInt32] {
-        if observing { reconciler.distrust(.everything) }
+        if observing { reconciler.invalidate(.everything) }
         let now = Timestamp.seconds(seconds)
         while !reconciler.scopeToObserve.isEmpty {
             let scope = reconciler.scopeToObserve
             reconciler.adopt(state, of: scope, desired: desired, at: now) { _ in true }
         }
-        reconciler.desiredStateChanged(.only(.init(virtualServers: [identity])))
-        let plan = reconciler.plan(for: desired, at: now)
+        reconciler.planAgain(.only(.init(virtualServers: [identity])))
+        let plan = reconciler.takePlan(for: desired, at: now).plan
         plan.operations.forEach { state.apply($0) }
         // What a kernel does not know.
         for (key, server) in state.virtualServers {
@@ -44,7 +44,7 @@ private struct Kernel {
                 state.virtualServers[key]?.realServers[location]?.drainingSince = nil
             }
         }
-        reconciler.finish(plan, Report(), desired: desired)
+        reconciler.finish(plan.operations, desired: desired)
         return state.virtualServers[identity]?.realServers.values.sorted { $0.location < $1.location }.map(\.weight) ?? []
     }
 }
@@ -64,7 +64,7 @@ private struct Kernel {
             #expect(kernel.sync(desired, at: 30) == [100, 30])
             #expect(kernel.sync(desired, at: 99.5) == [100, 99])
             #expect(kernel.sync(desired, at: 100) == [100, 100])
-            kernel.reconciler.continueSlowStarts()
+            kernel.reconciler.pollDrainsAndSlowStarts()
             #expect(!kernel.reconciler.isWarming)
         }
 
@@ -72,7 +72,7 @@ private struct Kernel {
             var kernel = Kernel([100])
             let desired = state(servers(100, 100))
             _ = kernel.sync(desired, at: 0)
-            kernel.reconciler.continueSlowStarts()
+            kernel.reconciler.pollDrainsAndSlowStarts()
             let plan = kernel.reconciler.plan(for: desired, at: .seconds(50))
             #expect(plan.operations.map(\.description) == ["ipvsadm -e -t 10.96.0.1:80 -r 10.244.0.2:8080 -m -w 50"])
         }
@@ -106,7 +106,7 @@ private struct Kernel {
             var kernel = Kernel([100])
             _ = kernel.sync(state(servers(100, 100)), at: 0)
             #expect(kernel.sync(state(servers(100)), at: 10) == [100, 0])
-            kernel.reconciler.continueSlowStarts()
+            kernel.reconciler.pollDrainsAndSlowStarts()
             #expect(!kernel.reconciler.isWarming)
         }
 

@@ -1,16 +1,18 @@
 import Kubernetes
 import Logging
 import Model
-import NodeProxy
 @testable import StatusServer
+import SyncLoop
 import Testing
 import Translation
 
 private let web = NamespacedName(namespace: "default", name: "l")
 private let other = NamespacedName(namespace: "default", name: "other")
 
-private func standing(_ checks: [NamespacedName: HealthCheckNodePort], _ addresses: HealthCheckAddresses = .only([.loopback])) -> Standing {
-    var standing = Standing(families: [.ipv4])
+private func standing(_ checks: [NamespacedName: HealthCheckNodePort], _ addresses: HealthCheckAddresses = .only([.loopback]))
+    -> ProxyStatus
+{
+    var standing = ProxyStatus(families: [.ipv4])
     standing.healthChecks = checks
     standing.healthCheckAddresses = [.ipv4: addresses]
     return standing
@@ -62,7 +64,7 @@ extension IPAddress {
     private let events = KeptEvents()
 
     private func publish(_ checks: [NamespacedName: HealthCheckNodePort]) {
-        board.synced(Synchronizer.Outcome(), standing(checks), isLook: false)
+        board.synced(SyncOutcome(), standing(checks), desired: NodeState())
     }
 
     private func serving(_ body: () async throws -> Void) async throws {

@@ -1,7 +1,7 @@
 import Kubernetes
 import Model
-import NodeProxy
 import Reconciler
+import SyncLoop
 @testable import StatusServer
 import Testing
 
@@ -148,7 +148,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         let board = StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: false)
         start.start(board)
         #expect(status(start, "/healthz").status == 503, "nothing is programmed yet")
-        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        board.synced(SyncOutcome(), ProxyStatus(families: both), desired: NodeState())
         start.wait(for: "late")
         let healthz = status(start, "/healthz")
         #expect(healthz.status == 200 && healthz.body.contains("IPv6") && !healthz.body.contains("late"))
@@ -163,48 +163,54 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
 }
 
 @Suite struct `A sync counts as programmed` {
-    private var standing: Standing {
-        var standing = Standing(families: both)
-        standing.serviceCount = 4
-        return standing
-    }
-
-    private func outcome(_ operations: [Operation] = [], undone: Int = 0) -> Synchronizer.Outcome {
-        var outcome = Synchronizer.Outcome()
-        outcome.failures = operations.map { .init($0, reason: "refused") }
-        outcome.undoneServices = Set((0..<undone).map { NamespacedName(namespace: "default", name: "web\($0)") })
-        return outcome
+    private func status(failing operations: [Operation] = [], pending: Int = 0) -> ProxyStatus {
+        var status = ProxyStatus(families: both)
+        status.serviceCount = 4
+        var retries = Retries(first: .seconds(1), longest: .seconds(30))
+        for operation in operations { retries.note(.init(operation, reason: "refused"), origin: nil, at: .seconds(0)) }
+        status.failing = retries.entries
+        status.pendingServices = Set((0..<pending).map { NamespacedName(namespace: "default", name: "web\($0)") })
+        return status
     }
 
     @Test func `where all went well, and where some Services could not be`() {
-        #expect(Health.programmed(by: outcome(), standing) == both)
-        #expect(Health.programmed(by: outcome(undone: 2), standing) == both, "one user's Services must not take the node down")
-        #expect(Health.programmed(by: outcome(undone: 3), standing) == [])
+        #expect(Health.programmed(status()) == both)
+        #expect(Health.programmed(status(pending: 2)) == both, "one user's Services must not take the node down")
+        #expect(Health.programmed(status(pending: 3)) == [])
     }
 
     @Test func `for no family where the kernel cannot be read, or its device not made`() {
-        var blind = outcome()
-        blind.observationFailure = "permission denied"
-        #expect(Health.programmed(by: blind, standing) == [])
-        #expect(Health.programmed(by: outcome([.createDevice]), standing) == [])
+        #expect(Health.programmed(blind) == [])
+        #expect(Health.programmed(status(failing: [.createDevice])) == [])
     }
 
     @Test func `for the families whose rules and sets stand`() {
-        #expect(Health.programmed(by: outcome([.restoreRules(Rules(.ipv6), missingJumps: [])]), standing) == [.ipv4])
+        #expect(Health.programmed(status(failing: [.restoreRules(Rules(.ipv6), missingJumps: [])])) == [.ipv4])
         let set = AddressSet(AddressSet.Name("KUBE-CLUSTER-IP"), kind: .hashIPPort, family: .ipv4)
-        #expect(Health.programmed(by: outcome([.createSet(set)]), standing) == [.ipv6])
+        #expect(Health.programmed(status(failing: [.createSet(set)])) == [.ipv6])
+        var waiting = status()
+        waiting.familiesWithoutRules = [.ipv4]
+        #expect(Health.programmed(waiting) == [.ipv6])
     }
+}
+
+/// The kernel could not be read.
+private var blind: ProxyStatus {
+    var status = ProxyStatus(families: both)
+    status.unreadable = [.everything: ObservationFailure(part: .everything, reason: "permission denied", attempts: 1, isOfAudit: false)]
+    return status
 }
 
 @Suite struct `The status board` {
     @Test func `J4 heeds a taint as soon as it is known, and expects no Node of manifests`() {
         let board = StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: true)
         #expect(!board.isNodeEligible, "nothing is known of the node yet")
-        board.changed([], node: Node(metadata: ObjectMeta(name: "node1")))
+        board.changed([], node: Node(metadata: ObjectMeta(name: "node1")), pending: PendingChanges())
         #expect(board.isNodeEligible)
         board.changed(
             [],
-            node: Node(metadata: ObjectMeta(name: "node1"), taints: [Taint(key: "ToBeDeletedByClusterAutoscaler", effect: "NoSchedule")]))
+            node: Node(metadata: ObjectMeta(name: "node1"), taints: [Taint(key: "ToBeDeletedByClusterAutoscaler", effect: "NoSchedule")]),
+            pending: PendingChanges())
         #expect(!board.isNodeEligible)
         #expect(StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: false).isNodeEligible)
     }
@@ -212,16 +218,14 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
     @Test func `turns bad twice the sync period after a change that is not programmed`() {
         let clock = TestClock()
         let board = StatusBoard(families: both, syncPeriod: .seconds(5), expectsNode: false) { clock.now }
-        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        board.synced(SyncOutcome(), ProxyStatus(families: both), desired: NodeState())
         board.queued()
-        var failed = Synchronizer.Outcome()
-        failed.observationFailure = "permission denied"
         clock.advance(9)
-        board.synced(failed, Standing(families: both), isLook: false)
+        board.synced(SyncOutcome(), blind, desired: NodeState())
         #expect(board.health.isHealthy(at: clock.now))
         clock.advance(1)
         #expect(!board.health.isHealthy(at: clock.now))
-        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        board.synced(SyncOutcome(), ProxyStatus(families: both), desired: NodeState())
         #expect(board.health.isHealthy(at: clock.now))
     }
 }

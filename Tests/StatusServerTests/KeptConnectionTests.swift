@@ -1,8 +1,8 @@
 import Kubernetes
 import Model
-import NodeProxy
 import ServiceLifecycle
 @testable import StatusServer
+import SyncLoop
 import Testing
 import Translation
 
@@ -50,10 +50,10 @@ extension `A hostile client` {
         let port = try TestConnection.freePort()
         let web = NamespacedName(namespace: "default", name: "web")
         let board = StatusBoard(families: [.ipv4], syncPeriod: .seconds(30), expectsNode: false)
-        var standing = Standing(families: [.ipv4])
+        var standing = ProxyStatus(families: [.ipv4])
         standing.healthChecks = [web: .init(port: port, localEndpoints: [.ipv4: 1])]
         standing.healthCheckAddresses = [.ipv4: .only([IPAddress(v4: 0x7f00_0001)])]
-        board.synced(Synchronizer.Outcome(), standing, isLook: false)
+        board.synced(SyncOutcome(), standing, desired: NodeState())
         try await running(HealthCheckServers(board, events: KeptEvents(), logger: KeptLog().logger)) {
             try await wait { await status(port) == 200 }
             try await keepingOpen(700, port) { #expect(await status(port) == 200) }

@@ -1,8 +1,8 @@
 import FoundationEssentials
 import MetricsRegistry
 import Model
-import NodeProxy
 import Reconciler
+import SyncLoop
 @testable import StatusServer
 import Testing
 @testable import Translation
@@ -62,9 +62,9 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
     /// A program to which everything happened that is counted.
     private func everything() -> MetricsRoutes {
         let board = StatusBoard(families: [.ipv4], syncPeriod: .seconds(30), expectsNode: false)
-        var outcome = Synchronizer.Outcome()
+        var outcome = SyncOutcome()
         outcome.operations = [.createDevice]
-        var standing = Standing(families: [.ipv4])
+        var standing = ProxyStatus(families: [.ipv4])
         standing.refusedClaims = [NamespacedName(namespace: "default", name: "web"): [Refusal(.externalIP, IPAddress(v4: 1), .node)]]
         standing.invalidAnnotations = [
             NamespacedName(namespace: "default", name: "web"): [
@@ -72,7 +72,7 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
             ]
         ]
         board.queued()
-        board.synced(outcome, standing, isLook: false)
+        board.synced(outcome, standing, desired: NodeState())
         let start = StartBoard(expectsNode: false)
         start.start(board)
         let health = HealthRoutes(start)

@@ -2,8 +2,8 @@ import FoundationEssentials
 import Kubernetes
 import MetricsRegistry
 import Model
-import NodeProxy
 import Reconciler
+import SyncLoop
 @testable import StatusServer
 import Synchronization
 import Testing
@@ -134,7 +134,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
 
     @Test func `of kube-proxy are all there, with name, type, help, labels and buckets`() throws {
         board.queued()
-        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        board.synced(afterChanges, ProxyStatus(families: both), desired: NodeState())
         let golden = try RecordedAnswer("metrics").body
         let missing = Metrics.names(golden, "kubeproxy_").subtracting(Metrics.names(text, "kubeproxy_"))
         #expect(missing.isEmpty, "\(missing)")
@@ -176,20 +176,25 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
 
     @Test func `tell changes that wait, and count them`() {
         let web = NamespacedName(namespace: "default", name: "web")
-        board.changed([.service(web, nil), .service(web, nil), .endpointSlice(web, nil)], node: nil)
+        var pending = PendingChanges()
+        (pending.services, pending.slices) = ([web], [web])
+        board.changed([.service(web, nil), .service(web, nil), .endpointSlice(web, nil)], node: nil, pending: pending)
+        var probe = ProxyStatus(families: both)
+        probe.pendingChanges = pending
+        board.synced(SyncOutcome(), probe, desired: NodeState())
         #expect(
             lines("kubeproxy_sync_proxy_rules_service_changes") == [
                 "kubeproxy_sync_proxy_rules_service_changes_pending 1", "kubeproxy_sync_proxy_rules_service_changes_total 2",
             ])
-        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        board.synced(afterChanges, ProxyStatus(families: both), desired: NodeState())
         #expect(lines("kubeproxy_sync_proxy_rules_service_changes_pending") == ["kubeproxy_sync_proxy_rules_service_changes_pending 0"])
         #expect(lines("kubeproxy_sync_proxy_rules_endpoint_changes_pending") == ["kubeproxy_sync_proxy_rules_endpoint_changes_pending 0"])
     }
 
     @Test func `A17 tell Services without endpoints here, by policy and family`() {
-        var standing = Standing(families: both)
+        var standing = ProxyStatus(families: both)
         standing.noLocalEndpoints = [NoLocalEndpoints(.external, .ipv4): 3]
-        board.synced(Synchronizer.Outcome(), standing, isLook: false)
+        board.synced(SyncOutcome(), standing, desired: NodeState())
         let name = "kubeproxy_sync_proxy_rules_no_local_endpoints_total"
         #expect(
             lines(name) == [
@@ -199,14 +204,14 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
     }
 
     @Test func `tell a sync, its operations, what failed, and how late it was`() {
-        var outcome = Synchronizer.Outcome()
+        var outcome = SyncOutcome()
         outcome.operations = [.createDevice, .restoreRules(Rules(.ipv6), missingJumps: [])]
         outcome.failures = [.init(outcome.operations[1], reason: "refused")]
         outcome.repairs = [outcome.operations[0]]
         outcome.duration = .milliseconds(3)
         outcome.latencies = [.milliseconds(5)]
         outcome.forgetting = [.ipv6: .init(flows: 4, duration: .milliseconds(3))]
-        var standing = Standing(families: both)
+        var standing = ProxyStatus(families: both)
         standing.drainingServers = 7
         standing.droppedPackets = [DroppedPackets(.sourceRanges, .ipv6): 9]
         standing.refusedClaims = [
@@ -214,7 +219,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
                 Refusal(.externalIP, IPAddress(v4: 1), .node), Refusal(.externalIP, IPAddress(v4: 2), .node),
             ]
         ]
-        board.synced(outcome, standing, isLook: false)
+        board.synced(outcome, standing, desired: NodeState())
         for line in [
             #"kubeproxy_sync_proxy_rules_duration_seconds_bucket{ip_family="IPv4",le="0.002"} 0"#,
             #"kubeproxy_sync_proxy_rules_duration_seconds_bucket{ip_family="IPv4",le="0.004"} 1"#,
@@ -238,7 +243,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
             #expect(text.contains("\n\(line)\n"), "\(line)")
         }
         #expect(lines("kubeproxy_sync_proxy_rules_last_timestamp").isEmpty, "it did not succeed")
-        board.synced(Synchronizer.Outcome(), Standing(families: both), isLook: false)
+        board.synced(afterChanges, ProxyStatus(families: both), desired: NodeState())
         #expect(lines("kubeproxy_sync_proxy_rules_last_timestamp").count == 2)
         #expect(lines("kube_ipvs_proxy_refused_claims{").isEmpty)
     }
@@ -252,4 +257,11 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         #expect(
             lines("kubeproxy_proxy_") == [#"kubeproxy_proxy_healthz_total{code="503"} 1"#, #"kubeproxy_proxy_livez_total{code="200"} 1"#])
     }
+}
+
+/// A sync that took changes over and had nothing to do.
+private var afterChanges: SyncOutcome {
+    var outcome = SyncOutcome()
+    outcome.tookChanges = true
+    return outcome
 }

@@ -2,6 +2,7 @@ import Model
 import Testing
 
 @testable import StatusTable
+import StatusAPI
 
 @Suite struct `An explanation` {
     private let destination: VirtualServer.Identity

@@ -2,6 +2,7 @@ import Model
 import Testing
 
 @testable import StatusTable
+import StatusAPI
 
 @Suite struct `The table for people` {
     private static let origin = ServiceOrigin(

@@ -33,7 +33,7 @@ struct Cluster {
     mutating func removeSlice(_ name: String) { state.apply(.endpointSlice(NamespacedName(namespace: "default", name: name), nil)) }
 
     @discardableResult
-    mutating func translate() -> Scope { translation.update(state.takeDirty().services, of: state, localAddresses: localAddresses) }
+    mutating func translate() -> Scope { translation.update(state.takeDirtyServices(), of: state, localAddresses: localAddresses) }
 
     /// `-A`/`-a` lines, sorted, as `ipvsadm -S -n` would print them but shorter: `10.96.0.1:80/TCP [10.244.0.1:8080 …]`.
     var servers: [String] {

@@ -11,7 +11,6 @@ public final class APIEventRecorder: EventRecorder {
         var isEnding = false
         /// The refusals that the log has told.
         var told: Set<Refusal> = []
-        var identify: Identify?
     }
 
     private struct Refusal: Hashable {
@@ -19,11 +18,9 @@ public final class APIEventRecorder: EventRecorder {
         var method: EventDelivery.Method
     }
 
-    /// Tells an object's `metadata.uid`; nil where it is not known.
-    public typealias Identify = @Sendable (ObjectReference) async -> String?
-
     private let client: APIClient
     private let settings: EventSettings
+    private let identities: ServiceIdentities
     private let writer: EventWriter
     private let logger: Logger
     private let start = ContinuousClock.now
@@ -32,7 +29,13 @@ public final class APIEventRecorder: EventRecorder {
     private let wake: AsyncStream<Void>.Continuation
 
     /// The client stays the caller's to close, once `run` has returned. Events come from `kube-proxy-HOSTNAME`.
-    public init(_ client: APIClient, hostname: String, settings: EventSettings = EventSettings(), logger: Logger) {
+    ///
+    /// - Parameter identities: names Services by their uid as well.
+    public init(
+        _ client: APIClient, hostname: String, identities: ServiceIdentities = ServiceIdentities(), settings: EventSettings = EventSettings(),
+        logger: Logger
+    ) {
+        self.identities = identities
         self.client = client
         self.settings = settings
         self.logger = logger
@@ -40,9 +43,6 @@ public final class APIEventRecorder: EventRecorder {
         state = Mutex(State(queue: EventQueue(settings)))
         (wakeups, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
-
-    /// Has events name objects by their uid as well, as whoever knows the objects tells it.
-    public func identifyObjects(_ identify: @escaping Identify) { state.withLock { $0.identify = identify } }
 
     public func record(_ event: ClusterEvent) {
         let isNews = state.withLock { $0.queue.record(event, at: now, using: &$0.generator) }
@@ -99,11 +99,9 @@ public final class APIEventRecorder: EventRecorder {
     }
 
     private func send(_ delivery: EventDelivery) async {
-        let identify = state.withLock(\.identify)
-        let uid = delivery.method == .create ? await identify?(delivery.series.event.regarding) : nil
         let request: APIRequest
         do {
-            request = try writer.request(for: delivery, uid: uid, at: now, wall: MicroTime.now)
+            request = try writer.request(for: delivery, uid: identities.uid(of: delivery.series.event.regarding), at: now, wall: MicroTime.now)
         } catch {
             return failed(delivery, .refused, error)
         }

@@ -1,5 +1,5 @@
 public import Model
-public import NodeProxy
+public import SyncLoop
 internal import Translation
 
 /// Which health check node ports are to be open where, and for which Service.
@@ -16,10 +16,10 @@ public struct HealthCheckListeners: Hashable, Sendable {
     public var conflicts: [NamespacedName: ListenAddress] = [:]
 
     /// - Parameter current: who has a port keeps it.
-    public init(_ standing: Standing, current: [ListenAddress: Subject] = [:]) {
-        for (service, check) in standing.healthChecks.sorted(by: { $0.key < $1.key }) {
+    public init(_ status: ProxyStatus, current: [ListenAddress: Subject] = [:]) {
+        for (service, check) in status.healthChecks.sorted(by: { $0.key < $1.key }) {
             for family in check.localEndpoints.keys {
-                for address in HealthCheckListeners.addresses(standing, family, check.port) {
+                for address in HealthCheckListeners.addresses(status, family, check.port) {
                     claim(address, Subject(service: service, family: family), current)
                 }
             }
@@ -36,8 +36,8 @@ public struct HealthCheckListeners: Hashable, Sendable {
         conflicts[takesOver ? holder.service : subject.service] = address
     }
 
-    private static func addresses(_ standing: Standing, _ family: IPFamily, _ port: UInt16) -> [ListenAddress] {
-        switch standing.healthCheckAddresses[family] {
+    private static func addresses(_ status: ProxyStatus, _ family: IPFamily, _ port: UInt16) -> [ListenAddress] {
+        switch status.healthCheckAddresses[family] {
         case .all: [ListenAddress(.all(family), port: port)]
         case .only(let addresses): addresses.map { ListenAddress(.address($0), port: port) }
         case nil: []

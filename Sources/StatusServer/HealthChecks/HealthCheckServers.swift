@@ -1,7 +1,7 @@
 public import Kubernetes
 public import Logging
 internal import Model
-internal import NodeProxy
+internal import SyncLoop
 public import ServiceLifecycle
 
 /// The servers at health check node ports (`Service.spec.healthCheckNodePort`), which come and go with Services and follow the node's addresses.
@@ -39,7 +39,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
         var open: [ListenAddress: Server] = [:]
         var told: [NamespacedName: ListenAddress] = [:]
         for await _ in board.changes {
-            let wanted = HealthCheckListeners(board.standing, current: open.mapValues(\.subject))
+            let wanted = HealthCheckListeners(board.status, current: open.mapValues(\.subject))
             let ending = open.filter { wanted.subjects[$0.key] != $0.value.subject }
             for server in ending.values { server.stop.finish() }
             for (address, server) in ending {
@@ -94,7 +94,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
     }
 
     private func answer(_ subject: HealthCheckListeners.Subject) -> StatusResponse {
-        let count = board.standing.healthChecks[subject.service]?.localEndpoints[subject.family] ?? 0
+        let count = board.status.healthChecks[subject.service]?.localEndpoints[subject.family] ?? 0
         return HealthCheckAnswer.response(
             subject.service, localEndpoints: count, isProxyHealthy: board.health.isHealthy(at: .now))
     }

@@ -1,9 +1,8 @@
 internal import Kubernetes
 public import MetricsRegistry
 internal import Model
-internal import NodeProxy
 internal import Reconciler
-internal import Synchronization
+internal import SyncLoop
 internal import Translation
 
 /// The numbers that kube-proxy tells of itself in ipvs mode, under its names, and ours besides, which begin with `kube_ipvs_proxy_`.
@@ -58,8 +57,6 @@ public final class ProxyMetrics: Sendable {
     let undoneServices = NumberMetric.gauge(
         "kube_ipvs_proxy_undone_services", "Services of which something is left to do since the last sync", start: [.none])
 
-    /// Objects that changed since the last sync.
-    private let pending = Mutex((services: Set<NamespacedName>(), slices: Set<NamespacedName>()))
     private let families: [MetricLabels]
 
     init(families: Set<IPFamily>) {
@@ -109,40 +106,38 @@ public final class ProxyMetrics: Sendable {
 
     // MARK: What happened
 
-    func changed(_ changes: [ClusterChange]) {
+    func changed(_ changes: [ClusterChange], pending: PendingChanges) {
         var (services, slices) = (0.0, 0.0)
-        pending.withLock { pending in
-            for change in changes {
-                switch change {
-                case .service(let name, _):
-                    services += 1
-                    pending.services.insert(name)
-                case .endpointSlice(let name, _):
-                    slices += 1
-                    pending.slices.insert(name)
-                case .node, .otherNodes: break
-                }
+        for change in changes {
+            switch change {
+            case .service: services += 1
+            case .endpointSlice: slices += 1
+            case .node, .otherNodes: break
             }
-            serviceChangesPending.set(Double(pending.services.count))
-            endpointChangesPending.set(Double(pending.slices.count))
         }
         serviceChanges.add(services)
         endpointChanges.add(slices)
+        set(pending)
+    }
+
+    private func set(_ pending: PendingChanges) {
+        serviceChangesPending.set(Double(pending.services.count))
+        endpointChangesPending.set(Double(pending.slices.count))
     }
 
     func queued(at now: Moment) {
         for labels in families { queuedTimestamp.set(now.wall.secondsSinceEpoch, labels) }
     }
 
-    func synced(_ outcome: Synchronizer.Outcome, _ standing: Standing, isLook: Bool, at now: Moment) {
+    func synced(_ outcome: SyncOutcome, _ status: ProxyStatus, before: ProxyStatus, at now: Moment) {
         count(outcome)
-        draining.set(Double(standing.drainingServers))
-        for (dropped, count) in standing.droppedPackets { droppedPackets.set(Double(count), MetricLabels(dropped)) }
-        // What was only looked at says nothing about how long syncs take.
-        guard !isLook else { return }
-        pending.withLock { $0 = ([], []) }
-        serviceChangesPending.set(0)
-        endpointChangesPending.set(0)
+        draining.set(Double(status.drainingServers))
+        for (dropped, count) in status.droppedPackets { droppedPackets.set(Double(count), MetricLabels(dropped)) }
+        set(status.pendingChanges)
+        undoneServices.set(Double(status.pendingServices.count))
+        note(status, before)
+        // What was only observed says nothing about how long syncs take.
+        guard !outcome.isProbe else { return }
         for labels in families {
             syncDuration.observe(outcome.duration.inSeconds, labels)
             if outcome.succeeded { syncTimestamp.set(now.wall.secondsSinceEpoch, labels) }
@@ -150,13 +145,11 @@ public final class ProxyMetrics: Sendable {
         }
         for latency in outcome.latencies { exactProgramming.observe(latency.inSeconds) }
         operationsPerSync.observe(Double(outcome.operations.count))
-        undoneServices.set(Double(outcome.undoneServices.count))
-        note(standing)
     }
 
-    private func count(_ outcome: Synchronizer.Outcome) {
+    private func count(_ outcome: SyncOutcome) {
         for (kind, count) in outcome.counts { operations.add(Double(count), ["operation": kind.rawValue]) }
-        for failure in outcome.failures + outcome.mended {
+        for failure in outcome.failures + outcome.recovered {
             failures.add(1, failure.operation.kind.labels)
             if case .restoreRules(let rules, _) = failure.operation { restoreFailures.add(1, MetricLabels(rules.family)) }
         }
@@ -165,19 +158,28 @@ public final class ProxyMetrics: Sendable {
             forgettingDuration.observe(forgetting.duration.inSeconds, MetricLabels(family))
             forgottenFlows.add(Double(forgetting.flows), MetricLabels(family))
         }
-        if outcome.observationFailure != nil { failures.add(1, ["layer": "kernel", "object": "observation"]) }
+        for _ in outcome.observationFailures { failures.add(1, ["layer": "kernel", "object": "observation"]) }
     }
 
-    private func note(_ standing: Standing) {
-        for (shortage, count) in standing.noLocalEndpoints { noLocalEndpoints.set(Double(count), MetricLabels(shortage)) }
-        conflicts.set(Double(standing.conflicts.values.reduce(0) { $0 + $1.count }))
+    private func note(_ status: ProxyStatus, _ before: ProxyStatus) {
+        for (shortage, count) in status.noLocalEndpoints { noLocalEndpoints.set(Double(count), MetricLabels(shortage)) }
+        // What is equal shares its memory, and is compared at once.
+        if status.conflicts != before.conflicts { conflicts.set(Double(status.conflicts.values.reduce(0) { $0 + $1.count })) }
+        if status.refusedClaims != before.refusedClaims { noteRefusals(status) }
+        if status.invalidAnnotations != before.invalidAnnotations { noteInvalidAnnotations(status) }
+    }
+
+    private func noteRefusals(_ status: ProxyStatus) {
         var refused: [MetricLabels: Double] = [:]
-        for refusal in standing.refusedClaims.values.joined() {
+        for refusal in status.refusedClaims.values.joined() {
             refused[["field": refusal.field.label, "reason": refusal.reason.label], default: 0] += 1
         }
         refusedClaims.replace(refused)
+    }
+
+    private func noteInvalidAnnotations(_ status: ProxyStatus) {
         var invalid: [MetricLabels: Double] = [:]
-        for annotation in standing.invalidAnnotations.values.joined() {
+        for annotation in status.invalidAnnotations.values.joined() {
             invalid[["annotation": annotation.annotation?.rawValue ?? "unknown"], default: 0] += 1
         }
         invalidAnnotations.replace(invalid)

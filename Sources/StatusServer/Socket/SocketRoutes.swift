@@ -1,18 +1,22 @@
 internal import FoundationEssentials
-internal import Kubernetes
-internal import Model
-public import NodeProxy
-internal import Reconciler
-internal import StatusTable
+public import Kubernetes
+public import StatusAPI
 
 /// What is answered on the socket of the status command: `GET /state` and `GET /differences`.
 public struct SocketRoutes: Sendable {
-    /// The socket's name in the state directory.
-    public static let name = "status.sock"
+    private let report: @Sendable (LabelSelector?) async -> ProxyReport
+    private let differences: @Sendable () async throws -> ProxyDifferences
 
-    private let synchronizer: Synchronizer
-
-    public init(_ synchronizer: Synchronizer) { self.synchronizer = synchronizer }
+    /// - Parameters:
+    ///   - report: of the Services that a selector matches; nil for all.
+    ///   - differences: between the kernel and what it should hold.
+    public init(
+        report: @escaping @Sendable (LabelSelector?) async -> ProxyReport,
+        differences: @escaping @Sendable () async throws -> ProxyDifferences
+    ) {
+        self.report = report
+        self.differences = differences
+    }
 
     public func answer(_ request: StatusRequest) async -> StatusResponse {
         guard request.method == "GET" else { return .text("only GET is answered here\n", status: 405) }
@@ -22,14 +26,9 @@ public struct SocketRoutes: Sendable {
                 let selector = try request.parameters[ProxyReport.selectorParameter].map { text throws(LabelSelector.Malformed) in
                     try LabelSelector(text)
                 }
-                return .json(try SocketRoutes.json(await synchronizer.report(selector)))
+                return .json(try SocketRoutes.json(await report(selector)))
             case ProxyDifferences.path:
-                var steps: [ProxyDifferences.Step] = []
-                for operation in try await synchronizer.differences() {
-                    let origin = await synchronizer.origin(of: operation)
-                    steps.append(.init(operation: operation.kind.rawValue, command: operation.command, service: origin?.description))
-                }
-                return .json(try SocketRoutes.json(ProxyDifferences(differences: steps)))
+                return .json(try SocketRoutes.json(try await differences()))
             default: return .notFound
             }
         } catch let error as LabelSelector.Malformed {

@@ -1,4 +1,5 @@
 public import Model
+public import StatusAPI
 
 /// The way of a packet to one address and port through what the proxy keeps in the kernel, from the first rule to the real server.
 public struct Explanation: Hashable, Sendable {

@@ -1,3 +1,5 @@
+internal import StatusAPI
+
 /// The status for people: ipvsadm's words, with the names of the cluster beside them.
 public struct NamedTable {
     /// What is told in numbers.

@@ -1,4 +1,5 @@
 public import Model
+public import StatusAPI
 
 extension StatusDocument {
     /// - Parameters:

@@ -1,4 +1,5 @@
 public import Model
+public import StatusAPI
 
 /// The kernel's table with what the proxy knows of it: what `kube-ipvs-proxy status -o json` prints.
 ///

@@ -16,12 +16,12 @@ import Testing
 
     /// Runs a recorder while `body` does, and after it to its end.
     private func recording(
-        settings: EventSettings = settings, logger: Logger = Follower.quiet,
+        settings: EventSettings = settings, identities: ServiceIdentities = ServiceIdentities(), logger: Logger = Follower.quiet,
         _ body: @escaping @Sendable (EventServer, APIEventRecorder) async throws -> Void
     ) async throws {
         try await EventServer.serving { server in
             let client = APIClient(server.access, settings: Follower.clientSettings(), logger: Follower.quiet)
-            let recorder = APIEventRecorder(client, hostname: "node1", settings: settings, logger: logger)
+            let recorder = APIEventRecorder(client, hostname: "node1", identities: identities, settings: settings, logger: logger)
             let run = Task { await recorder.run() }
             let outcome: (any Error)?
             do {
@@ -55,8 +55,11 @@ import Testing
     }
 
     @Test func `An event names its object by the uid too, as kubectl describe looks for it`() async throws {
-        try await recording { server, recorder in
-            recorder.identifyObjects { $0 == .service(NamespacedName(namespace: "default", name: "web")) ? "0f-1a" : nil }
+        let identities = ServiceIdentities()
+        let web = NamespacedName(namespace: "default", name: "web")
+        identities.apply([.service(web, Service(metadata: ObjectMeta(name: "web", namespace: "default", uid: "0f-1a")))])
+        #expect(identities.uid(of: .node("web")) == nil)
+        try await recording(identities: identities) { server, recorder in
             recorder.record(.about("web", namespace: "default"))
             try await expectEventually { server.requests.count == 1 }
             recorder.record(.about("gone", namespace: "default"))

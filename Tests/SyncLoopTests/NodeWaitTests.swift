@@ -2,7 +2,7 @@ import Kubernetes
 import Model
 import Testing
 
-@testable import NodeProxy
+@testable import SyncLoop
 
 private func node(_ address: String? = nil, podCIDRs: [String] = []) -> Node {
     Node(

@@ -1,19 +1,28 @@
 internal import Model
 
-extension Plan {
+extension PlanBuilder {
     /// Has the flows forgotten that have to find another way.
     ///
     /// UDP only: a connection of the others ends by itself when nobody answers, and its client begins another.
-    mutating func planFlows(_ comparison: Comparison, _ scope: Scope, _ unforgotten: Set<VirtualServer.Identity>) {
-        let (desired, observed) = (comparison.desired.virtualServers, comparison.observed.virtualServers)
+    mutating func planFlows(_ scope: Scope) {
         var servers: [VirtualServer.Identity: Set<AddressPort>] = [:]
-        for identity in unforgotten { servers[identity] = (desired[identity] ?? observed[identity])?.serversInService ?? [] }
-        for identity in comparison.virtualServers(in: scope)
-        where identity.transport == .udp && Plan.strandsFlows(from: observed[identity], to: desired[identity]) {
-            servers[identity] = desired[identity]?.serversInService ?? []
+        for identity in virtualServers(in: scope)
+        where identity.transport == .udp && isChanging(identity)
+            && PlanBuilder.strandsFlows(from: observed.virtualServers[identity], to: desired.virtualServers[identity])
+        {
+            servers[identity] = desired.virtualServers[identity]?.serversInService ?? []
+        }
+        // Those that could not be forgotten before: no comparison of states shows that it is left to do.
+        if case .only(let selection) = scope {
+            for identity in selection.flows where servers[identity] == nil {
+                servers[identity] = (desired.virtualServers[identity] ?? observed.virtualServers[identity])?.serversInService ?? []
+            }
         }
         for (identity, kept) in servers.sorted(by: { $0.key < $1.key }) { add(.forgetFlows(identity, except: kept), in: .forgetFlows) }
     }
+
+    /// Whether anything of a virtual server is added or removed: one that is not desired stays while removals are suspended.
+    private func isChanging(_ identity: VirtualServer.Identity) -> Bool { !suspendsRemovals || desired.virtualServers[identity] != nil }
 
     /// Whether there may be flows that go where they no longer should.
     private static func strandsFlows(from observed: VirtualServer?, to desired: VirtualServer?) -> Bool {

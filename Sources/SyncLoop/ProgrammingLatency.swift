@@ -13,7 +13,9 @@ struct ProgrammingLatency {
     }
 
     private let start: Date
-    /// What waits to be programmed, by slice.
+    /// What was noted and is not being programmed yet, by slice.
+    private var noted: [NamespacedName: Cause] = [:]
+    /// What is being programmed.
     private var causes: [NamespacedName: Cause] = [:]
 
     /// While nothing can be programmed, so many causes of a slice are remembered.
@@ -24,20 +26,29 @@ struct ProgrammingLatency {
     /// A slice changed; nil is one that is not there.
     mutating func note(_ name: NamespacedName, from before: EndpointSlice?, to slice: EndpointSlice?) {
         guard let slice, let service = slice.serviceName else {
-            causes[name] = nil
+            (noted[name], causes[name]) = (nil, nil)
             return
         }
         let text = slice.metadata[.lastChangeTriggerTime]
         guard let text, text != before?.metadata[.lastChangeTriggerTime], let time = ProgrammingLatency.time(text),
             time > start
         else { return }
-        var cause = causes[name] ?? Cause(service: service, times: [])
+        var cause = noted[name] ?? Cause(service: service, times: [])
         guard cause.times.count < ProgrammingLatency.limit else { return }
         cause.times.append(time)
-        causes[name] = cause
+        noted[name] = cause
     }
 
-    /// What was noted is in the kernel now, but for Services of which something is left to do: how long each took.
+    /// A sync takes over what was noted: what is noted from now on is for the next.
+    mutating func take() {
+        guard !noted.isEmpty else { return }
+        causes.merge(noted) { waiting, new in
+            Cause(service: new.service, times: Array((waiting.times + new.times).prefix(ProgrammingLatency.limit)))
+        }
+        noted = [:]
+    }
+
+    /// What was taken over is in the kernel now, but for Services of which something is left to do: how long each took.
     mutating func settle(at now: Date, except undone: Set<NamespacedName>) -> [Duration] {
         guard !causes.isEmpty else { return [] }
         let settled = causes.filter { !undone.contains($0.value.service) }

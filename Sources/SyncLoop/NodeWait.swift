@@ -17,7 +17,7 @@ public struct NodeWait: Hashable, Sendable {
     }
 
     static let addressLimit: Duration = .seconds(30)
-    static let podCIDRLimit: Duration = .seconds(300)
+    public static let podCIDRLimit: Duration = .seconds(300)
 
     private let needsPodCIDRs: Bool
     private var begin: Timestamp?

@@ -5,6 +5,8 @@ public import Model
 /// `docs/status.md` describes its JSON; `apiVersion` changes when a field changes its meaning or goes.
 public struct ProxyReport: Codable, Hashable, Sendable {
     public static let path = "/state"
+    /// The socket's name in the state directory.
+    public static let socketName = "status.sock"
     /// Narrows it to the Services that a label selector matches, as `?labelSelector=app%3Dweb`.
     public static let selectorParameter = "labelSelector"
     public static let apiVersion = "kube-ipvs-proxy/v1alpha1"
@@ -19,6 +21,8 @@ public struct ProxyReport: Codable, Hashable, Sendable {
     public var virtualServers: [Server]
     /// What Services ask for that is not served.
     public var notServed: [NotServed]
+    /// What failed and is tried again.
+    public var failing: [Failing]
 
     public struct Server: Codable, Hashable, Sendable {
         /// `TCP`, `UDP` or `SCTP`.
@@ -84,11 +88,36 @@ public struct ProxyReport: Codable, Hashable, Sendable {
         }
     }
 
-    public init(node: String, inStep: Bool, virtualServers: [Server], notServed: [NotServed]) {
+    public struct Failing: Codable, Hashable, Sendable {
+        /// The command that the operation equals, or what cannot be read.
+        public var what: String
+        /// The Service port it is about, such as `default/web:http (ClusterIP)`.
+        public var service: String?
+        /// The kernel's word.
+        public var error: String
+        /// How often in a row.
+        public var attempts: Int
+        /// Since when, in seconds before the report.
+        public var seconds: Int64?
+        /// Until it is tried again.
+        public var secondsToRetry: Int64?
+
+        public init(what: String, service: String?, error: String, attempts: Int, seconds: Int64? = nil, secondsToRetry: Int64? = nil) {
+            self.what = what
+            self.service = service
+            self.error = error
+            self.attempts = attempts
+            self.seconds = seconds
+            self.secondsToRetry = secondsToRetry
+        }
+    }
+
+    public init(node: String, inStep: Bool, virtualServers: [Server], notServed: [NotServed], failing: [Failing] = []) {
         self.node = node
         self.inStep = inStep
         self.virtualServers = virtualServers
         self.notServed = notServed
+        self.failing = failing
     }
 }
 

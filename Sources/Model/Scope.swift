@@ -1,0 +1,87 @@
+/// The part of a NodeState that a plan compares or an observation reads.
+public enum Scope: Hashable, Sendable {
+    case everything
+    case only(Selection)
+
+    /// Keys whose values may have changed.
+    public struct Selection: Hashable, Sendable {
+        /// Whether `kube-ipvs0` is there, and all its addresses.
+        public var device: Bool
+        /// All virtual servers, without their real servers.
+        public var headers: Bool
+        /// With their real servers.
+        public var virtualServers: Set<VirtualServer.Identity>
+        /// Only the real servers of these.
+        public var realServers: Set<VirtualServer.Identity>
+        public var addresses: Set<IPAddress>
+        public var members: [AddressSet.Name: Set<AddressSet.Member>]
+        public var rules: Set<IPFamily>
+        /// Virtual servers whose UDP flows are to be forgotten. No state shows that: it can only be planned.
+        public var flows: Set<VirtualServer.Identity>
+
+        public init(
+            device: Bool = false, headers: Bool = false, virtualServers: Set<VirtualServer.Identity> = [],
+            realServers: Set<VirtualServer.Identity> = [], addresses: Set<IPAddress> = [],
+            members: [AddressSet.Name: Set<AddressSet.Member>] = [:], rules: Set<IPFamily> = [], flows: Set<VirtualServer.Identity> = []
+        ) {
+            self.device = device
+            self.headers = headers
+            self.virtualServers = virtualServers
+            self.realServers = realServers
+            self.addresses = addresses
+            self.members = members
+            self.rules = rules
+            self.flows = flows
+        }
+
+        public var isEmpty: Bool {
+            !device && !headers && virtualServers.isEmpty && realServers.isEmpty && addresses.isEmpty && rules.isEmpty && members.isEmpty
+                && flows.isEmpty
+        }
+
+        public mutating func formUnion(_ other: Selection) {
+            device = device || other.device
+            headers = headers || other.headers
+            virtualServers.formUnion(other.virtualServers)
+            realServers.formUnion(other.realServers)
+            addresses.formUnion(other.addresses)
+            members.merge(other.members) { $0.union($1) }
+            rules.formUnion(other.rules)
+            flows.formUnion(other.flows)
+        }
+
+        /// Takes away what an observation of `other` covers: a set is observed as a whole.
+        public mutating func subtract(_ other: Selection) {
+            if other.device { (device, addresses) = (false, []) }
+            if other.headers { headers = false }
+            virtualServers.subtract(other.virtualServers)
+            realServers.subtract(other.realServers)
+            realServers.subtract(other.virtualServers)
+            addresses.subtract(other.addresses)
+            for name in other.members.keys { members[name] = nil }
+            rules.subtract(other.rules)
+            flows.subtract(other.flows)
+        }
+    }
+
+    public static let nothing = Scope.only(Selection())
+
+    public var isEmpty: Bool {
+        switch self {
+        case .everything: false
+        case .only(let selection): selection.isEmpty
+        }
+    }
+
+    public mutating func formUnion(_ other: Scope) {
+        switch (self, other) {
+        case (.everything, _): break
+        case (_, .everything): self = .everything
+        case (.only(var mine), .only(let theirs)):
+            // Both hold the value otherwise, and each set would be copied.
+            self = .nothing
+            mine.formUnion(theirs)
+            self = .only(mine)
+        }
+    }
+}

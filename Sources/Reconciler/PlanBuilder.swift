@@ -1,0 +1,222 @@
+internal import Model
+
+/// Compares two states and collects the operations that lead from one to the other, phase by phase.
+struct PlanBuilder {
+    let observed: NodeState
+    let desired: NodeState
+    let drainTimeout: Duration
+    let now: Timestamp
+    let rotation: UInt64
+    let suspendsRemovals: Bool
+
+    private(set) var draining: Set<VirtualServer.Identity> = []
+    private(set) var warming: Set<VirtualServer.Identity> = []
+    private var phases: [[Operation]] = Array(repeating: [], count: Plan.Phase.allCases.count)
+
+    init(
+        observed: NodeState, desired: NodeState, drainTimeout: Duration, now: Timestamp, rotation: UInt64, suspendsRemovals: Bool
+    ) {
+        self.observed = observed
+        self.desired = desired
+        self.drainTimeout = drainTimeout
+        self.now = now
+        self.rotation = rotation
+        self.suspendsRemovals = suspendsRemovals
+    }
+
+    var operations: [Operation] {
+        var operations: [Operation] = []
+        operations.reserveCapacity(phases.reduce(0) { $0 + $1.count })
+        for phase in phases { operations += phase }
+        return operations
+    }
+
+    mutating func add(_ scope: Scope) {
+        if desired.hasDevice, !observed.hasDevice { add(.createDevice, in: .createDevice) }
+        planSets(scope)
+        planRules(scope)
+        planLeftovers(scope)
+        planAddresses(scope)
+        planVirtualServers(scope)
+        planFlows(scope)
+    }
+
+    func virtualServers(in scope: Scope) -> [VirtualServer.Identity] {
+        switch scope {
+        case .everything: Array(desired.virtualServers.keys) + observed.virtualServers.keys.filter { desired.virtualServers[$0] == nil }
+        case .only(let selection): Array(selection.virtualServers)
+        }
+    }
+
+    mutating func add(_ operation: Operation, in phase: Plan.Phase) { phases[phase.rawValue].append(operation) }
+
+    // MARK: Sets
+
+    private mutating func planSets(_ scope: Scope) {
+        switch scope {
+        case .everything:
+            for (_, desired) in desired.sets.sorted(by: { $0.key < $1.key }) {
+                planSet(desired, observed.sets[desired.name], nil)
+            }
+        case .only(let selection):
+            for (name, members) in selection.members.sorted(by: { $0.key < $1.key }) {
+                guard let desired = desired.sets[name] else { continue }
+                planSet(desired, observed.sets[name], members)
+            }
+        }
+    }
+
+    /// - Parameter members: which members to compare; nil for all.
+    private mutating func planSet(_ desired: AddressSet, _ observed: AddressSet?, _ members: Set<AddressSet.Member>?) {
+        guard let observed else {
+            var empty = desired.sizedForMembers
+            empty.members = [:]
+            add(.createSet(empty), in: .createSets)
+            for (member, origin) in desired.members.sorted(by: { $0.key < $1.key }) {
+                add(.addMember(desired.name, member, origin), in: .addMembers)
+            }
+            return
+        }
+        guard observed.isShapedLike(desired), desired.fits(in: observed) else {
+            var replacement = desired
+            // Members of another shape cannot be taken over.
+            if suspendsRemovals, observed.kind == desired.kind { replacement.members.merge(observed.members) { mine, _ in mine } }
+            add(.replaceSet(replacement.sizedForMembers), in: .createSets)
+            return
+        }
+        let candidates = members.map { Array($0) } ?? desired.members.keys + observed.members.keys.filter { desired.members[$0] == nil }
+        let changed = candidates.filter { (desired.members[$0] == nil) != (observed.members[$0] == nil) }
+        for member in changed.sorted() {
+            if let origin = desired.members[member] {
+                add(.addMember(desired.name, member, origin), in: .addMembers)
+            } else if !suspendsRemovals {
+                add(.removeMember(desired.name, member), in: .removeMembers)
+            }
+        }
+    }
+
+    // MARK: Rules
+
+    private mutating func planRules(_ scope: Scope) {
+        for family in IPFamily.allCases {
+            if case .only(let selection) = scope, !selection.rules.contains(family) { continue }
+            guard let desired = desired.rules[family] else { continue }
+            let observed = observed.rules[family] ?? Rules(family)
+            let missing = desired.jumps.filter { !observed.jumps.contains($0) }
+            let first = desired.withRulesThatGo(from: observed)
+            if !missing.isEmpty || first.chains != observed.chains { add(.restoreRules(first, missingJumps: missing), in: .restoreRules) }
+            if first.chains != desired.chains, !suspendsRemovals { add(.restoreRules(desired, missingJumps: []), in: .removeRules) }
+        }
+    }
+
+    /// What kube-proxy left in other modes goes last: until everything of ours stands, it may be what serves.
+    private mutating func planLeftovers(_ scope: Scope) {
+        for family in IPFamily.allCases where !suspendsRemovals {
+            if case .only(let selection) = scope, !selection.rules.contains(family) { continue }
+            guard desired.rules[family] != nil, let left = observed.leftovers[family] else { continue }
+            for operation in Plan.removing(left) { add(operation, in: .removeLeftovers) }
+        }
+    }
+
+    // MARK: Addresses
+
+    private mutating func planAddresses(_ scope: Scope) {
+        let (desired, observed) = (desired.addresses, observed.addresses)
+        let candidates: any Sequence<IPAddress> =
+            switch scope {
+            case .only(let selection) where !selection.device: selection.addresses
+            default: desired.keys + observed.keys.filter { desired[$0] == nil }
+            }
+        for address in candidates.filter({ (desired[$0] == nil) != (observed[$0] == nil) }).sorted() {
+            if let origin = desired[address] {
+                add(.bind(address, origin), in: .bind)
+            } else if !suspendsRemovals {
+                add(.unbind(address), in: .unbind)
+            }
+        }
+    }
+
+    // MARK: Virtual servers
+
+    private mutating func planVirtualServers(_ scope: Scope) {
+        for identity in virtualServers(in: scope).sorted() {
+            switch (desired.virtualServers[identity], observed.virtualServers[identity]) {
+            case (.some(let wanted), let found): planVirtualServer(wanted, found)
+            case (.none, .some): if !suspendsRemovals { add(.deleteVirtualServer(identity), in: .deleteVirtualServers) }
+            case (.none, .none): break
+            }
+        }
+    }
+
+    private mutating func planVirtualServer(_ desired: VirtualServer, _ observed: VirtualServer?) {
+        let identity = desired.identity
+        if let observed {
+            if !desired.isConfiguredLike(observed) { add(.editVirtualServer(desired.withoutRealServers), in: .serveVirtualServers) }
+        } else {
+            add(.addVirtualServer(desired.withoutRealServers), in: .serveVirtualServers)
+        }
+        let slowStart = SlowStart(of: desired, from: observed, now: now)
+        var (added, edited): ([RealServer], [RealServer]) = ([], [])
+        for wanted in desired.realServers.values {
+            let found = observed?.realServers[wanted.location]
+            let server = slowStart?.step(to: wanted, from: found) ?? wanted
+            if server.warmingSince != nil { warming.insert(identity) }
+            switch found {
+            case .none: added.append(server)
+            case .some(let found) where !found.isConfiguredLike(server) || found.warmingSince != server.warmingSince: edited.append(server)
+            default: break
+            }
+        }
+        for server in desired.scheduler.inOrder(added, rotation) { add(.addRealServer(identity, server), in: .serveVirtualServers) }
+        for server in edited.sorted(by: { $0.location < $1.location }) {
+            add(.editRealServer(identity, server), in: .serveVirtualServers)
+        }
+        guard let observed else { return }
+        let leaving = observed.realServers.values.filter { desired.realServers[$0.location] == nil }
+        for server in leaving.sorted(by: { $0.location < $1.location }) { planRemoval(of: server, from: desired) }
+    }
+
+    private mutating func planRemoval(of server: RealServer, from desired: VirtualServer) {
+        let identity = desired.identity
+        let timeout = desired.drainTimeout(otherwise: drainTimeout)
+        switch Drain(server, of: identity.transport, timeout: timeout, now: now) {
+        case .begin(let drained):
+            add(.editRealServer(identity, drained), in: .drain)
+            draining.insert(identity)
+        case .wait: draining.insert(identity)
+        case .over: add(.deleteRealServer(identity, server.location), in: .deleteRealServers)
+        }
+    }
+}
+
+extension Scheduler {
+    /// The order in which real servers are added.
+    ///
+    /// The same on every node where that is what has nodes choose alike. The kernel puts each at the head of its list (net/netfilter/ipvs/ip_vs_ctl.c
+    /// `ip_vs_add_dest`), where the other schedulers begin: on all nodes at the same server, if it were the same order.
+    fileprivate func inOrder(_ servers: [RealServer], _ rotation: UInt64) -> [RealServer] {
+        let sorted = servers.sorted { $0.location < $1.location }
+        guard !choosesByOrder, sorted.count > 1 else { return sorted }
+        let first = Int(rotation % UInt64(sorted.count))
+        return Array(sorted[first...] + sorted[..<first])
+    }
+}
+
+extension AddressSet {
+    /// Whether its members find room beside those that leave only afterwards.
+    fileprivate func fits(in observed: AddressSet) -> Bool {
+        guard kind != .bitmapPort else { return true }
+        if members.count + observed.members.count <= Int(observed.capacity) { return true }
+        let leaving = observed.members.keys.count { members[$0] == nil }
+        return members.count + leaving <= Int(observed.capacity)
+    }
+
+    /// With room for its members and as many more, so that it is not replaced again soon; never below what kube-proxy makes.
+    var sizedForMembers: AddressSet {
+        var copy = self
+        while Int(copy.capacity) < 2 * members.count, copy.capacity < .max {
+            copy.capacity = copy.capacity >= 1 << 30 ? .max : copy.capacity * 2
+        }
+        return copy
+    }
+}

@@ -1,0 +1,204 @@
+public import Kubernetes
+public import Model
+public import Reconciler
+internal import Translation
+
+/// What operators read in the log and in Events: the difference between two states, and what was done in between.
+public enum Announcer {
+    public struct Notice: Hashable, Sendable {
+        public enum Severity: Int, Hashable, Sendable { case debug, info, warning, error }
+
+        public var severity: Severity
+        /// The same for all notices of a kind.
+        public var message: String
+        public var metadata: [String: String]
+        public var event: ClusterEvent?
+
+        init(_ severity: Severity, _ message: String, _ metadata: [String: String] = [:], event: ClusterEvent? = nil) {
+            self.severity = severity
+            self.message = message
+            self.metadata = metadata
+            self.event = event
+        }
+    }
+
+    /// A failure of everything at once must not fill the log.
+    private static let listedOperations = 20
+    /// A Service may name as many addresses as it likes.
+    private static let listedRefusals = 10
+
+    /// - Parameters:
+    ///   - isVerbose: whether operations that succeeded are listed as well.
+    public static func notices(
+        _ outcome: SyncOutcome, from before: ProxyStatus, to after: ProxyStatus, origin: (Operation) -> ServiceOrigin?, isVerbose: Bool
+    ) -> [Notice] {
+        var notices = claims(outcome.translated, from: before, to: after)
+        if isVerbose { notices += applied(outcome) }
+        notices += failures(outcome, after, origin) + repairs(outcome, origin)
+        if after.isInSync, !before.isInSync {
+            notices.append(Notice(.info, "The kernel is in step", ["virtualServers": "\(after.virtualServerCount)"]))
+        }
+        // What is refused again and again is reported by itself, and once.
+        if outcome.operations.count > outcome.refusals.count { notices.append(synced(outcome, after)) }
+        return notices
+    }
+
+    private static func applied(_ outcome: SyncOutcome) -> [Notice] {
+        let failed = Set((outcome.failures + outcome.recovered + outcome.refusals).map(\.operation))
+        return outcome.operations.filter { !failed.contains($0) }.map { Notice(.debug, "Applied", ["operation": "\($0)"]) }
+    }
+
+    private static func synced(_ outcome: SyncOutcome, _ after: ProxyStatus) -> Notice {
+        var metadata = ["milliseconds": "\(outcome.duration.wholeMilliseconds)", "failures": "\(outcome.failures.count)"]
+        for (kind, count) in outcome.counts { metadata[kind.rawValue] = "\(count)" }
+        if !outcome.refusals.isEmpty { metadata["refused"] = "\(outcome.refusals.count)" }
+        if !after.pendingServices.isEmpty { metadata["pendingServices"] = "\(after.pendingServices.count)" }
+        if let slowest = outcome.latencies.max() {
+            metadata["endpointChanges"] = "\(outcome.latencies.count)"
+            metadata["slowestEndpointChangeMilliseconds"] = "\(slowest.wholeMilliseconds)"
+        }
+        let forgetting = outcome.forgetting.values.reduce(Report.Forgetting(), +)
+        if forgetting.flows > 0 {
+            metadata["forgottenFlows"] = "\(forgetting.flows)"
+            metadata["forgettingMilliseconds"] = "\(forgetting.duration.wholeMilliseconds)"
+        }
+        return Notice(.info, "Synced", metadata)
+    }
+
+    // MARK: Failures
+
+    private static func failures(
+        _ outcome: SyncOutcome, _ after: ProxyStatus, _ origin: (Operation) -> ServiceOrigin?
+    ) -> [Notice] {
+        func metadata(_ failure: Report.Failure) -> [String: String] {
+            ["operation": "\(failure.operation)", "service": "\(origin(failure.operation)?.description ?? "")", "error": failure.reason]
+        }
+        var notices = outcome.recovered.prefix(listedOperations).map { failure in
+            Notice(.warning, "An operation failed and was not needed any more or succeeded after another look", metadata(failure))
+        }
+        var announced: Set<NamespacedName> = []
+        for failure in outcome.failures.prefix(listedOperations) {
+            var notice = Notice(.error, "An operation failed", metadata(failure))
+            if let entry = after.failing[failure.operation.key] {
+                notice.metadata["attempts"] = "\(entry.attempts)"
+                // The first failure may be over before anybody reads of it.
+                if entry.attempts == 2, let service = entry.origin?.service, announced.insert(service).inserted {
+                    notice.event = event(
+                        service, "SyncFailed", "Cannot be programmed, and is tried again: \(failure.operation): \(failure.reason)")
+                }
+            }
+            notices.append(notice)
+        }
+        if outcome.failures.count > listedOperations {
+            notices.append(Notice(.error, "More operations failed", ["failures": "\(outcome.failures.count - listedOperations)"]))
+        }
+        for failure in outcome.observationFailures {
+            notices.append(
+                Notice(
+                    .error, "The kernel could not be read",
+                    ["part": "\(failure.part)", "error": failure.reason, "attempts": "\(failure.attempts)"]))
+        }
+        return notices
+    }
+
+    private static func repairs(_ outcome: SyncOutcome, _ origin: (Operation) -> ServiceOrigin?) -> [Notice] {
+        var notices = outcome.repairs.prefix(listedOperations).map { operation in
+            Notice(
+                .warning, "Something else changed the kernel; it is put right",
+                ["operation": "\(operation)", "service": "\(origin(operation)?.description ?? "")"])
+        }
+        if outcome.repairs.count > listedOperations {
+            notices.append(
+                Notice(
+                    .warning, "More of the kernel was changed and is put right",
+                    ["operations": "\(outcome.repairs.count - listedOperations)"]))
+        }
+        return notices
+    }
+
+    // MARK: What Services ask for
+
+    private static func claims(
+        _ translated: Set<NamespacedName>, from before: ProxyStatus, to after: ProxyStatus
+    ) -> [Notice] {
+        var notices: [Notice] = []
+        for service in translated.sorted() {
+            if let identities = after.conflicts[service], before.conflicts[service] != identities {
+                for identity in identities.sorted().prefix(listedRefusals) {
+                    notices.append(
+                        Notice(
+                            .warning, "Another Service has this address and port already; it stays with the older one",
+                            ["service": "\(service)", "virtualServer": "\(identity)"]))
+                }
+                let event = event(
+                    service, "AddressConflict",
+                    "Another Service has this already, and being the older one keeps it: \(list(identities, separator: " "))")
+                notices[notices.count - 1].event = event
+            }
+            if let annotations = after.invalidAnnotations[service], before.invalidAnnotations[service] != annotations {
+                let list = list(annotations)
+                notices.append(
+                    Notice(
+                        .warning, "An annotation is not heeded; what holds without it is in force",
+                        ["service": "\(service)", "annotations": list],
+                        event: event(service, "InvalidAnnotation", "Not heeded: \(list)")))
+            }
+            if let refusals = after.refusedClaims[service], before.refusedClaims[service] != refusals {
+                let list = list(refusals)
+                notices.append(
+                    Notice(
+                        .error, "What a Service asks for is not served; the rest of it is", ["service": "\(service)", "refused": list],
+                        event: event(service, "AddressRefused", "Not served: \(list)")))
+            }
+        }
+        return notices
+    }
+
+    private static func event(_ name: NamespacedName, _ reason: String, _ note: String) -> ClusterEvent {
+        ClusterEvent(.warning, reason: reason, action: "SyncService", regarding: .service(name), note: note)
+    }
+
+    /// The first of them; there may be any number.
+    private static func list(_ all: some Collection<some Comparable & CustomStringConvertible>, separator: String = "; ") -> String {
+        let listed = all.sorted().prefix(listedRefusals).map(\.description).joined(separator: separator)
+        return all.count > listedRefusals ? "\(listed); and \(all.count - listedRefusals) more" : listed
+    }
+
+    // MARK: The node
+
+    /// What changed of this node's Node object, where it changes what is served.
+    public static func notices(of after: Node?, before: Node?) -> [Notice] {
+        guard let after else {
+            return before == nil ? [] : [Notice(.error, "This node's Node object is gone; what it said last stays in force")]
+        }
+        guard let before else { return [] }
+        var notices: [Notice] = []
+        if before.hostAddresses != after.hostAddresses {
+            notices.append(
+                Notice(
+                    .warning, "This node's addresses changed", ["before": "\(before.hostAddresses)", "after": "\(after.hostAddresses)"]))
+        }
+        if before.podCIDRs != after.podCIDRs {
+            notices.append(
+                Notice(.warning, "This node's pod ranges changed", ["before": "\(before.podCIDRs)", "after": "\(after.podCIDRs)"]))
+        }
+        return notices
+    }
+
+    /// Addresses that interfaces of the node gained or lost.
+    static func notice(ofAddresses after: Set<IPAddress>, before: Set<IPAddress>) -> Notice {
+        Notice(
+            .info, "Addresses of this node changed",
+            [
+                "came": list(after.subtracting(before), separator: " "), "went": list(before.subtracting(after), separator: " "),
+            ])
+    }
+}
+
+extension Duration {
+    /// Rounded down.
+    public var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+}

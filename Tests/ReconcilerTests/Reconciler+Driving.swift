@@ -1,0 +1,14 @@
+import Model
+import Reconciler
+
+extension Reconciler {
+    /// Plans, and takes note of all operations but those that fail, which are left for the caller to plan again.
+    @discardableResult
+    mutating func carryOut(
+        _ desired: NodeState, at now: Timestamp = .seconds(0), suspendsRemovals: Bool = false, failing: (Operation) -> Bool = { _ in false }
+    ) -> Plan {
+        let plan = takePlan(for: desired, at: now, suspendsRemovals: suspendsRemovals).plan
+        finish(plan.operations.filter { !failing($0) }, desired: desired)
+        return plan
+    }
+}

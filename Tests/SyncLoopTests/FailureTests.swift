@@ -1,0 +1,216 @@
+import Kubernetes
+import Model
+import Reconciler
+import SyncLoop
+import TestSupport
+import Testing
+import Translation
+
+/// What fails is tried again by itself, and holds nothing else up.
+@Suite struct `A failure` {
+    private let web = TestService("web", 10)
+    private let other = TestService("other", 20)
+
+    private func node(syncPeriod: Duration = .seconds(30)) -> SimulatedNode {
+        SimulatedNode.listed([other.change, other.slice([1])], syncPeriod: syncPeriod)
+    }
+
+    @Test func `is tried again with a wait that doubles, whatever else changes meanwhile`() {
+        var node = node()
+        node.kernel.broken = [.virtualServer(web.identity)]
+        node.absorb([web.change, web.slice([1, 2])])
+        let start = node.now
+        var slowest = Duration.zero
+        for number in 0..<577 {
+            let (asked, target) = (node.now, other.endpoint(2 + UInt32(number % 50)))
+            node.absorb([other.slice([1, 2 + UInt32(number % 50)])])
+            node.run(for: .milliseconds(130))
+            let done = node.attempts { if case .addRealServer(_, let server) = $0 { server.location == target } else { false } }.last
+            slowest = max(slowest, done.map { asked.duration(to: $0) } ?? .seconds(3600))
+        }
+        let times = node.attempts { $0.subject == .virtualServer(web.identity) }.map { start.duration(to: $0) / .seconds(1) }
+        #expect((7...9).contains(times.count), "\(times)")
+        for (index, wait) in zip(times, times.dropFirst()).map({ $1 - $0 }).enumerated() {
+            #expect(wait >= min(0.5 * Double(1 << index), 30) - 0.01, "\(times)")
+        }
+        #expect(slowest <= .milliseconds(110), "a change of another Service waits for the minimum sync period only")
+        let realServers = node.attempts { if case .addRealServer(let identity, _) = $0 { identity == web.identity } else { false } }
+        #expect(realServers.count == 2, "sent once, together with the first attempt")
+        #expect(node.attempts { $0.subject == .address(web.clusterIP) }.isEmpty, "what depends on it is not sent")
+        #expect(node.log.count { $0.contains("An operation failed") } == times.count, "and not logged")
+        #expect(node.status.failures.map(\.operation.kind) == [.addVirtualServer])
+        #expect(node.status.pendingServices == [web.namespacedName])
+        node.kernel.broken = []
+        node.run(for: .seconds(31))
+        #expect(node.kernel.differences(from: node.loop.desired).isEmpty && node.status.isInSync)
+    }
+
+    @Test func `has the kernel observed at once, and what that shows is done at once`() {
+        var node = node()
+        // Somebody else made it meanwhile: EEXIST.
+        node.kernel.putVirtualServer(VirtualServer(web.identity, scheduler: .maglevHash))
+        node.absorb([web.change, web.slice([1])])
+        node.run(for: .milliseconds(200))
+        #expect(node.kernel.differences(from: node.loop.desired).isEmpty)
+        #expect(node.outcomes.flatMap(\.recovered).map(\.operation.kind) == [.addVirtualServer])
+        #expect(node.status.isInSync)
+    }
+
+    @Test func `that passes is made good after half a second`() {
+        var node = node()
+        node.kernel.failures = [.bind: 1]
+        node.absorb([web.change, web.slice([1])])
+        node.run(for: .milliseconds(300))
+        #expect(node.status.failures.map(\.operation.kind) == [.bind] && !node.status.isInSync)
+        #expect(node.kernel.state.virtualServers[web.identity]?.realServers.count == 1, "the rest is done")
+        node.run(for: .milliseconds(500))
+        #expect(node.status.isInSync && node.status.failing.isEmpty)
+    }
+
+    @Test func `is tried at once where something else is asked for`() {
+        var node = node()
+        node.kernel.broken = [.virtualServer(web.identity)]
+        node.absorb([web.change])
+        node.run(for: .seconds(10))
+        node.kernel.broken = []
+        var mended = web
+        mended.annotations = ["kube-ipvs-proxy.io/scheduler": "mh"]
+        node.absorb([mended.change])
+        node.run(for: .milliseconds(200))
+        #expect(node.kernel.state.virtualServers[web.identity]?.scheduler == .maglevHash)
+    }
+
+    @Test func `is forgotten when nobody asks for it any more`() {
+        var node = node()
+        node.kernel.broken = [.virtualServer(web.identity)]
+        node.absorb([web.change, web.slice([1])])
+        node.run(for: .seconds(5))
+        node.absorb([web.removal])
+        node.run(for: .milliseconds(300))
+        #expect(node.status.failing.isEmpty && node.status.pendingServices.isEmpty && node.status.isInSync)
+    }
+
+    @Test func `of a set keeps the rules, the virtual servers and addresses behind it from being made, and nothing else`() {
+        var node = SimulatedNode()
+        node.kernel.broken = [.set(KubeSet.clusterIP.name(.ipv4))]
+        node.absorb([web.change, web.slice([1])])
+        node.list()
+        node.run(for: .seconds(10))
+        #expect(node.kernel.state.addresses.isEmpty && node.kernel.violations.isEmpty)
+        #expect(node.kernel.state.sets.count == node.loop.desired.sets.count - 1)
+        node.kernel.broken = []
+        node.run(for: .seconds(31))
+        #expect(node.kernel.differences(from: node.loop.desired).isEmpty)
+    }
+
+    @Test func `of rules keeps addresses from being bound and virtual servers from being made, and endpoints are served all the same`() {
+        var node = node()
+        let second = TestService("second", 30)
+        node.hangingRules = [.ipv4: .seconds(60)]
+        node.kernel.removeRules(.ipv4)
+        node.run(for: .seconds(31))
+        #expect(!node.status.isInSync, "an audit finds the rules gone, and restoring them hangs")
+        node.absorb([second.change, second.slice([1])])
+        for number in 0..<200 as Range<UInt32> {
+            let asked = node.now
+            node.absorb([other.slice([1, 2 + number])])
+            node.run(for: .milliseconds(130))
+            let done = node.attempts {
+                if case .addRealServer(_, let server) = $0 { server.location == other.endpoint(2 + number) } else { false }
+            }
+            #expect(done.contains { asked.duration(to: $0) <= .milliseconds(120) })
+        }
+        #expect(node.kernel.state.virtualServers[second.identity] == nil && node.kernel.violations.isEmpty)
+        #expect(node.rulesAtOnce == 1)
+        node.hangingRules = [:]
+        node.run(for: .seconds(120))
+        #expect(node.kernel.differences(from: node.loop.desired).isEmpty && node.status.isInSync)
+    }
+
+    @Test func `of the rules of one family holds nothing of the other up`() {
+        var node = SimulatedNode()
+        node.hangingRules = [.ipv6: .seconds(60)]
+        node.absorb([web.change, web.slice([1])])
+        node.list()
+        node.settle()
+        #expect(node.kernel.state.addresses.keys.contains(web.clusterIP))
+        #expect(node.status.familiesWithoutRules == [.ipv6] && !node.status.isInSync)
+    }
+
+    @Test func `to read the kernel keeps what is known, and is not answered by reading more`() {
+        var node = node()
+        node.kernel.failures = [.addRealServer: 1]
+        node.kernel.isBlind = true
+        node.kernel.forgetHistory()
+        node.absorb([other.slice([1, 2])])
+        node.run(for: .seconds(5))
+        #expect(!node.kernel.observations.contains(.everything))
+        #expect(node.status.unreadable.keys.contains(.virtualServers))
+        node.absorb([web.change])
+        node.run(for: .milliseconds(200))
+        #expect(node.kernel.state.virtualServers[web.identity] != nil, "others are served meanwhile")
+        node.kernel.isBlind = false
+        node.run(for: .seconds(31))
+        #expect(node.kernel.differences(from: node.loop.desired).isEmpty && node.status.isInSync)
+    }
+
+    @Test func `to read the kernel for the first time is tried again, and nothing is changed before`() {
+        var node = SimulatedNode()
+        node.kernel.isBlind = true
+        node.absorb([web.change, web.slice([1])])
+        node.list()
+        node.run(for: .seconds(20))
+        #expect(node.kernel.attempts.isEmpty && !node.status.isInSync)
+        let reads = node.kernel.observations.count { $0 == .everything }
+        #expect((4...7).contains(reads), "\(reads)")
+        node.kernel.isBlind = false
+        node.run(for: .seconds(31))
+        #expect(node.status.isInSync)
+    }
+
+    @Test func `to read the addresses of the node keeps the last ones in force, and syncs go on`() {
+        var node = node()
+        node.addressesAreUnreadable = true
+        node.loop.addressesChanged()
+        node.run(for: .seconds(1))
+        #expect(node.status.unreadable.keys.contains(.nodeAddresses))
+        node.absorb([web.change, web.slice([1])])
+        node.run(for: .milliseconds(300))
+        #expect(node.kernel.state.virtualServers[web.identity]?.realServers.count == 1)
+        node.addressesAreUnreadable = false
+        node.run(for: .seconds(31))
+        #expect(node.status.isInSync)
+    }
+
+    @Test func `to forget flows is tried again though nothing changes`() {
+        let dns = TestService("dns", 30, .udp)
+        var node = node()
+        node.kernel.failures = [.forgetFlows: 2]
+        node.absorb([dns.change, dns.slice([1])])
+        node.run(for: .seconds(3))
+        #expect(node.attempts { $0.kind == .forgetFlows }.count == 3)
+        #expect(node.status.isInSync && node.outcomes.contains { $0.failures.map(\.operation.kind) == [.forgetFlows] })
+        node.run(for: .seconds(60))
+        #expect(node.attempts { $0.kind == .forgetFlows }.count == 3)
+    }
+
+    @Test func `is reported to its Service once it is no passing one`() {
+        var node = node()
+        node.kernel.broken = [.virtualServer(web.identity)]
+        node.absorb([web.change, web.slice([1])])
+        node.run(for: .seconds(20))
+        let events = node.notices.compactMap(\.event)
+        #expect(events.map(\.reason) == ["SyncFailed"] && events.first?.regarding.name == "web")
+    }
+
+    @Test func `of everything at once does not fill the log`() {
+        let services = (0..<500).map { TestService("s\($0)", UInt32($0) + 1000) }
+        var node = SimulatedNode()
+        node.kernel.broken = Set(services.map { .virtualServer($0.identity) })
+        node.absorb(services.map(\.change))
+        node.list()
+        node.settle()
+        #expect(node.log.count { $0.contains("An operation failed") } <= 2 * 20)
+        #expect(node.log.contains { $0.hasPrefix("More operations failed") })
+    }
+}

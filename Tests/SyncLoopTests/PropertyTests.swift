@@ -1,0 +1,90 @@
+import Kubernetes
+import Model
+import Reconciler
+import SyncLoop
+import TestSupport
+import Testing
+
+/// Whatever comes in whatever order: what is due happens within its bound, and in the end the kernel holds what is desired.
+@Suite struct `Under random changes, failures and meddling` {
+    @Test(arguments: 0..<200 as Range<UInt64>)
+    func `the kernel holds what is desired once all is quiet, and never binds what is not protected`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let services = (0..<6).map { TestService("s\($0)", UInt32($0) + 10, [.tcp, .udp][$0 % 2]) }
+        var node = SimulatedNode(
+            minSyncPeriod: .milliseconds([0, 100, 1000].randomElement(using: &generator) ?? 0), syncPeriod: .seconds(30),
+            drainTimeout: .seconds(5))
+        node.rulesDuration = .milliseconds(Int.random(in: 1...3000, using: &generator))
+        // All slices fit into a sync period.
+        node.auditDuration = .milliseconds(Int.random(in: 1...500, using: &generator))
+        for _ in 0..<120 {
+            disturb(&node, services, &generator)
+            node.run(for: .milliseconds(Int.random(in: 0...700, using: &generator)))
+        }
+        calm(&node)
+        node.list()
+        // Retries wait for a sync period at most. What others changed is found by the audit that begins after this one, and drains end.
+        node.run(for: .seconds(100))
+        #expect(node.kernel.differences(from: node.loop.desired) == [])
+        #expect(node.kernel.violations == [])
+        #expect(
+            node.status.isInSync && node.status.failing.isEmpty && node.status.drainingServers == 0,
+            "\(node.status.failing) \(node.status.unreadable)")
+        #expect(node.rulesAtOnce <= 1)
+        node.kernel.forgetHistory()
+        node.run(for: .seconds(60))
+        #expect(node.kernel.attempts == [], "there is nothing left to do")
+    }
+
+    private func disturb(_ node: inout SimulatedNode, _ services: [TestService], _ generator: inout SeededGenerator) {
+        let service = services[Int.random(in: 0..<services.count, using: &generator)]
+        let number = UInt32.random(in: 1...4, using: &generator)
+        switch Int.random(in: 0..<20, using: &generator) {
+        case 0..<6: node.absorb([service.slice((1...4).filter { _ in Bool.random(using: &generator) })])
+        case 6..<9: node.absorb([service.change])
+        case 9: node.absorb([service.removal])
+        case 10: node.list(isIncomplete: Bool.random(using: &generator))
+        case 11: node.kernel.failures = [Operation.Kind.allCases.randomElement(using: &generator) ?? .bind: 2]
+        case 12:
+            node.kernel.broken = [.virtualServer(service.identity), .address(service.clusterIP), .rules(.ipv4)].filter { _ in
+                Bool.random(using: &generator)
+            }.reduce(into: []) { $0.insert($1) }
+        case 13: node.kernel.isBlind = Bool.random(using: &generator)
+        case 14: node.hangingRules = Bool.random(using: &generator) ? [.ipv4: .seconds(20)] : [:]
+        case 15: node.kernel.connections[service.endpoint(number)] = UInt32.random(in: 0...1, using: &generator)
+        case 16: node.kernel.removeVirtualServer(service.identity)
+        case 17: node.kernel.removeAddress(service.clusterIP)
+        case 18: node.kernel.removeRealServers(of: service.identity)
+        default:
+            node.addressesAreUnreadable = Bool.random(using: &generator)
+            node.loop.addressesChanged()
+        }
+    }
+
+    private func calm(_ node: inout SimulatedNode) {
+        (node.kernel.failures, node.kernel.broken, node.kernel.isBlind, node.kernel.connections) = ([:], [], false, [:])
+        (node.hangingRules, node.addressesAreUnreadable) = ([:], false)
+    }
+
+    @Test(arguments: 0..<30 as Range<UInt64>)
+    func `what fails for ever delays a change of another Service by no more than one attempt`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let (web, other) = (TestService("web", 10), TestService("other", 20))
+        var node = SimulatedNode.listed([web.change, web.slice([1])])
+        node.kernel.broken =
+            [
+                [.virtualServer(other.identity)], [.address(other.clusterIP)], [.realServer(other.identity, other.endpoint(1))],
+                [.rules(.ipv4)], [.device],
+            ].randomElement(using: &generator) ?? []
+        node.absorb([other.change, other.slice([1, 2])])
+        for number in 0..<200 as Range<UInt32> {
+            let (asked, target) = (node.now, web.endpoint(10 + number))
+            node.absorb([web.slice([1, 10 + number])])
+            node.run(for: .milliseconds(Int.random(in: 100...300, using: &generator)))
+            node.run(for: .milliseconds(10))
+            let done = node.attempts { if case .addRealServer(_, let server) = $0 { server.location == target } else { false } }
+            // The minimum sync period, and the few steps of one attempt with the observation that follows it.
+            #expect(done.contains { asked.duration(to: $0) <= .milliseconds(100 + 10) })
+        }
+    }
+}

@@ -1,0 +1,212 @@
+import FoundationEssentials
+import Kubernetes
+import Model
+import Reconciler
+import SyncLoop
+import TestSupport
+import Translation
+
+/// A loop on a kernel in memory, in a time of its own that passes only as the test wants.
+struct SimulatedNode {
+    var loop: SyncLoop
+    var kernel = FakeKernel()
+    var now = Timestamp(nanoseconds: 1_000_000_000_000)
+    var localAddresses: Set<IPAddress> = [IPAddress(v4: 0x0a63_0002)]
+    var addressesAreUnreadable = false
+
+    /// What steps take.
+    var stepDuration = Duration.milliseconds(1)
+    var rulesDuration = Duration.milliseconds(30)
+    var auditDuration = Duration.milliseconds(10)
+    /// Families whose rules take so long, and fail then.
+    var hangingRules: [IPFamily: Duration] = [:]
+
+    var outcomes: [SyncOutcome] = []
+    var status: ProxyStatus
+    var notices: [Announcer.Notice] = []
+    /// What an audit or the rules come to, and when.
+    private var running: [(end: Timestamp, task: SyncLoop.Task)] = []
+    /// The most that ran of one family at once.
+    var rulesAtOnce = 0
+    /// When each operation was attempted.
+    var attemptTimes: [(time: Timestamp, operation: Operation)] = []
+
+    static let start = Date(timeIntervalSince1970: 1_767_225_600)
+
+    init(
+        minSyncPeriod: Duration = .milliseconds(100), syncPeriod: Duration = .seconds(30), drainTimeout: Duration = .seconds(900),
+        nodeWait: NodeWait? = nil, schedulers: [Scheduler]? = nil
+    ) {
+        var settings = TranslationSettings(nodeName: "node1")
+        if let schedulers { settings.schedulers = schedulers }
+        loop = SyncLoop(
+            SyncLoop.Settings(minSyncPeriod: minSyncPeriod, syncPeriod: syncPeriod, drainTimeout: drainTimeout, nodeWait: nodeWait),
+            translation: Translation(settings), start: SimulatedNode.start)
+        status = loop.status
+    }
+
+    /// A node whose source has listed everything.
+    static func listed(_ changes: [ClusterChange] = [], minSyncPeriod: Duration = .milliseconds(100), syncPeriod: Duration = .seconds(30))
+        -> SimulatedNode
+    {
+        var node = SimulatedNode(minSyncPeriod: minSyncPeriod, syncPeriod: syncPeriod)
+        node.absorb(changes)
+        node.list()
+        node.settle()
+        return node
+    }
+
+    var wall: Date { SimulatedNode.start + Double(now.nanoseconds - 1_000_000_000_000) / 1e9 }
+
+    mutating func absorb(_ changes: [ClusterChange]) { loop.absorb(changes, at: now) }
+    mutating func list(isIncomplete: Bool = false) { loop.sourceChanged(isListed: true, isIncomplete: isIncomplete, at: now) }
+
+    /// Lets some time pass, with what happens in it.
+    mutating func run(for duration: Duration) { run(until: now.advanced(by: duration)) }
+
+    /// Until nothing is to be done at once and nothing runs.
+    mutating func settle() { run(for: .seconds(1)) }
+
+    mutating func run(until end: Timestamp) {
+        while now <= end {
+            finishTasks()
+            let step = loop.next(at: now, wall: wall)
+            notices += loop.takeNotices()
+            if case .wait(let due) = step {
+                let next = ([due, running.map(\.end).min()].compactMap(\.self)).min() ?? end.advanced(by: .nanoseconds(1))
+                guard next <= end else { break }
+                now = max(next, now.advanced(by: .nanoseconds(1)))
+            } else {
+                perform(step)
+            }
+        }
+        now = max(now, end)
+        finishTasks()
+    }
+
+    /// Steps until the next publication, or until there is nothing to do.
+    mutating func step() -> SyncLoop.Step {
+        let step = loop.next(at: now, wall: wall)
+        notices += loop.takeNotices()
+        perform(step)
+        return step
+    }
+
+    private mutating func perform(_ step: SyncLoop.Step) {
+        switch step {
+        case .readAddresses:
+            pass()
+            loop.readAddresses(addressesAreUnreadable ? .failure(FakeKernel.Blind()) : .success(localAddresses), at: now)
+        case .observe(let scope):
+            let result = Result { try kernel.observe(scope) }
+            pass()
+            loop.observed(result, of: scope, at: now)
+        case .apply(let operations):
+            attemptTimes += operations.map { (now, $0) }
+            let report = kernel.apply(operations)
+            pass()
+            loop.applied(operations, report, at: now)
+        case .start(let task): start(task)
+        case .publish(let outcome, let after):
+            let loop = loop
+            notices += Announcer.notices(outcome, from: status, to: after, origin: { loop.origin(of: $0) }, isVerbose: false)
+            outcomes.append(outcome)
+            status = after
+        case .beginServing, .giveUp, .wait: break
+        }
+    }
+
+    private mutating func pass() { now = now.advanced(by: stepDuration) }
+
+    private mutating func start(_ task: SyncLoop.Task) {
+        let duration: Duration
+        switch task {
+        case .observeRules: duration = rulesDuration
+        case .applyRules(_, let family): duration = hangingRules[family] ?? rulesDuration
+        case .audit: duration = auditDuration
+        }
+        running.append((now.advanced(by: duration), task))
+        for family in IPFamily.allCases {
+            rulesAtOnce = max(
+                rulesAtOnce,
+                running.count { running in
+                    switch running.task {
+                    case .observeRules(let of), .applyRules(_, let of): of == family
+                    case .audit: false
+                    }
+                })
+        }
+    }
+
+    private mutating func finishTasks() {
+        let ended = running.filter { $0.end <= now }.sorted { $0.end < $1.end }
+        running.removeAll { $0.end <= now }
+        for task in ended.map(\.task) {
+            switch task {
+            case .observeRules(let family): loop.rulesObserved(Result { try kernel.observeRules(family) }, family, at: now)
+            case .applyRules(let operation, let family):
+                attemptTimes.append((now, operation))
+                let error = hangingRules[family] == nil ? kernel.apply(operation) : "it did not end"
+                loop.rulesApplied(error.map { .failure(Refused(reason: $0)) } ?? .success([:]), at: now, family)
+            case .audit(let slice, let baseline):
+                loop.audited(slice, Result { baseline.findings(slice, try kernel.observe(slice.scope)) }, at: now)
+            }
+        }
+    }
+
+    struct Refused: Error, CustomStringConvertible {
+        var reason: String
+        var description: String { reason }
+    }
+
+    /// Every message with its operation or Service, for a look at what was logged.
+    var log: [String] { notices.map { "\($0.message) \($0.metadata["operation"] ?? $0.metadata["service"] ?? "")" } }
+
+    func attempts(_ isMeant: (Operation) -> Bool) -> [Timestamp] { attemptTimes.filter { isMeant($0.operation) }.map(\.time) }
+}
+
+// MARK: A small cluster
+
+/// A Service with a cluster IP of its own, and its one slice.
+struct TestService {
+    var name: String
+    var clusterIP: IPAddress
+    var transport = Transport.tcp
+    var annotations: [String: String] = [:]
+
+    init(_ name: String, _ number: UInt32, _ transport: Transport = .tcp, annotations: [String: String] = [:]) {
+        self.name = name
+        clusterIP = IPAddress(v4: 0x0a60_0000 + number)
+        self.transport = transport
+        self.annotations = annotations
+    }
+
+    var namespacedName: NamespacedName { NamespacedName(namespace: "default", name: name) }
+    var identity: VirtualServer.Identity { .init(transport, AddressPort(clusterIP, 80)) }
+
+    var change: ClusterChange {
+        .service(
+            namespacedName,
+            Service(
+                metadata: ObjectMeta(name: name, namespace: "default", annotations: annotations), clusterIP: "\(clusterIP)",
+                clusterIPs: ["\(clusterIP)"], ports: [ServicePort(name: "p", transport: transport, port: 80)]))
+    }
+
+    var removal: ClusterChange { .service(namespacedName, nil) }
+
+    func endpoint(_ number: UInt32) -> AddressPort { AddressPort(IPAddress(v4: 0x0af4_0000 + number), 8080) }
+
+    func slice(_ numbers: [UInt32], cause: Date? = nil) -> ClusterChange {
+        let annotations = cause.map {
+            ["endpoints.kubernetes.io/last-change-trigger-time": $0.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))]
+        }
+        return .endpointSlice(
+            NamespacedName(namespace: "default", name: "\(name)-1"),
+            EndpointSlice(
+                metadata: ObjectMeta(
+                    name: "\(name)-1", namespace: "default", labels: [EndpointSlice.serviceNameLabel: name], annotations: annotations ?? [:]
+                ),
+                addressType: .ipv4, endpoints: numbers.map { Endpoint(addresses: ["\(endpoint($0).address)"]) },
+                ports: [EndpointPort(name: "p", port: 8080, transport: transport)]))
+    }
+}

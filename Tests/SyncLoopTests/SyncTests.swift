@@ -1,0 +1,186 @@
+import Kubernetes
+import Model
+import Reconciler
+import SyncLoop
+import TestSupport
+import Testing
+import Translation
+
+@Suite struct `A sync` {
+    private let web = TestService("web", 10)
+
+    @Test func `brings the kernel to what the cluster asks for`() {
+        let node = SimulatedNode.listed([web.change, web.slice([1, 2])])
+        #expect(node.kernel.differences(from: node.loop.desired).isEmpty && node.kernel.violations.isEmpty)
+        #expect(node.status.isInSync && node.outcomes.allSatisfy(\.succeeded))
+        #expect(node.log.count { $0.hasPrefix("The kernel is in step") } == 1)
+    }
+
+    @Test func `does and reads nothing where nothing changed`() {
+        var node = SimulatedNode.listed([web.change, web.slice([1])], syncPeriod: .seconds(3600))
+        node.kernel.forgetHistory()
+        node.absorb([web.change, web.slice([1])])
+        node.run(for: .seconds(2))
+        #expect(node.kernel.isForgetful)
+    }
+
+    @Test func `reports how many packets rules dropped`() {
+        var node = SimulatedNode()
+        node.kernel.dropped = [.ipv6: [Rules.Chain(.filter, "KUBE-SOURCE-RANGES-FIREWALL"): 5]]
+        node.list()
+        node.settle()
+        #expect(node.status.droppedPackets == [DroppedPackets(.sourceRanges, .ipv6): 5])
+    }
+
+    @Test func `takes nothing away while the source is incomplete, and does so when it is complete`() {
+        let before = SimulatedNode.listed([web.change, web.slice([1])])
+        var node = SimulatedNode()
+        node.kernel = before.kernel
+        node.list(isIncomplete: true)
+        node.run(for: .seconds(5))
+        #expect(node.kernel.state.virtualServers[web.identity] != nil && node.kernel.state.addresses.keys.contains(web.clusterIP))
+        node.list()
+        node.run(for: .seconds(5))
+        #expect(node.kernel.state.virtualServers.isEmpty && node.kernel.state.addresses.isEmpty)
+        #expect(node.kernel.differences(from: node.loop.desired).isEmpty)
+    }
+
+    @Test func `drains an endpoint that goes and deletes it when its connections have ended`() {
+        var node = SimulatedNode.listed([web.change, web.slice([1, 2])])
+        node.kernel.connections = [web.endpoint(2): 1]
+        node.absorb([web.slice([1])])
+        node.run(for: .seconds(3))
+        #expect(node.kernel.state.virtualServers[web.identity]?.realServers[web.endpoint(2)]?.weight == 0)
+        #expect(node.status.drainingServers == 1)
+        node.kernel.connections = [:]
+        node.run(for: .seconds(2))
+        #expect(node.kernel.state.virtualServers[web.identity]?.realServers[web.endpoint(2)] == nil)
+        #expect(node.status.drainingServers == 0)
+    }
+
+    @Test func `follows the addresses of the node`() {
+        let outside = ClusterChange.service(
+            NamespacedName(namespace: "default", name: "outside"),
+            Service(
+                metadata: ObjectMeta(name: "outside", namespace: "default"), type: .nodePort, clusterIP: "10.96.0.11",
+                clusterIPs: ["10.96.0.11"], ports: [ServicePort(name: "p", port: 80, nodePort: 30080)]))
+        var node = SimulatedNode.listed([outside])
+        func answering() -> [String] {
+            node.kernel.state.virtualServers.keys.filter { $0.location.port == 30080 }.map(\.location.address.description).sorted()
+        }
+        #expect(answering() == ["10.99.0.2"])
+        node.localAddresses.insert(IPAddress(v4: 0xc000_0207))
+        node.loop.addressesChanged()
+        node.run(for: .milliseconds(200))
+        #expect(answering() == ["10.99.0.2", "192.0.2.7"])
+        node.localAddresses = [IPAddress(v4: 0xc000_0207)]
+        node.run(for: .seconds(31))
+        #expect(answering() == ["192.0.2.7"], "an audit reads them though nobody said that they changed")
+        node.kernel.forgetHistory()
+        node.outcomes = []
+        node.loop.addressesChanged()
+        node.run(for: .milliseconds(100))
+        #expect(node.outcomes.isEmpty, "they are the same")
+    }
+
+    @Test func `hands on what the kernel is to hold where that changed, and else nothing`() {
+        var node = SimulatedNode.listed([], syncPeriod: .seconds(3600))
+        node.outcomes = []
+        node.absorb([web.change, web.slice([1])])
+        node.run(for: .milliseconds(500))
+        let changed = node.outcomes.map(\.changed).filter { !$0.isEmpty }
+        #expect(changed.count == 1)
+        if case .only(let selection)? = changed.first { #expect(selection.virtualServers == [web.identity]) }
+        node.outcomes = []
+        node.absorb([web.slice([1])])
+        node.run(for: .seconds(2))
+        #expect(node.outcomes.filter { !$0.changed.isEmpty }.isEmpty)
+    }
+}
+
+@Suite struct `What Services ask for in vain` {
+    private let web = TestService("web", 10)
+    /// 10.244.0.255
+    private let broadcast = IPAddress(v4: 0x0af4_00ff)
+
+    private func notes(_ node: SimulatedNode) -> [String] {
+        node.notices.compactMap(\.event).map { "\($0.reason) \($0.regarding.name): \($0.note)" }
+    }
+
+    private func attempts(_ node: SimulatedNode) -> Int {
+        node.kernel.attempts.count { if case .addRealServer(_, let server) = $0 { server.location.address == broadcast } else { false } }
+    }
+
+    @Test func `such as an annotation that makes no sense is reported once, and has the default until it is mended`() {
+        var node = SimulatedNode(schedulers: [.roundRobin, .maglevHash])
+        var service = web
+        service.annotations = ["kube-ipvs-proxy.io/scheduler": "magic"]
+        node.absorb([service.change])
+        node.list()
+        node.settle()
+        node.absorb([service.change, web.slice([1])])
+        node.settle()
+        #expect(node.kernel.state.virtualServers[web.identity]?.scheduler == .roundRobin)
+        #expect(
+            notes(node) == [
+                "InvalidAnnotation web: Not heeded: kube-ipvs-proxy.io/scheduler \"magic\": this node's kernel has no such scheduler; it has rr, mh"
+            ])
+        #expect(node.status.invalidAnnotations.count == 1)
+        service.annotations = ["kube-ipvs-proxy.io/scheduler": "mh"]
+        node.absorb([service.change])
+        node.settle()
+        #expect(node.kernel.state.virtualServers[web.identity]?.scheduler == .maglevHash)
+        #expect(node.status.invalidAnnotations.isEmpty && notes(node).count == 1)
+    }
+
+    @Test func `such as an endpoint that the kernel refuses holds nothing up and is reported once`() {
+        var node = SimulatedNode()
+        node.kernel.unwanted = [broadcast]
+        node.absorb([web.change, web.slice([1, 255])])
+        node.list()
+        node.settle()
+        #expect(node.status.isInSync && node.outcomes.allSatisfy { $0.succeeded && $0.recovered.isEmpty })
+        #expect(node.kernel.state.virtualServers[web.identity]?.realServers.count == 1 && attempts(node) == 1)
+        let note =
+            "AddressRefused web: Not served: EndpointSlice default/web-1 endpoints.addresses 10.244.0.255: \(Refusal.Reason.kernel.rawValue)"
+        #expect(notes(node) == [note])
+        node.absorb([web.slice([1, 2, 255])])
+        node.run(for: .seconds(20))
+        #expect(notes(node) == [note] && attempts(node) == 1)
+        node.run(for: .seconds(45))
+        #expect(notes(node) == [note] && (2...3).contains(attempts(node)), "it is tried again once in a sync period")
+        node.kernel.unwanted = []
+        node.run(for: .seconds(31))
+        #expect(node.kernel.state.virtualServers[web.identity]?.realServers.count == 3)
+        #expect(node.status.refusedClaims.isEmpty && node.status.failing.isEmpty)
+    }
+
+    @Test func `such as an endpoint that the kernel refuses is forgotten when it goes, and asked for anew when it comes again`() {
+        var node = SimulatedNode()
+        node.kernel.unwanted = [broadcast]
+        node.absorb([web.change, web.slice([255])])
+        node.list()
+        node.settle()
+        node.absorb([web.slice([1])])
+        node.settle()
+        #expect(node.status.refusedClaims.isEmpty)
+        node.kernel.unwanted = []
+        node.absorb([web.slice([255])])
+        node.settle()
+        #expect(node.kernel.state.virtualServers[web.identity]?.realServers.keys.contains { $0.address == broadcast } == true)
+        node.absorb([web.removal])
+        node.settle()
+        #expect(node.status.isInSync)
+    }
+
+    @Test func `such as an address that an older Service has is reported to the younger`() {
+        var node = SimulatedNode.listed([web.change])
+        var second = TestService("aaa", 10)
+        second.name = "zzz"
+        node.absorb([second.change])
+        node.settle()
+        #expect(
+            notes(node) == ["AddressConflict zzz: Another Service has this already, and being the older one keeps it: 10.96.0.10:80/TCP"])
+        #expect(node.status.conflicts.count == 1)
+    }
+}

@@ -1,0 +1,238 @@
+public import Model
+public import Reconciler
+
+/// A kernel in memory. It keeps its state its own way and decides for itself what it refuses, as the real one does: none of the program's code changes its state.
+public struct FakeKernel {
+    struct Service {
+        var header: VirtualServer
+        var destinations: [AddressPort: RealServer] = [:]
+    }
+
+    private var services: [VirtualServer.Identity: Service] = [:]
+    private var hasDevice = false
+    private var addresses: Set<IPAddress> = []
+    private var sets: [AddressSet.Name: AddressSet] = [:]
+    private var rules: [IPFamily: Rules] = [:]
+
+    /// What was done, in order, whether it succeeded or not.
+    public var attempts: [Operation] = []
+    public var observations: [Scope] = []
+    /// What a safe node proxy never does, such as binding an address whose rules are not there.
+    public private(set) var violations: [String] = []
+
+    /// Kinds of operations that fail so many times more.
+    public var failures: [Operation.Kind: Int] = [:]
+    /// What fails for ever.
+    public var broken: Set<Operation.Subject> = []
+    /// Addresses that it has no real server on, as real kernels have none on a broadcast address.
+    public var unwanted: Set<IPAddress> = []
+    /// Whether nothing can be read.
+    public var isBlind = false
+    /// How many connections each draining real server has, and until when.
+    public var connections: [AddressPort: UInt32] = [:]
+    public var dropped: [IPFamily: [Rules.Chain: UInt64]] = [:]
+
+    public init() {}
+
+    public struct Blind: Error {
+        public init() {}
+    }
+
+    public var isForgetful: Bool { attempts.isEmpty && observations.isEmpty }
+
+    public mutating func forgetHistory() { (attempts, observations) = ([], []) }
+
+    // MARK: Changing
+
+    /// - Returns: the kernel's error; nil where it succeeded.
+    public mutating func apply(_ operation: Operation) -> String? {
+        attempts.append(operation)
+        if broken.contains(operation.subject) { return "input/output error" }
+        if let left = failures[operation.kind], left > 0 {
+            failures[operation.kind] = left - 1
+            return "resource temporarily unavailable"
+        }
+        switch operation {
+        case .createSet(let set):
+            if sets[set.name] != nil { return "file exists" }
+            sets[set.name] = set
+        case .replaceSet(let set): sets[set.name] = set
+        case .addMember(let name, let member, _):
+            if sets[name] == nil { return "no such file or directory" }
+            sets[name]?.members.updateValue(nil, forKey: member)
+        case .removeMember(let name, let member):
+            if sets[name]?.members.removeValue(forKey: member) == nil, sets[name] == nil { return "no such file or directory" }
+        case .destroySet(let name): sets[name] = nil
+        case .restoreRules(let wanted, let missing):
+            let had = rules[wanted.family]?.jumps ?? []
+            rules[wanted.family] = Rules(wanted.family, chains: wanted.chains, jumps: had + missing)
+        case .removeRules(let wanted): rules[wanted.family] = nil
+        case .removeLeftoverRules, .deleteLeftoverTable: break
+        case .createDevice: hasDevice = true
+        case .deleteDevice: (hasDevice, addresses) = (false, [])
+        case .bind(let address, _):
+            if !hasDevice { return "no such device" }
+            checkProtection(of: address)
+            addresses.insert(address)
+        case .unbind(let address): addresses.remove(address)
+        case .addVirtualServer(let server):
+            if services[server.identity] != nil { return "file exists" }
+            services[server.identity] = Service(header: FakeKernel.header(server))
+        case .editVirtualServer(let server):
+            if services[server.identity] == nil { return "no such process" }
+            services[server.identity]?.header = FakeKernel.header(server)
+        case .deleteVirtualServer(let identity): services[identity] = nil
+        case .addRealServer(let identity, let server):
+            if services[identity] == nil { return "no such process" }
+            if services[identity]?.destinations[server.location] != nil { return "file exists" }
+            services[identity]?.destinations[server.location] = FakeKernel.plain(server)
+        case .editRealServer(let identity, let server):
+            if services[identity]?.destinations[server.location] == nil { return "no such file or directory" }
+            services[identity]?.destinations[server.location] = FakeKernel.plain(server)
+        case .deleteRealServer(let identity, let location): services[identity]?.destinations[location] = nil
+        case .forgetFlows: break
+        }
+        return nil
+    }
+
+    public mutating func apply(_ operations: [Operation]) -> Report {
+        var report = Report()
+        for operation in operations {
+            if case .addRealServer(_, let server) = operation, unwanted.contains(server.location.address) {
+                attempts.append(operation)
+                report.failures.append(.init(operation, reason: "invalid argument", isRefusal: true))
+            } else if let error = apply(operation) {
+                report.failures.append(.init(operation, reason: error))
+            }
+        }
+        return report
+    }
+
+    /// An address of a Service answers at once: the rules of its family and the set that names it have to be there.
+    private mutating func checkProtection(of address: IPAddress) {
+        if rules[address.family]?.jumps.isEmpty ?? true { violations.append("\(address) is bound without rules") }
+        let isNamed = sets.values.contains { set in
+            set.members.keys.contains { member in
+                switch member {
+                case .address(let named): named == address
+                case .addressPort(let location, _): location.address == address
+                default: false
+                }
+            }
+        }
+        if !isNamed { violations.append("\(address) is bound and in no set") }
+    }
+
+    private static func header(_ server: VirtualServer) -> VirtualServer {
+        VirtualServer(
+            server.identity, scheduler: server.scheduler, flags: server.flags, timeout: server.timeout,
+            affinityPrefix: server.affinityPrefix)
+    }
+
+    private static func plain(_ server: RealServer) -> RealServer {
+        RealServer(
+            server.location, weight: server.weight, forwarding: server.forwarding, upperThreshold: server.upperThreshold,
+            lowerThreshold: server.lowerThreshold)
+    }
+
+    // MARK: Reading
+
+    /// No more than was asked for, and no rules.
+    public mutating func observe(_ scope: Scope) throws -> NodeState {
+        observations.append(scope)
+        if isBlind { throw Blind() }
+        var state = NodeState()
+        switch scope {
+        case .everything:
+            state.virtualServers = services.mapValues(whole)
+            state.hasDevice = hasDevice
+            for address in addresses { state.addresses.updateValue(nil, forKey: address) }
+            state.sets = sets
+        case .only(let selection):
+            if selection.headers { state.virtualServers = services.mapValues(\.header) }
+            for identity in selection.virtualServers { state.virtualServers[identity] = services[identity].map(whole) }
+            for identity in selection.realServers.subtracting(selection.virtualServers) {
+                var server = state.virtualServers[identity] ?? VirtualServer(identity)
+                server.realServers = services[identity].map(whole)?.realServers ?? [:]
+                state.virtualServers[identity] = server
+            }
+            if selection.device || !selection.addresses.isEmpty { state.hasDevice = hasDevice }
+            for address in addresses where selection.device || selection.addresses.contains(address) {
+                state.addresses.updateValue(nil, forKey: address)
+            }
+            for name in selection.members.keys { state.sets[name] = sets[name] }
+        }
+        return state
+    }
+
+    private func whole(_ service: Service) -> VirtualServer {
+        var server = service.header
+        server.realServers = service.destinations.mapValues { destination in
+            var destination = destination
+            destination.connections = .init(active: connections[destination.location] ?? 0, inactive: 0)
+            return destination
+        }
+        return server
+    }
+
+    public mutating func observeRules(_ family: IPFamily) throws -> ObservedRules {
+        if isBlind { throw Blind() }
+        return ObservedRules(rules[family] ?? Rules(family), dropped: dropped[family] ?? [:])
+    }
+
+    /// All there is.
+    public var state: NodeState {
+        var state = NodeState(
+            virtualServers: services.values.map(whole), hasDevice: hasDevice, sets: Array(sets.values), rules: Array(rules.values))
+        for address in addresses { state.addresses.updateValue(nil, forKey: address) }
+        return state
+    }
+
+    // MARK: What others do to it
+
+    public mutating func putVirtualServer(_ server: VirtualServer) {
+        services[server.identity] = Service(header: FakeKernel.header(server), destinations: server.realServers.mapValues(FakeKernel.plain))
+    }
+
+    public mutating func removeVirtualServer(_ identity: VirtualServer.Identity) { services[identity] = nil }
+    public mutating func removeAddress(_ address: IPAddress) { addresses.remove(address) }
+    public mutating func removeRules(_ family: IPFamily) { rules[family] = nil }
+    public mutating func emptySet(_ name: AddressSet.Name) { sets[name]?.members = [:] }
+    public mutating func removeRealServers(of identity: VirtualServer.Identity) { services[identity]?.destinations = [:] }
+    public mutating func removeDevice() { (hasDevice, addresses) = (false, []) }
+
+    public mutating func setWeight(_ weight: UInt32, of location: AddressPort, in identity: VirtualServer.Identity) {
+        services[identity]?.destinations[location]?.weight = weight
+    }
+
+    /// What differs from what is desired; nothing where the kernel is as it should be.
+    public func differences(from desired: NodeState) -> [String] {
+        var differences: [String] = []
+        for (identity, wanted) in desired.virtualServers {
+            guard let found = services[identity] else {
+                differences.append("no \(identity)")
+                continue
+            }
+            if found.header.scheduler != wanted.scheduler || found.header.timeout != wanted.timeout {
+                differences.append("\(identity) differs")
+            }
+            for (location, server) in wanted.realServers where found.destinations[location]?.weight != server.weight {
+                differences.append("\(identity) -> \(location): \(found.destinations[location].map { "weight \($0.weight)" } ?? "missing")")
+            }
+            for location in found.destinations.keys where wanted.realServers[location] == nil {
+                differences.append("\(identity) -> \(location) is left over")
+            }
+        }
+        differences += services.keys.filter { desired.virtualServers[$0] == nil }.map { "\($0) is left over" }
+        differences += desired.addresses.keys.filter { !addresses.contains($0) }.map { "\($0) is not bound" }
+        differences += addresses.filter { desired.addresses[$0] == nil }.map { "\($0) is bound" }
+        for (name, set) in desired.sets where Set(sets[name]?.members.keys.map(\.self) ?? []) != Set(set.members.keys) {
+            differences.append("\(name) differs")
+        }
+        for (family, wanted) in desired.rules
+        where rules[family]?.chains != wanted.chains || Set(rules[family]?.jumps ?? []) != Set(wanted.jumps) {
+            differences.append("rules of \(family) differ")
+        }
+        return differences.sorted()
+    }
+}
