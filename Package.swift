@@ -26,9 +26,11 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
-        // The pure rooms: values and rules, no I/O, no clock, no log.
+        // Pure modules: values and rules, no I/O, no clock, no log. PackageTests holds them to it.
         .target(name: "Model"),
-        .target(name: "Translation", dependencies: ["Model", "Kubernetes"]),
+        .target(name: "Text"),
+        .target(name: "Kubernetes", dependencies: ["Model", "Text"]),
+        .target(name: "Translation", dependencies: ["Model", "Kubernetes", "Text"]),
         .target(name: "Reconciler", dependencies: ["Model"]),
         .target(
             name: "SyncLoop",
@@ -38,15 +40,20 @@ let package = Package(
         .target(name: "StatusAPI", dependencies: ["Model"]),
         .target(name: "StatusTable", dependencies: ["Model", "StatusAPI"]),
 
+        // What several edges share: YAML within limits, and files. Not `System`: packages that ask `canImport(System)` would take it for Apple's.
+        .target(name: "YAML", dependencies: ["Text", .product(name: "Yams", package: "Yams")]),
+        .target(
+            name: "SystemCalls",
+            dependencies: [.product(name: "Logging", package: "swift-log"), .product(name: "SystemPackage", package: "swift-system")]),
+
         // The edge to the cluster.
         .target(
-            name: "Kubernetes",
-            dependencies: ["Model", .product(name: "Yams", package: "Yams"), .product(name: "Logging", package: "swift-log")]),
-
+            name: "Manifests",
+            dependencies: ["Model", "Kubernetes", "Text", "SystemCalls", "YAML", .product(name: "Logging", package: "swift-log")]),
         .target(
             name: "KubernetesAPI",
             dependencies: [
-                "Model", "Kubernetes",
+                "Model", "Kubernetes", "Text", "SystemCalls", "YAML",
                 .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
@@ -57,17 +64,16 @@ let package = Package(
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "SystemPackage", package: "swift-system"),
-                .product(name: "Yams", package: "Yams"),
             ],
             exclude: ["Wire/kubernetes.proto", "Wire/regenerate"]),
 
         // The edge to the kernel.
         .systemLibrary(name: "CNetlink", pkgConfig: "libnl-genl-3.0", providers: [.apt(["libnl-3-dev", "libnl-genl-3-dev"])]),
-        .target(name: "Netlink", dependencies: ["CNetlink", .product(name: "SystemPackage", package: "swift-system")]),
+        .target(name: "Netlink", dependencies: ["CNetlink", "SystemCalls", .product(name: "SystemPackage", package: "swift-system")]),
         .target(
             name: "KernelDataplane",
             dependencies: [
-                "Model", "Reconciler", "Netlink",
+                "Model", "Reconciler", "Netlink", "SystemCalls", "Text",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -78,7 +84,7 @@ let package = Package(
         .target(
             name: "StatusServer",
             dependencies: [
-                "Model", "Kubernetes", "Translation", "Reconciler", "SyncLoop", "MetricsRegistry", "StatusAPI",
+                "Model", "Kubernetes", "Translation", "Reconciler", "SyncLoop", "MetricsRegistry", "StatusAPI", "Text",
                 .product(name: "Algorithms", package: "swift-algorithms"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -90,7 +96,7 @@ let package = Package(
             ]),
 
         // The program.
-        .target(name: "KubeProxyConfiguration", dependencies: ["Model", "Kubernetes", "Translation"]),
+        .target(name: "KubeProxyConfiguration", dependencies: ["Model", "Kubernetes", "Text", "Translation", "YAML"]),
         .target(
             name: "NodeProxy",
             dependencies: [
@@ -111,7 +117,8 @@ let package = Package(
             name: "kube-ipvs-proxy",
             dependencies: [
                 "Model", "Kubernetes", "KubernetesAPI", "Translation", "Reconciler", "KernelDataplane", "KubeProxyConfiguration",
-                "LocalhostNodePorts", "MetricsRegistry", "NodeProxy", "StatusAPI", "StatusServer", "StatusTable", "SyncLoop",
+                "LocalhostNodePorts", "Manifests", "MetricsRegistry", "NodeProxy", "StatusAPI", "StatusServer", "StatusTable", "SyncLoop", "SystemCalls",
+                "Text", "YAML",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -137,7 +144,12 @@ let package = Package(
             ],
             path: "Tests/APIServerForTests"),
         .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
-        .testTarget(name: "KubernetesTests", dependencies: ["Kubernetes", "Model"]),
+        .testTarget(name: "TextTests", dependencies: ["Text"]),
+        .testTarget(name: "SystemCallsTests", dependencies: ["SystemCalls"]),
+        .testTarget(name: "KubernetesTests", dependencies: ["Kubernetes", "Model", "YAML"]),
+        .testTarget(
+            name: "ManifestsTests",
+            dependencies: ["Manifests", "Kubernetes", "Model", "SystemCalls", "YAML", .product(name: "Logging", package: "swift-log")]),
         .testTarget(
             name: "KubernetesAPITests",
             dependencies: [
@@ -154,14 +166,14 @@ let package = Package(
         .testTarget(
             name: "KernelDataplaneTests",
             dependencies: [
-                "KernelDataplane", "Netlink", "Model", "Translation", "TestSupport",
+                "KernelDataplane", "Netlink", "Model", "SystemCalls", "Translation", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         .testTarget(
             name: "GoldenTests",
             dependencies: [
-                "KernelDataplane", "Kubernetes", "Model", "Reconciler", "Translation", "TestSupport",
+                "KernelDataplane", "Kubernetes", "Manifests", "Model", "Reconciler", "Translation", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
@@ -187,7 +199,7 @@ let package = Package(
         .testTarget(
             name: "StatusServerTests",
             dependencies: [
-                "StatusServer", "Kubernetes", "MetricsRegistry", "Model", "Reconciler", "SyncLoop", "Translation",
+                "StatusServer", "Kubernetes", "MetricsRegistry", "Model", "Reconciler", "SyncLoop", "Text", "Translation",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
@@ -195,7 +207,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "kube-ipvs-proxy", "KubeProxyConfiguration", "KernelDataplane", "Kubernetes", "Model", "Reconciler",
+                "kube-ipvs-proxy", "KubeProxyConfiguration", "KernelDataplane", "Kubernetes", "Model", "Reconciler", "SystemCalls",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -203,7 +215,7 @@ let package = Package(
         .testTarget(
             name: "DeployTests",
             dependencies: [
-                "kube-ipvs-proxy", "KubeProxyConfiguration", "Kubernetes", "MetricsRegistry", "Model", "StatusServer",
+                "kube-ipvs-proxy", "KubeProxyConfiguration", "Kubernetes", "MetricsRegistry", "Model", "StatusServer", "YAML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),

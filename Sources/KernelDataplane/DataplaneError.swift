@@ -1,4 +1,5 @@
 internal import Netlink
+internal import SystemCalls
 internal import SystemPackage
 
 /// A layer of the kernel refused; the text says which request, for what, and the kernel's word.
@@ -17,6 +18,10 @@ public struct DataplaneError: Error, Hashable, Sendable, CustomStringConvertible
 
     init(_ request: String, _ error: NetlinkError) {
         self.init(request, error.description, isTemporary: error.isTemporary)
+    }
+
+    init(_ request: String, _ error: FileError) {
+        self.init(request, error.description, isTemporary: error.errno?.isTemporary ?? false)
     }
 
     /// - Parameters:

@@ -1,6 +1,6 @@
 /// A moment on a clock that only runs forward, in nanoseconds from an origin that means nothing.
 ///
-/// The pure rooms hold no clock: whoever calls them says what time it is.
+/// Pure modules hold no clock: whoever calls them says what time it is.
 public struct Timestamp: Hashable, Sendable, Comparable {
     public var nanoseconds: Int64
 

@@ -1,5 +1,6 @@
 internal import CNetlink
 internal import Glibc
+public import SystemCalls
 internal import SystemPackage
 
 /// What the kernel tells without being asked. A socket that hears it is of no use for requests.

@@ -1,4 +1,5 @@
 internal import Model
+internal import Text
 
 /// How a client keeps its endpoint.
 enum Affinity {
@@ -19,7 +20,7 @@ enum Affinity {
         let known = [VirtualServer.Flags.hashFallback, .hashPort, .schedulerFlag3]
         var flags = Affinity.flags(of: scheduler).intersection(.hashFallback)
         for word in text.split(separator: ",") {
-            let name = word.trimming(while: \.isWhitespace)
+            let name = word.trimmed
             // ipvsadm takes the numbered names for every scheduler.
             let found = known.first { $0.schedulerFlagNames(scheduler.name).contains(name) || $0.schedulerFlagNames("").contains(name) }
             guard let found else {
@@ -36,7 +37,7 @@ enum Affinity {
     /// `24` or `24,64`: how many leading bits of a client's address count, for IPv4 and for IPv6.
     static func prefixes(_ text: String) throws(AnnotationReader.Problem) -> [IPFamily: UInt8] {
         let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map {
-            AnnotationReader.decimal($0.trimming(while: \.isWhitespace))
+            AnnotationReader.decimal($0.trimmed)
         }
         guard (1...2).contains(numbers.count), let ipv4 = numbers[0], (1...32).contains(ipv4) else { throw prefixProblem }
         guard numbers.count == 2 else { return [.ipv4: UInt8(ipv4)] }
@@ -46,11 +47,4 @@ enum Affinity {
 
     private static let prefixProblem = AnnotationReader.Problem(
         "must be the length of an IPv4 prefix, 1 to 32, and after a comma that of an IPv6 prefix, 1 to 128")
-}
-
-extension StringProtocol {
-    fileprivate func trimming(while isDropped: (Character) -> Bool) -> String {
-        let rest = drop(while: isDropped)
-        return String(rest.prefix(rest.count - rest.reversed().prefix(while: isDropped).count))
-    }
 }

@@ -1,20 +1,5 @@
+internal import Kubernetes
 internal import Model
-
-/// Who comes first where two Services claim the same thing: the older one, then by name.
-struct Precedence: Hashable, Comparable {
-    /// `metadata.creationTimestamp` (RFC 3339, which sorts as text); those without come last.
-    var created: String?
-    var service: NamespacedName
-
-    static func < (lhs: Precedence, rhs: Precedence) -> Bool {
-        switch (lhs.created, rhs.created) {
-        case (let mine?, let theirs?) where mine != theirs: mine < theirs
-        case (.some, nil): true
-        case (nil, .some): false
-        default: lhs.service < rhs.service
-        }
-    }
-}
 
 /// Which Services claim a key that more than one of them asks for; what two claim stays as long as one does.
 ///

@@ -1,4 +1,5 @@
 internal import Model
+internal import Text
 
 /// Which clients a load balancer lets in (`Service.spec.loadBalancerSourceRanges`), in one family.
 enum SourceRanges: Hashable {
@@ -20,14 +21,5 @@ enum SourceRanges: Hashable {
         } else {
             self = .only(ours)
         }
-    }
-}
-
-extension String {
-    /// Without white space at either end.
-    fileprivate var trimmed: String {
-        let start = drop(while: \.isWhitespace)
-        guard let last = start.lastIndex(where: { !$0.isWhitespace }) else { return "" }
-        return String(start[...last])
     }
 }

@@ -6,12 +6,14 @@ internal import Kubernetes
 internal import KubernetesAPI
 internal import LocalhostNodePorts
 internal import Logging
+internal import Manifests
 internal import Model
 internal import NodeProxy
 internal import Reconciler
 internal import ServiceLifecycle
 internal import StatusServer
 internal import SyncLoop
+internal import SystemCalls
 internal import Translation
 
 /// Wires the parts of the program together.

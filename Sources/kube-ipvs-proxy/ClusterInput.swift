@@ -6,6 +6,7 @@ internal import MetricsRegistry
 internal import ServiceLifecycle
 internal import StatusServer
 internal import Translation
+internal import Manifests
 
 /// Where the cluster is read from: a directory of manifests or an API server.
 enum ClusterInput {

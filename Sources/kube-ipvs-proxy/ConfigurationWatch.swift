@@ -1,5 +1,6 @@
 internal import Kubernetes
 internal import ServiceLifecycle
+internal import SystemCalls
 
 /// Ends the program when its configuration file changes: its supervisor starts it again, and the kernel keeps serving meanwhile.
 struct ConfigurationWatch: ServiceLifecycle.Service {

@@ -1,5 +1,6 @@
 internal import Kubernetes
 internal import Logging
+internal import YAML
 
 extension LogLine {
     /// As Kubernetes's components write it with `--logging-format json` (k8s.io/component-base/logs/json):

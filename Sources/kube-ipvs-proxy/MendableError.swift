@@ -5,6 +5,7 @@ internal import Kubernetes
 internal import KubernetesAPI
 internal import NodeProxy
 internal import StatusServer
+internal import SystemCalls
 
 /// An error that a person can mend: its one line says what is wrong, and there is no more to say.
 protocol MendableError: Error, CustomStringConvertible {}

@@ -7,6 +7,7 @@ internal import StatusServer
 internal import StatusAPI
 internal import StatusTable
 internal import SystemPackage
+internal import Text
 
 /// The socket on which a running proxy answers the status command.
 struct ProxySocket {
@@ -29,7 +30,7 @@ struct ProxySocket {
 
     /// - Parameter selector: a label selector of Services; nil for all.
     func report(_ selector: String? = nil) async throws -> ProxyReport {
-        let query = selector.map { "?\(ProxyReport.selectorParameter)=\(ProxySocket.percentEncoded($0))" } ?? ""
+        let query = selector.map { "?\(ProxyReport.selectorParameter)=\($0.percentEncoded)" } ?? ""
         return try await get(ProxyReport.path + query, of: ProxyReport.kind)
     }
 
@@ -64,17 +65,11 @@ struct ProxySocket {
         }
     }
 
-    private static func percentEncoded(_ text: String) -> String {
-        text.utf8.map { byte in
-            byte.isUnreserved ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-        }.joined()
-    }
-
     private func get<Answer: Decodable>(_ route: String, of kind: String) async throws -> Answer {
         // What is wrong before anything is sent is said in the system's words, not in those of HTTP.
         guard unsafe access(path, F_OK) == 0 else { throw nobody("\(Errno(rawValue: errno))") }
         do {
-            let request = HTTPClientRequest(url: "http+unix://\(ProxySocket.percentEncoded(path))\(route)")
+            let request = HTTPClientRequest(url: "http+unix://\(path.percentEncoded)\(route)")
             let (status, data) = try await ProxySocket.ask(request)
             guard status.code == 200 else {
                 throw Failure(path: path, reason: "\(status): \(String(decoding: data.prefix(500), as: UTF8.self))")
@@ -97,17 +92,5 @@ struct ProxySocket {
 
     private func nobody(_ reason: String) -> Failure {
         Failure(path: path, reason: reason, others: StateDirectory.listening().filter { "\($0)/\(ProxyReport.socketName)" != path })
-    }
-}
-
-extension UInt8 {
-    /// Stands for itself in a URL (RFC 3986 §2.3).
-    fileprivate var isUnreserved: Bool {
-        switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-            UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-            true
-        default: false
-        }
     }
 }

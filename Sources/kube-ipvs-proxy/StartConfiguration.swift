@@ -1,6 +1,7 @@
 internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import Logging
+internal import SystemCalls
 
 /// What flags and file come to when the program starts.
 struct StartConfiguration {

@@ -1,6 +1,7 @@
 internal import FoundationEssentials
 internal import Kubernetes
 internal import StatusTable
+internal import YAML
 
 extension StatusDocument {
     var json: String {

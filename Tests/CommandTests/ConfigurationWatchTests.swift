@@ -3,6 +3,7 @@ import Kubernetes
 import Logging
 import ServiceLifecycle
 import Testing
+import SystemCalls
 
 @testable import kube_ipvs_proxy
 

@@ -1,6 +1,7 @@
 import Foundation
 import Kubernetes
 import Subprocess
+import YAML
 
 /// The files under `deploy`.
 enum Deployment {

@@ -3,6 +3,7 @@ import KubeProxyConfiguration
 import Kubernetes
 import Model
 import Testing
+import YAML
 
 @testable import kube_ipvs_proxy
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import KubeProxyConfiguration
 import Kubernetes
 import Testing
+import YAML
 
 @testable import kube_ipvs_proxy
 

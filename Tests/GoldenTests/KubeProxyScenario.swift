@@ -4,6 +4,7 @@ import Logging
 import Model
 import Testing
 import Translation
+import Manifests
 
 /// A folder of what kube-proxy 1.36 left in a kernel: `Tests/Fixtures/kube-proxy-1.36/<scenario>`.
 struct KubeProxyScenario: CustomTestStringConvertible {

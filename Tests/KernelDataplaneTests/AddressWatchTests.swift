@@ -1,4 +1,5 @@
 import Testing
+import SystemCalls
 
 @testable import KernelDataplane
 @testable import Netlink

@@ -1,7 +1,6 @@
 import FoundationEssentials
 import Testing
-
-@testable import Kubernetes
+import YAML
 
 /// Decodes the same object from JSON and from YAML: JSON is YAML too, so each text serves for both, and YAML of its own can be given.
 func json<T: Decodable>(_ type: T.Type, _ text: String) throws -> T {
@@ -9,9 +8,5 @@ func json<T: Decodable>(_ type: T.Type, _ text: String) throws -> T {
 }
 
 func yaml<T: Decodable>(_ type: T.Type, _ text: String) throws -> T {
-    try #require(try YAMLDocuments.decode(text, as: type))
-}
-
-func reading(_ text: String, file: String = "web.yaml") -> ManifestReading {
-    ManifestReading(Array(text.utf8), file: file)
+    try #require(try YAMLDocument.decode(text, as: type))
 }

@@ -4,7 +4,7 @@ import Testing
 @testable import Kubernetes
 
 @Suite struct ObjectsTests {
-    static let serviceJSON = """
+    private static let serviceJSON = """
         {"apiVersion": "v1", "kind": "Service",
          "metadata": {"name": "web", "namespace": "shop", "uid": "x", "labels": {"app": "web"},
            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kube-ipvs-proxy.io/scheduler": "mh",

@@ -4,6 +4,7 @@ import Reconciler
 import SyncLoop
 @testable import StatusServer
 import Testing
+import Text
 
 private let both: Set<IPFamily> = [.ipv4, .ipv6]
 

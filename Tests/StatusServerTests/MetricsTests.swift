@@ -8,6 +8,7 @@ import SyncLoop
 import Synchronization
 import Testing
 import Translation
+import Text
 
 private let both: Set<IPFamily> = [.ipv4, .ipv6]
 private let start = Moment(wall: WallTime(seconds: 1_795_399_350), uptime: .seconds(0))

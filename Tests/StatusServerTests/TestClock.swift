@@ -1,6 +1,7 @@
 import Model
 @testable import StatusServer
 import Synchronization
+import Text
 
 /// A clock that goes when it is told to.
 final class TestClock: Sendable {

@@ -1,6 +1,7 @@
 internal import CNetlink
 internal import Dispatch
 internal import Netlink
+internal import SystemCalls
 
 /// Notices when addresses of this node come and go, by rtnetlink's notifications (`RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR`).
 ///
@@ -32,7 +33,7 @@ struct AddressWatch: ~Copyable {
     /// An element once it listens, and one after each change; several become one. Ends in a `DataplaneError` where listening fails.
     static func changes() -> AsyncThrowingStream<Void, any Error> {
         AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
-            do throws(NetlinkError) {
+            do throws(FileError) {
                 let stop = try StopSignal()
                 continuation.onTermination = { _ in stop.raise() }
                 // Waiting blocks a thread, which must be none of the few that all tasks share.

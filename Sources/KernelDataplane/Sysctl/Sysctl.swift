@@ -1,3 +1,4 @@
+internal import SystemCalls
 internal import SystemPackage
 
 /// A setting of the kernel under `/proc/sys`.
@@ -36,22 +37,10 @@ enum TextFile {
     /// - Parameter limit: reads not much more than so many bytes.
     static func read(_ path: FilePath, limit: Int = .max) throws(Errno) -> String? {
         do {
-            let file = try FileDescriptor.open(path, .readOnly)
-            return try file.closeAfter {
-                var bytes: [UInt8] = []
-                var chunk = [UInt8](repeating: 0, count: 4096)
-                while bytes.count < limit {
-                    let count = try unsafe chunk.withUnsafeMutableBytes { try unsafe file.read(into: $0) }
-                    if count == 0 { break }
-                    bytes += chunk[..<count]
-                }
-                return String(decoding: bytes, as: UTF8.self)
-            }
-        } catch let error as Errno {
-            if error == .noSuchFileOrDirectory { return nil }
-            throw error
+            return String(decoding: try SmallFile.readBeginning(of: path.string, limit: limit), as: UTF8.self)
         } catch {
-            throw Errno.ioError
+            if error.errno == .noSuchFileOrDirectory { return nil }
+            throw error.errno ?? .ioError
         }
     }
 

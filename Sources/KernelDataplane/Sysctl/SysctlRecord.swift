@@ -1,4 +1,5 @@
 internal import SystemPackage
+internal import Text
 
 /// What settings were before this program changed them, kept where `cleanup` finds it.
 ///
@@ -16,14 +17,10 @@ struct SysctlRecord {
             throw DataplaneError("\(path)", error, what: "cannot be read")
         }
         return (text ?? "").split(separator: "\n").compactMap { line in
-            let parts = line.split(separator: "=", maxSplits: 1).map { $0.filter { !$0.isWhitespace || $0 == " " } }
+            let parts = line.split(separator: "=", maxSplits: 1).map { $0.filter { !$0.isWhitespace || $0 == " " }.trimmed }
             guard parts.count == 2, !line.hasPrefix("#") else { return nil }
-            return (name: trimmed(parts[0]), value: trimmed(parts[1]))
+            return (name: parts[0], value: parts[1])
         }
-    }
-
-    private func trimmed(_ text: String) -> String {
-        String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
 
     /// Notes a value, unless one is noted already: what a run before this one found is what was there first.

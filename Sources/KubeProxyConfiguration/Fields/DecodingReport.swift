@@ -1,4 +1,5 @@
 internal import Kubernetes
+internal import YAML
 
 /// What a document has beside what it should have.
 struct DecodingReport {

@@ -1,4 +1,5 @@
 internal import Kubernetes
+internal import YAML
 
 /// Fills the fields of an object from a mapping, and tells what is left over.
 struct FieldReader: FieldVisitor {

@@ -1,4 +1,5 @@
 internal import Kubernetes
+internal import YAML
 
 /// What a field can hold.
 protocol FieldValue {

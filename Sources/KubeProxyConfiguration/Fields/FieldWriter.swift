@@ -1,4 +1,5 @@
 internal import Kubernetes
+internal import YAML
 
 /// Makes a mapping of the fields of an object.
 struct FieldWriter: FieldVisitor {

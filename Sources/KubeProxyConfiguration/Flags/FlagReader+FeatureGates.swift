@@ -1,3 +1,5 @@
+internal import Text
+
 extension FlagReader {
     /// Lists such as `A=true,B=false`, of which the later counts (`MapStringBool` of component-base).
     mutating func featureGates(_ flag: String, _ lists: [String]) -> [String: Bool] {
@@ -7,20 +9,13 @@ extension FlagReader {
                 refuse(flag, pair, "malformed pair, expect string=bool")
                 continue
             }
-            let name = FlagReader.trimmed(pair[..<equals])
-            guard let value = Bool(goText: FlagReader.trimmed(pair[pair.index(after: equals)...])) else {
+            let name = pair[..<equals].trimmed
+            guard let value = Bool(goText: pair[pair.index(after: equals)...].trimmed) else {
                 refuse(flag, pair, "must be \(name)=true or \(name)=false")
                 continue
             }
             settings[name] = value
         }
         return settings
-    }
-
-    private static func trimmed(_ text: Substring) -> String {
-        var text = text
-        while text.first?.isWhitespace == true { text.removeFirst() }
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return String(text)
     }
 }

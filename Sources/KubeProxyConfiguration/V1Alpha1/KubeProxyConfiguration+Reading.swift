@@ -1,4 +1,5 @@
 internal import Kubernetes
+internal import YAML
 
 extension KubeProxyConfiguration {
     /// What a file says, before defaults.

@@ -1,4 +1,5 @@
 internal import Kubernetes
+internal import YAML
 
 /// How to log (`logging`, the LoggingConfiguration of Kubernetes's component base).
 public struct LoggingConfiguration: Hashable, Sendable {

@@ -1,4 +1,5 @@
 internal import Kubernetes
+internal import YAML
 
 /// A number of Kubernetes with its suffix: `512`, `1K`, `2Ki`, `3M` (`resource.Quantity`).
 public struct Quantity: Hashable, Sendable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 internal import Kubernetes
+internal import YAML
 
 /// What is wrong with a field, in the form of Kubernetes's `field.Error`.
 public struct FieldError: Error, Hashable, Sendable, CustomStringConvertible {

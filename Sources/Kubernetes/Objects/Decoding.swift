@@ -1,41 +1,22 @@
-import Model
-
-/// A key by its text or position, for paths that no `CodingKeys` spells out.
-struct FieldKey: CodingKey {
-    let stringValue: String
-    let intValue: Int?
-
-    init(_ text: String) {
-        stringValue = text
-        intValue = nil
-    }
-
-    init(index: Int) {
-        stringValue = "\(index)"
-        intValue = index
-    }
-
-    init?(stringValue: String) { self.init(stringValue) }
-    init?(intValue: Int) { self.init(index: intValue) }
-}
+internal import Text
 
 /// The rules by which the API reads optional fields: absent, null and empty are the same.
 extension KeyedDecodingContainer {
-    func value<T: Decodable>(_ key: Key, default fallback: T) throws -> T {
+    package func value<T: Decodable>(_ key: Key, default fallback: T) throws -> T {
         try decodeIfPresent(T.self, forKey: key) ?? fallback
     }
 
-    func list<T: Decodable>(_ key: Key, of type: T.Type = T.self) throws -> [T] {
+    package func list<T: Decodable>(_ key: Key, of type: T.Type = T.self) throws -> [T] {
         try decodeIfPresent([T].self, forKey: key) ?? []
     }
 
     /// A table of texts; one that is null is empty.
-    func strings(_ key: Key) throws -> [String: String] {
+    package func strings(_ key: Key) throws -> [String: String] {
         (try decodeIfPresent([String: String?].self, forKey: key) ?? [:]).mapValues { $0 ?? "" }
     }
 
     /// A port number, 0…65535; whether 0 may stand there is for validation to say.
-    func port(_ key: Key) throws -> UInt16? {
+    package func port(_ key: Key) throws -> UInt16? {
         guard let number = try decodeIfPresent(Int.self, forKey: key) else { return nil }
         guard let port = UInt16(exactly: number) else {
             throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: "must be a port, 1 to 65535")
@@ -44,7 +25,7 @@ extension KeyedDecodingContainer {
     }
 
     /// One of a few words; absent and empty are the default.
-    func choice<T: RawRepresentable & CaseIterable>(_ key: Key, default fallback: T) throws -> T where T.RawValue == String {
+    package func choice<T: RawRepresentable & CaseIterable>(_ key: Key, default fallback: T) throws -> T where T.RawValue == String {
         guard let text = try decodeIfPresent(String.self, forKey: key), !text.isEmpty else { return fallback }
         guard let value = T(rawValue: text) else {
             throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: choiceMessage(T.self))
@@ -53,7 +34,8 @@ extension KeyedDecodingContainer {
     }
 
     /// A list of words, each one of a few.
-    func choices<T: RawRepresentable & CaseIterable>(_ key: Key, of type: T.Type = T.self) throws -> [T] where T.RawValue == String {
+    package func choices<T: RawRepresentable & CaseIterable>(_ key: Key, of type: T.Type = T.self) throws -> [T]
+    where T.RawValue == String {
         try list(key, of: String.self).enumerated().map { index, text in
             guard let value = T(rawValue: text) else {
                 throw DecodingError.dataCorrupted(
@@ -64,13 +46,13 @@ extension KeyedDecodingContainer {
     }
 
     /// The name of the Pod that an object reference names; nil where it names none.
-    func pod(_ key: Key) throws -> String? {
+    package func pod(_ key: Key) throws -> String? {
         guard let target = try nested(TargetKeys.self, key), try target.value(.kind, default: "Pod") == "Pod" else { return nil }
         return try target.decodeIfPresent(String.self, forKey: .name)
     }
 
     /// The container of a field that may be absent or null.
-    func nested<NestedKey: CodingKey>(_ type: NestedKey.Type, _ key: Key) throws -> KeyedDecodingContainer<NestedKey>? {
+    package func nested<NestedKey: CodingKey>(_ type: NestedKey.Type, _ key: Key) throws -> KeyedDecodingContainer<NestedKey>? {
         guard contains(key), try !decodeNil(forKey: key) else { return nil }
         return try nestedContainer(keyedBy: type, forKey: key)
     }

@@ -15,7 +15,7 @@ public struct Endpoints: Hashable, Sendable {
     /// The label of Endpoints that are not mirrored: somebody else makes slices of them.
     public static let skipMirrorLabel = "endpointslice.kubernetes.io/skip-mirror"
 
-    static let leaderAnnotation = "control-plane.alpha.kubernetes.io/leader"
+    public static let leaderAnnotation = "control-plane.alpha.kubernetes.io/leader"
 }
 
 /// Addresses that share their ports (`Endpoints.subsets[]`).

@@ -105,14 +105,14 @@ private struct SelectorParser {
 
     private mutating func key() throws(LabelSelector.Malformed) -> String {
         guard case .word(let key)? = tokens.popFirst() else { throw fail("a label's key is missing") }
-        guard LabelSyntax.isKey(key) else { throw fail("\"\(key)\" is no label's key") }
+        guard NameSyntax.isQualifiedName(key) else { throw fail("\"\(key)\" is no label's key") }
         return key
     }
 
     /// An empty one may be meant.
     private mutating func value() throws(LabelSelector.Malformed) -> String {
         guard case .word(let value)? = tokens.first else { return "" }
-        guard LabelSyntax.isValue(value) else { throw fail("\"\(value)\" is no label's value") }
+        guard NameSyntax.isLabelValue(value) else { throw fail("\"\(value)\" is no label's value") }
         tokens.removeFirst()
         return value
     }
@@ -132,39 +132,4 @@ private struct SelectorParser {
     }
 
     private func fail(_ reason: String) -> LabelSelector.Malformed { .init(text: text, reason: reason) }
-}
-
-/// What Kubernetes takes for a label (k8s.io/apimachinery/pkg/util/validation).
-private enum LabelSyntax {
-    /// `app`, `app.kubernetes.io/name`
-    static func isKey(_ text: String) -> Bool {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard let name = parts.last, parts.count <= 2, !name.isEmpty, isName(name) else { return false }
-        return parts.count == 1 || isDomain(parts[0])
-    }
-
-    static func isValue(_ text: String) -> Bool { text.isEmpty || isName(text[...]) }
-
-    private static func isName(_ text: Substring) -> Bool {
-        text.utf8.count <= 63 && text.utf8.allSatisfy { isAlphanumeric($0) || "-_.".utf8.contains($0) } && isBounded(text)
-    }
-
-    private static func isDomain(_ text: Substring) -> Bool {
-        text.utf8.count <= 253
-            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { part in
-                part.utf8.allSatisfy { isAlphanumeric($0) && !isUpper($0) || $0 == UInt8(ascii: "-") } && isBounded(part)
-            }
-    }
-
-    /// Begins and ends with a letter or a digit.
-    private static func isBounded(_ text: Substring) -> Bool {
-        guard let first = text.utf8.first, let last = text.utf8.last else { return false }
-        return isAlphanumeric(first) && isAlphanumeric(last)
-    }
-
-    private static func isUpper(_ byte: UInt8) -> Bool { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) }
-
-    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
-        isUpper(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-    }
 }

@@ -82,7 +82,7 @@ actor Credentials {
             fresh.certificate = try Credentials.read(access.clientCertificate)
             fresh.key = try Credentials.read(access.clientKey)
             tls = fresh
-            if case .tokenFile(let path) = access.authentication { token = try SmallFile.readLine(path) }
+            if case .tokenFile(let path) = access.authentication { token = try CredentialFile.readLine(path) }
         } catch {
             // What was good a minute ago is the best there is while someone replaces the files.
             guard tls != TLSMaterial() || token != nil else { throw error }
@@ -94,7 +94,7 @@ actor Credentials {
         switch source {
         case nil: nil
         case .data(let bytes): bytes
-        case .file(let path): try SmallFile.read(path)
+        case .file(let path): try CredentialFile.read(path)
         }
     }
 

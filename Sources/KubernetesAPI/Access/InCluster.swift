@@ -14,8 +14,8 @@ public enum InCluster {
             throw AccessError(source: "environment", field: "KUBERNETES_SERVICE_PORT", value: text, message: "must be a port, 1 to 65535")
         }
         // Read now, so that a missing mount is told at the start and not as a refusal by the server.
-        _ = try SmallFile.read("\(serviceAccount)/token")
-        _ = try SmallFile.read("\(serviceAccount)/ca.crt")
+        _ = try CredentialFile.read("\(serviceAccount)/token")
+        _ = try CredentialFile.read("\(serviceAccount)/ca.crt")
         return APIAccess(
             server: ServerAddress(isSecure: true, host: host, port: Int(port)),
             certificateAuthority: .file("\(serviceAccount)/ca.crt"), authentication: .tokenFile("\(serviceAccount)/token"))

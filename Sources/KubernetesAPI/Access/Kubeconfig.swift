@@ -1,3 +1,5 @@
+internal import YAML
+
 /// A kubeconfig ([Organizing Cluster Access](https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/)).
 ///
 /// Only what the context in use needs is checked in full; the rest has to have the right shape.
@@ -11,7 +13,7 @@ public struct Kubeconfig {
         let source = "kubeconfig \(file)"
         let bytes: [UInt8]
         do throws(AccessError) {
-            bytes = try SmallFile.read(file)
+            bytes = try CredentialFile.read(file)
         } catch {
             throw AccessError(source: source, message: error.message)
         }
@@ -25,7 +27,7 @@ public struct Kubeconfig {
         do {
             root = KubeconfigField(source: source, path: "", value: try KubeconfigValue(yaml: text))
         } catch {
-            throw AccessError(source: source, message: error.message)
+            throw AccessError(source: source, message: error.isMalformed ? "is not valid YAML: \(error)" : error.message)
         }
         self.folder = folder
         guard case .map = root.value else { throw root.error("must be a mapping with clusters, users and contexts") }

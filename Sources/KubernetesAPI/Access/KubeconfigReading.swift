@@ -59,7 +59,7 @@ struct KubeconfigReading {
         guard let path = try fileField.file(relativeTo: folder) else { return nil }
         let bytes: [UInt8]
         do throws(AccessError) {
-            bytes = try SmallFile.read(path)
+            bytes = try CredentialFile.read(path)
         } catch {
             throw fileField.error(error.message, showing: path)
         }
@@ -89,7 +89,7 @@ struct KubeconfigReading {
         }
         if let tokenFile {
             do throws(AccessError) {
-                _ = try SmallFile.readLine(tokenFile)
+                _ = try CredentialFile.readLine(tokenFile)
             } catch {
                 throw try user["tokenFile"].error(error.message, showing: tokenFile)
             }

@@ -1,4 +1,5 @@
 internal import Model
+internal import Text
 
 /// The servers that are reached without a proxy (`NO_PROXY`): `example.com`, `.example.com`, `*.example.com`, `192.0.2.1`, `10.0.0.0/8`, each but the last
 /// with a port where only that port is meant, or `*` for all.
@@ -16,7 +17,7 @@ struct ProxyExceptions: Hashable {
     /// Takes words with commas between them; those that mean nothing are passed over, as in Go.
     init(_ text: String) {
         for word in text.lowercased().split(separator: ",") {
-            let word = word.trimmingWhitespace
+            let word = word.trimmed
             if word == "*" { isEverything = true }
             if let entry = ProxyExceptions.entry(word) { entries.append(entry) }
         }
@@ -38,8 +39,8 @@ struct ProxyExceptions: Hashable {
         }
     }
 
-    private static func entry(_ word: Substring) -> Entry? {
-        if let range = CIDR(String(word)) { return .range(range) }
+    private static func entry(_ word: String) -> Entry? {
+        if let range = CIDR(word) { return .range(range) }
         let (host, port) = split(word)
         if let address = IPAddress(host) { return .address(address, port: port) }
         let domain = host.hasPrefix("*.") ? host.dropFirst() : host
@@ -50,19 +51,11 @@ struct ProxyExceptions: Hashable {
     }
 
     /// `host:port` or `[IPv6]:port`; anything else is a host, brackets and all.
-    private static func split(_ word: Substring) -> (host: Substring, port: String?) {
-        guard let colon = word.lastIndex(of: ":") else { return (word, nil) }
+    private static func split(_ word: String) -> (host: Substring, port: String?) {
+        guard let colon = word.lastIndex(of: ":") else { return (word[...], nil) }
         let port = String(word[word.index(after: colon)...])
         let host = word[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") { return (host.dropFirst().dropLast(), port.isEmpty ? nil : port) }
-        return host.contains(":") ? (word, nil) : (host, port.isEmpty ? nil : port)
-    }
-}
-
-extension Substring {
-    fileprivate var trimmingWhitespace: Substring {
-        var text = drop(while: \.isWhitespace)
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return text
+        return host.contains(":") ? (word[...], nil) : (host, port.isEmpty ? nil : port)
     }
 }

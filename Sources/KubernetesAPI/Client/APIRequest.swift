@@ -1,3 +1,5 @@
+internal import Text
+
 /// A request to the API server.
 public struct APIRequest: Hashable, Sendable {
     public enum Method: String, Hashable, Sendable {
@@ -46,22 +48,7 @@ public struct APIRequest: Hashable, Sendable {
     /// The path with its query, encoded (RFC 3986).
     public var target: String {
         guard !query.isEmpty else { return path }
-        let pairs = query.map { "\(APIRequest.encode($0.name))=\(APIRequest.encode($0.value))" }
+        let pairs = query.map { "\($0.name.percentEncoded)=\($0.value.percentEncoded)" }
         return "\(path)?\(pairs.joined(separator: "&"))"
-    }
-
-    private static func encode(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                result += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
-            }
-        }
-        return result
     }
 }

@@ -1,4 +1,5 @@
 internal import Kubernetes
+internal import Text
 
 /// What is malformed in the bytes from the API server, and where.
 public struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -38,37 +39,7 @@ extension WireError {
             self.init(message: "\(error)")
             return
         }
-        let (path, message) = WireError.explain(error)
-        self.init(field: WireError.text(of: path.dropFirst(outer.count)), message: message)
-    }
-
-    private static func explain(_ error: DecodingError) -> ([any CodingKey], String) {
-        switch error {
-        case .typeMismatch(let type, let context): (context.codingPath, "must be \(words(for: type))")
-        case .valueNotFound(let type, let context): (context.codingPath, "must be \(words(for: type)), not null")
-        case .keyNotFound(let key, let context): (context.codingPath + [key], "is required")
-        case .dataCorrupted(let context):
-            (context.codingPath, context.underlyingError.map { "\(context.debugDescription) \($0)" } ?? context.debugDescription)
-        @unknown default: ([], "cannot be read: \(error)")
-        }
-    }
-
-    private static func words(for type: Any.Type) -> String {
-        switch type {
-        case is String.Type: "text"
-        case is Bool.Type: "true or false"
-        case is any BinaryInteger.Type: "a whole number"
-        default: "\(type)".hasPrefix("Array") ? "a list" : "an object"
-        }
-    }
-
-    private static func text(of path: some Sequence<any CodingKey>) -> String {
-        path.reduce(into: "") { text, key in
-            if let index = key.intValue {
-                text += "[\(index)]"
-            } else {
-                text += text.isEmpty ? key.stringValue : ".\(key.stringValue)"
-            }
-        }
+        let objection = DecodingObjection(error, words: .json)
+        self.init(field: objection.path.dropFirst(outer.count).fieldPath, message: objection.message)
     }
 }

@@ -7,6 +7,7 @@ internal import Model
 internal import NIOCore
 internal import NIOHTTPTypes
 internal import NIOPosix
+internal import Text
 
 /// An HTTP server on one address, for clients that nobody vouches for: all they can use up is bounded.
 ///

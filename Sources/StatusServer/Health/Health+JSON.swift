@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Model
+internal import Text
 
 extension Health {
     /// What `/healthz` and `/livez` say, with kube-proxy's keys in kube-proxy's order, and `waitingFor` where there is something to wait for.

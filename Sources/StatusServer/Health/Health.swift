@@ -1,4 +1,5 @@
 public import Model
+public import Text
 
 /// Whether this node's kernel follows the cluster, family by family.
 ///

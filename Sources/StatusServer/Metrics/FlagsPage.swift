@@ -1,4 +1,4 @@
-internal import Kubernetes
+internal import Text
 
 /// `/flagz`: flags and their values.
 struct FlagsPage {
@@ -12,7 +12,7 @@ struct FlagsPage {
     private var text: String { sorted.map { "\($0.key)=\($0.value)\n" }.joined() }
 
     private var json: String {
-        let lines = sorted.map { "    \(YAMLValue.text($0.key).json): \(YAMLValue.text($0.value).json)" }
+        let lines = sorted.map { "    \($0.key.jsonQuoted): \($0.value.jsonQuoted)" }
         return """
             {
               "kind": "Flagz",

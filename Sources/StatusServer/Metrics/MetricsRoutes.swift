@@ -1,4 +1,5 @@
 public import MetricsRegistry
+internal import Text
 
 /// What operators ask at the metrics address.
 public struct MetricsRoutes: Sendable {

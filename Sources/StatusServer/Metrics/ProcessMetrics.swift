@@ -1,5 +1,6 @@
 internal import Glibc
 internal import MetricsRegistry
+internal import Text
 
 /// What the kernel tells of this process (`/proc/self`), under the names that Prometheus's own clients use.
 struct ProcessMetrics {

@@ -4,6 +4,7 @@ internal import Model
 internal import Reconciler
 internal import SyncLoop
 internal import Translation
+internal import Text
 
 /// The numbers that kube-proxy tells of itself in ipvs mode, under its names, and ours besides, which begin with `kube_ipvs_proxy_`.
 ///

@@ -1,4 +1,5 @@
 internal import Model
+internal import Text
 
 /// `/statusz`: since when the program runs, and which it is.
 struct StatusPage {

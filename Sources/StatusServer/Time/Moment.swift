@@ -1,5 +1,6 @@
 internal import Glibc
 public import Model
+public import Text
 
 /// A moment on two clocks: one to tell people, one to measure by, which nobody sets.
 public struct Moment: Hashable, Sendable {

@@ -85,7 +85,7 @@ struct CredentialsTests {
         _ = try await credentials(.exec(try plugin(script + CredentialsTests.answer()))).current()
         let cluster = #""spec":{"cluster":{"server":"https://k:1"},"interactive":false}"#
         #expect(
-            String(decoding: try SmallFile.read(told), as: UTF8.self)
+            String(decoding: try CredentialFile.read(told), as: UTF8.self)
                 == "first hello {\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\(cluster)}\n")
     }
 

@@ -185,6 +185,20 @@ struct KubeconfigTests {
         #expect(error?.description == "kubeconfig \(file): \(message)")
     }
 
+    @Test func `Aliases that stand for billions of values are refused at once`() throws {
+        var text = "a0: &a0 x\n"
+        for level in 1...30 { text += "a\(level): &a\(level)\n" + String(repeating: "- *a\(level - 1)\n", count: 10) }
+        let file = try folder.write(text, to: "bomb")
+        #expect(throws: AccessError(source: "kubeconfig \(file)", message: "grows too large through its aliases: write the values out")) {
+            try Kubeconfig(file: file)
+        }
+    }
+
+    @Test func `Of a key that is there twice the last counts, and words without quotes are text`() throws {
+        let access = try read(cluster: "{server: 'https://k'}", user: "{token: a, token: yes}")
+        #expect(access.authentication == .token("yes"))
+    }
+
     @Test func `A file that is not there, and one that is not YAML`() throws {
         #expect(throws: AccessError(source: "kubeconfig /absent", message: "cannot be read: No such file or directory")) {
             try Kubeconfig(file: "/absent")

@@ -1,0 +1,47 @@
+/// What Kubernetes takes for a name or a label (`k8s.io/apimachinery/pkg/util/validation`).
+public enum NameSyntax {
+    /// How long a subdomain may be, in bytes.
+    public static let subdomainLimit = 253
+
+    /// A label of RFC 1123, as namespaces and port names are: at most 63 bytes.
+    public static func isLabel(_ text: some StringProtocol) -> Bool { text.utf8.count <= 63 && isSubdomainPart(text) }
+
+    /// Labels with dots between (RFC 1123 §2.1); Kubernetes limits the whole and not each label.
+    public static func isSubdomain(_ text: some StringProtocol) -> Bool {
+        text.utf8.count <= subdomainLimit && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { isSubdomainPart($0) }
+    }
+
+    private static func isSubdomainPart(_ text: some StringProtocol) -> Bool {
+        isBounded(text) && text.utf8.allSatisfy { isLowerCaseOrDigit($0) || $0 == UInt8(ascii: "-") }
+    }
+
+    /// The value of a label; it may be empty.
+    public static func isLabelValue(_ text: some StringProtocol) -> Bool { text.isEmpty || isNamePart(text) }
+
+    /// The key of a label or an annotation: a name, and before it a domain and `/` if it has one.
+    public static func isQualifiedName(_ text: some StringProtocol) -> Bool {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard let name = parts.last, parts.count <= 2, isNamePart(name) else { return false }
+        return parts.count == 1 || isSubdomain(parts[0])
+    }
+
+    /// At most 63 letters, digits, `-`, `_` and `.`.
+    private static func isNamePart(_ text: some StringProtocol) -> Bool {
+        text.utf8.count <= 63 && isBounded(text) && text.utf8.allSatisfy { isLetterOrDigit($0) || "-_.".utf8.contains($0) }
+    }
+
+    /// Whether the text begins and ends with a letter or a digit.
+    private static func isBounded(_ text: some StringProtocol) -> Bool {
+        let bytes = Substring(text).utf8
+        guard let first = bytes.first, let last = bytes.last else { return false }
+        return isLetterOrDigit(first) && isLetterOrDigit(last)
+    }
+
+    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        isLowerCaseOrDigit(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+    }
+
+    private static func isLowerCaseOrDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+}

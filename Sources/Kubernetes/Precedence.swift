@@ -1,0 +1,28 @@
+public import Model
+
+/// Who comes first where two Services claim the same thing: the older one, then by name.
+public struct Precedence: Hashable, Sendable, Comparable {
+    /// `metadata.creationTimestamp` (RFC 3339, which sorts as text); those without come last.
+    public var created: String?
+    public var service: NamespacedName
+
+    public init(created: String?, service: NamespacedName) {
+        self.created = created
+        self.service = service
+    }
+
+    /// Whether this Service is older for certain: both say when they were made.
+    public func isProvablyOlder(than other: Precedence) -> Bool {
+        guard let mine = created, let theirs = other.created else { return false }
+        return mine < theirs
+    }
+
+    public static func < (lhs: Precedence, rhs: Precedence) -> Bool {
+        switch (lhs.created, rhs.created) {
+        case (let mine?, let theirs?) where mine != theirs: mine < theirs
+        case (.some, nil): true
+        case (nil, .some): false
+        default: lhs.service < rhs.service
+        }
+    }
+}

@@ -1,0 +1,93 @@
+internal import Kubernetes
+internal import Model
+
+/// What the control plane's mirroring controller makes of an Endpoints object: slices for a Service without selector.
+struct EndpointsMirror {
+    private let endpoints: Endpoints
+    /// Why the object does not count; or which part of it.
+    let omission: FieldProblem?
+    private let isMirrored: Bool
+
+    /// Of a subset; the rest is left out.
+    static let addressLimit = 1000
+
+    /// - Parameter service: of the same name; nil where there is none.
+    init(_ endpoints: Endpoints, of service: Service?) {
+        self.endpoints = endpoints
+        let reason: FieldProblem? =
+            if endpoints.metadata.labels[Endpoints.skipMirrorLabel] == "true" {
+                FieldProblem("metadata.labels.\(Endpoints.skipMirrorLabel)", "true", "keeps the Endpoints from counting")
+            } else if endpoints.isLeaderElection {
+                FieldProblem("metadata.annotations.\(Endpoints.leaderAnnotation)", nil, "makes this a lock, which has no endpoints")
+            } else if service == nil {
+                FieldProblem("", nil, "belongs to no Service: there is none of this name")
+            } else if service?.selector.isEmpty == false {
+                FieldProblem(
+                    "", nil, "does not count: the Service of this name has a selector, and its Pods or EndpointSlices count instead")
+            } else {
+                nil
+            }
+        isMirrored = reason == nil
+        omission = reason ?? EndpointsMirror.excess(in: endpoints)
+    }
+
+    private static func excess(in endpoints: Endpoints) -> FieldProblem? {
+        for (index, subset) in endpoints.subsets.enumerated() {
+            let count = subset.addresses.count + subset.notReadyAddresses.count
+            if count > addressLimit {
+                return FieldProblem("subsets[\(index)]", "\(count)", "only \(addressLimit) addresses count: use EndpointSlices")
+            }
+        }
+        return nil
+    }
+
+    /// One slice for each family and set of ports.
+    func slices(isTaken: (NamespacedName) -> Bool) -> [NamespacedName: EndpointSlice] {
+        var slices: [NamespacedName: EndpointSlice] = [:]
+        guard isMirrored else { return slices }
+        for family in [IPFamily.ipv4, .ipv6] {
+            var number = 0
+            for (ports, endpoints) in groups(family) {
+                var metadata = metadata
+                repeat {
+                    metadata.name = "\(self.endpoints.metadata.name)-mirrored-\(family.rawValue.lowercased())-\(number)"
+                    number += 1
+                } while isTaken(metadata.namespacedName)
+                slices[metadata.namespacedName] = EndpointSlice(
+                    metadata: metadata, addressType: AddressType(family), endpoints: endpoints, ports: ports)
+            }
+        }
+        return slices
+    }
+
+    /// The labels and annotations of the object, but for what says whose slice it is and when the object changed.
+    private var metadata: ObjectMeta {
+        var metadata = ObjectMeta(
+            name: "", namespace: endpoints.metadata.namespace, labels: endpoints.metadata.labels,
+            annotations: endpoints.metadata.annotations)
+        metadata.labels[EndpointSlice.serviceNameLabel] = endpoints.metadata.name
+        metadata.labels["endpointslice.kubernetes.io/managed-by"] = "endpointslicemirroring-controller.k8s.io"
+        metadata.annotations[Annotation.lastChangeTriggerTime.rawValue] = nil
+        return metadata
+    }
+
+    /// Endpoints that share their ports, in the order of the subsets.
+    private func groups(_ family: IPFamily) -> [([EndpointPort], [Endpoint])] {
+        var order: [[EndpointPort]] = []
+        var groups: [[EndpointPort]: [Endpoint]] = [:]
+        for subset in endpoints.subsets {
+            let all = subset.addresses.map { ($0, true) } + subset.notReadyAddresses.map { ($0, false) }
+            let endpoints = all.prefix(EndpointsMirror.addressLimit).compactMap { endpoint($0, ready: $1, family) }
+            guard !endpoints.isEmpty else { continue }
+            let ports = subset.ports.map { EndpointPort(name: $0.name ?? "", port: $0.port, transport: $0.transport) }
+            if groups[ports] == nil { order.append(ports) }
+            groups[ports, default: []] += endpoints
+        }
+        return order.map { ($0, groups[$0] ?? []) }
+    }
+
+    private func endpoint(_ address: SubsetAddress, ready: Bool, _ family: IPFamily) -> Endpoint? {
+        guard let parsed = IPAddress(address.ip), parsed.family == family else { return nil }
+        return Endpoint(addresses: ["\(parsed)"], ready: ready, nodeName: address.nodeName, pod: address.pod)
+    }
+}

@@ -1,0 +1,178 @@
+internal import Kubernetes
+internal import Model
+
+/// The part that a cluster's control plane plays: addresses and ports that a manifest leaves open, and slices for selectors.
+///
+/// It does no I/O: objects of manifests in, changes of the cluster out. A change costs as much as what it touches.
+struct ManifestControlPlane {
+    /// What the control plane may choose from.
+    typealias Settings = ManifestSettings
+
+    /// What came of a number of changes.
+    struct Outcome {
+        var changes: [ClusterChange] = []
+        /// Objects that cannot be as their manifests want them.
+        var problems: [Problem] = []
+        /// What has no effect.
+        var warnings: [Problem] = []
+    }
+
+    /// What there is to say of an object.
+    struct Problem: Hashable {
+        var object: ManifestObject.Key
+        var field: FieldProblem
+    }
+
+    private(set) var settings: Settings
+    var claims = ServiceClaims()
+    /// Services as their manifests have them.
+    var services: [NamespacedName: Service] = [:]
+    /// Services that may not be served, because others hold what they need.
+    var refused: Set<NamespacedName> = []
+    /// Services for which nothing was left to choose.
+    var starved: Set<NamespacedName> = []
+    private var index = PodIndex()
+    private var slices: [NamespacedName: EndpointSlice] = [:]
+    private var slicesOfService: [NamespacedName: Set<NamespacedName>] = [:]
+    /// Slices made here, by the Service they were made for.
+    private var made: [NamespacedName: [NamespacedName: EndpointSlice]] = [:]
+    private var makerOfSlice: [NamespacedName: NamespacedName] = [:]
+    private var published: [NamespacedName: Service] = [:]
+    private var endpoints: [NamespacedName: Endpoints] = [:]
+    private var serviceCIDRs: [NamespacedName: ServiceCIDR] = [:]
+    /// Why Endpoints are not mirrored, or not all of them, as last reported.
+    private var omissions: [NamespacedName: FieldProblem] = [:]
+    /// The zones of the Nodes that have one.
+    private var zones: [String: String] = [:]
+    /// Services whose slices have hints that depend on zones.
+    private var distributed: Set<NamespacedName> = []
+
+    init(settings: Settings = Settings()) {
+        self.settings = settings
+    }
+
+    /// Takes over what changed in the manifests; nil in place of an object means that it is gone.
+    mutating func apply(_ changes: [ManifestObject.Key: ManifestObject?]) -> Outcome {
+        var outcome = Outcome()
+        var changedServices: Set<NamespacedName> = []
+        var reselect: Set<NamespacedName> = []
+        for key in changes.keys.sorted() {
+            switch (key.kind, changes[key] ?? nil) {
+            case (.service, .service(let service)?): take(service, key.name, &changedServices)
+            case (.service, _): take(nil as Service?, key.name, &changedServices)
+            case (.endpointSlice, .endpointSlice(let slice)?): take(slice, key.name, &reselect, &outcome)
+            case (.endpointSlice, _): take(nil, key.name, &reselect, &outcome)
+            case (.endpoints, .endpoints(let object)?): take(object, key.name, &reselect)
+            case (.endpoints, _): take(nil as Endpoints?, key.name, &reselect)
+            case (.node, .node(let node)?): take(node, key.name.name, &reselect, &outcome)
+            case (.node, _): take(nil, key.name.name, &reselect, &outcome)
+            case (.serviceCIDR, .serviceCIDR(let block)?): serviceCIDRs[key.name] = block
+            case (.serviceCIDR, _): serviceCIDRs[key.name] = nil
+            case (.pod, .pod(let pod)?): reselect.formUnion(index.set(pod, named: key.name))
+            case (.pod, _): reselect.formUnion(index.set(nil, named: key.name))
+            }
+        }
+        changedServices.formUnion(takeRanges())
+        let settled = settle(changedServices, &outcome)
+        for service in settled.sorted() { publish(service, &outcome) }
+        for service in reselect.union(settled).sorted() { select(service, &outcome) }
+        return outcome
+    }
+
+    /// Takes over the ranges of cluster IPs; returns the Services that are refused because of them, or no longer.
+    private mutating func takeRanges() -> Set<NamespacedName> {
+        let ranges = serviceCIDRs.sorted { $0.key < $1.key }.flatMap { $0.value.cidrs.compactMap { CIDR($0) } }
+        guard ranges != settings.addedRanges else { return [] }
+        let before = settings
+        settings.addedRanges = ranges
+        let after = settings
+        let changed = services.filter { ServiceDemand($1, settings: before).problem != ServiceDemand($1, settings: after).problem }
+        return Set(changed.keys)
+    }
+
+    private mutating func take(_ service: Service?, _ name: NamespacedName, _ changed: inout Set<NamespacedName>) {
+        guard services[name] != service else { return }
+        services[name] = service
+        if service?.trafficDistribution == nil { distributed.remove(name) } else { distributed.insert(name) }
+        index.set(selector: service.map { $0.type == .externalName ? [:] : $0.selector } ?? [:], of: name)
+        changed.insert(name)
+    }
+
+    private mutating func take(
+        _ slice: EndpointSlice?, _ name: NamespacedName, _ reselect: inout Set<NamespacedName>, _ outcome: inout Outcome
+    ) {
+        let before = slices[name]
+        guard before != slice else { return }
+        slices[name] = slice
+        if let service = before?.serviceName {
+            slicesOfService.remove(name, from: service)
+            reselect.insert(service)
+        }
+        if let service = slice?.serviceName {
+            slicesOfService[service, default: []].insert(name)
+            reselect.insert(service)
+        }
+        // A slice made here that bears the same name gives way: the manifest's takes its place, and another name is found for it.
+        if let maker = makerOfSlice.removeValue(forKey: name) {
+            made[maker]?[name] = nil
+            reselect.insert(maker)
+        }
+        outcome.changes.append(.endpointSlice(name, slice))
+    }
+
+    private mutating func take(_ object: Endpoints?, _ name: NamespacedName, _ reselect: inout Set<NamespacedName>) {
+        endpoints[name] = object
+        reselect.insert(name)
+    }
+
+    private mutating func take(_ node: Node?, _ name: String, _ reselect: inout Set<NamespacedName>, _ outcome: inout Outcome) {
+        outcome.changes.append(.node(name, node))
+        guard zones[name] != node?.zone else { return }
+        zones[name] = node?.zone
+        reselect.formUnion(distributed)
+    }
+
+    private mutating func publish(_ name: NamespacedName, _ outcome: inout Outcome) {
+        var completed: Service?
+        if let service = services[name], !refused.contains(name) {
+            completed = service.completed(ServiceDemand(service, settings: settings), given: claims.chosen(for: name))
+        }
+        guard published[name] != completed else { return }
+        published[name] = completed
+        outcome.changes.append(.service(name, completed))
+    }
+
+    /// Makes the slices of a Service anew, and publishes those that differ.
+    private mutating func select(_ name: NamespacedName, _ outcome: inout Outcome) {
+        var wanted: [NamespacedName: EndpointSlice] = [:]
+        if let service = services[name], !service.selector.isEmpty, service.type != .externalName, slicesOfService[name] == nil {
+            wanted = PodSlices.slices(
+                of: service, families: ServiceDemand(service, settings: settings).families, pods: index.pods(selectedBy: name),
+                zones: zones, isTaken: { slices[$0] != nil })
+        }
+        if let mirror = endpoints[name].map({ EndpointsMirror($0, of: services[name]) }) {
+            // Beside whatever slices the Service has from manifests, as in Kubernetes.
+            wanted.merge(mirror.slices(isTaken: { slices[$0] != nil })) { made, _ in made }
+            report(mirror.omission, name, &outcome)
+        } else {
+            omissions[name] = nil
+        }
+        let before = made[name] ?? [:]
+        for slice in before.keys.sorted() where wanted[slice] == nil {
+            makerOfSlice[slice] = nil
+            outcome.changes.append(.endpointSlice(slice, nil))
+        }
+        for (slice, content) in wanted.sorted(by: { $0.key < $1.key }) where before[slice] != content {
+            makerOfSlice[slice] = name
+            outcome.changes.append(.endpointSlice(slice, content))
+        }
+        made[name] = wanted.isEmpty ? nil : wanted
+    }
+
+    /// Reports once why Endpoints do not count.
+    private mutating func report(_ omission: FieldProblem?, _ name: NamespacedName, _ outcome: inout Outcome) {
+        guard omissions[name] != omission else { return }
+        omissions[name] = omission
+        if let omission { outcome.warnings.append(Problem(object: .init(kind: .endpoints, name: name), field: omission)) }
+    }
+}

@@ -1,0 +1,78 @@
+internal import Kubernetes
+internal import Model
+
+/// Who holds which cluster IP and which node port.
+///
+/// What a manifest names goes to the Service that had it first, or to an older one if both say when they were made. What is chosen here depends on the Service's name alone, as long as
+/// nobody holds it, and stays with the Service while the process lives.
+struct ServiceClaims {
+    /// Why somebody holds a resource.
+    enum Basis: Hashable {
+        /// The manifest names it.
+        case named
+        case chosen
+    }
+
+    struct Holder: Hashable {
+        var service: NamespacedName
+        var basis: Basis
+    }
+
+    private var holders: [ServiceResource: Holder] = [:]
+    private var named: [NamespacedName: Set<ServiceResource>] = [:]
+    private var chosen: [NamespacedName: [ServiceWish: ServiceResource]] = [:]
+    /// Services that could not have a resource because of its holder, and may when that lets go.
+    private var waiting: [ServiceResource: Set<NamespacedName>] = [:]
+
+    func holder(of resource: ServiceResource) -> Holder? { holders[resource] }
+
+    func chosen(for service: NamespacedName) -> [ServiceWish: ServiceResource] { chosen[service] ?? [:] }
+
+    /// What a Service holds because its manifest names it.
+    func named(by service: NamespacedName) -> Set<ServiceResource> { named[service] ?? [] }
+
+    /// How many are held, which bounds how many collisions a search can meet.
+    var count: Int { holders.count }
+
+    mutating func wait(_ service: NamespacedName, for resource: ServiceResource) {
+        waiting[resource, default: []].insert(service)
+    }
+
+    /// Gives a Service what its manifest names; what it was given by choice before becomes its own.
+    mutating func name(_ resources: Set<ServiceResource>, for service: NamespacedName) {
+        for resource in resources {
+            if let holder = holders[resource], holder.service == service, holder.basis == .chosen {
+                chosen[service] = chosen[service]?.filter { $0.value != resource }
+            }
+            holders[resource] = Holder(service: service, basis: .named)
+        }
+        named[service] = resources.isEmpty ? nil : resources
+    }
+
+    mutating func choose(_ resource: ServiceResource, for service: NamespacedName, _ wish: ServiceWish) {
+        holders[resource] = Holder(service: service, basis: .chosen)
+        chosen[service, default: [:]][wish] = resource
+    }
+
+    /// Takes away what the manifest named; returns who waited for it.
+    mutating func releaseNamed(of service: NamespacedName) -> Set<NamespacedName> {
+        release(named.removeValue(forKey: service) ?? [])
+    }
+
+    /// Takes away what was chosen for wishes that are no longer there; returns who waited for it.
+    mutating func releaseChosen(of service: NamespacedName, except wishes: Set<ServiceWish>) -> (waiters: Set<NamespacedName>, any: Bool) {
+        let gone = chosen[service, default: [:]].filter { !wishes.contains($0.key) }
+        chosen[service] = chosen[service]?.filter { wishes.contains($0.key) }
+        if chosen[service]?.isEmpty == true { chosen[service] = nil }
+        return (release(Set(gone.values)), !gone.isEmpty)
+    }
+
+    private mutating func release(_ resources: Set<ServiceResource>) -> Set<NamespacedName> {
+        var waiters: Set<NamespacedName> = []
+        for resource in resources {
+            holders[resource] = nil
+            waiters.formUnion(waiting.removeValue(forKey: resource) ?? [])
+        }
+        return waiters
+    }
+}

@@ -1,0 +1,149 @@
+internal import Kubernetes
+internal import Model
+
+/// What a Service claims by name and what it wishes for, from its manifest alone.
+struct ServiceDemand {
+    /// Claimed by name, each with the field that says so.
+    var claims: [(resource: ServiceResource, field: String)] = []
+    /// To be chosen, in this order.
+    var wishes: [ServiceWish] = []
+    /// The families of the Service, the first being that of `spec.clusterIP`.
+    var families: [IPFamily] = []
+    /// The node port of each of `spec.ports`, where the manifest gives one to it or to another protocol of the same port; else 0.
+    var nodePorts: [UInt16] = []
+    /// Why it cannot be served at all: the first reason.
+    private(set) var problem: FieldProblem?
+    private var fieldOfNodePort: [UInt16: String] = [:]
+
+    init(_ service: Service, settings: ManifestControlPlane.Settings) {
+        guard service.type != .externalName else { return }
+        let addresses = service.addresses
+        families = addresses.map(\.family)
+        addFamilies(service, settings)
+        if !service.isHeadless {
+            for (index, address) in addresses.enumerated() {
+                let field = service.clusterIPs.isEmpty ? "spec.clusterIP" : "spec.clusterIPs[\(index)]"
+                claims.append((.clusterIP(address), field))
+                let ranges = settings.ranges(of: address.family)
+                if !ranges.isEmpty, !ranges.contains(where: { $0.hasHost(address) }) {
+                    let list = ranges.map(\.description).joined(separator: ", ")
+                    refuse(field, "\(address)", "must be a host address in the range of cluster IPs, \(list) (--service-cluster-ip-range)")
+                }
+            }
+            wishes += families.dropFirst(addresses.count).map { .clusterIP($0) }
+        }
+        addNodePorts(service, settings)
+    }
+
+    /// The families that `spec.ipFamilies` and `spec.ipFamilyPolicy` ask for beyond those of the addresses given.
+    private mutating func addFamilies(_ service: Service, _ settings: ManifestControlPlane.Settings) {
+        for family in service.ipFamilies where !families.contains(family) { families.append(family) }
+        if families.isEmpty { families = [settings.families.first ?? .ipv4] }
+        let named = families.count
+        if service.effectiveFamilyPolicy != "SingleStack" {
+            for family in [IPFamily.ipv4, .ipv6] where !families.contains(family) { families.append(family) }
+        }
+        // What a headless Service lists is only which endpoints it has: no range is needed for that.
+        guard !service.isHeadless else { return }
+        let given = service.addresses.count
+        let isPreferred = service.ipFamilyPolicy == "PreferDualStack"
+        for (index, family) in families.enumerated().reversed() where index >= given && !settings.families.contains(family) {
+            if isPreferred, index >= (service.ipFamilies.isEmpty ? named : 1) {
+                families.remove(at: index)
+            } else {
+                let field = index < named ? "spec.ipFamilies" : "spec.ipFamilyPolicy"
+                refuse(
+                    field, index < named ? family.rawValue : service.ipFamilyPolicy,
+                    "needs a cluster IP range of family \(family.rawValue): add one to --service-cluster-ip-range")
+            }
+        }
+    }
+
+    private mutating func refuse(_ field: String, _ value: String?, _ message: String) {
+        problem = problem ?? FieldProblem(field, value, message)
+    }
+
+    /// The ports of a node are shared out by number, whatever their protocol. Within a Service the protocols of one port may share one.
+    private mutating func addNodePorts(_ service: Service, _ settings: ManifestControlPlane.Settings) {
+        nodePorts = service.ports.map(\.nodePort)
+        guard service.type == .nodePort || service.type == .loadBalancer else { return }
+        let chooses = service.type == .nodePort || service.allocateLoadBalancerNodePorts
+        // What the manifest gives to any protocol of a port goes to all of them.
+        let given = Dictionary(
+            service.ports.lazy.filter { $0.nodePort != 0 }.map { ($0.port, $0.nodePort) }, uniquingKeysWith: { first, _ in first })
+        var seen: Set<UInt16> = []
+        for (index, port) in service.ports.enumerated() where port.nodePort != 0 || chooses {
+            let isFirst = seen.insert(port.port).inserted
+            guard let first = given[port.port] else {
+                if isFirst { wishes.append(.nodePort(port.port)) }
+                continue
+            }
+            if isFirst || port.nodePort == 0 { nodePorts[index] = first }
+            if isFirst || nodePorts[index] != first { claim(nodePorts[index], "spec.ports[\(index)].nodePort", settings) }
+        }
+        guard service.needsHealthCheckNodePort else { return }
+        if service.healthCheckNodePort != 0 {
+            claim(service.healthCheckNodePort, "spec.healthCheckNodePort", settings)
+        } else {
+            wishes.append(.healthCheckNodePort)
+        }
+    }
+
+    private mutating func claim(_ port: UInt16, _ field: String, _ settings: ManifestControlPlane.Settings) {
+        // Anything else would take a port away from the node itself: 22 is the way in.
+        if !settings.nodePorts.contains(port) {
+            let range = "\(settings.nodePorts.lowerBound) to \(settings.nodePorts.upperBound)"
+            refuse(field, "\(port)", "must be a node port, \(range)")
+        }
+        if let other = fieldOfNodePort.updateValue(field, forKey: port) {
+            refuse(field, "\(port)", "is already allocated to \(other) of this Service: choose another")
+        }
+        claims.append((.nodePort(port), field))
+    }
+}
+
+extension Service {
+    /// The cluster IPs that the manifest gives.
+    fileprivate var addresses: [IPAddress] {
+        isHeadless ? [] : (clusterIPs.isEmpty ? [clusterIP] : clusterIPs).compactMap { IPAddress($0) }
+    }
+
+    /// The Service as the API server would hold it: with what was chosen for it, and with its defaults spelled out.
+    func completed(_ demand: ServiceDemand, given: [ServiceWish: ServiceResource]) -> Service {
+        var service = self
+        if type != .externalName, !isHeadless {
+            var addresses = addresses.map(\.description)
+            for case .clusterIP(let family) in demand.wishes {
+                if case .clusterIP(let address)? = given[.clusterIP(family)] { addresses.append(address.description) }
+            }
+            service.clusterIPs = addresses
+            service.clusterIP = addresses.first ?? ""
+        }
+        if type != .externalName {
+            service.ipFamilies = demand.families
+            service.ipFamilyPolicy = effectiveFamilyPolicy
+        }
+        if sessionAffinity == .clientIP { service.sessionAffinityTimeoutSeconds = sessionAffinityTimeoutSeconds ?? 10_800 }
+        for index in service.ports.indices {
+            let port = service.ports[index]
+            if port.targetPort == nil { service.ports[index].targetPort = .number(port.port) }
+            if demand.nodePorts.indices.contains(index) { service.ports[index].nodePort = demand.nodePorts[index] }
+            if service.ports[index].nodePort == 0, case .nodePort(let number)? = given[.nodePort(port.port)] {
+                service.ports[index].nodePort = number
+            }
+        }
+        if case .nodePort(let number)? = given[.healthCheckNodePort] { service.healthCheckNodePort = number }
+        for index in service.loadBalancerIngress.indices where !service.loadBalancerIngress[index].ip.isEmpty {
+            service.loadBalancerIngress[index].ipMode = service.loadBalancerIngress[index].ipMode ?? "VIP"
+        }
+        return service
+    }
+}
+
+extension CIDR {
+    /// Whether an address is one of the block that a host can have: not the first, nor in IPv4 the last.
+    fileprivate func hasHost(_ other: IPAddress) -> Bool {
+        guard contains(other), other != address else { return false }
+        return family == .ipv6 || count < 2 || other != address.advanced(by: count - 1)
+    }
+}

@@ -1,0 +1,114 @@
+internal import Kubernetes
+internal import Model
+
+/// What one document, or one item of a `List`, turned out to be.
+///
+/// Decoding it never throws, so that a bad item does not take its neighbours with it.
+struct ManifestItem: Decodable, Sendable {
+    enum Content: Sendable {
+        case object(ManifestObject)
+        case list([ManifestItem])
+        /// A kind that this program does not read, or nothing at all.
+        case passedOver
+        case bad([FieldProblem])
+    }
+
+    var content: Content
+    /// Fields of an object that have no effect.
+    var warnings: [FieldProblem] = []
+    /// The kind, where it is one that is read.
+    var kind: ManifestObject.Kind?
+    /// The name, where there is one, even if the rest is bad.
+    var name: NamespacedName?
+
+    private enum CodingKeys: String, CodingKey { case apiVersion, kind, metadata, items }
+    private enum NameKeys: String, CodingKey { case name, namespace }
+
+    private static let lists: [String: ManifestObject.Kind?] = [
+        "List": Optional<ManifestObject.Kind>.none, "ServiceList": .service, "EndpointSliceList": .endpointSlice,
+        "EndpointsList": .endpoints, "NodeList": .node, "PodList": .pod,
+        "ServiceCIDRList": .serviceCIDR,
+    ]
+
+    init(from decoder: any Decoder) {
+        self.init(from: decoder, impliedKind: nil, isItem: false)
+    }
+
+    private init(from decoder: any Decoder, impliedKind: ManifestObject.Kind?, isItem: Bool) {
+        do {
+            try self.init(reading: decoder, impliedKind: impliedKind, isItem: isItem)
+        } catch let error as DecodingError {
+            self.init(.bad([FieldProblem(error, in: decoder)]))
+        } catch let problem as FieldProblem {
+            self.init(.bad([problem]))
+        } catch {
+            self.init(.bad([FieldProblem("", nil, "cannot be read: \(error)")]))
+        }
+    }
+
+    init(_ content: Content) { self.content = content }
+
+    private init(reading decoder: any Decoder, impliedKind: ManifestObject.Kind?, isItem: Bool) throws {
+        if ManifestItem.isNull(decoder) {
+            content = .passedOver
+            return
+        }
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        let kindText = try fields.value(.kind, default: impliedKind?.rawValue ?? "")
+        guard !kindText.isEmpty else { throw FieldProblem("kind", nil, "is required") }
+        if let listed = ManifestItem.lists[kindText] {
+            guard !isItem else { throw FieldProblem("kind", kindText, "a List cannot hold another List") }
+            content = .list(try ManifestItem.items(of: fields, kind: listed))
+            return
+        }
+        let versionText = try fields.value(.apiVersion, default: impliedKind?.apiVersion ?? "")
+        guard let kind = try ManifestItem.kind(kindText, apiVersion: versionText) else {
+            content = .passedOver
+            return
+        }
+        self.kind = kind
+        name = ManifestItem.name(in: fields, kind: kind)
+        do {
+            let admission = try ManifestAdmission(kind, from: decoder)
+            content = admission.problems.isEmpty ? .object(admission.object) : .bad(admission.problems)
+            warnings = admission.warnings
+        } catch let error as DecodingError {
+            content = .bad([FieldProblem(error, in: decoder)])
+        }
+    }
+
+    private static func isNull(_ decoder: any Decoder) -> Bool {
+        // A decoder that has no single value here has a mapping or a list, which is not nothing.
+        (try? decoder.singleValueContainer().decodeNil()) ?? false
+    }
+
+    /// The kind to read an object as; nil for kinds of other groups, whatever they share a name with.
+    private static func kind(_ text: String, apiVersion: String) throws -> ManifestObject.Kind? {
+        guard !apiVersion.isEmpty else { throw FieldProblem("apiVersion", nil, "is required") }
+        guard let kind = ManifestObject.Kind(rawValue: text) else { return nil }
+        if kind.apiVersion == apiVersion { return kind }
+        if kind == .endpointSlice, apiVersion.hasPrefix("discovery.k8s.io/") {
+            throw FieldProblem("apiVersion", apiVersion, "is no longer read: use \(kind.apiVersion)")
+        }
+        return nil
+    }
+
+    private static func items(of fields: KeyedDecodingContainer<CodingKeys>, kind: ManifestObject.Kind?) throws -> [ManifestItem] {
+        guard fields.contains(.items), try !fields.decodeNil(forKey: .items) else { return [] }
+        var list = try fields.nestedUnkeyedContainer(forKey: .items)
+        var items: [ManifestItem] = []
+        while !list.isAtEnd {
+            items.append(ManifestItem(from: try list.superDecoder(), impliedKind: kind, isItem: true))
+        }
+        return items
+    }
+
+    private static func name(in fields: KeyedDecodingContainer<CodingKeys>, kind: ManifestObject.Kind) -> NamespacedName? {
+        // Only for telling which object is bad: where the metadata cannot be read, decoding the object says so itself.
+        guard let metadata = try? fields.nestedContainer(keyedBy: NameKeys.self, forKey: .metadata),
+            let name = try? metadata.decode(String.self, forKey: .name)
+        else { return nil }
+        let namespace = (try? metadata.decodeIfPresent(String.self, forKey: .namespace)) ?? ""
+        return NamespacedName(namespace: !kind.isNamespaced ? "" : namespace.isEmpty ? "default" : namespace, name: name)
+    }
+}

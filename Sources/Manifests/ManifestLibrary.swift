@@ -1,0 +1,141 @@
+internal import Glibc
+internal import Kubernetes
+internal import Model
+internal import SystemCalls
+
+/// What has been read of a directory of manifests so far, and what the cluster looks like because of it.
+struct ManifestLibrary {
+    /// What came of a look at the directory.
+    struct Update {
+        var changes: [ClusterChange] = []
+        var problems: [SourceProblem] = []
+        /// What has no effect.
+        var warnings: [SourceProblem] = []
+        /// Files that were read, or found gone.
+        var files: [String] = []
+    }
+
+    private let directory: String
+    private let maximumFileSize: Int64
+    private var stamps: [String: FileStamp] = [:]
+    /// Files of which a version without a mistake has been read: that one counts until there is another.
+    private var sound: Set<String> = []
+    private var store = ManifestStore()
+    private var controlPlane: ManifestControlPlane
+    private var isDirectoryMissing = false
+
+    /// Whether all files have been looked at once.
+    private(set) var isLoaded = false
+
+    init(directory: String, settings: ManifestSettings, maximumFileSize: Int64 = ManifestFile.maximumSize) {
+        self.directory = directory
+        self.maximumFileSize = maximumFileSize
+        controlPlane = ManifestControlPlane(settings: settings)
+    }
+
+    var objectCount: Int { store.count }
+
+    /// Whether there are files with mistakes of which no good version is known: after a start, what they stood for may be in service.
+    var isInDoubt: Bool { !Set(stamps.keys).subtracting(sound).isEmpty }
+
+    /// Looks at all files and reads those whose stamp is new, save those that are being written to.
+    mutating func scan(except unsettled: Set<String> = []) -> Update {
+        let names: [String]
+        do {
+            names = try ManifestFile.names(in: directory)
+            isDirectoryMissing = false
+        } catch {
+            return missing(error)
+        }
+        isLoaded = true
+        let all = Set(names).union(stamps.keys).subtracting(unsettled)
+        return update(all.filter { isNew($0) })
+    }
+
+    /// Reads files of which it is known that something happened to them.
+    mutating func read(_ names: Set<String>) -> Update {
+        do {
+            guard try FileStamp(path: directory).isDirectory else { return missing(FileError("opendir", directory, ENOTDIR)) }
+        } catch {
+            return missing(error)
+        }
+        return update(names)
+    }
+
+    /// Reads those files whose stamp is new.
+    mutating func readChanged(_ names: [String]) -> Update {
+        let changed = names.filter(isNew)
+        return changed.isEmpty ? Update() : read(Set(changed))
+    }
+
+    private func isNew(_ name: String) -> Bool {
+        do {
+            return try FileStamp(path: "\(directory)/\(name)") != stamps[name]
+        } catch {
+            // Gone or out of reach: reading it says which.
+            return true
+        }
+    }
+
+    /// Keeps everything: a directory that is not there, because it is being replaced or its disk is, is no wish to delete all Services.
+    private mutating func missing(_ error: FileError) -> Update {
+        defer { isDirectoryMissing = true }
+        guard !isDirectoryMissing else { return Update() }
+        let kept = store.count == 0 ? "create it" : "create it; until then, what it held stays in force"
+        return Update(problems: [SourceProblem(file: directory, message: "cannot be read (\(error)): \(kept)")])
+    }
+
+    private mutating func update(_ names: Set<String>) -> Update {
+        var update = Update(files: names.sorted())
+        var contents: [String: [ManifestObject]?] = [:]
+        for name in update.files { read(name, &contents, &update) }
+        let (changes, duplicates) = store.replace(contents)
+        update.problems += duplicates.map { duplicate in
+            problem(
+                duplicate.key, file: duplicate.ignored,
+                FieldProblem("", nil, "is also in \(directory)/\(duplicate.kept), which is the one that counts: delete one of the two"))
+        }
+        let outcome = controlPlane.apply(changes)
+        update.changes = outcome.changes
+        update.problems += outcome.problems.map { problem($0.object, file: store.file(of: $0.object), $0.field) }
+        update.warnings += outcome.warnings.map { problem($0.object, file: store.file(of: $0.object), $0.field) }
+        return update
+    }
+
+    private func problem(_ key: ManifestObject.Key, file: String?, _ found: FieldProblem) -> SourceProblem {
+        SourceProblem(file: file.map { "\(directory)/\($0)" }, kind: key.kind.rawValue, object: key.name, message: "").saying(found)
+    }
+
+    private mutating func read(_ name: String, _ contents: inout [String: [ManifestObject]?], _ update: inout Update) {
+        let path = "\(directory)/\(name)"
+        do {
+            let (bytes, stamp) = try SmallFile.read(path, limit: maximumFileSize)
+            stamps[name] = stamp
+            let reading = ManifestReading(bytes, file: path)
+            update.problems += reading.problems
+            if reading.problems.isEmpty {
+                sound.insert(name)
+            } else if sound.contains(name) {
+                return
+            }
+            update.warnings += reading.warnings
+            contents[name] = .some(reading.objects)
+        } catch  where error.isAbsent {
+            stamps[name] = nil
+            sound.remove(name)
+            contents[name] = .some(nil)
+        } catch {
+            reportUnreadable(name, "\(error)", &update)
+        }
+    }
+
+    private mutating func reportUnreadable(_ name: String, _ reason: String, _ update: inout Update) {
+        let path = "\(directory)/\(name)"
+        // Told once for each state of the file. Without a stamp, what it held stays until the next event or sweep finds better.
+        let stamp = try? FileStamp(path: path)
+        if stamp == nil || stamp != stamps[name] {
+            update.problems.append(SourceProblem(file: path, message: "cannot be used: \(reason)"))
+        }
+        stamps[name] = stamp
+    }
+}

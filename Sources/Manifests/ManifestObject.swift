@@ -1,0 +1,104 @@
+internal import Kubernetes
+internal import Model
+
+/// An object that a manifest describes.
+enum ManifestObject: Hashable, Sendable {
+    case service(Service)
+    case endpointSlice(EndpointSlice)
+    case endpoints(Endpoints)
+    case node(Node)
+    case pod(Pod)
+    case serviceCIDR(ServiceCIDR)
+
+    /// The kinds that are read; all others are ignored.
+    enum Kind: String, Hashable, Sendable, CaseIterable {
+        case service = "Service"
+        case endpointSlice = "EndpointSlice"
+        case endpoints = "Endpoints"
+        case node = "Node"
+        case pod = "Pod"
+        case serviceCIDR = "ServiceCIDR"
+
+        /// The `apiVersion` in which the kind is read.
+        var apiVersion: String {
+            switch self {
+            case .endpointSlice: "discovery.k8s.io/v1"
+            case .serviceCIDR: "networking.k8s.io/v1"
+            case .service, .endpoints, .node, .pod: "v1"
+            }
+        }
+
+        /// Whether objects of the kind are in a namespace.
+        var isNamespaced: Bool { self != .node && self != .serviceCIDR }
+    }
+
+    /// What makes an object itself, across files.
+    struct Key: Hashable, Sendable, Comparable {
+        var kind: Kind
+        var name: NamespacedName
+
+        static func < (lhs: Key, rhs: Key) -> Bool {
+            lhs.kind == rhs.kind ? lhs.name < rhs.name : lhs.kind.rawValue < rhs.kind.rawValue
+        }
+    }
+
+    var kind: Kind {
+        switch self {
+        case .service: .service
+        case .endpointSlice: .endpointSlice
+        case .endpoints: .endpoints
+        case .node: .node
+        case .pod: .pod
+        case .serviceCIDR: .serviceCIDR
+        }
+    }
+
+    var metadata: ObjectMeta {
+        switch self {
+        case .service(let service): service.metadata
+        case .endpointSlice(let slice): slice.metadata
+        case .endpoints(let endpoints): endpoints.metadata
+        case .node(let node): node.metadata
+        case .pod(let pod): pod.metadata
+        case .serviceCIDR(let block): block.metadata
+        }
+    }
+
+    var key: Key { Key(kind: kind, name: metadata.namespacedName) }
+
+    /// An object of a manifest with the namespace it has where it names none, as kubectl puts it.
+    init(_ kind: Kind, from decoder: any Decoder) throws {
+        switch kind {
+        case .service:
+            var service = try Service(from: decoder)
+            service.metadata.fillNamespace()
+            self = .service(service)
+        case .endpointSlice:
+            var slice = try EndpointSlice(from: decoder)
+            slice.metadata.fillNamespace()
+            self = .endpointSlice(slice)
+        case .endpoints:
+            var endpoints = try Endpoints(from: decoder)
+            endpoints.metadata.fillNamespace()
+            self = .endpoints(endpoints)
+        case .node:
+            var node = try Node(from: decoder)
+            node.metadata.namespace = ""
+            self = .node(node)
+        case .pod:
+            var pod = try Pod(from: decoder)
+            pod.metadata.fillNamespace()
+            self = .pod(pod)
+        case .serviceCIDR:
+            var block = try ServiceCIDR(from: decoder)
+            block.metadata.namespace = ""
+            self = .serviceCIDR(block)
+        }
+    }
+}
+
+extension ObjectMeta {
+    fileprivate mutating func fillNamespace() {
+        if namespace.isEmpty { namespace = "default" }
+    }
+}

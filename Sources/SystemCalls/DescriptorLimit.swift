@@ -1,0 +1,19 @@
+internal import Glibc
+public import Logging
+
+/// How many descriptors this process may have (`RLIMIT_NOFILE`).
+public enum DescriptorLimit {
+    /// Listeners for health check node ports and for node ports on 127.0.0.1, two for each relayed connection, and what the program has besides.
+    private static let wanted: rlim_t = 65536
+
+    /// Raises the soft limit as far as the hard one lets it: service managers set it to 1,024 for programs that use `select(2)`.
+    public static func raise(_ logger: Logger) {
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        guard unsafe getrlimit(resource, &limit) == 0, limit.rlim_cur < wanted else { return }
+        let before = limit.rlim_cur
+        limit.rlim_cur = min(wanted, limit.rlim_max)
+        guard limit.rlim_cur > before, unsafe setrlimit(resource, &limit) != 0 else { return }
+        logger.warning("The limit of open files cannot be raised", metadata: ["limit": "\(before)", "errno": "\(errno)"])
+    }
+}

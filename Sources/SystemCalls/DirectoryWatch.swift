@@ -1,0 +1,139 @@
+internal import Glibc
+
+/// Notices what happens to the files of a directory, to what their symbolic links lead to, and to the directory itself (`inotify(7)`).
+public struct DirectoryWatch: ~Copyable {
+    private let descriptor: Int32
+    private let directory: String
+    private let parent: String
+    private let directoryName: String
+    private let isOfInterest: @Sendable (String) -> Bool
+    private var parentWatch: Int32 = -1
+    private var directoryWatch: Int32 = -1
+    private var watchedDirectory: FileStamp.Identity?
+    /// Files behind symbolic links, by the number of their watch.
+    private var targets: [Int32: Set<String>] = [:]
+    private var watchOfTarget: [String: Int32] = [:]
+
+    /// How well changes are noticed.
+    public enum Sight: Hashable, Sendable {
+        /// They are told.
+        case watching
+        /// There is no directory to watch; it may appear any time.
+        case absent
+        /// The kernel gives no watch: who wants to know has to look.
+        case blind(FileError)
+    }
+
+    public private(set) var sight = Sight.absent
+
+    /// - Parameter isOfInterest: of which files of the directory, by name, each event is told; of the others only that there is something new.
+    public init(_ path: String, isOfInterest: @escaping @Sendable (String) -> Bool) {
+        self.isOfInterest = isOfInterest
+        var trimmed = Substring(path)
+        while trimmed.utf8.count > 1, trimmed.last == "/" { trimmed.removeLast() }
+        directory = String(trimmed)
+        let slash = trimmed.lastIndex(of: "/")
+        parent = slash.map { $0 == trimmed.startIndex ? "/" : String(trimmed[..<$0]) } ?? "."
+        directoryName = slash.map { String(trimmed[trimmed.index(after: $0)...]) } ?? String(trimmed)
+        descriptor = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
+        if descriptor < 0 { sight = .blind(FileError("inotify_init1", path, errno)) }
+    }
+
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+    }
+
+    /// Watches the directory that is there now; returns whether it is another than before, which has to be looked at as a whole.
+    public mutating func renew() -> Bool {
+        guard descriptor >= 0 else { return false }
+        if parentWatch < 0 { parentWatch = add(parent, IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) }
+        // Not there, or out of reach: the listing of the directory tells why.
+        let identity = (try? FileStamp(path: directory))?.identity
+        guard identity != watchedDirectory || directoryWatch < 0 else { return false }
+        if directoryWatch >= 0 { inotify_rm_watch(descriptor, directoryWatch) }
+        directoryWatch = -1
+        watchedDirectory = nil
+        sight = .absent
+        guard identity != nil else { return false }
+        directoryWatch = add(directory, DirectoryWatch.fileEvents | IN_ONLYDIR)
+        guard directoryWatch >= 0 else {
+            sight = .blind(FileError("inotify_add_watch", directory, errno))
+            return false
+        }
+        watchedDirectory = identity
+        sight = .watching
+        return true
+    }
+
+    /// Watches what a symbolic link of the directory leads to: a write there is no event of the directory.
+    public mutating func follow(linkNamed name: String, isLink: Bool) {
+        if let old = watchOfTarget.removeValue(forKey: name) {
+            targets[old]?.remove(name)
+            if targets[old]?.isEmpty == true { targets[old] = nil }
+            if targets[old] == nil, old != directoryWatch { inotify_rm_watch(descriptor, old) }
+        }
+        guard isLink else { return }
+        // Where no watch can be had (there is a limit for each user), the sweep finds the change.
+        let watch = add("\(directory)/\(name)", DirectoryWatch.fileEvents)
+        guard watch >= 0 else { return }
+        targets[watch, default: []].insert(name)
+        watchOfTarget[name] = watch
+    }
+
+    private func add(_ path: String, _ events: Int32) -> Int32 {
+        unsafe inotify_add_watch(descriptor, path, UInt32(bitPattern: events))
+    }
+
+    /// Waits for events, for the signal or for the time to pass; nil once the signal is raised.
+    public mutating func wait(milliseconds: Int32, stop: StopSignal) -> [DirectoryEvent]? {
+        var descriptors = [
+            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        _ = unsafe poll(&descriptors, 2, milliseconds)
+        if descriptors[1].revents != 0 { return nil }
+        return descriptors[0].revents != 0 ? drain() : []
+    }
+
+    private mutating func drain() -> [DirectoryEvent] {
+        var events: [DirectoryEvent] = []
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return events }
+            for record in InotifyRecord.records(in: buffer[..<count]) { take(record, &events) }
+        }
+    }
+
+    private mutating func take(_ record: InotifyRecord, _ events: inout [DirectoryEvent]) {
+        if record.has(IN_Q_OVERFLOW) {
+            events.append(.everything)
+        } else if record.watch == directoryWatch {
+            if record.has(IN_IGNORED) || record.has(IN_DELETE_SELF) || record.has(IN_MOVE_SELF) || record.has(IN_UNMOUNT) {
+                directoryWatch = record.has(IN_IGNORED) ? -1 : directoryWatch
+                watchedDirectory = nil
+                events.append(.everything)
+            } else if isOfInterest(record.name) {
+                events.append(record.event(of: record.name))
+            } else if record.has(IN_MOVED_TO) || record.has(IN_CREATE) || record.has(IN_MOVED_FROM) || record.has(IN_DELETE) {
+                // `..data` of a mounted ConfigMap, or whatever else the files are links into.
+                events.append(.everything)
+            }
+        } else if record.watch == parentWatch {
+            if record.has(IN_IGNORED) { parentWatch = -1 }
+            if record.name == directoryName || record.has(IN_IGNORED) { events.append(.everything) }
+        } else if let names = targets[record.watch] {
+            for name in names { events.append(record.event(of: name)) }
+            if record.has(IN_IGNORED) {
+                targets[record.watch] = nil
+                for name in names { watchOfTarget[name] = nil }
+            }
+        }
+    }
+
+    private static let fileEvents: Int32 = {
+        let content = IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB
+        let entries = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO
+        return content | entries | IN_DELETE_SELF | IN_MOVE_SELF
+    }()
+}

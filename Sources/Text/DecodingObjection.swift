@@ -1,0 +1,49 @@
+/// What a decoder objected to, in the words of Kubernetes's own messages.
+package struct DecodingObjection {
+    /// Where the value is, from the top of what was decoded.
+    package var path: [any CodingKey]
+    /// What has to be there: `must be a whole number`.
+    package var message: String
+
+    /// What the format calls an absent value and a set of named values.
+    package struct Words: Sendable {
+        package var nothing: String
+        package var mapping: String
+
+        package static let json = Words(nothing: "null", mapping: "an object")
+        package static let yaml = Words(nothing: "empty", mapping: "a mapping")
+    }
+
+    package init(_ error: DecodingError, words: Words) {
+        switch error {
+        case .typeMismatch(let type, let context):
+            self.init(context.codingPath, "must be \(words.name(of: type))")
+        case .valueNotFound(let type, let context):
+            self.init(context.codingPath, "must be \(words.name(of: type)), not \(words.nothing)")
+        case .keyNotFound(let key, let context):
+            self.init(context.codingPath + [key], "is required")
+        case .dataCorrupted(let context):
+            let cause = context.underlyingError.map { " \($0)" } ?? ""
+            self.init(context.codingPath, context.debugDescription + cause)
+        @unknown default:
+            self.init([], "cannot be read: \(error)")
+        }
+    }
+
+    private init(_ path: [any CodingKey], _ message: String) {
+        self.path = path
+        self.message = message
+    }
+}
+
+extension DecodingObjection.Words {
+    fileprivate func name(of type: Any.Type) -> String {
+        switch type {
+        case is String.Type: "text"
+        case is Bool.Type: "true or false"
+        case is any BinaryInteger.Type: "a whole number"
+        // Decoders have types of their own for lists and mappings.
+        default: "\(type)".hasPrefix("Array") ? "a list" : mapping
+        }
+    }
+}

@@ -1,0 +1,47 @@
+extension StringProtocol {
+    /// A JSON string (RFC 8259 §7), with its quotes.
+    package var jsonQuoted: String {
+        quoted { scalar in
+            switch scalar {
+            case "\r": "\\r"
+            case _ where scalar.value < 0x20: "\\u" + scalar.value.padded(4, radix: 16)
+            default: nil
+            }
+        }
+    }
+
+    /// As Go's `%q` writes it, with its quotes: one line, whatever is in the text.
+    package var goQuoted: String {
+        quoted { scalar in
+            scalar.value < 0x20 || scalar.value == 0x7f ? "\\x" + scalar.value.padded(2, radix: 16) : nil
+        }
+    }
+
+    /// - Parameter escape: what stands for a scalar besides those that both formats escape alike; nil for the scalar itself.
+    private func quoted(_ escape: (Unicode.Scalar) -> String?) -> String {
+        var result = "\""
+        for scalar in unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\t": result += "\\t"
+            default:
+                if let escaped = escape(scalar) {
+                    result += escaped
+                } else {
+                    result.unicodeScalars.append(scalar)
+                }
+            }
+        }
+        return result + "\""
+    }
+}
+
+extension BinaryInteger {
+    /// The digits, with zeros in front up to a width.
+    package func padded(_ width: Int, radix: Int = 10, uppercase: Bool = false) -> String {
+        let digits = String(self, radix: radix, uppercase: uppercase)
+        return String(repeating: "0", count: Swift.max(0, width - digits.utf8.count)) + digits
+    }
+}

@@ -1,0 +1,66 @@
+internal import Yams
+
+/// One document of YAML; the files of this module are the only ones that know which library reads it.
+public enum YAMLDocument {
+    /// The document as a value; nil where there is nothing in it.
+    ///
+    /// Fails with a `YAMLRefusal` where the text is no YAML or beyond the limits, else with what the type says of the value.
+    public static func decode<T: Decodable>(_ text: String, as type: T.Type) throws -> T? {
+        do {
+            return try withRoot(of: text) { root in try root.map { try YAMLNodeDecoder(node: $0).decode(type) } }
+        } catch let error as YamlError {
+            throw YAMLRefusal(error)
+        }
+    }
+
+    /// Parses a document within the limits and hands its root on; nil where there is nothing in it.
+    static func withRoot<T>(of text: String, _ read: (Yams.Node?) throws -> T) throws -> T {
+        try YAMLLimits.checkText(text)
+        let parser = try Parser(yaml: text, resolver: .basic)
+        // Nodes hold their anchors weakly: the parser has to outlive them.
+        return try withExtendedLifetime(parser) {
+            let root = try parser.singleRoot()
+            if let root {
+                var budget = text.utf8.count + YAMLLimits.spareNodes
+                try checkSize(root, depth: 0, &budget)
+            }
+            return try read(root)
+        }
+    }
+
+    /// Refuses what aliases have blown up: they share memory, but whatever walks the nodes walks each use of them.
+    private static func checkSize(_ node: Yams.Node, depth: Int, _ budget: inout Int) throws(YAMLRefusal) {
+        budget -= 1
+        guard budget >= 0 else { throw .limit("grows too large through its aliases: write the values out") }
+        guard depth < YAMLLimits.depth else { throw .limit("is nested more than \(YAMLLimits.depth) levels deep") }
+        switch node {
+        case .scalar, .alias: break
+        case .sequence(let list):
+            for element in list { try checkSize(element, depth: depth + 1, &budget) }
+        case .mapping(let mapping):
+            // The library looks keys up one by one: time would grow with the square of their number.
+            guard mapping.count <= YAMLLimits.keys else {
+                throw .limit("has a mapping of more than \(YAMLLimits.keys) keys")
+            }
+            for (key, value) in mapping {
+                try checkSize(key, depth: depth + 1, &budget)
+                try checkSize(value, depth: depth + 1, &budget)
+            }
+        }
+    }
+}
+
+extension YAMLRefusal {
+    init(_ error: YamlError) {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+            self.init(line: mark.line, message: problem)
+        case .reader(let problem, _, _, _): self.init(message: problem)
+        case .duplicatedKeysInMapping(let keys, let context):
+            self.init(line: context.mark.line, message: "the key \(keys.first ?? "") is there twice")
+        default: self.init(message: "\(error)")
+        }
+    }
+
+    static func limit(_ message: String) -> YAMLRefusal { YAMLRefusal(message: message, isMalformed: false) }
+}

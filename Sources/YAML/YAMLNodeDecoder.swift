@@ -1,0 +1,185 @@
+internal import Text
+internal import Yams
+
+/// Decodes a YAML node as kubectl reads it: a word without quotes is what YAML 1.1 takes it for, and only text is text.
+///
+/// `name: on` is a boolean and `app: 1` a number; neither is a name or the value of a label, and the API server takes neither for one.
+struct YAMLNodeDecoder: Decoder {
+    let node: Yams.Node
+    var codingPath: [any CodingKey] = []
+    var userInfo: [CodingUserInfoKey: Any] { [:] }
+
+    func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
+        guard case .mapping(let mapping) = node else { throw mismatch([String: Any].self) }
+        return KeyedDecodingContainer(YAMLFields<Key>(nodes: try fields(of: mapping), codingPath: codingPath))
+    }
+
+    func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
+        guard case .sequence(let sequence) = node else { throw mismatch([Any].self) }
+        return YAMLElements(nodes: sequence, codingPath: codingPath)
+    }
+
+    func singleValueContainer() -> any SingleValueDecodingContainer { self }
+
+    /// A scalar as the file has it; nil for anything else, and for nothing at all.
+    fileprivate var writtenText: String? {
+        guard case .scalar(let scalar) = node, value != .null else { return nil }
+        return scalar.string
+    }
+
+    /// What the node is; nil for lists and mappings.
+    private var value: YAMLValue? {
+        guard case .scalar(let scalar) = node else { return nil }
+        switch scalar.tag.rawValue {
+        case "tag:yaml.org,2002:str": return .text(scalar.string)
+        case "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:null":
+            return YAMLValue(plain: scalar.string)
+        default: return scalar.style == .plain ? YAMLValue(plain: scalar.string) : .text(scalar.string)
+        }
+    }
+
+    /// The values of a mapping by their keys; those of its merge key (`<<`) where it has none of its own.
+    private func fields(of mapping: Yams.Node.Mapping) throws -> [String: Yams.Node] {
+        var fields: [String: Yams.Node] = [:]
+        var merged: [Yams.Node] = []
+        for (key, value) in mapping {
+            guard case .scalar(let scalar) = key else { throw invalidKey }
+            guard scalar.style == .plain else {
+                fields[scalar.string] = value
+                continue
+            }
+            if scalar.string == "<<" {
+                merged += value.sequence.map(Array.init) ?? [value]
+                continue
+            }
+            // A key that is no text becomes text, as on the way to JSON.
+            switch YAMLValue(plain: scalar.string) {
+            case .boolean(let flag): fields["\(flag)"] = value
+            case .number(let text): fields[YAMLNumber(text)?.description ?? text] = value
+            case .null: throw invalidKey
+            default: fields[scalar.string] = value
+            }
+        }
+        for source in merged {
+            guard case .mapping(let mapping) = source else {
+                throw DecodingError.dataCorrupted(
+                    .init(codingPath: codingPath + [FieldKey("<<")], debugDescription: "must be a mapping, or a list of them"))
+            }
+            fields.merge(try self.fields(of: mapping)) { own, _ in own }
+        }
+        return fields
+    }
+
+    private var invalidKey: DecodingError {
+        .dataCorrupted(.init(codingPath: codingPath, debugDescription: "has a key that is no text"))
+    }
+
+    fileprivate func mismatch(_ type: Any.Type) -> DecodingError {
+        .typeMismatch(type, .init(codingPath: codingPath, debugDescription: ""))
+    }
+}
+
+extension YAMLDocument {
+    /// The scalar at which a decoder stands, as the file has it; nil for anything else, and for decoders of other formats.
+    public static func writtenText(at decoder: any Decoder) -> String? { (decoder as? YAMLNodeDecoder)?.writtenText }
+}
+
+extension YAMLNodeDecoder: SingleValueDecodingContainer {
+    func decodeNil() -> Bool { value == .null }
+
+    func decode<T: Decodable>(_ type: T.Type) throws -> T {
+        let read: Any?
+        switch type {
+        case is String.Type: read = try text()
+        case is Bool.Type: if case .boolean(let flag) = value { read = flag } else { read = nil }
+        case let type as any FixedWidthInteger.Type: read = number.flatMap { whole($0, type) }
+        case is Double.Type: read = number?.double
+        case is Float.Type: read = number.map { Float($0.double) }
+        default: return try T(from: self)
+        }
+        guard let result = read as? T else {
+            throw value == .null ? DecodingError.valueNotFound(type, .init(codingPath: codingPath, debugDescription: "")) : mismatch(type)
+        }
+        return result
+    }
+
+    private func whole<T: FixedWidthInteger>(_ number: YAMLNumber, _ type: T.Type) -> (any FixedWidthInteger)? { number.whole(type) }
+
+    private var number: YAMLNumber? {
+        guard case .number(let text) = value else { return nil }
+        return YAMLNumber(text)
+    }
+
+    private func text() throws -> String? {
+        switch value {
+        case .text(let text): return text
+        case .boolean, .number:
+            let kind = value?.kind ?? ""
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: codingPath, debugDescription: "must be text: without quotes it is \(kind) in YAML"))
+        default: return nil
+        }
+    }
+}
+
+private struct YAMLFields<Key: CodingKey>: KeyedDecodingContainerProtocol {
+    let nodes: [String: Yams.Node]
+    let codingPath: [any CodingKey]
+
+    var allKeys: [Key] { nodes.keys.compactMap { Key(stringValue: $0) } }
+
+    func contains(_ key: Key) -> Bool { nodes[key.stringValue] != nil }
+    func decodeNil(forKey key: Key) throws -> Bool { try decoder(key).decodeNil() }
+    func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try decoder(key).decode(type) }
+    func superDecoder() throws -> any Decoder { try decoder(FieldKey("super")) }
+    func superDecoder(forKey key: Key) throws -> any Decoder { try decoder(key) }
+    func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer { try decoder(key).unkeyedContainer() }
+
+    func nestedContainer<NestedKey: CodingKey>(keyedBy type: NestedKey.Type, forKey key: Key) throws -> KeyedDecodingContainer<NestedKey> {
+        try decoder(key).container(keyedBy: type)
+    }
+
+    private func decoder(_ key: some CodingKey) throws -> YAMLNodeDecoder {
+        guard let node = nodes[key.stringValue] else {
+            throw DecodingError.keyNotFound(key, .init(codingPath: codingPath, debugDescription: "is required"))
+        }
+        return YAMLNodeDecoder(node: node, codingPath: codingPath + [key])
+    }
+}
+
+private struct YAMLElements: UnkeyedDecodingContainer {
+    let nodes: Yams.Node.Sequence
+    let codingPath: [any CodingKey]
+    var currentIndex = 0
+
+    var count: Int? { nodes.count }
+    var isAtEnd: Bool { currentIndex >= nodes.count }
+
+    mutating func decodeNil() throws -> Bool {
+        guard try current().decodeNil() else { return false }
+        currentIndex += 1
+        return true
+    }
+
+    mutating func decode<T: Decodable>(_ type: T.Type) throws -> T { try next { try $0.decode(type) } }
+    mutating func superDecoder() throws -> any Decoder { try next { $0 } }
+    mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer { try next { try $0.unkeyedContainer() } }
+
+    mutating func nestedContainer<NestedKey: CodingKey>(keyedBy type: NestedKey.Type) throws -> KeyedDecodingContainer<NestedKey> {
+        try next { try $0.container(keyedBy: type) }
+    }
+
+    private mutating func next<T>(_ read: (YAMLNodeDecoder) throws -> T) throws -> T {
+        let result = try read(current())
+        currentIndex += 1
+        return result
+    }
+
+    private func current() throws -> YAMLNodeDecoder {
+        let path = codingPath + [FieldKey(index: currentIndex)]
+        guard !isAtEnd else {
+            throw DecodingError.valueNotFound(Any.self, .init(codingPath: path, debugDescription: "there is no further element"))
+        }
+        return YAMLNodeDecoder(node: nodes[currentIndex], codingPath: path)
+    }
+}

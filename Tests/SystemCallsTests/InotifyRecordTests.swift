@@ -1,0 +1,13 @@
+import Glibc
+import Testing
+
+@testable import SystemCalls
+
+@Suite struct `Records of inotify` {
+    @Test func `More events than the kernel holds are a record without a name`() {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        withUnsafeBytes(of: Int32(-1)) { unsafe bytes.replaceSubrange(0..<4, with: $0) }
+        withUnsafeBytes(of: IN_Q_OVERFLOW) { unsafe bytes.replaceSubrange(4..<8, with: $0) }
+        #expect(InotifyRecord.records(in: bytes[...]) == [InotifyRecord(watch: -1, mask: IN_Q_OVERFLOW, name: "")])
+    }
+}

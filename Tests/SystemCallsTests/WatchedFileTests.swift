@@ -1,0 +1,111 @@
+import FoundationEssentials
+import Glibc
+import Synchronization
+import Testing
+
+@testable import SystemCalls
+
+/// A folder with a file in it that is watched.
+private final class Folder: Sendable {
+    let path = FileManager.default.temporaryDirectory.path + "/watched-\(UInt64.random(in: 0 ... .max))"
+
+    init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
+
+    deinit {
+        // What is left in the temporary directory harms nobody.
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
+    func write(_ name: String, _ text: String) throws {
+        let file = try #require(unsafe fopen("\(path)/\(name)", "w"))
+        unsafe fputs(text, file)
+        unsafe fclose(file)
+    }
+
+    func link(_ target: String, _ name: String) { #expect(unsafe symlink(target, "\(path)/\(name)") == 0) }
+    func move(_ from: String, _ to: String) { #expect(unsafe rename("\(path)/\(from)", "\(path)/\(to)") == 0) }
+
+    /// Whether a change of the file is told within a generous time; the change happens while it is watched.
+    func tells(_ name: String, _ limit: Duration = .seconds(300), _ change: @Sendable @escaping () throws -> Void) async throws -> Bool {
+        let file = try WatchedFile("\(path)/\(name)")
+        return try await withThrowingTaskGroup { group in
+            group.addTask { try await file.changed() }
+            group.addTask {
+                try await Task.sleep(for: .milliseconds(200))
+                try change()
+                try await Task.sleep(for: limit)
+                return false
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? false
+        }
+    }
+}
+
+@Suite struct `A watched file` {
+    @Test func `is told when it is written to, whatever its name`() async throws {
+        let folder = try Folder()
+        try folder.write("config.conf", "a")
+        #expect(try await folder.tells("config.conf") { try folder.write("config.conf", "b") })
+    }
+
+    @Test func `is told when another is moved into its place`() async throws {
+        let folder = try Folder()
+        try folder.write("config.conf", "a")
+        #expect(
+            try await folder.tells("config.conf") {
+                try folder.write("new", "b")
+                folder.move("new", "config.conf")
+            })
+    }
+
+    @Test func `is told when a ConfigMap's link is swapped`() async throws {
+        let folder = try Folder()
+        for (version, text) in [("1", "a"), ("2", "b")] {
+            try FileManager.default.createDirectory(atPath: "\(folder.path)/..\(version)", withIntermediateDirectories: true)
+            try folder.write("..\(version)/config.conf", text)
+        }
+        folder.link("..1", "..data")
+        folder.link("..data/config.conf", "config.conf")
+        #expect(
+            try await folder.tells("config.conf") {
+                folder.link("..2", "..data_tmp")
+                folder.move("..data_tmp", "..data")
+            })
+    }
+
+    @Test func `is told when what its link leads to elsewhere is written`() async throws {
+        let (folder, other) = (try Folder(), try Folder())
+        try other.write("target", "a")
+        folder.link("\(other.path)/target", "config.conf")
+        #expect(try await folder.tells("config.conf") { try other.write("target", "b") })
+    }
+
+    @Test func `has not changed when it is written again, touched, or taken away and put back`() async throws {
+        let folder = try Folder()
+        try folder.write("config.conf", "a")
+        let told = try await folder.tells("config.conf", .seconds(2)) {
+            try folder.write("config.conf", "a")
+            #expect(unsafe utimes("\(folder.path)/config.conf", nil) == 0)
+            folder.move("config.conf", "away")
+            folder.move("away", "config.conf")
+        }
+        #expect(!told)
+    }
+
+    @Test func `that cannot be read is named`() throws {
+        let error = #expect(throws: WatchedFile.Unreadable.self) { try WatchedFile("/no/such/file") }
+        #expect(error?.description.hasPrefix("/no/such/file: cannot be read: open: No such file") == true)
+        #expect(throws: WatchedFile.Unreadable.self) { try WatchedFile("/") }
+    }
+
+    @Test func `is changed only once it stays as it is, and an empty one gets more time`() {
+        var stability = WatchedFile.Stability(original: [1])
+        #expect(stability.look([1]) == .same && stability.look(nil) == .same)
+        #expect(stability.look([2]) == .unsettled && stability.look([2, 3]) == .unsettled && stability.look([1]) == .same)
+        #expect(stability.look([2]) == .unsettled && stability.look([2]) == .changed)
+        var empty = WatchedFile.Stability(original: [1])
+        for _ in 0..<8 { #expect(empty.look([]) == .unsettled) }
+        #expect(empty.look([]) == .changed)
+    }
+}

@@ -1,0 +1,63 @@
+import FoundationEssentials
+import Testing
+
+@testable import Text
+
+@Suite struct `Text` {
+    @Test(arguments: [
+        ("", "\"\""), ("a\"b\\c", #""a\"b\\c""#), ("\n\r\t", #""\n\r\t""#), ("\u{1}\u{1f}\u{7f}", "\"\\u0001\\u001f\u{7f}\""),
+        ("é🙂", "\"é🙂\""),
+    ]) func `is quoted as JSON, which reads back the same`(text: String, quoted: String) throws {
+        #expect(text.jsonQuoted == quoted)
+        #expect(try JSONDecoder().decode(String.self, from: Data(quoted.utf8)) == text)
+    }
+
+    @Test(arguments: [
+        ("", "\"\""), ("a\"b\\c", #""a\"b\\c""#), ("\n\r\t", #""\n\x0d\t""#), ("\u{1}\u{1f}\u{7f}", #""\x01\x1f\x7f""#), ("é🙂", "\"é🙂\""),
+    ]) func `is quoted as Go does, in one line`(text: String, quoted: String) {
+        #expect(text.goQuoted == quoted)
+    }
+
+    @Test(arguments: [
+        ("azAZ09-._~", "azAZ09-._~"), ("a b/c?d=e&f", "a%20b%2Fc%3Fd%3De%26f"), ("\u{1}é", "%01%C3%A9"), ("", ""),
+    ]) func `is percent-encoded for a URL`(text: String, encoded: String) {
+        #expect(text.percentEncoded == encoded)
+    }
+
+    @Test(arguments: [("", ""), (" \t\n", ""), ("a", "a"), ("\t a b \u{a0}\n", "a b")]) func `is trimmed at both ends`(
+        text: String, trimmed: String
+    ) {
+        #expect(text.trimmed == trimmed)
+        #expect(text[...].trimmed == trimmed)
+    }
+
+    @Test func `is padded with zeros, and never cut`() {
+        #expect(7.padded(3) == "007")
+        #expect(UInt8(255).padded(1, radix: 16, uppercase: true) == "FF")
+    }
+}
+
+@Suite struct `What a decoder objects to` {
+    private struct Value: Decodable {
+        var ports: [Port]
+        struct Port: Decodable { var port: Int }
+    }
+
+    private func objection(to json: String, _ words: DecodingObjection.Words = .json) throws -> (path: String, message: String) {
+        let error = try #require(throws: DecodingError.self) { try JSONDecoder().decode(Value.self, from: Data(json.utf8)) }
+        let objection = DecodingObjection(error, words: words)
+        return (objection.path.fieldPath, objection.message)
+    }
+
+    @Test func `is told with the path of the field`() throws {
+        #expect(try objection(to: #"{"ports": [{"port": 1}, {"port": "x"}]}"#) == ("ports[1].port", "must be a whole number"))
+        #expect(try objection(to: #"{"ports": [{}]}"#) == ("ports[0].port", "is required"))
+    }
+
+    @Test func `is told in the words of the format`() throws {
+        #expect(try objection(to: #"{"ports": [1]}"#) == ("ports[0]", "must be an object"))
+        #expect(try objection(to: #"{"ports": [1]}"#, .yaml) == ("ports[0]", "must be a mapping"))
+        #expect(try objection(to: #"{"ports": null}"#) == ("ports", "must be a list, not null"))
+        #expect(try objection(to: #"{"ports": null}"#, .yaml) == ("ports", "must be a list, not empty"))
+    }
+}
