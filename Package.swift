@@ -143,6 +143,7 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Tests/APIServerForTests"),
+        .testTarget(name: "PackageTests"),
         .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text"]),
         .testTarget(name: "SystemCallsTests", dependencies: ["SystemCalls"]),
