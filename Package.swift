@@ -79,7 +79,8 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
 
-        // What operators and load balancers ask the program.
+        // What operators and load balancers ask the program, and what it logs.
+        .target(name: "Klog", dependencies: ["Text", .product(name: "Logging", package: "swift-log")]),
         .target(name: "MetricsRegistry"),
         .target(
             name: "StatusServer",
@@ -116,7 +117,7 @@ let package = Package(
         .executableTarget(
             name: "kube-ipvs-proxy",
             dependencies: [
-                "Model", "Kubernetes", "KubernetesAPI", "Translation", "Reconciler", "KernelDataplane", "KubeProxyConfiguration",
+                "Model", "Kubernetes", "KubernetesAPI", "Translation", "Reconciler", "KernelDataplane", "Klog", "KubeProxyConfiguration",
                 "LocalhostNodePorts", "Manifests", "MetricsRegistry", "NodeProxy", "StatusAPI", "StatusServer", "StatusTable", "SyncLoop", "SystemCalls",
                 "Text", "YAML",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -188,6 +189,7 @@ let package = Package(
                 "NodeProxy", "Kubernetes", "Model", "Reconciler", "StatusAPI", "SyncLoop", "Translation", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        .testTarget(name: "KlogTests", dependencies: ["Klog", .product(name: "Logging", package: "swift-log")]),
         .testTarget(name: "MetricsRegistryTests", dependencies: ["MetricsRegistry"]),
         .testTarget(
             name: "LocalhostNodePortsTests",

@@ -1,6 +1,5 @@
-internal import Kubernetes
 internal import Logging
-internal import YAML
+internal import Text
 
 extension LogLine {
     /// As Kubernetes's components write it with `--logging-format json` (k8s.io/component-base/logs/json):
@@ -8,15 +7,16 @@ extension LogLine {
     ///
     /// What is an error has `err` and no `v`, as there. What is a warning has `severity` besides: it would look like any other line.
     var json: String {
-        var fields: [(String, YAMLValue)] = [
-            ("ts", .number(timestamp)), ("caller", .text("\(file):\(line)")), ("msg", .text(message)),
-        ]
-        if let verbosity { fields.append(("v", .number("\(verbosity)"))) }
-        if level == .warning { fields.append(("severity", .text("warning"))) }
+        // Names, and values as they are written.
+        var fields = [("ts", timestamp), ("caller", "\(file):\(line)".jsonQuoted), ("msg", message.jsonQuoted)]
+        if let verbosity { fields.append(("v", "\(verbosity)")) }
+        if level == .warning { fields.append(("severity", "warning".jsonQuoted)) }
         let taken = Set(fields.map(\.0))
         // A name that is taken already would be an object that readers understand in different ways.
-        for (name, value) in pairs { fields.append((taken.contains(name) ? "\(name)_" : name == "error" ? "err" : name, .text(value))) }
-        return YAMLValue.mapping(fields.map { .init(key: $0.0, value: $0.1) }).json
+        for (name, value) in pairs {
+            fields.append((taken.contains(name) ? "\(name)_" : name == "error" ? "err" : name, value.jsonQuoted))
+        }
+        return "{" + fields.map { "\($0.0.jsonQuoted):\($0.1)" }.joined(separator: ",") + "}"
     }
 
     /// What `-v` has to be at least for the line to be written; nil for errors, which are always.

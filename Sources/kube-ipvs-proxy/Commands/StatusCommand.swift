@@ -6,6 +6,7 @@ internal import Logging
 internal import Model
 internal import StatusAPI
 internal import StatusTable
+internal import Klog
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import KubeProxyConfiguration
-internal import Logging
 
 /// How much to tell, and how.
 struct LoggingOptions: ParsableArguments {
@@ -34,15 +33,5 @@ struct LoggingOptions: ParsableArguments {
         values.jsonSplitStream = logJSONSplitStream?.value
         values.jsonInfoBufferSize = logJSONInfoBufferSize
         return values
-    }
-}
-
-extension Logger {
-    /// A logger to standard error in klog's formats.
-    ///
-    /// - Parameter quiet: only warnings and errors, unless more was asked for: for commands whose result is what they print.
-    init(verbosity: UInt32, format: LogFormat = .text, quiet: Bool = false) {
-        self.init(label: "kube-ipvs-proxy") { _ in KlogHandler(format) }
-        logLevel = quiet && verbosity == 0 ? .warning : Verbosity.level(Int(verbosity))
     }
 }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import KubeProxyConfiguration
 internal import Logging
+internal import Klog
 
 struct CleanupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Logging
 import Testing
 
-@testable import kube_ipvs_proxy
+@testable import Klog
 
 private func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata = [:], nanoseconds: Int = 123_000_000) -> LogLine {
     LogLine(

@@ -2,6 +2,7 @@ internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import Logging
 internal import SystemCalls
+internal import Klog
 
 /// What flags and file come to when the program starts.
 struct StartConfiguration {

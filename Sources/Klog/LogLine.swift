@@ -19,7 +19,7 @@ struct LogLine {
 }
 
 /// How a line is written down (`--logging-format`).
-enum LogFormat: String {
+public enum LogFormat: String, Sendable {
     case text, json
 
     func written(_ line: LogLine) -> String {

@@ -7,6 +7,7 @@ internal import Reconciler
 internal import StatusAPI
 internal import StatusTable
 internal import Translation
+internal import Klog
 
 struct StatusExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

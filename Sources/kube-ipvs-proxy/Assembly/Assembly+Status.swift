@@ -8,6 +8,7 @@ internal import NodeProxy
 internal import ServiceLifecycle
 internal import StatusAPI
 internal import StatusServer
+internal import Klog
 
 extension Assembly {
     /// The servers that tell others how the proxy does.
