@@ -45,8 +45,6 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// Where cluster IPs are taken from for manifests that have none: one range, or one a family.
     public var serviceClusterIPRanges: [CIDR]
     public var stateDirectory: String
-    /// How often what the API server holds is gone through again.
-    public var configSyncPeriod: Duration
     /// Counts before the Node's own addresses unless it is unspecified; nothing listens on it.
     public var bindAddress: IPAddress
     /// Where `/healthz` and `/livez` are served; nil for nowhere.
@@ -56,7 +54,6 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// Whether not being able to listen ends the program.
     public var bindAddressHardFail: Bool
     public var enableProfiling: Bool
-    public var showsHiddenMetrics: Bool
     public var metricsPerService: MetricsPerService
     /// How many ports of Services, and how many endpoints, have series.
     public var metricsPerServiceLimit: Int
@@ -100,7 +97,6 @@ public struct ProxyConfiguration: Hashable, Sendable {
         scheduler = Scheduler(configuration.ipvs.scheduler) ?? .roundRobin
         syncPeriod = configuration.syncPeriod.duration
         minSyncPeriod = configuration.minSyncPeriod.duration
-        configSyncPeriod = configuration.configSyncPeriod.duration
         excludeCIDRs = (configuration.ipvs.excludeCIDRs ?? []).compactMap(CIDR.init)
         masqueradeAll = configuration.iptables.masqueradeAll
         masqueradeBit = Int(configuration.iptables.masqueradeBit ?? 14)
@@ -112,7 +108,6 @@ public struct ProxyConfiguration: Hashable, Sendable {
         metricsBindAddress = AddressPort(bound: configuration.metricsBindAddress)
         bindAddressHardFail = configuration.bindAddressHardFail
         enableProfiling = configuration.enableProfiling
-        showsHiddenMetrics = !configuration.showHiddenMetricsForVersion.isEmpty
         oomScoreAdj = Int(configuration.oomScoreAdj ?? 0)
         conntrack = ConntrackSettings(configuration.conntrack)
         ipvsTimeouts = IPVSTimeouts(configuration.ipvs)

@@ -28,7 +28,7 @@ private struct Mistake: CustomTestStringConvertible {
         #expect(!defaults.localhostNodePorts)
         #expect(
             defaults.healthzBindAddress?.description == "0.0.0.0:10256" && defaults.metricsBindAddress?.description == "127.0.0.1:10249")
-        #expect(defaults.oomScoreAdj == -999 && defaults.configSyncPeriod == .seconds(900) && !defaults.strictARP)
+        #expect(defaults.oomScoreAdj == -999 && !defaults.strictARP)
         #expect(defaults.conntrack.maxPerCore == 32768 && defaults.conntrack.min == 131072)
         #expect(defaults.conntrack.tcpEstablishedTimeout == .seconds(86400) && defaults.conntrack.tcpCloseWaitTimeout == .seconds(3600))
     }

@@ -82,10 +82,7 @@ public struct IPTables: Sendable {
         return all
     }
 
-    /// Our chains and jumps of a family, as the kernel holds them.
-    func rules(catalogue: Rules) async throws(DataplaneError) -> Rules { try await listing(catalogue: catalogue).rules }
-
-    /// The same with what they have counted.
+    /// Our chains and jumps of a family, as the kernel holds them, and what they have counted.
     func listing(catalogue: Rules) async throws(DataplaneError) -> RulesText.Listing {
         RulesText.listing(try await saved(catalogue.family), catalogue: catalogue)
     }

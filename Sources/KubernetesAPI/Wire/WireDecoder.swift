@@ -4,18 +4,13 @@ internal import SwiftProtobuf
 /// Reads what the API server answers as a whole: lists and statuses.
 public struct WireDecoder<Object: APIObject>: Sendable {
     public let contentType: ContentType
-    public let limits: WireLimits
 
-    public init(contentType: ContentType, limits: WireLimits = WireLimits()) {
+    public init(contentType: ContentType) {
         self.contentType = contentType
-        self.limits = limits
     }
 
     /// Reads a list or a page of one. An item that cannot be read is told in its `problems`; what is no list is thrown.
     public func list(_ body: [UInt8]) throws(WireError) -> ObjectList<Object> {
-        guard body.count <= limits.maximumBodyBytes else {
-            throw WireError(message: "an answer of \(body.count) bytes, and \(limits.maximumBodyBytes) are allowed")
-        }
         switch contentType {
         case .json: return try jsonList(body)
         case .protobuf: return try protobufList(body)

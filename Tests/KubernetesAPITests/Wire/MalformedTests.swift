@@ -120,12 +120,6 @@ import Testing
         }
     }
 
-    @Test(arguments: ContentType.allCases) func `that are too many are refused`(contentType: ContentType) throws {
-        let body = try Recording("node-list", contentType).bytes
-        let decoder = WireDecoder<Node>(contentType: contentType, limits: WireLimits(maximumBodyBytes: body.count - 1))
-        #expect(throws: WireError.self) { try decoder.list(body) }
-    }
-
     @Test func `cannot write control characters into a log`() {
         let problem = WireProblem(kind: "Service", error: WireError(field: "a\nb", message: "\u{1b}[2J"))
         #expect(problem.description == "Service, a\\u{a}b: \\u{1b}[2J")
