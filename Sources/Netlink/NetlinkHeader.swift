@@ -45,19 +45,19 @@ public struct NetlinkReply: Sendable {
         self.header = header
         self.payload = payload
     }
-}
 
-/// The messages of one received datagram, in order; ends at the first one that does not fit.
-struct NetlinkReplies: Sequence, IteratorProtocol {
-    private var rest: ArraySlice<UInt8>
-
-    init(_ datagram: [UInt8]) { rest = datagram[...] }
-
-    mutating func next() -> NetlinkReply? {
-        guard let header = NetlinkHeader(rest) else { return nil }
-        let payload = rest.dropFirst(NetlinkHeader.size).prefix(header.length - NetlinkHeader.size)
-        rest = rest.dropFirst((header.length + 3) & ~3)
-        return NetlinkReply(header: header, payload: payload)
+    /// The messages of one received datagram, in order; fails where the last one is cut off.
+    static func all(in datagram: [UInt8]) throws(NetlinkError) -> [NetlinkReply] {
+        var replies: [NetlinkReply] = []
+        var rest = datagram[...]
+        // What is too short for a header can only be padding.
+        while rest.count >= NetlinkHeader.size {
+            guard let header = NetlinkHeader(rest) else { throw NetlinkError(.malformed, detail: "a message that is cut off") }
+            let payload = rest.dropFirst(NetlinkHeader.size).prefix(header.length - NetlinkHeader.size)
+            rest = rest.dropFirst((header.length + 3) & ~3)
+            replies.append(NetlinkReply(header: header, payload: payload))
+        }
+        return replies
     }
 }
 

@@ -12,9 +12,9 @@ extension NetlinkSocket {
         try batch.add(request)
         try batch.add(end)
         let first = takeSequenceNumbers(batch.count)
-        try send(batch.bytes(of: 0..<batch.count, numberedFrom: first))
+        try channel.send(batch.bytes(of: 0..<batch.count, numberedFrom: first))
         while true {
-            for reply in NetlinkReplies(try receive()) where reply.header.type == UInt16(NLMSG_ERROR) {
+            for reply in try receive() where reply.header.type == UInt16(NLMSG_ERROR) {
                 let place = reply.header.sequence &- first
                 guard place < UInt32(batch.count) else { continue }
                 guard let acknowledgement = NetlinkAcknowledgement(reply) else { throw NetlinkError(.malformed) }

@@ -35,7 +35,7 @@ private let translatedFlow = bytes(
     "0800 0b00 00000001"  // USE
 )
 
-private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(NetlinkReplies(datagram).first { _ in true }) }
+private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(NetlinkReply.all(in: datagram).first) }
 
 @Suite struct `Conntrack requests` {
     @Test func `to dump name the address and port whose flows are wanted, and that these count`() throws {

@@ -95,7 +95,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
 
 @Suite struct `IPVS answers` {
     private func reply(_ message: borrowing NetlinkMessage) throws -> NetlinkReply {
-        try #require(NetlinkReplies(try message.bytes()).first { _ in true })
+        try #require(NetlinkReply.all(in: try message.bytes()).first)
     }
 
     @Test func `tell a virtual server as it was made`() throws {
@@ -173,7 +173,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
     @Test func `members come back as they went`() throws {
         for (kind, member) in try members() {
             let sent = try IPSetMessages.add(member, to: AddressSet.Name("KUBE-A")).bytes()
-            let reply = try #require(NetlinkReplies(sent).first { _ in true })
+            let reply = try #require(NetlinkReply.all(in: sent).first)
             let data = try #require(NetlinkAttributes(reply.payload.dropFirst(4)).first { $0.type == 7 })
             #expect(AddressSet.Member(data.nested, kind: kind) == member, "\(member)")
         }

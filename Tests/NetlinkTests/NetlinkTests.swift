@@ -54,7 +54,7 @@ private func bytes(_ hex: String) -> [UInt8] {
 
     @Test func `numbers its messages and asks for one acknowledgement, at the end`() throws {
         let sent = try batch(3).bytes(of: 0..<3, numberedFrom: 100)
-        let headers = NetlinkReplies(sent).map(\.header)
+        let headers = try NetlinkReply.all(in: sent).map(\.header)
         #expect(headers.map(\.sequence) == [100, 101, 102])
         #expect(headers.map { $0.flags & 0x4 } == [0, 0, 4])
         #expect(sent.count == 3 * 24)
@@ -76,7 +76,7 @@ private func bytes(_ hex: String) -> [UInt8] {
                 + "fdffffff"  // -3: ESRCH
                 + "40000000 2000 0500 07000000 00000000"  // the request's header
                 + "0e00 0100 6e6f2073756368 2e2e00 0000")  // NLMSGERR_ATTR_MSG
-        let reply = try #require(NetlinkReplies(answer).first { _ in true })
+        let reply = try #require(NetlinkReply.all(in: answer).first)
         let acknowledgement = try #require(NetlinkAcknowledgement(reply))
         #expect(acknowledgement.error?.code == .kernel(.noSuchProcess))
         #expect(acknowledgement.error?.detail == "no such..")
@@ -84,7 +84,7 @@ private func bytes(_ hex: String) -> [UInt8] {
 
     @Test func `with number 0 are acknowledgements`() throws {
         let reply = try #require(
-            NetlinkReplies(bytes("24000000 0200 0001 01000000 00000000 00000000 20000000 2000 0500 01000000 00000000")).first { _ in true })
+            NetlinkReply.all(in: bytes("24000000 0200 0001 01000000 00000000 00000000 20000000 2000 0500 01000000 00000000")).first)
         #expect(try #require(NetlinkAcknowledgement(reply)).error == nil)
     }
 
@@ -106,7 +106,7 @@ private func bytes(_ hex: String) -> [UInt8] {
             datagram.replaceSubrange(4..<8, with: [2, 0, 0, 3])
         }
         var count = 0
-        for reply in NetlinkReplies(datagram) {
+        for reply in (try? NetlinkReply.all(in: datagram)) ?? [] {
             _ = NetlinkAcknowledgement(reply)
             for attribute in NetlinkAttributes(reply.payload) {
                 _ = (attribute.u8, attribute.u16, attribute.u32, attribute.u64, attribute.string, attribute.networkU16)
