@@ -49,11 +49,13 @@ public struct HTTPListener: Sendable {
     public func run(onListening: @Sendable (UInt16) -> Void = { _ in }) async throws(ListenError) {
         let http = HTTP1Channel(responder: responder, configuration: configuration)
         let server: NIOAsyncChannel<HTTP1Channel.Value, Never>
+        var file: RootSocket?
         do {
-            server = try await bind(http)
+            server = try await bind(http, &file)
         } catch {
             throw ListenError(address: address, reason: HTTPListener.reason(error))
         }
+        defer { file?.remove() }
         onListening(server.channel.localAddress?.port.map { UInt16(truncatingIfNeeded: $0) } ?? address.port)
         // A task of its own, which is not cancelled along: a connection that was accepted and is handled by nobody ends the program
         // (https://github.com/apple/swift-nio/issues/2637).
@@ -93,7 +95,9 @@ public struct HTTPListener: Sendable {
     /// Setting a connection up takes microseconds.
     private static let settling = TimeAmount.milliseconds(100)
 
-    private func bind(_ http: HTTP1Channel) async throws -> NIOAsyncChannel<HTTP1Channel.Value, Never> {
+    private func bind(
+        _ http: HTTP1Channel, _ file: inout RootSocket?
+    ) async throws -> NIOAsyncChannel<HTTP1Channel.Value, Never> {
         switch address.host {
         case .everywhere:
             do {
@@ -104,7 +108,10 @@ public struct HTTPListener: Sendable {
         case .all(.ipv4): return try await bind(http, to: "0.0.0.0")
         case .all(.ipv6): return try await bind(http, to: "::")
         case .address(let address): return try await bind(http, to: "\(address)")
-        case .socket(let path): return try await bind(http, toSocket: path)
+        case .socket(let path):
+            let socket = try RootSocket(path)
+            file = socket
+            return try await bind(http, to: socket)
         }
     }
 
@@ -127,11 +134,8 @@ public struct HTTPListener: Sendable {
         return try await bootstrap.bind(to: location) { channel in http.setup(channel: channel, logger: HTTPListener.silent) }
     }
 
-    /// Made anew, whatever an earlier run left there. The mode is set before anyone can find it.
-    private func bind(_ http: HTTP1Channel, toSocket path: String) async throws -> NIOAsyncChannel<HTTP1Channel.Value, Never> {
+    private func bind(_ http: HTTP1Channel, to file: RootSocket) async throws -> NIOAsyncChannel<HTTP1Channel.Value, Never> {
         let connections = connections
-        let before = umask(0o177)
-        defer { umask(before) }
         return try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
             .serverChannelInitializer { channel in
@@ -139,9 +143,7 @@ public struct HTTPListener: Sendable {
                     try channel.pipeline.syncOperations.addHandlers([RootGate(), ConnectionGate(connections)])
                 }
             }
-            .bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true) { channel in
-                http.setup(channel: channel, logger: HTTPListener.silent)
-            }
+            .bind(file.descriptor) { channel in http.setup(channel: channel, logger: HTTPListener.silent) }
     }
 
     private var configuration: HTTP1Channel.Configuration {
