@@ -2,11 +2,11 @@ public import Model
 
 /// Who comes first where two Services claim the same thing: the older one, then by name.
 public struct Precedence: Hashable, Sendable, Comparable {
-    /// `metadata.creationTimestamp` (RFC 3339, which sorts as text); those without come last.
-    public var created: String?
+    /// `metadata.creationTimestamp`; those without come last.
+    public var created: Time?
     public var service: NamespacedName
 
-    public init(created: String?, service: NamespacedName) {
+    public init(created: Time?, service: NamespacedName) {
         self.created = created
         self.service = service
     }

@@ -1,8 +1,10 @@
 internal import Kubernetes
+internal import Model
 
 /// What a manifest says of an EndpointSlice beyond what is kept of it.
 struct EndpointSliceAsWritten: Decodable {
     struct Endpoint: Decodable {
+        var addresses: [String]?
         var hostname: String?
         var deprecatedTopology: [String: String]?
     }
@@ -28,11 +30,15 @@ struct EndpointSliceAsWritten: Decodable {
 
 extension ManifestValidation {
     private static let topologyLimit = 16
+    /// Of an endpoint.
+    private static let addressLimit = 100
 
-    static func problems(of slice: EndpointSliceAsWritten) -> [FieldProblem] {
+    static func problems(of slice: EndpointSliceAsWritten, _ type: AddressType) -> [FieldProblem] {
         var problems: [FieldProblem] = []
-        for (index, endpoint) in slice.endpoints.enumerated() {
+        // That there are more is a problem of its own.
+        for (index, endpoint) in slice.endpoints.prefix(endpointLimit).enumerated() {
             let field = "endpoints[\(index)]"
+            problems += addressProblems(endpoint.addresses ?? [], field, type)
             problems += hostnameProblems(endpoint.hostname, field)
             let topology = endpoint.deprecatedTopology ?? [:]
             if topology.count > topologyLimit { problems.append(tooMany("\(field).deprecatedTopology", topology.count, topologyLimit)) }
@@ -43,5 +49,25 @@ extension ManifestValidation {
             problems += appProtocolProblems(port.appProtocol, "ports[\(index)]")
         }
         return problems
+    }
+
+    private static func addressProblems(_ texts: [String], _ endpoint: String, _ type: AddressType) -> [FieldProblem] {
+        let field = "\(endpoint).addresses"
+        guard !texts.isEmpty else { return [FieldProblem(field, nil, "needs at least one address")] }
+        var problems = texts.count > addressLimit ? [tooMany(field, texts.count, addressLimit)] : []
+        for (index, text) in texts.enumerated() {
+            if let message = rule(brokenBy: text, type) { problems.append(FieldProblem("\(field)[\(index)]", text, message)) }
+        }
+        return problems
+    }
+
+    private static func rule(brokenBy text: String, _ type: AddressType) -> String? {
+        guard let family = type.family else {
+            return isDomain(text) ? nil : "must be a domain name of two parts or more, as addressType says"
+        }
+        guard let address = IPAddress(text), address.family == family else {
+            return "must be an \(family.rawValue) address, as addressType says"
+        }
+        return endpointRule(brokenBy: address)
     }
 }

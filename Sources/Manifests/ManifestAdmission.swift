@@ -19,7 +19,7 @@ struct ManifestAdmission: Sendable {
             service.trafficDistribution = written.effectiveTrafficDistribution
             object = .service(service)
         case .endpointSlice(var slice):
-            problems += ManifestValidation.problems(of: try EndpointSliceAsWritten(from: decoder))
+            problems += ManifestValidation.problems(of: try EndpointSliceAsWritten(from: decoder), slice.addressType)
             for index in slice.ports.indices { slice.ports[index].name = slice.ports[index].name ?? "" }
             object = .endpointSlice(slice)
         case .endpoints, .node, .pod, .serviceCIDR: break

@@ -3,9 +3,7 @@ internal import Model
 
 extension ManifestValidation {
     /// Of a slice.
-    private static let endpointLimit = 1000
-    /// Of an endpoint.
-    private static let addressLimit = 100
+    static let endpointLimit = 1000
     private static let portLimit = 20_000
     private static let hintLimit = 8
 
@@ -14,7 +12,7 @@ extension ManifestValidation {
         guard slice.ports.count <= portLimit else { return [tooMany("ports", slice.ports.count, portLimit)] }
         var problems: [FieldProblem] = []
         for (index, endpoint) in slice.endpoints.enumerated() {
-            problems += self.problems(of: endpoint, "endpoints[\(index)]", slice.addressType)
+            problems += self.problems(of: endpoint, "endpoints[\(index)]")
         }
         var names: Set<String> = []
         for (index, port) in slice.ports.enumerated() {
@@ -28,28 +26,10 @@ extension ManifestValidation {
         return problems
     }
 
-    private static func problems(of endpoint: Endpoint, _ field: String, _ type: AddressType) -> [FieldProblem] {
-        var problems: [FieldProblem] = []
-        if endpoint.addresses.isEmpty { problems.append(FieldProblem("\(field).addresses", nil, "needs at least one address")) }
-        if endpoint.addresses.count > addressLimit {
-            problems.append(tooMany("\(field).addresses", endpoint.addresses.count, addressLimit))
-        }
-        for (index, text) in endpoint.addresses.enumerated() {
-            if let message = rule(brokenBy: text, type) { problems.append(FieldProblem("\(field).addresses[\(index)]", text, message)) }
-        }
-        return problems + nodeNameProblems(endpoint.nodeName, field)
+    private static func problems(of endpoint: Endpoint, _ field: String) -> [FieldProblem] {
+        nodeNameProblems(endpoint.nodeName, field)
             + hintProblems(endpoint.zoneHints, "\(field).hints.forZones", NameSyntax.isLabelValue, labelValueRule)
             + hintProblems(endpoint.nodeHints, "\(field).hints.forNodes", NameSyntax.isSubdomain, subdomainRule)
-    }
-
-    private static func rule(brokenBy text: String, _ type: AddressType) -> String? {
-        guard let family = type.family else {
-            return isDomain(text) ? nil : "must be a domain name of two parts or more, as addressType says"
-        }
-        guard let address = IPAddress(text), address.family == family else {
-            return "must be an \(family.rawValue) address, as addressType says"
-        }
-        return endpointRule(brokenBy: address)
     }
 
     private static func hintProblems(_ names: [String], _ field: String, _ isValid: (String) -> Bool, _ rule: String) -> [FieldProblem] {

@@ -3,13 +3,13 @@
 extension IPAddress: LosslessStringConvertible {
     /// Parses `10.96.0.1`, `010.096.0.1`, `fd00::1`, `::ffff:10.0.0.1`; nil for anything else (zones and ports included).
     public init?(_ text: some StringProtocol) {
-        let bytes = Array(text.utf8)
-        if bytes.contains(UInt8(ascii: ":")) {
-            guard let (high, low) = IPAddress.parseV6(bytes[...]) else { return nil }
+        // Endpoints are counted in tens of thousands, almost all of them IPv4: no copy is made for those.
+        if let bits = IPAddress.parseV4(text.utf8) {
+            self.init(v4: bits)
+        } else if text.utf8.contains(UInt8(ascii: ":")), let (high, low) = IPAddress.parseV6(Array(text.utf8)[...]) {
             self.init(sixteenHigh: high, low: low)
         } else {
-            guard let bits = IPAddress.parseV4(bytes[...]) else { return nil }
-            self.init(v4: bits)
+            return nil
         }
     }
 
@@ -17,21 +17,24 @@ extension IPAddress: LosslessStringConvertible {
         self.init(description[...])
     }
 
-    private static func parseV4(_ text: ArraySlice<UInt8>) -> UInt32? {
-        let octets = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard octets.count == 4 else { return nil }
-        var bits: UInt32 = 0
-        for octet in octets {
-            guard !octet.isEmpty, octet.count <= 4 else { return nil }
-            var value: UInt32 = 0
-            for character in octet {
-                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(character) else { return nil }
-                value = value * 10 + UInt32(character - UInt8(ascii: "0"))
+    private static func parseV4(_ text: some Sequence<UInt8>) -> UInt32? {
+        var (bits, octet): (UInt32, UInt32) = (0, 0)
+        var (digits, dots) = (0, 0)
+        for character in text {
+            switch character {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                octet = octet * 10 + UInt32(character - UInt8(ascii: "0"))
+                digits += 1
+                guard digits <= 4, octet <= 255 else { return nil }
+            case UInt8(ascii: "."):
+                guard digits > 0, dots < 3 else { return nil }
+                bits = bits << 8 | octet
+                (octet, digits) = (0, 0)
+                dots += 1
+            default: return nil
             }
-            guard value <= 255 else { return nil }
-            bits = bits << 8 | value
         }
-        return bits
+        return digits > 0 && dots == 3 ? bits << 8 | octet : nil
     }
 
     private static func parseV6(_ text: ArraySlice<UInt8>) -> (UInt64, UInt64)? {

@@ -59,8 +59,6 @@ struct ProgrammingLatency {
 
     /// Nil for what is no time: an annotation is anybody's to write.
     private static func time(_ text: String) -> Date? {
-        let fractions = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-        // Whole seconds are written without a fraction.
-        return (try? Date(text, strategy: fractions)) ?? (try? Date(text, strategy: .iso8601))
+        Time(text).map { Date(timeIntervalSince1970: Double($0.secondsSince1970) + Double($0.nanoseconds) / 1e9) }
     }
 }

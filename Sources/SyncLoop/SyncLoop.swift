@@ -690,7 +690,7 @@ public struct SyncLoop: Sendable {
         refusedEndpoints = [:]
         for (service, refused) in addresses {
             for (slice, object) in cluster.slices[service] ?? [:] {
-                for address in object.endpoints.lazy.compactMap({ $0.addresses.first.flatMap { IPAddress($0) } })
+                for address in object.endpoints.lazy.compactMap(\.addresses.first)
                 where refused.contains(address) {
                     refusedEndpoints[service, default: []].insert(Refusal(.endpoint(slice: slice), address, .kernel))
                 }

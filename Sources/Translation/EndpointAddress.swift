@@ -49,10 +49,10 @@ struct EndpointAddress: Hashable {
 
     private var rank: Int { isReady ? 2 : isTerminating ? 0 : 1 }
 
-    /// Nil for an address that does not parse or is of another family; only the first address counts, as the API says
+    /// Nil without an address of the family; only the first address counts, as the API says
     /// (`EndpointSlice.endpoints[].addresses`).
     private init?(_ entry: Endpoint, port: UInt16, family: IPFamily, nodeName: String) {
-        guard let address = entry.addresses.first.flatMap({ IPAddress($0) }), address.family == family else { return nil }
+        guard let address = entry.addresses.first, address.family == family else { return nil }
         location = AddressPort(address, port)
         isLocal = entry.nodeName == nodeName
         isReady = entry.isReady

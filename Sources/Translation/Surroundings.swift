@@ -48,7 +48,7 @@ struct Surroundings: Sendable {
         let slices = cluster.slices[Surroundings.apiServer] ?? [:]
         if slices != apiServerSlices {
             apiServerSlices = slices
-            apiServerAddresses = Set(slices.values.flatMap(\.endpoints).flatMap(\.addresses).compactMap { IPAddress($0) })
+            apiServerAddresses = Set(slices.values.flatMap(\.endpoints).flatMap(\.addresses))
         }
         for family in settings.families {
             nodePortAddresses[family] = settings.nodePortAddresses.addresses(family, local: localAddresses, primary: primaryAddresses)

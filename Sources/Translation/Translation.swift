@@ -41,7 +41,7 @@ public struct Translation: Sendable {
 
     private struct Keys: Sendable {
         /// `metadata.creationTimestamp`
-        var created: String?
+        var created: Time?
         var servers: [VirtualServer.Identity]
         var addresses: [IPAddress]
         var members: [ServiceState.SetMember]

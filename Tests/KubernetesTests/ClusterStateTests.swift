@@ -16,7 +16,7 @@ import Testing
         let labels: Labels = service.map { [EndpointSlice.serviceNameLabel: $0] } ?? [:]
         return EndpointSlice(
             metadata: ObjectMeta(name: "slice", namespace: "shop", labels: labels), addressType: .ipv4,
-            endpoints: [Endpoint(addresses: [address])])
+            endpoints: [Endpoint(addresses: Endpoint.addresses([address]))])
     }
 
     @Test func `A change dirties its Service, and the same again does not`() {

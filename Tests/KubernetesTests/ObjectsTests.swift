@@ -28,7 +28,7 @@ import Testing
             annotations: [
                 "kube-ipvs-proxy.io/scheduler": "mh", "kube-router.io/service.scheduler": "lc",
                 "endpoints.kubernetes.io/last-change-trigger-time": "2026-01-01T00:00:00Z",
-            ], creationTimestamp: "2026-01-01T00:00:00Z"),
+            ], creationTimestamp: Time("2026-01-01T00:00:00Z")),
         type: .loadBalancer, clusterIP: "10.96.0.9", clusterIPs: ["10.96.0.9", "fd00::9"], ipFamilies: [.ipv4, .ipv6],
         ipFamilyPolicy: "PreferDualStack",
         ports: [
@@ -60,7 +60,7 @@ import Testing
                 targetPort: 0
             """
         let expected = Service(
-            metadata: ObjectMeta(name: "web", creationTimestamp: "2026-01-01T00:00:00Z"), ports: [ServicePort(port: 80)])
+            metadata: ObjectMeta(name: "web", creationTimestamp: Time("2026-01-01T00:00:00Z")), ports: [ServicePort(port: 80)])
         #expect(try yaml(Service.self, text) == expected)
     }
 
@@ -86,8 +86,9 @@ import Testing
             metadata: ObjectMeta(name: "web-1", namespace: "shop", labels: ["kubernetes.io/service-name": "web"]), addressType: .ipv6,
             endpoints: [
                 Endpoint(
-                    addresses: ["fd00::1"], ready: false, serving: true, terminating: true, nodeName: "n1", pod: "web-a",
-                    zoneHints: ["z1"], nodeHints: ["n1"]), Endpoint(addresses: ["fd00::2"]),
+                    addresses: Endpoint.addresses(["fd00::1"]), ready: false, serving: true, terminating: true, nodeName: "n1",
+                    pod: "web-a",
+                    zoneHints: ["z1"], nodeHints: ["n1"]), Endpoint(addresses: Endpoint.addresses(["fd00::2"])),
             ], ports: [EndpointPort(name: "http", port: 8080, transport: .sctp), EndpointPort()])
         #expect(try json(EndpointSlice.self, text) == expected)
         #expect(try yaml(EndpointSlice.self, text) == expected)

@@ -31,7 +31,10 @@ import Kubernetes
                             "endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io",
                         ], annotations: ["kube-ipvs-proxy.io/weights": "192.0.2.50=2"]),
                     addressType: .ipv4,
-                    endpoints: [Endpoint(addresses: ["192.0.2.50"], ready: true), Endpoint(addresses: ["192.0.2.51"], ready: true)],
+                    endpoints: [
+                        Endpoint(addresses: Endpoint.addresses(["192.0.2.50"]), ready: true),
+                        Endpoint(addresses: Endpoint.addresses(["192.0.2.51"]), ready: true),
+                    ],
                     ports: [EndpointPort(name: "", port: 5432)])
             ])
     }
@@ -55,7 +58,9 @@ import Kubernetes
         #expect(
             slices.map(\.metadata.name) == ["database-mirrored-ipv4-0", "database-mirrored-ipv4-1", "database-mirrored-ipv6-0"])
         #expect(
-            slices.map { $0.endpoints.flatMap(\.addresses) } == [["192.0.2.1", "192.0.2.2", "192.0.2.4"], ["192.0.2.3"], ["2001:db8::1"]])
+            slices.map { $0.endpoints.flatMap(\.addresses).map(\.description) } == [
+                ["192.0.2.1", "192.0.2.2", "192.0.2.4"], ["192.0.2.3"], ["2001:db8::1"],
+            ])
         #expect(slices[0].endpoints.map(\.isReady) == [true, false, true])
         #expect(slices[0].endpoints[0].nodeName == "n1" && slices[0].endpoints[0].pod == "db-0")
         #expect(slices[1].ports == [EndpointPort(name: "b", port: 22, transport: .udp)])
@@ -114,7 +119,10 @@ import Kubernetes
             """
         cluster.apply(manifest(service: "database") + slice + endpoints(Self.two))
         #expect(cluster.slices("database").map(\.metadata.name) == ["database-mirrored-ipv4-0", "database-mirrored-ipv4-1"])
-        #expect(cluster.slices("database").flatMap(\.endpoints).flatMap(\.addresses) == ["192.0.2.60", "192.0.2.50", "192.0.2.51"])
+        #expect(
+            cluster.slices("database").flatMap(\.endpoints).flatMap(\.addresses).map(\.description) == [
+                "192.0.2.60", "192.0.2.50", "192.0.2.51",
+            ])
     }
 
     @Test func `Of a subset, a thousand addresses count, and the rest is reported`() {

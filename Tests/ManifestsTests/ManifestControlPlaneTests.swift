@@ -106,7 +106,10 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
             let slice = try #require(cluster.slices(name).first)
             #expect(slice.metadata.name == "\(name)-manifest-ipv4-0")
             #expect(slice.ports == [EndpointPort(name: "", port: 80)])
-            #expect(slice.endpoints == [Endpoint(addresses: ["10.244.1.3"], ready: true, serving: true, terminating: false, pod: "nginx")])
+            #expect(
+                slice.endpoints == [
+                    Endpoint(addresses: Endpoint.addresses(["10.244.1.3"]), ready: true, serving: true, terminating: false, pod: "nginx")
+                ])
         }
         #expect(cluster.service("local-cluster")?.ports.first?.nodePort == 0)
         #expect((30000...32767).contains(try #require(cluster.service("nodeport-wide")?.ports.first?.nodePort)))

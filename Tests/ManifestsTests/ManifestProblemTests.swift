@@ -72,6 +72,7 @@ import Kubernetes
         Mistake(
             service: "{publishNotReadyAddresses: maybe, ports: [{port: 80}]}", "spec.publishNotReadyAddresses", "maybe", "true or false"),
         Mistake(slice: "endpoints: []", "addressType", nil, "required"),
+        Mistake(slice: "addressType: IPv4\nendpoints: [{addresses: [10.0.0.1, x]}]", "endpoints[0].addresses[1]", "x", "IPv4"),
         Mistake(slice: "addressType: IP", "addressType", "IP", "IPv4, IPv6, FQDN"),
         Mistake(slice: "addressType: IPv4\nendpoints: [{addresses: [fd00::1]}]", "endpoints[0].addresses[0]", "fd00::1", "IPv4"),
         Mistake(slice: "addressType: IPv4\nendpoints: [{addresses: [127.0.0.1]}]", "endpoints[0].addresses[0]", "127.0.0.1", "loopback"),

@@ -165,6 +165,8 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
         .init("selector: {A.example/b/c: c}", .refused("spec.selector", "A.example/b/c", "key of a label")),
         .init("", meta: ", labels: {a: -b}", .refused("metadata.labels.a", "-b", "63 letters")),
         .init("", meta: ", annotations: {a b: c}", .refused("metadata.annotations", "a b", "key of an annotation")),
+        .init("", meta: ", creationTimestamp: 2026-01-01T02:00:00.5+02:00, deletionTimestamp: null", .accepted),
+        .init("", meta: ", creationTimestamp: yesterday", .refused("metadata.creationTimestamp", "yesterday", "2026-01-01T00:00:00Z")),
     ]
 
     static let loadBalancers: [ManifestRule] = [
@@ -345,8 +347,10 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
                     "\($0.name.map { "'\($0)'" } ?? "-") \($0.port.map { "\($0)" } ?? "-")/\($0.transport.rawValue)"
                 }
                 .joined(separator: " "),
-                "endpoints": slice.endpoints.map { "\($0.addresses.joined(separator: " ")) \($0.isReady ? "ready" : "not ready")" }
-                    .joined(separator: ", "),
+                "endpoints": slice.endpoints.map {
+                    "\($0.addresses.map(\.description).joined(separator: " ")) \($0.isReady ? "ready" : "not ready")"
+                }
+                .joined(separator: ", "),
             ]
         default: nil
         }

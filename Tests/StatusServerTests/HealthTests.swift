@@ -79,7 +79,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         node.taints.append(Taint(key: "ToBeDeletedByClusterAutoscaler", effect: "NoSchedule"))
         #expect(!node.isEligible)
         node.taints = []
-        node.metadata.deletionTimestamp = "2026-11-23T02:03:20Z"
+        node.metadata.deletionTimestamp = Time("2026-11-23T02:03:20Z")
         #expect(!node.isEligible)
     }
 

@@ -95,7 +95,7 @@ import Translation
     @Test func `X10: of two Services with one address and port, the older has it with all its sets, whoever came first`() {
         let old = Service.clusterIP("old", "10.96.0.10", created: "2026-01-01T00:00:00Z").with { $0.externalIPs = ["50.60.70.81"] }
         let young = Service.loadBalancer("young", "10.96.0.11", ingress: ["50.60.70.81"], ranges: ["10.0.0.0/8"]).with {
-            $0.metadata.creationTimestamp = "2026-02-01T00:00:00Z"
+            $0.metadata.creationTimestamp = Time("2026-02-01T00:00:00Z")
         }
         let slices = [EndpointSlice.of("old", [.at("10.244.0.1")]), .of("young", [.at("10.244.0.2")])]
         for services in [[old, young], [young, old]] {

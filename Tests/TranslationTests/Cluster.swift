@@ -78,7 +78,8 @@ extension Service {
         labels: [String: String] = [:]
     ) -> Service {
         Service(
-            metadata: ObjectMeta(name: name, namespace: "default", labels: Labels(labels), creationTimestamp: created), clusterIP: address,
+            metadata: ObjectMeta(name: name, namespace: "default", labels: Labels(labels), creationTimestamp: created.flatMap { Time($0) }),
+            clusterIP: address,
             clusterIPs: [address],
             ports: [ServicePort(name: "p", transport: transport, port: port, nodePort: nodePort)])
     }
@@ -124,7 +125,8 @@ extension Endpoint {
         nodes: [String] = []
     ) -> Endpoint {
         Endpoint(
-            addresses: [address], ready: ready, serving: serving, terminating: terminating, nodeName: node, zoneHints: zones,
+            addresses: Endpoint.addresses([address]), ready: ready, serving: serving, terminating: terminating, nodeName: node,
+            zoneHints: zones,
             nodeHints: nodes)
     }
 

@@ -45,7 +45,7 @@ private let q = "10.96.0.10:81/TCP"
         #expect(
             servers(
                 .of("web", [.at("10.0.0.1")], name: "a", port: nil), .of("web", [.at("10.0.0.1")], name: "b", port: 0),
-                .of("web", [Endpoint(addresses: [])], name: "c"), .of("web", [.at("web.example")], name: "d", type: .fqdn))
+                .of("web", [Endpoint(addresses: [])], name: "c"), .of("web", [.at("10.0.0.2")], name: "d", type: .fqdn))
                 == ["\(p) []", "\(q) []"])
     }
 

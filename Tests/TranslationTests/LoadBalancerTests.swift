@@ -116,7 +116,9 @@ private let endpoints = [EndpointSlice.of("lb", [.at("10.244.0.1", node: "node1"
         var cluster = Cluster([young])
         #expect(cluster.members(.loadBalancerFirewall).count == 1)
         cluster.set(
-            .loadBalancer("lb", "10.96.0.10", ingress: ["192.0.2.50"]).with { $0.metadata.creationTimestamp = "2026-01-01T00:00:00Z" })
+            .loadBalancer("lb", "10.96.0.10", ingress: ["192.0.2.50"]).with {
+                $0.metadata.creationTimestamp = Time("2026-01-01T00:00:00Z")
+            })
         cluster.translate()
         #expect(cluster.members(.loadBalancerFirewall).isEmpty && cluster.members(.loadBalancerSourceCIDR).isEmpty)
         #expect(cluster.rules(.filter, "KUBE-IPVS-OUT-FILTER").isEmpty)

@@ -41,7 +41,7 @@ private func node(_ addresses: [(String, String)], podCIDRs: [String] = []) -> N
         }
         var cluster = Cluster(TranslationSettings(nodeName: "node1", localTraffic: .nodeCIDR))
         cluster.set(.clusterIP("web", "10.96.0.10"))
-        cluster.set(.of("web", [Endpoint(addresses: ["10.244.0.1"])]))
+        cluster.set(.of("web", [Endpoint(addresses: Endpoint.addresses(["10.244.0.1"]))]))
         cluster.translate()
         #expect(try notLocal(cluster, .ipv4).isEmpty)
         cluster.set(node([], podCIDRs: ["10.244.1.0/24", "fd00:244:1::/64", "10.245.0.0/16"]))

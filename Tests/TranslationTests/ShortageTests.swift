@@ -21,8 +21,8 @@ import Testing
     }
 
     @Test func `is told by what is missing`() throws {
-        let ready = Endpoint(addresses: ["10.244.2.1"], ready: true, nodeName: "node2")
-        let unready = Endpoint(addresses: ["10.244.1.1"], ready: false, nodeName: "node1")
+        let ready = Endpoint(addresses: Endpoint.addresses(["10.244.2.1"]), ready: true, nodeName: "node2")
+        let unready = Endpoint(addresses: Endpoint.addresses(["10.244.1.1"]), ready: false, nodeName: "node1")
         #expect(try shortage([], hasSlice: false) == "no EndpointSlice names the Service: no pod was ever found for its selector")
         #expect(try shortage([], selector: [:], hasSlice: false) == "the Service has no selector, and no EndpointSlice names it")
         #expect(try shortage([]) == "no pod matches the Service's selector")

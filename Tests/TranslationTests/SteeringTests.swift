@@ -18,7 +18,12 @@ private func cluster(
         if hasAffinity { ($0.sessionAffinity, $0.sessionAffinityTimeoutSeconds) = (.clientIP, 600) }
     }
     var endpoints = EndpointSlice.of(
-        "web", [Endpoint(addresses: ["10.244.0.1"], pod: "web-0"), Endpoint(addresses: ["10.244.0.2"], pod: "web-1")], transport: transport)
+        "web",
+        [
+            Endpoint(addresses: Endpoint.addresses(["10.244.0.1"]), pod: "web-0"),
+            Endpoint(addresses: Endpoint.addresses(["10.244.0.2"]), pod: "web-1"),
+        ],
+        transport: transport)
     endpoints.metadata.annotations = full(slice)
     return Cluster([service], [endpoints], settings: settings)
 }

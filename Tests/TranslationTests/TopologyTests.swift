@@ -50,7 +50,7 @@ private let all = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
         Hints(
             "none is ready",
             [
-                Endpoint(addresses: ["10.0.0.1"], ready: false, serving: true, terminating: true, zoneHints: ["b"]),
+                Endpoint(addresses: Endpoint.addresses(["10.0.0.1"]), ready: false, serving: true, terminating: true, zoneHints: ["b"]),
                 .terminating("10.0.0.2", serving: true),
             ], ["10.0.0.1", "10.0.0.2"]),
         Hints("there is no endpoint", [], []),

@@ -24,6 +24,15 @@ extension KeyedDecodingContainer {
         return port
     }
 
+    /// A time in RFC 3339.
+    func time(_ key: Key) throws -> Time? {
+        guard let text = try decodeIfPresent(String.self, forKey: key) else { return nil }
+        guard let time = Time(text) else {
+            throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: "must be a time like 2026-01-01T00:00:00Z")
+        }
+        return time
+    }
+
     /// One of a few words; absent and empty are the default.
     package func choice<T: RawRepresentable & CaseIterable>(_ key: Key, default fallback: T) throws -> T where T.RawValue == String {
         guard let text = try decodeIfPresent(String.self, forKey: key), !text.isEmpty else { return fallback }

@@ -1,7 +1,9 @@
+public import Model
+
 /// A server behind a Service (`EndpointSlice.endpoints[]`).
 public struct Endpoint: Hashable, Sendable {
-    /// `addresses`; only the first is used.
-    public var addresses: [String]
+    /// `addresses`, up to the first that is no IP address; only the first is used, and without one the endpoint gets no traffic.
+    public var addresses: [IPAddress]
     /// `conditions.ready`
     public var ready: Bool?
     /// `conditions.serving`
@@ -18,7 +20,7 @@ public struct Endpoint: Hashable, Sendable {
     public var nodeHints: [String]
 
     public init(
-        addresses: [String], ready: Bool? = nil, serving: Bool? = nil, terminating: Bool? = nil, nodeName: String? = nil,
+        addresses: [IPAddress], ready: Bool? = nil, serving: Bool? = nil, terminating: Bool? = nil, nodeName: String? = nil,
         pod: String? = nil, zoneHints: [String] = [], nodeHints: [String] = []
     ) {
         self.addresses = addresses
@@ -29,6 +31,18 @@ public struct Endpoint: Hashable, Sendable {
         self.pod = pod
         self.zoneHints = zoneHints
         self.nodeHints = nodeHints
+    }
+
+    /// Reads `addresses`.
+    ///
+    /// An address does not move up to the place of a text before it that is none; in a slice of names there are none.
+    public static func addresses(_ texts: [String]) -> [IPAddress] {
+        var addresses: [IPAddress] = []
+        for text in texts {
+            guard let address = IPAddress(text) else { break }
+            addresses.append(address)
+        }
+        return addresses
     }
 
     /// Whether it takes new connections; the API says that nil counts as true.
@@ -55,7 +69,7 @@ extension Endpoint: Decodable {
 
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
-        self.init(addresses: try fields.list(.addresses))
+        self.init(addresses: Endpoint.addresses(try fields.list(.addresses)))
         if let conditions = try fields.nested(ConditionKeys.self, .conditions) {
             ready = try conditions.decodeIfPresent(Bool.self, forKey: .ready)
             serving = try conditions.decodeIfPresent(Bool.self, forKey: .serving)

@@ -12,14 +12,14 @@ public struct ObjectMeta: Hashable, Sendable {
     public var labels: Labels
     /// `metadata.annotations`, only those that are read (`Annotation`).
     public var annotations: [String: String]
-    /// `metadata.creationTimestamp` in RFC 3339.
-    public var creationTimestamp: String?
-    /// `metadata.deletionTimestamp` in RFC 3339: set while the object is being deleted.
-    public var deletionTimestamp: String?
+    /// `metadata.creationTimestamp`
+    public var creationTimestamp: Time?
+    /// `metadata.deletionTimestamp`: set while the object is being deleted.
+    public var deletionTimestamp: Time?
 
     public init(
         name: String, namespace: String = "", uid: String? = nil, labels: Labels = [:], annotations: [String: String] = [:],
-        creationTimestamp: String? = nil, deletionTimestamp: String? = nil
+        creationTimestamp: Time? = nil, deletionTimestamp: Time? = nil
     ) {
         self.name = name
         self.namespace = namespace
@@ -49,7 +49,7 @@ extension ObjectMeta: Decodable {
             uid: try fields.decodeIfPresent(String.self, forKey: .uid),
             labels: Labels(try fields.strings(.labels)),
             annotations: Annotation.kept(of: try fields.strings(.annotations)),
-            creationTimestamp: try fields.decodeIfPresent(String.self, forKey: .creationTimestamp),
-            deletionTimestamp: try fields.decodeIfPresent(String.self, forKey: .deletionTimestamp))
+            creationTimestamp: try fields.time(.creationTimestamp),
+            deletionTimestamp: try fields.time(.deletionTimestamp))
     }
 }

@@ -17,7 +17,7 @@ extension EndpointSlice {
 
 extension Endpoint {
     fileprivate init(_ message: ProtoEndpoint) {
-        self.init(addresses: message.addresses)
+        self.init(addresses: Endpoint.addresses(message.addresses))
         if message.hasConditions {
             let conditions = message.conditions
             ready = conditions.hasReady ? conditions.ready : nil

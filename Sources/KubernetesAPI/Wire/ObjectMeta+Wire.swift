@@ -31,16 +31,16 @@ extension ObjectMeta {
             labels: Labels(
                 isService ? ObjectMeta.keptOfService(message.labels) : message.labels.filter { ObjectMeta.isRead(label: $0.key) }),
             annotations: Annotation.kept(of: message.annotations))
-        creationTimestamp = try ObjectMeta.text(message.creationTimestamp, "creationTimestamp")
-        deletionTimestamp = try ObjectMeta.text(message.deletionTimestamp, "deletionTimestamp")
+        creationTimestamp = try ObjectMeta.time(message.creationTimestamp, "creationTimestamp")
+        deletionTimestamp = try ObjectMeta.time(message.deletionTimestamp, "deletionTimestamp")
     }
 
     /// Nil for the zero time, which is an empty message.
-    private static func text(_ time: ProtoTime, _ field: String) throws(WireError) -> String? {
+    private static func time(_ time: ProtoTime, _ field: String) throws(WireError) -> Time? {
         guard time.hasSeconds else { return nil }
-        guard let text = APITime.text(secondsSince1970: time.seconds) else {
+        guard let time = Time(secondsSince1970: time.seconds) else {
             throw WireError(field: "metadata.\(field)", message: "must be a time of the years 1 to 9999")
         }
-        return text
+        return time
     }
 }

@@ -88,6 +88,6 @@ struct EndpointsMirror {
 
     private func endpoint(_ address: SubsetAddress, ready: Bool, _ family: IPFamily) -> Endpoint? {
         guard let parsed = IPAddress(address.ip), parsed.family == family else { return nil }
-        return Endpoint(addresses: ["\(parsed)"], ready: ready, nodeName: address.nodeName, pod: address.pod)
+        return Endpoint(addresses: [parsed], ready: ready, nodeName: address.nodeName, pod: address.pod)
     }
 }

@@ -34,7 +34,7 @@ enum PodSlices {
         var order: [[EndpointPort]] = []
         var endpoints: [[EndpointPort]: [Endpoint]] = [:]
         for pod in pods where !pod.isFinished {
-            guard let address = pod.podIPs.first(where: { IPAddress($0)?.family == family }) else { continue }
+            guard let address = pod.podIPs.lazy.compactMap({ IPAddress($0) }).first(where: { $0.family == family }) else { continue }
             let ports = service.ports.compactMap { endpointPort($0, in: pod) }
             if endpoints[ports] == nil { order.append(ports) }
             endpoints[ports, default: []].append(endpoint(pod, address: address, service, zones))
@@ -62,7 +62,7 @@ enum PodSlices {
         return number.map { EndpointPort(name: port.name, port: $0, transport: port.transport) }
     }
 
-    private static func endpoint(_ pod: Pod, address: String, _ service: Service, _ zones: [String: String]) -> Endpoint {
+    private static func endpoint(_ pod: Pod, address: IPAddress, _ service: Service, _ zones: [String: String]) -> Endpoint {
         let isReady = service.publishNotReadyAddresses || (pod.isReady && !pod.isTerminating)
         var endpoint = Endpoint(
             addresses: [address], ready: isReady, serving: pod.isReady, terminating: pod.isTerminating, nodeName: pod.nodeName,

@@ -36,12 +36,14 @@ import Testing
         other.targetRef.kind = "VirtualMachine"
         other.targetRef.name = "vm"
         other.conditions.ready = false
+        other.addresses = ["fd00::zz", "fd00::2"]
         slice.endpoints = [pod, other]
         let read = try EndpointSlice.read(ProtobufObject(Data(WatchFrames.bytes(slice)))).object
         #expect(read.addressType == .ipv6)
         #expect(
             read.endpoints == [
-                Endpoint(addresses: ["fd00::1"], pod: "web-0", nodeHints: ["node1"]), Endpoint(addresses: [], ready: false),
+                Endpoint(addresses: Endpoint.addresses(["fd00::1"]), pod: "web-0", nodeHints: ["node1"]),
+                Endpoint(addresses: [], ready: false),
             ])
     }
 

@@ -46,7 +46,7 @@ import Testing
         #expect(json.items.contains { $0.object.endpoints.contains { !$0.zoneHints.isEmpty } })
         let annotated = try #require(json.items.first { $0.object.metadata.name == "a-a-1" }).object
         #expect(annotated.metadata.annotations == [Annotation.lastChangeTriggerTime.rawValue: "2026-11-23T01:00:00Z"])
-        #expect(annotated.metadata.creationTimestamp == "2026-11-23T01:44:11Z")
+        #expect(annotated.metadata.creationTimestamp == Time("2026-11-23T01:44:11Z"))
         #expect(annotated.serviceName == NamespacedName(namespace: "rec", name: "a-1"))
     }
 
