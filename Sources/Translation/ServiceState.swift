@@ -39,18 +39,23 @@ struct ServiceState: Hashable {
         }
     }
 
-    init(_ service: Service, slices: some Collection<EndpointSlice>, _ surroundings: Surroundings) {
+    /// - Parameter before: the virtual servers until now, whose real servers are shared where they stay the same.
+    init(
+        _ service: Service, slices: some Collection<EndpointSlice>, _ surroundings: Surroundings,
+        before: [VirtualServer.Identity: VirtualServer] = [:]
+    ) {
         var localAddresses: [IPFamily: Set<IPAddress>] = [:]
         let steering = ServiceSteering(service, slices, surroundings.settings, invalid: &invalidAnnotations)
         for port in ServedPort.all(of: service, families: surroundings.settings.families) {
             let endpoints = EndpointAddress.all(
                 in: slices, port: port, nodeName: surroundings.settings.nodeName, steering, refused: &refused)
             let selection = EndpointSelection(endpoints, surroundings.topology)
+            var real = PortRealServers(selection, port.transport, steering, before: before)
             addHairpins(port, endpoints)
-            addClusterIP(port, selection, steering, surroundings)
-            addExternalIPs(port, selection, steering, surroundings)
-            addLoadBalancerIPs(port, selection, steering, surroundings)
-            if port.nodePort != 0 { addNodePort(port, selection, steering, surroundings) }
+            addClusterIP(port, &real, steering, surroundings)
+            addExternalIPs(port, &real, steering, surroundings)
+            addLoadBalancerIPs(port, &real, steering, surroundings)
+            if port.nodePort != 0 { addNodePort(port, &real, steering, surroundings) }
             addHealthCheckNodePort(port)
             noteShortage(port, selection)
             if port.facet.healthCheckNodePort != 0 {
@@ -74,37 +79,36 @@ struct ServiceState: Hashable {
 
     /// `internalTrafficPolicy: Local` never leaves the node: without an endpoint here, connections are refused.
     private mutating func addClusterIP(
-        _ port: ServedPort, _ selection: EndpointSelection, _ steering: ServiceSteering, _ surroundings: Surroundings
+        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceSteering, _ surroundings: Surroundings
     ) {
         let address = port.facet.clusterIP
         guard isServed(address, .clusterIP, surroundings) else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .clusterIP)
         let location = AddressPort(address, port.port)
-        let endpoints = port.facet.internalTrafficPolicy == .local ? selection.local : selection.cluster
-        addVirtualServer(port, at: location, endpoints, origin, steering)
+        addVirtualServer(port, at: location, port.facet.internalTrafficPolicy == .local ? .local : .cluster, of: &real, origin, steering)
         bind(address, origin, surroundings)
         add(location, port.transport, to: .clusterIP, origin)
     }
 
     private mutating func addExternalIPs(
-        _ port: ServedPort, _ selection: EndpointSelection, _ steering: ServiceSteering, _ surroundings: Surroundings
+        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceSteering, _ surroundings: Surroundings
     ) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .externalIP)
         for address in port.facet.externalIPs where isServed(address, .externalIP, surroundings) {
             let location = AddressPort(address, port.port)
-            addExternalServer(port, at: location, selection, origin, steering)
+            addExternalServer(port, at: location, &real, origin, steering)
             bind(address, origin, surroundings)
             add(location, port.transport, to: port.facet.externalTrafficPolicy == .local ? .externalIPLocal : .externalIP, origin)
         }
     }
 
     private mutating func addLoadBalancerIPs(
-        _ port: ServedPort, _ selection: EndpointSelection, _ steering: ServiceSteering, _ surroundings: Surroundings
+        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceSteering, _ surroundings: Surroundings
     ) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .loadBalancer)
         for address in port.facet.loadBalancerIPs where isServed(address, .loadBalancerIngress, surroundings) {
             let location = AddressPort(address, port.port)
-            addExternalServer(port, at: location, selection, origin, steering)
+            addExternalServer(port, at: location, &real, origin, steering)
             bind(address, origin, surroundings)
             add(location, port.transport, to: .loadBalancer, origin)
             if port.facet.externalTrafficPolicy == .local { add(location, port.transport, to: .loadBalancerLocal, origin) }
@@ -130,7 +134,7 @@ struct ServiceState: Hashable {
     }
 
     private mutating func addNodePort(
-        _ port: ServedPort, _ selection: EndpointSelection, _ steering: ServiceSteering, _ surroundings: Surroundings
+        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceSteering, _ surroundings: Surroundings
     ) {
         let nodeAddresses = surroundings.nodePortAddresses[port.family] ?? []
         guard !nodeAddresses.isEmpty else { return }
@@ -138,7 +142,7 @@ struct ServiceState: Hashable {
         let isLocal = port.facet.externalTrafficPolicy == .local
         for address in nodeAddresses {
             let location = AddressPort(address, port.nodePort)
-            addExternalServer(port, at: location, selection, origin, steering)
+            addExternalServer(port, at: location, &real, origin, steering)
             // A bitmap of ports does not know SCTP.
             guard port.transport == .sctp else { continue }
             add(location, .sctp, to: .nodePortSCTP, origin)
@@ -198,29 +202,26 @@ struct ServiceState: Hashable {
     /// `externalTrafficPolicy: Local` has only endpoints of this node. Where there are none, this node and its pods get those of the cluster,
     /// while rules keep clients from outside away.
     private mutating func addExternalServer(
-        _ port: ServedPort, at location: AddressPort, _ selection: EndpointSelection, _ origin: ServiceOrigin, _ steering: ServiceSteering
+        _ port: ServedPort, at location: AddressPort, _ real: inout PortRealServers, _ origin: ServiceOrigin, _ steering: ServiceSteering
     ) {
         let isLocal = port.facet.externalTrafficPolicy == .local
-        addVirtualServer(
-            port, at: location, isLocal && !selection.local.isEmpty ? selection.local : selection.cluster, origin, steering)
-        if isLocal, selection.local.isEmpty, !selection.cluster.isEmpty { add(location, port.transport, to: .noLocalEndpoints, origin) }
+        let hasNone = real.selection.local.isEmpty
+        addVirtualServer(port, at: location, isLocal && !hasNone ? .local : .cluster, of: &real, origin, steering)
+        if isLocal, hasNone, !real.selection.cluster.isEmpty { add(location, port.transport, to: .noLocalEndpoints, origin) }
     }
 
     private mutating func addVirtualServer(
-        _ port: ServedPort, at location: AddressPort, _ endpoints: [EndpointAddress], _ origin: ServiceOrigin, _ steering: ServiceSteering
+        _ port: ServedPort, at location: AddressPort, _ choice: PortRealServers.Choice, of real: inout PortRealServers,
+        _ origin: ServiceOrigin, _ steering: ServiceSteering
     ) {
         let identity = VirtualServer.Identity(port.transport, location)
         let hasAffinity = port.facet.affinity != nil
-        // Only TCP connections can drain: what goes on to a server of weight 0 by another protocol would not end.
-        let serving = port.transport == .tcp ? endpoints : endpoints.filter { $0.weight > 0 }
-        virtualServers[identity] = VirtualServer(
+        var server = VirtualServer(
             identity, scheduler: steering.scheduler, flags: steering.flags(port.transport, hasAffinity: hasAffinity),
-            timeout: port.facet.affinity ?? 0, affinityPrefix: hasAffinity ? steering.affinityPrefix[port.family] : nil,
-            realServers: serving.map {
-                RealServer(
-                    $0.location, weight: $0.weight, upperThreshold: steering.upperThreshold, lowerThreshold: steering.lowerThreshold,
-                    origin: $0.origin)
-            }, origin: origin, drainTimeout: steering.drainTimeout, slowStart: steering.slowStart)
+            timeout: port.facet.affinity ?? 0, affinityPrefix: hasAffinity ? steering.affinityPrefix[port.family] : nil, origin: origin,
+            drainTimeout: steering.drainTimeout, slowStart: steering.slowStart)
+        server.realServers = real.servers(choice, for: identity)
+        virtualServers[identity] = server
     }
 
     private mutating func add(_ location: AddressPort, _ transport: Transport, to set: KubeSet, _ origin: ServiceOrigin) {

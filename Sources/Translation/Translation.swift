@@ -112,7 +112,7 @@ public struct Translation: Sendable {
         translated.insert(name)
         let service = cluster.services[name]
         let slices = service == nil ? [] : cluster.slices[name]?.sorted { $0.key < $1.key }.map(\.value) ?? []
-        var state = service.map { ServiceState($0, slices: slices, surroundings) } ?? ServiceState()
+        var state = service.map { ServiceState($0, slices: slices, surroundings, before: desired.virtualServers) } ?? ServiceState()
         dependents.note(name, service, slices, state)
         // Writing what is there already would copy what a status holds.
         let (refused, invalid) = (state.refused, state.invalidAnnotations)
@@ -184,7 +184,7 @@ public struct Translation: Sendable {
                 conflicts[name, default: []].insert(key)
                 continue
             }
-            guard desired.virtualServers[key] != server else { continue }
+            guard !comparison.isSame(desired.virtualServers[key], server) else { continue }
             desired.virtualServers[key] = server
             changed.virtualServers.insert(key)
         }

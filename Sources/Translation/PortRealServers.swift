@@ -1,0 +1,72 @@
+internal import Model
+
+/// The real servers of one Service port: all its addresses share one dictionary for each choice of endpoints.
+struct PortRealServers {
+    enum Choice {
+        /// Of the whole cluster, or those that are near.
+        case cluster
+        /// Of this node.
+        case local
+    }
+
+    let selection: EndpointSelection
+    private let transport: Transport
+    private let steering: ServiceSteering
+    /// What the kernel should hold until now.
+    private let before: [VirtualServer.Identity: VirtualServer]
+    private var built: [Choice: [AddressPort: RealServer]] = [:]
+
+    init(
+        _ selection: EndpointSelection, _ transport: Transport, _ steering: ServiceSteering, before: [VirtualServer.Identity: VirtualServer]
+    ) {
+        self.selection = selection
+        self.transport = transport
+        self.steering = steering
+        self.before = before
+    }
+
+    /// - Parameter server: one that gets them.
+    mutating func servers(_ choice: Choice, for server: VirtualServer.Identity) -> [AddressPort: RealServer] {
+        if let servers = built[choice] { return servers }
+        var servers = build(choice == .local ? selection.local : selection.cluster)
+        // Dictionaries that share their storage are equal at once: where nothing changed, each address is compared at no cost.
+        if let before = before[server]?.realServers, before == servers { servers = before }
+        built[choice] = servers
+        return servers
+    }
+
+    private func build(_ endpoints: [EndpointAddress]) -> [AddressPort: RealServer] {
+        var servers: [AddressPort: RealServer] = [:]
+        servers.reserveCapacity(endpoints.count)
+        // Only TCP connections can drain: what goes on to a server of weight 0 by another protocol would not end.
+        for endpoint in endpoints where transport == .tcp || endpoint.weight > 0 {
+            servers[endpoint.location] = RealServer(
+                endpoint.location, weight: endpoint.weight, upperThreshold: steering.upperThreshold,
+                lowerThreshold: steering.lowerThreshold, origin: endpoint.origin)
+        }
+        return servers
+    }
+}
+
+/// Compares virtual servers as they were with what they are to be.
+///
+/// Those of one Service port have the same real servers. Where these differ is looked for once, not for each address.
+struct VirtualServerComparison {
+    private var differences: [AddressPort] = []
+
+    mutating func isSame(_ before: VirtualServer?, _ now: VirtualServer) -> Bool {
+        guard var before else { return false }
+        let old = before.realServers
+        before.realServers = now.realServers
+        guard before == now, !differences.contains(where: { old[$0] != now.realServers[$0] }) else { return false }
+        guard let difference = VirtualServerComparison.difference(old, now.realServers) else { return true }
+        differences.append(difference)
+        return false
+    }
+
+    /// A location at which there is not the same in both; nil where they are equal.
+    private static func difference(_ old: [AddressPort: RealServer], _ new: [AddressPort: RealServer]) -> AddressPort? {
+        guard old != new else { return nil }
+        return new.first { old[$0.key] != $0.value }?.key ?? old.keys.first { new[$0] == nil }
+    }
+}
