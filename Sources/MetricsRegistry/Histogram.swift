@@ -6,6 +6,11 @@ public final class Histogram: MetricFamily {
         /// How many fell into each bucket, and after the last one how many were larger.
         var counts: [UInt64]
         var sum = 0.0
+
+        mutating func add(_ value: Double, to bucket: Int) {
+            counts[bucket] += 1
+            sum += value
+        }
     }
 
     public let description: MetricDescription
@@ -30,10 +35,7 @@ public final class Histogram: MetricFamily {
     public func observe(_ value: Double, _ labels: MetricLabels = .none) {
         let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
         series.withLock { series in
-            var entry = series[labels] ?? Series(counts: Array(repeating: 0, count: bounds.count + 1))
-            entry.counts[bucket] += 1
-            entry.sum += value
-            series[labels] = entry
+            series[labels, default: Series(counts: Array(repeating: 0, count: bounds.count + 1))].add(value, to: bucket)
         }
     }
 

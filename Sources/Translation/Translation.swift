@@ -178,6 +178,7 @@ public struct Translation: Sendable {
     ) {
         let name = precedence.service
         if conflicts[name] != nil { conflicts[name] = nil }
+        var comparison = VirtualServerComparison()
         for (key, server) in state.virtualServers {
             waiting.formUnion(serverClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
             guard serverClaims.winner(key, holder: name) == name else {

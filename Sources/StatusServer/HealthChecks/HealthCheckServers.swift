@@ -38,8 +38,13 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
     private func serve(_ group: inout DiscardingTaskGroup) async {
         var open: [ListenAddress: Server] = [:]
         var told: [NamespacedName: ListenAddress] = [:]
+        var last: ProxyStatus?
         for await _ in board.changes {
-            let wanted = HealthCheckListeners(board.status, current: open.mapValues(\.subject))
+            let status = board.status
+            // After most syncs these share their storage with those of the last, and are equal at once.
+            if let last, last.healthChecks == status.healthChecks, last.healthCheckAddresses == status.healthCheckAddresses { continue }
+            last = status
+            let wanted = HealthCheckListeners(status, current: open.mapValues(\.subject))
             let ending = open.filter { wanted.subjects[$0.key] != $0.value.subject }
             for server in ending.values { server.stop.finish() }
             for (address, server) in ending {
