@@ -13,7 +13,8 @@ struct EndpointSelection {
     private static func usable(
         _ endpoints: [EndpointAddress], _ narrow: ([EndpointAddress]) -> [EndpointAddress]
     ) -> [EndpointAddress] {
-        let ready = endpoints.filter(\.isReady)
+        // Almost always they all are: then none is copied.
+        let ready = endpoints.allSatisfy(\.isReady) ? endpoints : endpoints.filter(\.isReady)
         return ready.isEmpty ? endpoints.filter { $0.isServing && $0.isTerminating } : narrow(ready)
     }
 }

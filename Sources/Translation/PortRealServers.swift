@@ -9,7 +9,7 @@ struct PortRealServers {
         case local
     }
 
-    let selection: EndpointSelection
+    private let endpoints: PortEndpoints
     private let transport: Transport
     private let steering: ServiceSteering
     /// What the kernel should hold until now.
@@ -17,13 +17,15 @@ struct PortRealServers {
     private var built: [Choice: [AddressPort: RealServer]] = [:]
 
     init(
-        _ selection: EndpointSelection, _ transport: Transport, _ steering: ServiceSteering, before: [VirtualServer.Identity: VirtualServer]
+        _ endpoints: PortEndpoints, _ transport: Transport, _ steering: ServiceSteering, before: [VirtualServer.Identity: VirtualServer]
     ) {
-        self.selection = selection
+        self.endpoints = endpoints
         self.transport = transport
         self.steering = steering
         self.before = before
     }
+
+    var selection: EndpointSelection { endpoints.selection }
 
     /// - Parameter server: one that gets them.
     mutating func servers(_ choice: Choice, for server: VirtualServer.Identity) -> [AddressPort: RealServer] {
@@ -35,13 +37,14 @@ struct PortRealServers {
         return servers
     }
 
-    private func build(_ endpoints: [EndpointAddress]) -> [AddressPort: RealServer] {
+    private func build(_ chosen: [EndpointAddress]) -> [AddressPort: RealServer] {
         var servers: [AddressPort: RealServer] = [:]
-        servers.reserveCapacity(endpoints.count)
+        servers.reserveCapacity(chosen.count)
         // Only TCP connections can drain: what goes on to a server of weight 0 by another protocol would not end.
-        for endpoint in endpoints where transport == .tcp || endpoint.weight > 0 {
-            servers[endpoint.location] = RealServer(
-                endpoint.location, weight: endpoint.weight, upperThreshold: steering.upperThreshold,
+        for endpoint in chosen where transport == .tcp || endpoint.weight > 0 {
+            let location = endpoints.location(of: endpoint)
+            servers[location] = RealServer(
+                location, weight: endpoint.weight, upperThreshold: steering.upperThreshold,
                 lowerThreshold: steering.lowerThreshold, origin: endpoint.origin)
         }
         return servers

@@ -41,25 +41,24 @@ struct ServiceState: Hashable {
 
     /// - Parameter before: the virtual servers until now, whose real servers are shared where they stay the same.
     init(
-        _ service: Service, slices: some Collection<EndpointSlice>, _ surroundings: Surroundings,
+        _ service: Service, slices: [EndpointSlice], _ surroundings: Surroundings,
         before: [VirtualServer.Identity: VirtualServer] = [:]
     ) {
         var localAddresses: [IPFamily: Set<IPAddress>] = [:]
         let steering = ServiceSteering(service, slices, surroundings.settings, invalid: &invalidAnnotations)
+        var serviceEndpoints = ServiceEndpoints(slices, steering, surroundings.topology)
         for port in ServedPort.all(of: service, families: surroundings.settings.families) {
-            let endpoints = EndpointAddress.all(
-                in: slices, port: port, nodeName: surroundings.settings.nodeName, steering, refused: &refused)
-            let selection = EndpointSelection(endpoints, surroundings.topology)
-            var real = PortRealServers(selection, port.transport, steering, before: before)
+            let endpoints = serviceEndpoints.of(port, refused: &refused)
+            var real = PortRealServers(endpoints, port.transport, steering, before: before)
             addHairpins(port, endpoints)
             addClusterIP(port, &real, steering, surroundings)
             addExternalIPs(port, &real, steering, surroundings)
             addLoadBalancerIPs(port, &real, steering, surroundings)
             if port.nodePort != 0 { addNodePort(port, &real, steering, surroundings) }
             addHealthCheckNodePort(port)
-            noteShortage(port, selection)
+            noteShortage(port, endpoints.selection)
             if port.facet.healthCheckNodePort != 0 {
-                localAddresses[port.family, default: []].formUnion(endpoints.filter(\.isReadyHere).map(\.location.address))
+                localAddresses[port.family, default: []].formUnion(endpoints.all.lazy.filter(\.isReadyHere).map(\.location.address))
                 healthCheck = HealthCheckNodePort(
                     port: port.facet.healthCheckNodePort, localEndpoints: localAddresses.mapValues(\.count))
             }
@@ -172,10 +171,11 @@ struct ServiceState: Hashable {
     }
 
     /// A pod of this node that reaches itself through its Service must not see itself as the client: whatever state it is in.
-    private mutating func addHairpins(_ port: ServedPort, _ endpoints: [EndpointAddress]) {
+    private mutating func addHairpins(_ port: ServedPort, _ endpoints: PortEndpoints) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .clusterIP)
-        for endpoint in endpoints where endpoint.isLocal {
-            add(.addressPortAddress(endpoint.location, port.transport, endpoint.location.address), to: .loopBack, port.family, origin)
+        for endpoint in endpoints.all where endpoint.isLocal {
+            let location = endpoints.location(of: endpoint)
+            add(.addressPortAddress(location, port.transport, location.address), to: .loopBack, port.family, origin)
         }
     }
 

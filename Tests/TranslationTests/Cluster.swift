@@ -72,6 +72,14 @@ struct Cluster {
     var refused: [String] { translation.refusedClaims.values.flatMap(\.self).sorted().map(\.description) }
 }
 
+extension Scope {
+    /// What of a kernel is named; nil for everything.
+    var selection: Selection? {
+        guard case .only(let selection) = self else { return nil }
+        return selection
+    }
+}
+
 extension Service {
     static func clusterIP(
         _ name: String, _ address: String, port: UInt16 = 80, nodePort: UInt16 = 0, transport: Transport = .tcp, created: String? = nil,

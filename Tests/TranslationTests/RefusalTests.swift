@@ -51,7 +51,7 @@ import Translation
         #expect(cluster.refused == (isRefused ? ["spec.clusterIPs 10.96.0.10: is an address of a node"] : []))
     }
 
-    @Test func `waits until the other Nodes are known, where it may be one of an address of theirs`() {
+    @Test func `waits until the other Nodes are known, where it may be one of an address of theirs`() throws {
         var cluster = Cluster([.clusterIP("plain", "10.96.0.12", nodePort: 30090)])
         cluster.state.apply(.otherNodes(.pending))
         cluster.set(
@@ -67,10 +67,7 @@ import Translation
         let scope = cluster.translate()
         #expect(cluster.bound == ["10.96.0.10", "10.96.0.12", "50.60.70.81", "192.0.2.50"])
         #expect(cluster.refused == ["status.loadBalancer.ingress 192.0.2.9: is an address of a node"])
-        guard case .only(let changed) = scope else {
-            Issue.record("everything is looked at")
-            return
-        }
+        let changed = try #require(scope.selection)
         #expect(Set(changed.virtualServers.map(\.location.address.description)) == ["50.60.70.81", "192.0.2.50"])
     }
 

@@ -87,12 +87,12 @@ private let all = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
         #expect(`internal`.endpoints("10.99.0.2:30080/TCP") == ["10.0.0.1", "10.0.0.3"])
     }
 
-    @Test func `follow the node's zone, and nothing else is translated for it`() {
+    @Test func `follow the node's zone, and nothing else is translated for it`() throws {
         var cluster = Cluster(
             [.clusterIP("web", "10.96.0.10"), .clusterIP("plain", "10.96.0.11")],
             [.of("web", zoned), .of("plain", [.at("10.0.0.1")])], node: .named(zone: "a"))
         cluster.set(Node.named(zone: "b"))
-        guard case .only(let selection) = cluster.translate() else { return }
+        let selection = try #require(cluster.translate().selection)
         #expect(selection.virtualServers.map(\.description) == ["10.96.0.10:80/TCP"])
         #expect(cluster.endpoints("10.96.0.10:80/TCP") == ["10.0.0.2"])
         cluster.set(Node.named("node2", zone: "c"), name: "node2")

@@ -183,6 +183,7 @@ public final class ProxyMetrics: Sendable {
         for annotation in status.invalidAnnotations.values.joined() {
             invalid[["annotation": annotation.annotation?.rawValue ?? "unknown"], default: 0] += 1
         }
+        invalidAnnotations.replace(invalid)
     }
 }
 

@@ -1,0 +1,91 @@
+internal import Kubernetes
+internal import Model
+
+/// The endpoints of one Service port, and which of them get traffic.
+struct PortEndpoints {
+    /// The union of its slices, each address and port once.
+    let all: [EndpointAddress]
+    let selection: EndpointSelection
+    /// The port that all of them have; nil where slices differ.
+    var port: UInt16?
+
+    func location(of endpoint: EndpointAddress) -> AddressPort {
+        port.map { AddressPort(endpoint.location.address, $0) } ?? endpoint.location
+    }
+}
+
+/// The endpoints of a Service, port by port.
+///
+/// Ports that the same slices have, each port with one number, share their endpoints but for that number: what selects them is done once.
+struct ServiceEndpoints {
+    private let slices: [EndpointSlice]
+    private let steering: ServiceSteering
+    private let topology: Topology
+    /// By the slices that have the port.
+    private var known: [[Int]: PortEndpoints] = [:]
+
+    init(_ slices: [EndpointSlice], _ steering: ServiceSteering, _ topology: Topology) {
+        self.slices = slices
+        self.steering = steering
+        self.topology = topology
+    }
+
+    /// - Parameter refused: takes up addresses that lead to the node itself or to nobody, which are left out (CVE-2021-25737).
+    mutating func of(_ port: ServedPort, refused: inout Set<Refusal>) -> PortEndpoints {
+        var sources: [(slice: Int, port: UInt16)] = []
+        for index in slices.indices where slices[index].addressType.family == port.family && !slices[index].isHeadless {
+            for slicePort in slices[index].ports where (slicePort.name ?? "") == port.name && slicePort.transport == port.transport {
+                if let number = slicePort.port, number != 0 { sources.append((index, number)) }
+            }
+        }
+        guard let number = sources.first?.port, sources.allSatisfy({ $0.port == number }) else {
+            return endpoints(sources, port: nil, port.family, &refused)
+        }
+        let key = sources.map(\.slice)
+        if var endpoints = known[key] {
+            endpoints.port = number
+            return endpoints
+        }
+        let endpoints = endpoints(sources, port: number, port.family, &refused)
+        known[key] = endpoints
+        return endpoints
+    }
+
+    /// The same address in two slices, as while an endpoint moves from one to the other, is one endpoint: a copy that is ready counts before one that
+    /// is not, and that before one that terminates.
+    private func endpoints(
+        _ sources: [(slice: Int, port: UInt16)], port: UInt16?, _ family: IPFamily, _ refused: inout Set<Refusal>
+    ) -> PortEndpoints {
+        let count = sources.reduce(0) { $0 + slices[$1.slice].endpoints.count }
+        var found: [EndpointAddress] = []
+        var places: [AddressPort: Int] = [:]
+        found.reserveCapacity(count)
+        places.reserveCapacity(count)
+        for source in sources {
+            let slice = slices[source.slice]
+            for entry in slice.endpoints {
+                guard var endpoint = EndpointAddress(entry, port: source.port, family: family, nodeName: topology.nodeName) else {
+                    continue
+                }
+                let address = endpoint.location.address
+                guard !address.isHarmfulAsService else {
+                    refused.insert(Refusal(.endpoint(slice: slice.metadata.namespacedName), address, .nobody))
+                    continue
+                }
+                endpoint.weight = steering.weight(of: entry, in: slice, at: address)
+                if let place = places[endpoint.location] {
+                    if found[place].rank < endpoint.rank { found[place] = endpoint }
+                } else {
+                    places[endpoint.location] = found.count
+                    found.append(endpoint)
+                }
+            }
+        }
+        return PortEndpoints(all: found, selection: EndpointSelection(found, topology), port: port)
+    }
+}
+
+extension EndpointSlice {
+    /// The label of slices that only DNS reads (`service.kubernetes.io/headless`).
+    var isHeadless: Bool { metadata.labels["service.kubernetes.io/headless"] != nil }
+}
