@@ -50,12 +50,12 @@ public struct HTTPListener: Sendable {
         let http = HTTP1Channel(responder: responder, configuration: configuration)
         let server: NIOAsyncChannel<HTTP1Channel.Value, Never>
         var file: RootSocket?
+        defer { file?.remove() }
         do {
             server = try await bind(http, &file)
         } catch {
             throw ListenError(address: address, reason: HTTPListener.reason(error))
         }
-        defer { file?.remove() }
         onListening(server.channel.localAddress?.port.map { UInt16(truncatingIfNeeded: $0) } ?? address.port)
         // A task of its own, which is not cancelled along: a connection that was accepted and is handled by nobody ends the program
         // (https://github.com/apple/swift-nio/issues/2637).
