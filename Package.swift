@@ -118,7 +118,8 @@ let package = Package(
             name: "kube-ipvs-proxy",
             dependencies: [
                 "Model", "Kubernetes", "KubernetesAPI", "Translation", "Reconciler", "KernelDataplane", "Klog", "KubeProxyConfiguration",
-                "LocalhostNodePorts", "Manifests", "MetricsRegistry", "NodeProxy", "StatusAPI", "StatusServer", "StatusTable", "SyncLoop", "SystemCalls",
+                "LocalhostNodePorts", "Manifests", "MetricsRegistry", "NodeProxy", "StatusAPI", "StatusServer", "StatusTable", "SyncLoop",
+                "SystemCalls",
                 "Text", "YAML",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -182,7 +183,8 @@ let package = Package(
             name: "KubeProxyConfigurationTests",
             dependencies: ["KubeProxyConfiguration", "Kubernetes", "Model", "TestSupport", "Translation"]),
         .testTarget(
-            name: "SyncLoopTests", dependencies: ["SyncLoop", "Kubernetes", "Model", "Reconciler", "StatusAPI", "Translation", "TestSupport"]),
+            name: "SyncLoopTests",
+            dependencies: ["SyncLoop", "Kubernetes", "Model", "Reconciler", "StatusAPI", "Translation", "TestSupport"]),
         .testTarget(
             name: "NodeProxyTests",
             dependencies: [

@@ -79,7 +79,7 @@ extension Scenarios {
                 var operation: String?
             }
             let lines = try log.split(separator: "\n").map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
-            #expect(lines.contains { $0.msg == "Synced" && $0.v == 0 && $0.caller.hasPrefix("NodeProxy/Synchronizer+Telling.swift:") })
+            #expect(lines.contains { $0.msg == "Synced" && $0.v == 0 && $0.caller.hasPrefix("NodeProxy/NodeProxy.swift:") })
             #expect(lines.contains { $0.msg == "Applied" && $0.v == 4 && $0.operation?.contains("ipvsadm -A -t 10.96.0.10:80 ") == true })
         }
 

@@ -3,7 +3,7 @@ internal import Text
 
 extension LogLine {
     /// As Kubernetes's components write it with `--logging-format json` (k8s.io/component-base/logs/json):
-    /// `{"ts":1795399350680.123,"caller":"NodeProxy/Synchronizer.swift:98","msg":"Synced","v":0,"bind":"2"}`.
+    /// `{"ts":1795399350680.123,"caller":"NodeProxy/NodeProxy.swift:98","msg":"Synced","v":0,"bind":"2"}`.
     ///
     /// What is an error has `err` and no `v`, as there. What is a warning has `severity` besides: it would look like any other line.
     var json: String {

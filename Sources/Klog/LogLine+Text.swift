@@ -3,7 +3,7 @@ internal import Logging
 internal import Text
 
 extension LogLine {
-    /// As klog writes it: `I1123 00:41:39.533763    1234 Synchronizer.swift:98] "Synced" bind="2"`.
+    /// As klog writes it: `I1123 00:41:39.533763    1234 NodeProxy.swift:98] "Synced" bind="2"`.
     var text: String {
         let name = file.split(separator: "/").last ?? ""
         let values = pairs.map { " \($0.name)=\($0.value.goQuoted)" }.joined()

@@ -5,7 +5,7 @@ struct LogLine {
     var level: Logger.Level
     var message: String
     var metadata: Logger.Metadata
-    /// `NodeProxy/Synchronizer.swift`
+    /// `NodeProxy/NodeProxy.swift`
     var file: String
     var line: UInt
     /// Since the epoch, of `CLOCK_REALTIME`.

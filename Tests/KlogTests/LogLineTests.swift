@@ -6,14 +6,14 @@ import Testing
 
 private func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata = [:], nanoseconds: Int = 123_000_000) -> LogLine {
     LogLine(
-        level: level, message: message, metadata: metadata, file: "NodeProxy/Synchronizer.swift", line: 98, seconds: 1_795_399_350,
+        level: level, message: message, metadata: metadata, file: "NodeProxy/NodeProxy.swift", line: 98, seconds: 1_795_399_350,
         nanoseconds: nanoseconds)
 }
 
 @Suite struct `A line of the log` {
     @Test func `is as klog writes it`() throws {
         let text = line(.info, "Synced", ["bind": "2", "addRealServer": "14"], nanoseconds: 45_006_999).text
-        let parts = try #require(text.wholeMatch(of: /I(\d{4}) \d\d:\d\d:\d\d\.045006 +(\d+) Synchronizer.swift:98\] (.*)/))
+        let parts = try #require(text.wholeMatch(of: /I(\d{4}) \d\d:\d\d:\d\d\.045006 +(\d+) NodeProxy.swift:98\] (.*)/))
         #expect(parts.3 == #""Synced" addRealServer="14" bind="2""#)
         for (level, letter) in [(Logger.Level.debug, "I"), (.warning, "W"), (.error, "E"), (.critical, "F")] {
             #expect(line(level, "x").text.hasPrefix(letter))
@@ -30,10 +30,10 @@ private func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.M
     @Test func `is as Kubernetes's components write it in JSON`() {
         #expect(
             line(.info, "Synced", ["bind": "2", "addRealServer": "14"]).json
-                == #"{"ts":1795399350123,"caller":"NodeProxy/Synchronizer.swift:98","msg":"Synced","v":0,"addRealServer":"14","bind":"2"}"#)
+                == #"{"ts":1795399350123,"caller":"NodeProxy/NodeProxy.swift:98","msg":"Synced","v":0,"addRealServer":"14","bind":"2"}"#)
         #expect(
             line(.error, "An operation failed", ["error": "no such device", "operation": "x"], nanoseconds: 45_006_999).json
-                == #"{"ts":1795399350045.006,"caller":"NodeProxy/Synchronizer.swift:98","msg":"An operation failed","err":"no such device","operation":"x"}"#
+                == #"{"ts":1795399350045.006,"caller":"NodeProxy/NodeProxy.swift:98","msg":"An operation failed","err":"no such device","operation":"x"}"#
         )
     }
 

@@ -149,7 +149,8 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
             await running.kernel.setRulesDuration(.seconds(3600))
             let slice = EndpointSlice(
                 metadata: ObjectMeta(name: "web-1", namespace: "default", labels: [EndpointSlice.serviceNameLabel: "web"]),
-                addressType: .ipv4, endpoints: [Endpoint(addresses: ["10.244.0.1"])], ports: [EndpointPort(name: "p", port: 8080)])
+                addressType: .ipv4, endpoints: [Endpoint(addresses: [IPAddress(v4: 0x0af4_0001)])],
+                ports: [EndpointPort(name: "p", port: 8080)])
             // The set of load balancers gets its first member, and rules change with it.
             running.feed.publish([
                 .service(

@@ -206,7 +206,7 @@ struct TestService {
                 metadata: ObjectMeta(
                     name: "\(name)-1", namespace: "default", labels: [EndpointSlice.serviceNameLabel: name], annotations: annotations ?? [:]
                 ),
-                addressType: .ipv4, endpoints: numbers.map { Endpoint(addresses: ["\(endpoint($0).address)"]) },
+                addressType: .ipv4, endpoints: numbers.map { Endpoint(addresses: [endpoint($0).address]) },
                 ports: [EndpointPort(name: "p", port: 8080, transport: transport)]))
     }
 }

@@ -32,7 +32,8 @@ public final class APIEventRecorder: EventRecorder {
     ///
     /// - Parameter identities: names Services by their uid as well.
     public init(
-        _ client: APIClient, hostname: String, identities: ServiceIdentities = ServiceIdentities(), settings: EventSettings = EventSettings(),
+        _ client: APIClient, hostname: String, identities: ServiceIdentities = ServiceIdentities(),
+        settings: EventSettings = EventSettings(),
         logger: Logger
     ) {
         self.identities = identities
@@ -101,7 +102,8 @@ public final class APIEventRecorder: EventRecorder {
     private func send(_ delivery: EventDelivery) async {
         let request: APIRequest
         do {
-            request = try writer.request(for: delivery, uid: identities.uid(of: delivery.series.event.regarding), at: now, wall: MicroTime.now)
+            request = try writer.request(
+                for: delivery, uid: identities.uid(of: delivery.series.event.regarding), at: now, wall: MicroTime.now)
         } catch {
             return failed(delivery, .refused, error)
         }

@@ -1,0 +1,151 @@
+import Foundation
+import KernelTestSupport
+import Testing
+
+extension Scenarios {
+    /// What keeps its time while endpoints of other Services change all the time, and while other things fail.
+    @Suite struct `Under churn` {
+        private let world = World.shared
+        private let server = "\(Manifests.clusterIP):80"
+        private static let stop = "\(Place.scratch)/stop-churn"
+
+        private func service(_ name: String, _ address: String, _ annotations: String = "{}", more: String = "") -> String {
+            """
+            apiVersion: v1
+            kind: Service
+            metadata: {name: \(name), namespace: default, annotations: \(annotations)}
+            spec:
+              clusterIP: \(address)
+              ports: [{name: tcp, port: 80, targetPort: 8080}]
+              \(more)
+            """
+        }
+
+        private func slice(_ name: String, _ addresses: [String]) -> String {
+            """
+            apiVersion: discovery.k8s.io/v1
+            kind: EndpointSlice
+            metadata: {name: \(name)-1, namespace: default, labels: {kubernetes.io/service-name: \(name)}}
+            addressType: IPv4
+            ports: [{name: tcp, port: 8080, protocol: TCP}]
+            endpoints: [\(addresses.map { "{addresses: [\($0)], conditions: {ready: true}}" }.joined(separator: ", "))]
+            """
+        }
+
+        /// Changes the endpoints of `busy` ten times a second while a body runs.
+        private func churning(_ body: () async throws -> Void) async throws {
+            try await world.write("busy.yaml", service("busy", "10.96.7.7"))
+            let text = slice("busy", ["10.245.0.NUMBER"]).replacing("\n", with: "\\n")
+            try await Shell.output(
+                """
+                rm -f \(Self.stop); (n=1; until [ -e \(Self.stop) ]; do n=$((n % 200 + 1)); \
+                printf '\(text)\\n' | sed "s/NUMBER/$n/" >\(Place.scratch)/busy.part; \
+                mv \(Place.scratch)/busy.part \(Place.manifests)/busy-slice.yaml; sleep 0.1; done) </dev/null >/dev/null 2>&1 &
+                """)
+            do {
+                try await body()
+            } catch {
+                try await Shell.output("touch \(Self.stop)")
+                throw error
+            }
+            try await Shell.output("touch \(Self.stop); sleep 0.3")
+        }
+
+        /// The weight of a pod as the kernel has it; nil where it is no real server.
+        private func weight(of pod: String) async throws -> Int? {
+            let table = try await Shell.output(in: "node1", "ipvsadm -S -n")
+            let line = table.split(separator: "\n").first { $0.hasPrefix("-a -t \(server) -r \(World.address(pod)):") }
+            return line?.split(separator: " ").last.flatMap { Int($0) }
+        }
+
+        private static let flags = "--ipvs-min-sync-period 100ms --ipvs-sync-period 300s"
+
+        @Test func `a drain takes its time, and a slow start too`() async throws {
+            try await world.begin()
+            let annotations = "{kube-ipvs-proxy.io/drain-timeout: 10s, kube-ipvs-proxy.io/slow-start: 20s}"
+            try await world.write("web.yaml", service("web", Manifests.clusterIP, annotations))
+            try await world.write("web-slice.yaml", slice("web", [World.address("pod-a")]))
+            try await world.start(Self.flags)
+            let (end, result) = ("\(Place.scratch)/stop-held", "\(Place.scratch)/result-held")
+            try await Shell.output(
+                "rm -f \(end) \(result); (setsid ip netns exec outside \(Place.traffic) hold tcp \(server) --until-file \(end) "
+                    + "</dev/null >\(result) 2>&1 || true) >/dev/null 2>&1 &")
+            try await world.wait(for: "a connection") {
+                try await Shell.output(in: "node1", "ipvsadm -L -n -c").contains("ESTABLISHED")
+            }
+            try await churning {
+                try await world.write("web-slice.yaml", slice("web", [World.address("pod-b")]))
+                let start = ContinuousClock.now
+                try await world.wait(for: "the drain") { try await self.weight(of: "pod-a") == 0 }
+                try await world.wait(for: "the end of the drain") { try await self.weight(of: "pod-a") == nil }
+                let drain = start.duration(to: .now) / .seconds(1)
+                print("a drain of 10 s under churn: \(drain) s")
+                #expect((9.5...12).contains(drain))
+
+                try await world.write("web-slice.yaml", slice("web", [World.address("pod-b"), World.address("pod-c")]))
+                try await world.wait(for: "the new server") { try await self.weight(of: "pod-c") != nil }
+                let begin = ContinuousClock.now
+                var weights: Set<Int> = []
+                try await world.wait(for: "its own weight") {
+                    weights.insert(try await self.weight(of: "pod-c") ?? -1)
+                    return weights.contains(100)
+                }
+                let rise = begin.duration(to: .now) / .seconds(1)
+                print("a slow start of 20 s under churn: \(rise) s, \(weights.count) weights")
+                #expect((18...24).contains(rise) && weights.count >= 8, "\(weights.sorted())")
+            }
+            try await Shell.output("touch \(end)")
+            #expect(try await !world.log().contains("Something else changed the kernel"), "nobody did")
+        }
+
+        @Test func `endpoints reach the kernel while iptables-restore hangs and the kernel refuses a real server`() async throws {
+            try await world.begin()
+            let (programs, hang) = ("\(Place.scratch)/hanging", "\(Place.scratch)/hang")
+            try await Shell.output(
+                """
+                rm -rf \(programs) \(hang); mkdir \(programs)
+                for family in ip ip6; do
+                    real=$(command -v ${family}tables-legacy-restore)
+                    printf '#!/bin/sh\\nwhile [ -e \(hang) ]; do sleep 0.2; done\\nexec %s "$@"\\n' "$real" >\(programs)/${family}tables-legacy-restore
+                    chmod +x \(programs)/${family}tables-legacy-restore
+                done
+                """)
+            try await world.write("web.yaml", service("web", Manifests.clusterIP))
+            try await world.write("web-slice.yaml", slice("web", [World.address("pod-a"), "10.244.1.255"]))
+            try await world.launch("--ipvs-min-sync-period 100ms --ipvs-sync-period 5s", path: programs)
+            try await world.waitForLog("The kernel is in step")
+            try await Shell.output(
+                in: "node1", "touch \(hang); iptables-legacy -t nat -F KUBE-SERVICES; ip6tables-legacy -t nat -F KUBE-SERVICES")
+            // An audit finds it within a sync period, and restoring begins to hang.
+            try await Task.sleep(for: .seconds(7))
+            var slowest = 0.0
+            try await churning {
+                for round in 0..<20 {
+                    let (come, go) = round % 2 == 0 ? ("pod-b", "pod-c") : ("pod-c", "pod-b")
+                    try await world.write("web-slice.yaml", slice("web", ["10.244.1.255", World.address("pod-a"), World.address(come)]))
+                    let start = ContinuousClock.now
+                    try await world.wait(for: "\(come)", seconds: 20) {
+                        let (new, old) = (try await self.weight(of: come), try await self.weight(of: go))
+                        return new == 1 && old ?? 0 == 0
+                    }
+                    slowest = max(slowest, start.duration(to: .now) / .seconds(1))
+                }
+                // A Service that needs the rules waits for them.
+                try await world.write("second.yaml", service("second", "10.96.8.8"))
+                try await Task.sleep(for: .seconds(1))
+                #expect(try await !Shell.output(in: "node1", "ipvsadm -S -n").contains("10.96.8.8:80"))
+                #expect(try await !Shell.output(in: "node1", "ip -brief address show kube-ipvs0").contains("10.96.8.8"))
+            }
+            print("an endpoint reached the kernel within \(slowest) s while iptables-restore hung")
+            #expect(slowest < 3, "the minimum sync period, a manifest that is read, and ipvsadm in a slow kernel")
+            try await Shell.output("rm \(hang)")
+            try await world.wait(for: "the second Service", seconds: 60) {
+                try await Shell.output(in: "node1", "ip -brief address show kube-ipvs0").contains("10.96.8.8")
+            }
+            let rules = try await Shell.output(in: "node1", "iptables-legacy-save -t nat")
+            #expect(rules.contains("-A KUBE-SERVICES"), "\(rules)")
+            try await world.kill()
+            try await Shell.output("rm -rf \(programs)")
+        }
+    }
+}

@@ -1,0 +1,82 @@
+internal import FoundationEssentials
+internal import Kubernetes
+internal import Model
+internal import Reconciler
+internal import Translation
+
+/// What others learn when a sync is over.
+extension SyncLoop {
+    mutating func publish(_ finished: SyncOutcome, at now: Timestamp, wall: Date) -> Step {
+        var outcome = finished
+        outcome.duration = activeSince?.duration(to: now) ?? .zero
+        outcome.recovered = outcome.failures.filter { retries.entries[$0.operation.key] == nil }
+        outcome.failures.removeAll { retries.entries[$0.operation.key] == nil }
+        noteRefusedEndpoints(&outcome)
+        if !outcome.translated.isEmpty {
+            refusedClaims =
+                refusedEndpoints.isEmpty ? translation.refusedClaims : translation.refusedClaims.merging(refusedEndpoints) { $0.union($1) }
+        }
+        let status = status
+        outcome.latencies = latency.settle(at: wall, except: status.pendingServices)
+        if outcome.tookChanges { lastEnd = now }
+        (self.outcome, activeSince) = (nil, nil)
+        if let began = pollBegan {
+            pollBegan = nil
+            // A poll may cost a twentieth of the time.
+            poll = now.advanced(by: max(.seconds(1), began.duration(to: now) * 20))
+        }
+        let isPolling = reconciler.drainingServerCount > 0 || reconciler.isWarming
+        poll = isPolling ? poll ?? now.advanced(by: .seconds(1)) : nil
+        return .publish(outcome, status)
+    }
+
+    /// Endpoints that the kernel does not accept as real servers, by the slices that name them.
+    mutating func noteRefusedEndpoints(_ outcome: inout SyncOutcome) {
+        guard retries.refusalGeneration != refusalGeneration || !(refusedEndpoints.isEmpty || outcome.translated.isEmpty) else { return }
+        refusalGeneration = retries.refusalGeneration
+        var addresses: [NamespacedName: Set<IPAddress>] = [:]
+        for case .addRealServer(let identity, let server) in retries.entries.values.filter(\.isRefusal).map(\.operation) {
+            guard let service = translation.desired.virtualServers[identity]?.origin?.service else { continue }
+            addresses[service, default: []].insert(server.location.address)
+        }
+        outcome.translated.formUnion(Set(addresses.keys).union(refusedEndpoints.keys))
+        refusedEndpoints = [:]
+        for (service, refused) in addresses {
+            for (slice, object) in cluster.slices[service] ?? [:] {
+                for address in object.endpoints.lazy.compactMap(\.addresses.first)
+                where refused.contains(address) {
+                    refusedEndpoints[service, default: []].insert(Refusal(.endpoint(slice: slice), address, .kernel))
+                }
+            }
+        }
+    }
+
+    /// How things are now.
+    public var status: ProxyStatus {
+        var status = ProxyStatus(families: translation.settings.families)
+        status.serviceCount = cluster.services.count
+        status.virtualServerCount = translation.desired.virtualServers.count
+        status.node = node
+        status.healthChecks = translation.healthChecks
+        status.healthCheckAddresses = translation.healthCheckAddresses
+        status.noLocalEndpoints = translation.noLocalEndpoints
+        status.refusedClaims = refusedClaims
+        status.conflicts = translation.conflicts
+        status.invalidAnnotations = translation.invalidAnnotations
+        status.drainingServers = reconciler.drainingServerCount
+        status.droppedPackets = DroppedPackets.counts(droppedPackets)
+        status.failing = retries.entries
+        status.unreadable = unreadable.mapValues(\.failure)
+        status.familiesWithoutRules = familiesWithoutRules
+        status.pendingServices = deferredServices.union(status.failures.compactMap { $0.origin?.service })
+        status.pendingChanges = pendingChanges
+        status.isInSync =
+            addressesAreKnown && requested == nil && unreadable.isEmpty && deferred.isEmpty && reconciler.scopeToObserve.isEmpty
+            && !reconciler.hasSomethingToPlan && status.familiesWithoutRules.isEmpty && lanes.values.allSatisfy { !$0.isChanging }
+            && !status.failing.values.contains { !$0.isRefusal }
+        return status
+    }
+
+    /// Whether nothing runs beside the steps that would change the kernel.
+    public var isIdle: Bool { lanes.values.allSatisfy { $0.running == nil } }
+}

@@ -1,0 +1,123 @@
+internal import Kubernetes
+public import Model
+public import Reconciler
+internal import Translation
+
+/// What runs beside the other steps: rules, and audits.
+extension SyncLoop {
+    mutating func nextTask(at now: Timestamp) -> Task? {
+        for family in IPFamily.allCases {
+            guard let lane = lanes[family], lane.running == nil else { continue }
+            if !lane.isKnown {
+                guard isReadable(.rules(family), at: now) else { continue }
+                lanes[family]?.running = .observation(isAudit: false)
+                return .observeRules(family)
+            }
+            guard let operation = lane.wanted else { continue }
+            lanes[family]?.wanted = nil
+            guard unmet.dependency(of: operation) == nil, !isNeeded(operation) else {
+                postpone(operation)
+                continue
+            }
+            lanes[family]?.running = .operation(operation)
+            return .applyRules(operation, family)
+        }
+        guard let slice = audit.next(reconciler.mirror, at: now) else { return nil }
+        guard case .rules(let family) = slice else { return .audit(slice, AuditBaseline(slice, reconciler.mirror)) }
+        guard lanes[family]?.running == nil, lanes[family]?.isKnown == true else {
+            // They are observed after what is going on anyway.
+            _ = audit.end(.init())
+            return nextTask(at: now)
+        }
+        lanes[family]?.running = .observation(isAudit: true)
+        return .observeRules(family)
+    }
+
+    /// Whether rules are still needed that an operation takes away: what they restrict could not be removed.
+    func isNeeded(_ operation: Operation) -> Bool {
+        guard case .restoreRules(let rules, let missingJumps) = operation, missingJumps.isEmpty else { return false }
+        guard !rules.adds(to: reconciler.mirror.rules[rules.family] ?? Rules(rules.family)) else { return false }
+        return retries.failed.contains { failed in
+            switch failed {
+            case .deleteVirtualServer(let identity): identity.family == rules.family
+            case .unbind(let address): address.family == rules.family
+            default: false
+            }
+        }
+    }
+
+    public mutating func rulesObserved(_ result: Result<ObservedRules, any Error>, _ family: IPFamily, at now: Timestamp) {
+        guard case .observation(let isAudit)? = lanes[family]?.running else { return }
+        // What was wanted was planned from what was known before.
+        lanes[family]?.running = nil
+        lanes[family]?.wanted = nil
+        begin(at: now)
+        switch result {
+        case .failure(let error):
+            noteUnreadable(.rules(family), error, isOfAudit: isAudit, at: now)
+            if isAudit { audit.fail(at: now) }
+        case .success(var observed):
+            noteRead(.rules(family))
+            droppedPackets[family] = observed.dropped
+            lanes[family]?.isKnown = true
+            if isAudit {
+                _ = audit.end(.init())
+                // Who brings back what other modes left while we run is at work, and fighting that would help nobody.
+                observed.leftovers = reconciler.mirror.leftovers[family]
+                guard observed.rules != reconciler.mirror.rules[family] else { return }
+                drift.insert(.rules(family))
+            }
+            reconciler.adopt(observed, family)
+            planDeferred()
+        }
+    }
+
+    public mutating func rulesApplied(_ result: Result<[Rules.Chain: UInt64], any Error>, at now: Timestamp, _ family: IPFamily) {
+        guard case .operation(let operation)? = lanes[family]?.running else { return }
+        // What was wanted was planned from what was known before.
+        lanes[family]?.running = nil
+        lanes[family]?.wanted = nil
+        begin(at: now)
+        switch result {
+        case .success(let dropped):
+            if !dropped.isEmpty { droppedPackets[family] = dropped }
+            outcome?.operations.append(operation)
+            retries.remove(operation.key)
+            reconciler.finish([operation], desired: translation.desired)
+            noteRepairs([operation])
+            reconciler.planAgain(.only(.init(rules: [family])))
+            planDeferred()
+        case .failure(let error):
+            note(Report.Failure(operation, reason: "\(error)"), at: now)
+            // It may have changed one table and not the other.
+            lanes[family]?.isKnown = false
+        }
+    }
+
+    public mutating func audited(_ slice: Audit.Slice, _ result: Result<Audit.Findings, any Error>, at now: Timestamp) {
+        guard audit.running == slice else { return }
+        switch result {
+        case .failure(let error):
+            begin(at: now)
+            noteUnreadable(SyncLoop.part(slice.scope), error, isOfAudit: true, at: now)
+            audit.fail(at: now)
+        case .success(let found):
+            if unreadable[SyncLoop.part(slice.scope)]?.failure.isOfAudit ?? false {
+                noteRead(SyncLoop.part(slice.scope))
+                begin(at: now)
+            }
+            if slice == .device { addressesAreOld = true }
+            let findings = audit.end(found)
+            var suspected = findings.suspects
+            let ownership = Ownership(observed: reconciler.mirror, localAddresses: localAddresses, excluded: settings.excludedCIDRs)
+            for server in findings.unexpected
+            where translation.desired.virtualServers[server.identity] != nil || ownership.isOurs(server) {
+                suspected.virtualServers.insert(server.identity)
+            }
+            guard !suspected.isEmpty else { return }
+            begin(at: now)
+            suspects.formUnion(suspected)
+            reconciler.invalidate(.only(suspected))
+        }
+    }
+}
