@@ -86,7 +86,6 @@ let package = Package(
             name: "StatusServer",
             dependencies: [
                 "Model", "Kubernetes", "Translation", "Reconciler", "SyncLoop", "MetricsRegistry", "StatusAPI", "Text",
-                .product(name: "Algorithms", package: "swift-algorithms"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
@@ -94,6 +93,13 @@ let package = Package(
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+
+        .target(
+            name: "Traffic",
+            dependencies: [
+                "Model", "KernelDataplane", "MetricsRegistry", .product(name: "Algorithms", package: "swift-algorithms"),
+                .product(name: "Logging", package: "swift-log"),
             ]),
 
         // The program.
@@ -120,7 +126,7 @@ let package = Package(
                 "Model", "Kubernetes", "KubernetesAPI", "Translation", "Reconciler", "KernelDataplane", "Klog", "KubeProxyConfiguration",
                 "LocalhostNodePorts", "Manifests", "MetricsRegistry", "NodeProxy", "StatusAPI", "StatusServer", "StatusTable", "SyncLoop",
                 "SystemCalls",
-                "Text", "YAML",
+                "Text", "Traffic", "YAML",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -192,6 +198,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "KlogTests", dependencies: ["Klog", .product(name: "Logging", package: "swift-log")]),
+        .testTarget(name: "TrafficTests", dependencies: ["Traffic", "MetricsRegistry", "Model"]),
         .testTarget(name: "MetricsRegistryTests", dependencies: ["MetricsRegistry"]),
         .testTarget(
             name: "LocalhostNodePortsTests",
@@ -204,7 +211,7 @@ let package = Package(
         .testTarget(
             name: "StatusServerTests",
             dependencies: [
-                "StatusServer", "Kubernetes", "MetricsRegistry", "Model", "Reconciler", "SyncLoop", "Text", "Translation",
+                "StatusServer", "Kubernetes", "MetricsRegistry", "Model", "Reconciler", "SyncLoop", "Text", "Traffic", "Translation",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
@@ -220,7 +227,7 @@ let package = Package(
         .testTarget(
             name: "DeployTests",
             dependencies: [
-                "kube-ipvs-proxy", "KubeProxyConfiguration", "Kubernetes", "MetricsRegistry", "Model", "StatusServer", "YAML",
+                "kube-ipvs-proxy", "KubeProxyConfiguration", "Kubernetes", "MetricsRegistry", "Model", "StatusServer", "Traffic", "YAML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),

@@ -127,8 +127,10 @@ public final class ManifestDirectory: ClusterSource {
         // Published under the lock: two looks at once must not overtake each other.
         let (update, objects) = library.withLock { library in
             let update = how(&library)
-            feed.setInDoubt(library.isInDoubt)
+            // Doubt ends only after what ends it is known.
+            if library.isInDoubt { feed.setInDoubt(true) }
             feed.publish(update.changes)
+            feed.setInDoubt(library.isInDoubt)
             if library.isLoaded { feed.markSynced() }
             return (update, library.objectCount)
         }

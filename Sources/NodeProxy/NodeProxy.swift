@@ -224,6 +224,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
     /// Syncs until nothing is left that can be done without waiting for a retry.
     public func syncOnce() async throws(Failure) -> SyncOutcome {
         var whole = SyncOutcome()
+        loop.serveWithoutNode()
         while true {
             let step = loop.next(at: now, wall: Date())
             log(loop.takeNotices())

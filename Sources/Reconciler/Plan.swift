@@ -29,15 +29,16 @@ public struct Plan: Hashable, Sendable {
     ///   - drainTimeout: how long a real server that is no longer wanted may keep its TCP connections, where its virtual server does not say.
     ///   - rotation: a number of this node, with which its servers are added in an order of its own where the order is free.
     ///   - now: the moment for drain deadlines.
+    ///   - flows: virtual servers whose flows are to be forgotten though nothing changes, as that failed before or had to wait.
     ///   - suspendsRemovals: keeps what is not desired: the source may not know everything that exists.
     public init(
         from observed: NodeState, to desired: NodeState, scope: Scope = .everything, drainTimeout: Duration, now: Timestamp,
-        rotation: UInt64 = 0, suspendsRemovals: Bool = false
+        rotation: UInt64 = 0, suspendsRemovals: Bool = false, flows: Set<VirtualServer.Identity> = []
     ) {
         var builder = PlanBuilder(
             observed: observed, desired: desired, drainTimeout: drainTimeout, now: now, rotation: rotation,
             suspendsRemovals: suspendsRemovals)
-        builder.add(scope)
+        builder.add(scope, flows)
         (operations, draining, warming) = (builder.operations, builder.draining, builder.warming)
     }
 

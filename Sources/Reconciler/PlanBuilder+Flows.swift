@@ -4,7 +4,7 @@ extension PlanBuilder {
     /// Has the flows forgotten that have to find another way.
     ///
     /// UDP only: a connection of the others ends by itself when nobody answers, and its client begins another.
-    mutating func planFlows(_ scope: Scope) {
+    mutating func planFlows(_ scope: Scope, _ flows: Set<VirtualServer.Identity>) {
         var servers: [VirtualServer.Identity: Set<AddressPort>] = [:]
         for identity in virtualServers(in: scope)
         where identity.transport == .udp && isChanging(identity)
@@ -13,10 +13,8 @@ extension PlanBuilder {
             servers[identity] = desired.virtualServers[identity]?.serversInService ?? []
         }
         // Those that could not be forgotten before: no comparison of states shows that it is left to do.
-        if case .only(let selection) = scope {
-            for identity in selection.flows where servers[identity] == nil {
-                servers[identity] = (desired.virtualServers[identity] ?? observed.virtualServers[identity])?.serversInService ?? []
-            }
+        for identity in flows where servers[identity] == nil {
+            servers[identity] = (desired.virtualServers[identity] ?? observed.virtualServers[identity])?.serversInService ?? []
         }
         for (identity, kept) in servers.sorted(by: { $0.key < $1.key }) { add(.forgetFlows(identity, except: kept), in: .forgetFlows) }
     }

@@ -31,14 +31,14 @@ struct PlanBuilder {
         return operations
     }
 
-    mutating func add(_ scope: Scope) {
+    mutating func add(_ scope: Scope, _ flows: Set<VirtualServer.Identity>) {
         if desired.hasDevice, !observed.hasDevice { add(.createDevice, in: .createDevice) }
         planSets(scope)
         planRules(scope)
         planLeftovers(scope)
         planAddresses(scope)
         planVirtualServers(scope)
-        planFlows(scope)
+        planFlows(scope, flows)
     }
 
     func virtualServers(in scope: Scope) -> [VirtualServer.Identity] {

@@ -10,6 +10,8 @@ public struct Reconciler: Sendable {
     public private(set) var scopeToObserve: Scope = .everything
     /// What the next plan compares.
     private var scopeToPlan: Scope = .everything
+    /// Virtual servers whose flows are to be forgotten though no comparison of states shows it.
+    private var flowsToPlan: Set<VirtualServer.Identity> = []
     /// Virtual servers with draining real servers.
     public private(set) var draining: Set<VirtualServer.Identity> = []
     /// Virtual servers with real servers whose weight rises.
@@ -25,7 +27,10 @@ public struct Reconciler: Sendable {
     }
 
     /// The desired state changed there, or what stood in the way there is gone.
-    public mutating func planAgain(_ scope: Scope) { scopeToPlan.formUnion(scope) }
+    public mutating func planAgain(_ scope: Scope) {
+        if case .only(let selection) = scope { flowsToPlan.formUnion(selection.flows) }
+        scopeToPlan.formUnion(scope)
+    }
 
     /// The kernel may hold something else there: it is observed before the next plan.
     public mutating func invalidate(_ scope: Scope) { scopeToObserve.formUnion(scope) }
@@ -33,7 +38,7 @@ public struct Reconciler: Sendable {
     /// Whether the next plan compares anything.
     public var hasSomethingToPlan: Bool {
         if case .everything = scopeToObserve { return false }
-        return !scopeToPlan.isEmpty
+        return !scopeToPlan.isEmpty || !flowsToPlan.isEmpty
     }
 
     // MARK: Observing
@@ -123,20 +128,24 @@ public struct Reconciler: Sendable {
     public func plan(for desired: NodeState, at now: Timestamp, suspendsRemovals: Bool = false) -> Plan {
         Plan(
             from: mirror, to: desired, scope: split(scopeToPlan, desired).known, drainTimeout: drainTimeout, now: now, rotation: rotation,
-            suspendsRemovals: suspendsRemovals)
+            suspendsRemovals: suspendsRemovals, flows: flowsToPlan)
     }
 
     /// The same; what it compared is not compared again unless something new happens there.
-    public mutating func takePlan(for desired: NodeState, at now: Timestamp, suspendsRemovals: Bool = false) -> (plan: Plan, scope: Scope) {
+    public mutating func takePlan(for desired: NodeState, at now: Timestamp, suspendsRemovals: Bool = false) -> (
+        plan: Plan, scope: Scope, flows: Set<VirtualServer.Identity>
+    ) {
         let (known, unknown) = split(scopeToPlan, desired)
-        keepMembersForLater(scopeToPlan)
+        keepMembersForLater(scopeToPlan, desired)
+        let flows = flowsToPlan
+        flowsToPlan = []
         let plan = Plan(
             from: mirror, to: desired, scope: known, drainTimeout: drainTimeout, now: now, rotation: rotation,
-            suspendsRemovals: suspendsRemovals)
+            suspendsRemovals: suspendsRemovals, flows: flows)
         scopeToPlan = unknown
         draining.formUnion(plan.draining)
         warming.formUnion(plan.warming)
-        return (plan, known)
+        return (plan, known, flows)
     }
 
     /// What can be compared, and what cannot before everything was observed. What is unknown otherwise is planned when it has been observed.
@@ -159,10 +168,16 @@ public struct Reconciler: Sendable {
     }
 
     /// A set is observed as a whole: what was to be planned of one that is not known is planned when it is.
-    private mutating func keepMembersForLater(_ scope: Scope) {
-        guard case .only(let selection) = scope, case .only(var unknown) = scopeToObserve, !unknown.members.isEmpty else { return }
+    private mutating func keepMembersForLater(_ scope: Scope, _ desired: NodeState) {
+        guard case .only(var unknown) = scopeToObserve, !unknown.members.isEmpty else { return }
         scopeToObserve = .nothing
-        for (name, members) in selection.members where unknown.members[name] != nil { unknown.members[name]?.formUnion(members) }
+        for name in unknown.members.keys {
+            if case .only(let selection) = scope {
+                unknown.members[name]?.formUnion(selection.members[name] ?? [])
+            } else {
+                for set in [mirror.sets[name], desired.sets[name]] { unknown.members[name]?.formUnion(set?.members.keys.map(\.self) ?? []) }
+            }
+        }
         scopeToObserve = .only(unknown)
     }
 

@@ -12,6 +12,8 @@ public struct UnmetDependencies: Sendable {
     private var names: [IPAddress: Operation] = [:]
     private var sets: [AddressSet.Name: Operation] = [:]
     private var bindings: [IPAddress: Operation] = [:]
+    /// Addresses that could not be taken out of service.
+    private var removals: [IPAddress: Operation] = [:]
     /// Addresses that a set may or may not name.
     private var unknownNames: Set<IPAddress> = []
 
@@ -40,7 +42,11 @@ public struct UnmetDependencies: Sendable {
         case .addVirtualServer(let server):
             servers[server.identity] = operation
             serversByAddress[server.identity.location.address] = operation
-        case .createSet(let set), .replaceSet(let set): sets[set.name] = operation
+        case .createSet(let set), .replaceSet(let set):
+            sets[set.name] = operation
+            for member in set.members.keys { if let address = member.namedAddress { names[address] = operation } }
+        case .unbind(let address): removals[address] = operation
+        case .deleteVirtualServer(let identity): removals[identity.location.address] = operation
         case .bind(let address, _): bindings[address] = operation
         case .addMember(_, let member, _): if let address = member.namedAddress { names[address] = operation }
         default: break
@@ -59,7 +65,9 @@ public struct UnmetDependencies: Sendable {
         case .bind(let address, _): device ?? names[address] ?? serversByAddress[address]
         case .addVirtualServer(let server): names[server.identity.location.address]
         case .addRealServer(let identity, _), .editRealServer(let identity, _): servers[identity]
-        case .addMember(let name, _, _), .removeMember(let name, _): sets[name]
+        case .addMember(let name, _, _): sets[name]
+        // What sets say of an address restricts it, and says whose it is.
+        case .removeMember(let name, let member): sets[name] ?? member.namedAddress.flatMap { removals[$0] }
         case .restoreRules(let rules, _): sets.values.first { $0.family == rules.family }
         // Until then its datagrams go elsewhere, and are remembered anew.
         case .forgetFlows(let identity, _): bindings[identity.location.address] ?? servers[identity]

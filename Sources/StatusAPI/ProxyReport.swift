@@ -21,8 +21,8 @@ public struct ProxyReport: Codable, Hashable, Sendable {
     public var virtualServers: [Server]
     /// What Services ask for that is not served.
     public var notServed: [NotServed]
-    /// What failed and is tried again.
-    public var failing: [Failing]
+    /// What failed and is tried again; nil from a proxy that does not say.
+    public var failing: [Failing]?
 
     public struct Server: Codable, Hashable, Sendable {
         /// `TCP`, `UDP` or `SCTP`.

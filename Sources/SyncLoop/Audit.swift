@@ -46,7 +46,6 @@ public struct Audit: Sendable {
     private(set) var running: Slice?
     /// What the loop changed since the running slice began: what was read of it says nothing.
     private var touched = Scope.Selection()
-    private var failures = 0
 
     init(period: Duration) { self.period = period }
 
@@ -85,7 +84,6 @@ public struct Audit: Sendable {
 
     /// Takes the findings of the running slice, without what the loop itself changed meanwhile.
     mutating func end(_ findings: Findings) -> Findings {
-        failures = 0
         defer { running = nil }
         var findings = findings
         let touched = touched
@@ -102,17 +100,8 @@ public struct Audit: Sendable {
         return findings
     }
 
-    /// The running slice could not be read: it is tried again, later each time.
-    mutating func fail(at now: Timestamp) {
-        guard let slice = running else { return }
-        running = nil
-        slices.append(slice)
-        failures += 1
-        let longest = max(interval, period / 8)
-        var wait = max(interval, .milliseconds(500))
-        for _ in 1..<failures where wait < longest { wait *= 2 }
-        due = now.advanced(by: min(wait, longest))
-    }
+    /// The running slice could not be read: the next round over the kernel tries it again, and the others go on.
+    mutating func fail() { running = nil }
 }
 
 /// What a slice of an audit is compared with: what the kernel should hold there, as far as the loop has programmed it.

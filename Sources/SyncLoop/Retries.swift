@@ -82,6 +82,8 @@ public struct Retries: Sendable {
     public func withholds(_ operation: Operation) -> Bool {
         let key = operation.key
         guard let entry = entries[key], !released.contains(key) else { return false }
+        // A weight that rises is another one each time.
+        if case .editRealServer(_, let server) = operation, server.warmingSince != nil { return true }
         return entry.operation == operation.withoutTimes
     }
 
@@ -111,8 +113,8 @@ public struct Retries: Sendable {
     /// Forgets what a plan of `scope` did not ask for any more.
     ///
     /// - Returns: whether there was any.
-    mutating func removeResolved(in scope: Scope, _ planned: [Operation]) -> Bool {
-        let covered = entries.keys.filter { scope.covers($0) }
+    mutating func removeResolved(in scope: Scope, _ flows: Set<VirtualServer.Identity>, _ planned: [Operation]) -> Bool {
+        let covered = entries.keys.filter { scope.covers($0, flows) }
         guard !covered.isEmpty else { return false }
         let wanted = Set(planned.lazy.map(\.key))
         let resolved = covered.filter { !wanted.contains($0) }
@@ -129,15 +131,15 @@ public struct Retries: Sendable {
 
 extension Scope {
     /// Whether a plan of it has the operation if it is still to be done.
-    fileprivate func covers(_ key: Operation.Key) -> Bool {
-        guard case .only(let selection) = self else { return key.kind != .forgetFlows }
+    fileprivate func covers(_ key: Operation.Key, _ flows: Set<VirtualServer.Identity>) -> Bool {
+        if case .virtualServer(let identity) = key.subject, key.kind == .forgetFlows { return flows.contains(identity) }
+        guard case .only(let selection) = self else { return true }
         return switch key.subject {
         case .set(let name): selection.members[name] != nil
         case .member(let name, let member): selection.members[name]?.contains(member) ?? false
         case .rules(let family): selection.rules.contains(family)
         case .device: selection.device
         case .address(let address): selection.device || selection.addresses.contains(address)
-        case .virtualServer(let identity) where key.kind == .forgetFlows: selection.flows.contains(identity)
         case .virtualServer(let identity), .realServer(let identity, _): selection.virtualServers.contains(identity)
         }
     }

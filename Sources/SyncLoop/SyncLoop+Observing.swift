@@ -31,9 +31,10 @@ extension SyncLoop {
     mutating func noteRead(_ part: ObservationFailure.Part) { unreadable[part] = nil }
 
     mutating func noteUnreadable(_ part: ObservationFailure.Part, _ error: any Error, isOfAudit: Bool = false, at now: Timestamp) {
-        let attempts = (unreadable[part]?.failure.attempts ?? 0) + 1
+        let before = isOfAudit ? auditFailures[part] : unreadable[part]?.failure
+        let attempts = (before?.attempts ?? 0) + 1
         let failure = ObservationFailure(part: part, reason: "\(error)", attempts: attempts, isOfAudit: isOfAudit)
-        unreadable[part] = (failure, now.advanced(by: retries.backoff(attempts)))
+        if isOfAudit { auditFailures[part] = failure } else { unreadable[part] = (failure, now.advanced(by: retries.backoff(attempts))) }
         outcome?.observationFailures.append(failure)
     }
 
@@ -76,7 +77,8 @@ extension SyncLoop {
             let ownership = Ownership(observed: evidence, localAddresses: localAddresses, excluded: settings.excludedCIDRs)
             reconciler.adopt(state, of: scope, desired: translation.desired, at: now) { ownership.isOurs($0) }
             if case .everything = scope { audit.begin(at: now) }
-            if case .set = part { planDeferred() }
+            if part == .virtualServers, let began = pollBegan { (pollBegan, pollTook) = (nil, began.duration(to: now)) }
+            planDeferred()
         }
     }
 

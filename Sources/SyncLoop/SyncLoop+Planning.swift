@@ -18,25 +18,30 @@ extension SyncLoop {
 
     mutating func makePlan(at now: Timestamp) {
         begin(at: now)
-        let (plan, scope) = reconciler.takePlan(for: translation.desired, at: now, suspendsRemovals: suspendsRemovals)
-        if retries.removeResolved(in: scope, plan.operations) { planDeferred() }
+        let (plan, scope, flows) = reconciler.takePlan(for: translation.desired, at: now, suspendsRemovals: suspendsRemovals)
+        if retries.removeResolved(in: scope, flows, plan.operations) { planDeferred() }
         if !drift.isEmpty { drift.formIntersection(plan.operations.map(\.subject)) }
         for family in lanes.keys where scope.hasRules(family) { lanes[family]?.wanted = nil }
         var operations: [Operation] = []
-        for operation in plan.operations where !retries.withholds(operation) {
+        var familiesPlanned: Set<IPFamily> = []
+        for operation in plan.operations {
             if let family = operation.familyOfRules {
-                // One at a time: what comes next is planned when it is done.
-                if lanes[family]?.wanted == nil { lanes[family]?.wanted = operation }
-            } else {
+                // One at a time, in order: what comes next is planned when it is done.
+                guard familiesPlanned.insert(family).inserted, !retries.withholds(operation) else { continue }
+                lanes[family]?.wanted = operation
+            } else if !retries.withholds(operation) {
                 operations.append(operation)
             }
         }
+        // Members that wait are as unknown as those that could not be read.
+        var unknown = reconciler.scopeToObserve
+        unknown.formUnion(.only(.init(members: deferred.members)))
         // What failed and is tried again now comes before what depends on it.
         let failed = retries.entries
         let tried = failed.isEmpty ? [] : Set(operations.map(\.key).filter { failed[$0] != nil })
         unmet = UnmetDependencies(
             failed: retries.failed.filter { !tried.contains($0.key) }, rules: familiesWithoutRules,
-            unknown: reconciler.scopeToObserve)
+            unknown: unknown)
         rest = operations[...]
     }
 
@@ -49,6 +54,7 @@ extension SyncLoop {
 
     /// Something that others may have waited for is done.
     mutating func planDeferred() {
+        wasUnblocked = !rest.isEmpty
         guard !deferred.isEmpty else { return }
         reconciler.planAgain(.only(deferred))
         (deferred, deferredServices) = (.init(), [])

@@ -20,10 +20,10 @@ extension SyncLoop {
         outcome.latencies = latency.settle(at: wall, except: status.pendingServices)
         if outcome.tookChanges { lastEnd = now }
         (self.outcome, activeSince) = (nil, nil)
-        if let began = pollBegan {
-            pollBegan = nil
+        if let took = pollTook {
+            pollTook = nil
             // A poll may cost a twentieth of the time.
-            poll = now.advanced(by: max(.seconds(1), began.duration(to: now) * 20))
+            poll = now.advanced(by: max(.seconds(1), took * 20))
         }
         let isPolling = reconciler.drainingServerCount > 0 || reconciler.isWarming
         poll = isPolling ? poll ?? now.advanced(by: .seconds(1)) : nil
@@ -66,12 +66,12 @@ extension SyncLoop {
         status.drainingServers = reconciler.drainingServerCount
         status.droppedPackets = DroppedPackets.counts(droppedPackets)
         status.failing = retries.entries
-        status.unreadable = unreadable.mapValues(\.failure)
+        status.unreadable = auditFailures.merging(unreadable.mapValues(\.failure)) { $1 }
         status.familiesWithoutRules = familiesWithoutRules
         status.pendingServices = deferredServices.union(status.failures.compactMap { $0.origin?.service })
         status.pendingChanges = pendingChanges
         status.isInSync =
-            addressesAreKnown && requested == nil && unreadable.isEmpty && deferred.isEmpty && reconciler.scopeToObserve.isEmpty
+            addressesAreKnown && requested == nil && status.unreadable.isEmpty && deferred.isEmpty && reconciler.scopeToObserve.isEmpty
             && !reconciler.hasSomethingToPlan && status.familiesWithoutRules.isEmpty && lanes.values.allSatisfy { !$0.isChanging }
             && !status.failing.values.contains { !$0.isRefusal }
         return status

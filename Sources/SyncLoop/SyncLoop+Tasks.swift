@@ -24,11 +24,10 @@ extension SyncLoop {
         }
         guard let slice = audit.next(reconciler.mirror, at: now) else { return nil }
         guard case .rules(let family) = slice else { return .audit(slice, AuditBaseline(slice, reconciler.mirror)) }
-        guard lanes[family]?.running == nil, lanes[family]?.isKnown == true else {
-            // They are observed after what is going on anyway.
-            _ = audit.end(.init())
-            return nextTask(at: now)
-        }
+        // A listing that hangs must not hold up the other slices.
+        _ = audit.end(.init())
+        // Where rules are being changed or are not known they are observed anyway.
+        guard lanes[family]?.running == nil, lanes[family]?.isKnown == true else { return nextTask(at: now) }
         lanes[family]?.running = .observation(isAudit: true)
         return .observeRules(family)
     }
@@ -37,6 +36,13 @@ extension SyncLoop {
     func isNeeded(_ operation: Operation) -> Bool {
         guard case .restoreRules(let rules, let missingJumps) = operation, missingJumps.isEmpty else { return false }
         guard !rules.adds(to: reconciler.mirror.rules[rules.family] ?? Rules(rules.family)) else { return false }
+        if case .only(let unknown) = reconciler.scopeToObserve {
+            let desired = translation.desired
+            let goes =
+                unknown.virtualServers.contains { $0.family == rules.family && desired.virtualServers[$0] == nil }
+                || unknown.addresses.contains { $0.family == rules.family && desired.addresses[$0] == nil }
+            if goes { return true }
+        }
         return retries.failed.contains { failed in
             switch failed {
             case .deleteVirtualServer(let identity): identity.family == rules.family
@@ -48,26 +54,24 @@ extension SyncLoop {
 
     public mutating func rulesObserved(_ result: Result<ObservedRules, any Error>, _ family: IPFamily, at now: Timestamp) {
         guard case .observation(let isAudit)? = lanes[family]?.running else { return }
-        // What was wanted was planned from what was known before.
         lanes[family]?.running = nil
-        lanes[family]?.wanted = nil
         begin(at: now)
         switch result {
-        case .failure(let error):
-            noteUnreadable(.rules(family), error, isOfAudit: isAudit, at: now)
-            if isAudit { audit.fail(at: now) }
+        case .failure(let error): noteUnreadable(.rules(family), error, isOfAudit: isAudit, at: now)
         case .success(var observed):
             noteRead(.rules(family))
+            auditFailures[.rules(family)] = nil
             droppedPackets[family] = observed.dropped
             lanes[family]?.isKnown = true
             if isAudit {
-                _ = audit.end(.init())
                 // Who brings back what other modes left while we run is at work, and fighting that would help nobody.
                 observed.leftovers = reconciler.mirror.leftovers[family]
                 guard observed.rules != reconciler.mirror.rules[family] else { return }
                 drift.insert(.rules(family))
             }
             reconciler.adopt(observed, family)
+            // It was planned from what was known before.
+            lanes[family]?.wanted = nil
             planDeferred()
         }
     }
@@ -100,12 +104,9 @@ extension SyncLoop {
         case .failure(let error):
             begin(at: now)
             noteUnreadable(SyncLoop.part(slice.scope), error, isOfAudit: true, at: now)
-            audit.fail(at: now)
+            audit.fail()
         case .success(let found):
-            if unreadable[SyncLoop.part(slice.scope)]?.failure.isOfAudit ?? false {
-                noteRead(SyncLoop.part(slice.scope))
-                begin(at: now)
-            }
+            if auditFailures.removeValue(forKey: SyncLoop.part(slice.scope)) != nil { begin(at: now) }
             if slice == .device { addressesAreOld = true }
             let findings = audit.end(found)
             var suspected = findings.suspects

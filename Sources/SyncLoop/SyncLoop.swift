@@ -74,6 +74,8 @@ public struct SyncLoop: Sendable {
     /// Whether everything was listed once: nothing is planned from half a cluster.
     var isListed = false
     /// Whether the source may not know everything that exists.
+    var isIncomplete = false
+    /// The same as far as translated: what is not desired may only be unknown.
     var suspendsRemovals = false
     var nodeWait: NodeWait?
     var isWaitingForNode = false
@@ -104,15 +106,21 @@ public struct SyncLoop: Sendable {
     /// What waits for something that failed or for rules; planned again when that is done.
     var deferred = Scope.Selection()
     var deferredServices: Set<NamespacedName> = []
+    /// Whether something was done that others wait for, while operations of a plan were still to be sent: some of them may have waited for just that.
+    var wasUnblocked = false
     var lanes: [IPFamily: RulesLane]
     /// What cannot be read, and when it is tried again.
     var unreadable: [ObservationFailure.Part: (failure: ObservationFailure, notBefore: Timestamp)] = [:]
+    /// What audits cannot read: what is known of it stays in force.
+    var auditFailures: [ObservationFailure.Part: ObservationFailure] = [:]
     /// What an audit found to differ, and is to be observed once more.
     var suspects = Scope.Selection()
     /// What others changed, until it is repaired.
     var drift: Set<Operation.Subject> = []
     var poll: Timestamp?
     var pollBegan: Timestamp?
+    /// How long the observation of the last poll took.
+    var pollTook: Duration?
 
     var droppedPackets: [IPFamily: [Rules.Chain: UInt64]] = [:]
     var refusedEndpoints: [NamespacedName: Set<Refusal>] = [:]
@@ -180,18 +188,22 @@ public struct SyncLoop: Sendable {
     public mutating func sourceChanged(isListed: Bool, isIncomplete: Bool, at now: Timestamp) {
         if isListed, !self.isListed { requested = requested ?? now }
         self.isListed = isListed
-        guard isIncomplete != suspendsRemovals else { return }
-        suspendsRemovals = isIncomplete
+        guard isIncomplete != self.isIncomplete else { return }
+        self.isIncomplete = isIncomplete
         if isIncomplete {
+            suspendsRemovals = true
             notices.append(.init(.warning, "Something that may be in service cannot be read: nothing is removed until it can"))
         } else {
-            reconciler.planAgain(.everything)
-            begin(at: now)
+            // Removals go on once what can be read now is translated.
+            requested = requested ?? now
         }
     }
 
     /// The node's addresses may have changed.
     public mutating func addressesChanged() { addressesAreOld = true }
+
+    /// Does not wait for the Node object.
+    public mutating func serveWithoutNode() { nodeWait = nil }
 
     /// Whether something is asked for that a sync has not taken over.
     public var hasPendingChanges: Bool { requested != nil }
@@ -224,6 +236,7 @@ public struct SyncLoop: Sendable {
             // Before the cluster is translated for the first time, nothing is desired, and everything would be taken away.
             if !isTranslated { translate(at: now) }
             if let run = nextRun(at: now) { return .apply(run) }
+            if wasUnblocked { planDeferred() }
             if let task = nextTask(at: now) { return .start(task) }
             if let scope = nextObservation(at: now) { return .observe(scope) }
             if reconciler.hasSomethingToPlan {
@@ -281,7 +294,7 @@ public struct SyncLoop: Sendable {
         if let due = poll, due <= now {
             reconciler.pollDrainsAndSlowStarts()
             suspects.realServers.formUnion(reconciler.draining)
-            (poll, pollBegan) = (nil, now)
+            (poll, pollBegan, pollTook) = (nil, reconciler.draining.isEmpty ? nil : now, reconciler.draining.isEmpty ? .zero : nil)
             isDue = true
         }
         if isDue { begin(at: now) }
@@ -294,7 +307,7 @@ public struct SyncLoop: Sendable {
         guard !unreadable.isEmpty else { return }
         unreadable = unreadable.filter { part, entry in
             if case .rules(let family) = part, lanes[family]?.isKnown == false { return true }
-            return entry.failure.isOfAudit || entry.notBefore > now || part == .nodeAddresses && addressesAreOld
+            return entry.notBefore > now || part == .nodeAddresses && addressesAreOld
         }
     }
 
@@ -305,7 +318,7 @@ public struct SyncLoop: Sendable {
 
     mutating func nextDue(at now: Timestamp) -> Timestamp? {
         var due = [changesDue, retries.nextDue(), poll, audit.running == nil ? audit.due : nil].compactMap(\.self)
-        due += unreadable.values.filter { !$0.failure.isOfAudit && $0.notBefore > now }.map(\.notBefore)
+        due += unreadable.values.filter { $0.notBefore > now }.map(\.notBefore)
         return due.min()
     }
 
@@ -319,5 +332,9 @@ public struct SyncLoop: Sendable {
         pendingChanges = PendingChanges()
         latency.take()
         (requested, isTranslated) = (nil, true)
+        if suspendsRemovals, !isIncomplete {
+            suspendsRemovals = false
+            reconciler.planAgain(.everything)
+        }
     }
 }

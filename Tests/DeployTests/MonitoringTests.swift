@@ -2,6 +2,7 @@ import Foundation
 import MetricsRegistry
 import Model
 import Testing
+import Traffic
 
 @testable import StatusServer
 

@@ -5,6 +5,7 @@ import Reconciler
 import SyncLoop
 @testable import StatusServer
 import Testing
+import Traffic
 @testable import Translation
 
 /// A metric as a line of text describes it.

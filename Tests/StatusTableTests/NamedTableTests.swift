@@ -19,6 +19,25 @@ import StatusAPI
             virtualServers: [ProxyReport.Server(server, origin: Self.origin, draining: draining, whyEmpty: whyEmpty)], notServed: [])
     }
 
+    @Test func `names what fails and when it is retried, and leaves out what other Services have`() throws {
+        var known = try report()
+        known.failing = [
+            .init(what: "read set KUBE-CLUSTER-IP", service: nil, error: "interrupted", attempts: 1),
+            .init(
+                what: "ipvsadm -A -t 10.96.0.10:80 -s rr", service: "default/web:http (ClusterIP)", error: "no memory", attempts: 3,
+                seconds: 4, secondsToRetry: 2),
+        ]
+        let document = StatusDocument([try kernel([])], known)
+        let lines = NamedTable(document, columns: .connections).lines.map(\.text)
+        #expect(
+            lines.suffix(2) == [
+                "failed: read set KUBE-CLUSTER-IP: interrupted (attempts: 1, retried)",
+                "default/web:http (ClusterIP): failed: ipvsadm -A -t 10.96.0.10:80 -s rr: no memory (attempts: 3, retried in 2 s)",
+            ])
+        #expect(document.filtered(namespace: "default", service: "web").failing.count == 2)
+        #expect(document.filtered(namespace: "shop", service: nil).failing.map(\.service) == [nil])
+    }
+
     private func kernel(_ servers: [IPVSDestination]) throws -> IPVSService {
         IPVSService(
             key: IPVSService.Key(.init(.tcp, try location("10.96.0.10", 80))), scheduler: "rr", flags: 0x2, timeout: 0, netmask: .max,

@@ -17,7 +17,12 @@ struct SimulatedNode {
     /// What steps take.
     var stepDuration = Duration.milliseconds(1)
     var rulesDuration = Duration.milliseconds(30)
+    /// What changes of a family's rules take, where that is something else.
+    var rulesDurations: [IPFamily: Duration] = [:]
     var auditDuration = Duration.milliseconds(10)
+    /// What audits cannot read.
+    var unreadableSlices: [Audit.Slice] = []
+    var auditIsBlind: Bool { unreadableSlices.contains(.realServers([])) }
     /// Families whose rules take so long, and fail then.
     var hangingRules: [IPFamily: Duration] = [:]
 
@@ -122,7 +127,7 @@ struct SimulatedNode {
         let duration: Duration
         switch task {
         case .observeRules: duration = rulesDuration
-        case .applyRules(_, let family): duration = hangingRules[family] ?? rulesDuration
+        case .applyRules(_, let family): duration = hangingRules[family] ?? rulesDurations[family] ?? rulesDuration
         case .audit: duration = auditDuration
         }
         running.append((now.advanced(by: duration), task))
@@ -149,7 +154,12 @@ struct SimulatedNode {
                 let error = hangingRules[family] == nil ? kernel.apply(operation) : "it did not end"
                 loop.rulesApplied(error.map { .failure(Refused(reason: $0)) } ?? .success([:]), at: now, family)
             case .audit(let slice, let baseline):
-                loop.audited(slice, Result { baseline.findings(slice, try kernel.observe(slice.scope)) }, at: now)
+                loop.audited(
+                    slice,
+                    Result {
+                        if unreadableSlices.contains(where: { $0 == slice || auditIsBlind }) { throw FakeKernel.Blind() }
+                        return baseline.findings(slice, try kernel.observe(slice.scope))
+                    }, at: now)
             }
         }
     }

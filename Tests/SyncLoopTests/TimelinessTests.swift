@@ -158,6 +158,18 @@ import Testing
         #expect(!node.kernel.attempts.contains { $0.kind == .deleteVirtualServer }, "what a run before made is taken over")
     }
 
+    @Test(arguments: 1...80) func `rules that are restored in the middle of a plan leave nothing waiting`(delay: Int) {
+        var node = SimulatedNode(syncPeriod: .seconds(3600))
+        node.stepDuration = .milliseconds(5)
+        node.rulesDurations = [.ipv6: .milliseconds(10), .ipv4: .milliseconds(10 + delay)]
+        let services = (0..<3).map { TestService("s\($0)", UInt32($0) + 10, [.tcp, .udp][$0 % 2]) }
+        node.absorb(services.flatMap { [$0.change, $0.slice([1, 2])] })
+        node.list()
+        node.run(for: .seconds(3))
+        #expect(node.kernel.differences(from: node.loop.desired) == [] && node.status.isInSync)
+        #expect(node.status.pendingServices.isEmpty)
+    }
+
     @Test func `serving waits for the Node object, and begins when that comes`() {
         var node = SimulatedNode(nodeWait: NodeWait(needsPodCIDRs: false))
         node.absorb([web.change, web.slice([1])])

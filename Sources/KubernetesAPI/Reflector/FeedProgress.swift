@@ -41,8 +41,10 @@ final class FeedProgress: Sendable {
         state.withLock { state in
             if part == .services || part == .endpointSlices {
                 if isInDoubt { state.inDoubt.insert(part) } else { state.inDoubt.remove(part) }
-                feed.setInDoubt(!state.inDoubt.isEmpty)
+                if !state.inDoubt.isEmpty { feed.setInDoubt(true) }
             }
+            // Doubt ends only after what ends it is known.
+            defer { feed.setInDoubt(!state.inDoubt.isEmpty) }
             if let allowsExternalIP, part == .services, state.demand.take(changes, allowing: allowsExternalIP) {
                 set(.pending, &state, with: changes)
                 if !state.unlisted.isEmpty { state.unlisted.insert(.otherNodes) }

@@ -60,6 +60,12 @@ public struct NamedTable {
             }
         }
         rows += document.notServed.map { Row(.trouble, ["\($0.namespace)/\($0.service) is not served in part: \($0.reason)"]) }
+        rows += document.failing.map { failing in
+            let service = failing.service.map { "\($0): " } ?? ""
+            let retry = failing.secondsToRetry.map { ", retried in \($0) s" } ?? ", retried"
+            let text = "\(service)failed: \(failing.what): \(failing.error)"
+            return Row(.trouble, ["\(text) (attempts: \(failing.attempts)\(retry))"], essence: text)
+        }
         return NamedTable.aligned(rows)
     }
 

@@ -13,6 +13,7 @@ extension StatusDocument {
         proxyAnswered = report != nil
         inStep = report?.inStep
         notServed = report?.notServed ?? []
+        failing = report?.failing ?? []
         virtualServers = services.map { service in
             Server(service, service.key.identity.flatMap { known.removeValue(forKey: $0) })
         }
@@ -27,6 +28,13 @@ extension StatusDocument {
         }
         copy.virtualServers.removeAll { !isAsked(($0.service?.namespace, $0.service?.name)) }
         copy.notServed.removeAll { !isAsked(($0.namespace, $0.service)) }
+        // What belongs to no Service concerns them all.
+        copy.failing.removeAll { failing in
+            guard let name = failing.service?.prefix(while: { $0 != ":" && $0 != " " }).split(separator: "/"), name.count == 2 else {
+                return false
+            }
+            return !isAsked((String(name[0]), String(name[1])))
+        }
         return copy
     }
 }

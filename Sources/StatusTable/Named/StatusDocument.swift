@@ -13,8 +13,10 @@ public struct StatusDocument: Encodable, Hashable, Sendable {
     public var inStep: Bool?
     public var virtualServers: [Server]
     public var notServed: [ProxyReport.NotServed]
+    /// What failed and is tried again.
+    public var failing: [ProxyReport.Failing]
 
-    private enum CodingKeys: CodingKey { case apiVersion, kind, proxyAnswered, inStep, virtualServers, notServed }
+    private enum CodingKeys: CodingKey { case apiVersion, kind, proxyAnswered, inStep, virtualServers, notServed, failing }
 
     public struct Server: Encodable, Hashable, Sendable {
         /// `TCP`, `UDP`, `SCTP` or a number; nil for a firewall mark.

@@ -8,6 +8,7 @@ internal import NodeProxy
 internal import ServiceLifecycle
 internal import StatusAPI
 internal import StatusServer
+internal import Traffic
 internal import Klog
 
 extension Assembly {
@@ -62,8 +63,9 @@ extension Assembly {
         case .endpoint: detail = .endpoint
         }
         return TrafficReader(
-            try await probing.answer("IPVS") { try IPVSTraffic() }, proxy,
-            ServiceTraffic(detail, limit: configuration.metricsPerServiceLimit), logger: logger)
+            try await probing.answer("IPVS") { try IPVSTraffic() },
+            ServiceTraffic(detail, limit: configuration.metricsPerServiceLimit), logger: logger
+        ) { await proxy.desiredVirtualServers }
     }
 }
 

@@ -109,6 +109,7 @@ struct StatusCommand: AsyncParsableCommand {
         if let key {
             report?.virtualServers.removeAll { $0.identity != key.identity }
             report?.notServed = []
+            report?.failing = []
         }
         if !ipvsadm.nosort { services = IPVSListing.sorted(services) }
         let document = StatusDocument(services, report).filtered(namespace: namespace, service: service)

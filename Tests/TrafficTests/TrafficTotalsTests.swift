@@ -1,6 +1,6 @@
 import Testing
 
-@testable import StatusServer
+@testable import Traffic
 
 @Suite struct `Totals of counters` {
     private var totals = TrafficTotals<String, String>()

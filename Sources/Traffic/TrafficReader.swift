@@ -1,14 +1,12 @@
-internal import KernelDataplane
-internal import Logging
-internal import MetricsRegistry
-internal import Model
-internal import NodeProxy
-internal import StatusServer
+public import KernelDataplane
+public import Logging
+public import MetricsRegistry
+public import Model
 
 /// Joins what the kernel counted with whose it is.
-actor TrafficReader {
+public actor TrafficReader {
     private let kernel: IPVSTraffic
-    private let proxy: NodeProxy
+    private let desired: @Sendable () async -> [VirtualServer.Identity: VirtualServer]
     private let logger: Logger
     private var traffic: ServiceTraffic
     /// The answer that is being made, or was made last.
@@ -20,15 +18,19 @@ actor TrafficReader {
     /// Everything else that is asked for must not wait for a kernel that is slow.
     private static let patience: Duration = .seconds(3)
 
-    init(_ kernel: IPVSTraffic, _ proxy: NodeProxy, _ traffic: ServiceTraffic, logger: Logger) {
+    /// - Parameter desired: what the kernel is to hold of Services, at the moment.
+    public init(
+        _ kernel: IPVSTraffic, _ traffic: ServiceTraffic, logger: Logger,
+        desired: @escaping @Sendable () async -> [VirtualServer.Identity: VirtualServer]
+    ) {
         self.kernel = kernel
-        self.proxy = proxy
+        self.desired = desired
         self.traffic = traffic
         self.logger = logger
     }
 
     /// Notes what the kernel has counted before this program does anything.
-    func begin() async {
+    public func begin() async {
         do {
             traffic.begin(try await counters())
         } catch {
@@ -37,7 +39,7 @@ actor TrafficReader {
     }
 
     /// None where the kernel cannot be asked or does not answer in time, which is logged.
-    func families() async -> [any MetricFamily] {
+    public func families() async -> [any MetricFamily] {
         let task: Task<[any MetricFamily], Never>
         // One look after the other: counters that are taken over in another order than they were read in would seem to fall.
         if let last, isReading || last.time.duration(to: .now) < TrafficReader.lifetime {
@@ -75,9 +77,9 @@ actor TrafficReader {
         do {
             // What is desired is not held on to while the kernel is read: a sync in the meantime would have to copy it.
             let counters = try await counters()
-            let busiest = traffic.take(counters, of: await proxy.desiredVirtualServers)
+            let busiest = traffic.take(counters, of: await desired())
             let realServers = try await kernel.realServers(of: busiest).mapValues { $0.map(ServiceTraffic.Endpoint.init) }
-            return traffic.families(realServers, of: await proxy.desiredVirtualServers)
+            return traffic.families(realServers, of: await desired())
         } catch {
             logger.warning("What Services carry cannot be read", metadata: ["error": "\(error)"])
             return []

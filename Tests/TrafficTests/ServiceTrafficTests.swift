@@ -2,7 +2,7 @@ import MetricsRegistry
 import Model
 import Testing
 
-@testable import StatusServer
+@testable import Traffic
 
 private func identity(_ address: UInt32, _ port: UInt16 = 80) -> VirtualServer.Identity {
     .init(.tcp, AddressPort(IPAddress(v4: address), port))
