@@ -9,8 +9,10 @@ extension SyncLoop {
     var familiesWithoutRules: Set<IPFamily> {
         var families: Set<IPFamily> = []
         for (family, lane) in lanes {
-            let isProtected =
-                lane.isKnown && !(translation.desired.rules[family]?.adds(to: reconciler.mirror.rules[family] ?? Rules(family)) ?? false)
+            guard let desired = translation.desired.rules[family] else { continue }
+            var isProtected = lane.isKnown && !desired.adds(to: reconciler.mirror.rules[family] ?? Rules(family))
+            // What is being restored was planned for what was desired then, and may take away what is needed again.
+            if case .operation(.restoreRules(let rules, _))? = lane.running, desired.adds(to: rules) { isProtected = false }
             if !isProtected { families.insert(family) }
         }
         return families

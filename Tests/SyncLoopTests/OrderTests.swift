@@ -20,6 +20,19 @@ import Translation
                 loadBalancerSourceRanges: ["192.0.2.0/24"], loadBalancerIngress: [LoadBalancerIngress(ip: address)]))
     }
 
+    @Test(arguments: [10, 100, 250]) func `for rules that are just being taken away is done when they are back`(delay: Int) {
+        var node = SimulatedNode.listed([web.change, web.slice([1])], syncPeriod: .seconds(3600))
+        node.rulesDuration = .milliseconds(400)
+        node.absorb([web.removal])
+        node.run(for: .milliseconds(delay))
+        node.absorb([web.change])
+        node.run(for: .seconds(5))
+        let bound = node.attempts { if case .bind(web.clusterIP, _) = $0 { true } else { false } }
+        let restored = node.attempts { if case .restoreRules(let rules, _) = $0 { rules.family == .ipv4 } else { false } }
+        #expect(bound.last.map { bind in restored.allSatisfy { $0 <= bind } } ?? false, "\(bound) \(restored)")
+        #expect(node.kernel.differences(from: node.loop.desired) == [] && node.status.isInSync)
+    }
+
     @Test func `for the source to be complete is not taken away when it is`() {
         var node = SimulatedNode()
         node.kernel = SimulatedNode.listed([web.change, web.slice([1])]).kernel
