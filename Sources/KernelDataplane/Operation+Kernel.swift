@@ -4,14 +4,6 @@ internal import SystemPackage
 
 /// How the kernel takes an operation.
 extension Operation {
-    /// Not part of a batch: what follows needs its result, or it is several requests.
-    var standsAlone: Bool {
-        switch self {
-        case .replaceSet, .createDevice, .deleteDevice: true
-        default: false
-        }
-    }
-
     var needsDevice: Bool {
         switch self {
         case .bind, .unbind: true

@@ -8,7 +8,7 @@ public protocol Dataplane: Sendable {
     /// What the kernel holds of the given scope, without rules.
     func observe(_ scope: Scope) async throws -> NodeState
 
-    /// Carries out operations of one layer, in order.
+    /// Carries out operations in order; rules are none of them.
     func apply(_ operations: [Operation]) async -> Report
 
     /// Addresses of this node on interfaces other than `kube-ipvs0`.

@@ -70,6 +70,14 @@ extension Operation {
         }
     }
 
+    /// Not part of a batch: what follows needs its result, or it is several requests.
+    public var standsAlone: Bool {
+        switch self {
+        case .replaceSet, .createDevice, .deleteDevice: true
+        default: false
+        }
+    }
+
     /// The family of rules or of a set; nil for the others.
     var family: IPFamily? {
         switch self {

@@ -74,7 +74,7 @@ public enum Announcer {
             ["operation": "\(failure.operation)", "service": "\(origin(failure.operation)?.description ?? "")", "error": failure.reason]
         }
         var notices = outcome.recovered.prefix(listedOperations).map { failure in
-            Notice(.warning, "An operation failed and was not needed any more or succeeded after another look", metadata(failure))
+            Notice(.warning, "An operation failed and has recovered", metadata(failure))
         }
         var announced: Set<NamespacedName> = []
         for failure in outcome.failures.prefix(listedOperations) {

@@ -47,8 +47,6 @@ public struct Retries: Sendable {
         self.longest = max(first, longest)
     }
 
-    public var isEmpty: Bool { entries.isEmpty }
-
     /// An operation failed.
     ///
     /// - Returns: how often it has failed in a row.

@@ -78,7 +78,7 @@ extension SyncLoop {
             reconciler.adopt(state, of: scope, desired: translation.desired, at: now) { ownership.isOurs($0) }
             if case .everything = scope { audit.begin(at: now) }
             if part == .virtualServers, let began = pollBegan { (pollBegan, pollTook) = (nil, began.duration(to: now)) }
-            planDeferred()
+            isUnblocked = true
         }
     }
 

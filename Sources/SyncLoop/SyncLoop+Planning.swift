@@ -21,7 +21,7 @@ extension SyncLoop {
     mutating func makePlan(at now: Timestamp) {
         begin(at: now)
         let (plan, scope, flows) = reconciler.takePlan(for: translation.desired, at: now, suspendsRemovals: suspendsRemovals)
-        if retries.removeResolved(in: scope, flows, plan.operations) { planDeferred() }
+        if retries.removeResolved(in: scope, flows, plan.operations) { isUnblocked = true }
         if !drift.isEmpty { drift.formIntersection(plan.operations.map(\.subject)) }
         for family in lanes.keys where scope.hasRules(family) { lanes[family]?.wanted = nil }
         var operations: [Operation] = []
@@ -54,9 +54,8 @@ extension SyncLoop {
         if let service = reconciler.origin(of: operation, desired: translation.desired)?.service { deferredServices.insert(service) }
     }
 
-    /// Something that others may have waited for is done.
     mutating func planDeferred() {
-        wasUnblocked = !rest.isEmpty
+        isUnblocked = false
         guard !deferred.isEmpty else { return }
         reconciler.planAgain(.only(deferred))
         (deferred, deferredServices) = (.init(), [])
@@ -77,9 +76,7 @@ extension SyncLoop {
             for operation in candidates {
                 if unmet.dependency(of: operation) == nil { run.append(operation) } else { postpone(operation) }
             }
-            if !run.isEmpty {
-                return run
-            }
+            if !run.isEmpty { return run }
         }
         return nil
     }
@@ -90,12 +87,11 @@ extension SyncLoop {
         var failures = Dictionary(report.failures.map { ($0.operation, $0) }, uniquingKeysWith: { first, _ in first })
         var failed = UnmetDependencies(failed: [])
         var done: [Operation] = []
-        var isUnblocking = false
         for operation in operations {
             guard let failure = failures.removeValue(forKey: operation) else {
                 done.append(operation)
                 outcome?.operations.append(operation)
-                isUnblocking = retries.remove(operation.key) || isUnblocking
+                isUnblocked = retries.remove(operation.key) || isUnblocked
                 continue
             }
             if failed.dependency(of: operation) != nil {
@@ -109,7 +105,6 @@ extension SyncLoop {
         reconciler.finish(done, desired: translation.desired)
         outcome?.forgetting.merge(report.forgetting, uniquingKeysWith: +)
         noteRepairs(done)
-        if isUnblocking { planDeferred() }
     }
 
     mutating func note(_ failure: Report.Failure, at now: Timestamp) {
@@ -147,12 +142,4 @@ extension Scope {
 
 extension Operation {
     fileprivate var familyOfRules: IPFamily? { layer == .rules ? scope.rules.first : nil }
-
-    /// Not part of a batch: what follows needs its result, or it is several requests.
-    fileprivate var standsAlone: Bool {
-        switch self {
-        case .replaceSet, .createDevice, .deleteDevice: true
-        default: false
-        }
-    }
 }

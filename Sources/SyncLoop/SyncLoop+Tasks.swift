@@ -72,7 +72,7 @@ extension SyncLoop {
             reconciler.adopt(observed, family)
             // It was planned from what was known before.
             lanes[family]?.wanted = nil
-            planDeferred()
+            isUnblocked = true
         }
     }
 
@@ -90,7 +90,7 @@ extension SyncLoop {
             reconciler.finish([operation], desired: translation.desired)
             noteRepairs([operation])
             reconciler.planAgain(.only(.init(rules: [family])))
-            planDeferred()
+            isUnblocked = true
         case .failure(let error):
             note(Report.Failure(operation, reason: "\(error)"), at: now)
             // It may have changed one table and not the other.

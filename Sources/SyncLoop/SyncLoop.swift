@@ -106,8 +106,8 @@ public struct SyncLoop: Sendable {
     /// What waits for something that failed or for rules; planned again when that is done.
     var deferred = Scope.Selection()
     var deferredServices: Set<NamespacedName> = []
-    /// Whether something was done that others wait for, while operations of a plan were still to be sent: some of them may have waited for just that.
-    var wasUnblocked = false
+    /// Whether something was done that others may have waited for. They are planned again when the plan under way has been sent: until then it adds to them.
+    var isUnblocked = false
     var lanes: [IPFamily: RulesLane]
     /// What cannot be read, and when it is tried again.
     var unreadable: [ObservationFailure.Part: (failure: ObservationFailure, notBefore: Timestamp)] = [:]
@@ -236,7 +236,7 @@ public struct SyncLoop: Sendable {
             // Before the cluster is translated for the first time, nothing is desired, and everything would be taken away.
             if !isTranslated { translate(at: now) }
             if let run = nextRun(at: now) { return .apply(run) }
-            if wasUnblocked { planDeferred() }
+            if isUnblocked { planDeferred() }
             if let task = nextTask(at: now) { return .start(task) }
             if let scope = nextObservation(at: now) { return .observe(scope) }
             if reconciler.hasSomethingToPlan {

@@ -11,7 +11,7 @@ actor MemoryKernel: Dataplane, PacketFilter {
     private var rulesDuration = Duration.zero
 
     var state: NodeState { kernel.state }
-    var isUntouched: Bool { kernel.isForgetful }
+    var isUntouched: Bool { kernel.isUntouched }
     func forgetHistory() { kernel.forgetHistory() }
     func setRulesDuration(_ duration: Duration) { rulesDuration = duration }
     func meddle(_ change: @Sendable (inout FakeKernel) -> Void) { change(&kernel) }

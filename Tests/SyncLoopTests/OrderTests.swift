@@ -85,7 +85,7 @@ import Translation
 
     @Test func `for no audit: what the loop itself reads is read though audits cannot`() {
         var node = SimulatedNode.listed([web.change, web.slice([1, 2])], syncPeriod: .seconds(10))
-        node.unreadableSlices = [.realServers([])]
+        node.auditIsBlind = true
         node.run(for: .seconds(120))
         node.kernel.connections = [web.endpoint(2): 1]
         node.absorb([web.slice([1])])
@@ -93,7 +93,7 @@ import Translation
         node.kernel.connections = [:]
         node.run(for: .seconds(3))
         #expect(node.kernel.state.virtualServers[web.identity]?.realServers.count == 1, "drains are polled")
-        node.unreadableSlices = []
+        node.auditIsBlind = false
         node.run(for: .seconds(30))
         #expect(node.status.isInSync)
     }

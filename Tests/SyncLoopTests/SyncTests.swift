@@ -21,7 +21,7 @@ import Translation
         node.kernel.forgetHistory()
         node.absorb([web.change, web.slice([1])])
         node.run(for: .seconds(2))
-        #expect(node.kernel.isForgetful)
+        #expect(node.kernel.isUntouched)
     }
 
     @Test func `reports how many packets rules dropped`() {

@@ -146,7 +146,7 @@ import Testing
         node.kernel.putVirtualServer(VirtualServer(web.identity, realServers: [RealServer(web.endpoint(1))]))
         node.absorb([web.change, web.slice([1])])
         node.settle()
-        #expect(node.kernel.isForgetful)
+        #expect(node.kernel.isUntouched)
         node.addressesAreUnreadable = true
         node.list()
         node.settle()
@@ -175,7 +175,7 @@ import Testing
         node.absorb([web.change, web.slice([1])])
         node.list()
         node.settle()
-        #expect(node.kernel.isForgetful)
+        #expect(node.kernel.isUntouched)
         node.absorb([
             .node("node1", Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAddress(type: "InternalIP", address: "192.0.2.1")]))
         ])

@@ -38,7 +38,7 @@ public struct FakeKernel {
         public init() {}
     }
 
-    public var isForgetful: Bool { attempts.isEmpty && observations.isEmpty }
+    public var isUntouched: Bool { attempts.isEmpty && observations.isEmpty }
 
     public mutating func forgetHistory() { (attempts, observations) = ([], []) }
 
