@@ -49,7 +49,9 @@ public enum Announcer {
     }
 
     private static func synced(_ outcome: SyncOutcome, _ after: ProxyStatus) -> Notice {
-        var metadata = ["milliseconds": "\(outcome.duration.wholeMilliseconds)", "failures": "\(outcome.failures.count)"]
+        var metadata = [
+            "milliseconds": "\(outcome.duration.wholeMilliseconds)", "failures": "\(outcome.failures.count)", "inSync": "\(after.isInSync)",
+        ]
         for (kind, count) in outcome.counts { metadata[kind.rawValue] = "\(count)" }
         if !outcome.refusals.isEmpty { metadata["refused"] = "\(outcome.refusals.count)" }
         if !after.pendingServices.isEmpty { metadata["pendingServices"] = "\(after.pendingServices.count)" }
