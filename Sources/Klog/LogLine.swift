@@ -1,4 +1,6 @@
+internal import Glibc
 internal import Logging
+internal import Text
 
 /// A line of the log before it is written down.
 struct LogLine {
@@ -27,5 +29,70 @@ public enum LogFormat: String, Sendable {
         case .text: line.text
         case .json: line.json
         }
+    }
+}
+
+extension LogLine {
+    /// As klog writes it: `I1123 00:41:39.533763    1234 NodeProxy.swift:98] "Synced" bind="2"`.
+    var text: String {
+        let name = file.split(separator: "/").last ?? ""
+        let values = pairs.map { " \($0.name)=\($0.value.goQuoted)" }.joined()
+        return "\(prefix) \(name):\(line)] \(message.goQuoted)\(values)"
+    }
+
+    private var prefix: String {
+        var time = time_t(seconds)
+        var local = unsafe tm()
+        _ = unsafe localtime_r(&time, &local)
+        let letter =
+            switch level {
+            case .trace, .debug, .info, .notice: "I"
+            case .warning: "W"
+            case .error: "E"
+            case .critical: "F"
+            }
+        let (month, dayOfMonth) = unsafe (local.tm_mon + 1, local.tm_mday)
+        let (hour, minute, second) = unsafe (local.tm_hour, local.tm_min, local.tm_sec)
+        let day = "\(month.padded(2))\(dayOfMonth.padded(2))"
+        let clock = [hour, minute, second].map { $0.padded(2) }.joined(separator: ":")
+        let process = String(getpid())
+        let space = String(repeating: " ", count: max(0, 7 - process.count))
+        return "\(letter)\(day) \(clock).\((nanoseconds / 1000).padded(6)) \(space)\(process)"
+    }
+}
+
+extension LogLine {
+    /// As Kubernetes's components write it with `--logging-format json` (k8s.io/component-base/logs/json):
+    /// `{"ts":1795399350680.123,"caller":"NodeProxy/NodeProxy.swift:98","msg":"Synced","v":0,"bind":"2"}`.
+    ///
+    /// What is an error has `err` and no `v`, as there. What is a warning has `severity` besides: it would look like any other line.
+    var json: String {
+        // Names, and values as they are written.
+        var fields = [("ts", timestamp), ("caller", "\(file):\(line)".jsonQuoted), ("msg", message.jsonQuoted)]
+        if let verbosity { fields.append(("v", "\(verbosity)")) }
+        if level == .warning { fields.append(("severity", "warning".jsonQuoted)) }
+        let taken = Set(fields.map(\.0))
+        // A name that is taken already would be an object that readers understand in different ways.
+        for (name, value) in pairs {
+            fields.append((taken.contains(name) ? "\(name)_" : name == "error" ? "err" : name, value.jsonQuoted))
+        }
+        return "{" + fields.map { "\($0.0.jsonQuoted):\($0.1)" }.joined(separator: ",") + "}"
+    }
+
+    /// What `-v` has to be at least for the line to be written; nil for errors, which are always.
+    private var verbosity: Int? {
+        switch level {
+        case .trace: 6
+        case .debug: 4
+        case .info, .notice, .warning: 0
+        case .error, .critical: nil
+        }
+    }
+
+    /// Milliseconds since the epoch, with parts of them.
+    private var timestamp: String {
+        let micro = nanoseconds / 1000 % 1000
+        let digits = String(1000 + micro).dropFirst()
+        return "\(seconds * 1000 + nanoseconds / 1_000_000)" + (micro == 0 ? "" : ".\(digits)")
     }
 }

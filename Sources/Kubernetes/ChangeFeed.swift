@@ -79,3 +79,12 @@ public final class ChangeFeed: Sendable {
         return Batch(changes: taken.order.compactMap { taken.changes[$0] }, synced: taken.synced, isInDoubt: taken.isInDoubt)
     }
 }
+
+/// Where Services, EndpointSlices and Nodes come from.
+public protocol ClusterSource: Sendable {
+    /// Where it puts what it learns.
+    var feed: ChangeFeed { get }
+
+    /// Keeps the feed current until the task is cancelled.
+    func run() async throws
+}

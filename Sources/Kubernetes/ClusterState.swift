@@ -75,3 +75,50 @@ public struct ClusterState: Sendable {
         return true
     }
 }
+
+/// What happened to one object of the cluster; nil in place of the object means that it is gone.
+public enum ClusterChange: Hashable, Sendable {
+    case service(NamespacedName, Service?)
+    case endpointSlice(NamespacedName, EndpointSlice?)
+    case node(String, Node?)
+    /// How much is known of the Nodes besides this one.
+    case otherNodes(OtherNodes)
+
+    /// The object that a change is about.
+    public enum Key: Hashable, Sendable {
+        case service(NamespacedName)
+        case endpointSlice(NamespacedName)
+        case node(String)
+        case otherNodes
+    }
+
+    public var key: Key {
+        switch self {
+        case .service(let name, _): .service(name)
+        case .endpointSlice(let name, _): .endpointSlice(name)
+        case .node(let name, _): .node(name)
+        case .otherNodes: .otherNodes
+        }
+    }
+}
+
+/// How much is known of the Nodes besides this one, whose addresses no Service may take.
+public enum OtherNodes: Hashable, Sendable {
+    /// All that are needed are there.
+    case known
+    /// They are being listed; until then no Service gets an address that might be a Node's.
+    case pending
+    /// They could not be listed in time; Services are served without the comparison until they are.
+    case unavailable
+}
+
+extension Service {
+    /// Whether the Service has addresses that nobody but this node's comparison keeps from being a Node's: external IPs and load balancer IPs in VIP mode.
+    ///
+    /// - Parameter allowsExternalIP: whether an external IP may be served at all.
+    public func hasExternalVIPs(allowing allowsExternalIP: (IPAddress) -> Bool) -> Bool {
+        guard type != .externalName, !isHeadless else { return false }
+        return externalIPs.contains { IPAddress($0).map(allowsExternalIP) ?? false }
+            || loadBalancerIngress.contains { $0.isVIP && IPAddress($0.ip) != nil }
+    }
+}

@@ -1,4 +1,6 @@
 internal import Glibc
+internal import Kubernetes
+internal import Model
 internal import SystemCalls
 
 /// The files of a directory of manifests.
@@ -26,5 +28,64 @@ enum ManifestFile {
             let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
             if isManifest(name) { names.append(name) }
         }
+    }
+}
+
+/// What a file of manifests holds.
+struct ManifestReading: Sendable {
+    /// In the order of the file.
+    var objects: [ManifestObject] = []
+    var problems: [SourceProblem] = []
+    /// What has no effect, in objects that count.
+    var warnings: [SourceProblem] = []
+
+    /// Reads the bytes of a file; JSON where its name ends so, else YAML.
+    init(_ bytes: [UInt8], file: String) {
+        let documents = file.hasSuffix(".json") ? JSONDocuments.read(bytes) : YAMLDocuments.read(bytes)
+        var seen: Set<ManifestObject.Key> = []
+        for document in documents {
+            let place = SourceProblem(file: file, document: document.number, line: document.line, message: "")
+            switch document.content {
+            case .unreadable(let message): problems.append(place.saying(message))
+            case .item(let item): take(item, index: nil, place, &seen)
+            }
+        }
+    }
+
+    private mutating func take(_ item: ManifestItem, index: Int?, _ place: SourceProblem, _ seen: inout Set<ManifestObject.Key>) {
+        var place = place
+        place.kind = item.kind?.rawValue
+        place.object = item.name
+        switch item.content {
+        case .passedOver: break
+        case .list(let items):
+            for (index, item) in items.enumerated() { take(item, index: index, place, &seen) }
+        case .bad(let found):
+            problems += found.map { place.saying($0, inItem: item.name == nil ? index : nil) }
+        case .object(let object):
+            if seen.insert(object.key).inserted {
+                objects.append(object)
+                warnings += item.warnings.map { place.saying($0) }
+            } else {
+                problems.append(place.saying("is in this file twice: keep one of the two"))
+            }
+        }
+    }
+}
+
+extension SourceProblem {
+    func saying(_ message: String) -> SourceProblem {
+        var problem = self
+        problem.message = message
+        return problem
+    }
+
+    func saying(_ found: FieldProblem, inItem index: Int? = nil) -> SourceProblem {
+        var problem = saying(found.message)
+        let prefix = index.map { "items[\($0)]" }
+        let path = [prefix, found.field.isEmpty ? nil : found.field].compactMap(\.self).joined(separator: ".")
+        problem.field = path.isEmpty ? nil : path
+        problem.value = found.value
+        return problem
     }
 }

@@ -1,5 +1,7 @@
 internal import Kubernetes
 internal import Model
+internal import Text
+internal import YAML
 
 /// What the API server would refuse; `docs/manifests.md` has the table.
 enum ManifestValidation {
@@ -107,5 +109,132 @@ enum ManifestValidation {
         let name = text.hasSuffix(".") ? String(text.dropLast()) : text
         let labels = name.split(separator: ".", omittingEmptySubsequences: false)
         return labels.count > 1 && NameSyntax.isSubdomain(name) && labels.allSatisfy { NameSyntax.isLabel($0) }
+    }
+}
+
+/// What is wrong with a field of an object.
+struct FieldProblem: Hashable, Sendable, Error {
+    /// `spec.ports[0].port`; empty for the object as a whole.
+    var field: String
+    var value: String?
+    var message: String
+
+    init(_ field: String, _ value: String? = nil, _ message: String) {
+        self.field = field
+        self.value = value
+        self.message = message
+    }
+
+    /// What a decoder objected to, with the text that stands there.
+    init(_ error: DecodingError, in decoder: any Decoder) {
+        let objection = DecodingObjection(error, words: .yaml)
+        let path = objection.path.dropFirst(decoder.codingPath.count)
+        self.init(path.fieldPath, FieldProblem.value(at: path, in: decoder), objection.message)
+    }
+
+    /// The text at a path, found by walking down again: it is needed only when something is wrong.
+    private static func value(at path: ArraySlice<any CodingKey>, in decoder: any Decoder) -> String? {
+        guard let key = path.first else { return scalar(in: decoder) }
+        do {
+            if let index = key.intValue {
+                var list = try decoder.unkeyedContainer()
+                while list.currentIndex < index, !list.isAtEnd { _ = try list.superDecoder() }
+                return list.isAtEnd ? nil : value(at: path.dropFirst(), in: try list.superDecoder())
+            }
+            let fields = try decoder.container(keyedBy: FieldKey.self)
+            let field = FieldKey(key.stringValue)
+            return fields.contains(field) ? value(at: path.dropFirst(), in: try fields.superDecoder(forKey: field)) : nil
+        } catch {
+            // The structure ends above the path: there is no value to show, and the problem is told without one.
+            return nil
+        }
+    }
+
+    private static func scalar(in decoder: any Decoder) -> String? {
+        if let text = YAMLDocument.writtenText(at: decoder) { return text }
+        // Each attempt fails where the value is of another type, which is the question asked here.
+        guard let value = try? decoder.singleValueContainer(), !value.decodeNil() else { return nil }
+        if let text = try? value.decode(String.self) { return text }
+        if let number = try? value.decode(Int.self) { return "\(number)" }
+        if let number = try? value.decode(Double.self) { return "\(number)" }
+        if let flag = try? value.decode(Bool.self) { return "\(flag)" }
+        return nil
+    }
+}
+
+extension ManifestValidation {
+    /// Of a slice.
+    static let endpointLimit = 1000
+    private static let portLimit = 20_000
+    private static let hintLimit = 8
+
+    static func problems(of slice: EndpointSlice) -> [FieldProblem] {
+        guard slice.endpoints.count <= endpointLimit else { return [tooMany("endpoints", slice.endpoints.count, endpointLimit)] }
+        guard slice.ports.count <= portLimit else { return [tooMany("ports", slice.ports.count, portLimit)] }
+        var problems: [FieldProblem] = []
+        for (index, endpoint) in slice.endpoints.enumerated() {
+            problems += self.problems(of: endpoint, "endpoints[\(index)]")
+        }
+        var names: Set<String> = []
+        for (index, port) in slice.ports.enumerated() {
+            let name = port.name ?? ""
+            if !names.insert(name).inserted {
+                problems.append(FieldProblem("ports[\(index)].name", name, "is the name of another port of this slice"))
+            }
+            if !name.isEmpty, !NameSyntax.isLabel(name) { problems.append(FieldProblem("ports[\(index)].name", name, labelRule)) }
+            if port.port == 0 { problems.append(FieldProblem("ports[\(index)].port", "0", portRule)) }
+        }
+        return problems
+    }
+
+    private static func problems(of endpoint: Endpoint, _ field: String) -> [FieldProblem] {
+        nodeNameProblems(endpoint.nodeName, field)
+            + hintProblems(endpoint.zoneHints, "\(field).hints.forZones", NameSyntax.isLabelValue, labelValueRule)
+            + hintProblems(endpoint.nodeHints, "\(field).hints.forNodes", NameSyntax.isSubdomain, subdomainRule)
+    }
+
+    private static func hintProblems(_ names: [String], _ field: String, _ isValid: (String) -> Bool, _ rule: String) -> [FieldProblem] {
+        guard names.count <= hintLimit else { return [tooMany(field, names.count, hintLimit)] }
+        var seen: Set<String> = []
+        return names.enumerated().compactMap { index, name in
+            if !seen.insert(name).inserted { return FieldProblem("\(field)[\(index)].name", name, "is there twice") }
+            return isValid(name) ? nil : FieldProblem("\(field)[\(index)].name", name, rule)
+        }
+    }
+}
+
+extension ManifestValidation {
+    static func problems(of endpoints: Endpoints) -> [FieldProblem] {
+        endpoints.subsets.enumerated().flatMap { index, subset in problems(of: subset, "subsets[\(index)]") }
+    }
+
+    private static func problems(of subset: EndpointSubset, _ field: String) -> [FieldProblem] {
+        var problems: [FieldProblem] = []
+        if subset.addresses.isEmpty, subset.notReadyAddresses.isEmpty {
+            problems.append(FieldProblem(field, nil, "needs addresses or notReadyAddresses"))
+        }
+        for (list, name) in [(subset.addresses, "addresses"), (subset.notReadyAddresses, "notReadyAddresses")] {
+            for (index, address) in list.enumerated() { problems += self.problems(of: address, "\(field).\(name)[\(index)]") }
+        }
+        for (index, port) in subset.ports.enumerated() {
+            let field = "\(field).ports[\(index)]"
+            if (port.port ?? 0) == 0 { problems.append(FieldProblem("\(field).port", port.port.map { "\($0)" }, portRule)) }
+            let name = port.name ?? ""
+            if name.isEmpty, subset.ports.count > 1 {
+                problems.append(FieldProblem("\(field).name", nil, "is required where there are several ports"))
+            } else if !name.isEmpty, !NameSyntax.isLabel(name) {
+                problems.append(FieldProblem("\(field).name", name, labelRule))
+            }
+        }
+        return problems
+    }
+
+    private static func problems(of address: SubsetAddress, _ field: String) -> [FieldProblem] {
+        let hostname = address.hostname.isEmpty ? nil : address.hostname
+        let problems = hostnameProblems(hostname, field) + nodeNameProblems(address.nodeName, field)
+        guard let parsed = IPAddress(address.ip) else {
+            return problems + [FieldProblem("\(field).ip", address.ip, "must be an IP address")]
+        }
+        return problems + (endpointRule(brokenBy: parsed).map { [FieldProblem("\(field).ip", address.ip, $0)] } ?? [])
     }
 }

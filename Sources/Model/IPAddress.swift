@@ -95,3 +95,125 @@ extension IPAddress: Comparable {
         return (lhs.high, lhs.low) < (rhs.high, rhs.low)
     }
 }
+
+// Text of addresses: RFC 4291 §2.2 in, RFC 5952 out; IPv4 octets with leading zeros are read as decimal, as Kubernetes reads them.
+
+extension IPAddress: LosslessStringConvertible {
+    /// Parses `10.96.0.1`, `010.096.0.1`, `fd00::1`, `::ffff:10.0.0.1`; nil for anything else (zones and ports included).
+    public init?(_ text: some StringProtocol) {
+        // Endpoints are counted in tens of thousands, almost all of them IPv4: no copy is made for those.
+        if let bits = IPAddress.parseV4(text.utf8) {
+            self.init(v4: bits)
+        } else if text.utf8.contains(UInt8(ascii: ":")), let (high, low) = IPAddress.parseV6(Array(text.utf8)[...]) {
+            self.init(sixteenHigh: high, low: low)
+        } else {
+            return nil
+        }
+    }
+
+    public init?(_ description: String) {
+        self.init(description[...])
+    }
+
+    private static func parseV4(_ text: some Sequence<UInt8>) -> UInt32? {
+        var (bits, octet): (UInt32, UInt32) = (0, 0)
+        var (digits, dots) = (0, 0)
+        for character in text {
+            switch character {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                octet = octet * 10 + UInt32(character - UInt8(ascii: "0"))
+                digits += 1
+                guard digits <= 4, octet <= 255 else { return nil }
+            case UInt8(ascii: "."):
+                guard digits > 0, dots < 3 else { return nil }
+                bits = bits << 8 | octet
+                (octet, digits) = (0, 0)
+                dots += 1
+            default: return nil
+            }
+        }
+        return digits > 0 && dots == 3 ? bits << 8 | octet : nil
+    }
+
+    private static func parseV6(_ text: ArraySlice<UInt8>) -> (UInt64, UInt64)? {
+        guard let gap = firstDoubleColon(text) else {
+            guard let words = parseWords(text), words.count == 8 else { return nil }
+            return join(words)
+        }
+        let rest = text[(gap + 2)...]
+        guard firstDoubleColon(rest) == nil, rest.first != UInt8(ascii: ":"),
+            let before = gap == text.startIndex ? [] : parseWords(text[..<gap], endsAddress: false),
+            let after = rest.isEmpty ? [] : parseWords(rest),
+            before.count + after.count <= 7
+        else { return nil }
+        return join(before + Array(repeating: 0, count: 8 - before.count - after.count) + after)
+    }
+
+    private static func firstDoubleColon(_ text: ArraySlice<UInt8>) -> Int? {
+        zip(text.indices, text.indices.dropFirst()).first { text[$0] == UInt8(ascii: ":") && text[$1] == UInt8(ascii: ":") }?.0
+    }
+
+    /// Sixteen-bit words between colons; the last may be an embedded IPv4 address (two words) where the address ends here.
+    private static func parseWords(_ text: ArraySlice<UInt8>, endsAddress: Bool = true) -> [UInt16]? {
+        var words: [UInt16] = []
+        let parts = text.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        for (index, part) in parts.enumerated() {
+            if endsAddress, index == parts.count - 1, part.contains(UInt8(ascii: ".")) {
+                guard let bits = parseV4(part) else { return nil }
+                words += [UInt16(bits >> 16), UInt16(truncatingIfNeeded: bits)]
+                continue
+            }
+            guard (1...4).contains(part.count), let digits = String(validating: part, as: UTF8.self),
+                digits.allSatisfy(\.isHexDigit), let word = UInt16(digits, radix: 16)
+            else { return nil }
+            words.append(word)
+        }
+        return words
+    }
+
+    private static func join(_ words: [UInt16]) -> (UInt64, UInt64) {
+        let high = words.prefix(4).reduce(UInt64(0)) { $0 << 16 | UInt64($1) }
+        let low = words.suffix(4).reduce(UInt64(0)) { $0 << 16 | UInt64($1) }
+        return (high, low)
+    }
+
+    public var description: String {
+        guard family == .ipv6 else {
+            return "\(low >> 24 & 0xff).\(low >> 16 & 0xff).\(low >> 8 & 0xff).\(low & 0xff)"
+        }
+        let words =
+            (0..<4).map { UInt16(truncatingIfNeeded: high >> ((3 - $0) * 16)) }
+            + (0..<4).map { UInt16(truncatingIfNeeded: low >> ((3 - $0) * 16)) }
+        let zeros = IPAddress.longestZeroRun(words)
+        func text(_ range: Range<Int>) -> String { words[range].map { String($0, radix: 16) }.joined(separator: ":") }
+        guard zeros.count >= 2 else { return text(0..<8) }
+        return text(0..<zeros.lowerBound) + "::" + text(zeros.upperBound..<8)
+    }
+
+    /// RFC 5952 §4.2.3: the longest run of zero words, the first of equals.
+    private static func longestZeroRun(_ words: [UInt16]) -> Range<Int> {
+        var best = 0..<0
+        var start = 0
+        for index in 0...words.count where index == words.count || words[index] != 0 {
+            if index - start > best.count { best = start..<index }
+            start = index + 1
+        }
+        return best
+    }
+}
+
+/// One of the two families of IP.
+///
+/// The raw value is the spelling of `EndpointSlice.addressType`, `Service.spec.ipFamilies` and kube-proxy's `ip_family` metric label.
+public enum IPFamily: String, Hashable, Sendable, CaseIterable, Codable {
+    case ipv4 = "IPv4"
+    case ipv6 = "IPv6"
+
+    public var other: IPFamily { self == .ipv4 ? .ipv6 : .ipv4 }
+
+    /// Bytes of an address: 4 or 16.
+    public var addressBytes: Int { self == .ipv4 ? 4 : 16 }
+
+    /// Bits of an address: 32 or 128.
+    public var addressBits: Int { addressBytes * 8 }
+}

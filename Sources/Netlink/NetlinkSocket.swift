@@ -1,5 +1,7 @@
 internal import CNetlink
+internal import Glibc
 internal import Synchronization
+public import SystemCalls
 internal import SystemPackage
 
 /// A netlink socket: sends requests and waits for the kernel's answers, which it gives inside the system call.
@@ -150,5 +152,58 @@ public struct NetlinkSocket: ~Copyable {
         guard datagram.sender == 0 else { return [] }
         guard !datagram.isTruncated else { throw NetlinkError(.malformed, detail: "longer than the receive buffer") }
         return try NetlinkReply.all(in: datagram.bytes)
+    }
+}
+
+extension NetlinkSocket {
+    /// Sends a request between the two messages that make a transaction of it, as nfnetlink wants its changes, and waits until it is carried out.
+    ///
+    /// - Parameter request: must ask for an acknowledgement (`NLM_F_ACK`): older kernels have none for the end (before Linux 6.10).
+    public borrowing func transact(
+        _ request: borrowing NetlinkMessage, begin: borrowing NetlinkMessage, end: borrowing NetlinkMessage
+    ) throws(NetlinkError) {
+        var batch = NetlinkBatch()
+        try batch.add(begin)
+        try batch.add(request)
+        try batch.add(end)
+        let first = takeSequenceNumbers(batch.count)
+        try channel.send(batch.bytes(of: 0..<batch.count, numberedFrom: first))
+        while true {
+            for reply in try receive() where reply.header.type == UInt16(NLMSG_ERROR) {
+                let place = reply.header.sequence &- first
+                guard place < UInt32(batch.count) else { continue }
+                guard let acknowledgement = NetlinkAcknowledgement(reply) else { throw NetlinkError(.malformed) }
+                // An error of any of the three means that nothing was done; the request's own answer is the only good one.
+                if let error = acknowledgement.error { throw error }
+                if place == 1 { return }
+            }
+        }
+    }
+}
+
+/// What the kernel tells without being asked. A socket that hears it is of no use for requests.
+extension NetlinkSocket {
+    /// Hears from now on what is told to a multicast group, such as `RTNLGRP_IPV4_IFADDR`.
+    public borrowing func join(_ group: UInt32) throws(NetlinkError) {
+        var group = group
+        guard unsafe setsockopt(channel.descriptor, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, socklen_t(MemoryLayout<UInt32>.size)) == 0
+        else { throw NetlinkError(.kernel(Errno(rawValue: errno)), detail: "NETLINK_ADD_MEMBERSHIP") }
+    }
+
+    /// Waits for the next messages; nil once the signal is raised.
+    ///
+    /// Fails with `.overrun` where the kernel had more to tell than the socket could hold: what that was is lost, and what comes next is heard again.
+    public borrowing func notifications(until stop: StopSignal) throws(NetlinkError) -> [NetlinkReply]? {
+        var descriptors = [
+            pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        while true {
+            let count = unsafe poll(&descriptors, 2, -1)
+            guard count >= 0 || errno == EINTR else { throw NetlinkError(.kernel(Errno(rawValue: errno)), detail: "poll") }
+            if descriptors[1].revents != 0 { return nil }
+            // An overrun is told as an error of the socket, without anything to read.
+            if count > 0, descriptors[0].revents != 0 { return try receive() }
+        }
     }
 }

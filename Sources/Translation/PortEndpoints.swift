@@ -89,3 +89,59 @@ extension EndpointSlice {
     /// The label of slices that only DNS reads (`service.kubernetes.io/headless`).
     var isHeadless: Bool { metadata.labels["service.kubernetes.io/headless"] != nil }
 }
+
+/// An address that can serve a Service port, with what decides whether it does.
+struct EndpointAddress: Hashable {
+    var location: AddressPort
+    /// On this node.
+    var isLocal: Bool
+    var isReady: Bool
+    var isServing: Bool
+    var isTerminating: Bool
+    /// In the kernel; 0 takes no new connections.
+    var weight: UInt32 = 1
+    var zoneHints: [String]
+    var nodeHints: [String]
+    var origin: EndpointOrigin
+
+    /// What load balancers count on this node.
+    var isReadyHere: Bool { isLocal && isReady }
+
+    /// Of two copies of an endpoint the higher one counts.
+    var rank: Int { isReady ? 2 : isTerminating ? 0 : 1 }
+
+    /// Nil without an address of the family; only the first address counts, as the API says
+    /// (`EndpointSlice.endpoints[].addresses`).
+    init?(_ entry: Endpoint, port: UInt16, family: IPFamily, nodeName: String) {
+        guard let address = entry.addresses.first, address.family == family else { return nil }
+        location = AddressPort(address, port)
+        isLocal = entry.nodeName == nodeName
+        isReady = entry.isReady
+        isServing = entry.isServing
+        isTerminating = entry.isTerminating
+        zoneHints = entry.zoneHints
+        nodeHints = entry.nodeHints
+        origin = EndpointOrigin(pod: entry.pod, node: entry.nodeName)
+    }
+}
+
+/// Which endpoints of a Service port get traffic.
+struct EndpointSelection {
+    /// Ready endpoints anywhere, narrowed to those that are near; where none is ready, those that still serve while they terminate (KEP-1669).
+    let cluster: [EndpointAddress]
+    /// The same on this node, for policies that ask for local endpoints only; nothing is narrowed.
+    let local: [EndpointAddress]
+
+    init(_ endpoints: [EndpointAddress], _ topology: Topology) {
+        cluster = EndpointSelection.usable(endpoints, topology.narrow)
+        local = EndpointSelection.usable(endpoints.filter(\.isLocal)) { $0 }
+    }
+
+    private static func usable(
+        _ endpoints: [EndpointAddress], _ narrow: ([EndpointAddress]) -> [EndpointAddress]
+    ) -> [EndpointAddress] {
+        // Almost always they all are: then none is copied.
+        let ready = endpoints.allSatisfy(\.isReady) ? endpoints : endpoints.filter(\.isReady)
+        return ready.isEmpty ? endpoints.filter { $0.isServing && $0.isTerminating } : narrow(ready)
+    }
+}

@@ -1,3 +1,6 @@
+internal import Text
+internal import Yams
+
 /// A value of a YAML or JSON document, before anyone knows what it is for.
 public enum YAMLValue: Hashable, Sendable {
     case null
@@ -61,4 +64,136 @@ public struct YAMLRefusal: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// `line 3: mapping values are not allowed in this context`.
     public var description: String { line.map { "line \($0): \(message)" } ?? message }
+}
+
+extension YAMLValue {
+    /// Keys that may be there twice in one document.
+    private static let repetitions = 64
+
+    /// What words without quotes are read as.
+    public enum PlainWords: Hashable, Sendable {
+        /// What YAML 1.1 takes them for.
+        case typed
+        /// Text as it stands there, but for null: for readers to whom `yes` and `1` are text.
+        case text
+    }
+
+    /// Reads the one document of a text; JSON is YAML too. Null where there is nothing in it.
+    public init(yaml text: String, plainWords: PlainWords = .typed) throws(YAMLRefusal) {
+        do {
+            self = try YAMLValue.read(text, plainWords)
+        } catch let refusal as YAMLRefusal {
+            throw refusal
+        } catch let error as YamlError {
+            throw YAMLRefusal(error)
+        } catch {
+            throw YAMLRefusal(message: "\(error)")
+        }
+    }
+
+    /// The library refuses a document in which a key is there twice; here that is for the reader to judge. So the first of the two gets a
+    /// mark in front, which is taken off again.
+    private static func read(_ text: String, _ plainWords: PlainWords) throws -> YAMLValue {
+        var text = text
+        var marks = 0
+        while true {
+            do {
+                return try YAMLDocument.withRoot(of: text) { root in try root.map { try YAMLValue($0, plainWords) } ?? .null }
+            } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
+                let key = keys.first ?? ""
+                guard marks < repetitions, marks > 0 || !text.unicodeScalars.contains(mark),
+                    let marked = YAMLValue.marked(text, line: context.mark.line, column: context.mark.column, number: marks)
+                else { throw YAMLRefusal(line: context.mark.line, message: "key \"\(key)\" already set in map") }
+                text = marked
+                marks += 1
+            }
+        }
+    }
+
+    /// Of private use, so that it means nothing to anyone else.
+    private static let mark: Unicode.Scalar = "\u{E000}"
+
+    /// The text with a mark before the word at a place, behind its quote if it has one; nil if there is no such place.
+    private static func marked(_ text: String, line: Int, column: Int, number: Int) -> String? {
+        let scalars = text.unicodeScalars
+        var index = scalars.startIndex
+        for _ in 1..<max(line, 1) {
+            guard let end = scalars[index...].firstIndex(of: "\n") else { return nil }
+            index = scalars.index(after: end)
+        }
+        guard column >= 1, var place = scalars.index(index, offsetBy: column - 1, limitedBy: scalars.endIndex), place < scalars.endIndex
+        else { return nil }
+        if scalars[place] == "\"" || scalars[place] == "'" { place = scalars.index(after: place) }
+        return String(scalars[..<place]) + "\(mark)\(number)\(mark)" + String(scalars[place...])
+    }
+
+    private static func unmarked(_ key: String) -> String {
+        let scalars = key.unicodeScalars
+        guard scalars.first == mark, let end = scalars.dropFirst().firstIndex(of: mark) else { return key }
+        return String(scalars[scalars.index(after: end)...])
+    }
+
+    private init(_ node: Yams.Node, _ plainWords: PlainWords) throws(YAMLRefusal) {
+        switch node {
+        case .scalar(let scalar):
+            let plain = scalar.style == .plain ? YAMLValue(plain: scalar.string) : .text(scalar.string)
+            self = plainWords == .typed || plain == .null ? plain : .text(scalar.string)
+        case .sequence(let nodes):
+            var values: [YAMLValue] = []
+            for node in nodes { values.append(try YAMLValue(node, plainWords)) }
+            self = .list(values)
+        case .mapping(let pairs):
+            var entries: [Entry] = []
+            for (key, value) in pairs {
+                guard let word = key.scalar else {
+                    throw YAMLRefusal(line: key.mark?.line, message: "has a key that is no text")
+                }
+                guard plainWords == .text || word.string != "<<" || word.style != .plain else {
+                    throw YAMLRefusal(line: word.mark?.line, message: "has a merge key (<<): write the values out")
+                }
+                entries.append(
+                    Entry(key: YAMLValue.unmarked(word.string), value: try YAMLValue(value, plainWords), line: word.mark?.line ?? 0))
+            }
+            self = .mapping(entries)
+        case .alias:
+            throw YAMLRefusal(message: "has an alias of an anchor that is not there")
+        }
+    }
+}
+
+extension YAMLValue {
+    /// The value as a document, with sorted keys, as Kubernetes writes YAML.
+    public var yaml: String {
+        get throws(YAMLRefusal) {
+            do {
+                return try serialize(node: node, width: -1, allowUnicode: true, sortKeys: true)
+            } catch {
+                throw YAMLRefusal(message: "cannot be written: \(error)")
+            }
+        }
+    }
+
+    private var node: Yams.Node {
+        switch self {
+        case .null: .scalar(.init("null", .implicit, .plain))
+        case .boolean(let value): .scalar(.init("\(value)", .implicit, .plain))
+        case .number(let digits): .scalar(.init(digits, .implicit, .plain))
+        // Quoted where it would be read as something else; the library knows what else needs quotes.
+        case .text(let text): .scalar(.init(text, .implicit, YAMLValue(plain: text) == self && text != "<<" ? .any : .doubleQuoted))
+        case .list(let values): .sequence(.init(values.map(\.node)))
+        case .mapping(let entries): .mapping(.init(entries.map { (YAMLValue.text($0.key).node, $0.value.node) }))
+        }
+    }
+
+    /// The value as JSON, without white space, keys in their order.
+    public var json: String {
+        switch self {
+        case .null: "null"
+        case .boolean(let value): "\(value)"
+        case .number(let digits): digits
+        case .text(let text): text.jsonQuoted
+        case .list(let values): "[" + values.map(\.json).joined(separator: ",") + "]"
+        case .mapping(let entries): "{" + entries.map { "\($0.key.jsonQuoted):\($0.value.json)" }.joined(separator: ",") + "}"
+        }
+    }
 }

@@ -1,3 +1,4 @@
+internal import CNetlink
 internal import Model
 internal import Netlink
 internal import SystemPackage
@@ -54,5 +55,105 @@ struct InterfaceClient: ~Copyable {
             }
         }
         return (on, elsewhere)
+    }
+}
+
+/// Requests to rtnetlink: the dummy device and its addresses (`linux/rtnetlink.h`, `linux/if_link.h`, `linux/if_addr.h`).
+enum InterfaceMessages {
+    /// `ip link show NAME`; fails with ENODEV where there is none.
+    static func getLink(_ name: String) throws(NetlinkError) -> NetlinkMessage {
+        var message = try NetlinkMessage(type: UInt16(RTM_GETLINK), flags: UInt16(NLM_F_ACK))
+        message.putHeader(ifinfomsg())
+        message.put(Int(IFLA_IFNAME), string: name)
+        return message
+    }
+
+    /// `ip link add NAME txqueuelen 0 type dummy`; fails with EEXIST where there is one of this name.
+    static func newDummy(_ name: String) throws(NetlinkError) -> NetlinkMessage {
+        var message = try NetlinkMessage(type: UInt16(RTM_NEWLINK), flags: UInt16(NLM_F_CREATE | NLM_F_EXCL))
+        message.putHeader(ifinfomsg())
+        message.put(Int(IFLA_IFNAME), string: name)
+        message.put(Int(IFLA_TXQLEN), u32: 0)
+        message.nest(Int(IFLA_LINKINFO)) { $0.put(Int(IFLA_INFO_KIND), string: "dummy") }
+        return message
+    }
+
+    /// `ip link delete NAME`; fails with ENODEV where there is none.
+    static func deleteLink(_ name: String) throws(NetlinkError) -> NetlinkMessage {
+        var message = try NetlinkMessage(type: UInt16(RTM_DELLINK))
+        message.putHeader(ifinfomsg())
+        message.put(Int(IFLA_IFNAME), string: name)
+        return message
+    }
+
+    /// `ip address add ADDRESS/32 dev INDEX`; fails with EEXIST where it is there.
+    static func newAddress(_ address: IPAddress, interface: UInt32) throws(NetlinkError) -> NetlinkMessage {
+        try addressMessage(RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, address, interface)
+    }
+
+    /// `ip address delete ADDRESS/32 dev INDEX`; fails with EADDRNOTAVAIL where it is not there.
+    static func deleteAddress(_ address: IPAddress, interface: UInt32) throws(NetlinkError) -> NetlinkMessage {
+        try addressMessage(RTM_DELADDR, flags: 0, address, interface)
+    }
+
+    private static func addressMessage(_ type: Int, flags: Int32, _ address: IPAddress, _ interface: UInt32) throws(NetlinkError)
+        -> NetlinkMessage
+    {
+        var message = try NetlinkMessage(type: UInt16(type), flags: UInt16(flags), capacity: 128)
+        message.putHeader(
+            ifaddrmsg(
+                ifa_family: UInt8(address.family.number), ifa_prefixlen: UInt8(address.family.addressBits), ifa_flags: 0,
+                ifa_scope: UInt8(RT_SCOPE_UNIVERSE.rawValue), ifa_index: interface))
+        message.put(Int(IFA_LOCAL), bytes: address.bytes)
+        message.put(Int(IFA_ADDRESS), bytes: address.bytes)
+        return message
+    }
+
+    /// `ip address show`; of all interfaces.
+    static func dumpAddresses() throws(NetlinkError) -> NetlinkMessage {
+        var message = try NetlinkMessage(type: UInt16(RTM_GETADDR), flags: UInt16(NLM_F_DUMP))
+        message.putHeader(ifaddrmsg())
+        return message
+    }
+}
+
+/// An interface, as `RTM_NEWLINK` tells it.
+struct Link: Hashable {
+    var index: UInt32
+    /// `dummy`, `bridge`… nil for devices that have no kind.
+    var kind: String?
+
+    init?(_ reply: NetlinkReply) {
+        guard let index: UInt32 = hostOrder(reply.payload.dropFirst(4)) else { return nil }
+        self.index = index
+        for attribute in NetlinkAttributes(reply.payload.dropFirst(MemoryLayout<ifinfomsg>.size))
+        where attribute.type == UInt16(IFLA_LINKINFO) {
+            kind = attribute.nested.first { $0.type == UInt16(IFLA_INFO_KIND) }?.string
+        }
+    }
+}
+
+/// An address of an interface, as `RTM_NEWADDR` tells it.
+struct InterfaceAddress: Hashable {
+    var interface: UInt32
+    var address: IPAddress
+
+    init?(_ reply: NetlinkReply) {
+        guard let family = reply.payload.first.flatMap({ IPFamily(number: UInt16($0)) }),
+            let interface: UInt32 = hostOrder(reply.payload.dropFirst(4))
+        else { return nil }
+        var local: IPAddress?
+        var peer: IPAddress?
+        for attribute in NetlinkAttributes(reply.payload.dropFirst(MemoryLayout<ifaddrmsg>.size)) {
+            switch Int(attribute.type) {
+            case Int(IFA_LOCAL): local = IPAddress(bytes: attribute.payload)
+            case Int(IFA_ADDRESS): peer = IPAddress(bytes: attribute.payload)
+            default: break
+            }
+        }
+        // On a point-to-point link IFA_ADDRESS is the other end; IPv6 says only IFA_ADDRESS.
+        guard let address = local ?? peer, address.family == family else { return nil }
+        self.interface = interface
+        self.address = address
     }
 }

@@ -1,4 +1,5 @@
 internal import Model
+internal import Text
 
 /// Makes values of flags and collects what is wrong with their form.
 struct FlagReader {
@@ -111,5 +112,25 @@ struct FlagReader {
             refuse("--vmodule", String(part), "must have the form PATTERN=LEVEL")
             return nil
         }
+    }
+}
+
+extension FlagReader {
+    /// Lists such as `A=true,B=false`, of which the later counts (`MapStringBool` of component-base).
+    mutating func featureGates(_ flag: String, _ lists: [String]) -> [String: Bool] {
+        var settings: [String: Bool] = [:]
+        for pair in lists.flatMap({ $0.split(separator: ",").map(String.init) }) {
+            guard let equals = pair.firstIndex(of: "=") else {
+                refuse(flag, pair, "malformed pair, expect string=bool")
+                continue
+            }
+            let name = pair[..<equals].trimmed
+            guard let value = Bool(goText: pair[pair.index(after: equals)...].trimmed) else {
+                refuse(flag, pair, "must be \(name)=true or \(name)=false")
+                continue
+            }
+            settings[name] = value
+        }
+        return settings
     }
 }

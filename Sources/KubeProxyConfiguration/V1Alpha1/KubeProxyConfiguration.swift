@@ -62,3 +62,169 @@ extension KubeProxyConfiguration: FieldObject {
         fields.field("windowsRunAsService", &windowsRunAsService, omitsEmpty: true)
     }
 }
+
+/// How to reach the API server (`clientConnection`).
+public struct ClientConnectionConfiguration: Hashable, Sendable {
+    public var kubeconfig = ""
+    public var acceptContentTypes = ""
+    public var contentType = ""
+    /// Requests a second in the long run; below 0 for no limit.
+    public var qps: Float = 0
+    /// Requests at once.
+    public var burst: Int32 = 0
+
+    public init() {}
+}
+
+extension ClientConnectionConfiguration: FieldObject {
+    mutating func visit(_ fields: inout some FieldVisitor) {
+        fields.field("kubeconfig", &kubeconfig)
+        fields.field("acceptContentTypes", &acceptContentTypes)
+        fields.field("contentType", &contentType)
+        fields.field("qps", &qps)
+        fields.field("burst", &burst)
+    }
+}
+
+/// By what interface traffic of this node's pods is known (`detectLocal`).
+public struct DetectLocalConfiguration: Hashable, Sendable {
+    /// Where `detectLocalMode` is `BridgeInterface`.
+    public var bridgeInterface = ""
+    /// Where it is `InterfaceNamePrefix`.
+    public var interfaceNamePrefix = ""
+
+    public init() {}
+}
+
+extension DetectLocalConfiguration: FieldObject {
+    mutating func visit(_ fields: inout some FieldVisitor) {
+        fields.field("bridgeInterface", &bridgeInterface)
+        fields.field("interfaceNamePrefix", &interfaceNamePrefix)
+    }
+}
+
+/// How traffic of this node's pods is told from other traffic (`detectLocalMode`).
+enum DetectLocalMode: String, CaseIterable {
+    case clusterCIDR = "ClusterCIDR"
+    case nodeCIDR = "NodeCIDR"
+    case bridgeInterface = "BridgeInterface"
+    case interfaceNamePrefix = "InterfaceNamePrefix"
+}
+
+/// Settings of the kernel's connection tracking (`conntrack`); durations of 0 leave what the kernel has.
+public struct KubeProxyConntrackConfiguration: Hashable, Sendable {
+    /// Connections for each processor; 0 leaves the limit alone, whatever `min` says.
+    public var maxPerCore: Int32?
+    /// The limit, at least.
+    public var min: Int32?
+    public var tcpEstablishedTimeout: GoDuration?
+    public var tcpCloseWaitTimeout: GoDuration?
+    public var tcpBeLiberal = false
+    public var udpTimeout = GoDuration.zero
+    public var udpStreamTimeout = GoDuration.zero
+
+    public init() {}
+}
+
+extension KubeProxyConntrackConfiguration: FieldObject {
+    mutating func visit(_ fields: inout some FieldVisitor) {
+        fields.field("maxPerCore", &maxPerCore)
+        fields.field("min", &min)
+        fields.field("tcpEstablishedTimeout", &tcpEstablishedTimeout)
+        fields.field("tcpCloseWaitTimeout", &tcpCloseWaitTimeout)
+        fields.field("tcpBeLiberal", &tcpBeLiberal)
+        fields.field("udpTimeout", &udpTimeout)
+        fields.field("udpStreamTimeout", &udpStreamTimeout)
+    }
+}
+
+/// Of the section `iptables`, `masqueradeBit` and `masqueradeAll` count in ipvs mode too.
+public struct KubeProxyIPTablesConfiguration: Hashable, Sendable {
+    /// 0…31.
+    public var masqueradeBit: Int32?
+    public var masqueradeAll = false
+    public var localhostNodePorts: Bool?
+    public var syncPeriod = GoDuration.zero
+    public var minSyncPeriod = GoDuration.zero
+
+    public init() {}
+}
+
+extension KubeProxyIPTablesConfiguration: FieldObject {
+    mutating func visit(_ fields: inout some FieldVisitor) {
+        fields.field("masqueradeBit", &masqueradeBit)
+        fields.field("masqueradeAll", &masqueradeAll)
+        fields.field("localhostNodePorts", &localhostNodePorts)
+        fields.field("syncPeriod", &syncPeriod)
+        fields.field("minSyncPeriod", &minSyncPeriod)
+    }
+}
+
+/// The section `ipvs`.
+public struct KubeProxyIPVSConfiguration: Hashable, Sendable {
+    public var syncPeriod = GoDuration.zero
+    public var minSyncPeriod = GoDuration.zero
+    /// Empty for rr.
+    public var scheduler = ""
+    public var excludeCIDRs: [String]?
+    public var strictARP = false
+    /// Of connections without traffic; 0 leaves what the kernel has.
+    public var tcpTimeout = GoDuration.zero
+    public var tcpFinTimeout = GoDuration.zero
+    public var udpTimeout = GoDuration.zero
+
+    public init() {}
+}
+
+extension KubeProxyIPVSConfiguration: FieldObject {
+    mutating func visit(_ fields: inout some FieldVisitor) {
+        fields.field("syncPeriod", &syncPeriod)
+        fields.field("minSyncPeriod", &minSyncPeriod)
+        fields.field("scheduler", &scheduler)
+        fields.field("excludeCIDRs", &excludeCIDRs)
+        fields.field("strictARP", &strictARP)
+        fields.field("tcpTimeout", &tcpTimeout)
+        fields.field("tcpFinTimeout", &tcpFinTimeout)
+        fields.field("udpTimeout", &udpTimeout)
+    }
+}
+
+/// The section `nftables`, which means nothing in ipvs mode.
+public struct KubeProxyNFTablesConfiguration: Hashable, Sendable {
+    public var masqueradeBit: Int32?
+    public var masqueradeAll = false
+    public var syncPeriod = GoDuration.zero
+    public var minSyncPeriod = GoDuration.zero
+
+    public init() {}
+}
+
+extension KubeProxyNFTablesConfiguration: FieldObject {
+    mutating func visit(_ fields: inout some FieldVisitor) {
+        fields.field("masqueradeBit", &masqueradeBit)
+        fields.field("masqueradeAll", &masqueradeAll)
+        fields.field("syncPeriod", &syncPeriod)
+        fields.field("minSyncPeriod", &minSyncPeriod)
+    }
+}
+
+/// The section `winkernel`, which means nothing on Linux.
+public struct KubeProxyWinkernelConfiguration: Hashable, Sendable {
+    public var networkName = ""
+    public var sourceVip = ""
+    public var enableDSR = false
+    public var rootHnsEndpointName = ""
+    public var forwardHealthCheckVip = false
+
+    public init() {}
+}
+
+extension KubeProxyWinkernelConfiguration: FieldObject {
+    mutating func visit(_ fields: inout some FieldVisitor) {
+        fields.field("networkName", &networkName)
+        fields.field("sourceVip", &sourceVip)
+        fields.field("enableDSR", &enableDSR)
+        fields.field("rootHnsEndpointName", &rootHnsEndpointName)
+        fields.field("forwardHealthCheckVip", &forwardHealthCheckVip)
+    }
+}

@@ -85,3 +85,72 @@ extension LoggingConfiguration.OutputRoutingOptions: FieldObject {
         fields.field("infoBufferSize", &infoBufferSize)
     }
 }
+
+/// A number of Kubernetes with its suffix: `512`, `1K`, `2Ki`, `3M` (`resource.Quantity`).
+public struct Quantity: Hashable, Sendable, CustomStringConvertible {
+    /// As it was written.
+    public let description: String
+
+    public init() { description = "0" }
+
+    /// Nil for what is no quantity.
+    public init?(_ text: String) {
+        guard text.wholeMatch(of: /[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([EPTGMK]i?|Ki|[numk]|[eE][+-]?[0-9]+)?/) != nil else { return nil }
+        description = text.allSatisfy { $0 == "0" } ? "0" : text
+    }
+
+    /// Whether it is zero, however it is written.
+    public var isZero: Bool {
+        description.prefix { !$0.isLetter }.allSatisfy { !("1"..."9").contains($0) }
+    }
+}
+
+extension Quantity: FieldValue {
+    static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> Quantity? {
+        switch value {
+        case .text(let text), .number(let text): if let quantity = Quantity(text) { return quantity }
+        default: break
+        }
+        report.refuse(field, value, "must be a quantity such as 512, 4Ki or 1M")
+        return nil
+    }
+
+    var written: YAMLValue { .text(description) }
+    var isEmpty: Bool { isZero }
+}
+
+extension LoggingConfiguration {
+    /// As `k8s.io/component-base/logs/api/v1` has it.
+    func validate(_ check: inout FieldCheck, hasAlphaOptions: Bool) {
+        if format != "text", format != "json" { check.refuse("logging.format", format, "Unsupported log format", flag: "--logging-format") }
+        if flushFrequency.duration <= .zero {
+            check.refuse("logging.flushFrequency", flushFrequency, "must be greater than 0", flag: "--log-flush-frequency")
+        }
+        checkVerbosity("logging.verbosity", verbosity, flag: "--v", &check)
+        if !vmodule.isEmpty, format != "text" {
+            check.refuse("logging.vmodule", kind: .forbidden, "Only supported for text log format", flag: "--vmodule")
+        }
+        for (index, item) in vmodule.enumerated() {
+            let field = "logging.vmodule[\(index)]"
+            if item.filePattern.isEmpty { check.refuse(field, kind: .required, "File pattern must not be empty", flag: "--vmodule") }
+            if item.filePattern.contains(where: { $0 == "=" || $0 == "," }) {
+                check.refuse(field, item.filePattern, "File pattern must not contain equal sign or comma", flag: "--vmodule")
+            }
+            checkVerbosity(field, item.verbosity, flag: "--vmodule", &check)
+        }
+        guard !hasAlphaOptions else { return }
+        for (name, routing) in [("text", options.text), ("json", options.json)] {
+            let disabled = "Feature LoggingAlphaOptions is disabled"
+            if routing.splitStream {
+                check.refuse("logging.options.\(name).splitStream", kind: .forbidden, disabled, flag: "--log-\(name)-split-stream")
+            }
+            if !routing.infoBufferSize.isZero {
+                check.refuse("logging.options.\(name).infoBufferSize", kind: .forbidden, disabled, flag: "--log-\(name)-info-buffer-size")
+            }
+        }
+    }
+
+    private func checkVerbosity(_ field: String, _ verbosity: UInt32, flag: String, _ check: inout FieldCheck) {
+        if verbosity > Int32.max { check.refuse(field, verbosity, "Must be <= \(Int32.max)", flag: flag) }
+    }
+}

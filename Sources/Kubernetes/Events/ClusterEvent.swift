@@ -1,3 +1,5 @@
+public import Model
+
 /// What an operator should see on an object of the cluster (`events.k8s.io/v1` Event, the part that says what happened).
 ///
 /// The texts are such as the API takes: shorter than its limits and without control characters, whoever wrote what they quote.
@@ -40,5 +42,42 @@ public struct ClusterEvent: Hashable, Sendable {
             result.append(character)
         }
         return result + ellipsis
+    }
+}
+
+/// Where events go. Recording one never waits and never fails: whatever goes wrong with an event is of no consequence for who recorded it.
+public protocol EventRecorder: Sendable {
+    func record(_ event: ClusterEvent)
+}
+
+/// Keeps no events, for sources without an API server.
+public struct NoEvents: EventRecorder {
+    public init() {}
+
+    public func record(_ event: ClusterEvent) {}
+}
+
+/// The object that an event is about (`core/v1` ObjectReference, as far as it is used).
+public struct ObjectReference: Hashable, Sendable {
+    /// `apiVersion`
+    public var apiVersion: String
+    /// `kind`
+    public var kind: String
+    /// `namespace`; empty for objects without one, such as Nodes.
+    public var namespace: String
+    /// `name`
+    public var name: String
+
+    public init(apiVersion: String, kind: String, namespace: String = "", name: String) {
+        self.apiVersion = apiVersion
+        self.kind = kind
+        self.namespace = namespace
+        self.name = name
+    }
+
+    public static func node(_ name: String) -> ObjectReference { ObjectReference(apiVersion: "v1", kind: "Node", name: name) }
+
+    public static func service(_ name: NamespacedName) -> ObjectReference {
+        ObjectReference(apiVersion: "v1", kind: "Service", namespace: name.namespace, name: name.name)
     }
 }

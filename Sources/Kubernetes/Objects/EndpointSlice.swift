@@ -44,3 +44,136 @@ extension EndpointSlice: Decodable {
             ports: try fields.list(.ports))
     }
 }
+
+/// What the addresses of a slice are (`EndpointSlice.addressType`).
+public enum AddressType: String, Hashable, Sendable, CaseIterable {
+    case ipv4 = "IPv4"
+    case ipv6 = "IPv6"
+    case fqdn = "FQDN"
+
+    public init(_ family: IPFamily) {
+        self = family == .ipv4 ? .ipv4 : .ipv6
+    }
+
+    /// The family of the addresses; nil for names.
+    public var family: IPFamily? {
+        switch self {
+        case .ipv4: .ipv4
+        case .ipv6: .ipv6
+        case .fqdn: nil
+        }
+    }
+}
+
+/// A server behind a Service (`EndpointSlice.endpoints[]`).
+public struct Endpoint: Hashable, Sendable {
+    /// `addresses`, up to the first that is no IP address; only the first is used, and without one the endpoint gets no traffic.
+    public var addresses: [IPAddress]
+    /// `conditions.ready`
+    public var ready: Bool?
+    /// `conditions.serving`
+    public var serving: Bool?
+    /// `conditions.terminating`
+    public var terminating: Bool?
+    /// `nodeName`
+    public var nodeName: String?
+    /// `targetRef.name` where `targetRef.kind` is `Pod`.
+    public var pod: String?
+    /// `hints.forZones[].name`
+    public var zoneHints: [String]
+    /// `hints.forNodes[].name`
+    public var nodeHints: [String]
+
+    public init(
+        addresses: [IPAddress], ready: Bool? = nil, serving: Bool? = nil, terminating: Bool? = nil, nodeName: String? = nil,
+        pod: String? = nil, zoneHints: [String] = [], nodeHints: [String] = []
+    ) {
+        self.addresses = addresses
+        self.ready = ready
+        self.serving = serving
+        self.terminating = terminating
+        self.nodeName = nodeName
+        self.pod = pod
+        self.zoneHints = zoneHints
+        self.nodeHints = nodeHints
+    }
+
+    /// Reads `addresses`.
+    ///
+    /// An address does not move up to the place of a text before it that is none; in a slice of names there are none.
+    public static func addresses(_ texts: [String]) -> [IPAddress] {
+        var addresses: [IPAddress] = []
+        for text in texts {
+            guard let address = IPAddress(text) else { break }
+            addresses.append(address)
+        }
+        return addresses
+    }
+
+    /// Whether it takes new connections; the API says that nil counts as true.
+    public var isReady: Bool { ready ?? true }
+
+    /// Whether it answers, be it terminating or not; the API says that nil counts as true.
+    public var isServing: Bool { serving ?? true }
+
+    /// Whether it is on its way out; the API says that nil counts as false.
+    public var isTerminating: Bool { terminating ?? false }
+}
+
+extension Endpoint: Decodable {
+    private enum CodingKeys: String, CodingKey {
+        case addresses, conditions, nodeName, targetRef, hints
+    }
+
+    private enum ConditionKeys: String, CodingKey { case ready, serving, terminating }
+    private enum HintKeys: String, CodingKey { case forZones, forNodes }
+
+    private struct Hint: Decodable {
+        var name: String
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(addresses: Endpoint.addresses(try fields.list(.addresses)))
+        if let conditions = try fields.nested(ConditionKeys.self, .conditions) {
+            ready = try conditions.decodeIfPresent(Bool.self, forKey: .ready)
+            serving = try conditions.decodeIfPresent(Bool.self, forKey: .serving)
+            terminating = try conditions.decodeIfPresent(Bool.self, forKey: .terminating)
+        }
+        nodeName = try fields.decodeIfPresent(String.self, forKey: .nodeName)
+        pod = try fields.pod(.targetRef)
+        if let hints = try fields.nested(HintKeys.self, .hints) {
+            zoneHints = try hints.list(.forZones, of: Hint.self).map(\.name)
+            nodeHints = try hints.list(.forNodes, of: Hint.self).map(\.name)
+        }
+    }
+}
+
+/// A port that the endpoints of a slice share (`EndpointSlice.ports[]`).
+public struct EndpointPort: Hashable, Sendable {
+    /// `name`: that of the Service port it serves.
+    public var name: String?
+    /// `port`
+    public var port: UInt16?
+    /// `protocol`
+    public var transport: Transport
+
+    public init(name: String? = nil, port: UInt16? = nil, transport: Transport = .tcp) {
+        self.name = name
+        self.port = port
+        self.transport = transport
+    }
+}
+
+extension EndpointPort: Decodable {
+    private enum CodingKeys: String, CodingKey {
+        case name, port, `protocol`
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            name: try fields.decodeIfPresent(String.self, forKey: .name), port: try fields.port(.port),
+            transport: try fields.choice(.protocol, default: .tcp))
+    }
+}

@@ -1,3 +1,5 @@
+public import Model
+
 /// A Node (`core/v1`), with `spec` and `status` laid flat.
 public struct Node: Hashable, Sendable {
     public var metadata: ObjectMeta
@@ -38,5 +40,43 @@ extension Node: Decodable {
             taints = try spec.list(.taints)
         }
         addresses = try fields.nested(StatusKeys.self, .status)?.list(.addresses) ?? []
+    }
+}
+
+/// An address of a Node (`Node.status.addresses[]`).
+public struct NodeAddress: Hashable, Sendable, Decodable {
+    /// `type`: `InternalIP`, `ExternalIP`, `Hostname`, …
+    public var type: String
+    /// `address`: an IP address or a name.
+    public var address: String
+
+    public init(type: String, address: String) {
+        self.type = type
+        self.address = address
+    }
+}
+
+extension Node {
+    /// The address that counts of each family (`Node.status.addresses`): all internal ones in order, then all external
+    /// ones. The one of the primary family comes first.
+    public var hostAddresses: [IPAddress] {
+        let ordered = ["InternalIP", "ExternalIP"].flatMap { type in
+            addresses.filter { $0.type == type }.compactMap { IPAddress($0.address) }
+        }
+        guard let first = ordered.first else { return [] }
+        return [first] + [ordered.first { $0.family != first.family }].compactMap(\.self)
+    }
+}
+
+/// A mark that keeps pods away from a Node (`Node.spec.taints[]`).
+public struct Taint: Hashable, Sendable, Decodable {
+    /// `key`
+    public var key: String
+    /// `effect`: `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    public var effect: String
+
+    public init(key: String, effect: String) {
+        self.key = key
+        self.effect = effect
     }
 }

@@ -1,3 +1,5 @@
+public import Model
+
 /// A Pod (`core/v1`), with `spec` and `status` laid flat.
 public struct Pod: Hashable, Sendable {
     public var metadata: ObjectMeta
@@ -71,5 +73,47 @@ extension Pod: Decodable {
             }
             conditions = try status.list(.conditions)
         }
+    }
+}
+
+/// A condition of a Pod (`Pod.status.conditions[]`).
+public struct PodCondition: Hashable, Sendable, Decodable {
+    /// `type`: `Ready`, `PodScheduled`, …
+    public var type: String
+    /// `status`: `True`, `False` or `Unknown`.
+    public var status: String
+
+    public init(type: String, status: String) {
+        self.type = type
+        self.status = status
+    }
+}
+
+/// A port that a container announces (`Pod.spec.containers[].ports[]`).
+public struct ContainerPort: Hashable, Sendable {
+    /// `name`; empty where it has none.
+    public var name: String
+    /// `containerPort`
+    public var containerPort: UInt16
+    /// `protocol`
+    public var transport: Transport
+
+    public init(name: String = "", containerPort: UInt16, transport: Transport = .tcp) {
+        self.name = name
+        self.containerPort = containerPort
+        self.transport = transport
+    }
+}
+
+extension ContainerPort: Decodable {
+    private enum CodingKeys: String, CodingKey {
+        case name, containerPort, `protocol`
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            name: try fields.value(.name, default: ""), containerPort: try fields.port(.containerPort) ?? 0,
+            transport: try fields.choice(.protocol, default: .tcp))
     }
 }

@@ -76,3 +76,158 @@ public struct Service: Hashable, Sendable {
     /// What stands in `spec.clusterIP` of a headless Service.
     public static let headlessClusterIP = "None"
 }
+
+/// How a Service is reached (`Service.spec.type`).
+public enum ServiceType: String, Hashable, Sendable, CaseIterable {
+    case clusterIP = "ClusterIP"
+    case nodePort = "NodePort"
+    case loadBalancer = "LoadBalancer"
+    case externalName = "ExternalName"
+}
+
+/// Whether a client keeps its endpoint (`Service.spec.sessionAffinity`).
+public enum ServiceAffinity: String, Hashable, Sendable, CaseIterable {
+    case none = "None"
+    case clientIP = "ClientIP"
+}
+
+/// Which endpoints traffic may reach (`Service.spec.externalTrafficPolicy`, `Service.spec.internalTrafficPolicy`).
+public enum TrafficPolicy: String, Hashable, Sendable, CaseIterable {
+    case cluster = "Cluster"
+    case local = "Local"
+}
+
+/// Which endpoints traffic prefers (`Service.spec.trafficDistribution`, KEP-3015 and KEP-4444).
+public enum TrafficDistribution: String, Hashable, Sendable, CaseIterable {
+    /// The old name of `PreferSameZone`.
+    case preferClose = "PreferClose"
+    case preferSameZone = "PreferSameZone"
+    /// The node first, then its zone.
+    case preferSameNode = "PreferSameNode"
+}
+
+/// A port of a Service (`Service.spec.ports[]`).
+public struct ServicePort: Hashable, Sendable {
+    /// `name`; empty where the only port has none.
+    public var name: String
+    /// `protocol`
+    public var transport: Transport
+    /// `port`
+    public var port: UInt16
+    /// `targetPort`; nil means `port`.
+    public var targetPort: IntOrString?
+    /// `nodePort`; 0 where there is none.
+    public var nodePort: UInt16
+
+    public init(name: String = "", transport: Transport = .tcp, port: UInt16, targetPort: IntOrString? = nil, nodePort: UInt16 = 0) {
+        self.name = name
+        self.transport = transport
+        self.port = port
+        self.targetPort = targetPort
+        self.nodePort = nodePort
+    }
+}
+
+extension ServicePort: Decodable {
+    private enum CodingKeys: String, CodingKey {
+        case name, `protocol`, port, targetPort, nodePort
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            name: try fields.value(.name, default: ""),
+            transport: try fields.choice(.protocol, default: .tcp),
+            port: try fields.port(.port) ?? 0,
+            targetPort: try fields.decodeIfPresent(IntOrString.self, forKey: .targetPort),
+            nodePort: try fields.port(.nodePort) ?? 0)
+        // The API takes 0 and "" for "not given".
+        if targetPort == .number(0) || targetPort == .name("") { targetPort = nil }
+    }
+}
+
+/// An address at which a load balancer answers for a Service (`Service.status.loadBalancer.ingress[]`).
+public struct LoadBalancerIngress: Hashable, Sendable {
+    /// `ip`; empty where the load balancer is known by a host name only.
+    public var ip: String
+    /// `ipMode`: `VIP`, `Proxy`, or nil, which means `VIP`.
+    public var ipMode: String?
+
+    public init(ip: String, ipMode: String? = nil) {
+        self.ip = ip
+        self.ipMode = ipMode
+    }
+
+    /// Whether packets arrive with this address, so that it is for the nodes to serve (`ipMode`).
+    public var isVIP: Bool { ipMode == nil || ipMode == "VIP" }
+}
+
+extension LoadBalancerIngress: Decodable {
+    private enum CodingKeys: String, CodingKey {
+        case ip, ipMode
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(ip: try fields.value(.ip, default: ""), ipMode: try fields.decodeIfPresent(String.self, forKey: .ipMode))
+    }
+}
+
+extension Service: Decodable {
+    private enum CodingKeys: String, CodingKey {
+        case metadata, spec, status
+    }
+
+    private enum SpecKeys: String, CodingKey {
+        case type, clusterIP, clusterIPs, ipFamilies, ipFamilyPolicy, ports, selector, sessionAffinity, sessionAffinityConfig, externalIPs
+        case loadBalancerSourceRanges, externalTrafficPolicy, internalTrafficPolicy, healthCheckNodePort, publishNotReadyAddresses
+        case allocateLoadBalancerNodePorts
+    }
+
+    private enum AffinityConfigKeys: String, CodingKey { case clientIP }
+    private enum ClientIPKeys: String, CodingKey { case timeoutSeconds }
+    private enum StatusKeys: String, CodingKey { case loadBalancer }
+    private enum LoadBalancerKeys: String, CodingKey { case ingress }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(metadata: try fields.value(.metadata, default: ObjectMeta(name: "")))
+        if let spec = try fields.nested(SpecKeys.self, .spec) {
+            try readAddresses(spec)
+            try readPolicies(spec)
+        }
+        let balancer = try fields.nested(StatusKeys.self, .status)?.nested(LoadBalancerKeys.self, .loadBalancer)
+        loadBalancerIngress = try balancer?.list(.ingress) ?? []
+    }
+
+    private mutating func readAddresses(_ spec: KeyedDecodingContainer<SpecKeys>) throws {
+        type = try spec.choice(.type, default: .clusterIP)
+        clusterIP = try spec.value(.clusterIP, default: "")
+        clusterIPs = try spec.list(.clusterIPs)
+        ipFamilies = try spec.choices(.ipFamilies)
+        ipFamilyPolicy = try spec.decodeIfPresent(String.self, forKey: .ipFamilyPolicy)
+        ports = try spec.list(.ports)
+        selector = try spec.strings(.selector)
+        externalIPs = try spec.list(.externalIPs)
+        loadBalancerSourceRanges = try spec.list(.loadBalancerSourceRanges)
+    }
+
+    private mutating func readPolicies(_ spec: KeyedDecodingContainer<SpecKeys>) throws {
+        sessionAffinity = try spec.choice(.sessionAffinity, default: .none)
+        let clientIP = try spec.nested(AffinityConfigKeys.self, .sessionAffinityConfig)?.nested(ClientIPKeys.self, .clientIP)
+        sessionAffinityTimeoutSeconds = try clientIP.flatMap(Service.timeout)
+        externalTrafficPolicy = try spec.choice(.externalTrafficPolicy, default: .cluster)
+        internalTrafficPolicy = try spec.choice(.internalTrafficPolicy, default: .cluster)
+        healthCheckNodePort = try spec.port(.healthCheckNodePort) ?? 0
+        publishNotReadyAddresses = try spec.value(.publishNotReadyAddresses, default: false)
+        allocateLoadBalancerNodePorts = try spec.value(.allocateLoadBalancerNodePorts, default: true)
+    }
+
+    private static func timeout(_ clientIP: KeyedDecodingContainer<ClientIPKeys>) throws -> UInt32? {
+        guard let seconds = try clientIP.decodeIfPresent(Int.self, forKey: .timeoutSeconds) else { return nil }
+        guard let timeout = UInt32(exactly: seconds) else {
+            throw DecodingError.dataCorruptedError(forKey: .timeoutSeconds, in: clientIP, debugDescription: "must be 1 to 86400 seconds")
+        }
+        return timeout
+    }
+}

@@ -51,3 +51,37 @@ public struct APIAccess: Hashable, Sendable {
         return APIAccess(server: server)
     }
 }
+
+/// What a TLS connection is set up with, as bytes: two that are equal need no new connection.
+struct TLSMaterial: Hashable, Sendable {
+    /// PEM of the certificate authorities; nil for those of the system.
+    var authorities: [UInt8]?
+    /// PEM of the client's certificate, its chain behind it, and of the key.
+    var certificate: [UInt8]?
+    var key: [UInt8]?
+}
+
+/// What keeps this program from reaching the API server, found before anything was sent: which file, which field of it, and what is wrong.
+public struct AccessError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Where the mistake is: `kubeconfig /etc/kubeconfig`, `environment`, `file /var/run/…/token`.
+    public var source: String
+    /// The field, if one is to blame: `contexts[0].context.cluster`.
+    public var field: String?
+    /// What stands in the field, unless it is a secret.
+    public var value: String?
+    /// What is wrong.
+    public var message: String
+
+    public init(source: String, field: String? = nil, value: String? = nil, message: String) {
+        self.source = source
+        self.field = field
+        self.value = value
+        self.message = message
+    }
+
+    /// One line: `kubeconfig /x: contexts[0].context.cluster "a": no such cluster`.
+    public var description: String {
+        let place = [field, value.map { "\"\($0)\"" }].compactMap(\.self).joined(separator: " ")
+        return [source, place, message].filter { !$0.isEmpty }.joined(separator: ": ")
+    }
+}

@@ -1,5 +1,8 @@
 internal import FoundationEssentials
 import Logging
+internal import SystemCalls
+internal import SystemPackage
+internal import Text
 
 /// The credentials of a way to the API server, kept as fresh as the files and programs they come from.
 actor Credentials {
@@ -106,5 +109,107 @@ actor Credentials {
         }
         logger.debug("credential plugin answered", metadata: ["command": "\(program.command)"])
         return answer
+    }
+}
+
+/// What a request is sent with: who it is from, and over which TLS connection.
+struct Credential: Hashable, Sendable {
+    /// The `Authorization` header.
+    var authorization: String?
+    var tls: TLSMaterial
+
+    static func bearer(_ token: String) -> String { "Bearer \(token)" }
+
+    static func basic(user: String, password: String) -> String {
+        "Basic \(Data("\(user):\(password)".utf8).base64EncodedString())"
+    }
+}
+
+/// A file that holds a token, a certificate or a kubeconfig.
+enum CredentialFile {
+    /// Far more than any such file is.
+    private static let limit: Int64 = 4 << 20
+
+    static func read(_ path: String) throws(AccessError) -> [UInt8] {
+        do {
+            return try SmallFile.read(path, limit: limit, .any).bytes
+        } catch {
+            throw AccessError(source: "file \(path)", message: "cannot be read: \(error.errno?.description ?? error.description)")
+        }
+    }
+
+    /// The text of a file without the white space around it.
+    static func readLine(_ path: String) throws(AccessError) -> String {
+        guard let text = String(validating: try read(path), as: UTF8.self) else {
+            throw AccessError(source: "file \(path)", message: "is not UTF-8 text")
+        }
+        let line = text.trimmed
+        guard !line.isEmpty else { throw AccessError(source: "file \(path)", message: "is empty") }
+        guard !line.unicodeScalars.contains(where: { $0.value < 0x21 || $0.value > 0x7e }) else {
+            throw AccessError(source: "file \(path)", message: "holds more than one word of ASCII: it is no token")
+        }
+        return line
+    }
+}
+
+/// When credentials have to be got again; knows no clock but what it is told.
+struct CredentialFreshness: Hashable, Sendable {
+    /// How long what was read from a file counts as what is in it.
+    var interval: Duration
+    private var readAt: Duration?
+    /// Seconds since 1970.
+    private var expiration: Double?
+    private var isRefused = false
+    private var expires = false
+
+    /// How long before a credential expires it is not used any more: a request takes time.
+    static let margin = 5.0
+
+    init(interval: Duration = .seconds(60)) {
+        self.interval = interval
+    }
+
+    /// Notes that credentials were got; `expiring` are those that say themselves how long they last.
+    mutating func got(at uptime: Duration, expiring: Bool = false, expiration: Double? = nil) {
+        readAt = uptime
+        isRefused = false
+        expires = expiring
+        self.expiration = expiration
+    }
+
+    /// Notes that the server did not accept them (401).
+    mutating func refused() { isRefused = true }
+
+    /// Whether to get them again before the next request.
+    func isDue(at uptime: Duration, secondsSince1970 time: Double) -> Bool {
+        guard let readAt, !isRefused else { return true }
+        guard expires else { return uptime - readAt >= interval }
+        return expiration.map { time >= $0 - CredentialFreshness.margin } ?? false
+    }
+}
+
+/// How requests say who they are from, apart from a client certificate.
+public enum Authentication: Hashable, Sendable {
+    case none
+    /// `Authorization: Bearer …`
+    case token(String)
+    /// The same with a token that is read again as it rotates.
+    case tokenFile(String)
+    /// `Authorization: Basic …`
+    case basic(user: String, password: String)
+    /// Whatever a program says.
+    case exec(ExecPlugin)
+}
+
+extension Authentication: CustomStringConvertible {
+    /// Never the secret itself.
+    public var description: String {
+        switch self {
+        case .none: "none"
+        case .token: "token"
+        case .tokenFile(let path): "token file \(path)"
+        case .basic(let user, _): "basic, user \(user)"
+        case .exec(let plugin): "exec \(plugin.command)"
+        }
     }
 }

@@ -1,3 +1,7 @@
+internal import FoundationEssentials
+internal import Subprocess
+internal import SystemPackage
+
 /// A program that prints credentials (`users[].user.exec` of a kubeconfig, `client.authentication.k8s.io/v1`).
 public struct ExecPlugin: Hashable, Sendable {
     /// `apiVersion`: what the program is asked to print.
@@ -26,5 +30,150 @@ public struct ExecPlugin: Hashable, Sendable {
         self.environment = environment
         self.installHint = installHint
         self.providesClusterInfo = providesClusterInfo
+    }
+}
+
+extension ExecPlugin {
+    /// Runs the program and reads what it printed; what it wrote to its standard error is in `complaint` or in the error.
+    func run(information: String, timeLimit: Duration) async throws(AccessError) -> (credential: ExecCredential, complaint: String) {
+        var updates: [Environment.Key: String?] = ["KUBERNETES_EXEC_INFO": information]
+        for (name, value) in environment { updates[Environment.Key(stringLiteral: name)] = value }
+        let executable: Executable = command.contains("/") ? .path(.init(command)) : .name(command)
+        let environment = Environment.inherit.updating(updates)
+        let arguments = Arguments(arguments)
+        let outcome: Outcome
+        do {
+            outcome = try await withThrowingTaskGroup(of: Outcome.self) { group in
+                group.addTask {
+                    let result = try await Subprocess.run(
+                        executable, arguments: arguments, environment: environment, output: .string(limit: 1 << 20),
+                        error: .string(limit: 64 << 10))
+                    return .ended(
+                        isSuccess: result.terminationStatus.isSuccess, output: result.standardOutput, complaint: result.standardError)
+                }
+                group.addTask {
+                    try await Task.sleep(for: timeLimit)
+                    return .timedOut
+                }
+                // Whoever is second is cancelled, which ends the program.
+                defer { group.cancelAll() }
+                return try await group.next() ?? .timedOut
+            }
+        } catch {
+            throw failure(installHint.map { "cannot be run: \(error): \($0)" } ?? "cannot be run: \(error)")
+        }
+        switch outcome {
+        case .timedOut: throw failure("did not answer within \(timeLimit)")
+        case .ended(let isSuccess, let output, let complaint):
+            let complaint = complaint.split(separator: "\n").joined(separator: "; ")
+            guard isSuccess else { throw failure("failed: \(complaint)") }
+            return (try ExecCredential(json: Array(output.utf8), of: self), complaint)
+        }
+    }
+
+    private enum Outcome {
+        case ended(isSuccess: Bool, output: String, complaint: String)
+        case timedOut
+    }
+
+    private func failure(_ message: String) -> AccessError { AccessError(source: "exec \(command)", message: message) }
+}
+
+/// What a credential plugin printed (`ExecCredential` of `client.authentication.k8s.io/v1`).
+struct ExecCredential: Hashable, Sendable {
+    var token: String?
+    var certificate: [UInt8]?
+    var key: [UInt8]?
+    /// Seconds since 1970; nil for as long as the process lives.
+    var expiration: Double?
+
+    private struct Answer: Decodable {
+        struct Status: Decodable {
+            var token: String?
+            var clientCertificateData: String?
+            var clientKeyData: String?
+            var expirationTimestamp: String?
+        }
+
+        var kind: String?
+        var apiVersion: String?
+        var status: Status?
+    }
+
+    /// Reads the answer of a plugin; errors never show what it printed, for that is the credential.
+    init(json: [UInt8], of plugin: ExecPlugin) throws(AccessError) {
+        func refusal(_ field: String?, _ message: String, _ value: String? = nil) -> AccessError {
+            AccessError(source: "exec \(plugin.command)", field: field, value: value, message: message)
+        }
+        let answer: Answer
+        do {
+            answer = try JSONDecoder().decode(Answer.self, from: Data(json))
+        } catch {
+            throw refusal(nil, "did not print an ExecCredential in JSON")
+        }
+        guard answer.kind == "ExecCredential" else { throw refusal("kind", "must be ExecCredential", answer.kind) }
+        guard answer.apiVersion == plugin.apiVersion else {
+            throw refusal("apiVersion", "must be \(plugin.apiVersion)", answer.apiVersion)
+        }
+        guard let status = answer.status else { throw refusal("status", "is required") }
+        token = status.token.flatMap { $0.isEmpty ? nil : $0 }
+        certificate = status.clientCertificateData.flatMap { $0.isEmpty ? nil : Array($0.utf8) }
+        key = status.clientKeyData.flatMap { $0.isEmpty ? nil : Array($0.utf8) }
+        guard (certificate == nil) == (key == nil) else {
+            throw refusal("status", "clientCertificateData and clientKeyData go together")
+        }
+        guard token != nil || certificate != nil else { throw refusal("status", "holds neither a token nor a certificate") }
+        if let text = status.expirationTimestamp {
+            do {
+                expiration = try Date(text, strategy: .iso8601).timeIntervalSince1970
+            } catch {
+                throw refusal("status.expirationTimestamp", "must be a time in RFC 3339", text)
+            }
+        }
+    }
+}
+
+/// What a credential plugin is told in `KUBERNETES_EXEC_INFO`.
+struct ExecInfo: Encodable {
+    struct Spec: Encodable {
+        var interactive = false
+        var cluster: Cluster?
+    }
+
+    struct Cluster: Encodable {
+        enum CodingKeys: String, CodingKey {
+            case server
+            case tlsServerName = "tls-server-name"
+            case insecure = "insecure-skip-tls-verify"
+            case authority = "certificate-authority-data"
+            case proxy = "proxy-url"
+        }
+
+        var server: String
+        var tlsServerName: String?
+        var insecure: Bool?
+        var authority: Data?
+        var proxy: String?
+    }
+
+    var kind = "ExecCredential"
+    var apiVersion: String
+    var spec: Spec
+
+    /// The variable's value.
+    static func text(for plugin: ExecPlugin, access: APIAccess, authorities: [UInt8]?) throws(AccessError) -> String {
+        var info = ExecInfo(apiVersion: plugin.apiVersion, spec: Spec())
+        if plugin.providesClusterInfo {
+            info.spec.cluster = Cluster(
+                server: access.server.description, tlsServerName: access.tlsServerName, insecure: access.skipsVerification ? true : nil,
+                authority: authorities.map { Data($0) }, proxy: access.proxy?.description)
+        }
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            return String(decoding: try encoder.encode(info), as: UTF8.self)
+        } catch {
+            throw AccessError(source: "exec \(plugin.command)", message: "cannot write KUBERNETES_EXEC_INFO: \(error)")
+        }
     }
 }

@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import YAML
 
 /// A place in a kubeconfig: what stands there, and the path that an error names.
 struct KubeconfigField {
@@ -66,5 +67,30 @@ struct KubeconfigField {
     func file(relativeTo folder: String) throws(AccessError) -> String? {
         guard let text = try text() else { return nil }
         return text.hasPrefix("/") ? text : "\(folder)/\(text)"
+    }
+}
+
+/// A value of a kubeconfig, before anyone knows what it is for.
+enum KubeconfigValue: Hashable {
+    case null
+    case text(String)
+    case list([KubeconfigValue])
+    /// The last value of a key that is there twice counts, as it does for kubectl.
+    case map([String: KubeconfigValue])
+
+    /// Reads the one document of a text; JSON is YAML too.
+    init(yaml text: String) throws(YAMLRefusal) {
+        self.init(try YAMLValue(yaml: text, plainWords: .text))
+    }
+
+    private init(_ value: YAMLValue) {
+        switch value {
+        case .null: self = .null
+        case .boolean(let flag): self = .text("\(flag)")
+        case .number(let text), .text(let text): self = .text(text)
+        case .list(let values): self = .list(values.map { KubeconfigValue($0) })
+        case .mapping(let entries):
+            self = .map(Dictionary(entries.map { ($0.key, KubeconfigValue($0.value)) }, uniquingKeysWith: { $1 }))
+        }
     }
 }

@@ -1,3 +1,6 @@
+internal import AsyncHTTPClient
+internal import NIOPosix
+
 /// Why a request to the API server came to nothing.
 public enum APIError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The server refused it.
@@ -23,6 +26,21 @@ public enum APIError: Error, Hashable, Sendable, CustomStringConvertible {
         case .silent: "no byte for too long"
         case .unreadable(let message): "unreadable answer: \(message)"
         case .cancelled: "cancelled"
+        }
+    }
+}
+
+extension APIError {
+    /// What the HTTP client says when a connection fails.
+    init(transport error: any Error) {
+        switch error {
+        case let error as APIError: self = error
+        case is CancellationError: self = .cancelled
+        case let error as HTTPClientError where error == .cancelled || error == .alreadyShutdown: self = .cancelled
+        case let error as HTTPClientError where error == .readTimeout: self = .silent
+        case let error as HTTPClientError where error == .connectTimeout: self = .unreachable("\(error)")
+        case is NIOConnectionError: self = .unreachable("\(error)")
+        default: self = .transport("\(error)")
         }
     }
 }

@@ -1,3 +1,5 @@
+internal import AsyncHTTPClient
+internal import NIOCore
 internal import Text
 
 /// A request to the API server.
@@ -50,5 +52,52 @@ public struct APIRequest: Hashable, Sendable {
         guard !query.isEmpty else { return path }
         let pairs = query.map { "\($0.name.percentEncoded)=\($0.value.percentEncoded)" }
         return "\(path)?\(pairs.joined(separator: "&"))"
+    }
+}
+
+/// A whole answer that says success.
+public struct APIResponse: Hashable, Sendable {
+    public var code: Int
+    public var contentType: ContentType
+    public var body: [UInt8]
+
+    public init(code: Int, contentType: ContentType, body: [UInt8]) {
+        self.code = code
+        self.contentType = contentType
+        self.body = body
+    }
+}
+
+/// The body of an answer as it comes: bytes are taken from the connection only as fast as they are asked for, once.
+public struct APIByteStream: AsyncSequence, Sendable {
+    public typealias Element = [UInt8]
+    public typealias Failure = APIError
+
+    public let contentType: ContentType
+    private let body: HTTPClientResponse.Body
+    private let onSilence: @Sendable () async -> Void
+
+    init(_ body: HTTPClientResponse.Body, contentType: ContentType, onSilence: @escaping @Sendable () async -> Void) {
+        self.body = body
+        self.contentType = contentType
+        self.onSilence = onSilence
+    }
+
+    public func makeAsyncIterator() -> Iterator { Iterator(base: body.makeAsyncIterator(), onSilence: onSilence) }
+
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate var base: HTTPClientResponse.Body.AsyncIterator
+        fileprivate let onSilence: @Sendable () async -> Void
+
+        public mutating func next() async throws(APIError) -> [UInt8]? {
+            do {
+                guard let buffer = try await base.next(isolation: #isolation) else { return nil }
+                return Array(buffer.readableBytesView)
+            } catch {
+                let error = APIError(transport: error)
+                if error == .silent { await onSilence() }
+                throw error
+            }
+        }
     }
 }

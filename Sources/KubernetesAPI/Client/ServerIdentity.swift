@@ -71,3 +71,79 @@ enum ServerIdentity: Hashable, Sendable {
         }
     }
 }
+
+/// What a certificate may be used for, by its extensions (RFC 5280 §4.2.1).
+struct CertificateExtensions: Hashable {
+    /// `basicConstraints` with `cA`.
+    var isAuthority = false
+    /// No `extendedKeyUsage`, or one with `serverAuth` or any.
+    var isForServers = true
+
+    /// Whether issuer and subject are the same, as in a root.
+    var isSelfIssued = false
+
+    /// `id-kp-serverAuth`, 1.3.6.1.5.5.7.3.1
+    static let serverAuth: [UInt8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01]
+    /// `anyExtendedKeyUsage`, 2.5.29.37.0
+    private static let anyUsage: [UInt8] = [0x55, 0x1d, 0x25, 0x00]
+    private static let basicConstraints: [UInt8] = [0x55, 0x1d, 0x13]
+    private static let extendedKeyUsage: [UInt8] = [0x55, 0x1d, 0x25]
+
+    /// Reads a certificate in DER; nil where it is none.
+    init?(of bytes: [UInt8]) {
+        // Certificate { tbsCertificate { …, [3] { SEQUENCE OF Extension } }, … }
+        guard let certificate = DERElement.all(in: bytes[...])?.first, let signed = certificate.children?.first,
+            let fields = signed.children
+        else { return nil }
+        // { [0] version, serialNumber, signature, issuer, validity, subject, … }
+        let names = fields.drop { $0.tag == 0xa0 }.dropFirst(2).prefix(3)
+        if names.count == 3, let issuer = names.first, let subject = names.last {
+            isSelfIssued = issuer.content.elementsEqual(subject.content)
+        }
+        guard let wrapped = fields.first(where: { $0.tag == 0xa3 }) else { return }
+        guard let list = wrapped.children?.first?.children else { return nil }
+        for element in list {
+            // Extension { OBJECT IDENTIFIER, [BOOLEAN], OCTET STRING }
+            guard let parts = element.children, let name = parts.first, let value = parts.last,
+                let content = DERElement.all(in: value.content)?.first?.children
+            else { continue }
+            switch Array(name.content) {
+            case CertificateExtensions.basicConstraints:
+                isAuthority = content.first.map { $0.tag == 0x01 && $0.content.first == 0xff } ?? false
+            case CertificateExtensions.extendedKeyUsage:
+                isForServers = content.contains {
+                    [CertificateExtensions.serverAuth, CertificateExtensions.anyUsage].contains(Array($0.content))
+                }
+            default: break
+            }
+        }
+    }
+}
+
+/// A value in DER (X.690 §8.1): a tag of one byte, a length, and what it holds.
+private struct DERElement {
+    var tag: UInt8
+    var content: ArraySlice<UInt8>
+
+    var children: [DERElement]? { DERElement.all(in: content) }
+
+    /// The values that follow each other; nil where the bytes are no such thing.
+    static func all(in bytes: ArraySlice<UInt8>) -> [DERElement]? {
+        var rest = bytes
+        var elements: [DERElement] = []
+        while !rest.isEmpty {
+            guard let tag = rest.popFirst(), tag & 0x1f != 0x1f, let first = rest.popFirst() else { return nil }
+            var length = Int(first)
+            if first >= 0x80 {
+                let count = Int(first & 0x7f)
+                guard 1...4 ~= count, rest.count >= count else { return nil }
+                length = rest.prefix(count).reduce(0) { $0 << 8 | Int($1) }
+                rest = rest.dropFirst(count)
+            }
+            guard length <= rest.count else { return nil }
+            elements.append(DERElement(tag: tag, content: rest.prefix(length)))
+            rest = rest.dropFirst(length)
+        }
+        return elements
+    }
+}

@@ -165,3 +165,59 @@ struct EventQueue {
         if key.regarding.namespace.isEmpty { nodeLine.append(key) } else { objectLine.append(key) }
     }
 }
+
+/// What to do about events.
+enum EventStep: Hashable {
+    case send(EventDelivery)
+    /// Nothing, for this long or until an event comes; nil if only an event can change that.
+    case wait(Duration?)
+}
+
+/// What came of a request about an event, if not success.
+enum EventFailure: Hashable {
+    /// The server was not reached, was in trouble or was busy; another try may succeed.
+    case passing(retryAfter: Duration?)
+    /// The server does not have the event whose count was told.
+    case missing
+    /// The server does not want it.
+    case refused
+}
+
+/// One request about an event.
+struct EventDelivery: Hashable {
+    enum Method: Hashable {
+        /// Tells the event, with its count if that is more than one.
+        case create
+        /// Tells the count.
+        case patch
+    }
+
+    var method: Method
+    var key: EventKey
+    /// The event as it was when it was its turn.
+    var series: EventSeries
+}
+
+extension APIError {
+    /// What a failed request says about the event; nil where the server has taken it for all that is known.
+    func eventFailure(of delivery: EventDelivery) -> EventFailure? {
+        switch self {
+        // Only answers that say success are read.
+        case .unreadable: nil
+        case .access, .unreachable, .transport, .silent, .cancelled: .passing(retryAfter: nil)
+        case .status(let status): status.eventFailure(of: delivery)
+        }
+    }
+}
+
+extension APIStatus {
+    fileprivate func eventFailure(of delivery: EventDelivery) -> EventFailure? {
+        switch code {
+        case 404 where delivery.method == .patch: .missing
+        // The try before came through, and only its answer was lost.
+        case 409 where delivery.method == .create && reason == "AlreadyExists": nil
+        case 408, 429, 500...: .passing(retryAfter: retryAfterSeconds.map { .seconds($0) })
+        default: .refused
+        }
+    }
+}

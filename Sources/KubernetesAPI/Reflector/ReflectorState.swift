@@ -237,3 +237,72 @@ public struct ReflectorState: Hashable, Sendable {
         delay = asked > own ? asked + min(own, settings.maximumDelay) * 0.5 : own
     }
 }
+
+/// What a reflector does next.
+public enum ReflectorStep: Hashable, Sendable {
+    /// Watch from nowhere: first everything there is (`sendInitialEvents`), then what changes.
+    case streamList(timeoutSeconds: Int)
+    /// Get a page of a list; `resourceVersion` "0" is whatever the server has at hand, nil the newest.
+    case page(resourceVersion: String?, limit: Int?, continueToken: String?)
+    case watch(resourceVersion: String, timeoutSeconds: Int)
+    case wait(Duration)
+}
+
+/// How a step went wrong.
+public enum ReflectorFailure: Hashable, Sendable {
+    /// The server refused, with a status line or, `asEvent`, in the middle of a watch.
+    case status(APIStatus, asEvent: Bool)
+    /// There was no connection to the server, or there are no credentials: nothing is known of the server.
+    case unreachable
+    /// The connection failed or fell silent before the answer was whole.
+    case transport
+    /// The end of a streamed list did not come in time.
+    case listUnfinished
+    /// Something happened to an object, and only a list can tell what.
+    case unknownChange
+    /// What came is not what the API sends.
+    case undecodable
+}
+
+/// A failure with what a log says of it.
+struct ReflectorProblem: Error, Hashable {
+    var failure: ReflectorFailure
+    var message: String
+
+    /// An object in a watch that cannot be understood.
+    init(_ problem: WireProblem) {
+        failure = .unknownChange
+        message = "\(problem)"
+    }
+
+    /// A streamed list that has no end.
+    static func listUnfinished(after duration: Duration) -> ReflectorProblem {
+        ReflectorProblem(
+            failure: .listUnfinished,
+            message: "the streamed list did not end within \(duration): the bookmark with k8s.io/initial-events-end is missing")
+    }
+
+    /// A stream that ended where it must not.
+    static let cutInEvent = ReflectorProblem(APIError.transport("the stream ended within an event"))
+
+    private init(failure: ReflectorFailure, message: String) {
+        self.failure = failure
+        self.message = message
+    }
+
+    init(_ error: any Error) {
+        message = "\(error)"
+        switch error {
+        case let problem as ReflectorProblem: self = problem
+        // Only the event of a watch is thrown bare.
+        case let status as APIStatus: failure = .status(status, asEvent: true)
+        case APIError.status(let status): failure = .status(status, asEvent: false)
+        case APIError.unreadable: failure = .undecodable
+        case APIError.unreachable, APIError.access: failure = .unreachable
+        case let error as WireError:
+            failure = .undecodable
+            message = "\(error)"
+        default: failure = .transport
+        }
+    }
+}

@@ -43,3 +43,65 @@ extension Node: APIObject {
     public var namespacedName: NamespacedName { metadata.namespacedName }
     public mutating func narrow() { metadata.narrow() }
 }
+
+/// Where the API serves a kind of object.
+public struct APIResource: Hashable, Sendable {
+    /// `discovery.k8s.io`; empty for the core group.
+    public var group: String
+    /// `v1`
+    public var version: String
+    /// The kind in the plural and in lower case, as it stands in paths: `endpointslices`.
+    public var plural: String
+    /// Whether its objects live in namespaces.
+    public var namespaced: Bool
+
+    public init(group: String = "", version: String, plural: String, namespaced: Bool) {
+        self.group = group
+        self.version = version
+        self.plural = plural
+        self.namespaced = namespaced
+    }
+
+    /// What stands in `apiVersion`: `v1`, `discovery.k8s.io/v1`.
+    public var apiVersion: String { group.isEmpty ? version : "\(group)/\(version)" }
+
+    /// The path of a list or watch over all namespaces: `/api/v1/services`, `/apis/discovery.k8s.io/v1/endpointslices`.
+    public var listPath: String { group.isEmpty ? "/api/\(version)/\(plural)" : "/apis/\(group)/\(version)/\(plural)" }
+}
+
+/// An object, and the version of the cluster's state in which it was last changed.
+public struct Versioned<Object: Sendable>: Sendable {
+    public var object: Object
+    /// `metadata.resourceVersion`: opaque, for the server to read.
+    public var resourceVersion: String
+
+    public init(object: Object, resourceVersion: String) {
+        self.object = object
+        self.resourceVersion = resourceVersion
+    }
+}
+
+extension Versioned: Equatable where Object: Equatable {}
+extension Versioned: Hashable where Object: Hashable {}
+
+/// What the API server answers to a list, or one page of it.
+public struct ObjectList<Object: Sendable>: Sendable {
+    /// `items`, those that could be read.
+    public var items: [Versioned<Object>]
+    /// `metadata.resourceVersion`: from where a watch goes on.
+    public var resourceVersion: String
+    /// `metadata.continue`: what asks for the next page; nil on the last one.
+    public var continueToken: String?
+    /// The items that could not be read.
+    public var problems: [WireProblem]
+
+    public init(items: [Versioned<Object>], resourceVersion: String, continueToken: String? = nil, problems: [WireProblem] = []) {
+        self.items = items
+        self.resourceVersion = resourceVersion
+        self.continueToken = continueToken
+        self.problems = problems
+    }
+}
+
+extension ObjectList: Equatable where Object: Equatable {}
+extension ObjectList: Hashable where Object: Hashable {}

@@ -36,3 +36,128 @@ extension WireError {
         self.init(message: "is no \(name) in protobuf: \(error)")
     }
 }
+
+/// What stands around every object and list in protobuf: the magic `k8s\0` and a `runtime.Unknown` that names the kind.
+struct ProtobufEnvelope {
+    let apiVersion: String
+    let kind: String
+    let content: Data
+
+    private static let magic: [UInt8] = [0x6b, 0x38, 0x73, 0x00]
+
+    init(_ bytes: Data) throws(WireError) {
+        guard bytes.starts(with: ProtobufEnvelope.magic) else {
+            throw WireError(message: "does not start with the four bytes k8s\\0 of Kubernetes' protobuf")
+        }
+        let unknown: ProtoUnknown = try ProtobufObject.message(bytes.dropFirst(ProtobufEnvelope.magic.count))
+        guard unknown.contentEncoding.isEmpty else {
+            throw WireError(field: "contentEncoding", message: "must be empty, not \(unknown.contentEncoding)")
+        }
+        apiVersion = unknown.typeMeta.apiVersion
+        kind = unknown.typeMeta.kind
+        content = unknown.raw
+    }
+
+    /// The content, if it is of the kind that is expected.
+    func content(apiVersion expectedVersion: String, kind expectedKind: String) throws(WireError) -> Data {
+        guard kind == expectedKind, apiVersion == expectedVersion else {
+            throw WireError(message: "is a \(kind) of \(apiVersion), not a \(expectedKind) of \(expectedVersion)")
+        }
+        return content
+    }
+
+    /// The content as a Status; nil if it is something else.
+    var status: APIStatus? {
+        get throws(WireError) {
+            guard kind == "Status", apiVersion == "v1" else { return nil }
+            return APIStatus(try ProtobufObject.message(content, of: ProtoStatus.self))
+        }
+    }
+}
+
+/// The rules by which the API reads fields that are numbers and words, as the JSON forms have them.
+enum ProtobufField {
+    /// A port number, 0…65535; whether 0 may stand there is for others to say.
+    static func port(_ number: Int32, _ field: String) throws(WireError) -> UInt16 {
+        guard let port = UInt16(exactly: number) else { throw WireError(field: field, message: "must be a port, 1 to 65535") }
+        return port
+    }
+
+    /// One of a few words; absent and empty are the default.
+    static func choice<T: RawRepresentable & CaseIterable>(_ text: String, _ field: String, default fallback: T) throws(WireError) -> T
+    where T.RawValue == String {
+        text.isEmpty ? fallback : try word(text, field)
+    }
+
+    /// One of a few words.
+    static func word<T: RawRepresentable & CaseIterable>(_ text: String, _ field: String) throws(WireError) -> T
+    where T.RawValue == String {
+        guard let value = T(rawValue: text) else {
+            throw WireError(field: field, message: "must be one of " + T.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return value
+    }
+
+    /// Each of a list; what is wrong with one is told at its place.
+    static func each<M, T>(_ messages: [M], _ field: String, _ read: (M) throws(WireError) -> T) throws(WireError) -> [T] {
+        var values: [T] = []
+        values.reserveCapacity(messages.count)
+        for (index, message) in messages.enumerated() {
+            do {
+                values.append(try read(message))
+            } catch {
+                throw error.inside("\(field)[\(index)]")
+            }
+        }
+        return values
+    }
+}
+
+/// An event in protobuf: one frame of a watch, without its length.
+enum ProtobufEvent<Object: APIObject> {
+    static func read(_ frame: ArraySlice<UInt8>) throws(WireError) -> EventOutcome<Object> {
+        let event: ProtoWatchEvent = try ProtobufObject.message(Data(frame))
+        guard event.hasType else { throw WireError(field: "type", message: "is required") }
+        guard event.hasObject else { throw WireError(field: "object", message: "is required") }
+        return outcome(type: event.type, object: event.object.raw)
+    }
+
+    private static func outcome(type: String, object: Data) -> EventOutcome<Object> {
+        let kind = EventType(rawValue: type)
+        let envelope: ProtobufEnvelope
+        do {
+            envelope = try ProtobufEnvelope(object)
+        } catch {
+            if kind == .error { return EventOutcome(unreadableStatus: error) }
+            return .problem(WireProblem(kind: Object.kind, error: error.inside("object")))
+        }
+        switch kind {
+        case .error:
+            do {
+                return EventOutcome(status: try envelope.status, kind: envelope.kind)
+            } catch {
+                return EventOutcome(unreadableStatus: error)
+            }
+        case .changed(let change):
+            return changed(change, envelope)
+        case .bookmark:
+            do {
+                let metadata = try ProtobufObject.message(envelope.content, of: ProtoPartialObject.self).metadata
+                return try EventOutcome(bookmark: metadata.resourceVersion, annotations: metadata.annotations)
+            } catch {
+                return .problem(Object.problem(error, in: envelope.content))
+            }
+        case nil:
+            return .problem(Object.problem(EventType.unknown(type), in: envelope.content))
+        }
+    }
+
+    private static func changed(_ change: EventType.Change, _ envelope: ProtobufEnvelope) -> EventOutcome<Object> {
+        do {
+            let content = try envelope.content(apiVersion: Object.resource.apiVersion, kind: Object.kind)
+            return EventOutcome(change, Object.decode(protobuf: content))
+        } catch {
+            return .problem(Object.problem(error, in: envelope.content))
+        }
+    }
+}

@@ -62,3 +62,92 @@ public struct WatchDecoder<Object: APIObject>: Sendable {
         }
     }
 }
+
+/// Bytes of a watch that have arrived, cut into the frames that are whole.
+///
+/// It holds no more than one frame that is not whole, and allocates for bytes that have come, not for a length that was announced.
+struct FrameBuffer: Sendable {
+    private let contentType: ContentType
+    private let maximumFrameBytes: Int
+    private var bytes: [UInt8] = []
+    /// Where the first frame that has not been taken starts.
+    private var start = 0
+    /// Up to where no line end was found.
+    private var searched = 0
+
+    private static let lengthBytes = 4
+    /// How large the buffer may stay between frames.
+    private static let keptCapacity = 1 << 20
+
+    init(contentType: ContentType, maximumFrameBytes: Int) {
+        self.contentType = contentType
+        self.maximumFrameBytes = maximumFrameBytes
+    }
+
+    var isEmpty: Bool { start == bytes.count }
+
+    mutating func append(_ more: some Sequence<UInt8>) {
+        bytes.append(contentsOf: more)
+    }
+
+    /// Forgets what has been taken.
+    mutating func compact() {
+        guard start > 0 else { return }
+        if isEmpty {
+            bytes.removeAll(keepingCapacity: bytes.capacity <= FrameBuffer.keptCapacity)
+        } else {
+            bytes.removeFirst(start)
+        }
+        searched = max(0, searched - start)
+        start = 0
+    }
+
+    mutating func removeAll() {
+        bytes = []
+        start = 0
+        searched = 0
+    }
+
+    /// The next whole frame; nil while it is not whole.
+    mutating func next() throws(WireError) -> ArraySlice<UInt8>? {
+        switch contentType {
+        case .json: try nextLine().map { bytes[$0] }
+        case .protobuf: try nextLengthDelimited().map { bytes[$0] }
+        }
+    }
+
+    /// A 4-byte length, the most significant byte first, then as many bytes.
+    private mutating func nextLengthDelimited() throws(WireError) -> Range<Int>? {
+        guard bytes.count - start >= FrameBuffer.lengthBytes else { return nil }
+        var length = 0
+        for index in start..<start + FrameBuffer.lengthBytes { length = length << 8 | Int(bytes[index]) }
+        guard length <= maximumFrameBytes else { throw tooLarge("\(length) bytes") }
+        let first = start + FrameBuffer.lengthBytes
+        guard bytes.count - first >= length else { return nil }
+        start = first + length
+        return first..<start
+    }
+
+    /// A line that is not empty, without its end.
+    private mutating func nextLine() throws(WireError) -> Range<Int>? {
+        while let end = lineEnd() {
+            let line = start..<end
+            guard line.count <= maximumFrameBytes else { throw tooLarge("\(line.count) bytes") }
+            start = end + 1
+            searched = start
+            let isBlank = bytes[line].allSatisfy { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: " ") }
+            if !isBlank { return line }
+        }
+        searched = bytes.count
+        guard bytes.count - start <= maximumFrameBytes else { throw tooLarge("\(bytes.count - start) bytes and no end") }
+        return nil
+    }
+
+    private func lineEnd() -> Int? {
+        bytes[max(start, searched)...].firstIndex(of: UInt8(ascii: "\n"))
+    }
+
+    private func tooLarge(_ size: String) -> WireError {
+        WireError(message: "an event of \(size), and \(maximumFrameBytes) are allowed")
+    }
+}

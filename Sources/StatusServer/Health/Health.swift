@@ -1,4 +1,8 @@
+internal import FoundationEssentials
+public import Kubernetes
 public import Model
+internal import Reconciler
+public import SyncLoop
 public import Text
 
 /// Whether this node's kernel follows the cluster, family by family.
@@ -52,4 +56,63 @@ public struct Health: Hashable, Sendable {
 
     /// When a family was programmed last.
     public var lastUpdated: WallTime { families.values.compactMap(\.updated).max() ?? .never }
+}
+
+extension Health {
+    /// What `/healthz` and `/livez` say, with kube-proxy's keys in kube-proxy's order, and `waitingFor` where there is something to wait for.
+    ///
+    /// - Parameter nodeEligible: nil where the node is not looked at.
+    func json(isHealthy: Bool, nodeEligible: Bool?, at now: Moment) -> String {
+        let isGood = isHealthy && nodeEligible ?? true
+        var fields = [
+            "\"lastUpdated\":\"\((isGood ? now.wall : lastUpdated).rfc3339)\"", "\"currentTime\":\"\(now.wall.rfc3339)\"",
+        ]
+        if let nodeEligible { fields.append("\"nodeEligible\":\(nodeEligible)") }
+        fields.append("\"healthy\":\(isHealthy)")
+        if !families.isEmpty {
+            let status = IPFamily.allCases.compactMap { family in
+                families[family].map {
+                    "\"\(family.rawValue)\":{\"lastUpdated\":\"\(($0.updated ?? .never).rfc3339)\",\"healthy\":\(self.isHealthy(family, at: now))}"
+                }
+            }
+            fields.append("\"status\":{\(status.joined(separator: ","))}")
+        }
+        if let waitingFor { fields.append("\"waitingFor\":\(Health.quoted(waitingFor))") }
+        return "{\(fields.joined(separator: ","))}"
+    }
+
+    /// As a string of JSON.
+    private static func quoted(_ text: String) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        // A string always has a form in JSON.
+        return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
+    }
+}
+
+extension Health {
+    /// The families for which everything is done that is to be done for the node as a whole.
+    ///
+    /// A Service that cannot be programmed is reported on that Service: it must not take the node out of every load balancer, for then one user could. But
+    /// what all Services share has to stand, and so do most Services.
+    public static func programmed(_ status: ProxyStatus) -> Set<IPFamily> {
+        guard status.unreadable.isEmpty, status.pendingServices.count * 2 <= status.serviceCount else { return [] }
+        var families = status.families.subtracting(status.familiesWithoutRules)
+        for entry in status.failures {
+            switch entry.operation {
+            case .createSet(let set), .replaceSet(let set): families.remove(set.family)
+            case .restoreRules(let rules, _): families.remove(rules.family)
+            case .createDevice: return []
+            default: break
+            }
+        }
+        return families
+    }
+}
+
+extension Node {
+    /// Whether load balancers should send new connections to the node: not while it is deleted, nor once the cluster autoscaler means to (KEP-3836).
+    public var isEligible: Bool {
+        metadata.deletionTimestamp == nil && !taints.contains { $0.key == "ToBeDeletedByClusterAutoscaler" }
+    }
 }

@@ -156,3 +156,114 @@ private struct Numbers {
         return "\(number / divisor)".paddedLeft(8) + unit
     }
 }
+
+/// The order in which ipvsadm lists a table (libipvs.c, `ipvs_cmp_services` and `ipvs_cmp_dests`).
+///
+/// It takes the difference of two 32-bit numbers for a signed one, so that addresses go round in a circle: 192.0.2.9 stands before 10.96.0.10. Such a
+/// comparison is no order, and what comes out depends on how it is sorted: by merging halves, as the C library's qsort does.
+enum IPVSOrder {
+    static func sorted(_ services: [IPVSService]) -> [IPVSService] {
+        mergeSorted(services[...]) { compare(key($0), key($1)) <= 0 }
+    }
+
+    static func sorted(_ destinations: [IPVSDestination]) -> [IPVSDestination] {
+        mergeSorted(destinations[...]) { compare(key($0.location), key($1.location)) <= 0 }
+    }
+
+    /// Mark, family, protocol, address in words of 32 bits, port.
+    private static func key(_ service: IPVSService) -> [UInt32] {
+        switch service.key {
+        case .firewallMark(let mark, let family): [mark, family == .ipv4 ? 0 : 1]
+        case .address(let number, let location): [0, location.address.family == .ipv4 ? 0 : 1, UInt32(number)] + key(location)
+        }
+    }
+
+    private static func key(_ location: AddressPort) -> [UInt32] {
+        let bytes = location.address.bytes
+        let words = stride(from: 0, to: bytes.count, by: 4).map { bytes[$0..<($0 + 4)].reduce(0) { $0 << 8 | UInt32($1) } }
+        return words + [UInt32(location.port)]
+    }
+
+    private static func compare(_ a: [UInt32], _ b: [UInt32]) -> Int32 {
+        zip(a, b).lazy.map { Int32(bitPattern: $0 &- $1) }.first { $0 != 0 } ?? 0
+    }
+
+    private static func mergeSorted<Element>(_ elements: ArraySlice<Element>, _ isBeforeOrLikewise: (Element, Element) -> Bool) -> [Element]
+    {
+        guard elements.count > 1 else { return Array(elements) }
+        let middle = elements.startIndex + elements.count / 2
+        var first = mergeSorted(elements[..<middle], isBeforeOrLikewise)[...]
+        var second = mergeSorted(elements[middle...], isBeforeOrLikewise)[...]
+        var merged: [Element] = []
+        while let a = first.first, let b = second.first {
+            if isBeforeOrLikewise(a, b) { merged.append(first.removeFirst()) } else { merged.append(second.removeFirst()) }
+        }
+        return merged + first + second
+    }
+}
+
+// The words of ipvsadm for what the kernel says in numbers.
+
+extension IPVSService {
+    /// What of a client's address persistence looks at; nil where it is all of it.
+    var maskText: String? {
+        switch family {
+        case .ipv4: netmask == .max ? nil : "\(IPAddress(v4: netmask))"
+        case .ipv6: netmask == 128 ? nil : "\(netmask)"
+        }
+    }
+
+    /// `mh-fallback,mh-port`, `flag-3`; nil where no flag of the scheduler is set.
+    ///
+    /// ipvsadm 1.31 has no name for the third flag of sh and mh: it prints nothing for it, and an empty list where it is the only one.
+    var schedulerFlagsText: String? {
+        let flags = VirtualServer.Flags(rawValue: flags).intersection([.hashFallback, .hashPort, .schedulerFlag3])
+        guard !flags.isEmpty else { return nil }
+        let named = scheduler == "sh" || scheduler == "mh" ? flags.subtracting(.schedulerFlag3) : flags
+        return named.schedulerFlagNames(scheduler).joined(separator: ",")
+    }
+}
+
+extension IPVSDestination {
+    private var method: RealServer.Forwarding? { RealServer.Forwarding(rawValue: forwarding) }
+
+    var methodName: String {
+        switch method {
+        case .masquerade: "Masq"
+        case .localNode: "Local"
+        case .tunnel: "Tunnel"
+        case .directRoute, .bypass, nil: "Route"
+        }
+    }
+
+    var methodFlag: String {
+        switch method {
+        case .masquerade: "-m"
+        case .tunnel: "-i"
+        case .localNode, .directRoute, .bypass, nil: "-g"
+        }
+    }
+
+    /// `ipip`, `gue:6080:-c`, `gre:+c`; `n/a` without a tunnel.
+    var tunnelText: String {
+        guard method == .tunnel else { return "n/a" }
+        let checksum = tunnel.flags.contains(.checksum) ? "+c" : tunnel.flags.contains(.remoteChecksum) ? "r+c" : "-c"
+        return switch tunnel.kind {
+        case .ipip: "ipip"
+        case .gue: "gue:\(tunnel.port):\(checksum)"
+        case .gre: "gre:\(checksum)"
+        }
+    }
+
+    /// As `-S` writes it; empty without a tunnel.
+    var tunnelArguments: String {
+        guard method == .tunnel else { return "" }
+        let checksum =
+            tunnel.flags.contains(.checksum) ? "--tun-csum" : tunnel.flags.contains(.remoteChecksum) ? "--tun-remcsum" : "--tun-nocsum"
+        return switch tunnel.kind {
+        case .ipip: " --tun-type ipip"
+        case .gue: " --tun-type gue --tun-port \(tunnel.port) \(checksum)"
+        case .gre: " --tun-type gre \(checksum)"
+        }
+    }
+}

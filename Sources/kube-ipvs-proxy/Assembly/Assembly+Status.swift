@@ -1,7 +1,9 @@
 internal import Glibc
 internal import KernelDataplane
+internal import Klog
 internal import KubeProxyConfiguration
 internal import Kubernetes
+internal import KubernetesAPI
 internal import Logging
 internal import Model
 internal import NodeProxy
@@ -9,7 +11,6 @@ internal import ServiceLifecycle
 internal import StatusAPI
 internal import StatusServer
 internal import Traffic
-internal import Klog
 
 extension Assembly {
     /// The servers that tell others how the proxy does.
@@ -78,4 +79,12 @@ extension StatusService {
             kind, at: ListenAddress(location), hardFail: configuration.bindAddressHardFail, node: configuration.nodeName, events: events,
             logger: logger, answer: answer)
     }
+}
+
+/// Counts what the client of the API server does.
+struct RequestObserver: APIClientObserver {
+    let metrics: RequestMetrics
+
+    func answered(_ method: APIRequest.Method, code: Int?) { metrics.answered(method.rawValue, code: code) }
+    func finished(_ method: APIRequest.Method, after duration: Duration) { metrics.finished(method.rawValue, after: duration) }
 }

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import FoundationEssentials
-internal import KubeProxyConfiguration
 internal import KernelDataplane
+internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import KubernetesAPI
 internal import LocalhostNodePorts
@@ -230,5 +230,22 @@ extension KernelSetup {
         self.init(
             scheduler: configuration.scheduler, stateDirectory: configuration.stateDirectory, timeouts: configuration.ipvsTimeouts,
             conntrack: configuration.conntrack, strictARP: configuration.strictARP, oomScoreAdj: configuration.oomScoreAdj)
+    }
+}
+
+/// Keeps the settings of the kernel that Services need, run with the rest of the program.
+struct SettingsWatch: ServiceLifecycle.Service {
+    let setup: KernelSetup
+    let interval: Duration
+    let logger: Logger
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            do {
+                try await setup.keepSettings(every: interval, logger)
+            } catch is CancellationError {
+                return
+            }
+        }
     }
 }

@@ -1,8 +1,9 @@
+internal import Klog
 internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import Logging
+internal import ServiceLifecycle
 internal import SystemCalls
-internal import Klog
 
 /// What flags and file come to when the program starts.
 struct StartConfiguration {
@@ -55,4 +56,20 @@ struct StartConfiguration {
             return "\(error)\nSet by: \(error.flags.joined(separator: ", "))"
         }
     }
+}
+
+/// Ends the program when its configuration file changes: its supervisor starts it again, and the kernel keeps serving meanwhile.
+struct ConfigurationWatch: ServiceLifecycle.Service {
+    let file: WatchedFile
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            if try await file.changed() { throw ConfigurationChanged() }
+        }
+    }
+}
+
+/// The configuration file is not what it was, in kube-proxy's words.
+struct ConfigurationChanged: Error, CustomStringConvertible {
+    let description = "content of the proxy server's configuration file was updated"
 }

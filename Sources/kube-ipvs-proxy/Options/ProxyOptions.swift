@@ -1,6 +1,6 @@
 internal import ArgumentParser
-internal import KubeProxyConfiguration
 internal import Glibc
+internal import KubeProxyConfiguration
 internal import LocalhostNodePorts
 
 /// The flags that say what the kernel should hold: those of `run` and `plan`.
@@ -241,4 +241,15 @@ struct GoBool: ExpressibleByArgument, CustomStringConvertible {
     }
 
     var description: String { "\(value)" }
+}
+
+/// Flags of kube-proxy that mean nothing in ipvs mode: accepted, so that its command lines need no change.
+struct OtherModesOptions: ParsableArguments {
+    @Option(help: .hidden) var iptablesLocalhostNodeports: GoBool?
+    @Option(help: .hidden) var iptablesSyncPeriod: GoDuration?
+    @Option(help: .hidden) var iptablesMinSyncPeriod: GoDuration?
+    @Option(name: .customLong("boot-id-file"), help: .hidden) var bootIDFile: String?
+    @Option(name: .customLong("machine-id-file"), help: .hidden) var machineIDFile: String?
+
+    func put(into flags: inout FlagValues) { flags.iptablesLocalhostNodePorts = iptablesLocalhostNodeports?.value }
 }

@@ -1,0 +1,153 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import Netlink
+internal import SystemPackage
+
+/// Node proxies that are at work beside this program, in the same network namespace: both would write the same rules and virtual servers.
+public struct OtherProxies: Hashable, Sendable {
+    public struct Process: Hashable, Sendable {
+        public var pid: Int
+        /// What it was started with, shortened.
+        public var commandLine: String
+        /// Which of kube-proxy's ports it listens on.
+        public var ports: [UInt16]
+    }
+
+    public var processes: [Process] = []
+    /// kube-proxy's ports that a program listens on which is neither of these nor this one: a container without the node's processes sees no other sign.
+    public var portsOfOthers: [UInt16] = []
+
+    public var isEmpty: Bool { processes.isEmpty && portsOfOthers.isEmpty }
+
+    /// Where kube-proxy serves metrics and health.
+    static let ports: Set<UInt16> = [10249, 10256]
+
+    public init() {}
+
+    /// Looks at all processes that there are to be seen.
+    ///
+    /// Fails with a temporary error where nothing can be known for now.
+    public static func find() throws(DataplaneError) -> OtherProxies {
+        try find(in: "/proc", besides: Int(ProcessInfo.processInfo.processIdentifier))
+    }
+
+    /// - Parameter pid: of the process that asks.
+    static func find(in folder: String, besides pid: Int) throws(DataplaneError) -> OtherProxies {
+        let table = ProcessTable(folder: folder)
+        var listeners = try table.listeners(on: ports)
+        // What this process holds, directly or not, is nobody else's.
+        for socket in try table.sockets(of: pid, among: listeners) { listeners[socket] = nil }
+        var found = OtherProxies()
+        let network = try table.network(of: pid)
+        for other in try table.pids where other != pid {
+            guard let arguments = try table.arguments(of: other), isNodeProxy(arguments) else { continue }
+            // One whose network is not to be seen counts.
+            if let network, let its = try table.network(of: other), its != network { continue }
+            let sockets = try table.sockets(of: other, among: listeners)
+            let ports = Set(sockets.compactMap { listeners[$0] }).sorted()
+            for socket in sockets { listeners[socket] = nil }
+            found.processes.append(Process(pid: other, commandLine: shortened(arguments), ports: ports))
+        }
+        found.processes.sort { $0.pid < $1.pid }
+        found.portsOfOthers = Set(listeners.values).sorted()
+        return found
+    }
+
+    /// kube-proxy, also as a part of hyperkube, or another one of this program that keeps a kernel in step.
+    static func isNodeProxy(_ arguments: [String]) -> Bool {
+        guard let program = arguments.first?.split(separator: "/").last else { return false }
+        switch program {
+        case "kube-proxy": return true
+        case "hyperkube": return arguments.dropFirst().first.map { ["kube-proxy", "proxy"].contains($0) } ?? false
+        case "kube-ipvs-proxy":
+            let once: Set = ["status", "plan", "cleanup", "help", "--help", "--version", "--once", "--init-only", "--cleanup"]
+            return !arguments.contains(where: once.contains)
+        default: return false
+        }
+    }
+
+    private static func shortened(_ arguments: [String]) -> String {
+        let text = arguments.joined(separator: " ")
+        return text.count > 200 ? text.prefix(200) + "…" : text
+    }
+}
+
+/// What `/proc` tells of processes; what has ended meanwhile, or may not be looked at, is left out.
+///
+/// Everything here fails with a temporary error where this process is short of something, such as file descriptors: then nothing is known.
+struct ProcessTable {
+    /// `/proc`, or what stands for it in a test.
+    let folder: String
+
+    /// Command lines of kube-proxy are short; others may be as long as they like.
+    private static let commandLineLimit = 4096
+    /// Listening sockets come first, and few.
+    private static let socketListLimit = 1 << 20
+
+    var pids: [Int] { get throws(DataplaneError) { try entries("").compactMap { Int($0) } } }
+
+    /// Nil for threads of the kernel, and for what is gone.
+    func arguments(of pid: Int) throws(DataplaneError) -> [String]? {
+        guard let text = try text("\(pid)/cmdline", limit: ProcessTable.commandLineLimit) else { return nil }
+        let arguments = text.split(separator: "\0").map(String.init)
+        return arguments.isEmpty ? nil : arguments
+    }
+
+    /// Names a network namespace: `net:[4026531840]`; nil where it may not be seen.
+    func network(of pid: Int) throws(DataplaneError) -> String? { try target("\(pid)/ns/net") }
+
+    /// Sockets that listen on one of these ports in this process's network, by inode.
+    func listeners(on ports: Set<UInt16>) throws(DataplaneError) -> [UInt64: UInt16] {
+        var listeners: [UInt64: UInt16] = [:]
+        for file in ["self/net/tcp", "self/net/tcp6"] {
+            for line in (try text(file, limit: ProcessTable.socketListLimit) ?? "").split(separator: "\n").dropFirst() {
+                let columns = line.split(separator: " ")
+                // 0A is TCP_LISTEN (net/tcp_states.h); these are told first (net/ipv4/tcp_ipv4.c, tcp_seek_last_pos).
+                guard columns.count > 9, columns[3] == "0A" else { break }
+                guard let port = columns[1].split(separator: ":").last.flatMap({ UInt16($0, radix: 16) }), ports.contains(port) else {
+                    continue
+                }
+                if let inode = UInt64(columns[9]) { listeners[inode] = port }
+            }
+        }
+        return listeners
+    }
+
+    /// Which of these sockets a process holds.
+    func sockets(of pid: Int, among sockets: [UInt64: UInt16]) throws(DataplaneError) -> [UInt64] {
+        guard !sockets.isEmpty else { return [] }
+        var held: [UInt64] = []
+        for descriptor in try entries("\(pid)/fd") {
+            // socket:[12345]
+            guard let target = try target("\(pid)/fd/\(descriptor)"), target.hasPrefix("socket:["),
+                let inode = UInt64(target.dropFirst("socket:[".count).dropLast()), sockets[inode] != nil
+            else { continue }
+            held.append(inode)
+        }
+        return held
+    }
+
+    // Processes come and go while they are looked at: what cannot be read is not there, unless the reason is on our side.
+
+    private func entries(_ path: String) throws(DataplaneError) -> [String] {
+        try present(path) { try FileManager.default.contentsOfDirectory(atPath: $0) } ?? []
+    }
+
+    private func target(_ path: String) throws(DataplaneError) -> String? {
+        try present(path) { try FileManager.default.destinationOfSymbolicLink(atPath: $0) }
+    }
+
+    private func text(_ path: String, limit: Int) throws(DataplaneError) -> String? {
+        try present(path) { try TextFile.read(FilePath($0), limit: limit) } ?? nil
+    }
+
+    private func present<Value>(_ path: String, _ read: (String) throws -> Value) throws(DataplaneError) -> Value? {
+        do {
+            return try read("\(folder)/\(path)")
+        } catch {
+            let posix = ((error as? CocoaError)?.underlying as? POSIXError).map { Errno(rawValue: $0.code.rawValue) }
+            guard let errno = error as? Errno ?? posix, errno.isTemporary else { return nil }
+            throw DataplaneError("\(folder)/\(path)", errno, what: "cannot be read")
+        }
+    }
+}

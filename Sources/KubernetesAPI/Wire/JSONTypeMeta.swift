@@ -1,5 +1,0 @@
-/// `kind` and `apiVersion`.
-struct JSONTypeMeta: Decodable {
-    var kind: String?
-    var apiVersion: String?
-}

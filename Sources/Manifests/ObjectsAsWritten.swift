@@ -1,0 +1,194 @@
+internal import Kubernetes
+internal import Model
+
+/// What a manifest says of a Service beyond what is kept of it: fields that only validation looks at, and whether fields with a default are there.
+struct ServiceAsWritten: Decodable {
+    struct Ingress: Decodable {
+        var ip: String?
+        var hostname: String?
+        var ipMode: String?
+    }
+
+    private struct Port: Decodable {
+        var appProtocol: String?
+    }
+
+    /// `metadata.annotations`
+    var annotations: [String: String] = [:]
+    /// `spec.externalName`
+    var externalName: String?
+    /// `spec.externalTrafficPolicy`
+    var externalTrafficPolicy: String?
+    /// `spec.internalTrafficPolicy`
+    var internalTrafficPolicy: String?
+    /// `spec.allocateLoadBalancerNodePorts`
+    var allocateLoadBalancerNodePorts: Bool?
+    /// `spec.loadBalancerClass`
+    var loadBalancerClass: String?
+    /// `spec.trafficDistribution`
+    var trafficDistribution: String?
+    /// Whether `spec.sessionAffinityConfig` is there.
+    var hasSessionAffinityConfig = false
+    /// `spec.ports[].appProtocol`
+    var appProtocols: [String?] = []
+    /// `status.loadBalancer.ingress`
+    var ingress: [Ingress] = []
+
+    private enum CodingKeys: String, CodingKey { case metadata, spec, status }
+    private enum MetadataKeys: String, CodingKey { case annotations }
+    private enum SpecKeys: String, CodingKey {
+        case externalName, externalTrafficPolicy, internalTrafficPolicy, allocateLoadBalancerNodePorts, loadBalancerClass
+        case trafficDistribution, sessionAffinityConfig, ports
+    }
+    private enum StatusKeys: String, CodingKey { case loadBalancer }
+    private enum LoadBalancerKeys: String, CodingKey { case ingress }
+    private enum NoKeys: CodingKey {}
+
+    init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        annotations = try fields.nested(MetadataKeys.self, .metadata)?.strings(.annotations) ?? [:]
+        if let spec = try fields.nested(SpecKeys.self, .spec) {
+            externalName = try spec.decodeIfPresent(String.self, forKey: .externalName)
+            externalTrafficPolicy = try spec.decodeIfPresent(String.self, forKey: .externalTrafficPolicy)
+            internalTrafficPolicy = try spec.decodeIfPresent(String.self, forKey: .internalTrafficPolicy)
+            allocateLoadBalancerNodePorts = try spec.decodeIfPresent(Bool.self, forKey: .allocateLoadBalancerNodePorts)
+            loadBalancerClass = try spec.decodeIfPresent(String.self, forKey: .loadBalancerClass)
+            trafficDistribution = try spec.decodeIfPresent(String.self, forKey: .trafficDistribution)
+            hasSessionAffinityConfig = try spec.nested(NoKeys.self, .sessionAffinityConfig) != nil
+            appProtocols = try spec.list(.ports, of: Port.self).map(\.appProtocol)
+        }
+        let balancer = try fields.nested(StatusKeys.self, .status)?.nested(LoadBalancerKeys.self, .loadBalancer)
+        ingress = try balancer?.list(.ingress) ?? []
+    }
+
+    private static let topologyAnnotations = ["service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"]
+
+    /// The traffic distribution that slices get hints for: none where the Service asks for hints by its CPU (`topology-mode: Auto`), which
+    /// comes first in Kubernetes.
+    var effectiveTrafficDistribution: TrafficDistribution? {
+        let mode = ServiceAsWritten.topologyAnnotations.compactMap { annotations[$0] }.first
+        guard mode != "Auto", mode != "auto" else { return nil }
+        return trafficDistribution.flatMap(TrafficDistribution.init(rawValue:))
+    }
+
+    /// Takes out what the API server drops without an error; returns a warning for each.
+    func drop(from service: inout Service) -> [FieldProblem] {
+        var warnings: [FieldProblem] = []
+        if service.sessionAffinity == .none {
+            service.sessionAffinityTimeoutSeconds = nil
+            if hasSessionAffinityConfig {
+                warnings.append(FieldProblem("spec.sessionAffinityConfig", nil, "has no effect without sessionAffinity: ClientIP"))
+            }
+        }
+        if service.type != .loadBalancer, !service.loadBalancerIngress.isEmpty {
+            service.loadBalancerIngress = []
+            warnings.append(FieldProblem("status.loadBalancer.ingress", nil, "has no effect: it is for type LoadBalancer only"))
+        }
+        return warnings
+    }
+}
+
+/// What a manifest says of an EndpointSlice beyond what is kept of it.
+struct EndpointSliceAsWritten: Decodable {
+    struct Endpoint: Decodable {
+        var addresses: [String]?
+        var hostname: String?
+        var deprecatedTopology: [String: String]?
+    }
+
+    struct Port: Decodable {
+        var `protocol`: String?
+        var appProtocol: String?
+    }
+
+    /// `endpoints`
+    var endpoints: [Endpoint] = []
+    /// `ports`
+    var ports: [Port] = []
+
+    private enum CodingKeys: String, CodingKey { case endpoints, ports }
+
+    init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        endpoints = try fields.list(.endpoints)
+        ports = try fields.list(.ports)
+    }
+}
+
+extension ManifestValidation {
+    private static let topologyLimit = 16
+    /// Of an endpoint.
+    private static let addressLimit = 100
+
+    static func problems(of slice: EndpointSliceAsWritten, _ type: AddressType) -> [FieldProblem] {
+        var problems: [FieldProblem] = []
+        // That there are more is a problem of its own.
+        for (index, endpoint) in slice.endpoints.prefix(endpointLimit).enumerated() {
+            let field = "endpoints[\(index)]"
+            problems += addressProblems(endpoint.addresses ?? [], field, type)
+            problems += hostnameProblems(endpoint.hostname, field)
+            let topology = endpoint.deprecatedTopology ?? [:]
+            if topology.count > topologyLimit { problems.append(tooMany("\(field).deprecatedTopology", topology.count, topologyLimit)) }
+            problems += labelProblems(topology, "\(field).deprecatedTopology")
+        }
+        for (index, port) in slice.ports.enumerated() {
+            if port.protocol == "" { problems.append(FieldProblem("ports[\(index)].protocol", "", "must be one of TCP, UDP, SCTP")) }
+            problems += appProtocolProblems(port.appProtocol, "ports[\(index)]")
+        }
+        return problems
+    }
+
+    private static func addressProblems(_ texts: [String], _ endpoint: String, _ type: AddressType) -> [FieldProblem] {
+        let field = "\(endpoint).addresses"
+        guard !texts.isEmpty else { return [FieldProblem(field, nil, "needs at least one address")] }
+        var problems = texts.count > addressLimit ? [tooMany(field, texts.count, addressLimit)] : []
+        for (index, text) in texts.enumerated() {
+            if let message = rule(brokenBy: text, type) { problems.append(FieldProblem("\(field)[\(index)]", text, message)) }
+        }
+        return problems
+    }
+
+    private static func rule(brokenBy text: String, _ type: AddressType) -> String? {
+        guard let family = type.family else {
+            return isDomain(text) ? nil : "must be a domain name of two parts or more, as addressType says"
+        }
+        guard let address = IPAddress(text), address.family == family else {
+            return "must be an \(family.rawValue) address, as addressType says"
+        }
+        return endpointRule(brokenBy: address)
+    }
+}
+
+/// Labels and annotations as a manifest has them; of most annotations nothing is kept.
+struct MetadataAsWritten: Decodable {
+    /// `metadata.labels`
+    var labels: [String: String] = [:]
+    /// `metadata.annotations`
+    var annotations: [String: String] = [:]
+
+    private enum CodingKeys: String, CodingKey { case metadata }
+    private enum MetadataKeys: String, CodingKey { case labels, annotations }
+
+    init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        guard let metadata = try fields.nested(MetadataKeys.self, .metadata) else { return }
+        labels = try metadata.strings(.labels)
+        annotations = try metadata.strings(.annotations)
+    }
+}
+
+extension ManifestValidation {
+    /// Bytes of all annotations of an object, keys and values.
+    private static let annotationLimit = 256 << 10
+
+    static func problems(of metadata: MetadataAsWritten) -> [FieldProblem] {
+        var problems = labelProblems(metadata.labels, "metadata.labels")
+        for key in metadata.annotations.keys.sorted() where !NameSyntax.isQualifiedName(key.lowercased()) {
+            problems.append(FieldProblem("metadata.annotations", key, "is no key of an annotation: \(qualifiedNameRule)"))
+        }
+        if metadata.annotations.reduce(0, { $0 + $1.key.utf8.count + $1.value.utf8.count }) > annotationLimit {
+            problems.append(FieldProblem("metadata.annotations", nil, "must have at most \(annotationLimit) bytes in all"))
+        }
+        return problems
+    }
+}

@@ -1,0 +1,180 @@
+public import Kubernetes
+public import Logging
+public import Model
+public import ServiceLifecycle
+public import SyncLoop
+internal import Translation
+
+/// The servers at health check node ports (`Service.spec.healthCheckNodePort`), which come and go with Services and follow the node's addresses.
+///
+/// They stand in the network, so they cost little: all share one limit of connections, and an answer is made of one number.
+public struct HealthCheckServers: ServiceLifecycle.Service {
+    private let board: StatusBoard
+    private let events: any EventRecorder
+    private let logger: Logger
+    private let connections = OpenConnections(limit: 512)
+    private let retry: Duration
+
+    /// - Parameter retry: how long after a port could not be opened it is tried again.
+    public init(_ board: StatusBoard, events: any EventRecorder, retry: Duration = .seconds(5), logger: Logger) {
+        self.board = board
+        self.events = events
+        self.retry = retry
+        self.logger = logger
+    }
+
+    public func run() async throws {
+        await cancelWhenGracefulShutdown { await withDiscardingTaskGroup { await serve(&$0) } }
+    }
+
+    /// A port that is open, or tried to be.
+    private struct Server {
+        var subject: HealthCheckListeners.Subject
+        /// Ends it when it finishes.
+        var stop: AsyncStream<Void>.Continuation
+        /// Finishes when it has ended.
+        var end: AsyncStream<Void>
+    }
+
+    private func serve(_ group: inout DiscardingTaskGroup) async {
+        var open: [ListenAddress: Server] = [:]
+        var told: [NamespacedName: ListenAddress] = [:]
+        var last: ProxyStatus?
+        for await _ in board.changes {
+            let status = board.status
+            // After most syncs these share their storage with those of the last, and are equal at once.
+            if let last, last.healthChecks == status.healthChecks, last.healthCheckAddresses == status.healthCheckAddresses { continue }
+            last = status
+            let wanted = HealthCheckListeners(status, current: open.mapValues(\.subject))
+            let ending = open.filter { wanted.subjects[$0.key] != $0.value.subject }
+            for server in ending.values { server.stop.finish() }
+            for (address, server) in ending {
+                // The port is free for the next one only then.
+                for await _ in server.end {}
+                open[address] = nil
+            }
+            for (address, subject) in wanted.subjects where open[address] == nil {
+                open[address] = start(address, subject, in: &group)
+            }
+            for (service, address) in wanted.conflicts where told[service] != address {
+                tell(service, ListenError(address: address, reason: "another Service has this health check node port"))
+            }
+            told = wanted.conflicts
+        }
+        group.cancelAll()
+    }
+
+    private func start(
+        _ address: ListenAddress, _ subject: HealthCheckListeners.Subject, in group: inout DiscardingTaskGroup
+    ) -> Server {
+        let (stopping, stop) = AsyncStream.makeStream(of: Void.self)
+        let (end, ended) = AsyncStream.makeStream(of: Void.self)
+        group.addTask {
+            await withDiscardingTaskGroup { inner in
+                inner.addTask { await keepOpen(address, subject) }
+                for await _ in stopping {}
+                inner.cancelAll()
+            }
+            ended.finish()
+        }
+        return Server(subject: subject, stop: stop, end: end)
+    }
+
+    /// Until cancelled; what cannot be opened is told once and tried again.
+    private func keepOpen(_ address: ListenAddress, _ subject: HealthCheckListeners.Subject) async {
+        let listener = HTTPListener(address, connections: connections) { _ in answer(subject) }
+        var told: ListenError?
+        while !Task.isCancelled {
+            do throws(ListenError) {
+                try await listener.run { _ in
+                    logger.info(
+                        "A health check node port is open", metadata: ["service": "\(subject.service)", "address": "\(address)"])
+                }
+            } catch {
+                if told != error { tell(subject.service, error) }
+                told = error
+                // Cancelled means that the port is not wanted any more.
+                try? await Task.sleep(for: retry)
+            }
+        }
+    }
+
+    private func answer(_ subject: HealthCheckListeners.Subject) -> StatusResponse {
+        let count = board.status.healthChecks[subject.service]?.localEndpoints[subject.family] ?? 0
+        return HealthCheckAnswer.response(
+            subject.service, localEndpoints: count, isProxyHealthy: board.health.isHealthy(at: .now))
+    }
+
+    /// As kube-proxy tells it.
+    private func tell(_ service: NamespacedName, _ error: ListenError) {
+        logger.error(
+            "A health check node port cannot be opened; it is tried again", metadata: ["service": "\(service)", "error": "\(error)"])
+        events.record(
+            ClusterEvent(
+                .warning, reason: "FailedToStartServiceHealthcheck", action: "Listen", regarding: .service(service),
+                note: "node \(service) health check node port: \(error)"))
+    }
+}
+
+/// Which health check node ports are to be open where, and for which Service.
+public struct HealthCheckListeners: Hashable, Sendable {
+    /// Whom a listener speaks for.
+    public struct Subject: Hashable, Sendable {
+        public var service: NamespacedName
+        /// Clients of a family are told of endpoints of that family.
+        public var family: IPFamily
+    }
+
+    public var subjects: [ListenAddress: Subject] = [:]
+    /// Services whose port another one has.
+    public var conflicts: [NamespacedName: ListenAddress] = [:]
+
+    /// - Parameter current: who has a port keeps it.
+    public init(_ status: ProxyStatus, current: [ListenAddress: Subject] = [:]) {
+        for (service, check) in status.healthChecks.sorted(by: { $0.key < $1.key }) {
+            for family in check.localEndpoints.keys {
+                for address in HealthCheckListeners.addresses(status, family, check.port) {
+                    claim(address, Subject(service: service, family: family), current)
+                }
+            }
+        }
+    }
+
+    private mutating func claim(_ address: ListenAddress, _ subject: Subject, _ current: [ListenAddress: Subject]) {
+        guard let holder = subjects[address] else {
+            subjects[address] = subject
+            return
+        }
+        let takesOver = current[address] == subject
+        if takesOver { subjects[address] = subject }
+        conflicts[takesOver ? holder.service : subject.service] = address
+    }
+
+    private static func addresses(_ status: ProxyStatus, _ family: IPFamily, _ port: UInt16) -> [ListenAddress] {
+        switch status.healthCheckAddresses[family] {
+        case .all: [ListenAddress(.all(family), port: port)]
+        case .only(let addresses): addresses.map { ListenAddress(.address($0), port: port) }
+        case nil: []
+        }
+    }
+}
+
+/// What a health check node port says.
+enum HealthCheckAnswer {
+    /// 200 while this node has endpoints of the Service and the proxy keeps up; the weight lets load balancers spread by the number of endpoints.
+    static func response(_ service: NamespacedName, localEndpoints: Int, isProxyHealthy: Bool) -> StatusResponse {
+        let body = """
+            {
+            \t"service": {
+            \t\t"namespace": "\(service.namespace)",
+            \t\t"name": "\(service.name)"
+            \t},
+            \t"localEndpoints": \(localEndpoints),
+            \t"serviceProxyHealthy": \(isProxyHealthy)
+            }
+            """
+        return .of(
+            localEndpoints > 0 && isProxyHealthy ? 200 : 503, type: "application/json", body,
+            more: [.init("X-Load-Balancing-Endpoint-Weight", "\(localEndpoints)")])
+    }
+}

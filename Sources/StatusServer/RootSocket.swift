@@ -1,0 +1,124 @@
+internal import FoundationEssentials
+internal import Glibc
+public import Kubernetes
+internal import NIOCore
+public import StatusAPI
+
+/// A socket in the file system that only root can connect to.
+struct RootSocket {
+    private let path: String
+    private let inode: ino_t
+    /// Bound; nobody listens yet. Whoever takes it closes it.
+    let descriptor: Int32
+
+    /// Makes the file anew, whatever an earlier run left there.
+    ///
+    /// The kernel gives the file the mode that the socket has (`unix_bind_bsd`, net/unix/af_unix.c): it is right from its first moment on, without the umask,
+    /// which all threads share.
+    init(_ path: String) throws {
+        let address = try SocketAddress(unixDomainSocketPath: path)
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        do {
+            guard fchmod(descriptor, 0o600) == 0 else { throw IOError(errnoCode: errno, reason: "fchmod") }
+            // What is no socket stays: binding fails then.
+            if RootSocket.inode(at: path) != nil { try RootSocket.remove(path) }
+            guard unsafe address.withSockAddr({ unsafe bind(descriptor, $0, socklen_t($1)) }) == 0 else {
+                throw IOError(errnoCode: errno, reason: "bind")
+            }
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        self.path = path
+        self.descriptor = descriptor
+        inode = RootSocket.inode(at: path) ?? 0
+    }
+
+    /// Removes the file, unless it is another instance's by now.
+    func remove() {
+        // Without it, only a file that nobody listens on is left.
+        if RootSocket.inode(at: path) == inode { try? RootSocket.remove(path) }
+    }
+
+    private static func remove(_ path: String) throws {
+        guard unsafe unlink(path) == 0 || errno == ENOENT else { throw IOError(errnoCode: errno, reason: "unlink") }
+    }
+
+    /// Nil where there is no socket.
+    private static func inode(at path: String) -> ino_t? {
+        var found = stat()
+        return unsafe lstat(path, &found) == 0 && found.st_mode & S_IFMT == S_IFSOCK ? found.st_ino : nil
+    }
+}
+
+/// Lets only root's connections in (`SO_PEERCRED`, `man 7 unix`), whatever became of the socket's mode.
+final class RootGate: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+    typealias InboundOut = any Channel
+
+    /// `struct ucred`, which the C library shows only to those who ask for GNU's extensions.
+    private struct Credentials: Sendable {
+        var process: Int32 = 0
+        var user: UInt32 = 0
+        var group: UInt32 = 0
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let connection = unwrapInboundIn(data)
+        guard let options = connection as? any SocketOptionProvider else { return connection.close(promise: nil) }
+        let peer: EventLoopFuture<Credentials> = options.unsafeGetSocketOption(
+            level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
+        let context = NIOLoopBound(context, eventLoop: context.eventLoop)
+        peer.map(\.user).hop(to: context.eventLoop).whenComplete { user in
+            if case .success(0) = user {
+                context.value.fireChannelRead(NIOAny(connection))
+            } else {
+                connection.close(promise: nil)
+            }
+        }
+    }
+}
+
+/// What is answered on the socket of the status command: `GET /state` and `GET /differences`.
+public struct SocketRoutes: Sendable {
+    private let report: @Sendable (LabelSelector?) async -> ProxyReport
+    private let differences: @Sendable () async throws -> ProxyDifferences
+
+    /// - Parameters:
+    ///   - report: of the Services that a selector matches; nil for all.
+    ///   - differences: between the kernel and what it should hold.
+    public init(
+        report: @escaping @Sendable (LabelSelector?) async -> ProxyReport,
+        differences: @escaping @Sendable () async throws -> ProxyDifferences
+    ) {
+        self.report = report
+        self.differences = differences
+    }
+
+    public func answer(_ request: StatusRequest) async -> StatusResponse {
+        guard request.method == "GET" else { return .text("only GET is answered here\n", status: 405) }
+        do {
+            switch request.path {
+            case ProxyReport.path:
+                let selector = try request.parameters[ProxyReport.selectorParameter].map { text throws(LabelSelector.Malformed) in
+                    try LabelSelector(text)
+                }
+                return .json(try SocketRoutes.json(await report(selector)))
+            case ProxyDifferences.path:
+                return .json(try SocketRoutes.json(try await differences()))
+            default: return .notFound
+            }
+        } catch let error as LabelSelector.Malformed {
+            return .text("\(error)\n", status: 400)
+        } catch {
+            return .text("\(error)\n", status: 500)
+        }
+    }
+
+    private static func json(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(value), as: UTF8.self) + "\n"
+    }
+}

@@ -1,0 +1,197 @@
+public import Model
+public import StatusAPI
+
+/// The way of a packet to one address and port through what the proxy keeps in the kernel, from the first rule to the real server.
+public struct Explanation: Hashable, Sendable {
+    public var destination: VirtualServer.Identity
+    /// For people, a line each.
+    public private(set) var lines: [String] = []
+    /// What stands in the way; empty where traffic gets through.
+    public private(set) var obstacles: [String] = []
+
+    /// - Parameters:
+    ///   - kernel: what was observed of the virtual server, its address, and all sets and rules.
+    ///   - known: what the proxy says of it; nil where it does not know it or was not asked.
+    ///   - isHeldElsewhere: whether another interface of this node has the address.
+    public init(
+        _ destination: VirtualServer.Identity, kernel: NodeState, known: ProxyReport.Server?, proxyAnswered: Bool, isHeldElsewhere: Bool
+    ) {
+        self.destination = destination
+        if let known {
+            lines.append("\(destination) is \(known.servicePort) (\(known.addressKind))")
+        } else {
+            lines.append(
+                "\(destination) \(proxyAnswered ? "is no Service's, as far as the proxy knows" : "(no proxy was there to name it)")")
+        }
+        walk(.nat, "PREROUTING", "What comes from pods and from outside", kernel)
+        walk(.nat, "OUTPUT", "What comes from the node itself", kernel)
+        explainAddress(kernel, isHeldElsewhere)
+        walk(.filter, "INPUT", "What is let in", kernel)
+        explainServers(kernel.virtualServers[destination], known)
+        walk(.nat, "POSTROUTING", "On the way to the real server", kernel)
+        lines = lines.map(\.printable)
+        obstacles = obstacles.map(\.printable)
+        if obstacles.isEmpty {
+            lines.append("Nothing stands in the way.")
+        } else {
+            lines += ["In the way:"] + obstacles.map { "  \($0)" }
+        }
+    }
+
+    private mutating func explainAddress(_ kernel: NodeState, _ isHeldElsewhere: Bool) {
+        let address = destination.location.address
+        if kernel.addresses[address] != nil {
+            lines.append("Address: \(address) is on \(NodeState.deviceName), so that the packet is for this node")
+        } else if isHeldElsewhere {
+            lines.append("Address: \(address) is on another interface of this node, so that the packet is for this node")
+        } else {
+            obstacles.append("\(address) is on no interface of this node: packets to it are passed on, and never meet IPVS")
+        }
+    }
+
+    private mutating func explainServers(_ server: VirtualServer?, _ known: ProxyReport.Server?) {
+        guard let server else {
+            obstacles.append("IPVS has no virtual server \(destination.ipvsadmArguments)")
+            return
+        }
+        let flags = server.flags.contains(.persistent) ? ", a client stays for \(server.timeout) s" : ""
+        lines.append("IPVS: \(destination.ipvsadmArguments), scheduler \(server.scheduler)\(flags)")
+        var endpoints: [AddressPort: ProxyReport.Endpoint] = [:]
+        for endpoint in known?.realServers ?? [] {
+            if let address = IPAddress(endpoint.address) { endpoints[AddressPort(address, endpoint.port)] = endpoint }
+        }
+        for real in server.realServers.values.sorted(by: { $0.location < $1.location }) {
+            let endpoint = endpoints[real.location]
+            let names = [endpoint?.pod.map { "pod \($0)" }, endpoint?.node.map { "on \($0)" }].compactMap(\.self).joined(separator: " ")
+            let state = real.weight == 0 ? "takes no new connections" : "weight \(real.weight)"
+            lines.append("  -> \(real.location)  \(state)\(names.isEmpty ? "" : "  \(names)")")
+        }
+        if server.realServers.isEmpty {
+            obstacles.append("it has no real servers\(known?.whyEmpty.map { ": \($0)" } ?? "")")
+        } else if server.realServers.values.allSatisfy({ $0.weight == 0 }) {
+            obstacles.append("all of its real servers have weight 0: new connections get none")
+        }
+    }
+
+    // MARK: Rules
+
+    private mutating func walk(_ table: Rules.Table, _ hook: String, _ title: String, _ kernel: NodeState) {
+        guard let rules = kernel.rules[destination.family] else { return }
+        var told: [String] = []
+        for jump in rules.jumps where jump.table == table && jump.from == hook {
+            var visited: Set<Rules.Chain> = []
+            told.append("  -A \(hook) \(jump.specification)")
+            _ = walk(Rules.Chain(table, jump.to), rules, kernel.sets, &told, &visited)
+        }
+        lines.append("\(title), \(table.rawValue) \(hook):\(told.isEmpty ? " no rule of the proxy" : "")")
+        lines += told
+    }
+
+    /// - Returns: whether the packet surely goes no further.
+    private mutating func walk(
+        _ chain: Rules.Chain, _ rules: Rules, _ sets: [AddressSet.Name: AddressSet], _ told: inout [String],
+        _ visited: inout Set<Rules.Chain>
+    ) -> Bool {
+        guard visited.insert(chain).inserted else { return false }
+        for rule in rules.chains[chain] ?? [] {
+            let condition = RuleCondition(rule, destination, sets)
+            guard condition.verdict != .no else { continue }
+            let doubt = condition.verdict == .perhaps ? ["depends on more than the destination"] : []
+            let notes = condition.reasons + doubt
+            told.append("  -A \(chain.name) \(rule)\(notes.isEmpty ? "" : "  # \(notes.joined(separator: "; "))")")
+            let isSure = condition.verdict == .yes
+            switch condition.target {
+            case "DROP", "REJECT":
+                guard isSure else { continue }
+                obstacles.append("\(chain) drops it: \(rule)")
+                return true
+            case "ACCEPT", "MASQUERADE":
+                if isSure { return true }
+            case "RETURN":
+                if isSure { return false }
+            default:
+                if walk(Rules.Chain(chain.table, condition.target), rules, sets, &told, &visited), isSure { return true }
+            }
+        }
+        return false
+    }
+}
+
+/// Whether a packet to one address and port meets a rule, as far as its destination tells.
+struct RuleCondition {
+    enum Verdict: Hashable { case no, perhaps, yes }
+
+    private(set) var verdict = Verdict.yes
+    /// What decided it: `10.96.0.10,tcp:80 is in KUBE-CLUSTER-IP`.
+    private(set) var reasons: [String] = []
+    /// The chain or the end that the rule leads to; empty where it leads nowhere.
+    private(set) var target = ""
+
+    /// - Parameter rule: what follows `-A <chain> ` in `iptables-save`.
+    init(_ rule: String, _ destination: VirtualServer.Identity, _ sets: [AddressSet.Name: AddressSet]) {
+        var words = rule.split(separator: " ").map(String.init)[...]
+        var isNegated = false
+        while let word = words.popFirst() {
+            switch word {
+            case "!":
+                isNegated = true
+                continue
+            case "--match-set":
+                guard let name = words.popFirst(), let directions = words.popFirst() else { break }
+                judge(AddressSet.Name(name), directions, isNegated, destination, sets)
+            case "-p":
+                let transport = words.popFirst()
+                if (transport == destination.transport.lowercaseName) == isNegated { verdict = .no }
+            case "--dport":
+                if (words.popFirst() == "\(destination.location.port)") == isNegated { verdict = .no }
+            case "-j", "-g": target = words.popFirst() ?? ""
+            // What these look at is the packet's source, way or history.
+            case "-s", "-i", "-o", "--mark", "--ctstate", "--src-type", "--dst-type", "--vaddr", "--vproto", "--match-ipvs", "-d",
+                "--ctorigdst":
+                _ = words.popFirst()
+                if verdict == .yes { verdict = .perhaps }
+            // A comment may hold any word.
+            case "--comment":
+                guard let first = words.popFirst(), first.hasPrefix("\""), !(first.count > 1 && first.hasSuffix("\"")) else { break }
+                while let next = words.popFirst(), !next.hasSuffix("\"") {}
+            default: break
+            }
+            isNegated = false
+        }
+    }
+
+    private mutating func judge(
+        _ name: AddressSet.Name, _ directions: String, _ isNegated: Bool, _ destination: VirtualServer.Identity,
+        _ sets: [AddressSet.Name: AddressSet]
+    ) {
+        let members = sets[name]?.members.keys.filter { $0.concerns(destination) } ?? []
+        let isOfDestination = !directions.split(separator: ",").contains("src")
+        guard isOfDestination else {
+            if members.isEmpty, !isNegated, !directions.hasPrefix("src") {
+                verdict = .no
+            } else {
+                reasons += members.map { "\($0) is in \(name)" }.sorted()
+                if verdict == .yes { verdict = .perhaps }
+            }
+            return
+        }
+        if members.isEmpty == isNegated {
+            reasons += members.map { "\($0) is in \(name)" }.sorted()
+        } else {
+            verdict = .no
+        }
+    }
+}
+
+extension AddressSet.Member {
+    /// Whether it names this address and port, or as much of them as its kind of set can.
+    fileprivate func concerns(_ destination: VirtualServer.Identity) -> Bool {
+        switch self {
+        case .address(let address): address == destination.location.address
+        case .port(let port): port == destination.location.port
+        case .addressPort(let location, let transport), .addressPortAddress(let location, let transport, _),
+            .addressPortNet(let location, let transport, _):
+            location == destination.location && transport == destination.transport
+        }
+    }
+}

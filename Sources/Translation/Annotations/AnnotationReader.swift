@@ -1,0 +1,121 @@
+public import Kubernetes
+public import Model
+
+/// Reads the annotations of one object, and notes those that cannot be heeded.
+struct AnnotationReader {
+    let metadata: ObjectMeta
+    /// Nil for those of a Service.
+    var slice: NamespacedName?
+    private(set) var invalid: Set<InvalidAnnotation> = []
+
+    /// What is wrong with a value, as the end of a sentence.
+    struct Problem: Error {
+        var reason: String
+
+        init(_ reason: String) { self.reason = reason }
+    }
+
+    init(_ metadata: ObjectMeta, slice: NamespacedName? = nil) {
+        self.metadata = metadata
+        self.slice = slice
+    }
+
+    /// Nil where there is no such annotation or its value is wrong.
+    mutating func read<Value>(_ annotation: Annotation, _ parse: (String) throws(Problem) -> Value) -> Value? {
+        guard let value = metadata[annotation] else { return nil }
+        guard value.utf8.count <= annotation.limit else {
+            refuse(annotation, "must not be longer than \(annotation.limit) bytes")
+            return nil
+        }
+        do throws(Problem) {
+            return try parse(value)
+        } catch {
+            refuse(annotation, error.reason)
+            return nil
+        }
+    }
+
+    mutating func refuse(_ annotation: Annotation, _ reason: String) {
+        invalid.insert(InvalidAnnotation(annotation.rawValue, metadata[annotation] ?? "", reason, slice: slice))
+    }
+
+    /// Notes what has our prefix and no meaning: most likely it is misspelled.
+    mutating func refuseUnknown(except known: Set<Annotation>) {
+        for key in metadata.annotations.keys where key.hasPrefix(Annotation.prefix) {
+            guard Annotation(rawValue: key).map({ !known.contains($0) }) ?? true else { continue }
+            invalid.insert(
+                InvalidAnnotation(
+                    key, metadata.annotations[key] ?? "", "has no meaning on \(slice == nil ? "a Service" : "an EndpointSlice")",
+                    slice: slice))
+        }
+    }
+
+    // MARK: Values
+
+    static func flag(_ text: String) throws(Problem) -> Bool {
+        switch text {
+        case "true": true
+        case "false": false
+        default: throw Problem("must be true or false")
+        }
+    }
+
+    static func number(_ text: String, in range: ClosedRange<UInt32>) throws(Problem) -> UInt32 {
+        guard let number = decimal(text), range.contains(number) else {
+            throw Problem("must be a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    /// `90`, `90s`, `15m` or `2h`: whole seconds, minutes or hours.
+    static func duration(_ text: String, in range: ClosedRange<UInt32>) throws(Problem) -> Duration {
+        let units: [Character: UInt32] = ["s": 1, "m": 60, "h": 3600]
+        let unit = text.last.flatMap { units[$0] }
+        guard let number = decimal(unit == nil ? text[...] : text.dropLast()),
+            case let (seconds, overflow) = number.multipliedReportingOverflow(by: unit ?? 1),
+            !overflow, range.contains(seconds)
+        else { throw Problem("must be \(range.lowerBound) to \(range.upperBound) seconds, such as 90, 90s, 15m or 2h") }
+        return .seconds(Int64(seconds))
+    }
+
+    /// Digits alone: no sign, no blank.
+    static func decimal(_ text: some StringProtocol) -> UInt32? {
+        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? UInt32(text) : nil
+    }
+}
+
+/// An annotation that cannot be heeded: what would hold without it is in force.
+public struct InvalidAnnotation: Hashable, Sendable, CustomStringConvertible {
+    /// The slice that has it; nil for the Service itself.
+    public var slice: NamespacedName?
+    public var key: String
+    /// Nil where the name of the annotation is not known.
+    public var annotation: Annotation?
+    /// Its first bytes.
+    public var value: String
+    /// What is wrong, as the end of a sentence: `must be true or false`.
+    public var reason: String
+
+    init(_ key: String, _ value: String, _ reason: String, slice: NamespacedName? = nil) {
+        self.slice = slice
+        self.key = InvalidAnnotation.shortened(key)
+        annotation = Annotation(rawValue: key)
+        self.value = InvalidAnnotation.shortened(value)
+        self.reason = reason
+    }
+
+    /// `kube-ipvs-proxy.io/one-packet "yes": must be true or false`.
+    public var description: String {
+        "\(slice.map { "EndpointSlice \($0) " } ?? "")\(key)\(annotation == nil ? "" : " \"\(value)\""): \(reason)"
+    }
+
+    private static let shownBytes = 80
+
+    static func shortened(_ text: String) -> String {
+        text.utf8.count <= shownBytes ? text : String(decoding: text.utf8.prefix(shownBytes), as: UTF8.self) + "…"
+    }
+}
+
+extension InvalidAnnotation: Comparable {
+    public static func < (lhs: InvalidAnnotation, rhs: InvalidAnnotation) -> Bool { lhs.description < rhs.description }
+}
