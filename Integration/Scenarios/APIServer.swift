@@ -78,7 +78,7 @@ actor APIServer {
     func delete(_ object: APIObject) async throws { try await request("DELETE", "\(object.path)/\(object.name)") }
 
     /// Has it misbehave, as `Tests/APIServerForTests` says.
-    func tell(_ what: String, _ order: String = "{}") async throws { try await request("POST", "/_test/\(what)", order) }
+    func report(_ what: String, _ order: String = "{}") async throws { try await request("POST", "/_test/\(what)", order) }
 
     /// What the proxy asked for so far.
     func requests(containing text: String) async throws -> [String] {

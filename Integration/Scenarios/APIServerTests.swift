@@ -31,7 +31,7 @@ extension Scenarios {
         }
 
         @Test(arguments: ["application/vnd.kubernetes.protobuf", "application/json"])
-        func `is followed over TLS in either encoding, and told that the proxy runs`(contentType: String) async throws {
+        func `is followed over TLS in either encoding, and reported that the proxy runs`(contentType: String) async throws {
             try await begin()
             try await world.start("--kube-api-content-type \(contentType)", flags: World.apiFlags)
             try await expectEqual(after: "the start")
@@ -84,28 +84,28 @@ extension Scenarios {
             try await begin()
             try await world.start(flags: World.apiFlags)
             for (index, (what, order)) in Self.misbehaviour.enumerated() {
-                try await server.tell(what, order)
+                try await server.report(what, order)
                 // What a fault is for is the next watch, so the one under way is ended.
-                if what != "interrupt" { try await server.tell("interrupt", #"{"resource":"endpointslices","action":"end"}"#) }
+                if what != "interrupt" { try await server.report("interrupt", #"{"resource":"endpointslices","action":"end"}"#) }
                 try await server.put(.slice([World.pods[index % 3], World.pods[(index + 1) % 3]]))
                 try await expectEqual(after: order)
             }
             // A deletion that no watch tells of, and that only a list can show.
             try await server.put(.web("other", address: "10.96.0.20", address6: "fd00:96::20"))
             try await expectEqual(after: "another Service")
-            try await server.tell("interrupt", #"{"resource":"services","action":"loseDelete"}"#)
+            try await server.report("interrupt", #"{"resource":"services","action":"loseDelete"}"#)
             try await server.delete(.web("other"))
-            try await server.tell("faults", #"{"call":"watch","resource":"services","fault":"errorEvent","code":410,"reason":"Expired"}"#)
-            try await server.tell("interrupt", #"{"resource":"services","action":"end"}"#)
+            try await server.report("faults", #"{"call":"watch","resource":"services","fault":"errorEvent","code":410,"reason":"Expired"}"#)
+            try await server.report("interrupt", #"{"resource":"services","action":"end"}"#)
             try await expectEqual(after: "a lost deletion")
         }
 
         @Test func `may change the token: the proxy reads its file again`() async throws {
             try await begin()
             try await world.start(flags: World.apiFlags)
-            try await server.tell("token", #"{"token":"second"}"#)
+            try await server.report("token", #"{"token":"second"}"#)
             try await Shell.output("echo second >\(Place.api)/token.new; mv \(Place.api)/token.new \(Place.api)/token")
-            try await server.tell("interrupt", #"{"resource":"*","action":"cut"}"#)
+            try await server.report("interrupt", #"{"resource":"*","action":"cut"}"#)
             try await server.put(.slice(["pod-c"]))
             try await expectEqual(after: "another token")
         }

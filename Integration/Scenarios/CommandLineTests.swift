@@ -68,7 +68,7 @@ extension Scenarios {
             try await Shell.output(in: "node1", "ipvsadm -C")
         }
 
-        @Test func `logs in JSON where it is told to, an object a line`() async throws {
+        @Test func `logs in JSON where it is reported to, an object a line`() async throws {
             try await prepare()
             let log = try await Shell.output(
                 "ip netns exec node1 \(Place.proxy) --once \(World.flags) -v 4 --logging-format json 2>&1 >/dev/null")

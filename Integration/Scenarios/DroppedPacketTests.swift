@@ -65,7 +65,7 @@ extension Scenarios {
             return lines.filter { $0.count > 2 && $0[2] == "DROP" }.reduce(0) { $0 + (Int($1[0]) ?? 0) }
         }
 
-        @Test func `are told by family and by what they are dropped for`() async throws {
+        @Test func `are reported by family and by what they are dropped for`() async throws {
             try await begin()
             #expect(try await metric("IPv4", "source_ranges") == 0)
             try await send(3, to: Self.closed.v4)

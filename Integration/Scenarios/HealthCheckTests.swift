@@ -126,7 +126,9 @@ extension Scenarios {
 
         /// The host's own server has port 10255 of every address.
         @Test(arguments: ["--healthz-bind-address 0.0.0.0:10255", "--metrics-bind-address 127.0.0.1:10255"])
-        func `of a proxy end it where their address is taken and it is told to, and leave the kernel as it is`(flag: String) async throws {
+        func `of a proxy end it where their address is taken and it is reported to, and leave the kernel as it is`(flag: String)
+            async throws
+        {
             try await world.begin()
             try await world.write("l.yaml", balancer())
             try await world.write("slice.yaml", slice([("pod-a", ready)]))

@@ -151,7 +151,7 @@ extension Scenarios {
             try await world.waitForLog("The other node proxy is gone", seconds: 120)
         }
 
-        @Test func `kernel settings that others change are put back where Services need them, and told where not`() async throws {
+        @Test func `kernel settings that others change are put back where Services need them, and reported where not`() async throws {
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
             let timeouts = try await Shell.output(in: "node1", "ipvsadm -L --timeout")
@@ -171,7 +171,7 @@ extension Scenarios {
             #expect(try await Shell.output(in: "node1", "cat /proc/sys/net/netfilter/nf_conntrack_udp_timeout") == "33")
             try await Shell.output(in: "node1", "ipvsadm --set 0 0 78")
             try await world.waitForLog("Somebody changed the timeouts of IPVS")
-            #expect(try await Shell.output(in: "node1", "ipvsadm -L --timeout").contains(" 7200 120 78"), "told, and left alone")
+            #expect(try await Shell.output(in: "node1", "ipvsadm -L --timeout").contains(" 7200 120 78"), "reported, and left alone")
             try await world.kill()
             let cleanup = "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)"
             let steps = try await Shell.output(in: "node1", "\(cleanup) --dry-run")

@@ -74,7 +74,7 @@ extension Scenarios {
             try await waitForRefusal()
         }
 
-        @Test func `that the host has itself are told with their Service, and had once they are free`() async throws {
+        @Test func `that the host has itself are reported with their Service, and had once they are free`() async throws {
             let host = try await Shell.output(
                 """
                 setsid ip netns exec node1 \(Place.traffic) serve --name taker --http \(Manifests.nodePort) </dev/null >/dev/null 2>&1 &

@@ -88,7 +88,7 @@ extension Scenarios {
         }
 
         @Test func `do not change with our own service addresses, nor with a device made anew`() async throws {
-            let told = "Addresses of this node changed"
+            let reported = "Addresses of this node changed"
             try await serveWeb("--ipvs-sync-period 3s")
             try await world.write("more.yaml", Manifests.web(name: "more", address: "10.96.0.20", address6: "fd00:96::20", nodePort: nil))
             try await world.wait(for: "the address of a new Service") {
@@ -98,9 +98,9 @@ extension Scenarios {
             try await world.wait(for: "the device's return") {
                 try await Shell.output(in: "node1", "ip -oneline address show dev kube-ipvs0 2>/dev/null || true").contains("10.96.0.20/")
             }
-            #expect(try await !world.log().contains(told))
+            #expect(try await !world.log().contains(reported))
             try await Shell.output(in: "node1", "ip address add \(Self.extra)/24 dev eth0")
-            try await world.waitForLog(told)
+            try await world.waitForLog(reported)
             try await removeExtras()
         }
     }

@@ -8,9 +8,9 @@ extension Scenarios {
 
         /// The broadcast address of the pods' bridge.
         private static let broadcast = "10.244.1.255"
-        private static let told = "EndpointSlice default/web-ipv4 endpoints.addresses \(broadcast)"
+        private static let reported = "EndpointSlice default/web-ipv4 endpoints.addresses \(broadcast)"
 
-        @Test func `is told once and left out, while the rest is served and the node is in step`() async throws {
+        @Test func `is reported once and left out, while the rest is served and the node is in step`() async throws {
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
             let slices = Manifests.slices(["pod-a", "pod-b"])
@@ -25,7 +25,7 @@ extension Scenarios {
 
             try await Task.sleep(for: .seconds(4))
             let log = try await world.log()
-            #expect(log.split(separator: "\n").count { $0.contains(Self.told) } == 1, "\(log.suffix(4000))")
+            #expect(log.split(separator: "\n").count { $0.contains(Self.reported) } == 1, "\(log.suffix(4000))")
             #expect(!log.contains("An operation failed"), "\(log.suffix(4000))")
 
             // In a smaller network it is not the broadcast address: the next audit serves it.

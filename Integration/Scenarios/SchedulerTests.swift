@@ -194,7 +194,7 @@ extension Scenarios {
             #expect(held.contains("broken 0"), "\(held)")
         }
 
-        @Test func `that this kernel lacks is told, and the default is in force`() async throws {
+        @Test func `that this kernel lacks is reported, and the default is in force`() async throws {
             try await serve(["scheduler": "magic"], "--ipvs-scheduler wlc")
             #expect(try await table().contains("-A -t \(Self.server) -s wlc"))
             try await world.waitForLog("An annotation is not heeded")

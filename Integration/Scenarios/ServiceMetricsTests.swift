@@ -34,11 +34,12 @@ extension Scenarios {
             #expect(try await Answers.ask(from: "pod-b", "tcp", Manifests.clusterIP, Manifests.port, "--count 7").answered == 7)
             // What was told is told for a second; connections end in their time.
             try await world.wait(for: "the counters of ipvsadm") {
-                let told = try await ["connections", "incoming_packets", "outgoing_packets", "incoming_bytes", "outgoing_bytes"].asyncMap {
-                    try await get("service_\($0)_total", cluster)
-                }
+                let reported = try await ["connections", "incoming_packets", "outgoing_packets", "incoming_bytes", "outgoing_bytes"]
+                    .asyncMap {
+                        try await get("service_\($0)_total", cluster)
+                    }
                 let counted = try await counters("TCP  10.96.0.10:80")
-                return counted.first == 7 && told == counted
+                return counted.first == 7 && reported == counted
             }
             let endpoint = #"endpoint="\#(World.address("pod-a")):8080""#
             #expect(try await get("endpoint_connections_total", endpoint, cluster) == 7)

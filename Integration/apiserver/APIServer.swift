@@ -6,7 +6,7 @@ struct APIServer: AsyncParsableCommand {
         commandName: "apiserver",
         abstract: "An API server in memory for scenarios, and what fills, changes and reads one.",
         discussion: """
-            `serve` is the server; it can be told to misbehave. The others are clients of any API server.
+            `serve` is the server; it can be reported to misbehave. The others are clients of any API server.
 
             EXAMPLE
               apiserver serve --address 10.99.0.1 --certificates /run/api --make-certificates &

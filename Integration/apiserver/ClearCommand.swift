@@ -21,7 +21,7 @@ struct ClearCommand: AsyncParsableCommand {
             do {
                 _ = try await cluster.client.send(APIRequest(.delete, "/api/v1/namespaces/\(namespace)"))
             } catch APIError.status(let status) where status.code == 404 {
-                try Output.tell("there is no namespace \(namespace)")
+                try Output.report("there is no namespace \(namespace)")
             }
         }
     }

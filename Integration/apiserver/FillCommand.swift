@@ -41,7 +41,7 @@ struct FillCommand: AsyncParsableCommand {
                     done += 1
                     return done
                 }
-                if count % 500 == 0 || count == population.services { try Output.tell("\(count) of \(population.services) Services") }
+                if count % 500 == 0 || count == population.services { try Output.report("\(count) of \(population.services) Services") }
             }
         }
     }

@@ -4,7 +4,7 @@ internal import SystemPackage
 enum Output {
     static func say(_ line: String) throws { try FileDescriptor.standardOutput.writeAll("\(line)\n".utf8) }
 
-    static func tell(_ line: String) throws { try FileDescriptor.standardError.writeAll("\(line)\n".utf8) }
+    static func report(_ line: String) throws { try FileDescriptor.standardError.writeAll("\(line)\n".utf8) }
 
     static func write(_ bytes: [UInt8]) throws { try FileDescriptor.standardOutput.writeAll(bytes) }
 }

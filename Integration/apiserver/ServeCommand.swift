@@ -11,13 +11,13 @@ struct ServeCommand: AsyncParsableCommand {
             Services, EndpointSlices, Nodes, Namespaces and Events, in JSON and protobuf, over TLS with HTTP/2 and HTTP/1.1; over plain \
             HTTP/1.1 without certificates. It lets everyone in unless a token or certificates are asked for. Prints a line `serving URL` when it listens.
 
-            It is told to misbehave at paths that no API server has:
+            It is reported to misbehave at paths that no API server has:
               POST /_test/faults     {"call":"watch","resource":"services","fault":"cut","afterBytes":100,"count":1}
                                      call: get, list, watch, create, replace, patch, delete; fault: cut (afterBytes), status and errorEvent (code, reason, \
             retryAfter), hang, empty, garbage, slow (milliseconds)
               POST /_test/interrupt  {"resource":"services","action":"cut"}
                                      resource "*" for all; action: end, cut, hang, half, garbage, text (text), bookmark (version or offset), deleted \
-            (namespace, name), loseDelete (count): the next deletions are told to nobody
+            (namespace, name), loseDelete (count): the next deletions are reported to nobody
               POST /_test/compact    forgets the past: watches from before get 410
               POST /_test/token      {"token":"new"}; null lets everyone in
               POST /_test/settings   {"streamingLists":"supported|invalid|errorEvent|endless","absent":["nodes"]}

@@ -42,7 +42,7 @@ func hold(_ options: HoldOptions) throws -> Tally {
     var tally = Tally()
     let isUDP = options.target.transport == .udp
     var channels = try (0..<options.connections).map { _ in try Channel(options.target) }
-    var lastTold = ""
+    var lastReported = ""
     var round = ContinuousClock.now
 
     while !channels.isEmpty {
@@ -56,9 +56,9 @@ func hold(_ options: HoldOptions) throws -> Tally {
         }
         for (channel, outcome) in advance(channels, until: round) {
             tally.count(outcome, after: .now - channel.askedAt)
-            if options.follow, outcome.told != lastTold {
-                lastTold = outcome.told
-                writeLine(lastTold)
+            if options.follow, outcome.reported != lastReported {
+                lastReported = outcome.reported
+                writeLine(lastReported)
             }
             if case .failure = outcome, !isUDP { channels.removeAll { $0 === channel } }
         }
@@ -68,7 +68,7 @@ func hold(_ options: HoldOptions) throws -> Tally {
 
 extension Result<Answer, Failure> {
     /// Who answered, or why nobody did.
-    fileprivate var told: String {
+    fileprivate var reported: String {
         switch self {
         case .success(let answer): answer.name
         case .failure(let failure): failure.description

@@ -15,7 +15,7 @@ extension KernelDataplane {
             case .ipvs: applyBatch(run, through: ipvs.socket, &report)
             case .sets: applySets(run, &report)
             case .interfaces: applyInterfaces(run, &report)
-            case .flows: forgetFlows(run, &report)
+            case .flows: flushConntrack(run, &report)
             case .rules: report.failures += run.map { .init($0, reason: "rules are for the packet filter") }
             }
         }
@@ -58,7 +58,7 @@ extension KernelDataplane {
         case .deleteDevice: try InterfaceMessages.deleteLink(NodeState.deviceName)
         case .bind(let address, _): try InterfaceMessages.newAddress(address, interface: device)
         case .unbind(let address): try InterfaceMessages.deleteAddress(address, interface: device)
-        case .replaceSet, .restoreRules, .removeRules, .removeLeftoverRules, .deleteLeftoverTable, .forgetFlows: nil
+        case .replaceSet, .restoreRules, .removeRules, .removeLeftoverRules, .deleteLeftoverTable, .flushConntrack: nil
         }
     }
 
@@ -86,7 +86,7 @@ extension KernelDataplane {
     }
 
     /// Nothing where the kernel cannot be asked: that was told at the start, and retrying would not help.
-    private func forgetFlows(_ operations: ArraySlice<Operation>, _ report: inout Report) {
+    private func flushConntrack(_ operations: ArraySlice<Operation>, _ report: inout Report) {
         guard conntrack.isSupported else { return }
         let clock = ContinuousClock()
         for family in IPFamily.allCases {
@@ -94,9 +94,9 @@ extension KernelDataplane {
             guard !ofFamily.isEmpty else { continue }
             let start = clock.now
             var servers: [AddressPort: Set<AddressPort>] = [:]
-            for case .forgetFlows(let identity, let kept) in ofFamily { servers[identity.location] = kept }
+            for case .flushConntrack(let identity, let kept) in ofFamily { servers[identity.location] = kept }
             let outcome = conntrack.forget(servers, family)
-            report.forgetting[family] = Report.Forgetting(flows: outcome.forgotten, duration: start.duration(to: clock.now))
+            report.forgetting[family] = Report.ConntrackFlush(flows: outcome.forgotten, duration: start.duration(to: clock.now))
             for operation in ofFamily {
                 guard let location = operation.virtualServer?.location, let error = outcome.failures[location] else { continue }
                 report.failures.append(.init(operation, reason: error.description))

@@ -61,8 +61,8 @@ public struct KernelSetup: Sendable {
     /// The kernel loads `ip_vs` when its family is asked for, where it may; a container's modprobe is the second try.
     private static func loadIPVS(_ logger: Logger) async throws(DataplaneError) {
         if try IPVSClient.isThere() { return }
-        let complaint = try await loadModule("ip_vs")
-        logger.debug("Loaded IPVS by modprobe", metadata: ["complaint": "\(complaint)"])
+        let standardError = try await loadModule("ip_vs")
+        logger.debug("Loaded IPVS by modprobe", metadata: ["standardError": "\(standardError)"])
         _ = try IPVSClient()
     }
 
@@ -72,8 +72,8 @@ public struct KernelSetup: Sendable {
     private static func loadModule(_ name: String) async throws(DataplaneError) -> String {
         switch await Command.ask("modprobe", [name]) {
         case .ran(let result):
-            if TrialVerdict.isShortage(result) { throw DataplaneError("modprobe \(name)", result.complaint, isTemporary: true) }
-            return result.complaint
+            if IPTablesResult.isShortage(result) { throw DataplaneError("modprobe \(name)", result.standardError, isTemporary: true) }
+            return result.standardError
         case .notFound: return "modprobe is not installed"
         case .notRun(let reason): throw DataplaneError("modprobe \(name)", reason, isTemporary: true)
         }
@@ -81,22 +81,22 @@ public struct KernelSetup: Sendable {
 
     /// As `ip_vs`, the kernel loads it when it is asked. Without it everything else works, so a start does not wait for it as long as it takes.
     private func loadConntrack(_ probing: Probing, _ logger: Logger) async throws {
-        var complaint: String?
+        var standardError: String?
         do {
-            complaint = try await probing.limited(to: .seconds(30)).answer("connection tracking") {
+            standardError = try await probing.limited(to: .seconds(30)).answer("connection tracking") {
                 if try ConntrackClient().isSupported { return nil }
-                let complaint = try await KernelSetup.loadModule("nf_conntrack_netlink")
-                return try ConntrackClient().isSupported ? nil : complaint
+                let standardError = try await KernelSetup.loadModule("nf_conntrack_netlink")
+                return try ConntrackClient().isSupported ? nil : standardError
             }
         } catch let error as DataplaneError {
-            complaint = error.description
+            standardError = error.description
         }
-        guard let complaint else { return }
+        guard let standardError else { return }
         logger.warning(
             "The kernel cannot be made to forget UDP flows: clients that keep a socket may go on sending to an endpoint that is gone",
             metadata: [
                 "missing": "the module nf_conntrack_netlink (modprobe nf_conntrack_netlink)",
-                "complaint": "\(complaint)",
+                "standardError": "\(standardError)",
             ])
     }
 
@@ -107,8 +107,8 @@ public struct KernelSetup: Sendable {
         for candidate in Scheduler.ofLinux where try client.hasScheduler(candidate) { found.append(candidate) }
         if found.contains(scheduler) { return found }
         if try client.hasScheduler(scheduler) { return found + [scheduler] }
-        let complaint = try await KernelSetup.loadModule("ip_vs_\(scheduler)")
-        logger.debug("Loaded a scheduler by modprobe", metadata: ["complaint": "\(complaint)"])
+        let standardError = try await KernelSetup.loadModule("ip_vs_\(scheduler)")
+        logger.debug("Loaded a scheduler by modprobe", metadata: ["standardError": "\(standardError)"])
         if try client.hasScheduler(scheduler) { return found + [scheduler] }
         throw DataplaneError(
             "scheduler \(scheduler)",
@@ -144,12 +144,12 @@ public struct KernelSetup: Sendable {
         if let atStart = try? IPVSClient().timeouts() { _ = timeoutAudit.look(at: atStart) }
         while !Task.isCancelled {
             try await Task.sleep(for: interval)
-            for finding in audit.look(at: sysctls) { tell(finding, logger) }
-            lookAtTimeouts(&timeoutAudit, logger)
+            for finding in audit.look(at: sysctls) { report(finding, logger) }
+            auditTimeouts(&timeoutAudit, logger)
         }
     }
 
-    private func lookAtTimeouts(_ audit: inout TimeoutAudit, _ logger: Logger) {
+    private func auditTimeouts(_ audit: inout TimeoutAudit, _ logger: Logger) {
         do throws(DataplaneError) {
             guard let found = audit.look(at: try IPVSClient().timeouts()) else { return }
             logger.warning(
@@ -160,7 +160,7 @@ public struct KernelSetup: Sendable {
         }
     }
 
-    private func tell(_ finding: SettingsAudit.Finding, _ logger: Logger) {
+    private func report(_ finding: SettingsAudit.Finding, _ logger: Logger) {
         switch finding {
         case .putBack(let sysctl, let found, let wanted):
             logger.warning(
@@ -203,19 +203,21 @@ public struct KernelSetup: Sendable {
     }
 
     /// A setting that gets back the value that it had before this program changed it.
-    public struct Restoration: Hashable, Sendable {
+    public struct SysctlRestoration: Hashable, Sendable {
         /// The command that a person would type for the same effect.
         public var command: String
     }
 
     /// What `restoreSettings` would change.
-    public static func settingsToRestore(stateDirectory: String) throws(DataplaneError) -> [Restoration] {
-        var list: [Restoration] = []
+    public static func settingsToRestore(stateDirectory: String) throws(DataplaneError) -> [SysctlRestoration] {
+        var list: [SysctlRestoration] = []
         for (name, value) in try SysctlRecord(directory: stateDirectory).values() {
-            if let current = try Sysctl(name).read(), current != value { list.append(Restoration(command: "sysctl -w \(name)=\(value)")) }
+            if let current = try Sysctl(name).read(), current != value {
+                list.append(SysctlRestoration(command: "sysctl -w \(name)=\(value)"))
+            }
         }
         if let before = try TimeoutRecord(directory: stateDirectory).timeouts(), try IPVSClient().timeouts() != before {
-            list.append(Restoration(command: "ipvsadm --set \(before.seconds)"))
+            list.append(SysctlRestoration(command: "ipvsadm --set \(before.seconds)"))
         }
         return list
     }

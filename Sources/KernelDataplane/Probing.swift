@@ -15,7 +15,7 @@ public struct Probing: Sendable {
         public var description: String { "\(probe): \(reason) (attempt \(attempts))" }
     }
 
-    private var patience: Patience
+    private var retries: ProbeRetries
     private let logger: Logger
     private let report: @Sendable (Unanswered?) -> Void
     private let pause: @Sendable (Duration) async throws -> Void
@@ -24,10 +24,10 @@ public struct Probing: Sendable {
     ///   - report: is given the question that waits after each attempt in vain, and nil once it is answered or given up.
     ///   - pause: waits, or throws where the task is cancelled.
     public init(
-        _ patience: Patience, _ logger: Logger, report: @escaping @Sendable (Unanswered?) -> Void = { _ in },
+        _ retries: ProbeRetries, _ logger: Logger, report: @escaping @Sendable (Unanswered?) -> Void = { _ in },
         pause: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     ) {
-        self.patience = patience
+        self.retries = retries
         self.logger = logger
         self.report = report
         self.pause = pause
@@ -36,7 +36,7 @@ public struct Probing: Sendable {
     /// The same for what the program can do without.
     public func limited(to limit: Duration) -> Probing {
         var limited = self
-        limited.patience.limit = min(limit, patience.limit ?? limit)
+        limited.retries.limit = min(limit, retries.limit ?? limit)
         return limited
     }
 
@@ -69,7 +69,7 @@ public struct Probing: Sendable {
     }
 
     private func wait(_ unanswered: Unanswered, _ error: DataplaneError, since start: ContinuousClock.Instant) async throws {
-        guard let next = patience.pause(after: unanswered.attempts, elapsed: start.duration(to: .now)) else {
+        guard let next = retries.pause(after: unanswered.attempts, elapsed: start.duration(to: .now)) else {
             report(nil)
             throw DataplaneError(error.request, "\(error.reason); gave up after \(unanswered.attempts) attempts")
         }
@@ -84,16 +84,16 @@ public struct Probing: Sendable {
 }
 
 /// How often a question that was not answered is asked again, and for how long.
-public struct Patience: Hashable, Sendable {
+public struct ProbeRetries: Hashable, Sendable {
     /// Nil for as long as the program runs.
     public var limit: Duration?
 
     public init(limit: Duration?) { self.limit = limit }
 
     /// Of the proxy, which is of no use without the answer, and of no more use after a restart.
-    public static let endless = Patience(limit: nil)
+    public static let endless = ProbeRetries(limit: nil)
     /// Of a command, which somebody waits for.
-    public static let ofCommands = Patience(limit: .seconds(30))
+    public static let ofCommands = ProbeRetries(limit: .seconds(30))
 
     private static let firstPause = Duration.milliseconds(500)
     private static let longestPause = Duration.seconds(10)
@@ -106,7 +106,7 @@ public struct Patience: Hashable, Sendable {
     /// - Returns: nil if it should not be asked again.
     public func pause(after attempts: Int, elapsed: Duration) -> Duration? {
         let doublings = min(max(attempts, 1) - 1, 16)
-        let pause = min(Patience.firstPause * (1 << doublings), Patience.longestPause)
+        let pause = min(ProbeRetries.firstPause * (1 << doublings), ProbeRetries.longestPause)
         if let limit, elapsed + pause > limit { return nil }
         return pause
     }

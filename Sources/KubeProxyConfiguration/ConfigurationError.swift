@@ -33,14 +33,14 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
     /// The line in which kube-proxy tells what is wrong with fields; nil if nothing is.
     public var validation: String? {
         guard let first = fields.first else { return nil }
-        var told: Set<String> = []
-        let texts = fields.map(\.description).filter { told.insert($0).inserted }
+        var reported: Set<String> = []
+        let texts = fields.map(\.description).filter { reported.insert($0).inserted }
         return "failed validate: " + (texts.count == 1 ? first.description : "[\(texts.joined(separator: ", "))]")
     }
 
     /// The flags that set the fields, for whoever gave flags.
     public var flags: [String] {
-        var told: Set<String> = []
-        return (problems.map(\.flag) + fields.compactMap(\.flag)).filter { told.insert($0).inserted }
+        var reported: Set<String> = []
+        return (problems.map(\.flag) + fields.compactMap(\.flag)).filter { reported.insert($0).inserted }
     }
 }

@@ -4,7 +4,7 @@ public import Translation
 /// What the proxy is told to do: checked, typed, defaults filled in.
 public struct ProxyConfiguration: Hashable, Sendable {
     /// Where iptables keeps its rules on this node.
-    public enum IPTablesChoice: String, Hashable, Sendable, CaseIterable { case auto, legacy, nft }
+    public enum IPTablesBackendChoice: String, Hashable, Sendable, CaseIterable { case auto, legacy, nft }
 
     /// How much `/metrics` says of single Services.
     public enum MetricsPerService: String, Hashable, Sendable, CaseIterable { case off, service, endpoint }
@@ -13,7 +13,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
     public enum OtherNodeAddresses: String, Hashable, Sendable, CaseIterable { case auto, watch, list, ignore }
 
     /// Where the cluster is read from.
-    public enum ClusterChoice: Hashable, Sendable {
+    public enum ClusterSourceChoice: Hashable, Sendable {
         /// A directory of manifests.
         case manifests(String)
         /// The API server.
@@ -23,7 +23,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// The name of this node's Node object.
     public var nodeName: String
     /// Where Services and endpoints are read from.
-    public var cluster: ClusterChoice
+    public var cluster: ClusterSourceChoice
     public var scheduler: Scheduler
     public var syncPeriod: Duration
     public var minSyncPeriod: Duration
@@ -41,7 +41,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
     public var localTraffic: LocalTraffic
     /// How long a real server that is no longer wanted keeps its TCP connections.
     public var drainTimeout: Duration
-    public var iptables: IPTablesChoice
+    public var iptables: IPTablesBackendChoice
     /// Where cluster IPs are taken from for manifests that have none: one range, or one a family.
     public var serviceClusterIPRanges: [CIDR]
     public var stateDirectory: String

@@ -12,12 +12,12 @@ public final class ChangeFeed: Sendable {
         public var synced: Bool
         /// Whether the source is in doubt about what exists: something it cannot read may be an object that is in service. Then nothing
         /// should be taken away for not being known.
-        public var isInDoubt: Bool
+        public var isIncomplete: Bool
 
-        public init(changes: [ClusterChange] = [], synced: Bool = false, isInDoubt: Bool = false) {
+        public init(changes: [ClusterChange] = [], synced: Bool = false, isIncomplete: Bool = false) {
             self.changes = changes
             self.synced = synced
-            self.isInDoubt = isInDoubt
+            self.isIncomplete = isIncomplete
         }
     }
 
@@ -25,7 +25,7 @@ public final class ChangeFeed: Sendable {
         var order: [ClusterChange.Key] = []
         var changes: [ClusterChange.Key: ClusterChange] = [:]
         var synced = false
-        var isInDoubt = false
+        var isIncomplete = false
     }
 
     private let pending = Mutex(Pending())
@@ -59,10 +59,10 @@ public final class ChangeFeed: Sendable {
     }
 
     /// Says whether the source is in doubt about what exists.
-    public func setInDoubt(_ isInDoubt: Bool) {
+    public func setIncomplete(_ isIncomplete: Bool) {
         let isNew = pending.withLock { pending in
-            defer { pending.isInDoubt = isInDoubt }
-            return pending.isInDoubt != isInDoubt
+            defer { pending.isIncomplete = isIncomplete }
+            return pending.isIncomplete != isIncomplete
         }
         if isNew { wake.yield() }
     }
@@ -76,7 +76,7 @@ public final class ChangeFeed: Sendable {
             }
             return pending
         }
-        return Batch(changes: taken.order.compactMap { taken.changes[$0] }, synced: taken.synced, isInDoubt: taken.isInDoubt)
+        return Batch(changes: taken.order.compactMap { taken.changes[$0] }, synced: taken.synced, isIncomplete: taken.isIncomplete)
     }
 }
 

@@ -12,7 +12,7 @@ public struct Precedence: Hashable, Sendable, Comparable {
     }
 
     /// Whether this Service is older for certain: both say when they were made.
-    public func isProvablyOlder(than other: Precedence) -> Bool {
+    public func isOlder(than other: Precedence) -> Bool {
         guard let mine = created, let theirs = other.created else { return false }
         return mine < theirs
     }

@@ -7,7 +7,7 @@ final class ConnectionLimit: Sendable {
     private struct State {
         var open = 0
         var refused = 0
-        var lastTold: ContinuousClock.Instant?
+        var lastReported: ContinuousClock.Instant?
     }
 
     private let limit: Int
@@ -27,9 +27,9 @@ final class ConnectionLimit: Sendable {
                 return (true, nil as Int?)
             }
             state.refused += 1
-            guard state.lastTold.map({ $0.duration(to: .now) > ConnectionLimit.pause }) ?? true else { return (false, nil) }
+            guard state.lastReported.map({ $0.duration(to: .now) > ConnectionLimit.pause }) ?? true else { return (false, nil) }
             defer { state.refused = 0 }
-            state.lastTold = .now
+            state.lastReported = .now
             return (false, state.refused)
         }
         if let refused {

@@ -48,7 +48,7 @@ public final class LocalhostNodePorts: ServiceLifecycle.Service {
 
     private func listen() async {
         var listeners: [UInt16: NodePortListener] = [:]
-        var failures: [UInt16: Failure] = [:]
+        var failures: [UInt16: ListenerFailure] = [:]
         await withDiscardingTaskGroup { group in
             for await _ in wakeups {
                 let targets = wanted.withLock { $0.targets }
@@ -69,27 +69,21 @@ public final class LocalhostNodePorts: ServiceLifecycle.Service {
         for listener in listeners.values { await listener.close() }
     }
 
-    /// Why a port has no listener.
-    struct Failure: Hashable {
-        var origin: ServiceOrigin
-        var reason: String
-    }
-
     /// Listens where nobody does yet; tells what is new of what fails, which is returned.
     private func open(
-        _ targets: [UInt16: NodePortTarget], _ listeners: inout [UInt16: NodePortListener], knowing known: [UInt16: Failure]
-    ) async -> [UInt16: Failure] {
-        var failures: [UInt16: Failure] = [:]
+        _ targets: [UInt16: NodePortTarget], _ listeners: inout [UInt16: NodePortListener], knowing known: [UInt16: ListenerFailure]
+    ) async -> [UInt16: ListenerFailure] {
+        var failures: [UInt16: ListenerFailure] = [:]
         for (port, target) in targets.sorted(by: { $0.key < $1.key }) where listeners[port] == nil {
             do {
                 listeners[port] = try await NodePortListener(port: port, limit: limit, logger: logger) { [self] in
                     wanted.withLock { $0.targets[port]?.location }
                 }
-                tellOfListener(port, target, after: known[port])
+                logListener(port, target, after: known[port])
             } catch {
-                let failure = Failure(origin: target.origin, reason: LocalhostNodePorts.reason(error))
+                let failure = ListenerFailure(origin: target.origin, reason: LocalhostNodePorts.reason(error))
                 failures[port] = failure
-                if known[port] != failure { tell(port, failure) }
+                if known[port] != failure { report(port, failure) }
             }
         }
         return failures
@@ -103,7 +97,7 @@ public final class LocalhostNodePorts: ServiceLifecycle.Service {
 
 /// What operators are told.
 extension LocalhostNodePorts {
-    func tell(_ port: UInt16, _ failure: Failure) {
+    func report(_ port: UInt16, _ failure: ListenerFailure) {
         logger.error(
             "A node port does not answer on 127.0.0.1; it is tried again",
             metadata: ["service": "\(failure.origin)", "port": "\(port)", "error": "\(failure.reason)"])
@@ -113,10 +107,16 @@ extension LocalhostNodePorts {
                 note: "Node port \(port) does not answer on 127.0.0.1: \(failure.reason)"))
     }
 
-    func tellOfListener(_ port: UInt16, _ target: NodePortTarget, after failure: Failure?) {
+    func logListener(_ port: UInt16, _ target: NodePortTarget, after failure: ListenerFailure?) {
         let metadata: Logger.Metadata = ["service": "\(target.origin)", "port": "\(port)", "target": "\(target.location)"]
         logger.log(
             level: failure == nil ? .debug : .notice,
             failure == nil ? "A node port answers on 127.0.0.1" : "A node port answers on 127.0.0.1 after all", metadata: metadata)
     }
+}
+
+/// Why a port has no listener.
+struct ListenerFailure: Hashable {
+    var origin: ServiceOrigin
+    var reason: String
 }

@@ -68,10 +68,10 @@ struct NodePortListener: Sendable {
 }
 
 /// Why a connection is not handed on.
-private enum Refusal: Error { case tooMany, noTarget }
+private enum ConnectionRefusal: Error { case tooMany, noTarget }
 
 extension Channel {
-    fileprivate func refused(_ reason: Refusal) -> EventLoopFuture<Void> {
+    fileprivate func refused(_ reason: ConnectionRefusal) -> EventLoopFuture<Void> {
         reset()
         return eventLoop.makeFailedFuture(reason)
     }

@@ -12,7 +12,7 @@ final class RelayHandler: ChannelInboundHandler {
     private var partner: RelayHandler?
     private var context: ChannelHandlerContext?
     /// Whether reading waits for the partner to take more.
-    private var isHeldUp = false
+    private var isBackpressured = false
     /// Whether the peer has said that it sends no more.
     private var hasEnded = false
     /// Whether the peer has been told, or is about to be, that no more comes.
@@ -28,15 +28,15 @@ final class RelayHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        beginIfBothAreThere()
+        startRelayIfConnected()
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        beginIfBothAreThere()
+        startRelayIfConnected()
         context.fireChannelActive()
     }
 
-    private func beginIfBothAreThere() {
+    private func startRelayIfConnected() {
         guard let partner, context?.channel.isActive == true, partner.context?.channel.isActive == true else { return }
         readOn()
         partner.readOn()
@@ -54,12 +54,12 @@ final class RelayHandler: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable, let partner, partner.isHeldUp { partner.readOn() }
+        if context.channel.isWritable, let partner, partner.isBackpressured { partner.readOn() }
     }
 
     private func readOn() {
-        isHeldUp = partner?.context?.channel.isWritable == false
-        if !isHeldUp { context?.read() }
+        isBackpressured = partner?.context?.channel.isWritable == false
+        if !isBackpressured { context?.read() }
     }
 
     // MARK: The end

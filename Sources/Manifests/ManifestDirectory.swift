@@ -81,7 +81,7 @@ public final class ManifestDirectory: ClusterSource {
         }
     }
 
-    private static func pause(_ sight: DirectoryWatch.Sight) -> Duration {
+    private static func pause(_ sight: DirectoryWatch.WatchQuality) -> Duration {
         switch sight {
         case .watching: sweepInterval
         case .absent: .milliseconds(50)
@@ -129,9 +129,9 @@ public final class ManifestDirectory: ClusterSource {
         let (update, objects) = library.withLock { library in
             let update = how(&library)
             // Doubt ends only after what ends it is known.
-            if library.isInDoubt { feed.setInDoubt(true) }
+            if library.isIncomplete { feed.setIncomplete(true) }
             feed.publish(update.changes)
-            feed.setInDoubt(library.isInDoubt)
+            feed.setIncomplete(library.isIncomplete)
             if library.isLoaded { feed.markSynced() }
             return (update, library.objectCount)
         }
@@ -153,7 +153,7 @@ public final class ManifestDirectory: ClusterSource {
         onProblem(problem)
     }
 
-    private func report(_ sight: DirectoryWatch.Sight, before: inout DirectoryWatch.Sight) {
+    private func report(_ sight: DirectoryWatch.WatchQuality, before: inout DirectoryWatch.WatchQuality) {
         defer { before = sight }
         guard case .blind(let error) = sight, sight != before else { return }
         report(

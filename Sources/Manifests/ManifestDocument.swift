@@ -99,7 +99,7 @@ enum YAMLDocuments {
             let content: ManifestDocument.Content
             do {
                 content = .item(try YAMLDocument.decode(piece.text, as: ManifestItem.self) ?? ManifestItem(.passedOver))
-            } catch let refusal as YAMLRefusal {
+            } catch let refusal as YAMLSyntaxError {
                 line += (refusal.line ?? 1) - 1
                 content = .unreadable(refusal.isMalformed ? "is not valid YAML: \(refusal.message)" : refusal.message)
             } catch {

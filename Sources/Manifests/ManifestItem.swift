@@ -17,15 +17,15 @@ struct ManifestItem: Decodable, Sendable {
     /// Fields of an object that have no effect.
     var warnings: [FieldProblem] = []
     /// The kind, where it is one that is read.
-    var kind: ManifestObject.Kind?
+    var kind: ManifestKind?
     /// The name, where there is one, even if the rest is bad.
     var name: NamespacedName?
 
     private enum CodingKeys: String, CodingKey { case apiVersion, kind, metadata, items }
     private enum NameKeys: String, CodingKey { case name, namespace }
 
-    private static let lists: [String: ManifestObject.Kind?] = [
-        "List": Optional<ManifestObject.Kind>.none, "ServiceList": .service, "EndpointSliceList": .endpointSlice,
+    private static let lists: [String: ManifestKind?] = [
+        "List": Optional<ManifestKind>.none, "ServiceList": .service, "EndpointSliceList": .endpointSlice,
         "EndpointsList": .endpoints, "NodeList": .node, "PodList": .pod,
         "ServiceCIDRList": .serviceCIDR,
     ]
@@ -34,7 +34,7 @@ struct ManifestItem: Decodable, Sendable {
         self.init(from: decoder, impliedKind: nil, isItem: false)
     }
 
-    private init(from decoder: any Decoder, impliedKind: ManifestObject.Kind?, isItem: Bool) {
+    private init(from decoder: any Decoder, impliedKind: ManifestKind?, isItem: Bool) {
         do {
             try self.init(reading: decoder, impliedKind: impliedKind, isItem: isItem)
         } catch let error as DecodingError {
@@ -48,7 +48,7 @@ struct ManifestItem: Decodable, Sendable {
 
     init(_ content: Content) { self.content = content }
 
-    private init(reading decoder: any Decoder, impliedKind: ManifestObject.Kind?, isItem: Bool) throws {
+    private init(reading decoder: any Decoder, impliedKind: ManifestKind?, isItem: Bool) throws {
         if ManifestItem.isNull(decoder) {
             content = .passedOver
             return
@@ -69,7 +69,7 @@ struct ManifestItem: Decodable, Sendable {
         self.kind = kind
         name = ManifestItem.name(in: fields, kind: kind)
         do {
-            let admission = try ManifestAdmission(kind, from: decoder)
+            let admission = try ManifestDefaulting(kind, from: decoder)
             content = admission.problems.isEmpty ? .object(admission.object) : .bad(admission.problems)
             warnings = admission.warnings
         } catch let error as DecodingError {
@@ -83,9 +83,9 @@ struct ManifestItem: Decodable, Sendable {
     }
 
     /// The kind to read an object as; nil for kinds of other groups, whatever they share a name with.
-    private static func kind(_ text: String, apiVersion: String) throws -> ManifestObject.Kind? {
+    private static func kind(_ text: String, apiVersion: String) throws -> ManifestKind? {
         guard !apiVersion.isEmpty else { throw FieldProblem("apiVersion", nil, "is required") }
-        guard let kind = ManifestObject.Kind(rawValue: text) else { return nil }
+        guard let kind = ManifestKind(rawValue: text) else { return nil }
         if kind.apiVersion == apiVersion { return kind }
         if kind == .endpointSlice, apiVersion.hasPrefix("discovery.k8s.io/") {
             throw FieldProblem("apiVersion", apiVersion, "is no longer read: use \(kind.apiVersion)")
@@ -93,7 +93,7 @@ struct ManifestItem: Decodable, Sendable {
         return nil
     }
 
-    private static func items(of fields: KeyedDecodingContainer<CodingKeys>, kind: ManifestObject.Kind?) throws -> [ManifestItem] {
+    private static func items(of fields: KeyedDecodingContainer<CodingKeys>, kind: ManifestKind?) throws -> [ManifestItem] {
         guard fields.contains(.items), try !fields.decodeNil(forKey: .items) else { return [] }
         var list = try fields.nestedUnkeyedContainer(forKey: .items)
         var items: [ManifestItem] = []
@@ -103,7 +103,7 @@ struct ManifestItem: Decodable, Sendable {
         return items
     }
 
-    private static func name(in fields: KeyedDecodingContainer<CodingKeys>, kind: ManifestObject.Kind) -> NamespacedName? {
+    private static func name(in fields: KeyedDecodingContainer<CodingKeys>, kind: ManifestKind) -> NamespacedName? {
         // Only for telling which object is bad: where the metadata cannot be read, decoding the object says so itself.
         guard let metadata = try? fields.nestedContainer(keyedBy: NameKeys.self, forKey: .metadata),
             let name = try? metadata.decode(String.self, forKey: .name)

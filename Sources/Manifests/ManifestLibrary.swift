@@ -36,7 +36,7 @@ struct ManifestLibrary {
     var objectCount: Int { store.count }
 
     /// Whether there are files with mistakes of which no good version is known: after a start, what they stood for may be in service.
-    var isInDoubt: Bool { !Set(stamps.keys).subtracting(sound).isEmpty }
+    var isIncomplete: Bool { !Set(stamps.keys).subtracting(sound).isEmpty }
 
     /// Looks at all files and reads those whose stamp is new, save those that are being written to.
     mutating func scan(except unsettled: Set<String> = []) -> Update {
@@ -141,14 +141,14 @@ struct ManifestLibrary {
 }
 
 /// An object of a manifest with the API server's defaults, and what the API server would say of it.
-struct ManifestAdmission: Sendable {
+struct ManifestDefaulting: Sendable {
     var object: ManifestObject
     /// What is wrong; the object does not count unless this is empty.
     var problems: [FieldProblem]
     /// Fields that have no effect.
     var warnings: [FieldProblem] = []
 
-    init(_ kind: ManifestObject.Kind, from decoder: any Decoder) throws {
+    init(_ kind: ManifestKind, from decoder: any Decoder) throws {
         object = try ManifestObject(kind, from: decoder)
         problems = ManifestValidation.problems(of: object) + ManifestValidation.problems(of: try MetadataAsWritten(from: decoder))
         switch object {

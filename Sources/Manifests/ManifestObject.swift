@@ -10,31 +10,9 @@ enum ManifestObject: Hashable, Sendable {
     case pod(Pod)
     case serviceCIDR(ServiceCIDR)
 
-    /// The kinds that are read; all others are ignored.
-    enum Kind: String, Hashable, Sendable, CaseIterable {
-        case service = "Service"
-        case endpointSlice = "EndpointSlice"
-        case endpoints = "Endpoints"
-        case node = "Node"
-        case pod = "Pod"
-        case serviceCIDR = "ServiceCIDR"
-
-        /// The `apiVersion` in which the kind is read.
-        var apiVersion: String {
-            switch self {
-            case .endpointSlice: "discovery.k8s.io/v1"
-            case .serviceCIDR: "networking.k8s.io/v1"
-            case .service, .endpoints, .node, .pod: "v1"
-            }
-        }
-
-        /// Whether objects of the kind are in a namespace.
-        var isNamespaced: Bool { self != .node && self != .serviceCIDR }
-    }
-
     /// What makes an object itself, across files.
     struct Key: Hashable, Sendable, Comparable {
-        var kind: Kind
+        var kind: ManifestKind
         var name: NamespacedName
 
         static func < (lhs: Key, rhs: Key) -> Bool {
@@ -42,7 +20,7 @@ enum ManifestObject: Hashable, Sendable {
         }
     }
 
-    var kind: Kind {
+    var kind: ManifestKind {
         switch self {
         case .service: .service
         case .endpointSlice: .endpointSlice
@@ -67,7 +45,7 @@ enum ManifestObject: Hashable, Sendable {
     var key: Key { Key(kind: kind, name: metadata.namespacedName) }
 
     /// An object of a manifest with the namespace it has where it names none, as kubectl puts it.
-    init(_ kind: Kind, from decoder: any Decoder) throws {
+    init(_ kind: ManifestKind, from decoder: any Decoder) throws {
         switch kind {
         case .service:
             var service = try Service(from: decoder)
@@ -120,4 +98,26 @@ extension ServiceCIDR: Decodable {
             metadata: try fields.value(.metadata, default: ObjectMeta(name: "")),
             cidrs: try fields.nested(SpecKeys.self, .spec)?.list(.cidrs) ?? [])
     }
+}
+
+/// The kinds that are read; all others are ignored.
+enum ManifestKind: String, Hashable, Sendable, CaseIterable {
+    case service = "Service"
+    case endpointSlice = "EndpointSlice"
+    case endpoints = "Endpoints"
+    case node = "Node"
+    case pod = "Pod"
+    case serviceCIDR = "ServiceCIDR"
+
+    /// The `apiVersion` in which the kind is read.
+    var apiVersion: String {
+        switch self {
+        case .endpointSlice: "discovery.k8s.io/v1"
+        case .serviceCIDR: "networking.k8s.io/v1"
+        case .service, .endpoints, .node, .pod: "v1"
+        }
+    }
+
+    /// Whether objects of the kind are in a namespace.
+    var isNamespaced: Bool { self != .node && self != .serviceCIDR }
 }

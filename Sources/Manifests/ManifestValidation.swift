@@ -18,7 +18,7 @@ enum ManifestValidation {
         return problems
     }
 
-    private static func problems(of metadata: ObjectMeta, kind: ManifestObject.Kind) -> [FieldProblem] {
+    private static func problems(of metadata: ObjectMeta, kind: ManifestKind) -> [FieldProblem] {
         var problems: [FieldProblem] = []
         if metadata.name.isEmpty {
             problems.append(FieldProblem("metadata.name", nil, "is required"))
@@ -127,7 +127,7 @@ struct FieldProblem: Hashable, Sendable, Error {
 
     /// What a decoder objected to, with the text that stands there.
     init(_ error: DecodingError, in decoder: any Decoder) {
-        let objection = DecodingObjection(error, words: .yaml)
+        let objection = DecodingProblem(error, words: .yaml)
         let path = objection.path.dropFirst(decoder.codingPath.count)
         self.init(path.fieldPath, FieldProblem.value(at: path, in: decoder), objection.message)
     }

@@ -10,10 +10,8 @@ public protocol MetricFamily: Sendable {
 
 /// What a metric is called, and what it tells.
 public struct MetricDescription: Hashable, Sendable {
-    public enum Kind: String, Hashable, Sendable { case counter, gauge, histogram }
-
     public var name: String
-    public var kind: Kind
+    public var kind: MetricType
     public var help: String
 }
 
@@ -50,3 +48,5 @@ public final class NumberMetric: MetricFamily {
         series.withLock(\.self).map { "\(description.name)\($0.key.text) \(MetricText.number($0.value))" }.sorted()
     }
 }
+
+public enum MetricType: String, Hashable, Sendable { case counter, gauge, histogram }

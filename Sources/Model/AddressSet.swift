@@ -1,14 +1,5 @@
 /// An ipset: addresses and ports that a rule matches in one step.
 public struct AddressSet: Hashable, Sendable {
-    /// What members look like (`man ipset`).
-    public enum Kind: String, Hashable, Sendable, CaseIterable {
-        case hashIP = "hash:ip"
-        case hashIPPort = "hash:ip,port"
-        case hashIPPortIP = "hash:ip,port,ip"
-        case hashIPPortNet = "hash:ip,port,net"
-        case bitmapPort = "bitmap:port"
-    }
-
     public enum Member: Hashable, Sendable, CustomStringConvertible {
         case address(IPAddress)
         case addressPort(AddressPort, Transport)
@@ -38,7 +29,7 @@ public struct AddressSet: Hashable, Sendable {
     }
 
     public var name: Name
-    public var kind: Kind
+    public var kind: AddressSetType
     /// Ignored for `bitmap:port`.
     public var family: IPFamily
     /// Members it may hold; 65536 in sets that kube-proxy made. Not part of what makes two sets alike unless members do not fit.
@@ -47,7 +38,8 @@ public struct AddressSet: Hashable, Sendable {
     public var members: [Member: ServiceOrigin?]
 
     public init(
-        _ name: Name, kind: Kind, family: IPFamily, capacity: UInt32 = AddressSet.defaultCapacity, members: [Member: ServiceOrigin?] = [:]
+        _ name: Name, kind: AddressSetType, family: IPFamily, capacity: UInt32 = AddressSet.defaultCapacity,
+        members: [Member: ServiceOrigin?] = [:]
     ) {
         self.name = name
         self.kind = kind
@@ -89,4 +81,13 @@ extension AddressSet.Member: Comparable {
         case .port: 4
         }
     }
+}
+
+/// What members look like (`man ipset`).
+public enum AddressSetType: String, Hashable, Sendable, CaseIterable {
+    case hashIP = "hash:ip"
+    case hashIPPort = "hash:ip,port"
+    case hashIPPortIP = "hash:ip,port,ip"
+    case hashIPPortNet = "hash:ip,port,net"
+    case bitmapPort = "bitmap:port"
 }

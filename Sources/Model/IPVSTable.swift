@@ -98,12 +98,6 @@ public struct IPVSDestination: Hashable, Sendable {
 
 /// How packets to a real server are wrapped (`IP_VS_CONN_F_TUNNEL_TYPE_*` and `IP_VS_TUNNEL_ENCAP_FLAG_*`, `linux/ip_vs.h`).
 public struct IPVSTunnel: Hashable, Sendable {
-    public enum Kind: UInt8, Hashable, Sendable {
-        case ipip = 0
-        case gue = 1
-        case gre = 2
-    }
-
     public struct Flags: OptionSet, Hashable, Sendable {
         public let rawValue: UInt16
         public init(rawValue: UInt16) { self.rawValue = rawValue }
@@ -112,12 +106,12 @@ public struct IPVSTunnel: Hashable, Sendable {
         public static let remoteChecksum = Flags(rawValue: 0x2)
     }
 
-    public var kind: Kind
+    public var kind: IPVSTunnelKind
     /// Of GUE.
     public var port: UInt16
     public var flags: Flags
 
-    public init(kind: Kind = .ipip, port: UInt16 = 0, flags: Flags = []) {
+    public init(kind: IPVSTunnelKind = .ipip, port: UInt16 = 0, flags: Flags = []) {
         self.kind = kind
         self.port = port
         self.flags = flags
@@ -153,4 +147,10 @@ public struct IPVSInfo: Hashable, Sendable {
     }
 
     public var versionText: String { "\(version >> 16 & 0xff).\(version >> 8 & 0xff).\(version & 0xff)" }
+}
+
+public enum IPVSTunnelKind: UInt8, Hashable, Sendable {
+    case ipip = 0
+    case gue = 1
+    case gre = 2
 }

@@ -45,7 +45,7 @@ public struct Scheduler: Hashable, Sendable, CustomStringConvertible {
 
 extension Scheduler {
     /// The same with an eye for weights: rr and lc only ask whether a weight is 0. With equal weights both share alike.
-    public var heedingWeights: Scheduler {
+    public var weightedEquivalent: Scheduler {
         switch self {
         case .roundRobin: .weightedRoundRobin
         case .leastConnections: .weightedLeastConnections

@@ -10,23 +10,6 @@ public import SyncLoop
 ///
 /// It decides nothing. Steps run one after the other; rules and audits run beside them.
 public actor NodeProxy: ServiceLifecycle.Service {
-    /// Why the proxy cannot go on.
-    public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
-        /// Pods are to be recognised by the node's pod ranges, and it has none.
-        case noPodCIDRs(node: String, missing: String)
-        /// The configuration is for another node than the Node object describes.
-        case misfit(node: String, problem: String)
-
-        public var description: String {
-            switch self {
-            case .noPodCIDRs(let node, let missing):
-                "Node \(node): no \(missing) after \(NodeWait.podCIDRLimit.components.seconds) s, and --detect-local-mode=NodeCIDR needs "
-                    + "spec.podCIDRs: give the node pod ranges (kube-controller-manager --allocate-node-cidrs), or choose another mode"
-            case .misfit(let node, let problem): "Node \(node): \(problem)"
-            }
-        }
-    }
-
     /// The kernel, through three doors that do not wait for one another.
     public struct Kernel: Sendable {
         public var dataplane: any Dataplane
@@ -45,7 +28,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
     private var loop: SyncLoop
     private var status: ProxyStatus
     private let feed: ChangeFeed
-    private let checkNode: @Sendable (Node) throws(Failure) -> [String]
+    private let checkNode: @Sendable (Node) throws(NodeProxyError) -> [String]
     private let observers: [any ProxyObserver]
     private let events: any EventRecorder
     let logger: Logger
@@ -57,7 +40,8 @@ public actor NodeProxy: ServiceLifecycle.Service {
     /// - Parameter checkNode: asked once, before the first sync, about the Node object: what of the configuration was most likely meant otherwise, or fails
     ///   where it cannot work.
     public init(
-        _ loop: SyncLoop, feed: ChangeFeed, kernel: Kernel, checkNode: @escaping @Sendable (Node) throws(Failure) -> [String] = { _ in [] },
+        _ loop: SyncLoop, feed: ChangeFeed, kernel: Kernel,
+        checkNode: @escaping @Sendable (Node) throws(NodeProxyError) -> [String] = { _ in [] },
         observers: [any ProxyObserver] = [], events: any EventRecorder = NoEvents(), logger: Logger
     ) {
         self.loop = loop
@@ -113,7 +97,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
     }
 
     /// Carries steps out until there is nothing to do, and returns until when.
-    private func work(starting start: (SyncLoop.Task) -> Void) async throws(Failure) -> Timestamp? {
+    private func work(starting start: (SyncLoop.Task) -> Void) async throws(NodeProxyError) -> Timestamp? {
         while !Task.isCancelled {
             takeChanges()
             let step = loop.next(at: now, wall: Date())
@@ -129,7 +113,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
 
     private func takeChanges() {
         let batch = feed.take()
-        loop.sourceChanged(isListed: batch.synced, isIncomplete: batch.isInDoubt, at: now)
+        loop.sourceChanged(isListed: batch.synced, isIncomplete: batch.isIncomplete, at: now)
         guard !batch.changes.isEmpty else { return }
         loop.absorb(batch.changes, at: now)
         let (node, pending) = (loop.node, loop.pendingChanges)
@@ -139,7 +123,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
         }
     }
 
-    private func execute(_ step: SyncLoop.Step) async throws(Failure) {
+    private func execute(_ step: SyncLoop.Step) async throws(NodeProxyError) {
         switch step {
         case .readAddresses:
             let addresses = await result { try await kernel.dataplane.nodeAddresses() }
@@ -178,7 +162,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
         do { return .success(try await body()) } catch { return .failure(error) }
     }
 
-    private func beginServing(_ node: Node?, _ missing: String?) throws(Failure) {
+    private func beginServing(_ node: Node?, _ missing: String?) throws(NodeProxyError) {
         if let missing {
             logger.error(
                 "Going on without this node's addresses: is its name right (--hostname-override)?",
@@ -216,13 +200,13 @@ public actor NodeProxy: ServiceLifecycle.Service {
     /// - Returns: whether the source has listed everything.
     @discardableResult
     public func absorbOnce(_ batch: ChangeFeed.Batch) -> Bool {
-        loop.sourceChanged(isListed: batch.synced, isIncomplete: batch.isInDoubt, at: now)
+        loop.sourceChanged(isListed: batch.synced, isIncomplete: batch.isIncomplete, at: now)
         loop.absorb(batch.changes, at: now)
         return batch.synced
     }
 
     /// Syncs until nothing is left that can be done without waiting for a retry.
-    public func syncOnce() async throws(Failure) -> SyncOutcome {
+    public func syncOnce() async throws(NodeProxyError) -> SyncOutcome {
         var whole = SyncOutcome()
         loop.serveWithoutNode()
         while true {
@@ -297,5 +281,22 @@ extension Audit {
         of slice: Slice, against baseline: AuditBaseline, by reader: any Dataplane
     ) async throws -> Findings {
         baseline.findings(slice, try await reader.observe(slice.scope))
+    }
+}
+
+/// Why the proxy cannot go on.
+public enum NodeProxyError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Pods are to be recognised by the node's pod ranges, and it has none.
+    case noPodCIDRs(node: String, missing: String)
+    /// The configuration is for another node than the Node object describes.
+    case familyMismatch(node: String, problem: String)
+
+    public var description: String {
+        switch self {
+        case .noPodCIDRs(let node, let missing):
+            "Node \(node): no \(missing) after \(NodeWait.podCIDRLimit.components.seconds) s, and --detect-local-mode=NodeCIDR needs "
+                + "spec.podCIDRs: give the node pod ranges (kube-controller-manager --allocate-node-cidrs), or choose another mode"
+        case .familyMismatch(let node, let problem): "Node \(node): \(problem)"
+        }
     }
 }

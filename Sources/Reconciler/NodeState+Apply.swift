@@ -34,7 +34,7 @@ extension NodeState {
         case .addRealServer(let identity, let server), .editRealServer(let identity, let server):
             virtualServers[identity]?.realServers[server.location] = server
         case .deleteRealServer(let identity, let location): virtualServers[identity]?.realServers[location] = nil
-        case .forgetFlows: break
+        case .flushConntrack: break
         }
     }
 

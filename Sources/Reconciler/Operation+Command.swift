@@ -33,7 +33,7 @@ extension Operation: CustomStringConvertible {
         case .addRealServer(let identity, let server): "ipvsadm -a \(identity.ipvsadmArguments) \(server.ipvsadmArguments)"
         case .editRealServer(let identity, let server): "ipvsadm -e \(identity.ipvsadmArguments) \(server.ipvsadmArguments)"
         case .deleteRealServer(let identity, let location): "ipvsadm -d \(identity.ipvsadmArguments) -r \(location)"
-        case .forgetFlows(let identity, let servers): Operation.forget(identity, servers.count)
+        case .flushConntrack(let identity, let servers): Operation.forget(identity, servers.count)
         }
     }
 

@@ -29,7 +29,7 @@ public enum Operation: Hashable, Sendable {
     case deleteRealServer(VirtualServer.Identity, AddressPort)
     /// Has connection tracking forget the UDP flows to a virtual server, but for those that one of these real servers answers: a flow that it remembers keeps
     /// the way that its first datagram took, and a client that keeps its socket never gets another.
-    case forgetFlows(VirtualServer.Identity, except: Set<AddressPort>)
+    case flushConntrack(VirtualServer.Identity, except: Set<AddressPort>)
 }
 
 extension Operation {
@@ -48,13 +48,13 @@ extension Operation {
         case .deleteVirtualServer(let identity): .init(virtualServers: [identity])
         case .addRealServer(let identity, _), .editRealServer(let identity, _), .deleteRealServer(let identity, _):
             .init(virtualServers: [identity])
-        case .forgetFlows(let identity, _): .init(flows: [identity])
+        case .flushConntrack(let identity, _): .init(flows: [identity])
         }
     }
 
     /// The virtual server that it is about.
     public var virtualServer: VirtualServer.Identity? {
-        if case .forgetFlows(let identity, _) = self { identity } else { scope.virtualServers.first }
+        if case .flushConntrack(let identity, _) = self { identity } else { scope.virtualServers.first }
     }
 
     /// The part of the kernel that carries it out.
@@ -66,7 +66,7 @@ extension Operation {
         case .restoreRules, .removeRules, .removeLeftoverRules, .deleteLeftoverTable: .rules
         case .createDevice, .deleteDevice, .bind, .unbind: .interfaces
         case .addVirtualServer, .editVirtualServer, .deleteVirtualServer, .addRealServer, .editRealServer, .deleteRealServer: .ipvs
-        case .forgetFlows: .flows
+        case .flushConntrack: .flows
         }
     }
 
@@ -100,7 +100,7 @@ extension Operation {
 
     /// What an operation is about and does to it, whatever its details: the name under which its failures are remembered.
     public struct Key: Hashable, Sendable {
-        public var kind: Kind
+        public var kind: OperationKind
         public var subject: Subject
     }
 
@@ -127,7 +127,7 @@ extension Operation {
         case .createDevice, .deleteDevice: .device
         case .bind(let address, _), .unbind(let address): .address(address)
         case .addVirtualServer(let server), .editVirtualServer(let server): .virtualServer(server.identity)
-        case .deleteVirtualServer(let identity), .forgetFlows(let identity, _): .virtualServer(identity)
+        case .deleteVirtualServer(let identity), .flushConntrack(let identity, _): .virtualServer(identity)
         case .addRealServer(let identity, let server), .editRealServer(let identity, let server):
             .realServer(identity, server.location)
         case .deleteRealServer(let identity, let location): .realServer(identity, location)
@@ -144,7 +144,7 @@ extension Operation {
     }
 
     /// A word for counting: `addRealServer`, `bind`…
-    public var kind: Kind {
+    public var kind: OperationKind {
         switch self {
         case .createSet: .createSet
         case .replaceSet: .replaceSet
@@ -165,17 +165,10 @@ extension Operation {
         case .addRealServer: .addRealServer
         case .editRealServer: .editRealServer
         case .deleteRealServer: .deleteRealServer
-        case .forgetFlows: .forgetFlows
+        case .flushConntrack: .flushConntrack
         }
     }
 
-    public enum Kind: String, Hashable, Sendable, CaseIterable {
-        case createSet, replaceSet, addMember, removeMember, destroySet, restoreRules, removeRules
-        case removeLeftoverRules, deleteLeftoverTable
-        case createDevice, deleteDevice, bind, unbind
-        case addVirtualServer, editVirtualServer, deleteVirtualServer, addRealServer, editRealServer, deleteRealServer
-        case forgetFlows
-    }
 }
 
 extension RealServer {
@@ -184,4 +177,12 @@ extension RealServer {
         (copy.drainingSince, copy.warmingSince, copy.connections) = (nil, nil, nil)
         return copy
     }
+}
+
+public enum OperationKind: String, Hashable, Sendable, CaseIterable {
+    case createSet, replaceSet, addMember, removeMember, destroySet, restoreRules, removeRules
+    case removeLeftoverRules, deleteLeftoverTable
+    case createDevice, deleteDevice, bind, unbind
+    case addVirtualServer, editVirtualServer, deleteVirtualServer, addRealServer, editRealServer, deleteRealServer
+    case flushConntrack
 }

@@ -12,7 +12,7 @@ extension Plan {
         }
         operations += IPFamily.allCases.compactMap { observed.leftovers[$0] }.flatMap(Plan.removing)
         operations += observed.sets.keys.sorted().map { .destroySet($0) }
-        operations += observed.virtualServers.keys.filter { $0.transport == .udp }.sorted().map { .forgetFlows($0, except: []) }
+        operations += observed.virtualServers.keys.filter { $0.transport == .udp }.sorted().map { .flushConntrack($0, except: []) }
         self.init(operations: operations)
     }
 

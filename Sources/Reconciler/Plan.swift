@@ -12,7 +12,7 @@ public struct Plan: Hashable, Sendable {
         case createSets, addMembers, restoreRules, createDevice, serveVirtualServers, bind
         case drain, deleteRealServers, unbind, deleteVirtualServers, removeRules, removeMembers, removeLeftovers
         // Flows last: what could lead them the old way once more is gone.
-        case forgetFlows
+        case flushConntrack
     }
 
     public private(set) var operations: [Operation] = []
@@ -47,10 +47,10 @@ public struct Plan: Hashable, Sendable {
     public var isEmpty: Bool { operations.isEmpty }
 
     /// How many operations of each kind there are.
-    public var counts: [Operation.Kind: Int] { Plan.counts(operations) }
+    public var counts: [OperationKind: Int] { Plan.counts(operations) }
 
     /// How many operations of each kind there are.
-    public static func counts(_ operations: [Operation]) -> [Operation.Kind: Int] {
+    public static func counts(_ operations: [Operation]) -> [OperationKind: Int] {
         operations.reduce(into: [:]) { $0[$1.kind, default: 0] += 1 }
     }
 }

@@ -8,7 +8,7 @@ extension PlanBuilder {
         var servers: [VirtualServer.Identity: Set<AddressPort>] = [:]
         for identity in virtualServers(in: scope)
         where identity.transport == .udp && isChanging(identity)
-            && PlanBuilder.strandsFlows(from: observed.virtualServers[identity], to: desired.virtualServers[identity])
+            && PlanBuilder.leavesStaleConntrack(from: observed.virtualServers[identity], to: desired.virtualServers[identity])
         {
             servers[identity] = desired.virtualServers[identity]?.serversInService ?? []
         }
@@ -16,14 +16,16 @@ extension PlanBuilder {
         for identity in flows where servers[identity] == nil {
             servers[identity] = (desired.virtualServers[identity] ?? observed.virtualServers[identity])?.serversInService ?? []
         }
-        for (identity, kept) in servers.sorted(by: { $0.key < $1.key }) { add(.forgetFlows(identity, except: kept), in: .forgetFlows) }
+        for (identity, kept) in servers.sorted(by: { $0.key < $1.key }) {
+            add(.flushConntrack(identity, except: kept), in: .flushConntrack)
+        }
     }
 
     /// Whether anything of a virtual server is added or removed: one that is not desired stays while removals are suspended.
     private func isChanging(_ identity: VirtualServer.Identity) -> Bool { !suspendsRemovals || desired.virtualServers[identity] != nil }
 
     /// Whether there may be flows that go where they no longer should.
-    private static func strandsFlows(from observed: VirtualServer?, to desired: VirtualServer?) -> Bool {
+    private static func leavesStaleConntrack(from observed: VirtualServer?, to desired: VirtualServer?) -> Bool {
         // A flow may be older than the virtual server: it goes where its address led before.
         guard let observed, let desired else { return observed != nil || desired != nil }
         var hadService = false

@@ -53,7 +53,7 @@ public struct Reconciler: Sendable {
         case .everything:
             var servers: [VirtualServer.Identity: VirtualServer] = [:]
             servers.reserveCapacity(observed.virtualServers.count)
-            for (identity, server) in observed.virtualServers where belongsHere(server, desired, isOurs) {
+            for (identity, server) in observed.virtualServers where isManaged(server, desired, isOurs) {
                 servers[identity] = remembering(server, desired, at: now)
             }
             mirror = observed
@@ -61,7 +61,7 @@ public struct Reconciler: Sendable {
             (scopeToObserve, scopeToPlan) = (.nothing, .everything)
         case .only(let selection):
             for identity in selection.virtualServers {
-                let found = observed.virtualServers[identity].flatMap { belongsHere($0, desired, isOurs) ? $0 : nil }
+                let found = observed.virtualServers[identity].flatMap { isManaged($0, desired, isOurs) ? $0 : nil }
                 mirror.virtualServers[identity] = found.map { remembering($0, desired, at: now) }
             }
             for identity in selection.realServers.subtracting(selection.virtualServers) {
@@ -93,7 +93,7 @@ public struct Reconciler: Sendable {
     }
 
     /// Whether a virtual server is, was or is to be of this program's making.
-    private func belongsHere(_ server: VirtualServer, _ desired: NodeState, _ isOurs: (VirtualServer) -> Bool) -> Bool {
+    private func isManaged(_ server: VirtualServer, _ desired: NodeState, _ isOurs: (VirtualServer) -> Bool) -> Bool {
         desired.virtualServers[server.identity] != nil || mirror.virtualServers[server.identity] != nil || isOurs(server)
     }
 
@@ -136,7 +136,7 @@ public struct Reconciler: Sendable {
         plan: Plan, scope: Scope, flows: Set<VirtualServer.Identity>
     ) {
         let (known, unknown) = split(scopeToPlan, desired)
-        keepMembersForLater(scopeToPlan, desired)
+        postponeMemberRemoval(scopeToPlan, desired)
         let flows = flowsToPlan
         flowsToPlan = []
         let plan = Plan(
@@ -168,7 +168,7 @@ public struct Reconciler: Sendable {
     }
 
     /// A set is observed as a whole: what was to be planned of one that is not known is planned when it is.
-    private mutating func keepMembersForLater(_ scope: Scope, _ desired: NodeState) {
+    private mutating func postponeMemberRemoval(_ scope: Scope, _ desired: NodeState) {
         guard case .only(var unknown) = scopeToObserve, !unknown.members.isEmpty else { return }
         scopeToObserve = .nothing
         for name in unknown.members.keys {
@@ -186,7 +186,7 @@ public struct Reconciler: Sendable {
     /// - Parameter desired: what they lead to.
     public mutating func finish(_ done: some Collection<Operation>, desired: NodeState) {
         for operation in done { mirror.apply(operation) }
-        shareMemory(of: done, with: desired)
+        shareStorage(of: done, with: desired)
         draining.subtract(done.lazy.compactMap(\.deletedVirtualServer))
         // A server that just began to drain may already be idle: its connections decide.
         let begun = done.compactMap(\.drainedVirtualServer)
@@ -194,7 +194,7 @@ public struct Reconciler: Sendable {
     }
 
     /// What is in the kernel as it is desired need not be held twice.
-    private mutating func shareMemory(of done: some Collection<Operation>, with desired: NodeState) {
+    private mutating func shareStorage(of done: some Collection<Operation>, with desired: NodeState) {
         for identity in Set(done.lazy.compactMap(\.changedVirtualServer)) {
             guard let wanted = desired.virtualServers[identity], let held = mirror.virtualServers[identity] else { continue }
             if held.isConfiguredLike(wanted), wanted.isServedLike(held) { mirror.virtualServers[identity] = wanted }

@@ -2,25 +2,8 @@ public import Model
 
 /// What became of operations.
 public struct Report: Sendable {
-    /// An operation that did not succeed, and why.
-    public struct Failure: Hashable, Sendable, CustomStringConvertible {
-        public var operation: Operation
-        /// The layer's own error, with the kernel's word.
-        public var reason: String
-        /// The kernel does not accept what was asked for, and would say the same if it were asked again.
-        public var isRefusal: Bool
-
-        public init(_ operation: Operation, reason: String, isRefusal: Bool = false) {
-            self.operation = operation
-            self.reason = reason
-            self.isRefusal = isRefusal
-        }
-
-        public var description: String { "\(operation): \(reason)" }
-    }
-
     /// What forgetting flows came to.
-    public struct Forgetting: Hashable, Sendable {
+    public struct ConntrackFlush: Hashable, Sendable {
         /// Flows that connection tracking knew and was made to forget.
         public var flows: Int
         public var duration: Duration
@@ -30,14 +13,31 @@ public struct Report: Sendable {
             self.duration = duration
         }
 
-        public static func + (lhs: Forgetting, rhs: Forgetting) -> Forgetting {
-            Forgetting(flows: lhs.flows + rhs.flows, duration: lhs.duration + rhs.duration)
+        public static func + (lhs: ConntrackFlush, rhs: ConntrackFlush) -> ConntrackFlush {
+            ConntrackFlush(flows: lhs.flows + rhs.flows, duration: lhs.duration + rhs.duration)
         }
     }
 
-    public var failures: [Failure] = []
+    public var failures: [OperationFailure] = []
     /// Of each family whose flows were looked at.
-    public var forgetting: [IPFamily: Forgetting] = [:]
+    public var forgetting: [IPFamily: ConntrackFlush] = [:]
 
-    public init(failures: [Failure] = []) { self.failures = failures }
+    public init(failures: [OperationFailure] = []) { self.failures = failures }
+}
+
+/// An operation that did not succeed, and why.
+public struct OperationFailure: Hashable, Sendable, CustomStringConvertible {
+    public var operation: Operation
+    /// The layer's own error, with the kernel's word.
+    public var reason: String
+    /// The kernel does not accept what was asked for, and would say the same if it were asked again.
+    public var isRefusal: Bool
+
+    public init(_ operation: Operation, reason: String, isRefusal: Bool = false) {
+        self.operation = operation
+        self.reason = reason
+        self.isRefusal = isRefusal
+    }
+
+    public var description: String { "\(operation): \(reason)" }
 }

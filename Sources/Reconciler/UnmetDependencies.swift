@@ -70,7 +70,7 @@ public struct UnmetDependencies: Sendable {
         case .removeMember(let name, let member): sets[name] ?? member.namedAddress.flatMap { removals[$0] }
         case .restoreRules(let rules, _): sets.values.first { $0.family == rules.family }
         // Until then its datagrams go elsewhere, and are remembered anew.
-        case .forgetFlows(let identity, _): bindings[identity.location.address] ?? servers[identity]
+        case .flushConntrack(let identity, _): bindings[identity.location.address] ?? servers[identity]
         default: nil
         }
     }

@@ -38,7 +38,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
 
     private func serve(_ group: inout DiscardingTaskGroup) async {
         var open: [ListenAddress: Server] = [:]
-        var told: [NamespacedName: ListenAddress] = [:]
+        var reported: [NamespacedName: ListenAddress] = [:]
         var last: ProxyStatus?
         for await _ in board.changes {
             let status = board.status
@@ -56,10 +56,10 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
             for (address, subject) in wanted.subjects where open[address] == nil {
                 open[address] = start(address, subject, in: &group)
             }
-            for (service, address) in wanted.conflicts where told[service] != address {
-                tell(service, ListenError(address: address, reason: "another Service has this health check node port"))
+            for (service, address) in wanted.conflicts where reported[service] != address {
+                report(service, ListenError(address: address, reason: "another Service has this health check node port"))
             }
-            told = wanted.conflicts
+            reported = wanted.conflicts
         }
         group.cancelAll()
     }
@@ -83,7 +83,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
     /// Until cancelled; what cannot be opened is told once and tried again.
     private func keepOpen(_ address: ListenAddress, _ subject: HealthCheckListeners.Subject) async {
         let listener = HTTPListener(address, connections: connections) { _ in answer(subject) }
-        var told: ListenError?
+        var reported: ListenError?
         while !Task.isCancelled {
             do throws(ListenError) {
                 try await listener.run { _ in
@@ -91,8 +91,8 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
                         "A health check node port is open", metadata: ["service": "\(subject.service)", "address": "\(address)"])
                 }
             } catch {
-                if told != error { tell(subject.service, error) }
-                told = error
+                if reported != error { report(subject.service, error) }
+                reported = error
                 // Cancelled means that the port is not wanted any more.
                 try? await Task.sleep(for: retry)
             }
@@ -106,7 +106,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
     }
 
     /// As kube-proxy tells it.
-    private func tell(_ service: NamespacedName, _ error: ListenError) {
+    private func report(_ service: NamespacedName, _ error: ListenError) {
         logger.error(
             "A health check node port cannot be opened; it is tried again", metadata: ["service": "\(service)", "error": "\(error)"])
         events.record(

@@ -53,7 +53,7 @@ struct RootSocket {
 }
 
 /// Lets only root's connections in (`SO_PEERCRED`, `man 7 unix`), whatever became of the socket's mode.
-final class RootGate: ChannelInboundHandler {
+final class RootOnlyAccept: ChannelInboundHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
 

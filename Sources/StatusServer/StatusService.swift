@@ -4,14 +4,7 @@ public import ServiceLifecycle
 
 /// A server for operators, at an address that a flag names.
 public struct StatusService: ServiceLifecycle.Service {
-    /// Which server it is, and what is told when it cannot listen.
-    public enum Kind: String, Sendable {
-        case healthz = "FailedToStartProxierHealthcheck"
-        case metrics = "FailedToStartMetricServer"
-        case status = "FailedToStartStatusSocket"
-    }
-
-    private let kind: Kind
+    private let kind: StatusServerKind
     private let address: ListenAddress
     private let hardFail: Bool
     private let node: String
@@ -24,7 +17,7 @@ public struct StatusService: ServiceLifecycle.Service {
     ///   - hardFail: whether the program ends where it cannot listen (`--bind-address-hard-fail`).
     ///   - retry: how long after it could not listen it tries again.
     public init(
-        _ kind: Kind, at address: ListenAddress, hardFail: Bool, node: String, events: any EventRecorder,
+        _ kind: StatusServerKind, at address: ListenAddress, hardFail: Bool, node: String, events: any EventRecorder,
         retry: Duration = .seconds(5), logger: Logger,
         answer: @escaping @Sendable (StatusRequest) async -> StatusResponse
     ) {
@@ -44,7 +37,7 @@ public struct StatusService: ServiceLifecycle.Service {
 
     private func serve() async throws(ListenError) {
         let listener = HTTPListener(address, connections: OpenConnections(limit: 128), answer: answer)
-        var told: ListenError?
+        var reported: ListenError?
         while !Task.isCancelled {
             do throws(ListenError) {
                 try await listener.run { _ in
@@ -58,13 +51,20 @@ public struct StatusService: ServiceLifecycle.Service {
                             .warning, reason: kind.rawValue, action: "StartKubeProxy", regarding: .node(node), note: "\(error)"))
                     throw error
                 }
-                if told != error {
+                if reported != error {
                     logger.error("A server cannot listen; it is tried again", metadata: ["server": "\(kind)", "error": "\(error)"])
                 }
-                told = error
+                reported = error
                 // Cancelled means that the proxy ends.
                 try? await Task.sleep(for: retry)
             }
         }
     }
+}
+
+/// Which server it is, and what is told when it cannot listen.
+public enum StatusServerKind: String, Sendable {
+    case healthz = "FailedToStartProxierHealthcheck"
+    case metrics = "FailedToStartMetricServer"
+    case status = "FailedToStartStatusSocket"
 }

@@ -77,19 +77,19 @@ public struct Explanation: Hashable, Sendable {
 
     private mutating func walk(_ table: Rules.Table, _ hook: String, _ title: String, _ kernel: NodeState) {
         guard let rules = kernel.rules[destination.family] else { return }
-        var told: [String] = []
+        var reported: [String] = []
         for jump in rules.jumps where jump.table == table && jump.from == hook {
             var visited: Set<Rules.Chain> = []
-            told.append("  -A \(hook) \(jump.specification)")
-            _ = walk(Rules.Chain(table, jump.to), rules, kernel.sets, &told, &visited)
+            reported.append("  -A \(hook) \(jump.specification)")
+            _ = walk(Rules.Chain(table, jump.to), rules, kernel.sets, &reported, &visited)
         }
-        lines.append("\(title), \(table.rawValue) \(hook):\(told.isEmpty ? " no rule of the proxy" : "")")
-        lines += told
+        lines.append("\(title), \(table.rawValue) \(hook):\(reported.isEmpty ? " no rule of the proxy" : "")")
+        lines += reported
     }
 
     /// - Returns: whether the packet surely goes no further.
     private mutating func walk(
-        _ chain: Rules.Chain, _ rules: Rules, _ sets: [AddressSet.Name: AddressSet], _ told: inout [String],
+        _ chain: Rules.Chain, _ rules: Rules, _ sets: [AddressSet.Name: AddressSet], _ reported: inout [String],
         _ visited: inout Set<Rules.Chain>
     ) -> Bool {
         guard visited.insert(chain).inserted else { return false }
@@ -98,7 +98,7 @@ public struct Explanation: Hashable, Sendable {
             guard condition.verdict != .no else { continue }
             let doubt = condition.verdict == .perhaps ? ["depends on more than the destination"] : []
             let notes = condition.reasons + doubt
-            told.append("  -A \(chain.name) \(rule)\(notes.isEmpty ? "" : "  # \(notes.joined(separator: "; "))")")
+            reported.append("  -A \(chain.name) \(rule)\(notes.isEmpty ? "" : "  # \(notes.joined(separator: "; "))")")
             let isSure = condition.verdict == .yes
             switch condition.target {
             case "DROP", "REJECT":
@@ -110,7 +110,7 @@ public struct Explanation: Hashable, Sendable {
             case "RETURN":
                 if isSure { return false }
             default:
-                if walk(Rules.Chain(chain.table, condition.target), rules, sets, &told, &visited), isSure { return true }
+                if walk(Rules.Chain(chain.table, condition.target), rules, sets, &reported, &visited), isSure { return true }
             }
         }
         return false

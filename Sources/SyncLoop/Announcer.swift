@@ -59,7 +59,7 @@ public enum Announcer {
             metadata["endpointChanges"] = "\(outcome.latencies.count)"
             metadata["slowestEndpointChangeMilliseconds"] = "\(slowest.wholeMilliseconds)"
         }
-        let forgetting = outcome.forgetting.values.reduce(Report.Forgetting(), +)
+        let forgetting = outcome.forgetting.values.reduce(Report.ConntrackFlush(), +)
         if forgetting.flows > 0 {
             metadata["forgottenFlows"] = "\(forgetting.flows)"
             metadata["forgettingMilliseconds"] = "\(forgetting.duration.wholeMilliseconds)"
@@ -72,7 +72,7 @@ public enum Announcer {
     private static func failures(
         _ outcome: SyncOutcome, _ after: ProxyStatus, _ origin: (Operation) -> ServiceOrigin?
     ) -> [Notice] {
-        func metadata(_ failure: Report.Failure) -> [String: String] {
+        func metadata(_ failure: OperationFailure) -> [String: String] {
             ["operation": "\(failure.operation)", "service": "\(origin(failure.operation)?.description ?? "")", "error": failure.reason]
         }
         var notices = outcome.recovered.prefix(listedOperations).map { failure in

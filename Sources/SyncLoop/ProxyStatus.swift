@@ -16,7 +16,7 @@ public struct ProxyStatus: Sendable {
     /// How many Services have no endpoint on this node, and need one.
     public var noLocalEndpoints: [NoLocalEndpoints: Int] = [:]
     /// What Services ask for or their endpoints bring that is not served.
-    public var refusedClaims: [NamespacedName: Set<Refusal>] = [:]
+    public var refusedClaims: [NamespacedName: Set<ServiceRefusal>] = [:]
     /// What Services ask for that an older one has.
     public var conflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
     /// Annotations of Services and their slices that are ignored.

@@ -51,7 +51,7 @@ public struct Retries: Sendable {
     ///
     /// - Returns: how often it has failed in a row.
     @discardableResult
-    public mutating func note(_ failure: Report.Failure, origin: ServiceOrigin?, at now: Timestamp) -> Int {
+    public mutating func note(_ failure: OperationFailure, origin: ServiceOrigin?, at now: Timestamp) -> Int {
         let key = failure.operation.key
         let before = entries[key]
         let attempts = (before?.attempts ?? 0) + 1
@@ -77,7 +77,7 @@ public struct Retries: Sendable {
     }
 
     /// Whether an operation has to wait: it failed as it is, and its time has not come.
-    public func withholds(_ operation: Operation) -> Bool {
+    public func isWaitingToRetry(_ operation: Operation) -> Bool {
         let key = operation.key
         guard let entry = entries[key], !released.contains(key) else { return false }
         // A weight that rises is another one each time.
@@ -130,7 +130,7 @@ public struct Retries: Sendable {
 extension Scope {
     /// Whether a plan of it has the operation if it is still to be done.
     fileprivate func covers(_ key: Operation.Key, _ flows: Set<VirtualServer.Identity>) -> Bool {
-        if case .virtualServer(let identity) = key.subject, key.kind == .forgetFlows { return flows.contains(identity) }
+        if case .virtualServer(let identity) = key.subject, key.kind == .flushConntrack { return flows.contains(identity) }
         guard case .only(let selection) = self else { return true }
         return switch key.subject {
         case .set(let name): selection.members[name] != nil

@@ -8,11 +8,11 @@ extension SyncLoop {
     /// Families whose rules do not protect yet what is to be served.
     var familiesWithoutRules: Set<IPFamily> {
         var families: Set<IPFamily> = []
-        for (family, lane) in lanes {
+        for (family, queue) in ruleQueues {
             guard let desired = translation.desired.rules[family] else { continue }
-            var isProtected = lane.isKnown && !desired.adds(to: reconciler.mirror.rules[family] ?? Rules(family))
+            var isProtected = queue.isKnown && !desired.adds(to: reconciler.mirror.rules[family] ?? Rules(family))
             // What is being restored was planned for what was desired then, and may take away what is needed again.
-            if case .operation(.restoreRules(let rules, _))? = lane.running, desired.adds(to: rules) { isProtected = false }
+            if case .operation(.restoreRules(let rules, _))? = queue.running, desired.adds(to: rules) { isProtected = false }
             if !isProtected { families.insert(family) }
         }
         return families
@@ -23,15 +23,15 @@ extension SyncLoop {
         let (plan, scope, flows) = reconciler.takePlan(for: translation.desired, at: now, suspendsRemovals: suspendsRemovals)
         if retries.removeResolved(in: scope, flows, plan.operations) { isUnblocked = true }
         if !drift.isEmpty { drift.formIntersection(plan.operations.map(\.subject)) }
-        for family in lanes.keys where scope.hasRules(family) { lanes[family]?.wanted = nil }
+        for family in ruleQueues.keys where scope.hasRules(family) { ruleQueues[family]?.wanted = nil }
         var operations: [Operation] = []
         var familiesPlanned: Set<IPFamily> = []
         for operation in plan.operations {
             if let family = operation.familyOfRules {
                 // One at a time, in order: what comes next is planned when it is done.
-                guard familiesPlanned.insert(family).inserted, !retries.withholds(operation) else { continue }
-                lanes[family]?.wanted = operation
-            } else if !retries.withholds(operation) {
+                guard familiesPlanned.insert(family).inserted, !retries.isWaitingToRetry(operation) else { continue }
+                ruleQueues[family]?.wanted = operation
+            } else if !retries.isWaitingToRetry(operation) {
                 operations.append(operation)
             }
         }
@@ -107,7 +107,7 @@ extension SyncLoop {
         noteRepairs(done)
     }
 
-    mutating func note(_ failure: Report.Failure, at now: Timestamp) {
+    mutating func note(_ failure: OperationFailure, at now: Timestamp) {
         outcome?.operations.append(failure.operation)
         let origin = reconciler.origin(of: failure.operation, desired: translation.desired)
         let attempts = retries.note(failure, origin: origin, at: now)
@@ -127,7 +127,7 @@ extension SyncLoop {
 
     mutating func noteRepairs(_ done: [Operation]) {
         guard !drift.isEmpty else { return }
-        let repairs = done.filter { drift.contains($0.subject) && $0.kind != .forgetFlows }
+        let repairs = done.filter { drift.contains($0.subject) && $0.kind != .flushConntrack }
         outcome?.repairs += repairs
         drift.subtract(repairs.map(\.subject))
     }

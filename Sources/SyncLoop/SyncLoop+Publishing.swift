@@ -45,7 +45,7 @@ extension SyncLoop {
             for (slice, object) in cluster.slices[service] ?? [:] {
                 for address in object.endpoints.lazy.compactMap(\.addresses.first)
                 where refused.contains(address) {
-                    refusedEndpoints[service, default: []].insert(Refusal(.endpoint(slice: slice), address, .kernel))
+                    refusedEndpoints[service, default: []].insert(ServiceRefusal(.endpoint(slice: slice), address, .kernel))
                 }
             }
         }
@@ -72,11 +72,11 @@ extension SyncLoop {
         status.pendingChanges = pendingChanges
         status.isInSync =
             addressesAreKnown && requested == nil && status.unreadable.isEmpty && deferred.isEmpty && reconciler.scopeToObserve.isEmpty
-            && !reconciler.hasSomethingToPlan && status.familiesWithoutRules.isEmpty && lanes.values.allSatisfy { !$0.isChanging }
+            && !reconciler.hasSomethingToPlan && status.familiesWithoutRules.isEmpty && ruleQueues.values.allSatisfy { !$0.isChanging }
             && !status.failing.values.contains { !$0.isRefusal }
         return status
     }
 
     /// Whether nothing runs beside the steps that would change the kernel.
-    public var isIdle: Bool { lanes.values.allSatisfy { $0.running == nil } }
+    public var isIdle: Bool { ruleQueues.values.allSatisfy { $0.running == nil } }
 }

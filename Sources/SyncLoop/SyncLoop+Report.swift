@@ -10,26 +10,26 @@ extension SyncLoop {
     ///
     /// - Parameter selector: which Services it is about; nil for all.
     public func report(_ selector: LabelSelector? = nil, at now: Timestamp) -> ProxyReport {
-        func isAsked(_ service: NamespacedName) -> Bool {
+        func isSelected(_ service: NamespacedName) -> Bool {
             selector?.matches(cluster.services[service]?.metadata.labels ?? [:]) ?? true
         }
-        let asked = translation.desired.virtualServers.filter { $0.value.origin.map { isAsked($0.service) } ?? false }
+        let asked = translation.desired.virtualServers.filter { $0.value.origin.map { isSelected($0.service) } ?? false }
         let servers = asked.sorted { $0.key < $1.key }.compactMap { _, server in
             server.origin.map { origin in
                 ProxyReport.Server(
                     server, origin: origin, draining: draining(server, at: now),
-                    whyEmpty: server.realServers.isEmpty ? shortage(server, origin).description : nil)
+                    whyEmpty: server.realServers.isEmpty ? reasonForNoRealServers(server, origin).description : nil)
             }
         }
         let status = status
         return ProxyReport(
             node: nodeName, inStep: status.isInSync, virtualServers: servers,
-            notServed: notServed(status).filter { isAsked(NamespacedName(namespace: $0.namespace, name: $0.service)) },
-            failing: failing(status, at: now, isAsked))
+            notServed: notServed(status).filter { isSelected(NamespacedName(namespace: $0.namespace, name: $0.service)) },
+            failing: failing(status, at: now, isSelected))
     }
 
-    private func shortage(_ server: VirtualServer, _ origin: ServiceOrigin) -> Shortage {
-        Shortage(
+    private func reasonForNoRealServers(_ server: VirtualServer, _ origin: ServiceOrigin) -> NoRealServers {
+        NoRealServers(
             server, of: origin, cluster.services[origin.service], Array((cluster.slices[origin.service] ?? [:]).values), nodeName: nodeName)
     }
 
@@ -57,8 +57,8 @@ extension SyncLoop {
         return refused + conflicts
     }
 
-    private func failing(_ status: ProxyStatus, at now: Timestamp, _ isAsked: (NamespacedName) -> Bool) -> [ProxyReport.Failing] {
-        let operations = status.failures.filter { $0.origin.map { isAsked($0.service) } ?? true }.map { entry in
+    private func failing(_ status: ProxyStatus, at now: Timestamp, _ isSelected: (NamespacedName) -> Bool) -> [ProxyReport.Failing] {
+        let operations = status.failures.filter { $0.origin.map { isSelected($0.service) } ?? true }.map { entry in
             ProxyReport.Failing(
                 what: entry.operation.command, service: entry.origin?.description, error: entry.reason, attempts: entry.attempts,
                 seconds: entry.since.duration(to: now).components.seconds,

@@ -7,19 +7,19 @@ internal import Translation
 extension SyncLoop {
     mutating func nextTask(at now: Timestamp) -> Task? {
         for family in IPFamily.allCases {
-            guard let lane = lanes[family], lane.running == nil else { continue }
-            if !lane.isKnown {
+            guard let queue = ruleQueues[family], queue.running == nil else { continue }
+            if !queue.isKnown {
                 guard isReadable(.rules(family), at: now) else { continue }
-                lanes[family]?.running = .observation(isAudit: false)
+                ruleQueues[family]?.running = .observation(isAudit: false)
                 return .observeRules(family)
             }
-            guard let operation = lane.wanted else { continue }
-            lanes[family]?.wanted = nil
+            guard let operation = queue.wanted else { continue }
+            ruleQueues[family]?.wanted = nil
             guard unmet.dependency(of: operation) == nil, !isNeeded(operation) else {
                 postpone(operation)
                 continue
             }
-            lanes[family]?.running = .operation(operation)
+            ruleQueues[family]?.running = .operation(operation)
             return .applyRules(operation, family)
         }
         guard let slice = audit.next(reconciler.mirror, at: now) else { return nil }
@@ -27,8 +27,8 @@ extension SyncLoop {
         // A listing that hangs must not hold up the other slices.
         _ = audit.end(.init())
         // Where rules are being changed or are not known they are observed anyway.
-        guard lanes[family]?.running == nil, lanes[family]?.isKnown == true else { return nextTask(at: now) }
-        lanes[family]?.running = .observation(isAudit: true)
+        guard ruleQueues[family]?.running == nil, ruleQueues[family]?.isKnown == true else { return nextTask(at: now) }
+        ruleQueues[family]?.running = .observation(isAudit: true)
         return .observeRules(family)
     }
 
@@ -53,8 +53,8 @@ extension SyncLoop {
     }
 
     public mutating func rulesObserved(_ result: Result<ObservedRules, any Error>, _ family: IPFamily, at now: Timestamp) {
-        guard case .observation(let isAudit)? = lanes[family]?.running else { return }
-        lanes[family]?.running = nil
+        guard case .observation(let isAudit)? = ruleQueues[family]?.running else { return }
+        ruleQueues[family]?.running = nil
         begin(at: now)
         switch result {
         case .failure(let error): noteUnreadable(.rules(family), error, isOfAudit: isAudit, at: now)
@@ -62,7 +62,7 @@ extension SyncLoop {
             noteRead(.rules(family))
             auditFailures[.rules(family)] = nil
             droppedPackets[family] = observed.dropped
-            lanes[family]?.isKnown = true
+            ruleQueues[family]?.isKnown = true
             if isAudit {
                 // Who brings back what other modes left while we run is at work, and fighting that would help nobody.
                 observed.leftovers = reconciler.mirror.leftovers[family]
@@ -71,16 +71,16 @@ extension SyncLoop {
             }
             reconciler.adopt(observed, family)
             // It was planned from what was known before.
-            lanes[family]?.wanted = nil
+            ruleQueues[family]?.wanted = nil
             isUnblocked = true
         }
     }
 
     public mutating func rulesApplied(_ result: Result<[Rules.Chain: UInt64], any Error>, at now: Timestamp, _ family: IPFamily) {
-        guard case .operation(let operation)? = lanes[family]?.running else { return }
+        guard case .operation(let operation)? = ruleQueues[family]?.running else { return }
         // What was wanted was planned from what was known before.
-        lanes[family]?.running = nil
-        lanes[family]?.wanted = nil
+        ruleQueues[family]?.running = nil
+        ruleQueues[family]?.wanted = nil
         begin(at: now)
         switch result {
         case .success(let dropped):
@@ -92,9 +92,9 @@ extension SyncLoop {
             reconciler.planAgain(.only(.init(rules: [family])))
             isUnblocked = true
         case .failure(let error):
-            note(Report.Failure(operation, reason: "\(error)"), at: now)
+            note(OperationFailure(operation, reason: "\(error)"), at: now)
             // It may have changed one table and not the other.
-            lanes[family]?.isKnown = false
+            ruleQueues[family]?.isKnown = false
         }
     }
 

@@ -108,7 +108,7 @@ public struct SyncLoop: Sendable {
     var deferredServices: Set<NamespacedName> = []
     /// Whether something was done that others may have waited for. They are planned again when the plan under way has been sent: until then it adds to them.
     var isUnblocked = false
-    var lanes: [IPFamily: RulesLane]
+    var ruleQueues: [IPFamily: RulesQueue]
     /// What cannot be read, and when it is tried again.
     var unreadable: [ObservationFailure.Part: (failure: ObservationFailure, notBefore: Timestamp)] = [:]
     /// What audits cannot read: what is known of it stays in force.
@@ -123,14 +123,14 @@ public struct SyncLoop: Sendable {
     var pollTook: Duration?
 
     var droppedPackets: [IPFamily: [Rules.Chain: UInt64]] = [:]
-    var refusedEndpoints: [NamespacedName: Set<Refusal>] = [:]
+    var refusedEndpoints: [NamespacedName: Set<ServiceRefusal>] = [:]
     /// By our own judgement or the kernel's.
-    var refusedClaims: [NamespacedName: Set<Refusal>] = [:]
+    var refusedClaims: [NamespacedName: Set<ServiceRefusal>] = [:]
     var refusalGeneration = 0
     var notices: [Announcer.Notice] = []
 
     /// What of a family's rules is going on.
-    struct RulesLane {
+    struct RulesQueue {
         enum Running { case observation(isAudit: Bool), operation(Operation) }
 
         var running: Running?
@@ -153,7 +153,7 @@ public struct SyncLoop: Sendable {
         audit = Audit(period: settings.syncPeriod)
         nodeWait = settings.nodeWait
         latency = ProgrammingLatency(since: start)
-        lanes = Dictionary(uniqueKeysWithValues: translation.desired.rules.keys.map { ($0, RulesLane()) })
+        ruleQueues = Dictionary(uniqueKeysWithValues: translation.desired.rules.keys.map { ($0, RulesQueue()) })
     }
 
     public var nodeName: String { translation.nodeName }
@@ -162,7 +162,7 @@ public struct SyncLoop: Sendable {
     public var desired: NodeState { translation.desired }
 
     /// Those that this node serves.
-    public var families: Set<IPFamily> { Set(lanes.keys) }
+    public var families: Set<IPFamily> { Set(ruleQueues.keys) }
 
     /// This node's Node object, as far as it is known.
     public var node: Node? { cluster.nodes[nodeName] }
@@ -298,15 +298,15 @@ public struct SyncLoop: Sendable {
             isDue = true
         }
         if isDue { begin(at: now) }
-        forgetUnreadable(at: now)
+        clearReadFailures(at: now)
         return isDue
     }
 
     /// What could be read again by now and is not read is needed no more.
-    mutating func forgetUnreadable(at now: Timestamp) {
+    mutating func clearReadFailures(at now: Timestamp) {
         guard !unreadable.isEmpty else { return }
         unreadable = unreadable.filter { part, entry in
-            if case .rules(let family) = part, lanes[family]?.isKnown == false { return true }
+            if case .rules(let family) = part, ruleQueues[family]?.isKnown == false { return true }
             return entry.notBefore > now || part == .nodeAddresses && addressesAreOld
         }
     }

@@ -5,18 +5,18 @@ public import Reconciler
 public struct SyncOutcome: Sendable {
     /// What was attempted, in order, failures included.
     public var operations: [Operation] = []
-    public var failures: [Report.Failure] = []
+    public var failures: [OperationFailure] = []
     /// What failed at first and succeeded, or was not needed any more, after the kernel was observed.
-    public var recovered: [Report.Failure] = []
+    public var recovered: [OperationFailure] = []
     /// What the kernel does not accept; it is tried again once in a sync period.
-    public var refusals: [Report.Failure] = []
+    public var refusals: [OperationFailure] = []
     /// What could not be read, and why.
     public var observationFailures: [ObservationFailure] = []
     public var duration: Duration = .zero
     /// How long changes of endpoints took from their cause to this sync's end (`endpoints.kubernetes.io/last-change-trigger-time`).
     public var latencies: [Duration] = []
     /// What forgetting flows came to, where it was tried.
-    public var forgetting: [IPFamily: Report.Forgetting] = [:]
+    public var forgetting: [IPFamily: Report.ConntrackFlush] = [:]
     /// Operations that succeeded and repaired what others had changed, as an audit found.
     public var repairs: [Operation] = []
     /// Whether it took changes of the cluster or of the node over.
@@ -50,7 +50,7 @@ public struct SyncOutcome: Sendable {
     public var isProbe: Bool { operations.isEmpty && succeeded && !tookChanges }
 
     /// How many operations of each kind were attempted.
-    public var counts: [Operation.Kind: Int] { Plan.counts(operations) }
+    public var counts: [OperationKind: Int] { Plan.counts(operations) }
 }
 
 /// A part of the kernel's state that could not be read.

@@ -15,7 +15,7 @@ public struct DirectoryWatch: ~Copyable {
     private var watchOfTarget: [String: Int32] = [:]
 
     /// How well changes are noticed.
-    public enum Sight: Hashable, Sendable {
+    public enum WatchQuality: Hashable, Sendable {
         /// They are told.
         case watching
         /// There is no directory to watch; it may appear any time.
@@ -24,7 +24,7 @@ public struct DirectoryWatch: ~Copyable {
         case blind(FileError)
     }
 
-    public private(set) var sight = Sight.absent
+    public private(set) var sight = WatchQuality.absent
 
     /// - Parameter isOfInterest: of which files of the directory, by name, each event is told; of the others only that there is something new.
     public init(_ path: String, isOfInterest: @escaping @Sendable (String) -> Bool) {

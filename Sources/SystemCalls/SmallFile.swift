@@ -3,18 +3,12 @@ public import SystemPackage
 
 /// Files that are read whole into memory.
 public enum SmallFile {
-    /// What may be read.
-    public enum Kind: Hashable, Sendable {
-        /// Regular files only, and nothing that could block: the path comes from a directory that others write to.
-        case regular
-        /// Whatever the path leads to, such as a pipe: an operator named it.
-        case any
-    }
-
     /// The bytes of a file and its stamp from before they were read, so that a write in the meantime is seen later.
     ///
     /// - Parameter limit: in bytes; a larger file is refused.
-    public static func read(_ path: String, limit: Int64, _ kind: Kind = .regular) throws(FileError) -> (bytes: [UInt8], stamp: FileStamp) {
+    public static func read(_ path: String, limit: Int64, _ kind: SmallFileKind = .regular) throws(FileError) -> (
+        bytes: [UInt8], stamp: FileStamp
+    ) {
         let file = try OpenFile(path, mayBlock: kind == .any)
         let stamp = try FileStamp(descriptor: file.descriptor, path: path)
         if kind == .regular {
@@ -158,4 +152,12 @@ public struct FileStamp: Hashable, Sendable {
         guard unsafe fstat(descriptor, &status) == 0 else { throw FileError("fstat", path, errno) }
         self.init(status)
     }
+}
+
+/// What may be read.
+public enum SmallFileKind: Hashable, Sendable {
+    /// Regular files only, and nothing that could block: the path comes from a directory that others write to.
+    case regular
+    /// Whatever the path leads to, such as a pipe: an operator named it.
+    case any
 }

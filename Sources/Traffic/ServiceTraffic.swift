@@ -35,7 +35,7 @@ public struct ServiceTraffic: Sendable {
     /// Those that have series, the busiest first, with their virtual servers.
     private var shown: [(port: TrafficPort, servers: [VirtualServer.Identity])] = []
     private var shownBefore: Set<VirtualServer.Identity> = []
-    private var leftOut = 0
+    private var omittedServices = 0
     private var hasBegun = false
     /// Virtual servers that had counted something at the beginning: so may their real servers have.
     private var old: Set<VirtualServer.Identity> = []
@@ -77,7 +77,7 @@ public struct ServiceTraffic: Sendable {
         }
         shownBefore = Set(shown.flatMap(\.servers))
         shown = busiest.map { ranked in (ranked.port, servers[ranked.port]?.sorted() ?? []) }
-        leftOut = servers.count - shown.count
+        omittedServices = servers.count - shown.count
         return shown.flatMap(\.servers)
     }
 
@@ -90,24 +90,26 @@ public struct ServiceTraffic: Sendable {
         _ realServers: [VirtualServer.Identity: [Endpoint]], of desired: [VirtualServer.Identity: VirtualServer]
     ) -> [any MetricFamily] {
         let service = TrafficFamilies.ofServices
-        var (families, leftOut) = (service.all, leftOut)
+        var (families, omittedServices) = (service.all, omittedServices)
         var behind: [Behind] = []
         for (port, servers) in shown {
             service.set(ports[port], port.labels)
             guard servers.allSatisfy({ realServers[$0] != nil }) else { continue }
-            var standings: [AddressPort: [Standing]] = [:]
+            var realServersByLocation: [AddressPort: [TrackedServer]] = [:]
             for identity in servers {
                 let endpoints = Dictionary((realServers[identity] ?? []).map { ($0.location, $0) }) { $1 }
-                for (location, endpoint) in endpoints { standings[location, default: []].append(Standing(endpoint, of: identity, desired)) }
+                for (location, endpoint) in endpoints {
+                    realServersByLocation[location, default: []].append(TrackedServer(endpoint, of: identity, desired))
+                }
             }
-            service.set(standings.values.map(Summary.init), port.labels)
-            behind.append((port, standings))
+            service.set(realServersByLocation.values.map(Summary.init), port.labels)
+            behind.append((port, realServersByLocation))
         }
         if detail == .endpoint {
             let endpoint = TrafficFamilies.ofEndpoints
             families += endpoint.all
             let rows = takeEndpoints(behind)
-            leftOut += rows.count - min(limit, rows.count)
+            omittedServices += rows.count - min(limit, rows.count)
             for row in rows.prefix(limit) {
                 endpoint.set(endpoints[row.endpoint], row.endpoint.labels)
                 endpoint.set([row.summary], row.endpoint.labels)
@@ -115,11 +117,11 @@ public struct ServiceTraffic: Sendable {
         }
         let rest = NumberMetric.gauge(
             "kube_ipvs_proxy_service_series_left_out", "Ports of Services, and endpoints, that have no series as others carried more")
-        rest.set(Double(leftOut))
+        rest.set(Double(omittedServices))
         return families + [rest]
     }
 
-    private typealias Behind = (port: TrafficPort, endpoints: [AddressPort: [Standing]])
+    private typealias Behind = (port: TrafficPort, endpoints: [AddressPort: [TrackedServer]])
 
     private struct Row {
         var endpoint: TrafficEndpoint
@@ -135,8 +137,8 @@ public struct ServiceTraffic: Sendable {
     /// All endpoints of the ports that are shown, the busiest first.
     private mutating func takeEndpoints(_ behind: [Behind]) -> [Row] {
         var readings: [TrafficTotals<Source, TrafficEndpoint>.Reading] = []
-        for (port, standings) in behind {
-            for standing in standings.values.joined() {
+        for (port, realServersByLocation) in behind {
+            for standing in realServersByLocation.values.joined() {
                 let location = standing.endpoint.location
                 readings.append(
                     .init(
@@ -147,10 +149,10 @@ public struct ServiceTraffic: Sendable {
         }
         endpoints.take(readings)
         var rows: [Row] = []
-        for (port, standings) in behind {
-            for (location, standings) in standings {
+        for (port, realServersByLocation) in behind {
+            for (location, realServersByLocation) in realServersByLocation {
                 let endpoint = TrafficEndpoint(port: port, location: location)
-                rows.append(Row(endpoint: endpoint, summary: Summary(standings), packets: endpoints[endpoint].packets))
+                rows.append(Row(endpoint: endpoint, summary: Summary(realServersByLocation), packets: endpoints[endpoint].packets))
             }
         }
         return rows.sorted(by: Row.precedes)
@@ -158,7 +160,7 @@ public struct ServiceTraffic: Sendable {
 }
 
 /// A real server of one virtual server, and whether it is on its way out.
-private struct Standing {
+private struct TrackedServer {
     var identity: VirtualServer.Identity
     var endpoint: ServiceTraffic.Endpoint
     var isDraining: Bool
@@ -179,8 +181,8 @@ private struct Summary {
     var weight = 0.0
     var isDraining = true
 
-    init(_ standings: [Standing]) {
-        for standing in standings {
+    init(_ realServersByLocation: [TrackedServer]) {
+        for standing in realServersByLocation {
             active += Double(standing.endpoint.connections.active)
             inactive += Double(standing.endpoint.connections.inactive)
             weight = max(weight, Double(standing.endpoint.weight))

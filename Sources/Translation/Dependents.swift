@@ -10,7 +10,7 @@ struct Dependents: Sendable {
     private var withZoneHints: Set<NamespacedName> = []
     private var withExternalAddresses: Set<NamespacedName> = []
 
-    func concerned(by change: Surroundings.Change) -> Set<NamespacedName> {
+    func concerned(by change: NodeContext.Change) -> Set<NamespacedName> {
         var services: Set<NamespacedName> = []
         for address in change.addresses { services.formUnion(wanting[address] ?? []) }
         if change.nodePortAddresses { services.formUnion(withNodePorts) }

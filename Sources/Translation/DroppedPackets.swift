@@ -21,7 +21,7 @@ public struct DroppedPackets: Hashable, Sendable {
     public static func counts(_ chains: [IPFamily: [Rules.Chain: UInt64]]) -> [DroppedPackets: UInt64] {
         chains.reduce(into: [:]) { counts, entry in
             for (chain, packets) in entry.value {
-                guard let reason = Masquerade.dropping[chain] else { continue }
+                guard let reason = ProxyRules.dropping[chain] else { continue }
                 counts[DroppedPackets(reason, entry.key), default: 0] += packets
             }
         }

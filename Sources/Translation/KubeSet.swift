@@ -36,7 +36,7 @@ public enum KubeSet: String, Hashable, Sendable, CaseIterable {
         family == .ipv4 ? AddressSet.Name(rawValue) : AddressSet.Name("KUBE-6-" + rawValue.dropFirst("KUBE-".count))
     }
 
-    public var kind: AddressSet.Kind {
+    public var kind: AddressSetType {
         switch self {
         case .loopBack, .loadBalancerSourceIP: .hashIPPortIP
         case .loadBalancerSourceCIDR: .hashIPPortNet

@@ -2,7 +2,7 @@ internal import Kubernetes
 internal import Model
 
 /// What decides the share of a Service besides the Service itself: the settings, this node, the other nodes.
-struct Surroundings: Sendable {
+struct NodeContext: Sendable {
     let settings: TranslationSettings
     /// Addresses of this node on interfaces other than `kube-ipvs0`.
     private(set) var localAddresses: Set<IPAddress> = []
@@ -45,7 +45,7 @@ struct Surroundings: Sendable {
         self.localAddresses = localAddresses
         updateNodes(cluster.nodes)
         otherNodes = cluster.otherNodes
-        let slices = cluster.slices[Surroundings.apiServer] ?? [:]
+        let slices = cluster.slices[NodeContext.apiServer] ?? [:]
         if slices != apiServerSlices {
             apiServerSlices = slices
             apiServerAddresses = Set(slices.values.flatMap(\.endpoints).flatMap(\.addresses))
@@ -83,20 +83,20 @@ struct Surroundings: Sendable {
     ///
     /// Binding an address of a node would cut this node off from it, and this node's own from everybody: everything but the Service's ports would be
     /// refused on it.
-    func reasonToRefuse(_ address: IPAddress, as field: Refusal.Field) -> Refusal.Reason? {
-        if address.isHarmfulAsService { return .nobody }
+    func reasonToRefuse(_ address: IPAddress, as field: ServiceRefusal.Field) -> ServiceRefusal.Reason? {
+        if address.isHarmfulAsService { return .reserved }
         if apiServerAddresses.contains(address) { return .apiServer }
         switch field {
         // The API server gives cluster IPs out; who writes the status of a Node must not take them away from Services.
         case .clusterIP: return ownAddresses.contains(address) || localAddresses.contains(address) ? .node : nil
         case .externalIP where nodeAddresses.contains(address), .loadBalancerIngress where nodeAddresses.contains(address): return .node
-        case .externalIP: return settings.allowsExternalIP(address) ? nil : .operatorsChoice
+        case .externalIP: return settings.allowsExternalIP(address) ? nil : .notAllowed
         case .loadBalancerIngress, .endpoint: return nil
         }
     }
 
     /// Whether it shows later whether a Service may have an address: when the other Nodes have been listed.
-    func isUndecided(_ field: Refusal.Field) -> Bool {
+    func isUndecided(_ field: ServiceRefusal.Field) -> Bool {
         switch field {
         case .externalIP, .loadBalancerIngress: otherNodes == .pending
         case .clusterIP, .endpoint: false

@@ -19,19 +19,19 @@ struct PortEndpoints {
 /// Ports that the same slices have, each port with one number, share their endpoints but for that number: what selects them is done once.
 struct ServiceEndpoints {
     private let slices: [EndpointSlice]
-    private let steering: ServiceSteering
+    private let steering: ServiceAnnotations
     private let topology: Topology
     /// By the slices that have the port.
     private var known: [[Int]: PortEndpoints] = [:]
 
-    init(_ slices: [EndpointSlice], _ steering: ServiceSteering, _ topology: Topology) {
+    init(_ slices: [EndpointSlice], _ steering: ServiceAnnotations, _ topology: Topology) {
         self.slices = slices
         self.steering = steering
         self.topology = topology
     }
 
     /// - Parameter refused: takes up addresses that lead to the node itself or to nobody, which are left out (CVE-2021-25737).
-    mutating func of(_ port: ServedPort, refused: inout Set<Refusal>) -> PortEndpoints {
+    mutating func of(_ port: ServedPort, refused: inout Set<ServiceRefusal>) -> PortEndpoints {
         var sources: [(slice: Int, port: UInt16)] = []
         for index in slices.indices where slices[index].addressType.family == port.family && !slices[index].isHeadless {
             for slicePort in slices[index].ports where (slicePort.name ?? "") == port.name && slicePort.transport == port.transport {
@@ -54,7 +54,7 @@ struct ServiceEndpoints {
     /// The same address in two slices, as while an endpoint moves from one to the other, is one endpoint: a copy that is ready counts before one that
     /// is not, and that before one that terminates.
     private func endpoints(
-        _ sources: [(slice: Int, port: UInt16)], port: UInt16?, _ family: IPFamily, _ refused: inout Set<Refusal>
+        _ sources: [(slice: Int, port: UInt16)], port: UInt16?, _ family: IPFamily, _ refused: inout Set<ServiceRefusal>
     ) -> PortEndpoints {
         let count = sources.reduce(0) { $0 + slices[$1.slice].endpoints.count }
         var found: [EndpointAddress] = []
@@ -69,7 +69,7 @@ struct ServiceEndpoints {
                 }
                 let address = endpoint.location.address
                 guard !address.isHarmfulAsService else {
-                    refused.insert(Refusal(.endpoint(slice: slice.metadata.namespacedName), address, .nobody))
+                    refused.insert(ServiceRefusal(.endpoint(slice: slice.metadata.namespacedName), address, .reserved))
                     continue
                 }
                 endpoint.weight = steering.weight(of: entry, in: slice, at: address)

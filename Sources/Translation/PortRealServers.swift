@@ -11,13 +11,13 @@ struct PortRealServers {
 
     private let endpoints: PortEndpoints
     private let transport: Transport
-    private let steering: ServiceSteering
+    private let steering: ServiceAnnotations
     /// What the kernel should hold until now.
     private let before: [VirtualServer.Identity: VirtualServer]
     private var built: [Choice: [AddressPort: RealServer]] = [:]
 
     init(
-        _ endpoints: PortEndpoints, _ transport: Transport, _ steering: ServiceSteering, before: [VirtualServer.Identity: VirtualServer]
+        _ endpoints: PortEndpoints, _ transport: Transport, _ steering: ServiceAnnotations, before: [VirtualServer.Identity: VirtualServer]
     ) {
         self.endpoints = endpoints
         self.transport = transport

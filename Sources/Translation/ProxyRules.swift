@@ -5,7 +5,7 @@ internal import Model
 /// The text depends on which sets have members and on settings, not on how many Services there are, save for one rule for each load balancer that
 /// this node itself may not use. It is kube-proxy's, rule by rule and in its order, in the form that `iptables-save` prints; what the set
 /// `KUBE-NO-LOCAL-ENDPOINTS` is for is ours, as is how service addresses answer ping and refuse what is not a Service's.
-struct Masquerade: Hashable {
+struct ProxyRules: Hashable {
     let family: IPFamily
     let settings: TranslationSettings
     /// How the source of traffic from this node's pods is told apart; nil where that is not known.
@@ -49,32 +49,32 @@ struct Masquerade: Hashable {
         Rules(
             family,
             chains: [
-                Masquerade.services: servicesRules,
-                Masquerade.postrouting: postroutingRules,
-                Masquerade.natNodePort: natNodePortRules,
-                Masquerade.loadBalancer: loadBalancerRules,
-                Masquerade.markMasquerade: ["-j MARK --set-xmark \(mark)/\(mark)"],
-                Masquerade.forward: [
+                ProxyRules.services: servicesRules,
+                ProxyRules.postrouting: postroutingRules,
+                ProxyRules.natNodePort: natNodePortRules,
+                ProxyRules.loadBalancer: loadBalancerRules,
+                ProxyRules.markMasquerade: ["-j MARK --set-xmark \(mark)/\(mark)"],
+                ProxyRules.forward: [
                     "\(comment("kubernetes forwarding rules")) -m mark --mark \(mark)/\(mark) -j ACCEPT",
                     "\(comment("kubernetes forwarding conntrack rule")) -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
                 ],
-                Masquerade.filterNodePort: ["\(commented(.healthCheckNodePort, "dst")) -j ACCEPT"],
-                Masquerade.firewall: firewallRules,
-                Masquerade.sourceRanges: sourceRangesRules,
-                Masquerade.accessFilter: accessFilterRules,
-                Masquerade.outFilter: outFilterRules,
+                ProxyRules.filterNodePort: ["\(commented(.healthCheckNodePort, "dst")) -j ACCEPT"],
+                ProxyRules.firewall: firewallRules,
+                ProxyRules.sourceRanges: sourceRangesRules,
+                ProxyRules.accessFilter: accessFilterRules,
+                ProxyRules.outFilter: outFilterRules,
             ],
-            jumps: Masquerade.jumps)
+            jumps: ProxyRules.jumps)
     }
 
     private var servicesRules: [String] {
         var rules = ["-s \(family == .ipv4 ? "127.0.0.0/8" : "::1/128") -j RETURN"]
         rules += ifFilled(.noLocalEndpoints) { ["\(commented($0, "dst,dst")) -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ"] }
-        rules += ifFilled(.loadBalancer) { ["\(commented($0, "dst,dst")) -j \(Masquerade.loadBalancer.name)"] }
+        rules += ifFilled(.loadBalancer) { ["\(commented($0, "dst,dst")) -j \(ProxyRules.loadBalancer.name)"] }
         rules += ifFilled(.clusterIP) { _ in [clusterIPRule] }
         rules += ifFilled(.externalIP) { ["\(commented($0, "dst,dst")) -j KUBE-MARK-MASQ"] + externalIPRules($0) }
         rules += ifFilled(.externalIPLocal) { externalIPRules($0) }
-        rules.append("-m addrtype --dst-type LOCAL -j \(Masquerade.natNodePort.name)")
+        rules.append("-m addrtype --dst-type LOCAL -j \(ProxyRules.natNodePort.name)")
         for set in [KubeSet.clusterIP, .loadBalancer] { rules += ifFilled(set) { ["\(match($0, "dst,dst")) -j ACCEPT"] } }
         return rules
     }
@@ -125,7 +125,7 @@ struct Masquerade: Hashable {
     /// TCP connections to an endpoint that was here and still drains go on; IPVS schedules nothing but SYN anew. Others it would send elsewhere.
     private var firewallRules: [String] {
         let outside = localTraffic.map { $0.notLocal + " " } ?? ""
-        return ifFilled(.loadBalancerFirewall) { ["\(commented($0, "dst,dst")) -j \(Masquerade.sourceRanges.name)"] }
+        return ifFilled(.loadBalancerFirewall) { ["\(commented($0, "dst,dst")) -j \(ProxyRules.sourceRanges.name)"] }
             + ifFilled(.noLocalEndpoints) {
                 let clients = "\(commented($0, "dst,dst")) -m addrtype ! --src-type LOCAL"
                 return ["\(outside)-p tcp \(clients) -m conntrack --ctstate NEW -j DROP", "\(outside)! -p tcp \(clients) -j DROP"]

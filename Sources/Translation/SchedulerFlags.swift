@@ -2,7 +2,7 @@ internal import Model
 internal import Text
 
 /// How a client keeps its endpoint.
-enum Affinity {
+enum SchedulerFlags {
     /// Flags that a scheduler by hash needs.
     ///
     /// kube-proxy has mh hash the client's port too, which spreads one client's connections. Without the fall-back flag both refuse the share of new
@@ -16,9 +16,9 @@ enum Affinity {
     }
 
     /// Flags by name, as ipvsadm writes them (`sh-port`, `flag-2`), with commas between; those that a scheduler needs come by themselves.
-    static func flags(_ text: String, of scheduler: Scheduler) throws(AnnotationReader.Problem) -> VirtualServer.Flags {
+    static func flags(_ text: String, of scheduler: Scheduler) throws(AnnotationProblem) -> VirtualServer.Flags {
         let known = [VirtualServer.Flags.hashFallback, .hashPort, .schedulerFlag3]
-        var flags = Affinity.flags(of: scheduler).intersection(.hashFallback)
+        var flags = SchedulerFlags.flags(of: scheduler).intersection(.hashFallback)
         for word in text.split(separator: ",") {
             let name = word.trimmed
             // ipvsadm takes the numbered names for every scheduler.
@@ -35,7 +35,7 @@ enum Affinity {
     }
 
     /// `24` or `24,64`: how many leading bits of a client's address count, for IPv4 and for IPv6.
-    static func prefixes(_ text: String) throws(AnnotationReader.Problem) -> [IPFamily: UInt8] {
+    static func prefixes(_ text: String) throws(AnnotationProblem) -> [IPFamily: UInt8] {
         let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map {
             AnnotationReader.decimal($0.trimmed)
         }
@@ -45,6 +45,6 @@ enum Affinity {
         return [.ipv4: UInt8(ipv4), .ipv6: UInt8(ipv6)]
     }
 
-    private static let prefixProblem = AnnotationReader.Problem(
+    private static let prefixProblem = AnnotationProblem(
         "must be the length of an IPv4 prefix, 1 to 32, and after a comma that of an IPv6 prefix, 1 to 128")
 }

@@ -12,7 +12,7 @@ struct ServiceState: Hashable {
     /// Addresses that the Service asks for, whether it gets them or not.
     var wanted: Set<IPAddress> = []
     /// What of the Service is not served.
-    var refused: Set<Refusal> = []
+    var refused: Set<ServiceRefusal> = []
     /// What the Service and its slices say in vain.
     var invalidAnnotations: Set<InvalidAnnotation> = []
     /// Where load balancers ask for the Service; nil where it has no such port.
@@ -41,22 +41,22 @@ struct ServiceState: Hashable {
 
     /// - Parameter before: the virtual servers until now, whose real servers are shared where they stay the same.
     init(
-        _ service: Service, slices: [EndpointSlice], _ surroundings: Surroundings,
+        _ service: Service, slices: [EndpointSlice], _ nodeContext: NodeContext,
         before: [VirtualServer.Identity: VirtualServer] = [:]
     ) {
         var localAddresses: [IPFamily: Set<IPAddress>] = [:]
-        let steering = ServiceSteering(service, slices, surroundings.settings, invalid: &invalidAnnotations)
-        var serviceEndpoints = ServiceEndpoints(slices, steering, surroundings.topology)
-        for port in ServedPort.all(of: service, families: surroundings.settings.families) {
+        let steering = ServiceAnnotations(service, slices, nodeContext.settings, invalid: &invalidAnnotations)
+        var serviceEndpoints = ServiceEndpoints(slices, steering, nodeContext.topology)
+        for port in ServedPort.all(of: service, families: nodeContext.settings.families) {
             let endpoints = serviceEndpoints.of(port, refused: &refused)
             var real = PortRealServers(endpoints, port.transport, steering, before: before)
             addHairpins(port, endpoints)
-            addClusterIP(port, &real, steering, surroundings)
-            addExternalIPs(port, &real, steering, surroundings)
-            addLoadBalancerIPs(port, &real, steering, surroundings)
-            if port.nodePort != 0 { addNodePort(port, &real, steering, surroundings) }
+            addClusterIP(port, &real, steering, nodeContext)
+            addExternalIPs(port, &real, steering, nodeContext)
+            addLoadBalancerIPs(port, &real, steering, nodeContext)
+            if port.nodePort != 0 { addNodePort(port, &real, steering, nodeContext) }
             addHealthCheckNodePort(port)
-            noteShortage(port, endpoints.selection)
+            noteNoLocalEndpoints(port, endpoints.selection)
             if port.facet.healthCheckNodePort != 0 {
                 localAddresses[port.family, default: []].formUnion(endpoints.all.lazy.filter(\.isReadyHere).map(\.location.address))
                 healthCheck = HealthCheckNodePort(
@@ -68,7 +68,7 @@ struct ServiceState: Hashable {
     init() {}
 
     /// Without what is about virtual servers that other Services have: a younger Service must not restrict an older one's.
-    mutating func yield(_ lost: Set<VirtualServer.Identity>) {
+    mutating func dropContested(_ lost: Set<VirtualServer.Identity>) {
         guard !lost.isEmpty else { return }
         members = members.filter { !($0.key.virtualServer.map(lost.contains) ?? false) }
         closedToNode.subtract(lost)
@@ -78,45 +78,45 @@ struct ServiceState: Hashable {
 
     /// `internalTrafficPolicy: Local` never leaves the node: without an endpoint here, connections are refused.
     private mutating func addClusterIP(
-        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceSteering, _ surroundings: Surroundings
+        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
         let address = port.facet.clusterIP
-        guard isServed(address, .clusterIP, surroundings) else { return }
+        guard isServed(address, .clusterIP, nodeContext) else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .clusterIP)
         let location = AddressPort(address, port.port)
         addVirtualServer(port, at: location, port.facet.internalTrafficPolicy == .local ? .local : .cluster, of: &real, origin, steering)
-        bind(address, origin, surroundings)
+        bind(address, origin, nodeContext)
         add(location, port.transport, to: .clusterIP, origin)
     }
 
     private mutating func addExternalIPs(
-        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceSteering, _ surroundings: Surroundings
+        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .externalIP)
-        for address in port.facet.externalIPs where isServed(address, .externalIP, surroundings) {
+        for address in port.facet.externalIPs where isServed(address, .externalIP, nodeContext) {
             let location = AddressPort(address, port.port)
             addExternalServer(port, at: location, &real, origin, steering)
-            bind(address, origin, surroundings)
+            bind(address, origin, nodeContext)
             add(location, port.transport, to: port.facet.externalTrafficPolicy == .local ? .externalIPLocal : .externalIP, origin)
         }
     }
 
     private mutating func addLoadBalancerIPs(
-        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceSteering, _ surroundings: Surroundings
+        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .loadBalancer)
-        for address in port.facet.loadBalancerIPs where isServed(address, .loadBalancerIngress, surroundings) {
+        for address in port.facet.loadBalancerIPs where isServed(address, .loadBalancerIngress, nodeContext) {
             let location = AddressPort(address, port.port)
             addExternalServer(port, at: location, &real, origin, steering)
-            bind(address, origin, surroundings)
+            bind(address, origin, nodeContext)
             add(location, port.transport, to: .loadBalancer, origin)
             if port.facet.externalTrafficPolicy == .local { add(location, port.transport, to: .loadBalancerLocal, origin) }
-            if case .only(let ranges) = port.facet.sourceRanges { restrict(location, port, to: ranges, origin, surroundings) }
+            if case .only(let ranges) = port.facet.sourceRanges { restrict(location, port, to: ranges, origin, nodeContext) }
         }
     }
 
     private mutating func restrict(
-        _ location: AddressPort, _ port: ServedPort, to ranges: [CIDR], _ origin: ServiceOrigin, _ surroundings: Surroundings
+        _ location: AddressPort, _ port: ServedPort, to ranges: [CIDR], _ origin: ServiceOrigin, _ nodeContext: NodeContext
     ) {
         let server = VirtualServer.Identity(port.transport, location)
         add(location, port.transport, to: .loadBalancerFirewall, origin)
@@ -124,7 +124,7 @@ struct ServiceState: Hashable {
             add(.addressPortNet(location, port.transport, range), to: .loadBalancerSourceCIDR, port.family, origin)
         }
         // The node talks to a service address from that very address.
-        if surroundings.isNode(in: ranges) {
+        if nodeContext.isNode(in: ranges) {
             let own = AddressSet.Member.addressPortAddress(location, port.transport, location.address)
             add(own, to: .loadBalancerSourceIP, port.family, origin)
         } else {
@@ -133,9 +133,9 @@ struct ServiceState: Hashable {
     }
 
     private mutating func addNodePort(
-        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceSteering, _ surroundings: Surroundings
+        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
-        let nodeAddresses = surroundings.nodePortAddresses[port.family] ?? []
+        let nodeAddresses = nodeContext.nodePortAddresses[port.family] ?? []
         guard !nodeAddresses.isEmpty else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .nodePort)
         let isLocal = port.facet.externalTrafficPolicy == .local
@@ -164,7 +164,7 @@ struct ServiceState: Hashable {
         add(.port(port.facet.healthCheckNodePort), to: .healthCheckNodePort, port.family, origin)
     }
 
-    private mutating func noteShortage(_ port: ServedPort, _ selection: EndpointSelection) {
+    private mutating func noteNoLocalEndpoints(_ port: ServedPort, _ selection: EndpointSelection) {
         guard selection.local.isEmpty, !selection.cluster.isEmpty else { return }
         if port.facet.internalTrafficPolicy == .local { noLocalEndpoints.insert(.init(.internal, port.family)) }
         if port.facet.externalTrafficPolicy == .local { noLocalEndpoints.insert(.init(.external, port.family)) }
@@ -182,17 +182,17 @@ struct ServiceState: Hashable {
     // MARK: Parts
 
     /// Whether the Service gets the address; notes that it asks for it, and why it does not get it.
-    private mutating func isServed(_ address: IPAddress, _ field: Refusal.Field, _ surroundings: Surroundings) -> Bool {
+    private mutating func isServed(_ address: IPAddress, _ field: ServiceRefusal.Field, _ nodeContext: NodeContext) -> Bool {
         wanted.insert(address)
         // Reported once, with all addresses.
-        guard !surroundings.isUndecided(field) else { return false }
-        guard let reason = surroundings.reasonToRefuse(address, as: field) else { return true }
-        refused.insert(Refusal(field, address, reason))
+        guard !nodeContext.isUndecided(field) else { return false }
+        guard let reason = nodeContext.reasonToRefuse(address, as: field) else { return true }
+        refused.insert(ServiceRefusal(field, address, reason))
         return false
     }
 
-    private mutating func bind(_ address: IPAddress, _ origin: ServiceOrigin, _ surroundings: Surroundings) {
-        guard !surroundings.isHeldElsewhere(address), addresses[address] == nil else { return }
+    private mutating func bind(_ address: IPAddress, _ origin: ServiceOrigin, _ nodeContext: NodeContext) {
+        guard !nodeContext.isHeldElsewhere(address), addresses[address] == nil else { return }
         addresses[address] = origin
         add(.address(address), to: .ipvsIPs, address.family, origin)
     }
@@ -202,7 +202,7 @@ struct ServiceState: Hashable {
     /// `externalTrafficPolicy: Local` has only endpoints of this node. Where there are none, this node and its pods get those of the cluster,
     /// while rules keep clients from outside away.
     private mutating func addExternalServer(
-        _ port: ServedPort, at location: AddressPort, _ real: inout PortRealServers, _ origin: ServiceOrigin, _ steering: ServiceSteering
+        _ port: ServedPort, at location: AddressPort, _ real: inout PortRealServers, _ origin: ServiceOrigin, _ steering: ServiceAnnotations
     ) {
         let isLocal = port.facet.externalTrafficPolicy == .local
         let hasNone = real.selection.local.isEmpty
@@ -212,7 +212,7 @@ struct ServiceState: Hashable {
 
     private mutating func addVirtualServer(
         _ port: ServedPort, at location: AddressPort, _ choice: PortRealServers.Choice, of real: inout PortRealServers,
-        _ origin: ServiceOrigin, _ steering: ServiceSteering
+        _ origin: ServiceOrigin, _ steering: ServiceAnnotations
     ) {
         let identity = VirtualServer.Identity(port.transport, location)
         let hasAffinity = port.facet.affinity != nil

@@ -13,7 +13,7 @@ public struct Translation: Sendable {
     public private(set) var conflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
 
     /// What Services ask for, or their endpoints bring, that is not served.
-    public private(set) var refusedClaims: [NamespacedName: Set<Refusal>] = [:]
+    public private(set) var refusedClaims: [NamespacedName: Set<ServiceRefusal>] = [:]
 
     /// Annotations of Services and their slices that cannot be heeded.
     public private(set) var invalidAnnotations: [NamespacedName: Set<InvalidAnnotation>] = [:]
@@ -29,12 +29,12 @@ public struct Translation: Sendable {
     private var serverClaims = Claims<VirtualServer.Identity>()
     private var addressClaims = Claims<IPAddress>()
     private var memberClaims = Claims<ServiceState.SetMember>()
-    private var surroundings: Surroundings
+    private var nodeContext: NodeContext
     private var dependents = Dependents()
     /// Load balancers that the node itself must not reach, by the Service that says so.
     private var closedToNode: [VirtualServer.Identity: NamespacedName] = [:]
     /// What the rules were written from.
-    private var masquerades: [IPFamily: Masquerade] = [:]
+    private var proxyRules: [IPFamily: ProxyRules] = [:]
 
     /// Services that were translated since `takeTranslatedServices`.
     private var translated: Set<NamespacedName> = []
@@ -51,7 +51,7 @@ public struct Translation: Sendable {
 
     public init(_ settings: TranslationSettings) {
         self.settings = settings
-        surroundings = Surroundings(settings)
+        nodeContext = NodeContext(settings)
         desired = Translation.catalogue(settings)
     }
 
@@ -59,14 +59,14 @@ public struct Translation: Sendable {
     public var nodeName: String { settings.nodeName }
 
     /// On which of this node's addresses health check node ports listen, by family.
-    public var healthCheckAddresses: [IPFamily: HealthCheckAddresses] { surroundings.healthCheckAddresses }
+    public var healthCheckAddresses: [IPFamily: HealthCheckAddresses] { nodeContext.healthCheckAddresses }
 
     /// The state of a cluster without Services: every set, chain and jump, by name.
     public static func catalogue(_ settings: TranslationSettings) -> NodeState {
         let families = IPFamily.allCases.filter(settings.families.contains)
         return NodeState(
             hasDevice: true, sets: families.flatMap { family in KubeSet.allCases.map { $0.empty(family) } },
-            rules: families.map { Masquerade(family: $0, settings: settings, localTraffic: nil, filled: []).rules })
+            rules: families.map { ProxyRules(family: $0, settings: settings, localTraffic: nil, filled: []).rules })
     }
 
     /// Takes over what changed in the cluster and on the node.
@@ -77,7 +77,7 @@ public struct Translation: Sendable {
     /// - Returns: where `desired` may differ from before.
     public mutating func update(_ services: Set<NamespacedName>, of cluster: ClusterState, localAddresses: Set<IPAddress>) -> Scope {
         var changed = Scope.Selection()
-        var waiting = services.union(dependents.concerned(by: surroundings.update(cluster, localAddresses: localAddresses)))
+        var waiting = services.union(dependents.concerned(by: nodeContext.update(cluster, localAddresses: localAddresses)))
         while let name = waiting.popFirst() {
             translate(name, cluster, &changed, &waiting)
         }
@@ -93,12 +93,12 @@ public struct Translation: Sendable {
 
     private mutating func updateRules(_ family: IPFamily, _ changed: inout Scope.Selection) {
         let filled = KubeSet.allCases.filter { desired.sets[$0.name(family)]?.members.isEmpty == false }
-        let masquerade = Masquerade(
-            family: family, settings: settings, localTraffic: settings.localTraffic.match(family, podCIDRs: surroundings.podCIDRs),
+        let proxyRules = ProxyRules(
+            family: family, settings: settings, localTraffic: settings.localTraffic.match(family, podCIDRs: nodeContext.podCIDRs),
             filled: Set(filled), closedToNode: Set(closedToNode.keys.filter { $0.family == family }))
-        guard masquerades[family] != masquerade else { return }
-        masquerades[family] = masquerade
-        let rules = masquerade.rules
+        guard self.proxyRules[family] != proxyRules else { return }
+        self.proxyRules[family] = proxyRules
+        let rules = proxyRules.rules
         guard desired.rules[family] != rules else { return }
         desired.rules[family] = rules
         changed.rules.insert(family)
@@ -112,7 +112,7 @@ public struct Translation: Sendable {
         translated.insert(name)
         let service = cluster.services[name]
         let slices = service == nil ? [] : cluster.slices[name]?.sorted { $0.key < $1.key }.map(\.value) ?? []
-        var state = service.map { ServiceState($0, slices: slices, surroundings, before: desired.virtualServers) } ?? ServiceState()
+        var state = service.map { ServiceState($0, slices: slices, nodeContext, before: desired.virtualServers) } ?? ServiceState()
         dependents.note(name, service, slices, state)
         // Writing what is there already would copy what a status holds.
         let (refused, invalid) = (state.refused, state.invalidAnnotations)
@@ -124,7 +124,7 @@ public struct Translation: Sendable {
 
         withdrawServers(name, old, keeping: state, &changed, &waiting)
         claimServers(state, precedence, &changed, &waiting)
-        state.yield(conflicts[name] ?? [])
+        state.dropContested(conflicts[name] ?? [])
         withdraw(name, old, keeping: state, &changed, &waiting)
         claim(state, precedence, &changed, &waiting)
 

@@ -4,12 +4,12 @@ internal import Yams
 public enum YAMLDocument {
     /// The document as a value; nil where there is nothing in it.
     ///
-    /// Fails with a `YAMLRefusal` where the text is no YAML or beyond the limits, else with what the type says of the value.
+    /// Fails with a `YAMLSyntaxError` where the text is no YAML or beyond the limits, else with what the type says of the value.
     public static func decode<T: Decodable>(_ text: String, as type: T.Type) throws -> T? {
         do {
             return try withRoot(of: text) { root in try root.map { try YAMLNodeDecoder(node: $0).decode(type) } }
         } catch let error as YamlError {
-            throw YAMLRefusal(error)
+            throw YAMLSyntaxError(error)
         }
     }
 
@@ -29,7 +29,7 @@ public enum YAMLDocument {
     }
 
     /// Refuses what aliases have blown up: they share memory, but whatever walks the nodes walks each use of them.
-    private static func checkSize(_ node: Yams.Node, depth: Int, _ budget: inout Int) throws(YAMLRefusal) {
+    private static func checkSize(_ node: Yams.Node, depth: Int, _ budget: inout Int) throws(YAMLSyntaxError) {
         budget -= 1
         guard budget >= 0 else { throw .limit("grows too large through its aliases: write the values out") }
         guard depth < YAMLLimits.depth else { throw .limit("is nested more than \(YAMLLimits.depth) levels deep") }
@@ -50,7 +50,7 @@ public enum YAMLDocument {
     }
 }
 
-extension YAMLRefusal {
+extension YAMLSyntaxError {
     init(_ error: YamlError) {
         switch error {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
@@ -62,7 +62,7 @@ extension YAMLRefusal {
         }
     }
 
-    static func limit(_ message: String) -> YAMLRefusal { YAMLRefusal(message: message, isMalformed: false) }
+    static func limit(_ message: String) -> YAMLSyntaxError { YAMLSyntaxError(message: message, isMalformed: false) }
 }
 
 /// The documents of a YAML file as text.

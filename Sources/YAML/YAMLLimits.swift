@@ -15,7 +15,7 @@ enum YAMLLimits {
     /// Mappings and lists in a document that uses aliases: they may nest as deep as there are of them, and the stack has to bear it.
     static let nestingWithAliases = 10_000
 
-    static func checkText(_ text: String) throws(YAMLRefusal) {
+    static func checkText(_ text: String) throws(YAMLSyntaxError) {
         var scan = Scan()
         for byte in text.utf8 { scan.take(byte) }
         scan.take(UInt8(ascii: "\n"))

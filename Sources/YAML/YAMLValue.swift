@@ -49,7 +49,7 @@ public enum YAMLValue: Hashable, Sendable {
 }
 
 /// Why a text is not read as YAML.
-public struct YAMLRefusal: Error, Hashable, Sendable, CustomStringConvertible {
+public struct YAMLSyntaxError: Error, Hashable, Sendable, CustomStringConvertible {
     /// From 1; nil where it is about the whole.
     public var line: Int?
     public var message: String
@@ -79,15 +79,15 @@ extension YAMLValue {
     }
 
     /// Reads the one document of a text; JSON is YAML too. Null where there is nothing in it.
-    public init(yaml text: String, plainWords: PlainWords = .typed) throws(YAMLRefusal) {
+    public init(yaml text: String, plainWords: PlainWords = .typed) throws(YAMLSyntaxError) {
         do {
             self = try YAMLValue.read(text, plainWords)
-        } catch let refusal as YAMLRefusal {
+        } catch let refusal as YAMLSyntaxError {
             throw refusal
         } catch let error as YamlError {
-            throw YAMLRefusal(error)
+            throw YAMLSyntaxError(error)
         } catch {
-            throw YAMLRefusal(message: "\(error)")
+            throw YAMLSyntaxError(message: "\(error)")
         }
     }
 
@@ -103,7 +103,7 @@ extension YAMLValue {
                 let key = keys.first ?? ""
                 guard marks < repetitions, marks > 0 || !text.unicodeScalars.contains(mark),
                     let marked = YAMLValue.marked(text, line: context.mark.line, column: context.mark.column, number: marks)
-                else { throw YAMLRefusal(line: context.mark.line, message: "key \"\(key)\" already set in map") }
+                else { throw YAMLSyntaxError(line: context.mark.line, message: "key \"\(key)\" already set in map") }
                 text = marked
                 marks += 1
             }
@@ -133,7 +133,7 @@ extension YAMLValue {
         return String(scalars[scalars.index(after: end)...])
     }
 
-    private init(_ node: Yams.Node, _ plainWords: PlainWords) throws(YAMLRefusal) {
+    private init(_ node: Yams.Node, _ plainWords: PlainWords) throws(YAMLSyntaxError) {
         switch node {
         case .scalar(let scalar):
             let plain = scalar.style == .plain ? YAMLValue(plain: scalar.string) : .text(scalar.string)
@@ -146,17 +146,17 @@ extension YAMLValue {
             var entries: [Entry] = []
             for (key, value) in pairs {
                 guard let word = key.scalar else {
-                    throw YAMLRefusal(line: key.mark?.line, message: "has a key that is no text")
+                    throw YAMLSyntaxError(line: key.mark?.line, message: "has a key that is no text")
                 }
                 guard plainWords == .text || word.string != "<<" || word.style != .plain else {
-                    throw YAMLRefusal(line: word.mark?.line, message: "has a merge key (<<): write the values out")
+                    throw YAMLSyntaxError(line: word.mark?.line, message: "has a merge key (<<): write the values out")
                 }
                 entries.append(
                     Entry(key: YAMLValue.unmarked(word.string), value: try YAMLValue(value, plainWords), line: word.mark?.line ?? 0))
             }
             self = .mapping(entries)
         case .alias:
-            throw YAMLRefusal(message: "has an alias of an anchor that is not there")
+            throw YAMLSyntaxError(message: "has an alias of an anchor that is not there")
         }
     }
 }
@@ -164,11 +164,11 @@ extension YAMLValue {
 extension YAMLValue {
     /// The value as a document, with sorted keys, as Kubernetes writes YAML.
     public var yaml: String {
-        get throws(YAMLRefusal) {
+        get throws(YAMLSyntaxError) {
             do {
                 return try serialize(node: node, width: -1, allowUnicode: true, sortKeys: true)
             } catch {
-                throw YAMLRefusal(message: "cannot be written: \(error)")
+                throw YAMLSyntaxError(message: "cannot be written: \(error)")
             }
         }
     }

@@ -49,7 +49,7 @@ import Translation
     }
 
     @Test func `lead to the API server where there are no manifests, with kube-proxy's defaults`() throws {
-        func cluster(_ arguments: String...) throws -> ProxyConfiguration.ClusterChoice {
+        func cluster(_ arguments: String...) throws -> ProxyConfiguration.ClusterSourceChoice {
             let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) as? RunCommand)
             return try command.options.start().proxy.cluster
         }
@@ -64,7 +64,7 @@ import Translation
             ["--kube-api-burst=-1"], ["--manifests="],
         ] {
             let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(wrong)) as? RunCommand)
-            let failure = #expect(throws: StartConfiguration.Failure.self) { try command.options.start() }
+            let failure = #expect(throws: StartConfigurationError.self) { try command.options.start() }
             #expect((failure?.error as? ConfigurationError)?.flags.count == 1, "\(wrong)")
         }
     }
@@ -101,9 +101,9 @@ import Translation
                 .addMember(AddressSet.Name("KUBE-CLUSTER-IP"), .addressPort(identity.location, .udp), origin),
                 "ipset add KUBE-CLUSTER-IP 10.96.0.1,udp:53"
             ),
-            (.forgetFlows(identity, except: []), "conntrack -D -p udp --orig-dst 10.96.0.1 --orig-port-dst 53"),
+            (.flushConntrack(identity, except: []), "conntrack -D -p udp --orig-dst 10.96.0.1 --orig-port-dst 53"),
             (
-                .forgetFlows(identity, except: [server.location]),
+                .flushConntrack(identity, except: [server.location]),
                 "conntrack -D -p udp --orig-dst 10.96.0.1 --orig-port-dst 53 (but not what its 1 real servers answer)"
             ),
             (.createDevice, "ip link add kube-ipvs0 type dummy"),

@@ -65,7 +65,7 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
             #expect(try start.effective.yaml == given.text("effective.yaml"))
             return
         }
-        let failure = #expect(throws: StartConfiguration.Failure.self) { try startProgram(try given.arguments()) }
+        let failure = #expect(throws: StartConfigurationError.self) { try startProgram(try given.arguments()) }
         var expected = try given.complaint()
         if let difference = intendedDifferences[given.testDescription] {
             #expect(expected.contains(difference.theirs))
@@ -76,7 +76,7 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
 
     @Test func `are all there`() { #expect(ConfigurationCase.all.count == 14) }
 
-    @Test func `that a strict reader refuses are told in kube-proxy's words`() throws {
+    @Test func `that a strict reader refuses are reported in kube-proxy's words`() throws {
         let given = ConfigurationCase(folder: ConfigurationCase.fixtures.appending(path: "file-unknown-field"))
         let document = try KubeProxyConfiguration.read(try given.text("config.yaml"))
         let theirs = try given.text("stderr").split(separator: "\n").map { $0.drop { $0 == "\t" } }
@@ -199,13 +199,13 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
 
     @Test(arguments: ["", "mode: \"\"\n", "mode: iptables\n", "mode: nftables\n", "mode: kernelspace\n"])
     func `must say ipvs`(mode: String) throws {
-        let failure = #expect(throws: StartConfiguration.Failure.self) { try start(header + mode) }
+        let failure = #expect(throws: StartConfigurationError.self) { try start(header + mode) }
         #expect(failure?.description.contains("KubeProxyConfiguration.Mode.ProxyMode") == true)
         #expect(failure?.description.contains("set mode: ipvs in the file, or --proxy-mode=ipvs") == true)
     }
 
     @Test func `is named where it is wrong`() throws {
-        let failure = #expect(throws: StartConfiguration.Failure.self) { try start("nonsense") }
+        let failure = #expect(throws: StartConfigurationError.self) { try start("nonsense") }
         #expect(failure?.description.contains(".conf: failed complete: failed to decode: ") == true)
     }
 }

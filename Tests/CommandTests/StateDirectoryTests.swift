@@ -58,28 +58,28 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let path = "\(folder)/state/status.sock"
         let me = getuid()
-        #expect(!StateDirectory.isRootsAlone(path, user: me))
+        #expect(!StateDirectory.isOwnedByRootOnly(path, user: me))
         try #require(listen(at: path))
-        #expect(StateDirectory.isRootsAlone(path, user: me))
+        #expect(StateDirectory.isOwnedByRootOnly(path, user: me))
         for (mode, isTrusted) in [(0o777, false), (0o775, false), (0o1777, true), (0o755, true)] as [(mode_t, Bool)] {
             for place in [folder, "\(folder)/state"] {
                 #expect(chmod(place, mode) == 0)
-                #expect(StateDirectory.isRootsAlone(path, user: me) == isTrusted, "\(place) \(String(mode, radix: 8))")
+                #expect(StateDirectory.isOwnedByRootOnly(path, user: me) == isTrusted, "\(place) \(String(mode, radix: 8))")
                 #expect(chmod(place, 0o755) == 0)
             }
         }
         if me == 0 {
             for place in [folder, "\(folder)/state", path] {
                 #expect(chown(place, 12345, 12345) == 0)
-                #expect(!StateDirectory.isRootsAlone(path, user: me), "\(place)")
+                #expect(!StateDirectory.isOwnedByRootOnly(path, user: me), "\(place)")
                 #expect(chown(place, 0, 0) == 0)
             }
         } else {
-            #expect(!StateDirectory.isRootsAlone(path))
+            #expect(!StateDirectory.isOwnedByRootOnly(path))
         }
         #expect(symlink(path, "\(folder)/status.sock") == 0)
-        #expect(!StateDirectory.isRootsAlone("\(folder)/status.sock", user: me))
+        #expect(!StateDirectory.isOwnedByRootOnly("\(folder)/status.sock", user: me))
         try "".write(toFile: "\(folder)/file", atomically: true, encoding: .utf8)
-        #expect(!StateDirectory.isRootsAlone("\(folder)/file", user: me))
+        #expect(!StateDirectory.isOwnedByRootOnly("\(folder)/file", user: me))
     }
 }

@@ -16,13 +16,13 @@ import Traffic
         let metrics = ProxyMetrics(families: [.ipv4, .ipv6])
         let routes = MetricsRoutes(metrics, .init(version: "1.2.3", emulates: "1.36"), start: .now)
         let text = routes.answer(StatusRequest(path: "/metrics"), at: .now).body
-        let told = text.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }.map { line in
+        let reported = text.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }.map { line in
             let words = line.split(separator: " ").map(String.init)
             return (words[2], words[3])
         }
         var traffic = ServiceTraffic(.endpoint, limit: 1)
         let all = (metrics.all + traffic.families([:], of: [:])).map { ($0.description.name, $0.description.kind.rawValue) }
-        return Dictionary(told + all) { first, _ in first }
+        return Dictionary(reported + all) { first, _ in first }
     }
 
     @Test(arguments: ["monitoring/alerts.yaml", "monitoring/dashboard.json"])

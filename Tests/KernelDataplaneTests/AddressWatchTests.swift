@@ -9,12 +9,12 @@ import SystemCalls
         async throws
     {
         let listener = Task {
-            var told = 0
+            var reported = 0
             for try await _ in AddressWatch.changes() {
-                told += 1
+                reported += 1
                 withUnsafeCurrentTask { $0?.cancel() }
             }
-            return told
+            return reported
         }
         #expect(try await listener.value == 1)
     }

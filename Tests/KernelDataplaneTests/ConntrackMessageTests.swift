@@ -73,7 +73,7 @@ private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(Ne
         #expect(hex(try ConntrackMessages.dump(.ipv4, .none).bytes()) == joined("14000000 0101 0103 00000000 00000000", "02 00 0000"))
     }
 
-    @Test func `to delete name the flow as the kernel told it, and no other`() throws {
+    @Test func `to delete name the flow as the kernel reported it, and no other`() throws {
         let flow = try #require(ConntrackFlow(try reply(translatedFlow)))
         #expect(
             hex(try ConntrackMessages.delete(flow).bytes())

@@ -4,8 +4,8 @@ import Testing
 
 @testable import KernelDataplane
 
-private func ended(_ exitCode: Int32?, _ complaint: String, output: String = "") -> Command.Attempt {
-    .ran(Command.Result(exitCode: exitCode, output: output, complaint: complaint))
+private func ended(_ exitCode: Int32?, _ standardError: String, output: String = "") -> Command.Attempt {
+    .ran(Command.Result(exitCode: exitCode, output: output, standardError: standardError))
 }
 
 /// What programs say while the lock is held or the machine is short of something: of iptables 1.6 to 1.8.
@@ -68,30 +68,30 @@ private let unexplained = ended(
 
 @Suite struct `What a program of iptables says` {
     @Test(arguments: nothingTold) func `while the machine is busy is no answer`(attempt: Command.Attempt) {
-        guard case .couldNotTell = TrialVerdict(attempt) else { return #expect(Bool(false), "\(TrialVerdict(attempt))") }
-        #expect(TrialVerdict(attempt).error("iptables")?.isTemporary == true)
+        guard case .inconclusive = IPTablesResult(attempt) else { return #expect(Bool(false), "\(IPTablesResult(attempt))") }
+        #expect(IPTablesResult(attempt).error("iptables")?.isTemporary == true)
     }
 
     @Test(arguments: notThere) func `of what is not there is an answer`(attempt: Command.Attempt) {
-        guard case .notThere = TrialVerdict(attempt) else { return #expect(Bool(false), "\(TrialVerdict(attempt))") }
-        #expect(TrialVerdict(attempt).error("iptables")?.isTemporary == false)
+        guard case .notThere = IPTablesResult(attempt) else { return #expect(Bool(false), "\(IPTablesResult(attempt))") }
+        #expect(IPTablesResult(attempt).error("iptables")?.isTemporary == false)
     }
 
     @Test(arguments: refused) func `of what is not allowed is for a person`(attempt: Command.Attempt) {
-        guard case .refused = TrialVerdict(attempt) else { return #expect(Bool(false), "\(TrialVerdict(attempt))") }
-        #expect(TrialVerdict(attempt).error("iptables")?.isTemporary == false)
+        guard case .refused = IPTablesResult(attempt) else { return #expect(Bool(false), "\(IPTablesResult(attempt))") }
+        #expect(IPTablesResult(attempt).error("iptables")?.isTemporary == false)
     }
 
     @Test func `without the reason asks for another question`() {
-        guard case .unexplained = TrialVerdict(unexplained) else { return #expect(Bool(false)) }
+        guard case .unexplained = IPTablesResult(unexplained) else { return #expect(Bool(false)) }
     }
 
     @Test func `where it succeeds does not matter`() {
-        #expect(TrialVerdict(ended(0, "Another app is currently holding the xtables lock; still 4s")) == .works)
+        #expect(IPTablesResult(ended(0, "Another app is currently holding the xtables lock; still 4s")) == .works)
     }
 
     @Test func `of the lock names the lock and the way to its holder`() {
-        let verdict = TrialVerdict(ended(4, "Can't lock /var/run/x.lock: Resource temporarily unavailable"))
+        let verdict = IPTablesResult(ended(4, "Can't lock /var/run/x.lock: Resource temporarily unavailable"))
         let reason = verdict.error("iptables")?.reason ?? ""
         #expect(reason.hasPrefix("another program holds the xtables lock, see `fuser -v /var/run/x.lock`"))
     }
@@ -196,8 +196,8 @@ private struct Node: Sendable {
     @Test func `shows in a list that breaks off at what iptables does not understand, but not in one that the lock kept short`()
         async throws
     {
-        func node(_ complaint: String) -> Node {
-            Node(answers: ["iptables-nft-save": ended(1, complaint, output: "*nat\n:KUBE-IPTABLES-HINT - [0:0]\n")])
+        func node(_ standardError: String) -> Node {
+            Node(answers: ["iptables-nft-save": ended(1, standardError, output: "*nat\n:KUBE-IPTABLES-HINT - [0:0]\n")])
         }
         #expect(try await node("iptables-nft-save v1.8.9 (nf_tables): Parsing nftables rule failed").find(nil).outcome.backend == .nft)
         let error = await #expect(throws: DataplaneError.self) {

@@ -142,7 +142,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
 }
 
 @Suite struct `ipset requests and answers` {
-    private func members() throws -> [(AddressSet.Kind, AddressSet.Member)] {
+    private func members() throws -> [(AddressSetType, AddressSet.Member)] {
         let v4 = AddressPort(try #require(IPAddress("10.96.0.1")), 80)
         let v6 = AddressPort(try #require(IPAddress("fd00::1")), 80)
         return [
@@ -181,13 +181,13 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
 
     @Test func `a set that someone filled with what we never make is read as far as it goes`() throws {
         #expect(AddressSet.Member(NetlinkAttributes([]), kind: .hashIPPort) == nil)
-        for kind in AddressSet.Kind.allCases {
+        for kind in AddressSetType.allCases {
             #expect(AddressSet.Member(NetlinkAttributes([8, 0, 7, 0, 58, 0, 0, 0]), kind: kind) == nil)
         }
     }
 
     @Test func `a module's name follows the type's`() {
         #expect(
-            AddressSet.Kind.allCases.map(\.moduleSuffix) == ["hash_ip", "hash_ipport", "hash_ipportip", "hash_ipportnet", "bitmap_port"])
+            AddressSetType.allCases.map(\.moduleSuffix) == ["hash_ip", "hash_ipport", "hash_ipportip", "hash_ipportnet", "bitmap_port"])
     }
 }

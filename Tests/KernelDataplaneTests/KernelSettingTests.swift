@@ -66,7 +66,7 @@ private let all = ConntrackSettings(
                 == ["net.netfilter.nf_conntrack_udp_timeout"])
     }
 
-    @Test func `I7: of connection tracking that cannot be written are told, and the others are written`() throws {
+    @Test func `I7: of connection tracking that cannot be written are reported, and the others are written`() throws {
         let kernel = MemorySysctls(
             ["net.netfilter.nf_conntrack_max": "1000", "net.netfilter.nf_conntrack_udp_timeout": "120"],
             readOnly: ["net.netfilter.nf_conntrack_max"])
@@ -142,7 +142,7 @@ private let all = ConntrackSettings(
         }
     }
 
-    @Test func `are told once where they are the operator's, and stay`() {
+    @Test func `are reported once where they are the operator's, and stay`() {
         let kernel = kernel()
         var audit = SettingsAudit(wanted)
         let name = "net.netfilter.nf_conntrack_tcp_timeout_established"
@@ -155,7 +155,7 @@ private let all = ConntrackSettings(
         #expect(audit.look(at: kernel).isEmpty, "more than the least is right")
     }
 
-    @Test func `are told once where they cannot be put back`() {
+    @Test func `are reported once where they cannot be put back`() {
         let name = "net.ipv4.vs.conntrack"
         let kernel = kernel(readOnly: [name])
         var audit = SettingsAudit(wanted)

@@ -5,19 +5,19 @@ import Testing
 
 @testable import KernelDataplane
 
-@Suite struct `A probe's patience` {
+@Suite struct `A probe's retries` {
     @Test func `waits twice as long each time, up to ten seconds, for ever`() {
-        let pauses = (1...8).map { Patience.endless.pause(after: $0, elapsed: .seconds(1_000_000)) }
+        let pauses = (1...8).map { ProbeRetries.endless.pause(after: $0, elapsed: .seconds(1_000_000)) }
         #expect(
             pauses == [.milliseconds(500), .seconds(1), .seconds(2), .seconds(4), .seconds(8), .seconds(10), .seconds(10), .seconds(10)])
-        #expect(Patience.endless.pause(after: .max, elapsed: .zero) == .seconds(10))
+        #expect(ProbeRetries.endless.pause(after: .max, elapsed: .zero) == .seconds(10))
     }
 
     @Test func `of a command ends where the next attempt would come too late`() {
-        let patience = Patience(limit: .seconds(30))
-        #expect(patience.pause(after: 4, elapsed: .seconds(26)) == .seconds(4))
-        #expect(patience.pause(after: 4, elapsed: .milliseconds(26001)) == nil)
-        #expect(Patience(limit: .zero).pause(after: 1, elapsed: .zero) == nil)
+        let retries = ProbeRetries(limit: .seconds(30))
+        #expect(retries.pause(after: 4, elapsed: .seconds(26)) == .seconds(4))
+        #expect(retries.pause(after: 4, elapsed: .milliseconds(26001)) == nil)
+        #expect(ProbeRetries(limit: .zero).pause(after: 1, elapsed: .zero) == nil)
     }
 }
 
@@ -29,9 +29,9 @@ import Testing
         let reports = Mutex<[Probing.Unanswered?]>([])
         let pauses = Mutex<[Duration]>([])
 
-        func probing(_ patience: Patience = .endless, pause: (@Sendable () throws -> Void)? = nil) -> Probing {
+        func probing(_ retries: ProbeRetries = .endless, pause: (@Sendable () throws -> Void)? = nil) -> Probing {
             Probing(
-                patience, Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                retries, Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 report: { report in self.reports.withLock { $0.append(report) } },
                 pause: { duration in
                     self.pauses.withLock { $0.append(duration) }
@@ -75,7 +75,7 @@ import Testing
     @Test func `of a command gives up, and says why and after how many attempts`() async {
         let record = Record()
         let error = await #expect(throws: DataplaneError.self) {
-            try await record.ask(record.probing(Patience(limit: .zero)), failures: .max)
+            try await record.ask(record.probing(ProbeRetries(limit: .zero)), failures: .max)
         }
         #expect(error?.isTemporary == false, "nobody else is to retry it")
         #expect(error?.reason == "another program holds the xtables lock; gave up after 1 attempts")
@@ -84,14 +84,14 @@ import Testing
     @Test(arguments: [nil, .seconds(60), .zero] as [Duration?])
     func `of what the program can do without gives up in any case`(limit: Duration?) async {
         let record = Record()
-        let probing = record.probing(Patience(limit: limit)).limited(to: .zero)
+        let probing = record.probing(ProbeRetries(limit: limit)).limited(to: .zero)
         let error = await #expect(throws: DataplaneError.self) { try await record.ask(probing, failures: .max) }
         #expect(error?.isTemporary == false && record.pauses.withLock(\.self).isEmpty)
     }
 
     @Test func `of a command is no more patient where the program can do without`() async {
         let record = Record()
-        let probing = record.probing(Patience(limit: .zero)).limited(to: .seconds(30))
+        let probing = record.probing(ProbeRetries(limit: .zero)).limited(to: .seconds(30))
         await #expect(throws: DataplaneError.self) { try await record.ask(probing, failures: .max) }
         #expect(record.pauses.withLock(\.self).isEmpty)
     }

@@ -37,7 +37,7 @@ struct `On a real kernel without IPVS` {
         #expect(iptables.families.contains(family))
         for match in [LocalTraffic.clusterCIDR(settings.localTraffic.ranges), .bridgeInterface("cni0"), .interfaceNamePrefix("veth")] {
             let localTraffic = match.match(family, podCIDRs: [])
-            let rules = Masquerade(family: family, settings: settings, localTraffic: localTraffic, filled: Set(KubeSet.allCases)).rules
+            let rules = ProxyRules(family: family, settings: settings, localTraffic: localTraffic, filled: Set(KubeSet.allCases)).rules
             try await iptables.restore(RulesText.restore(rules, missingJumps: rules.jumps), family)
             let found = try await iptables.listing(catalogue: rules).rules
             #expect(found.chains == rules.chains)
@@ -65,7 +65,7 @@ struct `On a real kernel without IPVS` {
 
             """
         let made = try await Command.run("nft", ["-f", "-"], input: tables)
-        #expect(made.succeeded, "\(made.complaint)")
+        #expect(made.succeeded, "\(made.standardError)")
         #expect(try client.hasTable(Leftovers.tableName, family))
         try client.deleteTable(Leftovers.tableName, family)
         #expect(try !client.hasTable(Leftovers.tableName, family) && client.hasTable("operators", family))
@@ -74,7 +74,7 @@ struct `On a real kernel without IPVS` {
         #expect(try await Command.run("nft", ["delete", "table", nft, "operators"]).succeeded)
     }
 
-    @Test func `members of sets come back as they were sent, many at once, and one that fails is told as itself`() throws {
+    @Test func `members of sets come back as they were sent, many at once, and one that fails is reported as itself`() throws {
         let client = try makeSets()
         let set = KubeSet.clusterIP.name(.ipv4)
         var batch = NetlinkBatch()

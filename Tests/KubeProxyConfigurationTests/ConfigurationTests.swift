@@ -33,7 +33,7 @@ private struct Mistake: CustomTestStringConvertible {
         #expect(defaults.conntrack.tcpEstablishedTimeout == .seconds(86400) && defaults.conntrack.tcpCloseWaitTimeout == .seconds(3600))
     }
 
-    @Test func `listens elsewhere where it is told to`() throws {
+    @Test func `listens elsewhere where it is reported to`() throws {
         let other = try configuration { $0.healthzBindAddress = "[fd00::1]:80" }
         #expect(other.healthzBindAddress?.description == "[fd00::1]:80")
     }

@@ -12,11 +12,11 @@ private struct Case: CustomTestStringConvertible {
     var errors: [String] = []
     var change: @Sendable (inout FlagValues) -> Void = { _ in }
 
-    func misfits() throws -> Misfits {
+    func familyMismatches() throws -> FamilyMismatches {
         var flags = FlagValues()
         flags.nodePortAddresses = ["primary"]
         change(&flags)
-        return try ProxyConfiguration(flags, hostname: "n").misfits(families, podCIDRs: podCIDRs.compactMap { CIDR($0) })
+        return try ProxyConfiguration(flags, hostname: "n").familyMismatches(families, podCIDRs: podCIDRs.compactMap { CIDR($0) })
     }
 }
 
@@ -103,14 +103,14 @@ private let familyCases: [Case] = [
     @Test(arguments: nodePortCases) fileprivate func `M10: is doubted where node ports answer on more than one may think`(_ given: Case)
         throws
     {
-        let misfits = try given.misfits()
-        #expect(misfits.errors.isEmpty && misfits.warnings.count == given.warnings.count)
-        for (told, expected) in zip(misfits.warnings, given.warnings) { #expect(told.hasPrefix(expected)) }
+        let familyMismatches = try given.familyMismatches()
+        #expect(familyMismatches.errors.isEmpty && familyMismatches.warnings.count == given.warnings.count)
+        for (reported, expected) in zip(familyMismatches.warnings, given.warnings) { #expect(reported.hasPrefix(expected)) }
     }
 
-    @Test(arguments: familyCases) fileprivate func `M11: is told, or refused, where it is for the other family`(_ given: Case) throws {
-        let misfits = try given.misfits()
-        #expect(misfits == Misfits(warnings: given.warnings, errors: given.errors))
+    @Test(arguments: familyCases) fileprivate func `M11: is reported, or refused, where it is for the other family`(_ given: Case) throws {
+        let familyMismatches = try given.familyMismatches()
+        #expect(familyMismatches == FamilyMismatches(warnings: given.warnings, errors: given.errors))
     }
 
     @Test func `M11: is for the family of the Node's addresses, whatever else the kernel can do`() throws {
@@ -122,9 +122,9 @@ private let familyCases: [Case] = [
         let node6 = NodeFamilies(
             supported: [.ipv4, .ipv6], bindAddress: IPAddress(v4: 0), hostAddresses: [try #require(IPAddress("fd00::1"))])
         let (pods4, pods6) = (try #require(CIDR("10.244.0.0/24")), try #require(CIDR("fd00:244::/64")))
-        #expect(configuration.misfits(node6, podCIDRs: [pods6]) == Misfits())
+        #expect(configuration.familyMismatches(node6, podCIDRs: [pods6]) == FamilyMismatches())
         #expect(
-            configuration.misfits(node6, podCIDRs: [pods4]).errors
+            configuration.familyMismatches(node6, podCIDRs: [pods4]).errors
                 == ["cluster is IPv6-primary but node.spec.podCIDRs contains only IPv4 addresses"])
     }
 

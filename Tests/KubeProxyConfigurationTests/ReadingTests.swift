@@ -67,9 +67,9 @@ private func sample(bindAddress: String, mode: String, healthz: String = "[fd00:
             sample(bindAddress: "9.8.7.6", mode: "ipvs")
                 + "foo: bar\nbindAddress: 1.2.3.4\nlogging: {vmodule: [{filePattern: a, odd: 1}]}\n")
         #expect(document.configuration.bindAddress == "1.2.3.4")
-        let told = try #require(document.strictError)
-        #expect(told.contains("key \"bindAddress\" already set in map"))
-        #expect(told.contains("unknown field \"foo\"") && told.contains("unknown field \"logging.vmodule[0].odd\""))
+        let reported = try #require(document.strictError)
+        #expect(reported.contains("key \"bindAddress\" already set in map"))
+        #expect(reported.contains("unknown field \"foo\"") && reported.contains("unknown field \"logging.vmodule[0].odd\""))
         let thrice = try KubeProxyConfiguration.read(header + "mode: a\n'mode': b\n\"mode\": ipvs\n")
         #expect(thrice.configuration.mode == "ipvs")
         #expect(

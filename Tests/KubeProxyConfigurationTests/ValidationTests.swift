@@ -171,8 +171,8 @@ private let cases: [Case] = [
     @Test(arguments: cases) fileprivate func `M13: tells what is wrong with each field, and nothing else`(_ given: Case) throws {
         var configuration = try good
         given.change(&configuration)
-        let told = configuration.validate().map { "\($0)" }
-        #expect(told == given.errors.map { "KubeProxyConfiguration.\($0)" })
+        let reported = configuration.validate().map { "\($0)" }
+        #expect(reported == given.errors.map { "KubeProxyConfiguration.\($0)" })
         #expect(configuration.validate().allSatisfy { $0.flag?.hasPrefix("--") == true })
     }
 

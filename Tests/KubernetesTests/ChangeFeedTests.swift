@@ -20,7 +20,7 @@ import Testing
         #expect(feed.take() == ChangeFeed.Batch())
     }
 
-    @Test func `Being synced is told with the batch that completes it and from then on`() {
+    @Test func `Being synced is reported with the batch that completes it and from then on`() {
         let feed = ChangeFeed()
         feed.publish([.node("n1", node)])
         #expect(!feed.take().synced)

@@ -65,7 +65,9 @@ private func isListening(_ port: UInt16, on address: String = "127.0.0.1") async
         #expect(await !isListening(ports[1]))
     }
 
-    @Test func `that somebody else has are told once, with their Service, hinder no other, and are had when they are free`() async throws {
+    @Test func `that somebody else has are reported once, with their Service, hinder no other, and are had when they are free`()
+        async throws
+    {
         let taken = try await take()
         let (busy, free) = (try port(taken), try await freePorts(1)[0])
         try await run { relay, events in

@@ -8,8 +8,8 @@ import Kubernetes
 final class PlayedCluster {
     private var controlPlane: ManifestControlPlane
     private(set) var state = ClusterState()
-    private(set) var problems: [ManifestControlPlane.Problem] = []
-    private(set) var warnings: [ManifestControlPlane.Problem] = []
+    private(set) var problems: [ControlPlaneProblem] = []
+    private(set) var warnings: [ControlPlaneProblem] = []
     private(set) var changes: [ClusterChange] = []
 
     init(ranges: [String] = ["10.96.0.0/12"], nodePorts: ClosedRange<UInt16> = 30000...32767) {
@@ -24,7 +24,7 @@ final class PlayedCluster {
         var input: [ManifestObject.Key: ManifestObject?] = [:]
         for object in result.objects { input[object.key] = .some(object) }
         for name in names {
-            for kind in ManifestObject.Kind.allCases where kind.isNamespaced {
+            for kind in ManifestKind.allCases where kind.isNamespaced {
                 input[.init(kind: kind, name: NamespacedName(namespace: "default", name: name))] = .some(nil)
             }
         }
@@ -213,7 +213,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(ports.count == 2 && Set(ports).count == 1)
     }
 
-    @Test func `A full range is told, and what comes free is used`() {
+    @Test func `A full range is reported, and what comes free is used`() {
         let cluster = PlayedCluster(ranges: ["10.96.0.0/30"], nodePorts: 30000...30000)
         cluster.apply(manifest(service: "a") + manifest(service: "b") + manifest(service: "c"))
         #expect(Set(cluster.state.services.values.map(\.clusterIP)) == ["10.96.0.1", "10.96.0.2"])

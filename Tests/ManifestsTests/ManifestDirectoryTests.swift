@@ -15,7 +15,7 @@ final class WatchedDirectory: Sendable {
     let path: String
     let source: ManifestDirectory
     private let state = Mutex(ClusterState())
-    private let told: Told
+    private let reported: Told
 
     final class Told: Sendable {
         let problems = Mutex<[SourceProblem]>([])
@@ -25,10 +25,10 @@ final class WatchedDirectory: Sendable {
         base = FileManager.default.temporaryDirectory.path + "/manifests-\(UInt64.random(in: 0 ... .max))"
         path = base + "/d"
         try FileManager.default.createDirectory(atPath: exists ? path : base, withIntermediateDirectories: true)
-        let told = Told()
-        self.told = told
+        let reported = Told()
+        self.reported = reported
         source = ManifestDirectory(path, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) { problem in
-            told.problems.withLock { $0.append(problem) }
+            reported.problems.withLock { $0.append(problem) }
         }
     }
 
@@ -37,7 +37,7 @@ final class WatchedDirectory: Sendable {
         try? FileManager.default.removeItem(atPath: base)
     }
 
-    var problems: [SourceProblem] { told.problems.withLock { $0 } }
+    var problems: [SourceProblem] { reported.problems.withLock { $0 } }
 
     func write(_ name: String, _ text: String) throws {
         let file = try #require(unsafe fopen("\(path)/\(name)", "w"))
@@ -141,7 +141,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         #expect(directory.ports() == ["web": 2])
     }
 
-    @Test func `What is no file, out of reach or too large is told and keeps what was there`() throws {
+    @Test func `What is no file, out of reach or too large is reported and keeps what was there`() throws {
         let directory = try WatchedDirectory()
         try directory.write("a.yaml", web(1))
         directory.source.load()

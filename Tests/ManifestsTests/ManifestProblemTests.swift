@@ -94,7 +94,7 @@ import Kubernetes
     ]
 
     @Test(arguments: mistakes)
-    func `A mistake is told with file, document, object, field and value`(mistake: Mistake) throws {
+    func `A mistake is reported with file, document, object, field and value`(mistake: Mistake) throws {
         let result = reading("apiVersion: v1\nkind: Node\nmetadata: {name: good}\n---\n\(mistake.text)")
         #expect(result.objects.map(\.metadata.name) == ["good"])
         let problem = try #require(result.problems.first)

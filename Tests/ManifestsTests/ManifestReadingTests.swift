@@ -86,7 +86,7 @@ import Kubernetes
         #expect(problem.message.hasPrefix("is not valid YAML"))
     }
 
-    @Test func `JSON documents stand one after the other, and a broken end is told with its line`() {
+    @Test func `JSON documents stand one after the other, and a broken end is reported with its line`() {
         let text = """
             {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a}{"}}
             {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "b"}}
@@ -98,7 +98,7 @@ import Kubernetes
         #expect(result.problems.map(\.line) == [1, 3])
     }
 
-    @Test func `An object that is in a file twice is told, and the first stays`() {
+    @Test func `An object that is in a file twice is reported, and the first stays`() {
         let node = "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n"
         let result = reading("\(node)---\n\(node)")
         #expect(result.objects.count == 1)
@@ -115,7 +115,7 @@ import Kubernetes
         #expect(result.problems.allSatisfy { $0.description.utf8.allSatisfy { $0 >= 0x20 } })
     }
 
-    @Test func `A field without effect is told like a problem, and the object counts`() {
+    @Test func `A field without effect is reported like a problem, and the object counts`() {
         let result = reading(
             "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {sessionAffinityConfig: {clientIP: {timeoutSeconds: 10}}, ports: [{port: 80}]}\n"
         )

@@ -100,7 +100,7 @@ import Kubernetes
         }
     }
 
-    @Test func `A port's name that is a boolean is told in one line`() {
+    @Test func `A port's name that is a boolean is reported in one line`() {
         let result = reading(Self.service + "{ports: [{name: on, port: 80}]}\n")
         #expect(
             result.problems.map(\.description) == [

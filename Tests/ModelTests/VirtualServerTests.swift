@@ -39,7 +39,7 @@ private func location(_ text: String, _ port: UInt16) -> AddressPort { AddressPo
         #expect(identity.ipvsadmArguments == arguments)
     }
 
-    @Test func `has real servers that are told apart by address and port alone`() {
+    @Test func `has real servers that are reported apart by address and port alone`() {
         #expect(location("1.2.3.4", 8080).description == "1.2.3.4:8080")
         #expect(location("2012::beef", 8080).description == "[2012::beef]:8080")
         let light = RealServer(location("1.2.3.4", 8080), weight: 1)

@@ -156,7 +156,7 @@ private func bytes(_ hex: String) -> [UInt8] {
         #expect(try NetlinkSocket.open(.generic).resolveFamily("nlctrl") == 0x10)
     }
 
-    @Test func `of one that there is not is told apart from other failures`() {
+    @Test func `of one that there is not is reported apart from other failures`() {
         let error = #expect(throws: NetlinkError.self) { try NetlinkSocket.open(.generic).resolveFamily("no-such-family") }
         #expect(error?.code == .kernel(.noSuchFileOrDirectory))
     }

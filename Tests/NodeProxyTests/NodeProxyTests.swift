@@ -16,7 +16,7 @@ private struct Running {
     let feed = ChangeFeed()
     let kernel = MemoryKernel()
 
-    func proxy(_ wait: NodeWait?, checkNode: @escaping @Sendable (Node) throws(NodeProxy.Failure) -> [String] = { _ in [] }) -> NodeProxy {
+    func proxy(_ wait: NodeWait?, checkNode: @escaping @Sendable (Node) throws(NodeProxyError) -> [String] = { _ in [] }) -> NodeProxy {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let loop = SyncLoop(
             SyncLoop.Settings(minSyncPeriod: .zero, syncPeriod: .seconds(600), drainTimeout: .seconds(900), nodeWait: wait),
@@ -94,12 +94,12 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
 
     @Test func `ends where the configuration does not fit its Node, before it changes anything`() async throws {
         let running = Running()
-        let proxy = running.proxy(NodeWait(needsPodCIDRs: false)) { node throws(NodeProxy.Failure) in
-            throw .misfit(node: node.metadata.name, problem: "is for another family")
+        let proxy = running.proxy(NodeWait(needsPodCIDRs: false)) { node throws(NodeProxyError) in
+            throw .familyMismatch(node: node.metadata.name, problem: "is for another family")
         }
         running.feed.publish([web, .node("node1", node)])
         running.feed.markSynced()
-        await #expect(throws: NodeProxy.Failure.misfit(node: "node1", problem: "is for another family")) { try await proxy.run() }
+        await #expect(throws: NodeProxyError.familyMismatch(node: "node1", problem: "is for another family")) { try await proxy.run() }
         #expect(await running.kernel.isUntouched)
     }
 

@@ -5,7 +5,7 @@ import Testing
 /// The members of a set before and after, and what leads from the one to the other.
 private struct Change: CustomStringConvertible, Sendable {
     var name: String
-    var kind: AddressSet.Kind
+    var kind: AddressSetType
     var family = IPFamily.ipv4
     var before: [AddressSet.Member] = []
     var after: [AddressSet.Member] = []

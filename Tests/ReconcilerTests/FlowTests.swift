@@ -23,38 +23,40 @@ private func plan(_ observed: NodeState, _ desired: NodeState, suspendsRemovals:
 
 /// What a plan has forgotten.
 private func forgotten(_ observed: NodeState, _ desired: NodeState) -> [Operation] {
-    plan(observed, desired).operations.filter { $0.kind == .forgetFlows }
+    plan(observed, desired).operations.filter { $0.kind == .flushConntrack }
 }
 
 @Suite struct `UDP flows` {
     @Test func `that began before their virtual server was there are forgotten when it comes`() {
         let servers = [pod(1), pod(2), pod(3, weight: 0)]
-        #expect(forgotten(nothing, state(servers)) == [.forgetFlows(identity(), except: [pod(1).location, pod(2).location])])
-        #expect(forgotten(nothing, state([])) == [.forgetFlows(identity(), except: [])])
+        #expect(forgotten(nothing, state(servers)) == [.flushConntrack(identity(), except: [pod(1).location, pod(2).location])])
+        #expect(forgotten(nothing, state([])) == [.flushConntrack(identity(), except: [])])
     }
 
     @Test func `of a virtual server that goes are all forgotten`() {
-        #expect(forgotten(state([pod(1)]), nothing) == [.forgetFlows(identity(), except: [])])
+        #expect(forgotten(state([pod(1)]), nothing) == [.flushConntrack(identity(), except: [])])
     }
 
     @Test func `to a real server that goes are forgotten, others stay`() {
-        #expect(forgotten(state([pod(1), pod(2)]), state([pod(2)])) == [.forgetFlows(identity(), except: [pod(2).location])])
-        #expect(forgotten(state([pod(1), pod(2)]), state([])) == [.forgetFlows(identity(), except: [])])
+        #expect(forgotten(state([pod(1), pod(2)]), state([pod(2)])) == [.flushConntrack(identity(), except: [pod(2).location])])
+        #expect(forgotten(state([pod(1), pod(2)]), state([])) == [.flushConntrack(identity(), except: [])])
     }
 
     @Test func `to the old port of a real server are forgotten`() {
         let desired = state([pod(1, port: 5454)])
-        #expect(forgotten(state([pod(1)]), desired) == [.forgetFlows(identity(), except: [pod(1, port: 5454).location])])
+        #expect(forgotten(state([pod(1)]), desired) == [.flushConntrack(identity(), except: [pod(1, port: 5454).location])])
     }
 
     @Test func `to a real server that loses its weight are forgotten`() {
         #expect(
-            forgotten(state([pod(1), pod(2)]), state([pod(1, weight: 0), pod(2)])) == [.forgetFlows(identity(), except: [pod(2).location])])
+            forgotten(state([pod(1), pod(2)]), state([pod(1, weight: 0), pod(2)])) == [
+                .flushConntrack(identity(), except: [pod(2).location])
+            ])
     }
 
     @Test func `are forgotten when the first real server comes`() {
         for observed in [state([]), state([pod(1, weight: 0)])] {
-            #expect(forgotten(observed, state([pod(1)])) == [.forgetFlows(identity(), except: [pod(1).location])])
+            #expect(forgotten(observed, state([pod(1)])) == [.flushConntrack(identity(), except: [pod(1).location])])
         }
     }
 
@@ -79,7 +81,7 @@ private func forgotten(_ observed: NodeState, _ desired: NodeState) -> [Operatio
         let desired = NodeState.random(using: &generator, isObserved: false)
         let operations = plan(observed, desired).operations
         var forgotten: [VirtualServer.Identity] = []
-        for case .forgetFlows(let identity, let kept) in operations {
+        for case .flushConntrack(let identity, let kept) in operations {
             forgotten.append(identity)
             #expect(kept == Set(desired.virtualServers[identity]?.realServers.keys.map(\.self) ?? []))
         }
@@ -96,13 +98,13 @@ private func forgotten(_ observed: NodeState, _ desired: NodeState) -> [Operatio
         #expect(plan(state([pod(1)]), nothing, suspendsRemovals: true).isEmpty)
         // A real server that goes is no such removal.
         let kinds = plan(state([pod(1), pod(2)]), state([pod(2)]), suspendsRemovals: true).operations.map(\.kind)
-        #expect(kinds == [.deleteRealServer, .forgetFlows])
+        #expect(kinds == [.deleteRealServer, .flushConntrack])
     }
 
     @Test func `wait until their address is bound`() {
         let address = identity().location.address
         let bind = Operation.bind(address, nil)
-        let forget = Operation.forgetFlows(identity(), except: [])
+        let forget = Operation.flushConntrack(identity(), except: [])
         #expect(UnmetDependencies(failed: [bind]).dependency(of: forget) == .operation(bind))
         let others = UnmetDependencies(failed: [.bind(IPAddress(v4: 1), nil), .addVirtualServer(VirtualServer(identity(.tcp)))])
         #expect(others.dependency(of: forget) == nil)
@@ -120,32 +122,33 @@ private func forgotten(_ observed: NodeState, _ desired: NodeState) -> [Operatio
 
     @Test func `are planned again though the states are the same, with the real servers of then`() {
         var reconciler = reconciler(state([pod(1)]), from: state([pod(1), pod(2)]))
-        let plan = reconciler.carryOut(state([pod(1)])) { $0.kind == .forgetFlows }
-        #expect(plan.operations.map(\.kind) == [.deleteRealServer, .forgetFlows])
+        let plan = reconciler.carryOut(state([pod(1)])) { $0.kind == .flushConntrack }
+        #expect(plan.operations.map(\.kind) == [.deleteRealServer, .flushConntrack])
         #expect(!reconciler.hasSomethingToPlan && reconciler.scopeToObserve.isEmpty, "no observation tells more")
         reconciler.planAgain(again)
-        #expect(reconciler.carryOut(state([pod(1)])).operations == [.forgetFlows(identity(), except: [pod(1).location])])
+        #expect(reconciler.carryOut(state([pod(1)])).operations == [.flushConntrack(identity(), except: [pod(1).location])])
         reconciler.planAgain(again)
         reconciler.planAgain(.only(.init(virtualServers: [identity()])))
         let operations = reconciler.carryOut(state([pod(1), pod(3)])).operations
-        #expect(operations == [.addRealServer(identity(), pod(3)), .forgetFlows(identity(), except: [pod(1).location, pod(3).location])])
+        #expect(
+            operations == [.addRealServer(identity(), pod(3)), .flushConntrack(identity(), except: [pod(1).location, pod(3).location])])
     }
 
     @Test func `of a virtual server that is gone are planned again`() {
         var reconciler = reconciler(nothing, from: state([pod(1)]))
-        reconciler.carryOut(nothing) { $0.kind == .forgetFlows }
+        reconciler.carryOut(nothing) { $0.kind == .flushConntrack }
         reconciler.planAgain(again)
-        #expect(reconciler.carryOut(nothing).operations == [.forgetFlows(identity(), except: [])])
+        #expect(reconciler.carryOut(nothing).operations == [.flushConntrack(identity(), except: [])])
     }
 
     /// While nothing is removed it serves on, and its flows with it.
     @Test func `of a virtual server that is kept though nobody wants it spare its real servers`() {
         var reconciler = reconciler(state([pod(1)]), from: state([pod(1), pod(2)]))
-        reconciler.carryOut(state([pod(1)])) { $0.kind == .forgetFlows }
+        reconciler.carryOut(state([pod(1)])) { $0.kind == .flushConntrack }
         reconciler.planAgain(.only(.init(virtualServers: [identity()])))
         #expect(reconciler.carryOut(nothing, suspendsRemovals: true).isEmpty)
         reconciler.planAgain(again)
         #expect(
-            reconciler.carryOut(nothing, suspendsRemovals: true).operations == [.forgetFlows(identity(), except: [pod(1).location])])
+            reconciler.carryOut(nothing, suspendsRemovals: true).operations == [.flushConntrack(identity(), except: [pod(1).location])])
     }
 }

@@ -58,7 +58,7 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         #expect(reached.leftovers.isEmpty)
         #expect(reached.hasDevice)
         #expect(Plan(from: reached, to: desired, drainTimeout: .seconds(900), now: start).isEmpty)
-        #expect(plan.operations.drop { $0.kind != .forgetFlows }.allSatisfy { $0.kind == .forgetFlows }, "flows go last")
+        #expect(plan.operations.drop { $0.kind != .flushConntrack }.allSatisfy { $0.kind == .flushConntrack }, "flows go last")
     }
 
     @Test(arguments: 0..<200 as Range<UInt64>)
@@ -82,7 +82,7 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         let observed = NodeState.random(using: &generator, isObserved: true)
         let desired = NodeState.random(using: &generator, isObserved: false)
         let kinds = plan(observed, desired).operations.map(\.kind)
-        let order: [[Operation.Kind]] = [
+        let order: [[OperationKind]] = [
             [.createSet, .replaceSet], [.addMember], [.restoreRules], [.createDevice],
             [.addVirtualServer, .editVirtualServer, .addRealServer, .editRealServer],
             [.bind],
@@ -171,7 +171,7 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         let busy = RealServer.Connections(active: 4, inactive: 4)
         let desired = NodeState(virtualServers: [VirtualServer(identity("10.96.0.1", transport))], hasDevice: true)
         let operations = plan(observed(realServer(1, connections: busy), transport), desired).operations
-            .filter { $0.kind != .forgetFlows }
+            .filter { $0.kind != .flushConntrack }
         #expect(operations == [.deleteRealServer(identity("10.96.0.1", transport), realServer(1).location)])
     }
 
@@ -190,6 +190,6 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         let plan = Plan(removing: observed)
         #expect(applying(plan, to: observed) == NodeState())
         let udp = observed.virtualServers.keys.filter { $0.transport == .udp }.sorted()
-        #expect(plan.operations.suffix(udp.count) == udp.map { .forgetFlows($0, except: []) }[...])
+        #expect(plan.operations.suffix(udp.count) == udp.map { .flushConntrack($0, except: []) }[...])
     }
 }

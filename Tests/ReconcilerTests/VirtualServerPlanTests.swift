@@ -50,7 +50,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> [Operation] {
 
     /// UDP flows from before the virtual server was there lead past it.
     private func forgettingFlows(of server: VirtualServer) -> [Operation] {
-        server.identity.transport == .udp ? [.forgetFlows(server.identity, except: Set(server.realServers.keys))] : []
+        server.identity.transport == .udp ? [.flushConntrack(server.identity, except: Set(server.realServers.keys))] : []
     }
 
     @Test(arguments: Transport.allCases) func `that is missing is made and bound`(transport: Transport) {

@@ -92,7 +92,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         return health
     }
 
-    @Test func `J3 J4 is told in kube-proxy's words`() throws {
+    @Test func `J3 J4 is reported in kube-proxy's words`() throws {
         let good = recorded(updated: [.ipv4: 167_775_433, .ipv6: 46_214_089], 1_795_399_389)
         let now = Moment(wall: WallTime(seconds: 1_795_399_400, nanoseconds: 906_555_337), uptime: .seconds(11))
         var golden = try RecordedAnswer("healthz")
@@ -110,7 +110,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         #expect(HealthRoutes.healthz(tainted, nodeEligible: false, at: later).isSame(as: try RecordedAnswer("healthz-tainted")))
     }
 
-    @Test func `J5 of livez is told in kube-proxy's words`() throws {
+    @Test func `J5 of livez is reported in kube-proxy's words`() throws {
         let good = recorded(updated: [.ipv4: 167_775_433, .ipv6: 46_214_089], 1_795_399_389)
         let now = Moment(wall: WallTime(seconds: 1_795_399_401, nanoseconds: 360_313_545), uptime: .seconds(12))
         var golden = try RecordedAnswer("livez")
@@ -121,13 +121,13 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
 }
 
 @Suite struct `The health of a proxy that starts` {
-    private func status(_ start: StartBoard, _ path: String, _ now: Moment = at(1)) -> (status: Int, body: String) {
+    private func status(_ start: StartupHealth, _ path: String, _ now: Moment = at(1)) -> (status: Int, body: String) {
         let response = HealthRoutes(start).answer(StatusRequest(path: path), at: now)
         return (response.status, response.body)
     }
 
     @Test func `is bad and live while a probe waits, and names the reason`() {
-        let start = StartBoard(expectsNode: false)
+        let start = StartupHealth(expectsNode: false)
         #expect(status(start, "/healthz").status == 503 && !status(start, "/healthz").body.contains("waitingFor"))
         start.wait(for: #"iptables: another program holds the xtables lock, "restore" (attempt 2)"#)
         let healthz = status(start, "/healthz")
@@ -144,7 +144,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
     }
 
     @Test func `is the status board's once the proxy is assembled, whatever is reported afterwards`() {
-        let start = StartBoard(expectsNode: true)
+        let start = StartupHealth(expectsNode: true)
         #expect(status(start, "/healthz").body.contains(#""nodeEligible":false"#))
         let board = StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: false)
         start.start(board)

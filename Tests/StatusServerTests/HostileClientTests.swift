@@ -7,12 +7,12 @@ import Testing
 @Suite(.serialized) struct `A hostile client` {
     /// Runs a server that answers with ever the same text.
     private func serving(
-        limit: Int = 64, patience: HTTPListener.Patience = .init(idle: .seconds(2), exchange: .seconds(2)), body: String = "ok",
+        limit: Int = 64, timeouts: HTTPListener.ClientTimeouts = .init(idle: .seconds(2), exchange: .seconds(2)), body: String = "ok",
         _ test: @Sendable @escaping (UInt16, OpenConnections) async throws -> Void
     ) async throws {
         let connections = OpenConnections(limit: limit)
         let listener = HTTPListener(
-            ListenAddress(.address(IPAddress(v4: 0x7f00_0001)), port: 0), connections: connections, patience: patience
+            ListenAddress(.address(IPAddress(v4: 0x7f00_0001)), port: 0), connections: connections, timeouts: timeouts
         ) { _ in .text(body) }
         let (ports, listening) = AsyncStream.makeStream(of: UInt16.self)
         try await withThrowingTaskGroup { group in
@@ -125,7 +125,7 @@ import Testing
     }
 
     @Test func `that opens 2,000 connections keeps nobody out and takes no more descriptors than the limit`() async throws {
-        try await serving(patience: .init(idle: .seconds(60), exchange: .seconds(60))) { port, connections in
+        try await serving(timeouts: .init(idle: .seconds(60), exchange: .seconds(60))) { port, connections in
             TestConnection.allowManyDescriptors()
             var kept: [Int32] = []
             defer { kept.forEach { close($0) } }

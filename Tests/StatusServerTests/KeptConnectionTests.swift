@@ -33,8 +33,8 @@ extension `A hostile client` {
         try await body()
     }
 
-    @Test(arguments: [StatusService.Kind.healthz, .metrics])
-    func `that keeps connections open keeps nobody out of a server for operators`(kind: StatusService.Kind) async throws {
+    @Test(arguments: [StatusServerKind.healthz, .metrics])
+    func `that keeps connections open keeps nobody out of a server for operators`(kind: StatusServerKind) async throws {
         let port = try TestConnection.freePort()
         let service = StatusService(
             kind, at: ListenAddress(.address(IPAddress(v4: 0x7f00_0001)), port: port), hardFail: true, node: "node1", events: KeptEvents(),

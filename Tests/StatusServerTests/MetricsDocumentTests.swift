@@ -66,7 +66,7 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
         var outcome = SyncOutcome()
         outcome.operations = [.createDevice]
         var standing = ProxyStatus(families: [.ipv4])
-        standing.refusedClaims = [NamespacedName(namespace: "default", name: "web"): [Refusal(.externalIP, IPAddress(v4: 1), .node)]]
+        standing.refusedClaims = [NamespacedName(namespace: "default", name: "web"): [ServiceRefusal(.externalIP, IPAddress(v4: 1), .node)]]
         standing.invalidAnnotations = [
             NamespacedName(namespace: "default", name: "web"): [
                 InvalidAnnotation("kube-ipvs-proxy.io/scheduler", "best", "must be a scheduler")
@@ -74,7 +74,7 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
         ]
         board.queued()
         board.synced(outcome, standing, desired: NodeState())
-        let start = StartBoard(expectsNode: false)
+        let start = StartupHealth(expectsNode: false)
         start.start(board)
         let health = HealthRoutes(start)
         for path in ["/healthz", "/livez"] { _ = health.answer(StatusRequest(path: path), at: .now) }

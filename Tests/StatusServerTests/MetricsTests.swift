@@ -217,7 +217,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         standing.droppedPackets = [DroppedPackets(.sourceRanges, .ipv6): 9]
         standing.refusedClaims = [
             NamespacedName(namespace: "default", name: "web"): [
-                Refusal(.externalIP, IPAddress(v4: 1), .node), Refusal(.externalIP, IPAddress(v4: 2), .node),
+                ServiceRefusal(.externalIP, IPAddress(v4: 1), .node), ServiceRefusal(.externalIP, IPAddress(v4: 2), .node),
             ]
         ]
         board.synced(outcome, standing, desired: NodeState())
@@ -250,7 +250,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
     }
 
     @Test func `count what health checks answered`() {
-        let start = StartBoard(expectsNode: false)
+        let start = StartupHealth(expectsNode: false)
         start.start(board)
         let routes = HealthRoutes(start)
         _ = routes.answer(StatusRequest(path: "/healthz"), at: clock.now)

@@ -9,7 +9,7 @@ import Testing
     private let events = KeptEvents()
     private let log = KeptLog()
 
-    private func service(_ kind: StatusService.Kind, _ port: UInt16, hardFail: Bool = false) -> StatusService {
+    private func service(_ kind: StatusServerKind, _ port: UInt16, hardFail: Bool = false) -> StatusService {
         StatusService(
             kind, at: ListenAddress(.address(IPAddress(v4: 0x7f00_0001)), port: port), hardFail: hardFail, node: "node1", events: events,
             retry: .milliseconds(50), logger: log.logger
@@ -17,10 +17,10 @@ import Testing
     }
 
     @Test(arguments: [
-        (StatusService.Kind.healthz, "FailedToStartProxierHealthcheck"), (.metrics, "FailedToStartMetricServer"),
+        (StatusServerKind.healthz, "FailedToStartProxierHealthcheck"), (.metrics, "FailedToStartMetricServer"),
     ])
-    func `whose address is taken ends the program where it is told to, with an Event on the Node`(
-        kind: StatusService.Kind, reason: String
+    func `whose address is taken ends the program where it is reported to, with an Event on the Node`(
+        kind: StatusServerKind, reason: String
     ) async throws {
         let holder = try TestConnection.Holder(0)
         defer { holder.close() }
@@ -32,8 +32,8 @@ import Testing
         #expect(event.regarding == .node("node1"))
     }
 
-    @Test(arguments: [StatusService.Kind.healthz, .metrics])
-    func `whose address is taken says so once, and listens when it is free`(kind: StatusService.Kind) async throws {
+    @Test(arguments: [StatusServerKind.healthz, .metrics])
+    func `whose address is taken says so once, and listens when it is free`(kind: StatusServerKind) async throws {
         let holder = try TestConnection.Holder(0)
         try await running(service(kind, holder.port)) {
             try await wait { !log.messages.isEmpty }

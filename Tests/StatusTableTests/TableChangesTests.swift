@@ -20,7 +20,7 @@ import Testing
         #expect(changes(table(["web": ["a"]]), []) == ["  Prot", "  web", "    -> a"])
     }
 
-    @Test func `is marked where it came, and told below where it went, with what it was behind`() {
+    @Test func `is marked where it came, and reported below where it went, with what it was behind`() {
         let before = table(["web": ["a", "b", "c"], "dns": ["d"], "old": ["e"]], notServed: ["shop is not served"])
         let now = table(["web": ["b", "f"], "dns": ["d"], "new": []])
         #expect(

@@ -17,7 +17,7 @@ import Translation
     }
 
     /// What was repaired within a sync period.
-    private func repairs(_ node: inout SimulatedNode) -> [Operation.Kind] {
+    private func repairs(_ node: inout SimulatedNode) -> [OperationKind] {
         node.outcomes = []
         node.run(for: .seconds(32))
         return node.outcomes.flatMap(\.repairs).map(\.kind).sorted { $0.rawValue < $1.rawValue }

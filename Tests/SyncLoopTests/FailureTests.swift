@@ -185,13 +185,13 @@ import Translation
     @Test func `to forget flows is tried again though nothing changes`() {
         let dns = TestService("dns", 30, .udp)
         var node = node()
-        node.kernel.failures = [.forgetFlows: 2]
+        node.kernel.failures = [.flushConntrack: 2]
         node.absorb([dns.change, dns.slice([1])])
         node.run(for: .seconds(3))
-        #expect(node.attempts { $0.kind == .forgetFlows }.count == 3)
-        #expect(node.status.isInSync && node.outcomes.contains { $0.failures.map(\.operation.kind) == [.forgetFlows] })
+        #expect(node.attempts { $0.kind == .flushConntrack }.count == 3)
+        #expect(node.status.isInSync && node.outcomes.contains { $0.failures.map(\.operation.kind) == [.flushConntrack] })
         node.run(for: .seconds(60))
-        #expect(node.attempts { $0.kind == .forgetFlows }.count == 3)
+        #expect(node.attempts { $0.kind == .flushConntrack }.count == 3)
     }
 
     @Test func `is reported to its Service once it is no passing one`() {

@@ -129,12 +129,12 @@ import Translation
         var node = SimulatedNode()
         node.list(isIncomplete: true)
         node.settle()
-        node.kernel.failures = [.forgetFlows: 1, .bind: 1]
+        node.kernel.failures = [.flushConntrack: 1, .bind: 1]
         node.absorb([dns.change, dns.slice([1]), web.change])
         node.run(for: .milliseconds(450))
         node.list()
         node.run(for: .seconds(5))
         #expect(node.status.isInSync, "\(node.status.failing)")
-        #expect(node.attempts { $0.kind == .forgetFlows }.count >= 2)
+        #expect(node.attempts { $0.kind == .flushConntrack }.count >= 2)
     }
 }

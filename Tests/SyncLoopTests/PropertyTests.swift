@@ -44,7 +44,7 @@ import Testing
         case 6..<9: node.absorb([service.change])
         case 9: node.absorb([service.removal])
         case 10: node.list(isIncomplete: Bool.random(using: &generator))
-        case 11: node.kernel.failures = [Operation.Kind.allCases.randomElement(using: &generator) ?? .bind: 2]
+        case 11: node.kernel.failures = [OperationKind.allCases.randomElement(using: &generator) ?? .bind: 2]
         case 12:
             node.kernel.broken = [.virtualServer(service.identity), .address(service.clusterIP), .rules(.ipv4)].filter { _ in
                 Bool.random(using: &generator)

@@ -142,7 +142,7 @@ import Translation
         #expect(node.status.isInSync && node.outcomes.allSatisfy { $0.succeeded && $0.recovered.isEmpty })
         #expect(node.kernel.state.virtualServers[web.identity]?.realServers.count == 1 && attempts(node) == 1)
         let note =
-            "AddressRefused web: Not served: EndpointSlice default/web-1 endpoints.addresses 10.244.0.255: \(Refusal.Reason.kernel.rawValue)"
+            "AddressRefused web: Not served: EndpointSlice default/web-1 endpoints.addresses 10.244.0.255: \(ServiceRefusal.Reason.kernel.rawValue)"
         #expect(notes(node) == [note])
         node.absorb([web.slice([1, 2, 255])])
         node.run(for: .seconds(20))

@@ -43,13 +43,13 @@ private final class Folder: Sendable {
 }
 
 @Suite struct `A watched file` {
-    @Test func `is told when it is written to, whatever its name`() async throws {
+    @Test func `is reported when it is written to, whatever its name`() async throws {
         let folder = try Folder()
         try folder.write("config.conf", "a")
         #expect(try await folder.tells("config.conf") { try folder.write("config.conf", "b") })
     }
 
-    @Test func `is told when another is moved into its place`() async throws {
+    @Test func `is reported when another is moved into its place`() async throws {
         let folder = try Folder()
         try folder.write("config.conf", "a")
         #expect(
@@ -59,7 +59,7 @@ private final class Folder: Sendable {
             })
     }
 
-    @Test func `is told when a ConfigMap's link is swapped`() async throws {
+    @Test func `is reported when a ConfigMap's link is swapped`() async throws {
         let folder = try Folder()
         for (version, text) in [("1", "a"), ("2", "b")] {
             try FileManager.default.createDirectory(atPath: "\(folder.path)/..\(version)", withIntermediateDirectories: true)
@@ -74,7 +74,7 @@ private final class Folder: Sendable {
             })
     }
 
-    @Test func `is told when what its link leads to elsewhere is written`() async throws {
+    @Test func `is reported when what its link leads to elsewhere is written`() async throws {
         let (folder, other) = (try Folder(), try Folder())
         try other.write("target", "a")
         folder.link("\(other.path)/target", "config.conf")
@@ -84,13 +84,13 @@ private final class Folder: Sendable {
     @Test func `has not changed when it is written again, touched, or taken away and put back`() async throws {
         let folder = try Folder()
         try folder.write("config.conf", "a")
-        let told = try await folder.tells("config.conf", .seconds(2)) {
+        let reported = try await folder.tells("config.conf", .seconds(2)) {
             try folder.write("config.conf", "a")
             #expect(unsafe utimes("\(folder.path)/config.conf", nil) == 0)
             folder.move("config.conf", "away")
             folder.move("away", "config.conf")
         }
-        #expect(!told)
+        #expect(!reported)
     }
 
     @Test func `that cannot be read is named`() throws {

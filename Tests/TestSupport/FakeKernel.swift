@@ -21,7 +21,7 @@ public struct FakeKernel {
     public private(set) var violations: [String] = []
 
     /// Kinds of operations that fail so many times more.
-    public var failures: [Operation.Kind: Int] = [:]
+    public var failures: [OperationKind: Int] = [:]
     /// What fails for ever.
     public var broken: Set<Operation.Subject> = []
     /// Addresses that it has no real server on, as real kernels have none on a broadcast address.
@@ -90,7 +90,7 @@ public struct FakeKernel {
             if services[identity]?.destinations[server.location] == nil { return "no such file or directory" }
             services[identity]?.destinations[server.location] = FakeKernel.plain(server)
         case .deleteRealServer(let identity, let location): services[identity]?.destinations[location] = nil
-        case .forgetFlows: break
+        case .flushConntrack: break
         }
         return nil
     }

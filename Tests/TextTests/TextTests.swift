@@ -43,18 +43,18 @@ import Testing
         struct Port: Decodable { var port: Int }
     }
 
-    private func objection(to json: String, _ words: DecodingObjection.Words = .json) throws -> (path: String, message: String) {
+    private func objection(to json: String, _ words: DecodingProblem.Words = .json) throws -> (path: String, message: String) {
         let error = try #require(throws: DecodingError.self) { try JSONDecoder().decode(Value.self, from: Data(json.utf8)) }
-        let objection = DecodingObjection(error, words: words)
+        let objection = DecodingProblem(error, words: words)
         return (objection.path.fieldPath, objection.message)
     }
 
-    @Test func `is told with the path of the field`() throws {
+    @Test func `is reported with the path of the field`() throws {
         #expect(try objection(to: #"{"ports": [{"port": 1}, {"port": "x"}]}"#) == ("ports[1].port", "must be a whole number"))
         #expect(try objection(to: #"{"ports": [{}]}"#) == ("ports[0].port", "is required"))
     }
 
-    @Test func `is told in the words of the format`() throws {
+    @Test func `is reported in the words of the format`() throws {
         #expect(try objection(to: #"{"ports": [1]}"#) == ("ports[0]", "must be an object"))
         #expect(try objection(to: #"{"ports": [1]}"#, .yaml) == ("ports[0]", "must be a mapping"))
         #expect(try objection(to: #"{"ports": null}"#) == ("ports", "must be a list, not null"))

@@ -46,7 +46,7 @@ private struct Scrapes {
 }
 
 @Suite struct `What Services carried` {
-    @Test func `is told by port and kind of address, all addresses of a kind together`() {
+    @Test func `is reported by port and kind of address, all addresses of a kind together`() {
         let (cluster, one, two) = (identity(1), identity(2, 30080), identity(3, 30080))
         var scrapes = Scrapes([cluster: origin("web"), one: origin("web", "", .nodePort), two: origin("web", "", .nodePort)])
         for identity in [one, two] { scrapes.want(7, behind: identity) }
@@ -85,7 +85,7 @@ private struct Scrapes {
         #expect(text.contains("kube_ipvs_proxy_service_series_left_out 16"))
     }
 
-    @Test func `is told of idle ones too while there is room, in the order of their names`() {
+    @Test func `is reported of idle ones too while there is room, in the order of their names`() {
         var scrapes = Scrapes([identity(1): origin("c"), identity(2): origin("b"), identity(3): origin("a")], limit: 2)
         let text = scrapes.lines([identity(1): .init(inPackets: 1), identity(2): .zero, identity(3): .zero])
         let named = text.filter { $0.hasPrefix("kube_ipvs_proxy_service_connections_total") }

@@ -30,7 +30,7 @@ import Translation
         (.bridgeInterface("cni0"), true, "\(clusterIPSet) KUBE-CLUSTER-IP dst,dst", "\(clusterIPSet) KUBE-6-CLUSTER-IP dst,dst"),
     ]
 
-    @Test(arguments: detectors.indices) func `X1: clients of a cluster IP are masqueraded by how pods are told apart`(index: Int) {
+    @Test(arguments: detectors.indices) func `X1: clients of a cluster IP are masqueraded by how pods are reported apart`(index: Int) {
         let (localTraffic, all, four, six) = Self.detectors[index]
         let settings = TranslationSettings(nodeName: "node1", masqueradeAll: all, localTraffic: localTraffic)
         let service = Service.clusterIP("web", "10.96.0.10").with {

@@ -6,7 +6,7 @@ import Testing
 private func ranges(_ texts: String...) -> [CIDR] { texts.compactMap { CIDR($0) } }
 
 @Suite struct `Traffic of this node's pods` {
-    @Test func `L6: is told by source range, bridge or prefix`() {
+    @Test func `L6: is reported by source range, bridge or prefix`() {
         func match(_ traffic: LocalTraffic) -> String? { traffic.match(.ipv4, podCIDRs: ranges("10.0.0.0/24"))?.notLocal }
         #expect(match(.clusterCIDR(ranges("10.0.0.0/14"))) == "! -s 10.0.0.0/14")
         #expect(match(.nodeCIDR) == "! -s 10.0.0.0/24")
@@ -21,7 +21,7 @@ private func ranges(_ texts: String...) -> [CIDR] { texts.compactMap { CIDR($0) 
             (ranges("10.0.0.0/14", "2002:0:0:1234::/64"), "! -s 10.0.0.0/14", "! -s 2002:0:0:1234::/64"),
             (ranges("2002:0:0:1234::/64", "10.0.0.0/14"), "! -s 10.0.0.0/14", "! -s 2002:0:0:1234::/64"), ([], nil, nil),
         ] as [([CIDR], String?, String?)])
-    func `M12: is told by the range of each family, in either order, and not at all without one`(
+    func `M12: is reported by the range of each family, in either order, and not at all without one`(
         given: [CIDR], four: String?, six: String?
     ) {
         for traffic in [LocalTraffic.clusterCIDR(given), .nodeCIDR] {
@@ -30,7 +30,7 @@ private func ranges(_ texts: String...) -> [CIDR] { texts.compactMap { CIDR($0) 
         }
     }
 
-    @Test(arguments: IPFamily.allCases) func `M12: is told by an interface in both families, however long its name`(family: IPFamily) {
+    @Test(arguments: IPFamily.allCases) func `M12: is reported by an interface in both families, however long its name`(family: IPFamily) {
         let name = "avz1234567890123456789"
         #expect(LocalTraffic.bridgeInterface(name).match(family, podCIDRs: [])?.notLocal == "! -i \(name)")
         #expect(LocalTraffic.interfaceNamePrefix(name).match(family, podCIDRs: [])?.notLocal == "! -i \(name)+")

@@ -75,7 +75,7 @@ private let outside = ["192.0.2.50:80/TCP", "50.60.70.81:80/TCP", "10.99.0.2:300
         #expect(cluster.rules(.nat, "KUBE-SERVICES")[1] == "\(match) -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ")
     }
 
-    @Test func `takes everybody but the node for a client from outside where pods cannot be told apart`() {
+    @Test func `takes everybody but the node for a client from outside where pods cannot be reported apart`() {
         let cluster = Cluster([web(external: .local)], [.of("web", [.at(far, node: "node2")])])
         #expect(cluster.rules(.filter, "KUBE-PROXY-FIREWALL").first?.hasPrefix("-p tcp -m comment") == true)
     }

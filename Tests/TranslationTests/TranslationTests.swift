@@ -238,7 +238,7 @@ import Testing
         return cluster.translation.desired
     }
 
-    @Test func `is told by addresses and sets that a run before left`() {
+    @Test func `is reported by addresses and sets that a run before left`() {
         let ownership = Ownership(observed: left, localAddresses: [IPAddress("10.99.0.2") ?? IPAddress(v4: 0)], excluded: [])
         #expect(ownership.isOurs(server("10.96.0.10", 80)))
         #expect(ownership.isOurs(server("10.96.0.10", 81)))

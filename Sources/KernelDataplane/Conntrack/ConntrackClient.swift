@@ -42,18 +42,11 @@ struct ConntrackClient: ~Copyable {
         }
     }
 
-    /// What became of flows that were to be forgotten.
-    struct Outcome {
-        var forgotten = 0
-        /// By the address and port of the virtual server; those that are not named here have no such flow left.
-        var failures: [AddressPort: NetlinkError] = [:]
-    }
-
     /// Deletes the UDP flows to these addresses and ports, but for those that one of the real servers named beside them answers.
     ///
     /// - Parameter family: that of all of the addresses.
-    borrowing func forget(_ servers: [AddressPort: Set<AddressPort>], _ family: IPFamily) -> Outcome {
-        var outcome = Outcome()
+    borrowing func forget(_ servers: [AddressPort: Set<AddressPort>], _ family: IPFamily) -> ConntrackFlushOutcome {
+        var outcome = ConntrackFlushOutcome()
         guard filters, servers.count <= ConntrackClient.separateDumps else {
             forget(servers, family, .transport(.udp), &outcome)
             return outcome
@@ -63,11 +56,12 @@ struct ConntrackClient: ~Copyable {
     }
 
     private borrowing func forget(
-        _ servers: [AddressPort: Set<AddressPort>], _ family: IPFamily, _ filter: ConntrackMessages.Filter, _ outcome: inout Outcome
+        _ servers: [AddressPort: Set<AddressPort>], _ family: IPFamily, _ filter: ConntrackMessages.Filter,
+        _ outcome: inout ConntrackFlushOutcome
     ) {
         do throws(NetlinkError) {
             for _ in 0..<ConntrackClient.rounds {
-                let flows = try strandedFlows(servers, family, filter)
+                let flows = try staleFlows(servers, family, filter)
                 try delete(flows, &outcome)
                 if flows.count < ConntrackClient.flowsAtOnce { return }
             }
@@ -78,10 +72,10 @@ struct ConntrackClient: ~Copyable {
     }
 
     /// Flows that are to go, as many as may be held at once. What the kernel filtered is looked at again: not every kernel does.
-    private borrowing func strandedFlows(
+    private borrowing func staleFlows(
         _ servers: [AddressPort: Set<AddressPort>], _ family: IPFamily, _ filter: ConntrackMessages.Filter
     ) throws(NetlinkError) -> [ConntrackFlow] {
-        func stranded(_ reply: NetlinkReply) -> ConntrackFlow? {
+        func staleFlow(_ reply: NetlinkReply) -> ConntrackFlow? {
             guard let flow = ConntrackFlow(reply), flow.family == family, flow.transport == .udp, let kept = servers[flow.destination],
                 !kept.contains(flow.answerer)
             else { return nil }
@@ -89,15 +83,15 @@ struct ConntrackClient: ~Copyable {
         }
         do throws(NetlinkError) {
             return try socket.request(
-                try ConntrackMessages.dump(family, filter), keepingAtMost: ConntrackClient.flowsAtOnce, stranded)
+                try ConntrackMessages.dump(family, filter), keepingAtMost: ConntrackClient.flowsAtOnce, staleFlow)
         } catch  where error.code == .kernel(Errno(rawValue: EOPNOTSUPP)) {
             // A kernel that knows filters, but not this one.
             return try socket.request(
-                try ConntrackMessages.dump(family, .none), keepingAtMost: ConntrackClient.flowsAtOnce, stranded)
+                try ConntrackMessages.dump(family, .none), keepingAtMost: ConntrackClient.flowsAtOnce, staleFlow)
         }
     }
 
-    private borrowing func delete(_ flows: [ConntrackFlow], _ outcome: inout Outcome) throws(NetlinkError) {
+    private borrowing func delete(_ flows: [ConntrackFlow], _ outcome: inout ConntrackFlushOutcome) throws(NetlinkError) {
         guard !flows.isEmpty else { return }
         var batch = NetlinkBatch()
         for flow in flows { try batch.add(try ConntrackMessages.delete(flow)) }
@@ -108,4 +102,11 @@ struct ConntrackClient: ~Copyable {
             outcome.failures[flows[index].destination] = error
         }
     }
+}
+
+/// What became of flows that were to be forgotten.
+struct ConntrackFlushOutcome {
+    var forgotten = 0
+    /// By the address and port of the virtual server; those that are not named here have no such flow left.
+    var failures: [AddressPort: NetlinkError] = [:]
 }

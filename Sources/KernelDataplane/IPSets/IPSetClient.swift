@@ -7,14 +7,14 @@ internal import SystemPackage
 struct IPSetClient: ~Copyable {
     let socket: NetlinkSocket
     /// The newest revision of each type that this kernel has.
-    private let revisions: [AddressSet.Kind: UInt8]
+    private let revisions: [AddressSetType: UInt8]
 
     /// Opens a socket and asks for the set types, which loads their modules.
     init() throws(DataplaneError) {
         do {
             let socket = try NetlinkSocket.open(.netfilter)
-            var revisions: [AddressSet.Kind: UInt8] = [:]
-            for kind in AddressSet.Kind.allCases { revisions[kind] = try IPSetClient.revision(of: kind, socket) }
+            var revisions: [AddressSetType: UInt8] = [:]
+            for kind in AddressSetType.allCases { revisions[kind] = try IPSetClient.revision(of: kind, socket) }
             self.revisions = revisions
             self.socket = socket
         } catch {
@@ -22,7 +22,7 @@ struct IPSetClient: ~Copyable {
         }
     }
 
-    private static func revision(of kind: AddressSet.Kind, _ socket: borrowing NetlinkSocket) throws(NetlinkError) -> UInt8 {
+    private static func revision(of kind: AddressSetType, _ socket: borrowing NetlinkSocket) throws(NetlinkError) -> UInt8 {
         do throws(NetlinkError) {
             let replies = try socket.request(try IPSetMessages.getType(kind, .ipv4))
             let revision = replies.lazy.flatMap { NetlinkAttributes($0.payload.dropFirst(4)) }.first {
@@ -46,13 +46,13 @@ struct IPSetClient: ~Copyable {
     /// - Parameter expected: taken for what cannot be read off the kernel: members of a type that this program does not make.
     borrowing func set(_ expected: AddressSet) throws(DataplaneError) -> AddressSet? {
         do throws(NetlinkError) {
-            var kind: AddressSet.Kind?
+            var kind: AddressSetType?
             var found = expected
             found.members = [:]
             for reply in try socket.request(try IPSetMessages.list(expected.name)) {
                 let listing = IPSetListing(reply, kind: kind)
                 if let typeName = listing.typeName {
-                    kind = AddressSet.Kind(rawValue: typeName)
+                    kind = AddressSetType(rawValue: typeName)
                     // A type that is none of ours is told as one that does not fit, whatever it is; its members do not matter.
                     found.kind = kind ?? (expected.kind == .hashIP ? .bitmapPort : .hashIP)
                     found.family = listing.family ?? expected.family
@@ -125,7 +125,7 @@ extension IPSetClient {
     }
 }
 
-extension AddressSet.Kind {
+extension AddressSetType {
     /// What follows `ip_set_` in the name of the kernel module.
     var moduleSuffix: String { String(rawValue.filter { $0 != "," }.map { $0 == ":" ? "_" : $0 }) }
 }

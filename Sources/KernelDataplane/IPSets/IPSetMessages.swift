@@ -17,7 +17,7 @@ enum IPSetMessages {
     }
 
     /// Which revisions of a type the kernel has; loads the module.
-    static func getType(_ kind: AddressSet.Kind, _ family: IPFamily) throws(NetlinkError) -> NetlinkMessage {
+    static func getType(_ kind: AddressSetType, _ family: IPFamily) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(IPSET_CMD_TYPE, flags: NLM_F_ACK)
         message.put(Int(IPSET_ATTR_TYPENAME), string: kind.rawValue)
         message.put(Int(IPSET_ATTR_FAMILY), u8: familyNumber(kind, family))
@@ -43,7 +43,7 @@ enum IPSetMessages {
         return message
     }
 
-    private static func familyNumber(_ kind: AddressSet.Kind, _ family: IPFamily) -> UInt8 {
+    private static func familyNumber(_ kind: AddressSetType, _ family: IPFamily) -> UInt8 {
         kind == .bitmapPort ? UInt8(AF_UNSPEC) : UInt8(family.number)
     }
 
@@ -129,7 +129,7 @@ struct IPSetListing {
     var members: [AddressSet.Member] = []
 
     /// - Parameter kind: how members are to be read; nil until the first message said what type the set is of.
-    init(_ reply: NetlinkReply, kind: AddressSet.Kind?) {
+    init(_ reply: NetlinkReply, kind: AddressSetType?) {
         // Behind the 4-byte nfgenmsg.
         var entries: NetlinkAttributes?
         for attribute in NetlinkAttributes(reply.payload.dropFirst(4)) {
@@ -142,7 +142,7 @@ struct IPSetListing {
             default: break
             }
         }
-        guard let entries, let kind = kind ?? typeName.flatMap(AddressSet.Kind.init(rawValue:)) else { return }
+        guard let entries, let kind = kind ?? typeName.flatMap(AddressSetType.init(rawValue:)) else { return }
         for entry in entries where entry.type == UInt16(IPSET_ATTR_DATA) {
             if let member = AddressSet.Member(entry.nested, kind: kind) { members.append(member) }
         }
@@ -151,7 +151,7 @@ struct IPSetListing {
 
 extension AddressSet.Member {
     /// Nil where the kernel's entry is not one that this program could have made (a protocol or a port range of others).
-    init?(_ attributes: NetlinkAttributes, kind: AddressSet.Kind) {
+    init?(_ attributes: NetlinkAttributes, kind: AddressSetType) {
         var address: IPAddress?
         var second: IPAddress?
         var secondPrefix: UInt8?

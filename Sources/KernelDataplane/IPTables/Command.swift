@@ -7,7 +7,7 @@ enum Command {
         var exitCode: Int32?
         var output: String
         /// What it wrote to its standard error, in one line.
-        var complaint: String
+        var standardError: String
 
         var succeeded: Bool { exitCode == 0 }
     }
@@ -71,12 +71,13 @@ enum Command {
             // What programs say is compared with what they say in English.
             .name(name), arguments: Arguments(arguments), environment: .inherit.updating(["LC_ALL": "C"]), input: .string(input),
             output: .string(limit: outputLimit), error: .string(limit: 1 << 16))
-        let complaint = result.standardError.split(separator: "\n").joined(separator: "; ")
+        let standardError = result.standardError.split(separator: "\n").joined(separator: "; ")
         switch result.terminationStatus {
-        case .exited(let code): return Result(exitCode: code, output: result.standardOutput, complaint: complaint)
+        case .exited(let code): return Result(exitCode: code, output: result.standardOutput, standardError: standardError)
         case .signaled(let signal):
             return Result(
-                exitCode: nil, output: result.standardOutput, complaint: complaint.isEmpty ? "signal \(signal) ended it" : complaint)
+                exitCode: nil, output: result.standardOutput,
+                standardError: standardError.isEmpty ? "signal \(signal) ended it" : standardError)
         }
     }
 }

@@ -1,7 +1,7 @@
 internal import Model
 
 /// How many packets chains of ours dropped, added up from the kernel's counters, which begin anew whenever rules are restored.
-struct DropTally {
+struct DropCounters {
     private(set) var totals: [IPFamily: [Rules.Chain: UInt64]] = [:]
     /// What the counters said last, of each family that was looked at.
     private var counters: [IPFamily: [Rules.Chain: UInt64]] = [:]

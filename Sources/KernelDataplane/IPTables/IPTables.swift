@@ -44,7 +44,7 @@ public struct IPTables: Sendable {
     // MARK: Using them
 
     /// What node proxies left in one place, of one family: our chains and jumps, and those of kube-proxy's iptables mode.
-    public struct Remains: Sendable {
+    public struct RulesLeftBehind: Sendable {
         private let iptables: IPTables
         private let rules: Rules
         private let left: Leftovers
@@ -53,7 +53,7 @@ public struct IPTables: Sendable {
             guard let saved = try await iptables.savedIfThere(catalogue.family) else { return nil }
             self.iptables = iptables
             rules = RulesText.parse(saved, catalogue: catalogue)
-            left = LeftoverText.parse(saved, catalogue: catalogue)
+            left = LeftoverRules.parse(saved, catalogue: catalogue)
             if rules.chains.isEmpty && rules.jumps.isEmpty && !left.hasRules { return nil }
         }
 
@@ -69,14 +69,14 @@ public struct IPTables: Sendable {
     }
 
     /// Finds them wherever they are: a node may have changed from one generation of iptables to the other since they were made.
-    public static func remains(of catalogue: [Rules], in choice: Backend?) async throws(DataplaneError) -> [Remains] {
-        var all: [Remains] = []
+    public static func remains(of catalogue: [Rules], in choice: Backend?) async throws(DataplaneError) -> [RulesLeftBehind] {
+        var all: [RulesLeftBehind] = []
         for backend in choice.map({ [$0] }) ?? Backend.allCases {
             guard case .found(let iptables) = try await Detection().find(backend, families: Set(IPFamily.allCases), trying: false) else {
                 continue
             }
             for rules in catalogue {
-                if let remains = try await Remains(iptables, rules) { all.append(remains) }
+                if let remains = try await RulesLeftBehind(iptables, rules) { all.append(remains) }
             }
         }
         return all
@@ -91,7 +91,7 @@ public struct IPTables: Sendable {
     func saved(_ family: IPFamily) async throws(DataplaneError) -> String {
         guard let prefix = prefixes[family] else { return "" }
         let listing = try await save(prefix)
-        if let error = TrialVerdict(listing).error("\(prefix)-save") { throw error }
+        if let error = IPTablesResult(listing).error("\(prefix)-save") { throw error }
         return listing.output
     }
 
@@ -99,7 +99,7 @@ public struct IPTables: Sendable {
     private func savedIfThere(_ family: IPFamily) async throws(DataplaneError) -> String? {
         guard let prefix = prefixes[family] else { return nil }
         let listing = try await save(prefix)
-        switch TrialVerdict(listing) {
+        switch IPTablesResult(listing) {
         case .notThere: return nil
         case let verdict: if let error = verdict.error("\(prefix)-save") { throw error }
         }
@@ -113,6 +113,6 @@ public struct IPTables: Sendable {
             throw DataplaneError("iptables", "there is no working nat table for \(family.rawValue)")
         }
         let result = try await Command.run("\(prefix)-restore", ["-w", IPTables.lockWait, "--noflush", "--counters"], input: text)
-        if let error = TrialVerdict(result).error("\(prefix)-restore") { throw error }
+        if let error = IPTablesResult(result).error("\(prefix)-restore") { throw error }
     }
 }

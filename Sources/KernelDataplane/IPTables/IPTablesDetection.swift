@@ -45,20 +45,20 @@ struct Detection {
         _ backend: IPTables.Backend, families: Set<IPFamily>, plain: IPTables.Backend?, trying: Bool
     ) async throws(DataplaneError) -> Finding {
         var prefixes: [IPFamily: String] = [:]
-        var complaint = "not found"
+        var standardError = "not found"
         for family in IPFamily.allCases where families.contains(family) {
             for prefix in names(family, backend, plain: plain) where prefixes[family] == nil {
-                let verdict = trying ? await tryRule(prefix) : TrialVerdict(await ask(prefix, ["--version"], ""))
+                let verdict = trying ? await tryRule(prefix) : IPTablesResult(await ask(prefix, ["--version"], ""))
                 switch verdict {
                 case .works: prefixes[family] = prefix
-                case .notThere(let reason): complaint = reason == "not found" ? complaint : reason
+                case .notThere(let reason): standardError = reason == "not found" ? standardError : reason
                 // Refused for one family is refused for all: the node has the other one just as well.
                 case .refused(let reason): return .notThere(reason)
-                case .couldNotTell(let reason), .unexplained(let reason): throw DataplaneError(prefix, reason, isTemporary: true)
+                case .inconclusive(let reason), .unexplained(let reason): throw DataplaneError(prefix, reason, isTemporary: true)
                 }
             }
         }
-        guard let prefix = prefixes.values.min() else { return .notThere(complaint) }
+        guard let prefix = prefixes.values.min() else { return .notThere(standardError) }
         return .found(IPTables(backend: backend, hasRandomFully: try await hasRandomFully(prefix), prefixes: prefixes))
     }
 
@@ -69,13 +69,13 @@ struct Detection {
         for backend in IPTables.Backend.allCases {
             let program = "iptables-\(backend.rawValue)-save"
             let attempt = await ask(program, [], "")
-            switch TrialVerdict(attempt) {
+            switch IPTablesResult(attempt) {
             case .works: if case .ran(let result) = attempt { saved[backend] = result.output }
             // What is not there has no rules, and what may not be used is of no use: the probe that follows says so if it matters.
             case .notThere, .refused, .unexplained: continue
             // A list that breaks off at something it does not understand still has the chains before it.
-            case .couldNotTell(let reason):
-                if case .ran(let result) = attempt, !result.output.isEmpty, !TrialVerdict.isTemporary(result) {
+            case .inconclusive(let reason):
+                if case .ran(let result) = attempt, !result.output.isEmpty, !IPTablesResult.isTemporary(result) {
                     saved[backend] = result.output
                 } else {
                     throw DataplaneError(
@@ -92,15 +92,15 @@ struct Detection {
     }
 
     /// Makes and removes a chain in one transaction. Listing proves nothing: a kernel without the tables has an empty list.
-    private func tryRule(_ prefix: String) async -> TrialVerdict {
+    private func tryRule(_ prefix: String) async -> IPTablesResult {
         let chain = "KUBE-IPVS-PROXY-PROBE"
-        let verdict = TrialVerdict(
+        let verdict = IPTablesResult(
             await ask(
                 "\(prefix)-restore", ["-w", IPTables.lockWait, "--noflush"], "*nat\n:\(chain) - [0:0]\n-X \(chain)\nCOMMIT\n"))
-        guard case .unexplained(let complaint) = verdict else { return verdict }
+        guard case .unexplained(let standardError) = verdict else { return verdict }
         // The other program says why.
-        switch TrialVerdict(await ask(prefix, ["-w", IPTables.lockWait, "-t", "nat", "-S", "PREROUTING"], "")) {
-        case .works, .unexplained: return .couldNotTell(complaint)
+        switch IPTablesResult(await ask(prefix, ["-w", IPTables.lockWait, "-t", "nat", "-S", "PREROUTING"], "")) {
+        case .works, .unexplained: return .inconclusive(standardError)
         case let explained: return explained
         }
     }
@@ -117,7 +117,7 @@ struct Detection {
     /// What a program says of itself, such as `iptables v1.8.9 (legacy)`; nil where there is none.
     private func version(_ program: String) async throws(DataplaneError) -> String? {
         let attempt = await ask(program, ["--version"], "")
-        switch (attempt, TrialVerdict(attempt)) {
+        switch (attempt, IPTablesResult(attempt)) {
         case (.ran(let result), .works): return result.output
         case (_, .notThere), (_, .refused): return nil
         case (_, let verdict): throw verdict.error("\(program) --version") ?? DataplaneError(program, "it did not run", isTemporary: true)

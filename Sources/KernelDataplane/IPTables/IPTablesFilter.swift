@@ -12,7 +12,7 @@ public actor IPTablesFilter: PacketFilter {
     private let catalogue: [IPFamily: Rules]
     /// How rules we restored look when they are printed, where that differs from how we wrote them.
     private var printed: [IPFamily: Printed] = [:]
-    private var drops = DropTally()
+    private var drops = DropCounters()
     /// The call that runs last, of each family.
     private var last: [IPFamily: Task<Void, Never>] = [:]
 
@@ -32,16 +32,16 @@ public actor IPTablesFilter: PacketFilter {
     }
 
     public func observe(_ family: IPFamily) async throws -> ObservedRules {
-        try await afterOthers(of: family) { try await self.read(family) }
+        try await serialized(of: family) { try await self.read(family) }
     }
 
     public func apply(_ operation: Operation) async throws -> [Rules.Chain: UInt64] {
         guard let family = operation.scope.rules.first else { return [:] }
-        return try await afterOthers(of: family) { try await self.change(operation) }
+        return try await serialized(of: family) { try await self.change(operation) }
     }
 
     /// Runs `body` when those before it have ended.
-    private func afterOthers<Value: Sendable>(
+    private func serialized<Value: Sendable>(
         of family: IPFamily, _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         let before = last[family]
@@ -61,7 +61,7 @@ public actor IPTablesFilter: PacketFilter {
         drops.read(listing.dropped, of: family)
         var rules = listing.rules
         if let known = printed[family], known.saved.chains == rules.chains, known.isLikely { rules.chains = known.restored.chains }
-        var left = LeftoverText.parse(saved, catalogue: catalogue)
+        var left = LeftoverRules.parse(saved, catalogue: catalogue)
         left.hasTable = try nftables.hasTable(Leftovers.tableName, family)
         return ObservedRules(rules, leftovers: left.isEmpty ? nil : left, dropped: drops.totals[family] ?? [:])
     }

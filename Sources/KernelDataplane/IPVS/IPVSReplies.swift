@@ -74,7 +74,7 @@ extension IPVSDestination {
             case Int(IPVS_DEST_ATTR_ACTIVE_CONNS): connections.active = attribute.u32 ?? 0
             case Int(IPVS_DEST_ATTR_INACT_CONNS): connections.inactive = attribute.u32 ?? 0
             case Int(IPVS_DEST_ATTR_PERSIST_CONNS): connections.persistent = attribute.u32 ?? 0
-            case Int(IPVS_DEST_ATTR_TUN_TYPE): tunnel.kind = attribute.u8.flatMap(IPVSTunnel.Kind.init(rawValue:)) ?? .ipip
+            case Int(IPVS_DEST_ATTR_TUN_TYPE): tunnel.kind = attribute.u8.flatMap(IPVSTunnelKind.init(rawValue:)) ?? .ipip
             case Int(IPVS_DEST_ATTR_TUN_PORT): tunnel.port = attribute.networkU16 ?? 0
             case Int(IPVS_DEST_ATTR_TUN_FLAGS): tunnel.flags = .init(rawValue: attribute.u16 ?? 0)
             case Int(IPVS_DEST_ATTR_STATS) where withStatistics: statistics = IPVSStatistics(attribute.nested)

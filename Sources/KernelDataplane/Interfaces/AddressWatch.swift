@@ -51,12 +51,12 @@ struct AddressWatch: ~Copyable {
         }
     }
 
-    private static func listen(until stop: StopSignal, _ tell: () -> Void) throws(DataplaneError) {
+    private static func listen(until stop: StopSignal, _ report: () -> Void) throws(DataplaneError) {
         var watch = try AddressWatch()
         // Whoever looks at the addresses only now misses nothing from here on.
-        tell()
+        report()
         while try watch.waitForChange(until: stop) {
-            tell()
+            report()
             if stop.isRaised(within: restMilliseconds) { return }
         }
     }

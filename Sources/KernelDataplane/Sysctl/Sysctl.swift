@@ -70,23 +70,23 @@ extension SysctlStore {
     /// Gives every setting its value, writing only what differs.
     ///
     /// - Parameter tell: what was changed, and what could not be where that is no failure.
-    func apply(_ settings: [KernelSetting], tell: (SettingOutcome) -> Void) throws(DataplaneError) {
+    func apply(_ settings: [KernelSetting], report: (SettingOutcome) -> Void) throws(DataplaneError) {
         for setting in settings {
             do throws(DataplaneError) {
                 guard let current = try read(setting.sysctl) else {
                     guard setting.need != .required else {
                         throw DataplaneError("sysctl \(setting.sysctl.name)", "this kernel does not have it")
                     }
-                    tell(.missing(setting.sysctl))
+                    report(.missing(setting.sysctl))
                     continue
                 }
                 guard !setting.isSatisfied(by: current) else { continue }
                 try note(setting.sysctl, was: current)
                 try write(setting.sysctl, setting.value)
-                tell(.changed(setting.sysctl, from: current, to: setting.value))
+                report(.changed(setting.sysctl, from: current, to: setting.value))
             } catch {
                 guard setting.need == .ifPossible else { throw error }
-                tell(.refused(error))
+                report(.refused(error))
             }
         }
     }

@@ -73,7 +73,7 @@ struct SettingsAudit {
 
     private let settings: [KernelSetting]
     /// What was told of those that are not as they should be.
-    private var told: [Sysctl: Finding] = [:]
+    private var reported: [Sysctl: Finding] = [:]
 
     init(_ settings: [KernelSetting]) { self.settings = settings }
 
@@ -81,9 +81,9 @@ struct SettingsAudit {
     mutating func look(at store: some SysctlStore) -> [Finding] {
         settings.compactMap { setting in
             let finding = SettingsAudit.finding(setting, store)
-            defer { told[setting.sysctl] = finding }
+            defer { reported[setting.sysctl] = finding }
             if case .putBack? = finding { return finding }
-            return finding == told[setting.sysctl] ? nil : finding
+            return finding == reported[setting.sysctl] ? nil : finding
         }
     }
 

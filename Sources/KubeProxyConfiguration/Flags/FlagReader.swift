@@ -33,7 +33,7 @@ struct FlagReader {
     /// A directory of manifests if one is given, else the API server.
     mutating func cluster(
         _ connection: ClientConnectionConfiguration, _ flags: FlagValues
-    ) -> ProxyConfiguration.ClusterChoice {
+    ) -> ProxyConfiguration.ClusterSourceChoice {
         if let directory = flags.manifests {
             for (flag, value) in [("--kubeconfig", flags.kubeconfig ?? ""), ("--master", flags.master)] where !value.isEmpty {
                 refuse(flag, value, "cannot be combined with --manifests: the cluster is read from one place")

@@ -99,7 +99,7 @@ extension FlagValues {
         result.mode = proxyMode ?? KubeProxyConfiguration.ipvsMode
         result.ipvs.syncPeriod = result.iptables.syncPeriod
         result.ipvs.minSyncPeriod = result.iptables.minSyncPeriod
-        result.forgetOtherModes()
+        result.clearOtherModes()
         fold(into: &result, &check)
         foldServers(into: &result, resolvesPorts: resolvesPorts, &check)
         conntrack.fold(into: &result.conntrack)

@@ -25,7 +25,7 @@ extension KubeProxyConfiguration {
     var hasLoggingAlphaOptions: Bool { featureGates["LoggingAlphaOptions"] ?? featureGates["AllAlpha"] ?? false }
 
     /// Without what is of another mode: there is one sync period and one `masqueradeAll`, kept where `mode` says.
-    mutating func forgetOtherModes() {
+    mutating func clearOtherModes() {
         if mode != "nftables" {
             (nftables.syncPeriod, nftables.minSyncPeriod, nftables.masqueradeAll) = (.zero, .zero, false)
         }
@@ -53,7 +53,7 @@ extension KubeProxyConfiguration {
         if let file {
             result = file.defaulted()
             flags.logging.override(&result.logging, &check)
-            result.forgetOtherModes()
+            result.clearOtherModes()
         } else {
             result = flags.configuration(resolvesPorts: !isForWriting, &check)
         }

@@ -4,16 +4,9 @@ internal import YAML
 
 /// What is wrong with a field, in the form of Kubernetes's `field.Error`.
 public struct FieldError: Error, Hashable, Sendable, CustomStringConvertible {
-    public enum Kind: String, Hashable, Sendable {
-        case invalid = "Invalid value"
-        case unsupported = "Unsupported value"
-        case required = "Required value"
-        case forbidden = "Forbidden"
-    }
-
     /// With kube-proxy's internal names: `KubeProxyConfiguration.KubeProxyIPVSConfiguration.TCPTimeout`.
     public var field: String
-    public var kind: Kind
+    public var kind: FieldErrorType
     /// As JSON; empty where the kind shows none.
     public var value: String
     /// What would be right.
@@ -21,7 +14,7 @@ public struct FieldError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The flag that sets the field, such as `--ipvs-tcp-timeout`.
     public var flag: String?
 
-    init(_ field: String, _ kind: Kind, value: YAMLValue?, _ detail: String, flag: String?) {
+    init(_ field: String, _ kind: FieldErrorType, value: YAMLValue?, _ detail: String, flag: String?) {
         self.field = field
         self.kind = kind
         self.value = value?.json ?? ""
@@ -44,7 +37,7 @@ struct FieldCheck {
         errors.append(FieldError(FieldCheck.root + field, .invalid, value: value.written, detail, flag: flag))
     }
 
-    mutating func refuse(_ field: String, kind: FieldError.Kind, value: String? = nil, _ detail: String, flag: String?) {
+    mutating func refuse(_ field: String, kind: FieldErrorType, value: String? = nil, _ detail: String, flag: String?) {
         errors.append(FieldError(FieldCheck.root + field, kind, value: value.map(\.written), detail, flag: flag))
     }
 
@@ -78,4 +71,11 @@ struct FieldCheck {
     mutating func notEmpty(_ field: String, _ text: String, flag: String) {
         if text.isEmpty { refuse(field, text, "must not be empty", flag: flag) }
     }
+}
+
+public enum FieldErrorType: String, Hashable, Sendable {
+    case invalid = "Invalid value"
+    case unsupported = "Unsupported value"
+    case required = "Required value"
+    case forbidden = "Forbidden"
 }

@@ -25,7 +25,7 @@ public struct NodeFamilies: Hashable, Sendable {
 }
 
 /// What of a configuration does not fit the node.
-public struct Misfits: Hashable, Sendable {
+public struct FamilyMismatches: Hashable, Sendable {
     /// What was most likely meant otherwise.
     public var warnings: [String] = []
     /// What cannot work.
@@ -36,31 +36,33 @@ extension ProxyConfiguration {
     /// What is not meant so, or cannot work, with these families (kube-proxy's `checkBadConfig` and `checkBadIPConfig`).
     ///
     /// - Parameter podCIDRs: the Node's ranges, as far as they are known.
-    public func misfits(_ families: NodeFamilies, podCIDRs: [CIDR] = []) -> Misfits {
-        var misfits = Misfits()
-        if let doubt = nodePortDoubt(families, podCIDRs) { misfits.warnings.append(doubt) }
+    public func familyMismatches(_ families: NodeFamilies, podCIDRs: [CIDR] = []) -> FamilyMismatches {
+        var familyMismatches = FamilyMismatches()
+        if let doubt = nodePortFamilyProblem(families, podCIDRs) { familyMismatches.warnings.append(doubt) }
         let cluster = "cluster is \(families.primary.rawValue)-\(families.isDualStack ? "primary" : "only")"
         let other = families.primary.other
-        func isMisfit(_ ranges: [CIDR]) -> Bool { !ranges.isEmpty && ranges.allSatisfy { $0.family == other } }
-        if isMisfit(clusterCIDRs) {
+        func isFamilyMismatch(_ ranges: [CIDR]) -> Bool { !ranges.isEmpty && ranges.allSatisfy { $0.family == other } }
+        if isFamilyMismatch(clusterCIDRs) {
             let message = "\(cluster) but clusterCIDRs contains only \(other.rawValue) addresses"
-            if families.isDualStack { misfits.warnings.append(message) } else { misfits.errors.append(message) }
+            if families.isDualStack { familyMismatches.warnings.append(message) } else { familyMismatches.errors.append(message) }
         }
-        if isMisfit(podCIDRs) {
+        if isFamilyMismatch(podCIDRs) {
             let message = "\(cluster) but node.spec.podCIDRs contains only \(other.rawValue) addresses"
-            if localTraffic == .nodeCIDR { misfits.errors.append(message) } else { misfits.warnings.append(message) }
+            if localTraffic == .nodeCIDR { familyMismatches.errors.append(message) } else { familyMismatches.warnings.append(message) }
         }
-        guard !families.isDualStack else { return misfits }
-        if isMisfit(excludeCIDRs) { misfits.warnings.append("\(cluster) but ipvs.excludeCIDRs contains only \(other.rawValue) addresses") }
+        guard !families.isDualStack else { return familyMismatches }
+        if isFamilyMismatch(excludeCIDRs) {
+            familyMismatches.warnings.append("\(cluster) but ipvs.excludeCIDRs contains only \(other.rawValue) addresses")
+        }
         for (name, address) in [("healthzBindAddress", healthzBindAddress), ("metricsBindAddress", metricsBindAddress)] {
             guard let address = address?.address, address.family == other, !address.isUnspecified else { continue }
-            misfits.warnings.append("\(cluster) but \(name) is \(other.rawValue)")
+            familyMismatches.warnings.append("\(cluster) but \(name) is \(other.rawValue)")
         }
-        return misfits
+        return familyMismatches
     }
 
     /// Where node ports answer on more addresses than one may think.
-    private func nodePortDoubt(_ families: NodeFamilies, _ podCIDRs: [CIDR]) -> String? {
+    private func nodePortFamilyProblem(_ families: NodeFamilies, _ podCIDRs: [CIDR]) -> String? {
         let (primary, other) = (families.primary, families.primary.other)
         switch nodePortAddresses {
         case .primary: return nil
@@ -69,8 +71,8 @@ extension ProxyConfiguration {
                 "nodePortAddresses is unset; NodePort connections will be accepted on all local IPs. Consider using `--nodeport-addresses primary`"
         case .ranges(let ranges):
             let ofPrimary = ranges.count { $0.family == primary }
-            let looksDual = [clusterCIDRs, ranges, excludeCIDRs, podCIDRs].contains { Set($0.map(\.family)).count == 2 }
-            if looksDual, ofPrimary == ranges.count {
+            let isDualStack = [clusterCIDRs, ranges, excludeCIDRs, podCIDRs].contains { Set($0.map(\.family)).count == 2 }
+            if isDualStack, ofPrimary == ranges.count {
                 return
                     "cluster appears to be dual-stack but nodePortAddresses contains only \(primary.rawValue) addresses; NodePort connections will be accepted on all local \(other.rawValue) IPs"
             }

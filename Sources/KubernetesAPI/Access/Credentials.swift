@@ -103,9 +103,9 @@ actor Credentials {
 
     private func run(_ program: ExecPlugin) async throws(AccessError) -> ExecCredential {
         let information = try ExecInfo.text(for: program, access: access, authorities: tls.authorities)
-        let (answer, complaint) = try await program.run(information: information, timeLimit: timeLimit)
-        if !complaint.isEmpty {
-            logger.warning("credential plugin complains", metadata: ["command": "\(program.command)", "stderr": "\(complaint)"])
+        let (answer, standardError) = try await program.run(information: information, timeLimit: timeLimit)
+        if !standardError.isEmpty {
+            logger.warning("credential plugin complains", metadata: ["command": "\(program.command)", "stderr": "\(standardError)"])
         }
         logger.debug("credential plugin answered", metadata: ["command": "\(program.command)"])
         return answer

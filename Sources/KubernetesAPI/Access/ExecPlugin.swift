@@ -35,21 +35,21 @@ public struct ExecPlugin: Hashable, Sendable {
 
 extension ExecPlugin {
     /// Runs the program and reads what it printed; what it wrote to its standard error is in `complaint` or in the error.
-    func run(information: String, timeLimit: Duration) async throws(AccessError) -> (credential: ExecCredential, complaint: String) {
+    func run(information: String, timeLimit: Duration) async throws(AccessError) -> (credential: ExecCredential, standardError: String) {
         var updates: [Environment.Key: String?] = ["KUBERNETES_EXEC_INFO": information]
         for (name, value) in environment { updates[Environment.Key(stringLiteral: name)] = value }
         let executable: Executable = command.contains("/") ? .path(.init(command)) : .name(command)
         let environment = Environment.inherit.updating(updates)
         let arguments = Arguments(arguments)
-        let outcome: Outcome
+        let outcome: ExecPluginOutcome
         do {
-            outcome = try await withThrowingTaskGroup(of: Outcome.self) { group in
+            outcome = try await withThrowingTaskGroup(of: ExecPluginOutcome.self) { group in
                 group.addTask {
                     let result = try await Subprocess.run(
                         executable, arguments: arguments, environment: environment, output: .string(limit: 1 << 20),
                         error: .string(limit: 64 << 10))
                     return .ended(
-                        isSuccess: result.terminationStatus.isSuccess, output: result.standardOutput, complaint: result.standardError)
+                        isSuccess: result.terminationStatus.isSuccess, output: result.standardOutput, standardError: result.standardError)
                 }
                 group.addTask {
                     try await Task.sleep(for: timeLimit)
@@ -64,16 +64,11 @@ extension ExecPlugin {
         }
         switch outcome {
         case .timedOut: throw failure("did not answer within \(timeLimit)")
-        case .ended(let isSuccess, let output, let complaint):
-            let complaint = complaint.split(separator: "\n").joined(separator: "; ")
-            guard isSuccess else { throw failure("failed: \(complaint)") }
-            return (try ExecCredential(json: Array(output.utf8), of: self), complaint)
+        case .ended(let isSuccess, let output, let standardError):
+            let standardError = standardError.split(separator: "\n").joined(separator: "; ")
+            guard isSuccess else { throw failure("failed: \(standardError)") }
+            return (try ExecCredential(json: Array(output.utf8), of: self), standardError)
         }
-    }
-
-    private enum Outcome {
-        case ended(isSuccess: Bool, output: String, complaint: String)
-        case timedOut
     }
 
     private func failure(_ message: String) -> AccessError { AccessError(source: "exec \(command)", message: message) }
@@ -176,4 +171,9 @@ struct ExecInfo: Encodable {
             throw AccessError(source: "exec \(plugin.command)", message: "cannot write KUBERNETES_EXEC_INFO: \(error)")
         }
     }
+}
+
+private enum ExecPluginOutcome {
+    case ended(isSuccess: Bool, output: String, standardError: String)
+    case timedOut
 }

@@ -4,21 +4,14 @@ internal import Text
 
 /// A proxy on the way to the API server (`clusters[].cluster.proxy-url`, or of the environment).
 public struct ProxyAddress: Hashable, Sendable {
-    public enum Kind: Hashable, Sendable {
-        /// HTTP CONNECT.
-        case http
-        /// The name of the server is the proxy's to resolve, with `socks5://` as with `socks5h://`: so it is for client-go.
-        case socks5
-    }
-
-    public var kind: Kind
+    public var kind: HTTPProxyKind
     public var host: String
     public var port: Int
     /// `Proxy-Authorization: Basic` of an HTTP proxy.
     public var user: String?
     public var password: String?
 
-    public init(kind: Kind, host: String, port: Int, user: String? = nil, password: String? = nil) {
+    public init(kind: HTTPProxyKind, host: String, port: Int, user: String? = nil, password: String? = nil) {
         self.kind = kind
         self.host = host
         self.port = port
@@ -190,4 +183,11 @@ struct ProxyExceptions: Hashable {
         if host.hasPrefix("["), host.hasSuffix("]") { return (host.dropFirst().dropLast(), port.isEmpty ? nil : port) }
         return host.contains(":") ? (word[...], nil) : (host, port.isEmpty ? nil : port)
     }
+}
+
+public enum HTTPProxyKind: Hashable, Sendable {
+    /// HTTP CONNECT.
+    case http
+    /// The name of the server is the proxy's to resolve, with `socks5://` as with `socks5h://`: so it is for client-go.
+    case socks5
 }

@@ -79,7 +79,7 @@ enum KubeconfigValue: Hashable {
     case map([String: KubeconfigValue])
 
     /// Reads the one document of a text; JSON is YAML too.
-    init(yaml text: String) throws(YAMLRefusal) {
+    init(yaml text: String) throws(YAMLSyntaxError) {
         self.init(try YAMLValue(yaml: text, plainWords: .text))
     }
 

@@ -10,10 +10,10 @@ public final class APIEventRecorder: EventRecorder {
         var generator = SystemRandomNumberGenerator()
         var isEnding = false
         /// The refusals that the log has told.
-        var told: Set<Refusal> = []
+        var reported: Set<RefusedEvent> = []
     }
 
-    private struct Refusal: Hashable {
+    private struct RefusedEvent: Hashable {
         var code: Int
         var method: EventDelivery.Method
     }
@@ -132,7 +132,7 @@ public final class APIEventRecorder: EventRecorder {
     private func failed(_ delivery: EventDelivery, _ failure: EventFailure, _ error: any Error) {
         state.withLock { $0.queue.failed(delivery, failure, at: now, using: &$0.generator) }
         var level = Logger.Level.debug
-        if failure == .refused, isToBeTold(delivery, error) { level = .warning }
+        if failure == .refused, shouldReport(delivery, error) { level = .warning }
         logger.log(
             level: level, "event not recorded",
             metadata: [
@@ -141,13 +141,13 @@ public final class APIEventRecorder: EventRecorder {
     }
 
     /// Whether the log has not told a refusal of this kind yet; in a namespace that is going away nothing else is to be expected.
-    private func isToBeTold(_ delivery: EventDelivery, _ error: any Error) -> Bool {
+    private func shouldReport(_ delivery: EventDelivery, _ error: any Error) -> Bool {
         var code = 0
         if case APIError.status(let status) = error {
             if status.code == 403, status.message.contains("being terminated") { return false }
             code = status.code
         }
-        return state.withLock { $0.told.insert(Refusal(code: code, method: delivery.method)).inserted }
+        return state.withLock { $0.reported.insert(RefusedEvent(code: code, method: delivery.method)).inserted }
     }
 
     private func reportDropped() {
@@ -171,7 +171,7 @@ public struct EventSettings: Hashable, Sendable {
     /// How long until an object can have one more.
     public var objectRefill: Duration
     /// How many events are held, waiting or counting; what comes after is dropped. What is about the node has a tenth more room.
-    public var maximumHeld: Int
+    public var maximumQueued: Int
     /// Requests a second in the long run.
     public var qps: Double
     /// Requests at once.
@@ -194,7 +194,7 @@ public struct EventSettings: Hashable, Sendable {
     public init(
         silence: Duration = .seconds(360), refresh: Duration = .seconds(1800), objectBurst: Int = 25,
         objectRefill: Duration = .seconds(300),
-        maximumHeld: Int = 1000, qps: Double = 1, burst: Int = 10, maximumTries: Int = 12, minimumDelay: Duration = .seconds(1),
+        maximumQueued: Int = 1000, qps: Double = 1, burst: Int = 10, maximumTries: Int = 12, minimumDelay: Duration = .seconds(1),
         maximumDelay: Duration = .seconds(20), maximumRetryAfter: Duration = .seconds(120), requestTimeLimit: Duration = .seconds(30),
         flushTime: Duration = .milliseconds(1500), reportInterval: Duration = .seconds(60)
     ) {
@@ -202,7 +202,7 @@ public struct EventSettings: Hashable, Sendable {
         self.refresh = refresh
         self.objectBurst = objectBurst
         self.objectRefill = objectRefill
-        self.maximumHeld = maximumHeld
+        self.maximumQueued = maximumQueued
         self.qps = qps
         self.burst = burst
         self.maximumTries = maximumTries

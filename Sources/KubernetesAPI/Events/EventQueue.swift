@@ -41,7 +41,7 @@ struct EventQueue {
         let key = EventKey(event)
         if let held = series[key], !held.isOver(at: now, settings) || held.isUnderWay {
             series[key]?.repeated(at: now)
-            return lineUpIfDue(key, at: now) || isDueEarlier(key)
+            return enqueueIfDue(key, at: now) || isDueEarlier(key)
         }
         series[key] = nil
         guard EventName.isUsable(event.regarding), hasRoom(for: event.regarding), objects.allows(event.regarding, at: now) else {
@@ -105,7 +105,7 @@ struct EventQueue {
     /// The end is near: what has not been told is told now, counts included.
     mutating func end() {
         isEnding = true
-        for (key, held) in series where !held.isUnderWay && held.isUntold && held.isCreated { lineUp(key) }
+        for (key, held) in series where !held.isUnderWay && held.isUnreported && held.isCreated { enqueueKey(key) }
     }
 
     /// How many events have been dropped since this was last told; nil while that is not to be told.
@@ -119,8 +119,8 @@ struct EventQueue {
 
     /// Whether there is room for one more; users' objects leave some for the node.
     private func hasRoom(for object: ObjectReference) -> Bool {
-        let reserve = object.namespace.isEmpty ? settings.maximumHeld / 10 : 0
-        return series.count < settings.maximumHeld + reserve
+        let reserve = object.namespace.isEmpty ? settings.maximumQueued / 10 : 0
+        return series.count < settings.maximumQueued + reserve
     }
 
     private mutating func settle(_ delivery: EventDelivery, isCreated: Bool, at now: Duration) {
@@ -135,7 +135,7 @@ struct EventQueue {
         for (key, held) in series where !held.isUnderWay {
             if held.isOver(at: now, settings) {
                 series[key] = nil
-            } else if !lineUpIfDue(key, at: now) {
+            } else if !enqueueIfDue(key, at: now) {
                 let due = held.due(settings)
                 earliest = min(earliest ?? due, due)
             }
@@ -150,13 +150,13 @@ struct EventQueue {
         return true
     }
 
-    private mutating func lineUpIfDue(_ key: EventKey, at now: Duration) -> Bool {
-        guard let held = series[key], !held.isUnderWay, held.isUntold, now >= held.due(settings) else { return false }
-        lineUp(key)
+    private mutating func enqueueIfDue(_ key: EventKey, at now: Duration) -> Bool {
+        guard let held = series[key], !held.isUnderWay, held.isUnreported, now >= held.due(settings) else { return false }
+        enqueueKey(key)
         return true
     }
 
-    private mutating func lineUp(_ key: EventKey) {
+    private mutating func enqueueKey(_ key: EventKey) {
         series[key]?.isUnderWay = true
         append(key)
     }

@@ -12,9 +12,9 @@ struct EventSeries: Hashable {
     /// Whether the server has it.
     private(set) var isCreated = false
     /// The count that the server knows, or refused to know.
-    private(set) var told = 0
+    private(set) var reported = 0
     /// When it was told.
-    private(set) var toldAt: Duration = .zero
+    private(set) var reportedAt: Duration = .zero
     /// Whether it waits to be sent or is being sent.
     var isUnderWay = true
     /// How often it has been tried in vain since it was last settled.
@@ -27,7 +27,7 @@ struct EventSeries: Hashable {
         last = now
     }
 
-    var isUntold: Bool { count > told }
+    var isUnreported: Bool { count > reported }
 
     mutating func repeated(at now: Duration) {
         count += 1
@@ -36,8 +36,8 @@ struct EventSeries: Hashable {
 
     /// The server has taken `count`, or has refused the series and is left alone with it for a while.
     mutating func settle(count: Int, isCreated: Bool, at now: Duration) {
-        told = count
-        toldAt = now
+        reported = count
+        reportedAt = now
         self.isCreated = isCreated
         isUnderWay = false
         tries = 0
@@ -55,15 +55,15 @@ struct EventSeries: Hashable {
     /// When something has to be done about it, by itself: tell the count, or let go of it.
     func due(_ settings: EventSettings) -> Duration {
         let end = last + settings.silence
-        guard isUntold else { return end }
+        guard isUnreported else { return end }
         // The first repetition is news; the following ones are a number.
-        if isCreated, told == 1 { return toldAt }
-        return min(end, toldAt + settings.refresh)
+        if isCreated, reported == 1 { return reportedAt }
+        return min(end, reportedAt + settings.refresh)
     }
 
     /// Whether nobody needs it any more: over, and told as far as the server wants to hear it.
     func isOver(at now: Duration, _ settings: EventSettings) -> Bool {
-        now >= last + settings.silence && !(isUntold && isCreated)
+        now >= last + settings.silence && !(isUnreported && isCreated)
     }
 }
 

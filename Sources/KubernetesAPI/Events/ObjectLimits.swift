@@ -25,12 +25,12 @@ struct ObjectLimits: Hashable {
         let isAllowed = entry.bucket.takeIfAvailable(at: now)
         entry.used = now
         entries[object] = entry
-        if entries.count > ObjectLimits.capacity { forgetOldest() }
+        if entries.count > ObjectLimits.capacity { removeOldest() }
         return isAllowed
     }
 
     /// Half at a time, so that this is rare.
-    private mutating func forgetOldest() {
+    private mutating func removeOldest() {
         let newest = entries.sorted { $0.value.used > $1.value.used }.prefix(ObjectLimits.capacity / 2)
         entries = Dictionary(uniqueKeysWithValues: newest.map { ($0.key, $0.value) })
     }

@@ -53,7 +53,7 @@ public final class APISource: ClusterSource {
         self.events = events
         self.logger = logger
         progress = FeedProgress(
-            feed, demand: NodeDemand(linger: otherNodes?.linger ?? .zero), allowsExternalIP: otherNodes?.allowsExternalIP)
+            feed, demand: OtherNodesDemand(linger: otherNodes?.linger ?? .zero), allowsExternalIP: otherNodes?.allowsExternalIP)
     }
 
     /// Follows the objects until the task is cancelled.
@@ -84,7 +84,7 @@ public final class APISource: ClusterSource {
         let reflection = await withTaskGroup(of: Reflection<OtherNode>?.self) { group in
             group.addTask { await reflector.run() }
             group.addTask {
-                await self.giveUpOtherNodes(after: otherNodes.limit)
+                await self.stopWaitingForOtherNodes(after: otherNodes.limit)
                 return nil
             }
             // Cancelled means that the program ends.
@@ -96,21 +96,21 @@ public final class APISource: ClusterSource {
         }
         if !Task.isCancelled {
             logger.info("No Service has an external or load balancer IP any more; other Nodes are no longer read")
-            progress.publish((reflection?.held.names ?? []).map { .node($0.name, nil) }, of: .otherNodes, isInDoubt: false)
+            progress.publish((reflection?.held.names ?? []).map { .node($0.name, nil) }, of: .otherNodes, isIncomplete: false)
         }
         return reflection?.state.streamsLists ?? settings.streamsLists
     }
 
-    private func giveUpOtherNodes(after limit: Duration) async {
+    private func stopWaitingForOtherNodes(after limit: Duration) async {
         // Cancelled means that nobody waits any more.
-        guard (try? await Task.sleep(for: limit)) != nil, progress.giveUpOtherNodes() else { return }
+        guard (try? await Task.sleep(for: limit)) != nil, progress.stopWaitingForOtherNodes() else { return }
         logger.error(
             "Nodes not listed in time; serving external and load balancer IPs without comparing them with the addresses of other Nodes",
             metadata: ["waited": "\(limit)"])
     }
 
     private func reflector<Object: Reflected>(
-        of type: Object.Type, _ selection: Selection, _ part: FeedProgress.Part, _ settings: ReflectorSettings? = nil
+        of type: Object.Type, _ selection: ObjectSelection, _ part: FeedProgress.Part, _ settings: ReflectorSettings? = nil
     ) -> Reflector<Object> {
         Reflector(
             client, selection: selection, settings: settings ?? self.settings, part: part, progress: progress, events: events,

@@ -10,8 +10,8 @@ final class FeedProgress: Sendable {
 
     private struct State {
         var unlisted: Set<Part> = [.services, .endpointSlices]
-        var inDoubt: Set<Part> = []
-        var demand: NodeDemand
+        var incompleteParts: Set<Part> = []
+        var demand: OtherNodesDemand
         var otherNodes = OtherNodes.known
     }
 
@@ -26,7 +26,10 @@ final class FeedProgress: Sendable {
     /// - Parameters:
     ///   - demand: before any Service is known.
     ///   - allowsExternalIP: which external IPs are served, for the comparison with the addresses of other Nodes; nil for no comparison.
-    init(_ feed: ChangeFeed, demand: NodeDemand = NodeDemand(linger: .zero), allowsExternalIP: (@Sendable (IPAddress) -> Bool)? = nil) {
+    init(
+        _ feed: ChangeFeed, demand: OtherNodesDemand = OtherNodesDemand(linger: .zero),
+        allowsExternalIP: (@Sendable (IPAddress) -> Bool)? = nil
+    ) {
         self.feed = feed
         self.allowsExternalIP = allowsExternalIP
         state = Mutex(State(demand: demand))
@@ -35,16 +38,16 @@ final class FeedProgress: Sendable {
 
     /// Publishes changes. Where they make the other Nodes needed, the same batch says that these are pending.
     ///
-    /// - Parameter isInDoubt: whether there may be objects that cannot be read.
-    func publish(_ changes: [ClusterChange], of part: Part, isInDoubt: Bool) {
+    /// - Parameter isIncomplete: whether there may be objects that cannot be read.
+    func publish(_ changes: [ClusterChange], of part: Part, isIncomplete: Bool) {
         // Under the lock: two reflectors must not overtake each other.
         state.withLock { state in
             if part == .services || part == .endpointSlices {
-                if isInDoubt { state.inDoubt.insert(part) } else { state.inDoubt.remove(part) }
-                if !state.inDoubt.isEmpty { feed.setInDoubt(true) }
+                if isIncomplete { state.incompleteParts.insert(part) } else { state.incompleteParts.remove(part) }
+                if !state.incompleteParts.isEmpty { feed.setIncomplete(true) }
             }
             // Doubt ends only after what ends it is known.
-            defer { feed.setInDoubt(!state.inDoubt.isEmpty) }
+            defer { feed.setIncomplete(!state.incompleteParts.isEmpty) }
             if let allowsExternalIP, part == .services, state.demand.take(changes, allowing: allowsExternalIP) {
                 set(.pending, &state, with: changes)
                 if !state.unlisted.isEmpty { state.unlisted.insert(.otherNodes) }
@@ -66,7 +69,7 @@ final class FeedProgress: Sendable {
     /// Goes on without the other Nodes, should they still be pending.
     ///
     /// - Returns: whether they were.
-    func giveUpOtherNodes() -> Bool {
+    func stopWaitingForOtherNodes() -> Bool {
         state.withLock { state in
             guard state.otherNodes == .pending else { return false }
             set(.unavailable, &state)

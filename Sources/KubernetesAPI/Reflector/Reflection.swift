@@ -4,10 +4,10 @@ public import Model
 /// One set of objects being followed: the next step, and what each answer means for those who are told of changes.
 struct Reflection<Object: Reflected> {
     private(set) var state: ReflectorState
-    private(set) var held = HeldObjects()
+    private(set) var held = PublishedObjects()
 
     /// - Parameter selection: which of the objects there are.
-    init(_ selection: Selection, _ settings: ReflectorSettings) {
+    init(_ selection: ObjectSelection, _ settings: ReflectorSettings) {
         state = ReflectorState(settings, canOmitFields: selection.canOmitFields)
     }
 
@@ -47,7 +47,7 @@ struct Reflection<Object: Reflected> {
 
     /// An object that cannot be understood: its last good version stays in force. Returns whether only a list can tell what has changed.
     mutating func take(_ problem: WireProblem) -> Bool {
-        held.keepUnread(problem.object)
+        held.keepUnreadable(problem.object)
         // In a watch it may have been deleted, or be any object; in a list it is there.
         return state.resourceVersion != nil
     }
@@ -115,7 +115,7 @@ extension Node: Reflected {
 }
 
 /// Which objects have been published, in which revision: what a new list is compared with. The objects themselves are held elsewhere.
-struct HeldObjects: Hashable, Sendable {
+struct PublishedObjects: Hashable, Sendable {
     /// What is collected while a list is under way.
     private struct Listing: Hashable {
         /// What is held and has not been in the list so far.
@@ -133,7 +133,7 @@ struct HeldObjects: Hashable, Sendable {
     var names: [NamespacedName] { Array(revisions.keys) }
 
     /// Whether there are objects of which nothing is known but that they exist.
-    var isInDoubt: Bool { !unread.isEmpty || listing?.unread.isEmpty == false }
+    var isIncomplete: Bool { !unread.isEmpty || listing?.unread.isEmpty == false }
 
     /// A list begins; one that was under way and broke off is forgotten.
     mutating func beginList() { listing = Listing(missing: Set(revisions.keys)) }
@@ -146,7 +146,7 @@ struct HeldObjects: Hashable, Sendable {
     }
 
     /// An object is there and cannot be read: the version that is held, if one is, stays.
-    mutating func keepUnread(_ name: NamespacedName?) {
+    mutating func keepUnreadable(_ name: NamespacedName?) {
         if let name {
             settle(name)
             if revisions[name] != nil { return }

@@ -5,7 +5,7 @@ internal import Logging
 /// Follows the objects of a resource and publishes what changes, until its task is cancelled.
 struct Reflector<Object: Reflected>: Sendable {
     private let client: APIClient
-    private let selection: Selection
+    private let selection: ObjectSelection
     private let settings: ReflectorSettings
     private let part: FeedProgress.Part
     private let progress: FeedProgress
@@ -13,7 +13,7 @@ struct Reflector<Object: Reflected>: Sendable {
     private let logger: Logger
 
     init(
-        _ client: APIClient, selection: Selection, settings: ReflectorSettings, part: FeedProgress.Part, progress: FeedProgress,
+        _ client: APIClient, selection: ObjectSelection, settings: ReflectorSettings, part: FeedProgress.Part, progress: FeedProgress,
         events: any EventRecorder, logger: Logger
     ) {
         self.client = client
@@ -51,7 +51,7 @@ struct Reflector<Object: Reflected>: Sendable {
                 let before = reflection.state
                 reflection.failed(error.failure, using: &generator)
                 report(error, of: step)
-                goOnWithoutNodes(error)
+                continueWithoutNodes(error)
                 if before.streamsLists, !reflection.state.streamsLists {
                     logger.info("Server does not stream lists; paging them from now on")
                 }
@@ -65,9 +65,9 @@ struct Reflector<Object: Reflected>: Sendable {
     }
 
     /// A server that refuses to list Nodes will not change its mind while Services wait.
-    private func goOnWithoutNodes(_ problem: ReflectorProblem) {
+    private func continueWithoutNodes(_ problem: ReflectorProblem) {
         guard part == .otherNodes, case .status(let status, _) = problem.failure, [401, 403, 404, 405].contains(status.code),
-            progress.giveUpOtherNodes()
+            progress.stopWaitingForOtherNodes()
         else { return }
         logger.error(
             "Server refuses to list Nodes; serving external and load balancer IPs without comparing them with the addresses of other Nodes",
@@ -89,7 +89,7 @@ struct Reflector<Object: Reflected>: Sendable {
     }
 
     /// What arrives while a streamed list or a watch is under way.
-    private enum Arrival: Sendable {
+    private enum StreamInput: Sendable {
         case bytes([UInt8])
         case end
         /// Time has passed.
@@ -104,8 +104,8 @@ struct Reflector<Object: Reflected>: Sendable {
         do {
             let stream = try await open(request, step)
             var decoder = WatchDecoder<Object>(contentType: stream.contentType, maximumFrameBytes: settings.maximumFrameBytes)
-            let bytes = chain(stream.map { Arrival.bytes($0) }, [Arrival.end].async)
-            let ticks = AsyncTimerSequence(interval: settings.streamedListLimit / 5, clock: .continuous).map { _ in Arrival.tick }
+            let bytes = chain(stream.map { StreamInput.bytes($0) }, [StreamInput.end].async)
+            let ticks = AsyncTimerSequence(interval: settings.streamedListLimit / 5, clock: .continuous).map { _ in StreamInput.tick }
             arrivals: for try await arrival in merge(bytes, ticks) {
                 switch arrival {
                 case .end: break arrivals
@@ -162,12 +162,12 @@ struct Reflector<Object: Reflected>: Sendable {
             metadata: ["waited": "\(waited)", "objects": "\(reflection.held.count)", "limit": "\(settings.streamedListLimit)"])
     }
 
-    private func selection(_ reflection: Reflection<Object>) -> Selection {
+    private func selection(_ reflection: Reflection<Object>) -> ObjectSelection {
         reflection.state.selectsFields ? selection : selection.withoutFields
     }
 
     private func publish(_ changes: [ClusterChange], _ reflection: Reflection<Object>, hadListed: Bool) {
-        progress.publish(changes, of: part, isInDoubt: reflection.held.isInDoubt)
+        progress.publish(changes, of: part, isIncomplete: reflection.held.isIncomplete)
         guard !hadListed, reflection.state.hasListed else { return }
         logger.info("first list is whole", metadata: ["objects": "\(reflection.held.count)"])
         progress.listed(part)

@@ -26,7 +26,7 @@ public struct ReflectorState: Hashable, Sendable {
     private var brokenStreams = 0
     /// Failures in a row at the same version or page.
     private var failuresInPlace = 0
-    private var listsWhole = false
+    private var listsWithoutPaging = false
     /// Whether there has been a whole list.
     public private(set) var hasListed = false
     /// Whether the watch under way has brought anything.
@@ -77,7 +77,8 @@ public struct ReflectorState: Hashable, Sendable {
         case .start:
             // The server's cache will do, which has no pages, unless that means to go back in time; then etcd has to answer.
             let version = newest ?? (hasListed ? nil : "0")
-            return .page(resourceVersion: version, limit: listsWhole || newest != nil ? nil : settings.pageLimit, continueToken: nil)
+            return .page(
+                resourceVersion: version, limit: listsWithoutPaging || newest != nil ? nil : settings.pageLimit, continueToken: nil)
         case .page(let token): return .page(resourceVersion: nil, limit: settings.pageLimit, continueToken: token)
         case .watch(let version): return .watch(resourceVersion: version, timeoutSeconds: seconds)
         }
@@ -158,7 +159,7 @@ public struct ReflectorState: Hashable, Sendable {
     private mutating func failedToPage(_ failure: ReflectorFailure, using generator: inout some RandomNumberGenerator) {
         switch failure {
         case .status(let status, _) where status.code == 410:
-            listsWhole = true
+            listsWithoutPaging = true
             restart(using: &generator)
         case .status(let status, _): retry(atLeast: status.retryAfterSeconds, using: &generator)
         case .transport, .undecodable, .unknownChange, .listUnfinished: retry(using: &generator)
@@ -215,7 +216,7 @@ public struct ReflectorState: Hashable, Sendable {
         position = .watch(from: resourceVersion)
         newest = resourceVersion.isEmpty ? nil : resourceVersion
         hasListed = true
-        listsWhole = false
+        listsWithoutPaging = false
         brokenStreams = 0
         failuresInPlace = 0
     }

@@ -26,7 +26,7 @@ extension Service: APIObject {
     /// People name Services by any label, and Events by the uid.
     public mutating func narrow() {
         let labels = Dictionary(metadata.labels.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
-        metadata.labels = Labels(ObjectMeta.keptOfService(labels))
+        metadata.labels = Labels(ObjectMeta.relevantToService(labels))
     }
 }
 

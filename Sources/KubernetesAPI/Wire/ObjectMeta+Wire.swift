@@ -11,7 +11,7 @@ extension ObjectMeta {
     private static let mostLabelBytes = 16 << 10
 
     /// All labels, or of too many only those that are read.
-    static func keptOfService(_ labels: [String: String]) -> [String: String] {
+    static func relevantToService(_ labels: [String: String]) -> [String: String] {
         let bytes = labels.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
         return bytes <= mostLabelBytes ? labels : labels.filter { isRead(label: $0.key) }
     }
@@ -30,7 +30,7 @@ extension ObjectMeta {
         self.init(
             name: message.name, namespace: message.namespace, uid: isService && !message.uid.isEmpty ? message.uid : nil,
             labels: Labels(
-                isService ? ObjectMeta.keptOfService(message.labels) : message.labels.filter { ObjectMeta.isRead(label: $0.key) }),
+                isService ? ObjectMeta.relevantToService(message.labels) : message.labels.filter { ObjectMeta.isRead(label: $0.key) }),
             annotations: Annotation.kept(of: message.annotations))
         creationTimestamp = try ObjectMeta.time(message.creationTimestamp, "creationTimestamp")
         deletionTimestamp = try ObjectMeta.time(message.deletionTimestamp, "deletionTimestamp")

@@ -40,7 +40,7 @@ extension WireError {
             self.init(message: "\(error)")
             return
         }
-        let objection = DecodingObjection(error, words: .json)
+        let objection = DecodingProblem(error, words: .json)
         self.init(field: objection.path.dropFirst(outer.count).fieldPath, message: objection.message)
     }
 }

@@ -8,21 +8,6 @@ struct ManifestControlPlane {
     /// What the control plane may choose from.
     typealias Settings = ManifestSettings
 
-    /// What came of a number of changes.
-    struct Outcome {
-        var changes: [ClusterChange] = []
-        /// Objects that cannot be as their manifests want them.
-        var problems: [Problem] = []
-        /// What has no effect.
-        var warnings: [Problem] = []
-    }
-
-    /// What there is to say of an object.
-    struct Problem: Hashable {
-        var object: ManifestObject.Key
-        var field: FieldProblem
-    }
-
     private(set) var settings: Settings
     var claims = ServiceClaims()
     /// Services as their manifests have them.
@@ -52,8 +37,8 @@ struct ManifestControlPlane {
     }
 
     /// Takes over what changed in the manifests; nil in place of an object means that it is gone.
-    mutating func apply(_ changes: [ManifestObject.Key: ManifestObject?]) -> Outcome {
-        var outcome = Outcome()
+    mutating func apply(_ changes: [ManifestObject.Key: ManifestObject?]) -> ControlPlaneOutcome {
+        var outcome = ControlPlaneOutcome()
         var changedServices: Set<NamespacedName> = []
         var reselect: Set<NamespacedName> = []
         for key in changes.keys.sorted() {
@@ -86,7 +71,9 @@ struct ManifestControlPlane {
         let before = settings
         settings.addedRanges = ranges
         let after = settings
-        let changed = services.filter { ServiceDemand($1, settings: before).problem != ServiceDemand($1, settings: after).problem }
+        let changed = services.filter {
+            ServiceClaimsAndRequests($1, settings: before).problem != ServiceClaimsAndRequests($1, settings: after).problem
+        }
         return Set(changed.keys)
     }
 
@@ -99,7 +86,7 @@ struct ManifestControlPlane {
     }
 
     private mutating func take(
-        _ slice: EndpointSlice?, _ name: NamespacedName, _ reselect: inout Set<NamespacedName>, _ outcome: inout Outcome
+        _ slice: EndpointSlice?, _ name: NamespacedName, _ reselect: inout Set<NamespacedName>, _ outcome: inout ControlPlaneOutcome
     ) {
         let before = slices[name]
         guard before != slice else { return }
@@ -125,17 +112,17 @@ struct ManifestControlPlane {
         reselect.insert(name)
     }
 
-    private mutating func take(_ node: Node?, _ name: String, _ reselect: inout Set<NamespacedName>, _ outcome: inout Outcome) {
+    private mutating func take(_ node: Node?, _ name: String, _ reselect: inout Set<NamespacedName>, _ outcome: inout ControlPlaneOutcome) {
         outcome.changes.append(.node(name, node))
         guard zones[name] != node?.zone else { return }
         zones[name] = node?.zone
         reselect.formUnion(distributed)
     }
 
-    private mutating func publish(_ name: NamespacedName, _ outcome: inout Outcome) {
+    private mutating func publish(_ name: NamespacedName, _ outcome: inout ControlPlaneOutcome) {
         var completed: Service?
         if let service = services[name], !refused.contains(name) {
-            completed = service.completed(ServiceDemand(service, settings: settings), given: claims.chosen(for: name))
+            completed = service.completed(ServiceClaimsAndRequests(service, settings: settings), given: claims.chosen(for: name))
         }
         guard published[name] != completed else { return }
         published[name] = completed
@@ -143,11 +130,11 @@ struct ManifestControlPlane {
     }
 
     /// Makes the slices of a Service anew, and publishes those that differ.
-    private mutating func select(_ name: NamespacedName, _ outcome: inout Outcome) {
+    private mutating func select(_ name: NamespacedName, _ outcome: inout ControlPlaneOutcome) {
         var wanted: [NamespacedName: EndpointSlice] = [:]
         if let service = services[name], !service.selector.isEmpty, service.type != .externalName, slicesOfService[name] == nil {
             wanted = PodSlices.slices(
-                of: service, families: ServiceDemand(service, settings: settings).families, pods: index.pods(selectedBy: name),
+                of: service, families: ServiceClaimsAndRequests(service, settings: settings).families, pods: index.pods(selectedBy: name),
                 zones: zones, isTaken: { slices[$0] != nil })
         }
         if let mirror = endpoints[name].map({ EndpointsMirror($0, of: services[name]) }) {
@@ -170,16 +157,16 @@ struct ManifestControlPlane {
     }
 
     /// Reports once why Endpoints do not count.
-    private mutating func report(_ omission: FieldProblem?, _ name: NamespacedName, _ outcome: inout Outcome) {
+    private mutating func report(_ omission: FieldProblem?, _ name: NamespacedName, _ outcome: inout ControlPlaneOutcome) {
         guard omissions[name] != omission else { return }
         omissions[name] = omission
-        if let omission { outcome.warnings.append(Problem(object: .init(kind: .endpoints, name: name), field: omission)) }
+        if let omission { outcome.warnings.append(ControlPlaneProblem(object: .init(kind: .endpoints, name: name), field: omission)) }
     }
 }
 
 extension ManifestControlPlane {
     /// Shares out cluster IPs and node ports after Services changed; returns the Services that may look different now.
-    mutating func settle(_ changed: Set<NamespacedName>, _ outcome: inout Outcome) -> Set<NamespacedName> {
+    mutating func settle(_ changed: Set<NamespacedName>, _ outcome: inout ControlPlaneOutcome) -> Set<NamespacedName> {
         var queue = changed
         var touched = changed
         for service in changed { queue.formUnion(release(service)) }
@@ -202,8 +189,8 @@ extension ManifestControlPlane {
     private mutating func release(_ name: NamespacedName) -> Set<NamespacedName> {
         refused.remove(name)
         starved.remove(name)
-        let wishes = services[name].map { Set(ServiceDemand($0, settings: settings).wishes) } ?? []
-        let chosen = claims.releaseChosen(of: name, except: wishes)
+        let requests = services[name].map { Set(ServiceClaimsAndRequests($0, settings: settings).requests) } ?? []
+        let chosen = claims.releaseChosen(of: name, except: requests)
         let named = claims.named(by: name)
         var waiters = claims.releaseNamed(of: name).union(chosen.waiters)
         if chosen.any || !named.isEmpty { waiters.formUnion(starved) }
@@ -211,9 +198,9 @@ extension ManifestControlPlane {
     }
 
     /// Takes what the manifest names, from younger Services if need be; returns who has to look again.
-    private mutating func claim(_ name: NamespacedName, _ outcome: inout Outcome) -> Set<NamespacedName> {
+    private mutating func claim(_ name: NamespacedName, _ outcome: inout ControlPlaneOutcome) -> Set<NamespacedName> {
         guard let service = services[name] else { return [] }
-        let demand = ServiceDemand(service, settings: settings)
+        let demand = ServiceClaimsAndRequests(service, settings: settings)
         refused.remove(name)
         starved.remove(name)
         if let problem = demand.problem {
@@ -224,7 +211,7 @@ extension ManifestControlPlane {
         for (resource, field) in demand.claims {
             guard let holder = claims.holder(of: resource), holder.service != name else { continue }
             // Not by name alone: a manifest that is merely added must not take a running Service down.
-            if holder.basis == .named, precedence(name).isProvablyOlder(than: precedence(holder.service)) {
+            if holder.basis == .named, precedence(name).isOlder(than: precedence(holder.service)) {
                 displaced.insert(holder.service)
                 continue
             }
@@ -244,27 +231,42 @@ extension ManifestControlPlane {
     }
 
     /// Chooses what the manifest leaves open and has not been chosen before.
-    private mutating func fulfil(_ name: NamespacedName, _ outcome: inout Outcome) {
+    private mutating func fulfil(_ name: NamespacedName, _ outcome: inout ControlPlaneOutcome) {
         guard let service = services[name] else { return }
         let allocation = ServiceAllocation(settings: settings)
-        for wish in ServiceDemand(service, settings: settings).wishes where claims.chosen(for: name)[wish] == nil {
-            if let resource = allocation.choose(wish, for: name, held: claims) {
-                claims.choose(resource, for: name, wish)
+        for request in ServiceClaimsAndRequests(service, settings: settings).requests where claims.chosen(for: name)[request] == nil {
+            if let resource = allocation.choose(request, for: name, held: claims) {
+                claims.choose(resource, for: name, request)
             } else {
                 starved.insert(name)
-                refuse(name, FieldProblem(wish.field, nil, "is not given, and the range to choose it from is full"), &outcome)
+                refuse(name, FieldProblem(request.field, nil, "is not given, and the range to choose it from is full"), &outcome)
                 return
             }
         }
     }
 
-    private mutating func refuse(_ name: NamespacedName, _ problem: FieldProblem, _ outcome: inout Outcome) {
+    private mutating func refuse(_ name: NamespacedName, _ problem: FieldProblem, _ outcome: inout ControlPlaneOutcome) {
         refused.insert(name)
-        outcome.problems.append(Problem(object: .init(kind: .service, name: name), field: problem))
+        outcome.problems.append(ControlPlaneProblem(object: .init(kind: .service, name: name), field: problem))
     }
 
     /// By creation, those without a time last, then by name.
     private func precedence(_ name: NamespacedName) -> Precedence {
         Precedence(created: services[name]?.metadata.creationTimestamp, service: name)
     }
+}
+
+/// What came of a number of changes.
+struct ControlPlaneOutcome {
+    var changes: [ClusterChange] = []
+    /// Objects that cannot be as their manifests want them.
+    var problems: [ControlPlaneProblem] = []
+    /// What has no effect.
+    var warnings: [ControlPlaneProblem] = []
+}
+
+/// What there is to say of an object.
+struct ControlPlaneProblem: Hashable {
+    var object: ManifestObject.Key
+    var field: FieldProblem
 }

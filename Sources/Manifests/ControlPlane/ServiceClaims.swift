@@ -20,13 +20,13 @@ struct ServiceClaims {
 
     private var holders: [ServiceResource: Holder] = [:]
     private var named: [NamespacedName: Set<ServiceResource>] = [:]
-    private var chosen: [NamespacedName: [ServiceWish: ServiceResource]] = [:]
+    private var chosen: [NamespacedName: [AllocationRequest: ServiceResource]] = [:]
     /// Services that could not have a resource because of its holder, and may when that lets go.
     private var waiting: [ServiceResource: Set<NamespacedName>] = [:]
 
     func holder(of resource: ServiceResource) -> Holder? { holders[resource] }
 
-    func chosen(for service: NamespacedName) -> [ServiceWish: ServiceResource] { chosen[service] ?? [:] }
+    func chosen(for service: NamespacedName) -> [AllocationRequest: ServiceResource] { chosen[service] ?? [:] }
 
     /// What a Service holds because its manifest names it.
     func named(by service: NamespacedName) -> Set<ServiceResource> { named[service] ?? [] }
@@ -49,9 +49,9 @@ struct ServiceClaims {
         named[service] = resources.isEmpty ? nil : resources
     }
 
-    mutating func choose(_ resource: ServiceResource, for service: NamespacedName, _ wish: ServiceWish) {
+    mutating func choose(_ resource: ServiceResource, for service: NamespacedName, _ request: AllocationRequest) {
         holders[resource] = Holder(service: service, basis: .chosen)
-        chosen[service, default: [:]][wish] = resource
+        chosen[service, default: [:]][request] = resource
     }
 
     /// Takes away what the manifest named; returns who waited for it.
@@ -60,9 +60,11 @@ struct ServiceClaims {
     }
 
     /// Takes away what was chosen for wishes that are no longer there; returns who waited for it.
-    mutating func releaseChosen(of service: NamespacedName, except wishes: Set<ServiceWish>) -> (waiters: Set<NamespacedName>, any: Bool) {
-        let gone = chosen[service, default: [:]].filter { !wishes.contains($0.key) }
-        chosen[service] = chosen[service]?.filter { wishes.contains($0.key) }
+    mutating func releaseChosen(of service: NamespacedName, except requests: Set<AllocationRequest>) -> (
+        waiters: Set<NamespacedName>, any: Bool
+    ) {
+        let gone = chosen[service, default: [:]].filter { !requests.contains($0.key) }
+        chosen[service] = chosen[service]?.filter { requests.contains($0.key) }
         if chosen[service]?.isEmpty == true { chosen[service] = nil }
         return (release(Set(gone.values)), !gone.isEmpty)
     }
@@ -92,7 +94,7 @@ enum ServiceResource: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// What a Service leaves to the control plane to choose.
-enum ServiceWish: Hashable, Sendable {
+enum AllocationRequest: Hashable, Sendable {
     case clusterIP(IPFamily)
     /// For `spec.ports[].port`, whatever the protocols: they share a node port.
     case nodePort(UInt16)
@@ -113,8 +115,8 @@ struct ServiceAllocation {
     var settings: ManifestControlPlane.Settings
 
     /// The resource for a wish: the one its name leads to or, where that is held, the next that is free; nil if none is.
-    func choose(_ wish: ServiceWish, for service: NamespacedName, held claims: ServiceClaims) -> ServiceResource? {
-        switch wish {
+    func choose(_ request: AllocationRequest, for service: NamespacedName, held claims: ServiceClaims) -> ServiceResource? {
+        switch request {
         case .clusterIP(let family):
             guard let range = settings.range(of: family), range.count > 2 else { return nil }
             // Neither the first address nor the last, which is the broadcast address of an IPv4 network. A range that is larger than

@@ -16,7 +16,7 @@ internal import Text
 /// here; all else about HTTP is Hummingbird's.
 public struct HTTPListener: Sendable {
     /// How long clients may take.
-    public struct Patience: Hashable, Sendable {
+    public struct ClientTimeouts: Hashable, Sendable {
         /// For the head of a request, from the connection's start or the last answer on.
         public var idle: Duration
         /// From the head of a request until the answer is read.
@@ -30,16 +30,16 @@ public struct HTTPListener: Sendable {
 
     private let address: ListenAddress
     private let connections: OpenConnections
-    private let patience: Patience
+    private let timeouts: ClientTimeouts
     private let answer: @Sendable (StatusRequest) async -> StatusResponse
 
     public init(
-        _ address: ListenAddress, connections: OpenConnections, patience: Patience = Patience(),
+        _ address: ListenAddress, connections: OpenConnections, timeouts: ClientTimeouts = ClientTimeouts(),
         answer: @escaping @Sendable (StatusRequest) async -> StatusResponse
     ) {
         self.address = address
         self.connections = connections
-        self.patience = patience
+        self.timeouts = timeouts
         self.answer = answer
     }
 
@@ -125,7 +125,7 @@ public struct HTTPListener: Sendable {
             .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
             .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(ConnectionGate(connections)) }
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(ConnectionAdmission(connections)) }
             }
         if location.protocol == .inet6 {
             bootstrap = bootstrap.serverChannelOption(
@@ -140,16 +140,16 @@ public struct HTTPListener: Sendable {
             .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandlers([RootGate(), ConnectionGate(connections)])
+                    try channel.pipeline.syncOperations.addHandlers([RootOnlyAccept(), ConnectionAdmission(connections)])
                 }
             }
             .bind(file.descriptor) { channel in http.setup(channel: channel, logger: HTTPListener.silent) }
     }
 
     private var configuration: HTTP1Channel.Configuration {
-        let exchange = TimeAmount(patience.exchange)
+        let exchange = TimeAmount(timeouts.exchange)
         return HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ExchangeDeadline(exchange)], idleTimeout: TimeAmount(patience.idle),
+            additionalChannelHandlers: [ExchangeDeadline(exchange)], idleTimeout: TimeAmount(timeouts.idle),
             httpDecoderConfiguration: .init(maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 16 << 10, maxHeaderFieldCount: 100))
     }
 

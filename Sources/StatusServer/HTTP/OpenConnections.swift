@@ -42,7 +42,7 @@ public final class OpenConnections: Sendable {
 }
 
 /// Notes connections as they are accepted, before anything is read from them.
-final class ConnectionGate: ChannelInboundHandler {
+final class ConnectionAdmission: ChannelInboundHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
 

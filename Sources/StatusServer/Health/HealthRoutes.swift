@@ -2,9 +2,9 @@ internal import MetricsRegistry
 
 /// What load balancers and the kubelet ask of the node proxy as a whole: `/healthz` and `/livez`.
 public struct HealthRoutes: Sendable {
-    private let start: StartBoard
+    private let start: StartupHealth
 
-    public init(_ start: StartBoard) { self.start = start }
+    public init(_ start: StartupHealth) { self.start = start }
 
     public func answer(_ request: StatusRequest, at now: Moment) -> StatusResponse {
         switch request.path {

@@ -56,7 +56,7 @@ public struct MetricsRoutes: Sendable {
     }
 
     /// Whether an answer tells what Services carried.
-    public static func tellsTraffic(_ request: StatusRequest) -> Bool { request.path == "/metrics" }
+    public static func includesTraffic(_ request: StatusRequest) -> Bool { request.path == "/metrics" }
 
     private var paths: [String] {
         (content.configuration == nil ? [] : ["/configz"]) + (content.flags == nil ? [] : ["/flagz"]) + [

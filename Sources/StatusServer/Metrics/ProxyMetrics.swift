@@ -41,7 +41,7 @@ public final class ProxyMetrics: Sendable {
     let driftRepaired = NumberMetric.counter(
         "kube_ipvs_proxy_drift_repaired_total",
         "Changes of the kernel that put right what others had changed, by the layer and the kind of object",
-        start: Set(Operation.Kind.allCases.filter { $0 != .forgetFlows }.map(\.labels)).map(\.self))
+        start: Set(OperationKind.allCases.filter { $0 != .flushConntrack }.map(\.labels)).map(\.self))
     let operationsPerSync = Histogram(
         "kube_ipvs_proxy_operations_per_sync", "Changes of the kernel in one sync",
         bounds: [0, 1, 2, 5, 10, 50, 100, 1000, 10000, 100_000],
@@ -195,7 +195,7 @@ extension MetricLabels {
     init(_ shortage: NoLocalEndpoints) { self = ["ip_family": shortage.family.rawValue, "traffic_policy": shortage.policy.rawValue] }
 }
 
-extension Operation.Kind {
+extension OperationKind {
     /// Which part of the kernel an operation is about, and what it changes there.
     var labels: MetricLabels {
         switch self {
@@ -207,12 +207,12 @@ extension Operation.Kind {
         case .bind, .unbind: ["layer": "interface", "object": "address"]
         case .addVirtualServer, .editVirtualServer, .deleteVirtualServer: ["layer": "ipvs", "object": "virtual_server"]
         case .addRealServer, .editRealServer, .deleteRealServer: ["layer": "ipvs", "object": "real_server"]
-        case .forgetFlows: ["layer": "conntrack", "object": "flow"]
+        case .flushConntrack: ["layer": "conntrack", "object": "flow"]
         }
     }
 }
 
-extension Refusal.Field {
+extension ServiceRefusal.Field {
     /// The field, without whose it is: names of objects would make a series of each.
     var label: String {
         switch self {
@@ -233,14 +233,14 @@ extension DroppedPackets.Reason {
     }
 }
 
-extension Refusal.Reason {
+extension ServiceRefusal.Reason {
     var label: String {
         switch self {
         case .node: "node"
         case .apiServer: "api_server"
-        case .nobody: "nobody"
+        case .reserved: "nobody"
         case .kernel: "kernel"
-        case .operatorsChoice: "operators_choice"
+        case .notAllowed: "operators_choice"
         }
     }
 }

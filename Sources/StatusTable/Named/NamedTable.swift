@@ -20,10 +20,10 @@ public struct NamedTable {
     }
 
     /// What a line is about, for whoever prints in colour.
-    public enum Mood: Hashable, Sendable { case heading, virtualServer, realServer, draining, trouble }
+    public enum LineStyle: Hashable, Sendable { case heading, virtualServer, realServer, draining, trouble }
 
     public struct Line: Hashable, Sendable {
-        public var mood: Mood
+        public var mood: LineStyle
         public var text: String
         /// What stays as it is while only connections, counters and time go on.
         public var essence: String
@@ -70,12 +70,12 @@ public struct NamedTable {
     }
 
     private struct Row {
-        var mood: Mood
+        var mood: LineStyle
         var cells: [String]
         var part: Part?
         var essence: String
 
-        init(_ mood: Mood, _ cells: [String], _ part: Part? = nil, essence: String? = nil) {
+        init(_ mood: LineStyle, _ cells: [String], _ part: Part? = nil, essence: String? = nil) {
             self.mood = mood
             self.part = part
             self.cells = cells.map(\.printable)

@@ -109,17 +109,17 @@ extension StatusDocument {
     /// Only what belongs to these; nil for any.
     public func filtered(namespace: String?, service: String?) -> StatusDocument {
         var copy = self
-        func isAsked(_ own: (namespace: String?, name: String?)) -> Bool {
+        func isSelected(_ own: (namespace: String?, name: String?)) -> Bool {
             (namespace == nil || namespace == own.namespace) && (service == nil || service == own.name)
         }
-        copy.virtualServers.removeAll { !isAsked(($0.service?.namespace, $0.service?.name)) }
-        copy.notServed.removeAll { !isAsked(($0.namespace, $0.service)) }
+        copy.virtualServers.removeAll { !isSelected(($0.service?.namespace, $0.service?.name)) }
+        copy.notServed.removeAll { !isSelected(($0.namespace, $0.service)) }
         // What belongs to no Service concerns them all.
         copy.failing.removeAll { failing in
             guard let name = failing.service?.prefix(while: { $0 != ":" && $0 != " " }).split(separator: "/"), name.count == 2 else {
                 return false
             }
-            return !isAsked((String(name[0]), String(name[1])))
+            return !isSelected((String(name[0]), String(name[1])))
         }
         return copy
     }

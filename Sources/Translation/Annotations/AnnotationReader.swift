@@ -8,26 +8,19 @@ struct AnnotationReader {
     var slice: NamespacedName?
     private(set) var invalid: Set<InvalidAnnotation> = []
 
-    /// What is wrong with a value, as the end of a sentence.
-    struct Problem: Error {
-        var reason: String
-
-        init(_ reason: String) { self.reason = reason }
-    }
-
     init(_ metadata: ObjectMeta, slice: NamespacedName? = nil) {
         self.metadata = metadata
         self.slice = slice
     }
 
     /// Nil where there is no such annotation or its value is wrong.
-    mutating func read<Value>(_ annotation: Annotation, _ parse: (String) throws(Problem) -> Value) -> Value? {
+    mutating func read<Value>(_ annotation: Annotation, _ parse: (String) throws(AnnotationProblem) -> Value) -> Value? {
         guard let value = metadata[annotation] else { return nil }
         guard value.utf8.count <= annotation.limit else {
             refuse(annotation, "must not be longer than \(annotation.limit) bytes")
             return nil
         }
-        do throws(Problem) {
+        do throws(AnnotationProblem) {
             return try parse(value)
         } catch {
             refuse(annotation, error.reason)
@@ -52,29 +45,29 @@ struct AnnotationReader {
 
     // MARK: Values
 
-    static func flag(_ text: String) throws(Problem) -> Bool {
+    static func flag(_ text: String) throws(AnnotationProblem) -> Bool {
         switch text {
         case "true": true
         case "false": false
-        default: throw Problem("must be true or false")
+        default: throw AnnotationProblem("must be true or false")
         }
     }
 
-    static func number(_ text: String, in range: ClosedRange<UInt32>) throws(Problem) -> UInt32 {
+    static func number(_ text: String, in range: ClosedRange<UInt32>) throws(AnnotationProblem) -> UInt32 {
         guard let number = decimal(text), range.contains(number) else {
-            throw Problem("must be a number from \(range.lowerBound) to \(range.upperBound)")
+            throw AnnotationProblem("must be a number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }
 
     /// `90`, `90s`, `15m` or `2h`: whole seconds, minutes or hours.
-    static func duration(_ text: String, in range: ClosedRange<UInt32>) throws(Problem) -> Duration {
+    static func duration(_ text: String, in range: ClosedRange<UInt32>) throws(AnnotationProblem) -> Duration {
         let units: [Character: UInt32] = ["s": 1, "m": 60, "h": 3600]
         let unit = text.last.flatMap { units[$0] }
         guard let number = decimal(unit == nil ? text[...] : text.dropLast()),
             case let (seconds, overflow) = number.multipliedReportingOverflow(by: unit ?? 1),
             !overflow, range.contains(seconds)
-        else { throw Problem("must be \(range.lowerBound) to \(range.upperBound) seconds, such as 90, 90s, 15m or 2h") }
+        else { throw AnnotationProblem("must be \(range.lowerBound) to \(range.upperBound) seconds, such as 90, 90s, 15m or 2h") }
         return .seconds(Int64(seconds))
     }
 
@@ -118,4 +111,11 @@ public struct InvalidAnnotation: Hashable, Sendable, CustomStringConvertible {
 
 extension InvalidAnnotation: Comparable {
     public static func < (lhs: InvalidAnnotation, rhs: InvalidAnnotation) -> Bool { lhs.description < rhs.description }
+}
+
+/// What is wrong with a value, as the end of a sentence.
+struct AnnotationProblem: Error {
+    var reason: String
+
+    init(_ reason: String) { self.reason = reason }
 }

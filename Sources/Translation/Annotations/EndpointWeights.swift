@@ -14,7 +14,7 @@ struct EndpointWeights: Hashable {
     init() {}
 
     /// - Parameter problem: the first entry that makes no sense; it is left out, and the others count.
-    init(_ text: String, problem: inout AnnotationReader.Problem?) {
+    init(_ text: String, problem: inout AnnotationProblem?) {
         for entry in text.split(whereSeparator: { $0 == "," || $0.isWhitespace }) {
             let parts = entry.split(separator: "=", maxSplits: 1)
             guard parts.count == 2, let weight = AnnotationReader.decimal(parts[1]), EndpointWeights.range.contains(weight) else {

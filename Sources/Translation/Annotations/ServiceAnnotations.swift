@@ -2,7 +2,7 @@ internal import Kubernetes
 internal import Model
 
 /// How a Service has its connections steered: what its annotations and those of its slices say, as far as this kernel can do it.
-struct ServiceSteering: Hashable {
+struct ServiceAnnotations: Hashable {
     var scheduler: Scheduler
     var schedulerFlags: VirtualServer.Flags
     /// Of UDP ports.
@@ -21,7 +21,7 @@ struct ServiceSteering: Hashable {
     /// Without a word from anybody.
     init(_ settings: TranslationSettings) {
         scheduler = settings.scheduler
-        schedulerFlags = Affinity.flags(of: settings.scheduler)
+        schedulerFlags = SchedulerFlags.flags(of: settings.scheduler)
     }
 
     /// - Parameter invalid: takes up annotations that cannot be heeded.
@@ -36,7 +36,7 @@ struct ServiceSteering: Hashable {
             readLimits(&reader)
             readWeights(&reader)
             readPacketsAndAffinity(&reader, service)
-            reader.refuseUnknown(except: ServiceSteering.ofServices)
+            reader.refuseUnknown(except: ServiceAnnotations.ofServices)
             invalid.formUnion(reader.invalid)
         }
         for slice in slices where slice.metadata.annotations.contains(where: { $0.key.hasPrefix(Annotation.prefix) }) {
@@ -45,7 +45,7 @@ struct ServiceSteering: Hashable {
             reader.refuseUnknown(except: [.weights])
             invalid.formUnion(reader.invalid)
         }
-        heedWeights(service, settings, &invalid)
+        useWeightedScheduler(service, settings, &invalid)
     }
 
     private static let ofServices: Set<Annotation> = [
@@ -61,7 +61,7 @@ struct ServiceSteering: Hashable {
     func weight(of endpoint: Endpoint, in slice: EndpointSlice, at address: IPAddress) -> UInt32 {
         let own =
             sliceWeights[slice.metadata.namespacedName]?.weight(of: endpoint, at: address) ?? weights.weight(of: endpoint, at: address)
-        return (own ?? 1) * (slowStart == nil ? 1 : ServiceSteering.slowStartScale)
+        return (own ?? 1) * (slowStart == nil ? 1 : ServiceAnnotations.slowStartScale)
     }
 
     /// A weight that rises needs steps to do so in.
@@ -79,7 +79,7 @@ struct ServiceSteering: Hashable {
 
     private mutating func readScheduler(_ reader: inout AnnotationReader, _ settings: TranslationSettings) {
         let own = reader.metadata[.scheduler] != nil
-        let name = reader.read(own ? .scheduler : .kubeRouterScheduler) { text throws(AnnotationReader.Problem) in
+        let name = reader.read(own ? .scheduler : .kubeRouterScheduler) { text throws(AnnotationProblem) in
             guard let scheduler = Scheduler(text), settings.schedulers.contains(scheduler) else {
                 throw .init("this node's kernel has no such scheduler; it has \(settings.schedulers.map(\.name).joined(separator: ", "))")
             }
@@ -87,23 +87,23 @@ struct ServiceSteering: Hashable {
         }
         if let name {
             scheduler = name
-            schedulerFlags = Affinity.flags(of: name)
+            schedulerFlags = SchedulerFlags.flags(of: name)
         }
         let ownFlags = reader.metadata[.schedulerFlags] != nil
         let flags = reader.read(ownFlags ? .schedulerFlags : .kubeRouterSchedulerFlags) {
-            [scheduler] text throws(AnnotationReader.Problem) in
-            try Affinity.flags(text, of: scheduler)
+            [scheduler] text throws(AnnotationProblem) in
+            try SchedulerFlags.flags(text, of: scheduler)
         }
         if let flags { schedulerFlags = flags }
     }
 
     private mutating func readLimits(_ reader: inout AnnotationReader) {
-        drainTimeout = reader.read(.drainTimeout) { text throws(AnnotationReader.Problem) in
+        drainTimeout = reader.read(.drainTimeout) { text throws(AnnotationProblem) in
             try AnnotationReader.duration(text, in: 0...604_800)
         }
-        slowStart = reader.read(.slowStart) { text throws(AnnotationReader.Problem) in try AnnotationReader.duration(text, in: 0...3600) }
+        slowStart = reader.read(.slowStart) { text throws(AnnotationProblem) in try AnnotationReader.duration(text, in: 0...3600) }
         if slowStart == .zero { slowStart = nil }
-        func threshold(_ text: String) throws(AnnotationReader.Problem) -> UInt32 {
+        func threshold(_ text: String) throws(AnnotationProblem) -> UInt32 {
             try AnnotationReader.number(text, in: 0...UInt32(Int32.max))
         }
         upperThreshold = reader.read(.upperThreshold, threshold) ?? 0
@@ -121,7 +121,7 @@ struct ServiceSteering: Hashable {
         if onePacket, !service.ports.contains(where: { $0.transport == .udp }) {
             reader.refuse(.onePacket, "is for UDP ports, of which the Service has none")
         }
-        affinityPrefix = reader.read(.affinityGranularity, Affinity.prefixes) ?? [:]
+        affinityPrefix = reader.read(.affinityGranularity, SchedulerFlags.prefixes) ?? [:]
         if !affinityPrefix.isEmpty, service.sessionAffinity != .clientIP {
             reader.refuse(.affinityGranularity, "needs spec.sessionAffinity ClientIP")
         }
@@ -130,16 +130,17 @@ struct ServiceSteering: Hashable {
     // MARK: Weights
 
     /// rr and lc take no notice of weights: where those count, wrr and wlc stand in, which are the same but for that.
-    private mutating func heedWeights(_ service: Service, _ settings: TranslationSettings, _ invalid: inout Set<InvalidAnnotation>) {
+    private mutating func useWeightedScheduler(_ service: Service, _ settings: TranslationSettings, _ invalid: inout Set<InvalidAnnotation>)
+    {
         let hasWeights = !weights.isEmpty || sliceWeights.values.contains { !$0.isEmpty }
         guard hasWeights || slowStart != nil else { return }
         var reader = AnnotationReader(service.metadata)
-        let heeding = scheduler.heedingWeights
-        if settings.schedulers.contains(heeding) {
-            scheduler = heeding
+        let weighted = scheduler.weightedEquivalent
+        if settings.schedulers.contains(weighted) {
+            scheduler = weighted
         } else {
             reader.refuse(
-                slowStart == nil ? .weights : .slowStart, "needs the scheduler \(heeding), which this node's kernel does not have")
+                slowStart == nil ? .weights : .slowStart, "needs the scheduler \(weighted), which this node's kernel does not have")
             slowStart = nil
         }
         if slowStart != nil, !scheduler.sharesByWeight {
@@ -153,7 +154,7 @@ struct ServiceSteering: Hashable {
 extension EndpointWeights {
     /// Nil where there is no such annotation.
     fileprivate init?(_ reader: inout AnnotationReader) {
-        var problem: AnnotationReader.Problem?
+        var problem: AnnotationProblem?
         guard let weights = reader.read(.weights, { text in EndpointWeights(text, problem: &problem) }) else { return nil }
         if let problem { reader.refuse(.weights, problem.reason) }
         self = weights

@@ -33,7 +33,7 @@ extension Assembly {
             await traffic?.begin()
             services.append(
                 StatusService(.metrics, location, configuration, events: input.events, logger) { request in
-                    guard let traffic, MetricsRoutes.tellsTraffic(request) else { return routes.answer(request, at: .now) }
+                    guard let traffic, MetricsRoutes.includesTraffic(request) else { return routes.answer(request, at: .now) }
                     return routes.answer(request, at: .now, traffic: await traffic.families())
                 })
         }
@@ -72,7 +72,7 @@ extension Assembly {
 
 extension StatusService {
     init(
-        _ kind: Kind, _ location: AddressPort, _ configuration: ProxyConfiguration, events: any EventRecorder, _ logger: Logger,
+        _ kind: StatusServerKind, _ location: AddressPort, _ configuration: ProxyConfiguration, events: any EventRecorder, _ logger: Logger,
         answer: @escaping @Sendable (StatusRequest) async -> StatusResponse
     ) {
         self.init(

@@ -107,12 +107,12 @@ struct Assembly {
                         message: "no support for primary IP family \"\(families.primary.rawValue)\" on this node")
                 ])
         }
-        let misfits = configuration.misfits(families)
-        if let error = misfits.errors.first {
+        let familyMismatches = configuration.familyMismatches(families)
+        if let error = familyMismatches.errors.first {
             throw ConfigurationError(problems: [.init(flag: "--cluster-cidr", value: "\(configuration.localTraffic)", message: error)])
         }
         guard warns, !hasNode else { return }
-        for warning in misfits.warnings {
+        for warning in familyMismatches.warnings {
             logger.warning("The configuration may be incomplete or incorrect", metadata: ["problem": "\(warning)"])
         }
     }
@@ -142,7 +142,7 @@ struct Assembly {
             group.addTask { try await source.run() }
             group.addTask {
                 try await Task.sleep(for: Assembly.listLimit)
-                throw ClusterUnread()
+                throw ClusterReadTimeout()
             }
             for await _ in source.feed.wakeups where await proxy.absorbOnce(source.feed.take()) { break }
             for _ in 0..<50 {
@@ -157,7 +157,7 @@ struct Assembly {
     private static let listLimit: Duration = .seconds(60)
 
     /// The API server did not answer in time.
-    struct ClusterUnread: Error, CustomStringConvertible {
+    struct ClusterReadTimeout: Error, CustomStringConvertible {
         let description =
             "the API server did not list Services and EndpointSlices within \(Assembly.listLimit.components.seconds) s; what it said is in the log"
     }
@@ -169,7 +169,7 @@ struct Assembly {
     ///   - shown: the configuration in force, for `/configz`.
     ///   - flags: for `/flagz`.
     func services(
-        _ start: StartBoard, showing shown: KubeProxyConfiguration, flags: FlagListing
+        _ start: StartupHealth, showing shown: KubeProxyConfiguration, flags: FlagListing
     ) async throws -> [any ServiceLifecycle.Service] {
         DescriptorLimit.raise(logger)
         let board = StatusBoard(families: loop.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
@@ -188,14 +188,14 @@ struct Assembly {
     }
 
     /// What of the configuration does not fit the Node.
-    private func checkingNode(_ supported: Set<IPFamily>) -> @Sendable (Node) throws(NodeProxy.Failure) -> [String] {
+    private func checkingNode(_ supported: Set<IPFamily>) -> @Sendable (Node) throws(NodeProxyError) -> [String] {
         let configuration = configuration
-        return { node throws(NodeProxy.Failure) in
+        return { node throws(NodeProxyError) in
             let families = NodeFamilies(
                 supported: supported, bindAddress: configuration.bindAddress, hostAddresses: node.hostAddresses)
-            let misfits = configuration.misfits(families, podCIDRs: node.podCIDRs.compactMap(CIDR.init))
-            if let error = misfits.errors.first { throw .misfit(node: configuration.nodeName, problem: error) }
-            return misfits.warnings
+            let familyMismatches = configuration.familyMismatches(families, podCIDRs: node.podCIDRs.compactMap(CIDR.init))
+            if let error = familyMismatches.errors.first { throw .familyMismatch(node: configuration.nodeName, problem: error) }
+            return familyMismatches.warnings
         }
     }
 }

@@ -20,7 +20,7 @@ struct OtherProxyWatch: ServiceLifecycle.Service {
             while !Task.isCancelled {
                 do throws(DataplaneError) {
                     let found = try find()
-                    if found != known { tell(found) }
+                    if found != known { report(found) }
                     known = found
                 } catch {
                     // Whether the others are still there is not known.
@@ -32,7 +32,7 @@ struct OtherProxyWatch: ServiceLifecycle.Service {
         }
     }
 
-    private func tell(_ found: OtherProxies) {
+    private func report(_ found: OtherProxies) {
         guard !found.isEmpty else { return logger.info("The other node proxy is gone") }
         for process in found.processes {
             logger.warning(

@@ -9,7 +9,7 @@ internal import StatusServer
 struct ProxyService: ServiceLifecycle.Service {
     let configuration: ProxyConfiguration
     let input: ClusterInput
-    let start: StartBoard
+    let start: StartupHealth
     /// The configuration in force, for `/configz`.
     let shown: KubeProxyConfiguration
     /// For `/flagz`.

@@ -27,7 +27,7 @@ struct StartConfiguration {
             effective = try KubeProxyConfiguration.effective(file: document?.configuration, flags: flags, isForWriting: isForWriting)
             proxy = try ProxyConfiguration(effective, flags, hostname: hostname)
         } catch {
-            throw Failure(file: file?.path, error: error)
+            throw StartConfigurationError(file: file?.path, error: error)
         }
         logger = Logger(
             verbosity: effective.logging.verbosity, format: LogFormat(rawValue: effective.logging.format) ?? .text, quiet: quiet)
@@ -45,17 +45,6 @@ struct StartConfiguration {
         return text
     }
 
-    /// What is wrong, with the place where it can be mended.
-    struct Failure: Error, CustomStringConvertible {
-        let file: String?
-        let error: any Error
-
-        var description: String {
-            if let file { return "\(file): \(error)" }
-            guard let error = error as? ConfigurationError, !error.fields.isEmpty else { return "\(error)" }
-            return "\(error)\nSet by: \(error.flags.joined(separator: ", "))"
-        }
-    }
 }
 
 /// Ends the program when its configuration file changes: its supervisor starts it again, and the kernel keeps serving meanwhile.
@@ -72,4 +61,16 @@ struct ConfigurationWatch: ServiceLifecycle.Service {
 /// The configuration file is not what it was, in kube-proxy's words.
 struct ConfigurationChanged: Error, CustomStringConvertible {
     let description = "content of the proxy server's configuration file was updated"
+}
+
+/// What is wrong, with the place where it can be mended.
+struct StartConfigurationError: Error, CustomStringConvertible {
+    let file: String?
+    let error: any Error
+
+    var description: String {
+        if let file { return "\(file): \(error)" }
+        guard let error = error as? ConfigurationError, !error.fields.isEmpty else { return "\(error)" }
+        return "\(error)\nSet by: \(error.flags.joined(separator: ", "))"
+    }
 }

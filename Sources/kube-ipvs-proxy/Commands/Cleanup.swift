@@ -12,9 +12,9 @@ struct Cleanup {
     private let observed: NodeState
     /// All but rules and settings.
     private let plan: Plan
-    private let remains: [IPTables.Remains]
+    private let remains: [IPTables.RulesLeftBehind]
     private let stateDirectory: String
-    private let settings: [KernelSetup.Restoration]
+    private let settings: [KernelSetup.SysctlRestoration]
     private let probing: Probing
 
     init(_ configuration: ProxyConfiguration, _ logger: Logger) async throws {
@@ -59,18 +59,11 @@ struct Cleanup {
     /// What it does, in order.
     var steps: [PlanDocument.Step] {
         func step(_ operation: Operation) -> PlanDocument.Step { .init(operation: operation.kind.rawValue, command: operation.command) }
-        return beforeRules.map(step) + remains.map { .init(operation: Operation.Kind.removeRules.rawValue, command: $0.command) }
+        return beforeRules.map(step) + remains.map { .init(operation: OperationKind.removeRules.rawValue, command: $0.command) }
             + afterRules.map(step) + settings.map { .init(operation: "restoreSetting", command: $0.command) }
     }
 
-    struct Outcome {
-        /// How much went, in one line.
-        var summary: String
-        /// What could not be removed or put back.
-        var failures: [String]
-    }
-
-    func run() async throws -> Outcome {
+    func run() async throws -> CleanupOutcome {
         var report = await dataplane.apply(beforeRules.filter { $0.layer != .rules })
         for operation in beforeRules where operation.layer == .rules {
             do {
@@ -97,6 +90,13 @@ struct Cleanup {
             "removed \(gone[.deleteVirtualServer] ?? 0) virtual servers, \(gone[.deleteDevice] == 1 ? observed.addresses.count : 0) addresses, "
             + "\(gone[.destroySet] ?? 0) sets, \(chains) chains, \(gone[.deleteLeftoverTable] ?? 0) nftables tables; "
             + "put \(max(0, settings.count - unrestored.count)) kernel settings back"
-        return Outcome(summary: summary, failures: report.failures.map(\.description) + failures + unrestored.map(\.description))
+        return CleanupOutcome(summary: summary, failures: report.failures.map(\.description) + failures + unrestored.map(\.description))
     }
+}
+
+struct CleanupOutcome {
+    /// How much went, in one line.
+    var summary: String
+    /// What could not be removed or put back.
+    var failures: [String]
 }

@@ -15,19 +15,6 @@ struct ProxySocket {
 
     init(stateDirectory: String) { path = "\(stateDirectory)/\(ProxyReport.socketName)" }
 
-    /// Nobody could be asked, or what was answered is of no use.
-    struct Failure: Error, CustomStringConvertible {
-        var path: String
-        var reason: String
-        /// The state directories of proxies that listen elsewhere.
-        var others: [String] = []
-
-        var description: String {
-            let hints = others.map { "; one listens on \($0)/\(ProxyReport.socketName): give --state-directory \($0)" }
-            return "no proxy answers on \(path): \(reason)\(hints.joined())"
-        }
-    }
-
     /// - Parameter selector: a label selector of Services; nil for all.
     func report(_ selector: String? = nil) async throws -> ProxyReport {
         let query = selector.map { "?\(ProxyReport.selectorParameter)=\($0.percentEncoded)" } ?? ""
@@ -67,30 +54,44 @@ struct ProxySocket {
 
     private func get<Answer: Decodable>(_ route: String, of kind: String) async throws -> Answer {
         // What is wrong before anything is sent is said in the system's words, not in those of HTTP.
-        guard unsafe access(path, F_OK) == 0 else { throw nobody("\(Errno(rawValue: errno))") }
+        guard unsafe access(path, F_OK) == 0 else { throw notAnswered("\(Errno(rawValue: errno))") }
         do {
             let request = HTTPClientRequest(url: "http+unix://\(path.percentEncoded)\(route)")
             let (status, data) = try await ProxySocket.ask(request)
             guard status.code == 200 else {
-                throw Failure(path: path, reason: "\(status): \(String(decoding: data.prefix(500), as: UTF8.self))")
+                throw ProxySocketError(path: path, reason: "\(status): \(String(decoding: data.prefix(500), as: UTF8.self))")
             }
             let envelope = try JSONDecoder().decode(Envelope.self, from: data)
             guard envelope.apiVersion == ProxyReport.apiVersion, envelope.kind == kind else {
-                throw Failure(
+                throw ProxySocketError(
                     path: path,
                     reason:
                         "it speaks \(envelope.apiVersion) \(envelope.kind), not \(ProxyReport.apiVersion) \(kind): use its own version of this command"
                 )
             }
             return try JSONDecoder().decode(Answer.self, from: data)
-        } catch let failure as Failure {
+        } catch let failure as ProxySocketError {
             throw failure
         } catch {
-            throw nobody("\(error)")
+            throw notAnswered("\(error)")
         }
     }
 
-    private func nobody(_ reason: String) -> Failure {
-        Failure(path: path, reason: reason, others: StateDirectory.listening().filter { "\($0)/\(ProxyReport.socketName)" != path })
+    private func notAnswered(_ reason: String) -> ProxySocketError {
+        ProxySocketError(
+            path: path, reason: reason, others: StateDirectory.listening().filter { "\($0)/\(ProxyReport.socketName)" != path })
+    }
+}
+
+/// Nobody could be asked, or what was answered is of no use.
+struct ProxySocketError: Error, CustomStringConvertible {
+    var path: String
+    var reason: String
+    /// The state directories of proxies that listen elsewhere.
+    var others: [String] = []
+
+    var description: String {
+        let hints = others.map { "; one listens on \($0)/\(ProxyReport.socketName): give --state-directory \($0)" }
+        return "no proxy answers on \(path): \(reason)\(hints.joined())"
     }
 }

@@ -73,7 +73,8 @@ struct RunCommand: AsyncParsableCommand {
     private func serve(_ start: StartConfiguration) async throws {
         let input = try await ClusterInput(start.proxy, environment: ProcessInfo.processInfo.environment, start.logger)
         let proxy = ProxyService(
-            configuration: start.proxy, input: input, start: StartBoard(expectsNode: input.hasNode), shown: start.effective, flags: listing,
+            configuration: start.proxy, input: input, start: StartupHealth(expectsNode: input.hasNode), shown: start.effective,
+            flags: listing,
             logger: start.logger)
         let watches = start.file.map { [ConfigurationWatch(file: $0)] } ?? []
         let servers = [proxy.healthServer].compactMap(\.self)
@@ -93,7 +94,7 @@ struct RunCommand: AsyncParsableCommand {
         if !counts.isEmpty { print("  " + counts.joined(separator: ", ")) }
         for failure in outcome.failures { print("  failed: \(failure)") }
         for failure in outcome.observationFailures { print("  the kernel could not be read: \(failure)") }
-        if !problems.isEmpty { print("  \(problems.count) problems in the manifests, told above") }
+        if !problems.isEmpty { print("  \(problems.count) problems in the manifests, reported above") }
         if !outcome.succeeded || !problems.isEmpty { throw ExitCode.failure }
     }
 }

@@ -92,14 +92,14 @@ struct StatusCommand: AsyncParsableCommand {
     }
 
     /// - Parameter tells: whether to say that no proxy answers.
-    private func document(tells: Bool = true) async throws -> StatusDocument {
+    private func document(reports: Bool = true) async throws -> StatusDocument {
         var report: ProxyReport?
         do {
             report = try await ProxySocket(stateDirectory: stateDirectory.find()).report(selector)
         } catch {
             // The kernel knows no labels.
             if selector != nil { throw error }
-            if tells { warn("\(error)\nWhat follows is the kernel's table, without names.") }
+            if reports { warn("\(error)\nWhat follows is the kernel's table, without names.") }
         }
         let key = ipvsadm.key
         var services = try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).answer("IPVS") {
@@ -132,7 +132,7 @@ struct StatusCommand: AsyncParsableCommand {
         let screen = Screen()
         var before: [NamedTable.Line] = []
         while !Task.isCancelled {
-            let lines = NamedTable(try await document(tells: false), columns: columns).lines
+            let lines = NamedTable(try await document(reports: false), columns: columns).lines
             screen.redraw(lines, before: before)
             before = lines
             try await Task.sleep(for: .seconds(2))

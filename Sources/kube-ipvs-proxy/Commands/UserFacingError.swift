@@ -8,20 +8,20 @@ internal import StatusServer
 internal import SystemCalls
 
 /// An error that a person can mend: its one line says what is wrong, and there is no more to say.
-protocol MendableError: Error, CustomStringConvertible {}
+protocol UserFacingError: Error, CustomStringConvertible {}
 
-extension AccessError: MendableError {}
-extension Assembly.ClusterUnread: MendableError {}
-extension ConfigurationChanged: MendableError {}
-extension ConfigurationError: MendableError {}
-extension DataplaneError: MendableError {}
-extension ListenError: MendableError {}
-extension NodeProxy.Failure: MendableError {}
-extension ProxySocket.Failure: MendableError {}
-extension StartConfiguration.Failure: MendableError {}
-extension StateDirectory.Ambiguous: MendableError {}
-extension StatusExplainCommand.Unknown: MendableError {}
-extension WatchedFile.Unreadable: MendableError {}
+extension AccessError: UserFacingError {}
+extension Assembly.ClusterReadTimeout: UserFacingError {}
+extension ConfigurationChanged: UserFacingError {}
+extension ConfigurationError: UserFacingError {}
+extension DataplaneError: UserFacingError {}
+extension ListenError: UserFacingError {}
+extension NodeProxyError: UserFacingError {}
+extension ProxySocketError: UserFacingError {}
+extension StartConfigurationError: UserFacingError {}
+extension StateDirectory.Ambiguous: UserFacingError {}
+extension StatusExplainCommand.Unknown: UserFacingError {}
+extension WatchedFile.Unreadable: UserFacingError {}
 
 /// Ends the program with one line to standard error where something that a person can mend is wrong.
 func reportingFailure(_ body: () async throws -> Void) async throws {
@@ -29,7 +29,7 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
         try await body()
     } catch let error as StatusCommand.NoSuchService {
         fail("\(error)")
-    } catch let error as any MendableError {
+    } catch let error as any UserFacingError {
         fail("Error: \(error)")
     }
 }

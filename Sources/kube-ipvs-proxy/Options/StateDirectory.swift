@@ -40,7 +40,7 @@ struct StateDirectory: ParsableArguments {
     static func listening() -> [String] {
         // Without it (no /proc) only the usual place is known.
         guard let table = try? String(contentsOfFile: "/proc/net/unix", encoding: .isoLatin1) else { return [] }
-        return directories(in: table).filter { isRootsAlone("\($0)/\(ProxyReport.socketName)") }
+        return directories(in: table).filter { isOwnedByRootOnly("\($0)/\(ProxyReport.socketName)") }
     }
 
     /// The directories of the sockets named as ours that listen.
@@ -61,7 +61,7 @@ struct StateDirectory: ParsableArguments {
     /// Whether a socket is root's, in a directory in which nobody else can put another in its place.
     ///
     /// - Parameter user: who counts as root.
-    static func isRootsAlone(_ path: String, user: UInt32 = 0) -> Bool {
+    static func isOwnedByRootOnly(_ path: String, user: UInt32 = 0) -> Bool {
         func look(_ path: String) -> (mode: UInt32, isTrusted: Bool)? {
             var found = stat()
             guard unsafe lstat(path, &found) == 0 else { return nil }

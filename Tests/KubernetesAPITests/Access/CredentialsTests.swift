@@ -79,13 +79,13 @@ struct CredentialsTests {
         #expect(try await credentials.current().authorization == "Bearer t2")
     }
 
-    @Test func `A plugin is told its arguments, its environment and the cluster`() async throws {
-        let told = "\(folder.path)/told"
-        let script = "echo \"$1 $GREETING $KUBERNETES_EXEC_INFO\" > '\(told)'; "
+    @Test func `A plugin is reported its arguments, its environment and the cluster`() async throws {
+        let reported = "\(folder.path)/told"
+        let script = "echo \"$1 $GREETING $KUBERNETES_EXEC_INFO\" > '\(reported)'; "
         _ = try await credentials(.exec(try plugin(script + CredentialsTests.answer()))).current()
         let cluster = #""spec":{"cluster":{"server":"https://k:1"},"interactive":false}"#
         #expect(
-            String(decoding: try CredentialFile.read(told), as: UTF8.self)
+            String(decoding: try CredentialFile.read(reported), as: UTF8.self)
                 == "first hello {\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\(cluster)}\n")
     }
 

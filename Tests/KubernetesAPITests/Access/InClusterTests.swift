@@ -26,7 +26,7 @@ struct InClusterTests {
         #expect(!access.skipsVerification)
     }
 
-    @Test func `Outside a pod it is told what to give`() {
+    @Test func `Outside a pod it is reported what to give`() {
         let error = #expect(throws: AccessError.self) { try access(nil, "443") }
         #expect(
             error?.description

@@ -156,7 +156,7 @@ struct KubeconfigTests {
             "user.exec.args: must be a list"
         ),
     ])
-    func `What is wrong is told with file and field`(cluster: String, user: String, message: String) {
+    func `What is wrong is reported with file and field`(cluster: String, user: String, message: String) {
         let error = #expect(throws: AccessError.self) { try read(cluster: cluster, user: user) }
         let place = message.hasPrefix("cluster") ? "clusters[0]." : "users[0]."
         let expected = message.replacing("FOLDER", with: folder.path)
@@ -179,7 +179,7 @@ struct KubeconfigTests {
             "contexts[0].context.user \"c\": no such user"
         ),
     ])
-    func `What is missing is told with file and field`(text: String, message: String) throws {
+    func `What is missing is reported with file and field`(text: String, message: String) throws {
         let file = try folder.write(text, to: "config")
         let error = #expect(throws: AccessError.self) { try Kubeconfig(file: file).access() }
         #expect(error?.description == "kubeconfig \(file): \(message)")

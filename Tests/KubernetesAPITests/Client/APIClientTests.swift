@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test func `Requests are told of, with what became of them`() async throws {
+    @Test func `Requests are reported of, with what became of them`() async throws {
         let answers = Answers()
         try await TestAPIServer.serving { server in
             let client = APIClient(
@@ -137,7 +137,7 @@ import Testing
         }
     }
 
-    @Test func `A certificate that cannot be used is told with its file before anything is sent`() async throws {
+    @Test func `A certificate that cannot be used is reported with its file before anything is sent`() async throws {
         let file = try folder.write("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n", to: "ca.crt")
         let client = client(APIAccess(server: ServerAddress(isSecure: true, host: "k", port: 1), certificateAuthority: .file(file)))
         let error = await #expect(throws: AccessError.self) { try await client.prepare() }
@@ -172,7 +172,7 @@ import Testing
         }
     }
 
-    @Test func `A certificate and a key that do not fit are told before anything is sent`() async throws {
+    @Test func `A certificate and a key that do not fit are reported before anything is sent`() async throws {
         let certificates = try await TestCertificates(in: folder.path)
         try await certificates.sign("client", subject: "/CN=one")
         let client = client(

@@ -147,7 +147,7 @@ import Testing
         }
     }
 
-    @Test func `Those who record too much are told how much is dropped, once`() async throws {
+    @Test func `Those who record too much are reported how much is dropped, once`() async throws {
         let log = LogKeeper()
         try await recording(logger: log.logger) { _, recorder in
             for number in 0..<3000 { recorder.record(.about("web", reason: "R\(number)")) }

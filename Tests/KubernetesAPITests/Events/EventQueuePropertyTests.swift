@@ -14,7 +14,7 @@ struct EventQueuePropertyTests {
         }
     }
 
-    private static let settings = EventSettings(objectBurst: 5, objectRefill: .seconds(100), maximumHeld: 30)
+    private static let settings = EventSettings(objectBurst: 5, objectRefill: .seconds(100), maximumQueued: 30)
 
     /// Hours of events about a few objects, in bursts and with pauses; returns how many were recorded.
     private func live(_ run: inout EventRun, _ random: inout Seeded) -> Int {

@@ -28,7 +28,7 @@ struct EventQueueTests {
                 == ["create A node1 2", "create A node1 1", "create B node1 1", "create A node1 1", "create A node2 1"])
     }
 
-    @Test mutating func `The second of its kind is told at once, those after it when they are over`() {
+    @Test mutating func `The second of its kind is reported at once, those after it when they are over`() {
         run.record(.note("a"))
         #expect(run.advance(by: .seconds(10)) == ["create Starting node1 1"])
         run.record(.note("b"))
@@ -39,7 +39,7 @@ struct EventQueueTests {
         #expect(run.queue.count == 0)
     }
 
-    @Test mutating func `What goes on and on is told every half hour`() {
+    @Test mutating func `What goes on and on is reported every half hour`() {
         var sent: [String] = []
         for _ in 0..<(2 * 3600) {
             run.record(.note("a"))
@@ -59,7 +59,7 @@ struct EventQueueTests {
         #expect(Set(run.deliveries.map(\.series.id)).count == 2)
     }
 
-    @Test mutating func `What happens while it is being told is told next`() {
+    @Test mutating func `What happens while it is being reported is reported next`() {
         run.record(.note("a"))
         let first = run.take()
         run.record(.note("a"))
@@ -143,7 +143,7 @@ struct EventQueueTests {
         #expect(run.advance(by: .seconds(400)) == ["patch Starting node1 5"])
     }
 
-    @Test mutating func `At the end, counts are told that have not been`() {
+    @Test mutating func `At the end, counts are reported that have not been`() {
         for _ in 0..<2 {
             run.record(.note("a"))
             _ = run.advance(by: .seconds(1))

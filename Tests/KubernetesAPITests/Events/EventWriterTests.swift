@@ -51,7 +51,7 @@ struct EventWriterTests {
         #expect(text(patch) == #"{"series":{"count":2,"lastObservedTime":"2026-01-01T00:00:09.000007Z"}}"#)
     }
 
-    @Test mutating func `What happened twice before it could be told is created with its count`() throws {
+    @Test mutating func `What happened twice before it could be reported is created with its count`() throws {
         for _ in 0..<2 { record(.note("a"), at: .zero) }
         let (_, request) = try request(at: .zero)
         #expect(text(request).contains(#""series":{"count":2,"lastObservedTime":"2026-01-01T00:00:10.000007Z"}"#))

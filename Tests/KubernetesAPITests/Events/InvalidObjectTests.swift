@@ -23,13 +23,13 @@ import Testing
         #expect(slice.regarding.apiVersion == "discovery.k8s.io/v1" && slice.regarding.kind == "EndpointSlice")
     }
 
-    @Test func `Nobody is told of an object that has no name, or that no user makes`() {
+    @Test func `Nobody is reported of an object that has no name, or that no user makes`() {
         let name = NamespacedName(namespace: "", name: "node1")
         #expect(ClusterEvent(problem(nil), of: Service.self) == nil)
         #expect(ClusterEvent(problem(name), of: Node.self) == nil)
     }
 
-    @Test func `A Service that cannot be read is told of on the Service`() async throws {
+    @Test func `A Service that cannot be read is reported of on the Service`() async throws {
         try await EventServer.serving { events in
             try await TestAPIServer.serving { server in
                 server.put("services", .service("good"))

@@ -9,7 +9,7 @@ import Testing
     private let feed = ChangeFeed()
     private let progress: FeedProgress
 
-    init() { progress = FeedProgress(feed, demand: NodeDemand(linger: .seconds(60)), allowsExternalIP: { _ in true }) }
+    init() { progress = FeedProgress(feed, demand: OtherNodesDemand(linger: .seconds(60)), allowsExternalIP: { _ in true }) }
 
     private static let name = NamespacedName(namespace: "default", name: "web")
 
@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test func `is synced without the other Nodes where no Service needs them`() {
-        progress.publish([Self.service([])], of: .services, isInDoubt: false)
+        progress.publish([Self.service([])], of: .services, isIncomplete: false)
         progress.listed(.services)
         #expect(!feed.take().synced)
         progress.listed(.endpointSlices)
@@ -31,61 +31,61 @@ import Testing
 
     @Test func `has a Service that needs the other Nodes only together with the word that they are pending`() {
         let service = Self.service(["192.0.2.1"])
-        progress.publish([service], of: .services, isInDoubt: false)
+        progress.publish([service], of: .services, isIncomplete: false)
         #expect(feed.take().changes == [.otherNodes(.pending), service])
         progress.listed(.services)
         progress.listed(.endpointSlices)
         #expect(!feed.take().synced)
-        progress.publish([.node("node2", nil)], of: .otherNodes, isInDoubt: false)
+        progress.publish([.node("node2", nil)], of: .otherNodes, isIncomplete: false)
         progress.listed(.otherNodes)
         let batch = feed.take()
         #expect(batch.synced && batch.changes == [.node("node2", nil), .otherNodes(.known)])
-        #expect(!progress.giveUpOtherNodes(), "nothing waits for them any more")
+        #expect(!progress.stopWaitingForOtherNodes(), "nothing waits for them any more")
     }
 
     @Test func `stays synced when a Service needs the other Nodes later`() {
         progress.listed(.services)
         progress.listed(.endpointSlices)
-        progress.publish([Self.service(["192.0.2.1"])], of: .services, isInDoubt: false)
+        progress.publish([Self.service(["192.0.2.1"])], of: .services, isIncomplete: false)
         let batch = feed.take()
         #expect(batch.synced && batch.changes.first == .otherNodes(.pending))
     }
 
     @Test func `goes on without the other Nodes, until they are there`() {
-        progress.publish([Self.service(["192.0.2.1"])], of: .services, isInDoubt: false)
+        progress.publish([Self.service(["192.0.2.1"])], of: .services, isIncomplete: false)
         progress.listed(.services)
         progress.listed(.endpointSlices)
         _ = feed.take()
-        #expect(progress.giveUpOtherNodes() && !progress.giveUpOtherNodes())
+        #expect(progress.stopWaitingForOtherNodes() && !progress.stopWaitingForOtherNodes())
         #expect(feed.take() == ChangeFeed.Batch(changes: [.otherNodes(.unavailable)], synced: true))
         progress.listed(.otherNodes)
         #expect(feed.take().changes == [.otherNodes(.known)])
     }
 
     @Test func `says once that the other Nodes are pending, however often Services change, and again after a pause`() {
-        progress.publish([Self.service(["192.0.2.1"])], of: .services, isInDoubt: false)
+        progress.publish([Self.service(["192.0.2.1"])], of: .services, isIncomplete: false)
         progress.listed(.otherNodes)
         _ = feed.take()
         for addresses in [[], ["192.0.2.1"], ["192.0.2.2"]] {
-            progress.publish([Self.service(addresses)], of: .services, isInDoubt: false)
+            progress.publish([Self.service(addresses)], of: .services, isIncomplete: false)
             #expect(feed.take().changes == [Self.service(addresses)])
             #expect(!progress.releaseNodes(at: .seconds(0)))
         }
-        progress.publish([.service(Self.name, nil)], of: .services, isInDoubt: false)
+        progress.publish([.service(Self.name, nil)], of: .services, isIncomplete: false)
         #expect(!progress.releaseNodes(at: .seconds(0)) && progress.releaseNodes(at: .seconds(60)))
         _ = feed.take()
-        progress.publish([Self.service(["192.0.2.1"])], of: .services, isInDoubt: false)
+        progress.publish([Self.service(["192.0.2.1"])], of: .services, isIncomplete: false)
         #expect(feed.take().changes.first == .otherNodes(.pending))
     }
 
     @Test func `is in doubt for Services and slices that cannot be read, and for no Node`() {
-        progress.publish([], of: .otherNodes, isInDoubt: true)
-        progress.publish([], of: .node, isInDoubt: true)
-        #expect(!feed.take().isInDoubt)
-        progress.publish([], of: .services, isInDoubt: true)
-        progress.publish([], of: .endpointSlices, isInDoubt: false)
-        #expect(feed.take().isInDoubt)
-        progress.publish([], of: .services, isInDoubt: false)
-        #expect(!feed.take().isInDoubt)
+        progress.publish([], of: .otherNodes, isIncomplete: true)
+        progress.publish([], of: .node, isIncomplete: true)
+        #expect(!feed.take().isIncomplete)
+        progress.publish([], of: .services, isIncomplete: true)
+        progress.publish([], of: .endpointSlices, isIncomplete: false)
+        #expect(feed.take().isIncomplete)
+        progress.publish([], of: .services, isIncomplete: false)
+        #expect(!feed.take().isIncomplete)
     }
 }

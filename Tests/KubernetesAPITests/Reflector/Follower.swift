@@ -12,7 +12,7 @@ final class Follower: Sendable {
     struct Seen {
         var state = ClusterState()
         var isSynced = false
-        var isInDoubt = false
+        var isIncomplete = false
         /// How many deletions came; an object that flaps makes some.
         var deletions = 0
         var changes = 0
@@ -68,7 +68,7 @@ final class Follower: Sendable {
             let batch = source.feed.take()
             seen.withLock { seen in
                 seen.isSynced = batch.synced
-                seen.isInDoubt = batch.isInDoubt
+                seen.isIncomplete = batch.isIncomplete
                 for change in batch.changes {
                     seen.state.apply(change)
                     seen.changes += 1

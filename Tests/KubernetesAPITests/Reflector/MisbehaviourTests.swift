@@ -125,7 +125,8 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases, [true, false])
-    func `After 410, as event or as status, what differs is told and nothing else`(contentType: ContentType, asEvent: Bool) async throws {
+    func `After 410, as event or as status, what differs is reported and nothing else`(contentType: ContentType, asEvent: Bool) async throws
+    {
         try await compare(contentType) { server, follower in
             try await MisbehaviourTests.waitForWatches(server)
             let before = follower.now()
@@ -360,12 +361,12 @@ import Testing
             try await expectEventually { follower.now().state.services.values.contains { $0.clusterIP == "10.96.9.2" } }
             #expect(follower.now().state.services.count == before.count)
             #expect(follower.now().deletions == 0)
-            #expect(!follower.now().isInDoubt)
+            #expect(!follower.now().isIncomplete)
             server.put("services", .service("bad", port: 70000))
-            try await expectEventually { follower.now().isInDoubt }
+            try await expectEventually { follower.now().isIncomplete }
             server.delete("services", .service("bad"))
             server.put("services", .service("s1", ip: "10.96.0.2", port: 82))
-            try await expectEventually { !follower.now().isInDoubt }
+            try await expectEventually { !follower.now().isIncomplete }
         }
     }
 

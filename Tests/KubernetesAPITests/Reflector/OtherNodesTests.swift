@@ -31,7 +31,9 @@ import Testing
     }
 
     /// Whether all Nodes have been asked for.
-    private static func isAsked(_ server: TestAPIServer) -> Bool { !server.requests("/nodes?fieldSelector=metadata.name!=node1").isEmpty }
+    private static func isSelected(_ server: TestAPIServer) -> Bool {
+        !server.requests("/nodes?fieldSelector=metadata.name!=node1").isEmpty
+    }
 
     private static let all = ["node1": ["192.0.2.1"], "node2": ["10.99.0.3"], "node3": ["10.99.0.4"]]
 
@@ -43,10 +45,10 @@ import Testing
             }
             server.put("services", .service("web", port: 81))
             try await expectEventually { follower.now().state.services.values.contains { $0.ports.first?.port == 81 } }
-            #expect(!Self.isAsked(server) && follower.now().otherNodes.isEmpty)
+            #expect(!Self.isSelected(server) && follower.now().otherNodes.isEmpty)
             server.put("services", .loadBalancer("lb", ingress: "10.99.0.3"))
             try await expectEventually { follower.now().otherNodes.last == .known }
-            #expect(Self.addresses(follower) == Self.all && Self.isAsked(server))
+            #expect(Self.addresses(follower) == Self.all && Self.isSelected(server))
             let changes = follower.now().changes
             // What a kubelet does every few minutes.
             server.put("nodes", .node("node3", address: "10.99.0.4"))
@@ -141,7 +143,7 @@ import Testing
         try await Self.following(.protobuf, nil) { server, follower in
             server.put("services", .loadBalancer("lb", ingress: "10.99.0.3"))
             try await expectEventually { follower.now().state.services.count == 2 && follower.now().state.nodes.count == 1 }
-            #expect(!Self.isAsked(server) && follower.now().otherNodes.isEmpty)
+            #expect(!Self.isSelected(server) && follower.now().otherNodes.isEmpty)
         }
     }
 

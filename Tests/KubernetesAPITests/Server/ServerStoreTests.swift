@@ -73,7 +73,7 @@ import Testing
         #expect(gone.map(\.key) == ["n/web", "/n"])
     }
 
-    @Test mutating func `History is bounded, and what is gone is told so`() throws {
+    @Test mutating func `History is bounded, and what is gone is reported so`() throws {
         for number in 0..<50 { _ = store.put("services", .service("s\(number)")) }
         #expect(store.history.count <= 10)
         #expect(store.oldest >= 140)
@@ -85,7 +85,7 @@ import Testing
         #expect(refusal { try store.check(version: 151, asEvent: true) } == "504 Timeout")
     }
 
-    @Test mutating func `Who selects is told what begins and what ceases to match`() throws {
+    @Test mutating func `Who selects is reported what begins and what ceases to match`() throws {
         let selector = try ObjectSelector(services, namespace: nil, labels: "!hidden", fields: "spec.clusterIP!=None")
         var types: [EventType?] = []
         for labels: JSON in [[:], ["x": "1"], ["hidden": "1"], ["hidden": "2"], [:]] {
@@ -98,7 +98,7 @@ import Testing
         #expect(types == [.added, .modified, .deleted, nil, .added, .deleted, nil])
     }
 
-    @Test func `A lost deletion is told to nobody`() throws {
+    @Test func `A lost deletion is reported to nobody`() throws {
         var state = ServerState()
         _ = state.store.put("services", .service("a"))
         state.lostDeletions = ["services": 1]

@@ -63,7 +63,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ContentType.allCases) func `that are cut off are refused or told, wherever that is`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `that are cut off are refused or reported, wherever that is`(contentType: ContentType)
+        throws
+    {
         let good = try Recording("node-list", contentType).bytes
         let end = contentType == .json ? good.count - 1 : good.count
         for count in 0..<end - 6 {

@@ -50,7 +50,7 @@ import Testing
         for body in bodies { #expect(WireDecoder<Service>.status(body, contentType: contentType) == nil) }
     }
 
-    @Test func `is told with its code, reason and message`() {
+    @Test func `is reported with its code, reason and message`() {
         #expect(APIStatus(code: 410, reason: "Expired", message: "too old").description == "410 Expired: too old")
         #expect(APIStatus(code: 500).description == "500")
     }

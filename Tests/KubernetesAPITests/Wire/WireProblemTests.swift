@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ContentType.allCases) func `in a list is told, and the others are there`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `in a list is reported, and the others are there`(contentType: ContentType) throws {
         let list = try WireDecoder<EndpointSlice>(contentType: contentType).list(Self.list(contentType))
         #expect(list.items.map(\.object.metadata.name) == ["a", "c"])
         #expect(list.resourceVersion == "9")
@@ -46,7 +46,9 @@ import Testing
         #expect(list.problems.last?.kind == "EndpointSlice")
     }
 
-    @Test(arguments: ContentType.allCases) func `in a watch is told, and the events around it are there`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `in a watch is reported, and the events around it are there`(contentType: ContentType)
+        throws
+    {
         func event(_ name: String, port: Int) -> [UInt8] {
             switch contentType {
             case .json:
@@ -109,7 +111,7 @@ import Testing
                 == [.error(APIStatus(code: 0, message: "the watch ended with a Service instead of a Status"))])
     }
 
-    @Test(arguments: ContentType.allCases) func `without a name cannot be told apart and is refused`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `without a name cannot be reported apart and is refused`(contentType: ContentType) throws {
         let body =
             contentType == .json
             ? Array(
@@ -121,7 +123,7 @@ import Testing
         #expect(list.problems.map(\.description) == ["Node, metadata.name: is required", "Node, metadata.name: is required"])
     }
 
-    @Test func `is told in the same words in both encodings`() throws {
+    @Test func `is reported in the same words in both encodings`() throws {
         var port = ProtoServicePort()
         port.protocol = "QUIC"
         var spec = ProtoServiceSpec()

@@ -65,10 +65,10 @@ extension Cluster {
         settings.schedulers = [.leastConnections, .weightedRoundRobin]
         let cluster = cluster(["scheduler": name], settings: settings)
         #expect(cluster.server?.scheduler == .leastConnections)
-        let told = try #require(cluster.invalid.first)
-        #expect(told.hasPrefix("kube-ipvs-proxy.io/scheduler \""))
-        #expect(name.count > 256 || told.hasSuffix("this node's kernel has no such scheduler; it has lc, wrr"))
-        #expect(told.utf8.count < 300)
+        let reported = try #require(cluster.invalid.first)
+        #expect(reported.hasPrefix("kube-ipvs-proxy.io/scheduler \""))
+        #expect(name.count > 256 || reported.hasSuffix("this node's kernel has no such scheduler; it has lc, wrr"))
+        #expect(reported.utf8.count < 300)
     }
 
     private typealias Flags = VirtualServer.Flags
@@ -159,7 +159,7 @@ extension Cluster {
             ])
     }
 
-    @Test func `that is mended is told no more, and takes effect on the Service as it stands`() {
+    @Test func `that is mended is reported no more, and takes effect on the Service as it stands`() {
         var cluster = cluster(["scheduler": "nosuch"])
         #expect(cluster.invalid.count == 1)
         cluster.set(Service.clusterIP("web", "10.96.0.1").with { $0.metadata.annotations = [prefix + "scheduler": "mh"] })
@@ -212,12 +212,12 @@ extension Cluster {
     }
 
     @Test(arguments: ["web-0", "web-0=", "web-0=-1", "web-0=65536", "web-0=1.5", "=3x", "web-0==2"])
-    func `that make no sense are left out, told, and the others count`(entry: String) throws {
+    func `that make no sense are left out, reported, and the others count`(entry: String) throws {
         let cluster = cluster([:], slice: ["weights": "\(entry),web-1=4"])
         #expect(cluster.weights == [1, 4])
-        let told = try #require(cluster.invalid.first)
-        #expect(told.hasPrefix("EndpointSlice default/web-a kube-ipvs-proxy.io/weights"))
-        #expect(told.hasSuffix("\"\(entry)\" must be an address or a pod's name, =, and a weight from 0 to 65535"))
+        let reported = try #require(cluster.invalid.first)
+        #expect(reported.hasPrefix("EndpointSlice default/web-a kube-ipvs-proxy.io/weights"))
+        #expect(reported.hasSuffix("\"\(entry)\" must be an address or a pod's name, =, and a weight from 0 to 65535"))
     }
 
     @Test func `in an annotation that is too long do not count at all`() {

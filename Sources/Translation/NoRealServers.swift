@@ -2,7 +2,7 @@ public import Kubernetes
 public import Model
 
 /// Why a virtual server has no real servers.
-public enum Shortage: Hashable, Sendable, CustomStringConvertible {
+public enum NoRealServers: Hashable, Sendable, CustomStringConvertible {
     case noSlices(hasSelector: Bool)
     case noSliceOfFamily(IPFamily)
     case noEndpoints(hasSelector: Bool)

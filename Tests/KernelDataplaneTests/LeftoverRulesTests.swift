@@ -68,7 +68,7 @@ private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain
 
 @Suite struct `What kube-proxy's iptables mode left` {
     @Test func `is found by its names; what is the kubelet's, an operator's or ours is passed over`() {
-        let found = LeftoverText.parse(saved, catalogue: ours)
+        let found = LeftoverRules.parse(saved, catalogue: ours)
         #expect(
             found.chains
                 == chains(.mangle, "KUBE-PROXY-CANARY")
@@ -84,13 +84,13 @@ private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain
 
     @Test func `is the same where counters are printed with the rules`() {
         let counted = saved.replacing("\n-A ", with: "\n[3:180] -A ")
-        #expect(counted != saved && LeftoverText.parse(counted, catalogue: ours) == LeftoverText.parse(saved, catalogue: ours))
+        #expect(counted != saved && LeftoverRules.parse(counted, catalogue: ours) == LeftoverRules.parse(saved, catalogue: ours))
     }
 
     @Test func `stays as far as somebody else's rules lead to it`() {
         let used = saved.replacing("-A KUBE-EXT-AAAA", with: "-A OPERATORS -p tcp -g KUBE-SVC-BBBB\n-A KUBE-EXT-AAAA").replacing(
             "-A INPUT -j KUBE-FIREWALL", with: "-A INPUT -s 192.0.2.1/32 -j KUBE-NODEPORTS")
-        let found = LeftoverText.parse(used, catalogue: ours)
+        let found = LeftoverRules.parse(used, catalogue: ours)
         #expect(found.chains.intersection(chains(.nat, "KUBE-SVC-BBBB", "KUBE-SEP-CCCC")).isEmpty)
         #expect(found.chains.contains(Rules.Chain(.nat, "KUBE-EXT-AAAA")), "it leads there, and nobody leads to it")
         #expect(!found.chains.contains(Rules.Chain(.filter, "KUBE-NODEPORTS")))
@@ -101,7 +101,7 @@ private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain
         "", "*", ":", "-A", "*nat\n:\n-A \n", "garbage\n*nat\n:KUBE-SERVICES", "*nat\n-A OUTPUT -j", "*nat\n-A OUTPUT x -j\n",
     ])
     func `is nothing in a text that is broken`(text: String) {
-        #expect(LeftoverText.parse(text, catalogue: ours).isEmpty)
+        #expect(LeftoverRules.parse(text, catalogue: ours).isEmpty)
     }
 
     @Test func `goes in one transaction a table`() {

@@ -2,11 +2,11 @@ internal import Kubernetes
 internal import Model
 
 /// What a Service claims by name and what it wishes for, from its manifest alone.
-struct ServiceDemand {
+struct ServiceClaimsAndRequests {
     /// Claimed by name, each with the field that says so.
     var claims: [(resource: ServiceResource, field: String)] = []
     /// To be chosen, in this order.
-    var wishes: [ServiceWish] = []
+    var requests: [AllocationRequest] = []
     /// The families of the Service, the first being that of `spec.clusterIP`.
     var families: [IPFamily] = []
     /// The node port of each of `spec.ports`, where the manifest gives one to it or to another protocol of the same port; else 0.
@@ -30,7 +30,7 @@ struct ServiceDemand {
                     refuse(field, "\(address)", "must be a host address in the range of cluster IPs, \(list) (--service-cluster-ip-range)")
                 }
             }
-            wishes += families.dropFirst(addresses.count).map { .clusterIP($0) }
+            requests += families.dropFirst(addresses.count).map { .clusterIP($0) }
         }
         addNodePorts(service, settings)
     }
@@ -75,7 +75,7 @@ struct ServiceDemand {
         for (index, port) in service.ports.enumerated() where port.nodePort != 0 || chooses {
             let isFirst = seen.insert(port.port).inserted
             guard let first = given[port.port] else {
-                if isFirst { wishes.append(.nodePort(port.port)) }
+                if isFirst { requests.append(.nodePort(port.port)) }
                 continue
             }
             if isFirst || port.nodePort == 0 { nodePorts[index] = first }
@@ -85,7 +85,7 @@ struct ServiceDemand {
         if service.healthCheckNodePort != 0 {
             claim(service.healthCheckNodePort, "spec.healthCheckNodePort", settings)
         } else {
-            wishes.append(.healthCheckNodePort)
+            requests.append(.healthCheckNodePort)
         }
     }
 
@@ -109,11 +109,11 @@ extension Service {
     }
 
     /// The Service as the API server would hold it: with what was chosen for it, and with its defaults spelled out.
-    func completed(_ demand: ServiceDemand, given: [ServiceWish: ServiceResource]) -> Service {
+    func completed(_ demand: ServiceClaimsAndRequests, given: [AllocationRequest: ServiceResource]) -> Service {
         var service = self
         if type != .externalName, !isHeadless {
             var addresses = addresses.map(\.description)
-            for case .clusterIP(let family) in demand.wishes {
+            for case .clusterIP(let family) in demand.requests {
                 if case .clusterIP(let address)? = given[.clusterIP(family)] { addresses.append(address.description) }
             }
             service.clusterIPs = addresses

@@ -4,7 +4,7 @@ internal import Model
 /// Which Services need the addresses of the other Nodes, and for how long these are followed after the last of them.
 ///
 /// Users of the cluster create and delete Services as they like; listing all Nodes each time would let them load the API server.
-struct NodeDemand: Hashable, Sendable {
+struct OtherNodesDemand: Hashable, Sendable {
     /// How long the Nodes are followed after the last Service that needs them is gone.
     let linger: Duration
     private var services: Set<NamespacedName> = []

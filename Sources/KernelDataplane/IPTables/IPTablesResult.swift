@@ -2,45 +2,45 @@
 ///
 /// Exit codes do not tell: iptables 1.8 exits with 4 (`RESOURCE_PROBLEM`) while another program holds the lock, where the lock file may not be opened, and, with nft, for whatever the
 /// kernel answers. Their words do: they are the C library's for the kernel's errno (`strerror`), or libiptc's (`iptc_strerror`).
-enum TrialVerdict: Hashable {
+enum IPTablesResult: Hashable {
     case works
     /// The program does not exist, or the kernel has not what it needs.
     case notThere(String)
     /// We are not allowed to: nothing will change that but a person.
     case refused(String)
     /// It could not be tried for now. So is everything that is not known to be an answer.
-    case couldNotTell(String)
+    case inconclusive(String)
     /// The program keeps the kernel's answer to itself; another one has to be asked.
     case unexplained(String)
 
     init(_ attempt: Command.Attempt) {
         switch attempt {
         case .notFound: self = .notThere("not found")
-        case .notRun(let reason): self = .couldNotTell(reason)
+        case .notRun(let reason): self = .inconclusive(reason)
         case .ran(let result): self.init(result)
         }
     }
 
     init(_ result: Command.Result) {
-        let complaint = result.complaint
-        func says(_ phrases: [String]) -> Bool { phrases.contains { complaint.contains($0) } }
+        let standardError = result.standardError
+        func says(_ phrases: [String]) -> Bool { phrases.contains { standardError.contains($0) } }
         if result.succeeded {
             self = .works
-        } else if TrialVerdict.isLocked(result) {
-            self = .couldNotTell(
-                "another program holds the xtables lock, see `fuser -v \(TrialVerdict.lockFile(complaint))` (\(complaint))")
-        } else if TrialVerdict.isShortage(result) {
-            self = .couldNotTell(complaint)
+        } else if IPTablesResult.isLocked(result) {
+            self = .inconclusive(
+                "another program holds the xtables lock, see `fuser -v \(IPTablesResult.lockFile(standardError))` (\(standardError))")
+        } else if IPTablesResult.isShortage(result) {
+            self = .inconclusive(standardError)
         } else if says(["can't open lock file"]) {
-            self = .refused("\(complaint): the lock file of iptables must be writable, mount the node's /run/xtables.lock")
-        } else if says(TrialVerdict.denials) {
-            self = .refused(complaint)
+            self = .refused("\(standardError): the lock file of iptables must be writable, mount the node's /run/xtables.lock")
+        } else if says(IPTablesResult.denials) {
+            self = .refused(standardError)
         } else if says(["unable to initialize table"]) {
-            self = .unexplained(complaint)
-        } else if says(TrialVerdict.absences) || [126, 127].contains(result.exitCode) {
-            self = .notThere(complaint)
+            self = .unexplained(standardError)
+        } else if says(IPTablesResult.absences) || [126, 127].contains(result.exitCode) {
+            self = .notThere(standardError)
         } else {
-            self = .couldNotTell(complaint.isEmpty ? "exit status \(result.exitCode ?? -1)" : complaint)
+            self = .inconclusive(standardError.isEmpty ? "exit status \(result.exitCode ?? -1)" : standardError)
         }
     }
 
@@ -48,12 +48,12 @@ enum TrialVerdict: Hashable {
     static func isTemporary(_ result: Command.Result) -> Bool { isLocked(result) || isShortage(result) }
 
     private static func isLocked(_ result: Command.Result) -> Bool {
-        !result.succeeded && ["xtables lock", "Can't lock "].contains { result.complaint.contains($0) }
+        !result.succeeded && ["xtables lock", "Can't lock "].contains { result.standardError.contains($0) }
     }
 
     /// Whether a program failed because the machine is busy or short of something.
     static func isShortage(_ result: Command.Result) -> Bool {
-        !result.succeeded && (result.exitCode == nil || shortages.contains { result.complaint.contains($0) })
+        !result.succeeded && (result.exitCode == nil || shortages.contains { result.standardError.contains($0) })
     }
 
     private static let shortages = [
@@ -71,11 +71,12 @@ enum TrialVerdict: Hashable {
         "Incompatible with this kernel", "is incompatible", "unknown option", "unrecognized option", "invalid option", "not found",
     ]
 
-    private static func lockFile(_ complaint: String) -> Substring {
-        guard let start = complaint.firstRange(of: "Can't lock ")?.upperBound, let end = complaint[start...].firstIndex(of: ":") else {
+    private static func lockFile(_ standardError: String) -> Substring {
+        guard let start = standardError.firstRange(of: "Can't lock ")?.upperBound, let end = standardError[start...].firstIndex(of: ":")
+        else {
             return "/run/xtables.lock"
         }
-        return complaint[start..<end]
+        return standardError[start..<end]
     }
 
     /// As an error; nil where it works.
@@ -83,7 +84,7 @@ enum TrialVerdict: Hashable {
         switch self {
         case .works: nil
         case .notThere(let reason), .refused(let reason): DataplaneError(request, reason)
-        case .couldNotTell(let reason), .unexplained(let reason): DataplaneError(request, reason, isTemporary: true)
+        case .inconclusive(let reason), .unexplained(let reason): DataplaneError(request, reason, isTemporary: true)
         }
     }
 }

@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// What `/healthz` and `/livez` go by from the first moment of the program: what the start waits for, and once the proxy is assembled its status board.
-public final class StartBoard: Sendable {
+public final class StartupHealth: Sendable {
     private enum Phase {
         case starting(waitingFor: String?)
         case started(StatusBoard)

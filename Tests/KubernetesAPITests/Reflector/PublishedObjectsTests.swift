@@ -3,8 +3,8 @@ import Testing
 
 @testable import KubernetesAPI
 
-struct HeldObjectsTests {
-    private var held = HeldObjects()
+struct PublishedObjectsTests {
+    private var held = PublishedObjects()
     private let a = NamespacedName(namespace: "n", name: "a")
     private let b = NamespacedName(namespace: "n", name: "b")
 
@@ -35,25 +35,25 @@ struct HeldObjectsTests {
     @Test mutating func `An object that can no longer be read stays as it was`() {
         hold(a, b)
         held.beginList()
-        held.keepUnread(a)
+        held.keepUnreadable(a)
         let gone = held.endList()
         #expect(gone == [b])
-        #expect(!held.isInDoubt)
+        #expect(!held.isIncomplete)
         let isNews = held.put(a, revision: "2")
         #expect(isNews)
     }
 
     @Test mutating func `An object that never could be read leaves everything in doubt until it can, or is gone`() {
         held.beginList()
-        held.keepUnread(a)
-        #expect(held.isInDoubt)
+        held.keepUnreadable(a)
+        #expect(held.isIncomplete)
         _ = held.endList()
-        #expect(held.isInDoubt)
+        #expect(held.isIncomplete)
         _ = held.put(a, revision: "2")
-        #expect(!held.isInDoubt)
-        held.keepUnread(nil)
-        #expect(held.isInDoubt)
+        #expect(!held.isIncomplete)
+        held.keepUnreadable(nil)
+        #expect(held.isIncomplete)
         hold(a)
-        #expect(!held.isInDoubt)
+        #expect(!held.isIncomplete)
     }
 }

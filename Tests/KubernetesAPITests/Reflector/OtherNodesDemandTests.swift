@@ -34,13 +34,13 @@ import Testing
 
     @Test(arguments: needing.indices) func `by Services with addresses that may be a Node's, and by no others`(index: Int) {
         let (what, isNeeded, change) = Self.needing[index]
-        var demand = NodeDemand(linger: .seconds(600))
+        var demand = OtherNodesDemand(linger: .seconds(600))
         let follows = demand.take([Self.service("web", change)], allowing: isAllowed)
         #expect(follows == isNeeded, "\(what)")
     }
 
     @Test func `from the first such Service until some time after the last`() {
-        var demand = NodeDemand(linger: .seconds(600))
+        var demand = OtherNodesDemand(linger: .seconds(600))
         let external = Self.service("a") { $0.externalIPs = ["192.0.2.1"] }
         let other = Self.service("b") { $0.externalIPs = ["192.0.2.2"] }
         func take(_ change: ClusterChange) -> Bool { demand.take([change], allowing: isAllowed) }

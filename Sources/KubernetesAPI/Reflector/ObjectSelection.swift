@@ -1,5 +1,5 @@
 /// Which objects of a resource are followed; what is left out never leaves the server.
-public struct Selection: Hashable, Sendable {
+public struct ObjectSelection: Hashable, Sendable {
     /// `labelSelector`
     public var labels: String?
     /// `fieldSelector`
@@ -15,19 +15,19 @@ public struct Selection: Hashable, Sendable {
 
     /// Services that no other proxy takes care of and that are not headless, as kube-proxy asks for them. API servers before 1.31 refuse the field
     /// `spec.clusterIP` (kubernetes PR 123905).
-    public static let services = Selection(
+    public static let services = ObjectSelection(
         labels: "!service.kubernetes.io/service-proxy-name", fields: "spec.clusterIP!=None", canOmitFields: true)
     /// The slices of Services that are not headless.
-    public static let endpointSlices = Selection(labels: "!service.kubernetes.io/headless")
+    public static let endpointSlices = ObjectSelection(labels: "!service.kubernetes.io/headless")
 
     /// One object by its name.
-    public static func named(_ name: String) -> Selection { Selection(fields: "metadata.name=\(name)") }
+    public static func named(_ name: String) -> ObjectSelection { ObjectSelection(fields: "metadata.name=\(name)") }
 
     /// All objects but one.
-    public static func others(than name: String) -> Selection { Selection(fields: "metadata.name!=\(name)") }
+    public static func others(than name: String) -> ObjectSelection { ObjectSelection(fields: "metadata.name!=\(name)") }
 
     /// The same without the fields.
-    var withoutFields: Selection { Selection(labels: labels) }
+    var withoutFields: ObjectSelection { ObjectSelection(labels: labels) }
 
     /// The request of a step; nil for a wait.
     func request(_ step: ReflectorStep, of resource: APIResource) -> APIRequest? {
@@ -41,10 +41,10 @@ public struct Selection: Hashable, Sendable {
             if let version { query.append(.init("resourceVersion", version)) }
             if let token { query.append(.init("continue", token)) }
         case .streamList(let seconds):
-            query += Selection.watch(seconds)
+            query += ObjectSelection.watch(seconds)
             query += [.init("sendInitialEvents", "true"), .init("resourceVersionMatch", "NotOlderThan")]
         case .watch(let version, let seconds):
-            query += Selection.watch(seconds)
+            query += ObjectSelection.watch(seconds)
             query.append(.init("resourceVersion", version))
         }
         return APIRequest(.get, resource.listPath, query: query)

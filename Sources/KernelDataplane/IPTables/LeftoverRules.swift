@@ -4,7 +4,7 @@ internal import Model
 ///
 /// The names are kube-proxy's (pkg/proxy/iptables/proxier.go, `CleanupLeftovers`), with those of earlier versions. The kubelet's chains (`KUBE-FIREWALL`,
 /// `KUBE-MARK-DROP`, `KUBE-KUBELET-CANARY`, `KUBE-IPTABLES-HINT`) are not among them, nor are those that ipvs mode has too.
-struct LeftoverText {
+struct LeftoverRules {
     private static let names: Set<Rules.Chain> = [
         Rules.Chain(.nat, "KUBE-NODEPORTS"), Rules.Chain(.nat, "KUBE-PROXY-CANARY"),
         Rules.Chain(.filter, "KUBE-SERVICES"), Rules.Chain(.filter, "KUBE-EXTERNAL-SERVICES"), Rules.Chain(.filter, "KUBE-NODEPORTS"),
@@ -31,10 +31,10 @@ struct LeftoverText {
 
     /// - Parameter catalogue: our own chains; whatever they lead to, a start gives them other rules.
     static func parse(_ saved: String, catalogue: Rules) -> Leftovers {
-        var text = LeftoverText(catalogue)
+        var text = LeftoverRules(catalogue)
         // Chains stand before the rules of their table.
         for line in saved.split(separator: "\n") { text.read(line) }
-        text.keepWhatIsInUse()
+        text.keepChainsInUse()
         return text.found
     }
 
@@ -49,7 +49,7 @@ struct LeftoverText {
         case ":":
             guard let table, let name = line.dropFirst().split(separator: " ").first else { return }
             let chain = Rules.Chain(table, String(name))
-            if LeftoverText.isLeftOver(chain) { found.chains.insert(chain) }
+            if LeftoverRules.isLeftOver(chain) { found.chains.insert(chain) }
         case "-", "[":
             let words = RulesText.counted(line).rule.split(separator: " ", maxSplits: 2)
             guard let table, words.count == 3, words[0] == "-A" else { return }
@@ -63,15 +63,15 @@ struct LeftoverText {
     }
 
     private mutating func readRule(_ table: Rules.Table, _ from: Substring, _ specification: Substring) {
-        if LeftoverText.builtIn.contains(from), LeftoverText.otherJumps.contains(specification) {
+        if LeftoverRules.builtIn.contains(from), LeftoverRules.otherJumps.contains(specification) {
             return found.jumps.append(Leftovers.Jump(table, from: String(from), String(specification)))
         }
-        guard let name = LeftoverText.target(of: specification) else { return }
+        guard let name = LeftoverRules.target(of: specification) else { return }
         let (chain, target) = (Rules.Chain(table, String(from)), Rules.Chain(table, String(name)))
         guard found.chains.contains(target) else { return }
         if found.chains.contains(chain) {
             targets[chain, default: []].insert(target)
-        } else if LeftoverText.builtIn.contains(from), specification.contains("--comment \"kubernetes ") {
+        } else if LeftoverRules.builtIn.contains(from), specification.contains("--comment \"kubernetes ") {
             found.jumps.append(Leftovers.Jump(table, from: String(from), String(specification)))
         } else if catalogue.chains[chain] == nil {
             inUse.insert(target)
@@ -86,7 +86,7 @@ struct LeftoverText {
     }
 
     /// A chain cannot go while a rule of somebody else leads to it, nor can those that it leads to.
-    private mutating func keepWhatIsInUse() {
+    private mutating func keepChainsInUse() {
         var rest = Array(inUse)
         while let chain = rest.popLast() {
             guard found.chains.remove(chain) != nil else { continue }
@@ -94,9 +94,9 @@ struct LeftoverText {
         }
         // What leads only to a chain that stays is somebody's way to it.
         found.jumps.removeAll { jump in
-            guard let name = LeftoverText.target(of: jump.specification[...]) else { return false }
+            guard let name = LeftoverRules.target(of: jump.specification[...]) else { return false }
             let target = Rules.Chain(jump.table, String(name))
-            return LeftoverText.isLeftOver(target) && !found.chains.contains(target)
+            return LeftoverRules.isLeftOver(target) && !found.chains.contains(target)
         }
     }
 }

@@ -1,5 +1,5 @@
 /// What a decoder objected to, in the words of Kubernetes's own messages.
-package struct DecodingObjection {
+package struct DecodingProblem {
     /// Where the value is, from the top of what was decoded.
     package var path: [any CodingKey]
     /// What has to be there: `must be a whole number`.
@@ -36,7 +36,7 @@ package struct DecodingObjection {
     }
 }
 
-extension DecodingObjection.Words {
+extension DecodingProblem.Words {
     fileprivate func name(of type: Any.Type) -> String {
         switch type {
         case is String.Type: "text"

@@ -1,7 +1,7 @@
 public import Model
 
 /// An address that a Service or its endpoints name and that is not served: the rest of the Service works.
-public struct Refusal: Hashable, Sendable, CustomStringConvertible {
+public struct ServiceRefusal: Hashable, Sendable, CustomStringConvertible {
     /// Where the address stands.
     public enum Field: Hashable, Sendable, CustomStringConvertible {
         case clusterIP
@@ -24,9 +24,9 @@ public struct Refusal: Hashable, Sendable, CustomStringConvertible {
     public enum Reason: String, Hashable, Sendable {
         case node = "is an address of a node"
         case apiServer = "is an address of the API server"
-        case nobody = "is unspecified, loopback, link-local, multicast or reserved"
+        case reserved = "is unspecified, loopback, link-local, multicast or reserved"
         case kernel = "is refused by this node's kernel, as a broadcast address of its networks is"
-        case operatorsChoice = "is not among the external IPs that this node proxy may serve"
+        case notAllowed = "is not among the external IPs that this node proxy may serve"
     }
 
     public var field: Field
@@ -43,8 +43,8 @@ public struct Refusal: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(field) \(address): \(reason.rawValue)" }
 }
 
-extension Refusal: Comparable {
-    public static func < (lhs: Refusal, rhs: Refusal) -> Bool {
+extension ServiceRefusal: Comparable {
+    public static func < (lhs: ServiceRefusal, rhs: ServiceRefusal) -> Bool {
         lhs.address == rhs.address ? lhs.description < rhs.description : lhs.address < rhs.address
     }
 }

@@ -7,7 +7,7 @@ private let firewall = Rules.Chain(.filter, "KUBE-PROXY-FIREWALL")
 private let ranges = Rules.Chain(.filter, "KUBE-SOURCE-RANGES-FIREWALL")
 
 @Suite struct `Dropped packets` {
-    private var tally = DropTally()
+    private var tally = DropCounters()
 
     @Test mutating func `count from the first look on`() {
         tally.read([firewall: 100], of: .ipv4)
