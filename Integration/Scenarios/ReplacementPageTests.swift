@@ -100,7 +100,7 @@ extension Scenarios {
             let plan = try await follow("Before", page).split(separator: "\n").map(String.init)
             let text = try String(ofFile: "\(Place.repository)/docs/replace-kube-proxy.md")
             #expect(plan.count == 4, "\(plan)")
-            for line in plan { #expect(text.contains("\n\(line)\n"), "the page does not tell of \(line)") }
+            for line in plan { #expect(text.contains("\n\(line)\n"), "the page does not have \(line)") }
             #expect(try await KubeProxyState.dump() == served)
 
             _ = try await follow("Replace", page)
@@ -115,7 +115,7 @@ extension Scenarios {
             try await kubeProxy.restoreRulesAsRestart()
             #expect(try await KubeProxyState.dump().filter { !$0.contains("NO-LOCAL-ENDPOINTS") } == served)
 
-            let said = try await follow("Neither of them", page)
+            let said = try await follow("Remove both", page)
             #expect(said.contains("ipvsadm -D -t 10.101.0.80:80") && said.contains("removed 5 virtual servers"), "\(said)")
             #expect(try await KubeProxyState.dump() == before)
             try await server.stop()
