@@ -37,12 +37,12 @@ actor TwoNodes {
                 guard let position = text.firstRange(of: mark) else { return false }
                 // The other family may still wait for its rules.
                 let reports = text[position.upperBound...].split(separator: "\n").filter {
-                    $0.contains("\"Synced\"") || $0.contains("\"The kernel is in step\"")
+                    $0.contains("\"Synced\"") || $0.contains("\"Kernel state in sync\"")
                 }
                 return reports.last.map { !$0.contains("inSync=\"false\"") } ?? false
             }
             let text = try String(ofFile: log(of: node))
-            if text.contains("\"An operation failed\"") { throw Timeout(what: "a sync of \(node) without failures", log: text) }
+            if text.contains("\"Operation failed\"") { throw Timeout(what: "a sync of \(node) without failures", log: text) }
         }
     }
 

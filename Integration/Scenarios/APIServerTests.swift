@@ -147,7 +147,7 @@ extension Scenarios {
             try await begin()
             try await server.delete(.node())
             try await world.launch("--nodeport-addresses primary", flags: World.apiFlags)
-            try await world.waitForLog("Waiting for this node")
+            try await world.waitForLog("Waiting for Node object")
             try await Task.sleep(for: .seconds(2))
             #expect(try await servers().isEmpty)
             try await server.put(.node(["10.99.0.2"]))
@@ -155,14 +155,14 @@ extension Scenarios {
             let table = try await Shell.output(in: "node1", "ipvsadm -S -n")
             #expect(table.contains("-A -t 10.99.0.2:30080") && !table.contains("10.244.1.1:30080"), "\(table)")
             try await server.delete(.node())
-            try await world.waitForLog("Node object is gone")
+            try await world.waitForLog("Node object deleted")
             #expect(try await Shell.output(in: "node1", "ipvsadm -S -n").contains("-A -t 10.99.0.2:30080"))
         }
 
         @Test func `gives the pod ranges that are local in NodeCIDR mode, as they come and change`() async throws {
             try await begin()
             try await world.launch("--detect-local-mode NodeCIDR", flags: World.apiFlags)
-            try await world.waitForLog("Waiting for this node")
+            try await world.waitForLog("Waiting for Node object")
             for range in ["10.244.1.0/24", "10.244.2.0/24"] {
                 try await server.put(.node(podCIDRs: [range]))
                 try await world.wait(for: "\(range) in the rules") {

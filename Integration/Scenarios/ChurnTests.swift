@@ -96,7 +96,7 @@ extension Scenarios {
                 #expect((18...45).contains(rise) && weights.count >= 5, "\(weights.sorted())")
             }
             try await Shell.output("touch \(end)")
-            #expect(try await !world.log().contains("Something else changed the kernel"), "nobody did")
+            #expect(try await !world.log().contains("Repaired external change"), "nobody did")
         }
 
         @Test func `endpoints reach the kernel while iptables-restore hangs and the kernel refuses a real server`() async throws {
@@ -114,7 +114,7 @@ extension Scenarios {
             try await world.write("web.yaml", service("web", Manifests.clusterIP))
             try await world.write("web-slice.yaml", slice("web", [World.address("pod-a"), "10.244.1.255"]))
             try await world.launch("--ipvs-min-sync-period 100ms --ipvs-sync-period 5s", path: programs)
-            try await world.waitForLog("The kernel is in step")
+            try await world.waitForLog("Kernel state in sync")
             try await Shell.output(
                 in: "node1", "touch \(hang); iptables-legacy -t nat -F KUBE-SERVICES; ip6tables-legacy -t nat -F KUBE-SERVICES")
             // An audit finds it within a sync period, and restoring begins to hang.

@@ -57,7 +57,7 @@ extension Scenarios {
         /// How many flows the proxy says that it had forgotten.
         private func forgottenFlows() async throws -> Int {
             try await world.log().split(separator: "\n").compactMap { line in
-                guard let start = line.firstRange(of: "forgottenFlows=") else { return nil }
+                guard let start = line.firstRange(of: "flushedConntrackEntries=") else { return nil }
                 return Int(line[start.upperBound...].drop { $0 == "\"" }.prefix { $0.isNumber })
             }.reduce(0, +)
         }

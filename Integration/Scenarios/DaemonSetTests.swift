@@ -37,7 +37,7 @@ extension Scenarios {
             try await prepare()
             try await initialize()
             let result = try await once(with: try Self.capabilities())
-            #expect(result.succeeded && !result.output.contains("could not be"), "\(result.output)")
+            #expect(result.succeeded && !result.output.contains("Failed to"), "\(result.output)")
             #expect(
                 try await Shell.output(in: "node1", "ipvsadm -S -n").contains("-a -t \(Manifests.clusterIP):80 -r 10.244.1.10:8080 -m -w 1")
             )

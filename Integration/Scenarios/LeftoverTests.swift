@@ -83,7 +83,7 @@ extension Scenarios {
             try await world.write("slices.yaml", Manifests.slices(World.pods))
             let plan = try await Shell.output(in: "node1", "\(Place.proxy) plan \(World.flags)").split(separator: "\n").map(String.init)
             for program in ["iptables", "ip6tables"] {
-                let removal = "\(program)-restore --noflush (remove 6 jumps, 9 chains that kube-proxy's iptables mode left)"
+                let removal = "\(program)-restore --noflush (remove 6 jumps, 9 chains left by kube-proxy's iptables mode)"
                 #expect(plan.contains(removal), "\(plan)")
             }
             try await world.start()
@@ -143,12 +143,12 @@ extension Scenarios {
             )
             try await world.wait(for: "the other proxy") { try await Shell.output(in: "node1", "ss -Hltn 'sport = 10249'") != "" }
             try await world.start("--ipvs-sync-period 30s")
-            try await world.waitForLog("Another node proxy runs beside this one")
-            let line = try await world.log().split(separator: "\n").first { $0.contains("Another node proxy runs") } ?? ""
+            try await world.waitForLog("Another node proxy is running on this node")
+            let line = try await world.log().split(separator: "\n").first { $0.contains("Another node proxy is running") } ?? ""
             #expect(line.contains("/usr/local/bin/kube-proxy") && line.contains("pid=\"\(pid)\"") && line.contains("10249"), "\(line)")
             #expect(try await !world.log().contains("pid=\"\(far)\""), "that one is in another network")
             try await Shell.output("kill -KILL \(pid) \(far)")
-            try await world.waitForLog("The other node proxy is gone", seconds: 120)
+            try await world.waitForLog("Other node proxy stopped", seconds: 120)
         }
 
         @Test func `kernel settings that others change are put back where Services need them, and reported where not`() async throws {
@@ -162,15 +162,15 @@ extension Scenarios {
                 in: "node1",
                 "cd /proc/sys/net; echo 0 >ipv4/ip_forward; echo 0 >ipv4/vs/conntrack; echo 33 >netfilter/nf_conntrack_udp_timeout")
             try await world.wait(for: "the settings") { try await Shell.output(in: "node1", wanted) == "1 1 1" }
-            try await world.waitForLog("it was put back")
+            try await world.waitForLog("Repaired kernel setting changed externally")
             try await world.wait(for: "the line about the setting that stays") {
                 try await world.log().split(separator: "\n").contains {
-                    $0.contains("Somebody changed a kernel setting\"") && $0.contains("nf_conntrack_udp_timeout")
+                    $0.contains("\"Kernel setting changed externally\"") && $0.contains("nf_conntrack_udp_timeout")
                 }
             }
             #expect(try await Shell.output(in: "node1", "cat /proc/sys/net/netfilter/nf_conntrack_udp_timeout") == "33")
             try await Shell.output(in: "node1", "ipvsadm --set 0 0 78")
-            try await world.waitForLog("Somebody changed the timeouts of IPVS")
+            try await world.waitForLog("IPVS timeouts changed externally")
             #expect(try await Shell.output(in: "node1", "ipvsadm -L --timeout").contains(" 7200 120 78"), "reported, and left alone")
             try await world.kill()
             let cleanup = "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)"

@@ -23,7 +23,7 @@ extension Scenarios {
             let start = ContinuousClock.now
             // A sync takes several changes: system calls are dear in a user-space kernel, and the default would be a second.
             try await world.launch("--v 0 --ipvs-min-sync-period 100ms", flags: World.apiFlags)
-            try await world.wait(for: "the first sync", seconds: 300) { try await world.log().contains("The kernel is in step") }
+            try await world.wait(for: "the first sync", seconds: 300) { try await world.log().contains("Kernel state in sync") }
             print(
                 "\(Self.services) Services, \(Self.services * Self.endpoints) endpoints: in step \((ContinuousClock.now - start).seconds) s after the start"
             )

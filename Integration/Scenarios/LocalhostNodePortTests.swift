@@ -91,8 +91,9 @@ extension Scenarios {
             }
             try await world.start("--localhost-nodeports")
             try await waitForAnswers(Self.otherPort)
-            try await world.waitForLog("A node port does not answer on 127.0.0.1")
-            let line = try #require(try await world.log().split(separator: "\n").first { $0.contains("does not answer on 127.0.0.1") })
+            try await world.waitForLog("Failed to serve node port on 127.0.0.1")
+            let line = try #require(
+                try await world.log().split(separator: "\n").first { $0.contains("Failed to serve node port on 127.0.0.1") })
             #expect(line.contains("default/web:tcp") && line.contains("\(Manifests.nodePort)"), "\(line)")
             try await Shell.output("kill -KILL \(host)")
             try await world.wait(for: "the pods' answer") {

@@ -88,7 +88,7 @@ extension Scenarios {
         }
 
         @Test func `do not change with our own service addresses, nor with a device made anew`() async throws {
-            let reported = "Addresses of this node changed"
+            let reported = "Addresses of node interfaces changed"
             try await serveWeb("--ipvs-sync-period 3s")
             try await world.write("more.yaml", Manifests.web(name: "more", address: "10.96.0.20", address6: "fd00:96::20", nodePort: nil))
             try await world.wait(for: "the address of a new Service") {

@@ -43,7 +43,7 @@ extension Scenarios {
             try await begin()
             try await holdLock()
             try await world.launch()
-            try await world.waitForLog("A probe of this node failed for now; it is retried")
+            try await world.waitForLog("Node probe failed; retrying")
             let healthz = try await health("healthz")
             #expect(healthz.hasSuffix(" 503") && healthz.contains(#""waitingFor":"iptables: "#), "\(healthz)")
             #expect(healthz.contains("another program holds the xtables lock") && healthz.contains(Self.lock), "\(healthz)")
@@ -51,7 +51,7 @@ extension Scenarios {
             // Twelve seconds in all: the first family's probe has failed by then, and the second one's would succeed.
             try await Task.sleep(for: .seconds(7))
             try await release()
-            try await world.waitForLog("The kernel is in step")
+            try await world.waitForLog("Kernel state in sync")
             try await expectBothFamilies()
         }
 
@@ -67,7 +67,7 @@ extension Scenarios {
             #expect(try await health("healthz").hasSuffix(" 503"))
             #expect(try await health("livez").hasSuffix(" 200"))
             try await release()
-            try await world.waitForLog("The kernel is in step")
+            try await world.waitForLog("Kernel state in sync")
             try await expectBothFamilies()
         }
 
@@ -75,7 +75,7 @@ extension Scenarios {
             try await begin()
             try await holdLock()
             try await world.launch()
-            try await world.waitForLog("A probe of this node failed for now; it is retried")
+            try await world.waitForLog("Node probe failed; retrying")
             let start = ContinuousClock.now
             try await world.terminate()
             // Less than iptables waits for its lock.
@@ -103,9 +103,9 @@ extension Scenarios {
                 chmod +x \(path)/ip6tables-legacy-restore
                 """)
             try await world.launch(path: path)
-            try await world.waitForLog("The kernel is in step")
+            try await world.waitForLog("Kernel state in sync")
             let log = try await world.log()
-            #expect(log.contains(#"attempt="2""#) && log.contains("A probe of this node succeeded"), "\(log)")
+            #expect(log.contains(#"attempt="2""#) && log.contains("Node probe succeeded"), "\(log)")
             try await expectBothFamilies()
         }
 

@@ -55,7 +55,7 @@ extension Scenarios {
                 *' set image daemonset/kube-proxy kube-proxy=an-image')
                     setsid kube-ipvs-proxy --config="$CONFIG" --hostname-override="$NODE" </dev/null >\(Place.log) 2>&1 & echo $! >\(Self.tools)/pid ;;
                 *' rollout undo '* | *' delete daemonset '*) stop ;;
-                *' rollout status '*) ! running || until grep -q 'The kernel is in step' \(Place.log); do running; sleep 0.2; done ;;
+                *' rollout status '*) ! running || until grep -q 'Kernel state in sync' \(Place.log); do running; sleep 0.2; done ;;
                 *) echo "kubectl: $*?"; exit 1 ;;
                 esac
                 """

@@ -159,7 +159,7 @@ extension Scenarios {
         @Test func `of two choices uses all servers, where the kernel has it`() async throws {
             try await serve(["scheduler": "twos"])
             guard try await table().contains("-s twos") else {
-                try await world.waitForLog("An annotation is not heeded")
+                try await world.waitForLog("Ignoring invalid annotation")
                 return
             }
             let answers = try await ask(count: 60)
@@ -197,11 +197,11 @@ extension Scenarios {
         @Test func `that this kernel lacks is reported, and the default is in force`() async throws {
             try await serve(["scheduler": "magic"], "--ipvs-scheduler wlc")
             #expect(try await table().contains("-A -t \(Self.server) -s wlc"))
-            try await world.waitForLog("An annotation is not heeded")
+            try await world.waitForLog("Ignoring invalid annotation")
             try await world.kill()
             let start = try await Shell.attempt("ip netns exec node1 \(Place.proxy) \(World.flags) --once --ipvs-scheduler magic")
             #expect(
-                !start.succeeded && start.output.contains("choose one that there is with --ipvs-scheduler: rr, wrr, lc, wlc"),
+                !start.succeeded && start.output.contains("choose an available one with --ipvs-scheduler: rr, wrr, lc, wlc"),
                 "\(start.output)")
         }
     }

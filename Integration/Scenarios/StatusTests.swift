@@ -29,7 +29,7 @@ extension Scenarios {
             #expect(table.succeeded)
             for words in [
                 ["TCP  10.96.0.10:80", "default/web:tcp", "ClusterIP", "rr"], ["UDP  10.99.0.2:30080", "default/web:udp", "NodePort"],
-                ["  -> 10.244.1.10:8080", "Masq", "node1"], ["the Service has no selector, and no EndpointSlice names it"],
+                ["  -> 10.244.1.10:8080", "Masq", "node1"], ["the Service has no selector and no EndpointSlice"],
                 ["TCP  192.0.2.10:80", "-", "wlc"],
             ] {
                 #expect(
@@ -42,7 +42,7 @@ extension Scenarios {
                 let names = try await status("--selector '\(selector)' -o name")
                 #expect(names.succeeded && names.output.split(separator: "\n").count == count, "\(selector): \(names.output)")
             }
-            #expect(try await status("--selector 'app in web'").output.contains("values stand in parentheses"))
+            #expect(try await status("--selector 'app in web'").output.contains("values must be in parentheses"))
             let json = try await status("-o json --service web")
             #expect(json.output.contains("\"addressKind\" : \"NodePort\"") && json.output.contains("\"proxyAnswered\" : true"))
             #expect(try await status("-o yaml").output.hasPrefix("apiVersion: kube-ipvs-proxy/v1alpha1\n"))
@@ -57,21 +57,21 @@ extension Scenarios {
                 let found = try await run(arguments)
                 #expect(found.output.contains("default/web:tcp") && !found.output.contains("no proxy answers"), "\(found.output)")
             }
-            #expect(try await run("status check").output == "The kernel is as the proxy wants it.")
+            #expect(try await run("status check").output == "Kernel state in sync with the running proxy.")
             let elsewhere = try await run("status --state-directory /run/elsewhere")
             #expect(
                 elsewhere.output.contains(
-                    "no proxy answers on /run/elsewhere/status.sock: No such file or directory; one listens on \(Self.socket): "
-                        + "give --state-directory \(Place.state)"), "\(elsewhere.output)")
+                    "no proxy answers on /run/elsewhere/status.sock: No such file or directory; a proxy listens on \(Self.socket): "
+                        + "set --state-directory to \(Place.state)"), "\(elsewhere.output)")
             // What settings were before is noted there too.
             let cleanup = try await run("cleanup --dry-run --iptables-backend legacy")
             #expect(
                 cleanup.output.contains("sysctl -w net.ipv4.ip_forward=0") || cleanup.output.contains("net/ipv4/ip_forward"),
                 "\(cleanup.output)")
-            #expect(cleanup.output.contains("A proxy runs with --state-directory \(Place.state)"), "\(cleanup.output)")
+            #expect(cleanup.output.contains("Found a running proxy with --state-directory \(Place.state)"), "\(cleanup.output)")
             // Not that of another network, nor one that somebody else may have put there.
             let outside = try await Shell.attempt("ip netns exec outside \(Place.proxy) status --state-directory /run/elsewhere")
-            #expect(!outside.output.contains("one listens on"), "\(outside.output)")
+            #expect(!outside.output.contains("a proxy listens on"), "\(outside.output)")
             try await Shell.output("chmod 777 \(Place.state)")
             let open = try await run("status")
             try await Shell.output("chmod 755 \(Place.state)")
@@ -112,7 +112,7 @@ extension Scenarios {
         @Test func `check lists what differs, and exits with 1 then`() async throws {
             try await serve()
             let good = try await status("check")
-            #expect(good.succeeded && good.output == "The kernel is as the proxy wants it.", "\(good.output)")
+            #expect(good.succeeded && good.output == "Kernel state in sync with the running proxy.", "\(good.output)")
             try await Shell.output(
                 in: "node1",
                 "ipvsadm -e -t 10.96.0.10:80 -r 10.244.1.10:8080 -m -w 7; ip address delete 10.96.0.10/32 dev kube-ipvs0; ipset del KUBE-CLUSTER-IP 10.96.0.10,tcp:80"
@@ -137,7 +137,7 @@ extension Scenarios {
                 #expect(good.output.contains(text), "\(text)\n\(good.output)")
             }
             let empty = try await status("explain default/idle:tcp --iptables-backend legacy")
-            #expect(!empty.succeeded && empty.output.contains("it has no real servers"), "\(empty.output)")
+            #expect(!empty.succeeded && empty.output.contains("the virtual server has no real servers"), "\(empty.output)")
         }
 
         @Test func `the socket answers root alone`() async throws {

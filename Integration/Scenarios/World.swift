@@ -73,7 +73,7 @@ actor World {
     /// Starts the proxy and waits until it is in step with what it reads.
     func start(_ more: String = "", flags: String = World.flags) async throws {
         try await launch(more, flags: flags)
-        try await waitForLog("The kernel is in step")
+        try await waitForLog("Kernel state in sync")
     }
 
     /// Starts the proxy.

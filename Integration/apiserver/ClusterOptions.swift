@@ -4,7 +4,7 @@ internal import Logging
 
 /// How a client finds the API server.
 struct ClusterOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("How to reach the API server.", valueName: "file"))
+    @Option(help: ArgumentHelp("Path of the kubeconfig file.", valueName: "file"))
     var kubeconfig: String
 
     /// Talks to the server while `body` runs.

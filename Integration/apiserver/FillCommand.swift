@@ -16,7 +16,7 @@ struct FillCommand: AsyncParsableCommand {
 
     @OptionGroup var population: Population
 
-    @Option(help: ArgumentHelp("How to reach the API server.", valueName: "file"))
+    @Option(help: ArgumentHelp("Path of the kubeconfig file.", valueName: "file"))
     var kubeconfig: String?
 
     @Flag(help: "Write one JSON List to standard output instead.")

@@ -75,7 +75,7 @@ extension KernelDataplane {
         var device: UInt32 = 0
         do throws(DataplaneError) {
             if operations.contains(where: \.needsDevice) {
-                guard let found = try interfaces.device() else { throw DataplaneError("interface \(NodeState.deviceName)", "it is gone") }
+                guard let found = try interfaces.device() else { throw DataplaneError("interface \(NodeState.deviceName)", "not found") }
                 device = found
             }
         } catch {

@@ -47,14 +47,14 @@ public struct KernelSetup: Sendable {
         do {
             status = try TextFile.read("/proc/self/status")
         } catch {
-            throw DataplaneError("/proc/self/status", error, what: "cannot be read")
+            throw DataplaneError("/proc/self/status", error, what: "failed to read")
         }
         guard let status else { throw DataplaneError("/proc/self/status", "is not there: mount the file system proc on /proc") }
         let capabilities = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }?.split(whereSeparator: \.isWhitespace)
             .last
         let netAdmin: UInt64 = 1 << 12
         guard let capabilities, let bits = UInt64(capabilities, radix: 16), bits & netAdmin != 0 else {
-            throw DataplaneError("privilege", "missing CAP_NET_ADMIN: run as root (sudo), or give the container the capability NET_ADMIN")
+            throw DataplaneError("privilege", "missing CAP_NET_ADMIN: run as root (sudo), or add the capability NET_ADMIN to the container")
         }
     }
 
@@ -62,7 +62,7 @@ public struct KernelSetup: Sendable {
     private static func loadIPVS(_ logger: Logger) async throws(DataplaneError) {
         if try IPVSClient.isThere() { return }
         let standardError = try await loadModule("ip_vs")
-        logger.debug("Loaded IPVS by modprobe", metadata: ["standardError": "\(standardError)"])
+        logger.debug("Ran modprobe for IPVS module", metadata: ["standardError": "\(standardError)"])
         _ = try IPVSClient()
     }
 
@@ -83,7 +83,7 @@ public struct KernelSetup: Sendable {
     private func loadConntrack(_ probing: Probing, _ logger: Logger) async throws {
         var standardError: String?
         do {
-            standardError = try await probing.limited(to: .seconds(30)).answer("connection tracking") {
+            standardError = try await probing.limited(to: .seconds(30)).answer("conntrack") {
                 if try ConntrackClient().isSupported { return nil }
                 let standardError = try await KernelSetup.loadModule("nf_conntrack_netlink")
                 return try ConntrackClient().isSupported ? nil : standardError
@@ -93,9 +93,9 @@ public struct KernelSetup: Sendable {
         }
         guard let standardError else { return }
         logger.warning(
-            "The kernel cannot be made to forget UDP flows: clients that keep a socket may go on sending to an endpoint that is gone",
+            "Conntrack entries cannot be flushed; UDP clients may keep sending to removed endpoints",
             metadata: [
-                "missing": "the module nf_conntrack_netlink (modprobe nf_conntrack_netlink)",
+                "missing": "kernel module nf_conntrack_netlink (modprobe nf_conntrack_netlink)",
                 "standardError": "\(standardError)",
             ])
     }
@@ -108,11 +108,11 @@ public struct KernelSetup: Sendable {
         if found.contains(scheduler) { return found }
         if try client.hasScheduler(scheduler) { return found + [scheduler] }
         let standardError = try await KernelSetup.loadModule("ip_vs_\(scheduler)")
-        logger.debug("Loaded a scheduler by modprobe", metadata: ["standardError": "\(standardError)"])
+        logger.debug("Ran modprobe for scheduler module", metadata: ["standardError": "\(standardError)"])
         if try client.hasScheduler(scheduler) { return found + [scheduler] }
         throw DataplaneError(
             "scheduler \(scheduler)",
-            "this kernel does not have it: load the module ip_vs_\(scheduler) (modprobe ip_vs_\(scheduler)) or choose one that there is with --ipvs-scheduler: "
+            "not available in this kernel: load the module ip_vs_\(scheduler) (modprobe ip_vs_\(scheduler)) or choose an available one with --ipvs-scheduler: "
                 + found.map(\.name).joined(separator: ", "))
     }
 
@@ -121,9 +121,9 @@ public struct KernelSetup: Sendable {
             switch outcome {
             case .changed(let sysctl, let before, let now):
                 logger.info(
-                    "Changed a kernel setting", metadata: ["sysctl": "\(sysctl.name)", "before": "\(before)", "now": "\(now)"])
-            case .missing(let sysctl): logger.warning("The kernel lacks a setting", metadata: ["sysctl": "\(sysctl.name)"])
-            case .refused(let error): logger.warning("A kernel setting could not be changed", metadata: ["error": "\(error)"])
+                    "Changed kernel setting", metadata: ["sysctl": "\(sysctl.name)", "before": "\(before)", "now": "\(now)"])
+            case .missing(let sysctl): logger.warning("Kernel setting not supported by this kernel", metadata: ["sysctl": "\(sysctl.name)"])
+            case .refused(let error): logger.warning("Failed to change kernel setting", metadata: ["error": "\(error)"])
             }
         }
     }
@@ -153,10 +153,10 @@ public struct KernelSetup: Sendable {
         do throws(DataplaneError) {
             guard let found = audit.look(at: try IPVSClient().timeouts()) else { return }
             logger.warning(
-                "Somebody changed the timeouts of IPVS: ipvsadm --set or a restart of this program sets them again",
+                "IPVS timeouts changed externally; run ipvsadm --set or restart the proxy to restore them",
                 metadata: ["now": "\(found.seconds)", "wanted": "\(timeouts.seconds)"])
         } catch {
-            logger.error("The timeouts of IPVS cannot be read", metadata: ["error": "\(error)"])
+            logger.error("Failed to read IPVS timeouts", metadata: ["error": "\(error)"])
         }
     }
 
@@ -164,13 +164,13 @@ public struct KernelSetup: Sendable {
         switch finding {
         case .putBack(let sysctl, let found, let wanted):
             logger.warning(
-                "Somebody changed a kernel setting that Services need; it was put back",
+                "Repaired kernel setting changed externally",
                 metadata: ["sysctl": "\(sysctl.name)", "found": "\(found)", "now": "\(wanted)"])
         case .changed(let sysctl, let found, let wanted):
             logger.warning(
-                "Somebody changed a kernel setting", metadata: ["sysctl": "\(sysctl.name)", "now": "\(found)", "wanted": "\(wanted)"])
+                "Kernel setting changed externally", metadata: ["sysctl": "\(sysctl.name)", "now": "\(found)", "wanted": "\(wanted)"])
         case .failed(let error):
-            logger.error("A kernel setting is not as Services need it", metadata: ["error": "\(error)"])
+            logger.error("Failed to repair kernel setting required by Services", metadata: ["error": "\(error)"])
         }
     }
 
@@ -182,7 +182,7 @@ public struct KernelSetup: Sendable {
         try TimeoutRecord(directory: stateDirectory).note(before)
         if let failure = try ipvs.setTimeouts(timeouts) {
             guard !failure.isTemporary else { throw failure }
-            logger.error("The timeouts of IPVS could not be set", metadata: ["error": "\(failure)"])
+            logger.error("Failed to set IPVS timeouts", metadata: ["error": "\(failure)"])
         }
     }
 
@@ -192,7 +192,7 @@ public struct KernelSetup: Sendable {
         do {
             try TextFile.write("\(oomScoreAdj)", to: "/proc/self/oom_score_adj", options: [])
         } catch {
-            logger.debug("The OOM score could not be set", metadata: ["oomScoreAdj": "\(oomScoreAdj)", "error": "\(error)"])
+            logger.debug("Failed to set OOM score", metadata: ["oomScoreAdj": "\(oomScoreAdj)", "error": "\(error)"])
         }
     }
 

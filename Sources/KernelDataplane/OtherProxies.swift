@@ -147,7 +147,7 @@ struct ProcessTable {
         } catch {
             let posix = ((error as? CocoaError)?.underlying as? POSIXError).map { Errno(rawValue: $0.code.rawValue) }
             guard let errno = error as? Errno ?? posix, errno.isTemporary else { return nil }
-            throw DataplaneError("\(folder)/\(path)", errno, what: "cannot be read")
+            throw DataplaneError("\(folder)/\(path)", errno, what: "failed to read")
         }
     }
 }

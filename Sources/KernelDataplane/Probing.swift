@@ -52,7 +52,7 @@ public struct Probing: Sendable {
             do {
                 let fact = try await ask()
                 if attempts > 0 {
-                    logger.info("A probe of this node succeeded", metadata: ["probe": "\(probe)", "attempt": "\(attempts + 1)"])
+                    logger.info("Node probe succeeded", metadata: ["probe": "\(probe)", "attempt": "\(attempts + 1)"])
                     report(nil)
                 }
                 return fact
@@ -75,7 +75,7 @@ public struct Probing: Sendable {
         }
         report(unanswered)
         logger.warning(
-            "A probe of this node failed for now; it is retried",
+            "Node probe failed; retrying",
             metadata: [
                 "probe": "\(unanswered.probe)", "reason": "\(unanswered.reason)", "attempt": "\(unanswered.attempts)", "retryIn": "\(next)",
             ])

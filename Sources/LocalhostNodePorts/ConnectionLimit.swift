@@ -34,7 +34,7 @@ final class ConnectionLimit: Sendable {
         }
         if let refused {
             logger.warning(
-                "Too many connections to node ports of 127.0.0.1 at once; more are refused",
+                "Too many connections to node ports on 127.0.0.1; refusing new ones",
                 metadata: ["limit": "\(limit)", "refused": "\(refused)"])
         }
         return admitted

@@ -99,19 +99,19 @@ public final class LocalhostNodePorts: ServiceLifecycle.Service {
 extension LocalhostNodePorts {
     func report(_ port: UInt16, _ failure: ListenerFailure) {
         logger.error(
-            "A node port does not answer on 127.0.0.1; it is tried again",
+            "Failed to serve node port on 127.0.0.1; retrying",
             metadata: ["service": "\(failure.origin)", "port": "\(port)", "error": "\(failure.reason)"])
         events.record(
             ClusterEvent(
                 .warning, reason: "LocalhostNodePortFailed", action: "ListenOnLocalhost", regarding: .service(failure.origin.service),
-                note: "Node port \(port) does not answer on 127.0.0.1: \(failure.reason)"))
+                note: "Failed to serve node port \(port) on 127.0.0.1; retrying: \(failure.reason)"))
     }
 
     func logListener(_ port: UInt16, _ target: NodePortTarget, after failure: ListenerFailure?) {
         let metadata: Logger.Metadata = ["service": "\(target.origin)", "port": "\(port)", "target": "\(target.location)"]
         logger.log(
             level: failure == nil ? .debug : .notice,
-            failure == nil ? "A node port answers on 127.0.0.1" : "A node port answers on 127.0.0.1 after all", metadata: metadata)
+            failure == nil ? "Serving node port on 127.0.0.1" : "Serving node port on 127.0.0.1 after failure", metadata: metadata)
     }
 }
 

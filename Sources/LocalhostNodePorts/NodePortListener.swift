@@ -60,7 +60,7 @@ struct NodePortListener: Sendable {
                 throw error
             }
         }.flatMapErrorThrowing { error in
-            logger.debug("A connection to a node port of 127.0.0.1 failed", metadata: ["target": "\(target)", "error": "\(error)"])
+            logger.debug("Connection to node port on 127.0.0.1 failed", metadata: ["target": "\(target)", "error": "\(error)"])
             client.reset()
             throw error
         }

@@ -139,7 +139,7 @@ public final class ManifestDirectory: ClusterSource {
         for warning in update.warnings { logger.warning("Ignoring part of a manifest", metadata: ["problem": "\(warning)"]) }
         if !update.changes.isEmpty {
             logger.info(
-                "manifests changed",
+                "Manifests changed",
                 metadata: [
                     "files": "\(update.files.count)", "changes": "\(update.changes.count)", "objects": "\(objects)",
                     "duration": "\(ContinuousClock.now - start)",
@@ -149,7 +149,7 @@ public final class ManifestDirectory: ClusterSource {
     }
 
     private func report(_ problem: SourceProblem) {
-        logger.error("manifest problem", metadata: ["problem": "\(problem)"])
+        logger.error("Found manifest problem", metadata: ["problem": "\(problem)"])
         onProblem(problem)
     }
 
@@ -160,7 +160,7 @@ public final class ManifestDirectory: ClusterSource {
             SourceProblem(
                 file: directory,
                 message:
-                    "cannot be watched (\(error)): it is looked at once a second instead; raise fs.inotify.max_user_instances or max_user_watches"
+                    "cannot be watched (\(error)): polling it once a second instead; raise fs.inotify.max_user_instances or max_user_watches"
             ))
     }
 }

@@ -67,7 +67,7 @@ struct ManifestReading: Sendable {
                 objects.append(object)
                 warnings += item.warnings.map { place.saying($0) }
             } else {
-                problems.append(place.saying("is in this file twice: keep one of the two"))
+                problems.append(place.saying("is defined twice in this file: delete one of the two"))
             }
         }
     }

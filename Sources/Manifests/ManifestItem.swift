@@ -42,7 +42,7 @@ struct ManifestItem: Decodable, Sendable {
         } catch let problem as FieldProblem {
             self.init(.bad([problem]))
         } catch {
-            self.init(.bad([FieldProblem("", nil, "cannot be read: \(error)")]))
+            self.init(.bad([FieldProblem("", nil, "failed to decode: \(error)")]))
         }
     }
 
@@ -57,7 +57,7 @@ struct ManifestItem: Decodable, Sendable {
         let kindText = try fields.value(.kind, default: impliedKind?.rawValue ?? "")
         guard !kindText.isEmpty else { throw FieldProblem("kind", nil, "is required") }
         if let listed = ManifestItem.lists[kindText] {
-            guard !isItem else { throw FieldProblem("kind", kindText, "a List cannot hold another List") }
+            guard !isItem else { throw FieldProblem("kind", kindText, "a List cannot contain another List") }
             content = .list(try ManifestItem.items(of: fields, kind: listed))
             return
         }
@@ -88,7 +88,7 @@ struct ManifestItem: Decodable, Sendable {
         guard let kind = ManifestKind(rawValue: text) else { return nil }
         if kind.apiVersion == apiVersion { return kind }
         if kind == .endpointSlice, apiVersion.hasPrefix("discovery.k8s.io/") {
-            throw FieldProblem("apiVersion", apiVersion, "is no longer read: use \(kind.apiVersion)")
+            throw FieldProblem("apiVersion", apiVersion, "is no longer supported: use \(kind.apiVersion)")
         }
         return nil
     }

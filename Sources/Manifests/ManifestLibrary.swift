@@ -81,8 +81,8 @@ struct ManifestLibrary {
     private mutating func missing(_ error: FileError) -> Update {
         defer { isDirectoryMissing = true }
         guard !isDirectoryMissing else { return Update() }
-        let kept = store.count == 0 ? "create it" : "create it; until then, what it held stays in force"
-        return Update(problems: [SourceProblem(file: directory, message: "cannot be read (\(error)): \(kept)")])
+        let kept = store.count == 0 ? "create it" : "create it; its last content stays in effect until then"
+        return Update(problems: [SourceProblem(file: directory, message: "failed to read (\(error)): \(kept)")])
     }
 
     private mutating func update(_ names: Set<String>) -> Update {
@@ -93,7 +93,7 @@ struct ManifestLibrary {
         update.problems += duplicates.map { duplicate in
             problem(
                 duplicate.key, file: duplicate.ignored,
-                FieldProblem("", nil, "is also in \(directory)/\(duplicate.kept), which is the one that counts: delete one of the two"))
+                FieldProblem("", nil, "is also in \(directory)/\(duplicate.kept), which takes precedence: delete one of the two"))
         }
         let outcome = controlPlane.apply(changes)
         update.changes = outcome.changes
@@ -134,7 +134,7 @@ struct ManifestLibrary {
         // Told once for each state of the file. Without a stamp, what it held stays until the next event or sweep finds better.
         let stamp = try? FileStamp(path: path)
         if stamp == nil || stamp != stamps[name] {
-            update.problems.append(SourceProblem(file: path, message: "cannot be used: \(reason)"))
+            update.problems.append(SourceProblem(file: path, message: "failed to load: \(reason)"))
         }
         stamps[name] = stamp
     }

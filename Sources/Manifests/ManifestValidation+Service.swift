@@ -24,7 +24,9 @@ extension ManifestValidation {
     /// A name needs no address.
     private static func externalNameProblems(_ service: Service) -> [FieldProblem] {
         var problems: [FieldProblem] = []
-        func refuse(_ field: String, _ value: String?) { problems.append(FieldProblem(field, value, "does not go with type ExternalName")) }
+        func refuse(_ field: String, _ value: String?) {
+            problems.append(FieldProblem(field, value, "is not allowed with type ExternalName"))
+        }
         if !service.clusterIP.isEmpty { refuse("spec.clusterIP", service.clusterIP) }
         if service.clusterIP.isEmpty, let address = service.clusterIPs.first { refuse("spec.clusterIPs", address) }
         if let family = service.ipFamilies.first { refuse("spec.ipFamilies", family.rawValue) }
@@ -45,16 +47,16 @@ extension ManifestValidation {
     private static func clusterIPProblems(_ service: Service) -> [FieldProblem] {
         let addresses = service.clusterIPs
         if service.clusterIP.isEmpty, let first = addresses.first {
-            return [FieldProblem("spec.clusterIP", nil, "is required beside spec.clusterIPs: \(first)")]
+            return [FieldProblem("spec.clusterIP", nil, "is required with spec.clusterIPs: \(first)")]
         }
         if let first = addresses.first, first != service.clusterIP {
             return [FieldProblem("spec.clusterIPs[0]", first, "must be the same as spec.clusterIP, \(service.clusterIP)")]
         }
         if service.isHeadless {
             if service.type != .clusterIP {
-                return [FieldProblem("spec.clusterIP", "None", "is for type ClusterIP only, and this is \(service.type.rawValue)")]
+                return [FieldProblem("spec.clusterIP", "None", "requires type ClusterIP, not \(service.type.rawValue)")]
             }
-            return addresses.count > 1 ? [FieldProblem("spec.clusterIPs[1]", addresses[1], "cannot stand beside None")] : []
+            return addresses.count > 1 ? [FieldProblem("spec.clusterIPs[1]", addresses[1], "cannot be combined with None")] : []
         }
         var problems = addressProblems(addresses, "spec.clusterIPs")
         if addresses.isEmpty, !service.clusterIP.isEmpty, IPAddress(service.clusterIP) == nil {
@@ -66,7 +68,7 @@ extension ManifestValidation {
         }
         let families = addresses.compactMap { IPAddress($0)?.family }
         if addresses.count > 2 || Set(families).count < families.count {
-            problems.append(FieldProblem("spec.clusterIPs", nil, "may hold one address of each family"))
+            problems.append(FieldProblem("spec.clusterIPs", nil, "must contain at most one address of each family"))
         }
         return problems
     }
@@ -74,7 +76,7 @@ extension ManifestValidation {
     private static func familyProblems(_ service: Service) -> [FieldProblem] {
         var problems: [FieldProblem] = []
         if Set(service.ipFamilies).count < service.ipFamilies.count {
-            problems.append(FieldProblem("spec.ipFamilies", nil, "may hold each family once"))
+            problems.append(FieldProblem("spec.ipFamilies", nil, "must contain each family at most once"))
         } else {
             switch service.effectiveFamilyPolicy {
             case "PreferDualStack", "RequireDualStack": break
@@ -124,10 +126,10 @@ extension ManifestValidation {
                 problems.append(FieldProblem("\(field).name", port.name, "is the name of another port of this Service"))
             }
             if !numbers.insert(PortAndTransport(port: port.port, transport: port.transport)).inserted {
-                problems.append(FieldProblem("\(field).port", "\(port.port)", "is there twice for \(port.transport.rawValue)"))
+                problems.append(FieldProblem("\(field).port", "\(port.port)", "is a duplicate for \(port.transport.rawValue)"))
             }
             if port.nodePort != 0, !nodePorts.insert(PortAndTransport(port: port.nodePort, transport: port.transport)).inserted {
-                problems.append(FieldProblem("\(field).nodePort", "\(port.nodePort)", "is there twice for \(port.transport.rawValue)"))
+                problems.append(FieldProblem("\(field).nodePort", "\(port.nodePort)", "is a duplicate for \(port.transport.rawValue)"))
             }
         }
         return problems
@@ -151,7 +153,7 @@ extension ManifestValidation {
                 FieldProblem("\(field).targetPort", name, "must be a port, 1 to 65535, or a name: at most 15 letters, digits and '-'"))
         }
         if port.nodePort != 0, type == .clusterIP {
-            problems.append(FieldProblem("\(field).nodePort", "\(port.nodePort)", "does not go with type ClusterIP"))
+            problems.append(FieldProblem("\(field).nodePort", "\(port.nodePort)", "is not allowed with type ClusterIP"))
         }
         return problems
     }
@@ -200,7 +202,7 @@ extension ManifestValidation {
         return service.loadBalancerSourceRanges.enumerated().compactMap { rangeProblem($1, "\(field)[\($0)]") }
     }
 
-    private static let loadBalancerRule = "is for type LoadBalancer only"
+    private static let loadBalancerRule = "requires type LoadBalancer"
     private static let sourceRangesAnnotation = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
     private static func loadBalancerProblems(_ service: Service, _ written: ServiceAsWritten) -> [FieldProblem] {
@@ -213,7 +215,7 @@ extension ManifestValidation {
             if !isBalancer {
                 problems.append(FieldProblem("spec.loadBalancerClass", name, loadBalancerRule))
             } else if !NameSyntax.isQualifiedName(name) {
-                problems.append(FieldProblem("spec.loadBalancerClass", name, "is no name of a class: \(qualifiedNameRule)"))
+                problems.append(FieldProblem("spec.loadBalancerClass", name, "is not a valid class name: \(qualifiedNameRule)"))
             }
         }
         if service.loadBalancerSourceRanges.isEmpty, let ranges = written.annotations[sourceRangesAnnotation] {
@@ -229,7 +231,7 @@ extension ManifestValidation {
     /// The API takes blanks around a range.
     private static func rangeProblem(_ text: String, _ field: String) -> FieldProblem? {
         let range = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        return CIDR(range) == nil ? FieldProblem(field, text, "must be a block of addresses like 192.0.2.0/24") : nil
+        return CIDR(range) == nil ? FieldProblem(field, text, "must be a CIDR such as 192.0.2.0/24") : nil
     }
 
     private static func ingressProblems(_ ingress: [ServiceAsWritten.Ingress]) -> [FieldProblem] {
@@ -238,14 +240,14 @@ extension ManifestValidation {
             var problems: [FieldProblem] = []
             if let mode = entry.ipMode {
                 if (entry.ip ?? "").isEmpty {
-                    problems.append(FieldProblem("\(field).ipMode", mode, "needs ip"))
+                    problems.append(FieldProblem("\(field).ipMode", mode, "requires ip"))
                 } else if mode != "VIP", mode != "Proxy" {
                     problems.append(FieldProblem("\(field).ipMode", mode, "must be one of VIP, Proxy"))
                 }
             }
             if let name = entry.hostname, !name.isEmpty {
                 if IPAddress(name) != nil {
-                    problems.append(FieldProblem("\(field).hostname", name, "must be a name: put an address into ip"))
+                    problems.append(FieldProblem("\(field).hostname", name, "must be a host name: set ip for an address"))
                 } else if !NameSyntax.isSubdomain(name) {
                     problems.append(FieldProblem("\(field).hostname", name, subdomainRule))
                 }

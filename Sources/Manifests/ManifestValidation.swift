@@ -33,17 +33,17 @@ enum ManifestValidation {
 
     private static func problems(of node: Node) -> [FieldProblem] {
         node.podCIDRs.enumerated().compactMap { index, text in
-            CIDR(text) == nil ? FieldProblem("spec.podCIDRs[\(index)]", text, "must be a block of addresses like 10.244.0.0/24") : nil
+            CIDR(text) == nil ? FieldProblem("spec.podCIDRs[\(index)]", text, "must be a CIDR such as 10.244.0.0/24") : nil
         }
     }
 
     private static func problems(of block: ServiceCIDR) -> [FieldProblem] {
         let ranges = block.cidrs.map { CIDR($0) }
         if let index = ranges.firstIndex(of: nil) {
-            return [FieldProblem("spec.cidrs[\(index)]", block.cidrs[index], "must be a block of addresses like 10.112.0.0/16")]
+            return [FieldProblem("spec.cidrs[\(index)]", block.cidrs[index], "must be a CIDR such as 10.112.0.0/16")]
         }
         return ranges.isEmpty || Set(ranges.map { $0?.family }).count < ranges.count
-            ? [FieldProblem("spec.cidrs", nil, "must hold one block of addresses, or one of each family")] : []
+            ? [FieldProblem("spec.cidrs", nil, "must contain one CIDR, or one of each family")] : []
     }
 
     private static func problems(of pod: Pod) -> [FieldProblem] {
@@ -76,14 +76,14 @@ enum ManifestValidation {
     /// Labels, or a selector of labels.
     static func labelProblems(_ labels: [String: String], _ field: String) -> [FieldProblem] {
         labels.sorted { $0.key < $1.key }.compactMap { key, value in
-            if !NameSyntax.isQualifiedName(key) { return FieldProblem(field, key, "is no key of a label: \(qualifiedNameRule)") }
+            if !NameSyntax.isQualifiedName(key) { return FieldProblem(field, key, "is not a valid label key: \(qualifiedNameRule)") }
             return NameSyntax.isLabelValue(value) ? nil : FieldProblem("\(field).\(key)", value, labelValueRule)
         }
     }
 
     static func appProtocolProblems(_ name: String?, _ port: String) -> [FieldProblem] {
         guard let name, !NameSyntax.isQualifiedName(name) else { return [] }
-        return [FieldProblem("\(port).appProtocol", name, "is no name of a protocol: \(qualifiedNameRule)")]
+        return [FieldProblem("\(port).appProtocol", name, "is not a valid protocol name: \(qualifiedNameRule)")]
     }
 
     static func hostnameProblems(_ name: String?, _ endpoint: String) -> [FieldProblem] {
@@ -197,7 +197,7 @@ extension ManifestValidation {
         guard names.count <= hintLimit else { return [tooMany(field, names.count, hintLimit)] }
         var seen: Set<String> = []
         return names.enumerated().compactMap { index, name in
-            if !seen.insert(name).inserted { return FieldProblem("\(field)[\(index)].name", name, "is there twice") }
+            if !seen.insert(name).inserted { return FieldProblem("\(field)[\(index)].name", name, "is a duplicate") }
             return isValid(name) ? nil : FieldProblem("\(field)[\(index)].name", name, rule)
         }
     }

@@ -82,7 +82,7 @@ struct ServiceAsWritten: Decodable {
         }
         if service.type != .loadBalancer, !service.loadBalancerIngress.isEmpty {
             service.loadBalancerIngress = []
-            warnings.append(FieldProblem("status.loadBalancer.ingress", nil, "has no effect: it is for type LoadBalancer only"))
+            warnings.append(FieldProblem("status.loadBalancer.ingress", nil, "has no effect: it requires type LoadBalancer"))
         }
         return warnings
     }
@@ -150,10 +150,10 @@ extension ManifestValidation {
 
     private static func rule(brokenBy text: String, _ type: AddressType) -> String? {
         guard let family = type.family else {
-            return isDomain(text) ? nil : "must be a domain name of two parts or more, as addressType says"
+            return isDomain(text) ? nil : "must be a domain name of two parts or more to match addressType"
         }
         guard let address = IPAddress(text), address.family == family else {
-            return "must be an \(family.rawValue) address, as addressType says"
+            return "must be an \(family.rawValue) address to match addressType"
         }
         return endpointRule(brokenBy: address)
     }
@@ -184,10 +184,10 @@ extension ManifestValidation {
     static func problems(of metadata: MetadataAsWritten) -> [FieldProblem] {
         var problems = labelProblems(metadata.labels, "metadata.labels")
         for key in metadata.annotations.keys.sorted() where !NameSyntax.isQualifiedName(key.lowercased()) {
-            problems.append(FieldProblem("metadata.annotations", key, "is no key of an annotation: \(qualifiedNameRule)"))
+            problems.append(FieldProblem("metadata.annotations", key, "is not a valid annotation key: \(qualifiedNameRule)"))
         }
         if metadata.annotations.reduce(0, { $0 + $1.key.utf8.count + $1.value.utf8.count }) > annotationLimit {
-            problems.append(FieldProblem("metadata.annotations", nil, "must have at most \(annotationLimit) bytes in all"))
+            problems.append(FieldProblem("metadata.annotations", nil, "must have at most \(annotationLimit) bytes in total"))
         }
         return problems
     }

@@ -33,11 +33,11 @@ public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
         let reason =
             switch code {
             case .kernel(let errno): "\(errno)".lowercased()
-            case .subsystem(let number): "error \(number) of the subsystem"
+            case .subsystem(let number): "subsystem error \(number)"
             case .overrun: "the socket's receive buffer overflowed"
-            case .timedOut: "no answer from the kernel in time"
+            case .timedOut: "timed out waiting for the kernel"
             case .interrupted: "the table kept changing while it was read"
-            case .malformed: "an answer that does not follow the protocol"
+            case .malformed: "malformed reply"
             case .library(let number): "libnl error \(number)"
             }
         return detail.map { "\(reason) (\($0))" } ?? reason

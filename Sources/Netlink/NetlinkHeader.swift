@@ -52,7 +52,7 @@ public struct NetlinkReply: Sendable {
         var rest = datagram[...]
         // What is too short for a header can only be padding.
         while rest.count >= NetlinkHeader.size {
-            guard let header = NetlinkHeader(rest) else { throw NetlinkError(.malformed, detail: "a message that is cut off") }
+            guard let header = NetlinkHeader(rest) else { throw NetlinkError(.malformed, detail: "truncated message") }
             let payload = rest.dropFirst(NetlinkHeader.size).prefix(header.length - NetlinkHeader.size)
             rest = rest.dropFirst((header.length + 3) & ~3)
             replies.append(NetlinkReply(header: header, payload: payload))

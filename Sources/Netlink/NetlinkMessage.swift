@@ -70,7 +70,7 @@ public struct NetlinkMessage: ~Copyable {
 
     /// The message as it will be sent, with sequence number 0.
     public func bytes() throws(NetlinkError) -> [UInt8] {
-        guard failure == 0 else { throw NetlinkError(.library(failure), detail: "the message does not fit its buffer") }
+        guard failure == 0 else { throw NetlinkError(.library(failure), detail: "message exceeds its buffer") }
         guard let header = unsafe nlmsg_hdr(handle) else { throw NetlinkError(.malformed) }
         let count = unsafe Int(header.pointee.nlmsg_len)
         return unsafe Array(UnsafeRawBufferPointer(start: header, count: count))

@@ -165,8 +165,8 @@ public actor NodeProxy: ServiceLifecycle.Service {
     private func beginServing(_ node: Node?, _ missing: String?) throws(NodeProxyError) {
         if let missing {
             logger.error(
-                "Going on without this node's addresses: is its name right (--hostname-override)?",
-                metadata: ["node": "\(loop.nodeName)", "missing": "\(missing)"])
+                "Node object not found; continuing without node addresses",
+                metadata: ["node": "\(loop.nodeName)", "missing": "\(missing)", "advice": "check --hostname-override"])
         }
         guard let node else { return }
         for problem in try checkNode(node) {
@@ -251,7 +251,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
                 return
             } catch {
                 // Audits look at the addresses meanwhile.
-                logger.error("Changes of this node's addresses are not noticed for a while", metadata: ["error": "\(error)"])
+                logger.error("Failed to watch node addresses; retrying", metadata: ["error": "\(error)"])
             }
             if start.duration(to: .now) > NodeProxy.longestPause { pause = NodeProxy.firstPause }
             // Cancelled means that the proxy ends.
@@ -294,8 +294,8 @@ public enum NodeProxyError: Error, Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .noPodCIDRs(let node, let missing):
-            "Node \(node): no \(missing) after \(NodeWait.podCIDRLimit.components.seconds) s, and --detect-local-mode=NodeCIDR needs "
-                + "spec.podCIDRs: give the node pod ranges (kube-controller-manager --allocate-node-cidrs), or choose another mode"
+            "Node \(node): no \(missing) after \(NodeWait.podCIDRLimit.components.seconds) s, and --detect-local-mode=NodeCIDR requires "
+                + "spec.podCIDRs: assign pod CIDRs to the Node (kube-controller-manager --allocate-node-cidrs) or choose another mode"
         case .familyMismatch(let node, let problem): "Node \(node): \(problem)"
         }
     }

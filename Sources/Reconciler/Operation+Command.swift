@@ -9,7 +9,7 @@ extension Operation: CustomStringConvertible {
     public var command: String {
         switch self {
         case .createSet(let set): Operation.create(set)
-        case .replaceSet(let set): "\(Operation.create(set)) (in the place of the set of this name, with \(set.members.count) members)"
+        case .replaceSet(let set): "\(Operation.create(set)) (replaces the existing set, \(set.members.count) members)"
         case .addMember(let name, let member, _): "ipset add \(name) \(member)"
         case .removeMember(let name, let member): "ipset del \(name) \(member)"
         case .destroySet(let name): "ipset destroy \(name)"
@@ -21,7 +21,7 @@ extension Operation: CustomStringConvertible {
         case .removeRules(let rules): Operation.restore(rules.family, "remove \(rules.jumps.count) jumps, \(rules.chains.count) chains")
         case .removeLeftoverRules(let left):
             Operation.restore(
-                left.family, "remove \(left.jumps.count) jumps, \(left.chains.count) chains that kube-proxy's iptables mode left")
+                left.family, "remove \(left.jumps.count) jumps, \(left.chains.count) chains left by kube-proxy's iptables mode")
         case .deleteLeftoverTable(let family): "nft delete table \(family == .ipv4 ? "ip" : "ip6") \(Leftovers.tableName)"
         case .createDevice: "ip link add \(NodeState.deviceName) type dummy"
         case .deleteDevice: "ip link delete \(NodeState.deviceName)"
@@ -47,7 +47,7 @@ extension Operation: CustomStringConvertible {
     private static func forget(_ identity: VirtualServer.Identity, _ servers: Int) -> String {
         let command =
             "conntrack -D -p \(identity.transport.lowercaseName) --orig-dst \(identity.location.address) --orig-port-dst \(identity.location.port)"
-        return servers == 0 ? command : "\(command) (but not what its \(servers) real servers answer)"
+        return servers == 0 ? command : "\(command) (except entries answered by its \(servers) real servers)"
     }
 
     private static func restore(_ family: IPFamily, _ what: String) -> String {

@@ -57,7 +57,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
                 open[address] = start(address, subject, in: &group)
             }
             for (service, address) in wanted.conflicts where reported[service] != address {
-                report(service, ListenError(address: address, reason: "another Service has this health check node port"))
+                report(service, ListenError(address: address, reason: "already used by another Service"))
             }
             reported = wanted.conflicts
         }
@@ -88,7 +88,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
             do throws(ListenError) {
                 try await listener.run { _ in
                     logger.info(
-                        "A health check node port is open", metadata: ["service": "\(subject.service)", "address": "\(address)"])
+                        "Opened health check node port", metadata: ["service": "\(subject.service)", "address": "\(address)"])
                 }
             } catch {
                 if reported != error { report(subject.service, error) }
@@ -108,11 +108,11 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
     /// As kube-proxy tells it.
     private func report(_ service: NamespacedName, _ error: ListenError) {
         logger.error(
-            "A health check node port cannot be opened; it is tried again", metadata: ["service": "\(service)", "error": "\(error)"])
+            "Failed to open health check node port; retrying", metadata: ["service": "\(service)", "error": "\(error)"])
         events.record(
             ClusterEvent(
                 .warning, reason: "FailedToStartServiceHealthcheck", action: "Listen", regarding: .service(service),
-                note: "node \(service) health check node port: \(error)"))
+                note: "Failed to open health check node port of \(service); retrying: \(error)"))
     }
 }
 

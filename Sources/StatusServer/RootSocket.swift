@@ -97,7 +97,7 @@ public struct SocketRoutes: Sendable {
     }
 
     public func answer(_ request: StatusRequest) async -> StatusResponse {
-        guard request.method == "GET" else { return .text("only GET is answered here\n", status: 405) }
+        guard request.method == "GET" else { return .text("only GET is supported\n", status: 405) }
         do {
             switch request.path {
             case ProxyReport.path:

@@ -45,14 +45,14 @@ public struct StatusService: ServiceLifecycle.Service {
                 }
             } catch {
                 guard !hardFail else {
-                    logger.error("A server cannot listen", metadata: ["server": "\(kind)", "error": "\(error)"])
+                    logger.error("Failed to listen", metadata: ["server": "\(kind)", "error": "\(error)"])
                     events.record(
                         ClusterEvent(
                             .warning, reason: kind.rawValue, action: "StartKubeProxy", regarding: .node(node), note: "\(error)"))
                     throw error
                 }
                 if reported != error {
-                    logger.error("A server cannot listen; it is tried again", metadata: ["server": "\(kind)", "error": "\(error)"])
+                    logger.error("Failed to listen; retrying", metadata: ["server": "\(kind)", "error": "\(error)"])
                 }
                 reported = error
                 // Cancelled means that the proxy ends.

@@ -21,31 +21,32 @@ public struct Explanation: Hashable, Sendable {
             lines.append("\(destination) is \(known.servicePort) (\(known.addressKind))")
         } else {
             lines.append(
-                "\(destination) \(proxyAnswered ? "is no Service's, as far as the proxy knows" : "(no proxy was there to name it)")")
+                "\(destination) \(proxyAnswered ? "does not belong to any Service known to the proxy" : "(no proxy answered: Service unknown)")"
+            )
         }
-        walk(.nat, "PREROUTING", "What comes from pods and from outside", kernel)
-        walk(.nat, "OUTPUT", "What comes from the node itself", kernel)
+        walk(.nat, "PREROUTING", "Traffic from pods and other hosts", kernel)
+        walk(.nat, "OUTPUT", "Traffic from this node", kernel)
         explainAddress(kernel, isHeldElsewhere)
-        walk(.filter, "INPUT", "What is let in", kernel)
+        walk(.filter, "INPUT", "Input filter", kernel)
         explainServers(kernel.virtualServers[destination], known)
-        walk(.nat, "POSTROUTING", "On the way to the real server", kernel)
+        walk(.nat, "POSTROUTING", "Traffic to the real server", kernel)
         lines = lines.map(\.printable)
         obstacles = obstacles.map(\.printable)
         if obstacles.isEmpty {
-            lines.append("Nothing stands in the way.")
+            lines.append("No obstacles found.")
         } else {
-            lines += ["In the way:"] + obstacles.map { "  \($0)" }
+            lines += ["Obstacles:"] + obstacles.map { "  \($0)" }
         }
     }
 
     private mutating func explainAddress(_ kernel: NodeState, _ isHeldElsewhere: Bool) {
         let address = destination.location.address
         if kernel.addresses[address] != nil {
-            lines.append("Address: \(address) is on \(NodeState.deviceName), so that the packet is for this node")
+            lines.append("Address: \(address) is on \(NodeState.deviceName): the node accepts the packet")
         } else if isHeldElsewhere {
-            lines.append("Address: \(address) is on another interface of this node, so that the packet is for this node")
+            lines.append("Address: \(address) is on another interface of this node: the node accepts the packet")
         } else {
-            obstacles.append("\(address) is on no interface of this node: packets to it are passed on, and never meet IPVS")
+            obstacles.append("\(address) is not on any interface of this node: the node forwards packets to it without IPVS")
         }
     }
 
@@ -54,7 +55,7 @@ public struct Explanation: Hashable, Sendable {
             obstacles.append("IPVS has no virtual server \(destination.ipvsadmArguments)")
             return
         }
-        let flags = server.flags.contains(.persistent) ? ", a client stays for \(server.timeout) s" : ""
+        let flags = server.flags.contains(.persistent) ? ", persistence timeout \(server.timeout) s" : ""
         lines.append("IPVS: \(destination.ipvsadmArguments), scheduler \(server.scheduler)\(flags)")
         var endpoints: [AddressPort: ProxyReport.Endpoint] = [:]
         for endpoint in known?.realServers ?? [] {
@@ -67,9 +68,9 @@ public struct Explanation: Hashable, Sendable {
             lines.append("  -> \(real.location)  \(state)\(names.isEmpty ? "" : "  \(names)")")
         }
         if server.realServers.isEmpty {
-            obstacles.append("it has no real servers\(known?.whyEmpty.map { ": \($0)" } ?? "")")
+            obstacles.append("the virtual server has no real servers\(known?.whyEmpty.map { ": \($0)" } ?? "")")
         } else if server.realServers.values.allSatisfy({ $0.weight == 0 }) {
-            obstacles.append("all of its real servers have weight 0: new connections get none")
+            obstacles.append("all real servers have weight 0 and accept no new connections")
         }
     }
 
@@ -83,7 +84,7 @@ public struct Explanation: Hashable, Sendable {
             reported.append("  -A \(hook) \(jump.specification)")
             _ = walk(Rules.Chain(table, jump.to), rules, kernel.sets, &reported, &visited)
         }
-        lines.append("\(title), \(table.rawValue) \(hook):\(reported.isEmpty ? " no rule of the proxy" : "")")
+        lines.append("\(title), \(table.rawValue) \(hook):\(reported.isEmpty ? " no rules of the proxy" : "")")
         lines += reported
     }
 
@@ -96,14 +97,14 @@ public struct Explanation: Hashable, Sendable {
         for rule in rules.chains[chain] ?? [] {
             let condition = RuleCondition(rule, destination, sets)
             guard condition.verdict != .no else { continue }
-            let doubt = condition.verdict == .perhaps ? ["depends on more than the destination"] : []
+            let doubt = condition.verdict == .perhaps ? ["match depends on more than the destination"] : []
             let notes = condition.reasons + doubt
             reported.append("  -A \(chain.name) \(rule)\(notes.isEmpty ? "" : "  # \(notes.joined(separator: "; "))")")
             let isSure = condition.verdict == .yes
             switch condition.target {
             case "DROP", "REJECT":
                 guard isSure else { continue }
-                obstacles.append("\(chain) drops it: \(rule)")
+                obstacles.append("dropped by \(chain): \(rule)")
                 return true
             case "ACCEPT", "MASQUERADE":
                 if isSure { return true }

@@ -36,7 +36,7 @@ public enum Announcer {
         if isVerbose { notices += applied(outcome) }
         notices += failures(outcome, after, origin) + repairs(outcome, origin)
         if after.isInSync, !before.isInSync {
-            notices.append(Notice(.info, "The kernel is in step", ["virtualServers": "\(after.virtualServerCount)"]))
+            notices.append(Notice(.info, "Kernel state in sync", ["virtualServers": "\(after.virtualServerCount)"]))
         }
         // What is refused again and again is reported by itself, and once.
         if outcome.operations.count > outcome.refusals.count { notices.append(synced(outcome, after)) }
@@ -61,8 +61,8 @@ public enum Announcer {
         }
         let forgetting = outcome.forgetting.values.reduce(Report.ConntrackFlush(), +)
         if forgetting.flows > 0 {
-            metadata["forgottenFlows"] = "\(forgetting.flows)"
-            metadata["forgettingMilliseconds"] = "\(forgetting.duration.wholeMilliseconds)"
+            metadata["flushedConntrackEntries"] = "\(forgetting.flows)"
+            metadata["conntrackFlushMilliseconds"] = "\(forgetting.duration.wholeMilliseconds)"
         }
         return Notice(.info, "Synced", metadata)
     }
@@ -76,28 +76,28 @@ public enum Announcer {
             ["operation": "\(failure.operation)", "service": "\(origin(failure.operation)?.description ?? "")", "error": failure.reason]
         }
         var notices = outcome.recovered.prefix(listedOperations).map { failure in
-            Notice(.warning, "An operation failed and has recovered", metadata(failure))
+            Notice(.warning, "Operation failed and recovered", metadata(failure))
         }
         var announced: Set<NamespacedName> = []
         for failure in outcome.failures.prefix(listedOperations) {
-            var notice = Notice(.error, "An operation failed", metadata(failure))
+            var notice = Notice(.error, "Operation failed", metadata(failure))
             if let entry = after.failing[failure.operation.key] {
                 notice.metadata["attempts"] = "\(entry.attempts)"
                 // The first failure may be over before anybody reads of it.
                 if entry.attempts == 2, let service = entry.origin?.service, announced.insert(service).inserted {
                     notice.event = event(
-                        service, "SyncFailed", "Cannot be programmed, and is tried again: \(failure.operation): \(failure.reason)")
+                        service, "SyncFailed", "Failed to apply; retrying: \(failure.operation): \(failure.reason)")
                 }
             }
             notices.append(notice)
         }
         if outcome.failures.count > listedOperations {
-            notices.append(Notice(.error, "More operations failed", ["failures": "\(outcome.failures.count - listedOperations)"]))
+            notices.append(Notice(.error, "Further operations failed", ["failures": "\(outcome.failures.count - listedOperations)"]))
         }
         for failure in outcome.observationFailures {
             notices.append(
                 Notice(
-                    .error, "The kernel could not be read",
+                    .error, "Failed to read kernel state",
                     ["part": "\(failure.part)", "error": failure.reason, "attempts": "\(failure.attempts)"]))
         }
         return notices
@@ -106,13 +106,13 @@ public enum Announcer {
     private static func repairs(_ outcome: SyncOutcome, _ origin: (Operation) -> ServiceOrigin?) -> [Notice] {
         var notices = outcome.repairs.prefix(listedOperations).map { operation in
             Notice(
-                .warning, "Something else changed the kernel; it is put right",
+                .warning, "Repaired external change",
                 ["operation": "\(operation)", "service": "\(origin(operation)?.description ?? "")"])
         }
         if outcome.repairs.count > listedOperations {
             notices.append(
                 Notice(
-                    .warning, "More of the kernel was changed and is put right",
+                    .warning, "Repaired further external changes",
                     ["operations": "\(outcome.repairs.count - listedOperations)"]))
         }
         return notices
@@ -129,27 +129,27 @@ public enum Announcer {
                 for identity in identities.sorted().prefix(listedRefusals) {
                     notices.append(
                         Notice(
-                            .warning, "Another Service has this address and port already; it stays with the older one",
+                            .warning, "Address and port already used by an older Service",
                             ["service": "\(service)", "virtualServer": "\(identity)"]))
                 }
                 let event = event(
                     service, "AddressConflict",
-                    "Another Service has this already, and being the older one keeps it: \(list(identities, separator: " "))")
+                    "Not served, already used by an older Service; choose another address or port: \(list(identities, separator: " "))")
                 notices[notices.count - 1].event = event
             }
             if let annotations = after.invalidAnnotations[service], before.invalidAnnotations[service] != annotations {
                 let list = list(annotations)
                 notices.append(
                     Notice(
-                        .warning, "An annotation is not heeded; what holds without it is in force",
+                        .warning, "Ignoring invalid annotation",
                         ["service": "\(service)", "annotations": list],
-                        event: event(service, "InvalidAnnotation", "Not heeded: \(list)")))
+                        event: event(service, "InvalidAnnotation", "Ignored: \(list)")))
             }
             if let refusals = after.refusedClaims[service], before.refusedClaims[service] != refusals {
                 let list = list(refusals)
                 notices.append(
                     Notice(
-                        .error, "What a Service asks for is not served; the rest of it is", ["service": "\(service)", "refused": list],
+                        .error, "Refusing addresses of Service", ["service": "\(service)", "refused": list],
                         event: event(service, "AddressRefused", "Not served: \(list)")))
             }
         }
@@ -171,18 +171,18 @@ public enum Announcer {
     /// What changed of this node's Node object, where it changes what is served.
     public static func notices(of after: Node?, before: Node?) -> [Notice] {
         guard let after else {
-            return before == nil ? [] : [Notice(.error, "This node's Node object is gone; what it said last stays in force")]
+            return before == nil ? [] : [Notice(.error, "Node object deleted; keeping its last state")]
         }
         guard let before else { return [] }
         var notices: [Notice] = []
         if before.hostAddresses != after.hostAddresses {
             notices.append(
                 Notice(
-                    .warning, "This node's addresses changed", ["before": "\(before.hostAddresses)", "after": "\(after.hostAddresses)"]))
+                    .warning, "Addresses of Node object changed", ["before": "\(before.hostAddresses)", "after": "\(after.hostAddresses)"]))
         }
         if before.podCIDRs != after.podCIDRs {
             notices.append(
-                Notice(.warning, "This node's pod ranges changed", ["before": "\(before.podCIDRs)", "after": "\(after.podCIDRs)"]))
+                Notice(.warning, "Pod CIDRs of Node object changed", ["before": "\(before.podCIDRs)", "after": "\(after.podCIDRs)"]))
         }
         return notices
     }
@@ -190,9 +190,9 @@ public enum Announcer {
     /// Addresses that interfaces of the node gained or lost.
     static func notice(ofAddresses after: Set<IPAddress>, before: Set<IPAddress>) -> Notice {
         Notice(
-            .info, "Addresses of this node changed",
+            .info, "Addresses of node interfaces changed",
             [
-                "came": list(after.subtracting(before), separator: " "), "went": list(before.subtracting(after), separator: " "),
+                "added": list(after.subtracting(before), separator: " "), "removed": list(before.subtracting(after), separator: " "),
             ])
     }
 }

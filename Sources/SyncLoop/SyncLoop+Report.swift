@@ -52,7 +52,7 @@ extension SyncLoop {
             refusals.sorted().map { ProxyReport.NotServed(service, reason: "\($0)") }
         }
         let conflicts = translation.conflicts.sorted { $0.key < $1.key }.flatMap { service, identities in
-            identities.sorted().map { ProxyReport.NotServed(service, reason: "\($0): an older Service has it") }
+            identities.sorted().map { ProxyReport.NotServed(service, reason: "\($0): already used by an older Service") }
         }
         return refused + conflicts
     }

@@ -192,7 +192,7 @@ public struct SyncLoop: Sendable {
         self.isIncomplete = isIncomplete
         if isIncomplete {
             suspendsRemovals = true
-            notices.append(.init(.warning, "Something that may be in service cannot be read: nothing is removed until it can"))
+            notices.append(.init(.warning, "Source incomplete; suspending removals"))
         } else {
             // Removals go on once what can be read now is translated.
             requested = requested ?? now
@@ -257,7 +257,7 @@ public struct SyncLoop: Sendable {
             self.nodeWait = nil
             return .beginServing(node, missing: nil)
         case .wait(let end):
-            if !isWaitingForNode { notices.append(.init(.info, "Waiting for this node's Node object", ["node": nodeName])) }
+            if !isWaitingForNode { notices.append(.init(.info, "Waiting for Node object", ["node": nodeName])) }
             isWaitingForNode = true
             return .wait(until: end)
         case .goOnWithout(let missing):

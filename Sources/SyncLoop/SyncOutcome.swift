@@ -68,10 +68,10 @@ public struct ObservationFailure: Hashable, Sendable, CustomStringConvertible {
             switch self {
             case .everything: "everything"
             case .virtualServers: "virtual servers"
-            case .device: "addresses of \(NodeState.deviceName)"
+            case .device: "\(NodeState.deviceName) addresses"
             case .set(let name): "set \(name)"
-            case .rules(let family): "rules of \(family.rawValue)"
-            case .nodeAddresses: "addresses of this node"
+            case .rules(let family): "\(family.rawValue) rules"
+            case .nodeAddresses: "node addresses"
             }
         }
     }

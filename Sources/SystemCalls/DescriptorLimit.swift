@@ -14,6 +14,6 @@ public enum DescriptorLimit {
         let before = limit.rlim_cur
         limit.rlim_cur = min(wanted, limit.rlim_max)
         guard limit.rlim_cur > before, unsafe setrlimit(resource, &limit) != 0 else { return }
-        logger.warning("The limit of open files cannot be raised", metadata: ["limit": "\(before)", "errno": "\(errno)"])
+        logger.warning("Failed to raise open file limit", metadata: ["limit": "\(before)", "errno": "\(errno)"])
     }
 }

@@ -104,7 +104,7 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
         switch reason {
         case .failed(let call, let errno): "\(call): \(errno)"
         case .notRegular: "is not a regular file"
-        case .tooLarge(let limit): "is larger than \(limit >> 20) MiB: part it"
+        case .tooLarge(let limit): "is larger than \(limit >> 20) MiB: split it"
         }
     }
 }

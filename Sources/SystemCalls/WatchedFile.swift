@@ -25,7 +25,7 @@ public struct WatchedFile: Sendable {
         do {
             bytes = try SmallFile.read(path, limit: WatchedFile.maximumSize).bytes
         } catch {
-            throw Unreadable(path: path, message: "cannot be read: \(error)")
+            throw Unreadable(path: path, message: "failed to read: \(error)")
         }
     }
 

@@ -26,7 +26,7 @@ package struct DecodingProblem {
             let cause = context.underlyingError.map { " \($0)" } ?? ""
             self.init(context.codingPath, context.debugDescription + cause)
         @unknown default:
-            self.init([], "cannot be read: \(error)")
+            self.init([], "failed to decode: \(error)")
         }
     }
 

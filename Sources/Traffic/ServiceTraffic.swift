@@ -116,7 +116,7 @@ public struct ServiceTraffic: Sendable {
             }
         }
         let rest = NumberMetric.gauge(
-            "kube_ipvs_proxy_service_series_left_out", "Ports of Services, and endpoints, that have no series as others carried more")
+            "kube_ipvs_proxy_service_series_left_out", "Number of Service ports and endpoints without series because others carried more")
         rest.set(Double(omittedServices))
         return families + [rest]
     }
@@ -198,28 +198,30 @@ private struct TrafficFamilies {
 
     static var ofServices: TrafficFamilies {
         TrafficFamilies(
-            "service", "a port of a Service", weight: "Weights of the endpoints of a port of a Service, added up",
-            draining: ("draining_endpoints", "Endpoints of a port of a Service that keep their connections and get no new ones"))
+            "service", "a Service port", weight: "Sum of the weights of the endpoints of a Service port",
+            draining: (
+                "draining_endpoints", "Number of draining endpoints of a Service port: they keep their connections and get no new ones"
+            ))
     }
 
     static var ofEndpoints: TrafficFamilies {
         TrafficFamilies(
-            "endpoint", "an endpoint of a port of a Service", weight: "Weight of an endpoint of a port of a Service",
-            draining: ("draining", "1 for an endpoint of a port of a Service that keeps its connections and gets no new ones"))
+            "endpoint", "an endpoint of a Service port", weight: "Weight of an endpoint of a Service port",
+            draining: ("draining", "1 if an endpoint of a Service port is draining: it keeps its connections and gets no new ones"))
     }
 
     private init(_ level: String, _ subject: String, weight weightHelp: String, draining drainingText: (name: String, help: String)) {
         func counter(_ name: String, _ help: String) -> NumberMetric {
-            .counter("kube_ipvs_proxy_\(level)_\(name)", "\(help) \(subject), as IPVS counted since this program started")
+            .counter("kube_ipvs_proxy_\(level)_\(name)", "Cumulative number of \(help) \(subject), counted by IPVS since the proxy started")
         }
         func gauge(_ name: String, _ help: String) -> NumberMetric { .gauge("kube_ipvs_proxy_\(level)_\(name)", help) }
-        connections = counter("connections_total", "Connections to")
-        inPackets = counter("incoming_packets_total", "Packets to")
-        outPackets = counter("outgoing_packets_total", "Packets from")
-        inBytes = counter("incoming_bytes_total", "Bytes to")
-        outBytes = counter("outgoing_bytes_total", "Bytes from")
-        active = gauge("active_connections", "Connections that are open (ActiveConn of ipvsadm) to \(subject)")
-        inactive = gauge("inactive_connections", "Connections in any other state (InActConn of ipvsadm) to \(subject)")
+        connections = counter("connections_total", "connections to")
+        inPackets = counter("incoming_packets_total", "packets to")
+        outPackets = counter("outgoing_packets_total", "packets from")
+        inBytes = counter("incoming_bytes_total", "bytes to")
+        outBytes = counter("outgoing_bytes_total", "bytes from")
+        active = gauge("active_connections", "Number of active connections (ActiveConn of ipvsadm) to \(subject)")
+        inactive = gauge("inactive_connections", "Number of inactive connections (InActConn of ipvsadm) to \(subject)")
         weight = gauge("weight", weightHelp)
         draining = gauge(drainingText.name, drainingText.help)
     }

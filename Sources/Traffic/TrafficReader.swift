@@ -34,7 +34,7 @@ public actor TrafficReader {
         do {
             traffic.begin(try await counters())
         } catch {
-            logger.warning("What Services carry cannot be read", metadata: ["error": "\(error)"])
+            logger.warning("Failed to read Service traffic counters", metadata: ["error": "\(error)"])
         }
     }
 
@@ -59,7 +59,7 @@ public actor TrafficReader {
         defer { alarm.cancel() }
         for await families in answers {
             if families == nil {
-                logger.warning("What Services carry was not read in time", metadata: ["limit": "\(TrafficReader.patience)"])
+                logger.warning("Timed out reading Service traffic counters", metadata: ["limit": "\(TrafficReader.patience)"])
             }
             return families ?? []
         }
@@ -81,7 +81,7 @@ public actor TrafficReader {
             let realServers = try await kernel.realServers(of: busiest).mapValues { $0.map(ServiceTraffic.Endpoint.init) }
             return traffic.families(realServers, of: await desired())
         } catch {
-            logger.warning("What Services carry cannot be read", metadata: ["error": "\(error)"])
+            logger.warning("Failed to read Service traffic counters", metadata: ["error": "\(error)"])
             return []
         }
     }

@@ -43,17 +43,17 @@ public enum NoRealServers: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .noSlices(true): "no EndpointSlice names the Service: no pod was ever found for its selector"
-        case .noSlices(false): "the Service has no selector, and no EndpointSlice names it"
-        case .noSliceOfFamily(let family): "no EndpointSlice of \(family.rawValue) names the Service"
+        case .noSlices(true): "the Service has no EndpointSlice: its selector has never matched a pod"
+        case .noSlices(false): "the Service has no selector and no EndpointSlice"
+        case .noSliceOfFamily(let family): "the Service has no \(family.rawValue) EndpointSlice"
         case .noEndpoints(true): "no pod matches the Service's selector"
         case .noEndpoints(false): "the Service's EndpointSlices are empty"
-        case .noPort(let name, let transport): "no endpoint has a port \(name.isEmpty ? "without a name" : name) of \(transport.rawValue)"
-        case .noneReady(1): "its one endpoint is not ready"
+        case .noPort(let name, let transport): "no endpoint has a \(transport.rawValue) port \(name.isEmpty ? "without a name" : name)"
+        case .noneReady(1): "its only endpoint is not ready"
         case .noneReady(let count): "none of its \(count) endpoints is ready"
-        case .noneOnThisNode(1): "internalTrafficPolicy is Local, and its one ready endpoint is on another node"
+        case .noneOnThisNode(1): "internalTrafficPolicy is Local, and its only ready endpoint is on another node"
         case .noneOnThisNode(let count): "internalTrafficPolicy is Local, and its \(count) ready endpoints are on other nodes"
-        case .noneFits(let count): "\(count) endpoints are ready, but their addresses, ports or hints keep them out"
+        case .noneFits(let count): "\(count) endpoints are ready, but excluded by their addresses, ports or hints"
         }
     }
 }

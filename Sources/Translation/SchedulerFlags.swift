@@ -26,7 +26,7 @@ enum SchedulerFlags {
             guard let found else {
                 let names = known.flatMap { $0.schedulerFlagNames(scheduler.name) }
                 throw .init(
-                    "\"\(InvalidAnnotation.shortened(name))\" is no flag of the scheduler \(scheduler), which has \(names.joined(separator: ", "))"
+                    "\"\(InvalidAnnotation.shortened(name))\" is not a flag of scheduler \(scheduler), which has \(names.joined(separator: ", "))"
                 )
             }
             flags.insert(found)
@@ -46,5 +46,5 @@ enum SchedulerFlags {
     }
 
     private static let prefixProblem = AnnotationProblem(
-        "must be the length of an IPv4 prefix, 1 to 32, and after a comma that of an IPv6 prefix, 1 to 128")
+        "must be an IPv4 prefix length (1 to 32), optionally followed by a comma and an IPv6 prefix length (1 to 128)")
 }

@@ -25,8 +25,8 @@ public struct ServiceRefusal: Hashable, Sendable, CustomStringConvertible {
         case node = "is an address of a node"
         case apiServer = "is an address of the API server"
         case reserved = "is unspecified, loopback, link-local, multicast or reserved"
-        case kernel = "is refused by this node's kernel, as a broadcast address of its networks is"
-        case notAllowed = "is not among the external IPs that this node proxy may serve"
+        case kernel = "is refused by this node's kernel, for example as a broadcast address"
+        case notAllowed = "is not allowed by --external-ip-cidrs or feature gate AllowServiceExternalIPs"
     }
 
     public var field: Field

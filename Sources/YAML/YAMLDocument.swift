@@ -57,7 +57,7 @@ extension YAMLSyntaxError {
             self.init(line: mark.line, message: problem)
         case .reader(let problem, _, _, _): self.init(message: problem)
         case .duplicatedKeysInMapping(let keys, let context):
-            self.init(line: context.mark.line, message: "the key \(keys.first ?? "") is there twice")
+            self.init(line: context.mark.line, message: "duplicate key \(keys.first ?? "")")
         default: self.init(message: "\(error)")
         }
     }

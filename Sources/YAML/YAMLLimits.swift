@@ -22,12 +22,12 @@ enum YAMLLimits {
         guard scan.aliases > 0, scan.anchors > 0 else { return }
         guard scan.aliases <= aliases else { throw .limit("uses more than \(aliases) aliases: write the values out") }
         guard scan.collections <= nestingWithAliases else {
-            throw .limit("is too large for a document with aliases: write the values out or part it")
+            throw .limit("is too large for a document with aliases: write the values out or split it")
         }
         // The parser hashes keys to find doubles, and hashing one that stands for billions of values never ends.
         guard !scan.mayHaveComplexKey else {
             throw .limit(
-                "has an alias or a bracket where the key of a mapping could stand: with aliases, write one `key: value` a line")
+                "has an alias or a bracket where a mapping key could be: with aliases, write one `key: value` per line")
         }
     }
 

@@ -71,7 +71,7 @@ struct YAMLNodeDecoder: Decoder {
     }
 
     private var invalidKey: DecodingError {
-        .dataCorrupted(.init(codingPath: codingPath, debugDescription: "has a key that is no text"))
+        .dataCorrupted(.init(codingPath: codingPath, debugDescription: "has a key that is not text"))
     }
 
     fileprivate func mismatch(_ type: Any.Type) -> DecodingError {

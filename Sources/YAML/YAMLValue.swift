@@ -146,7 +146,7 @@ extension YAMLValue {
             var entries: [Entry] = []
             for (key, value) in pairs {
                 guard let word = key.scalar else {
-                    throw YAMLSyntaxError(line: key.mark?.line, message: "has a key that is no text")
+                    throw YAMLSyntaxError(line: key.mark?.line, message: "has a key that is not text")
                 }
                 guard plainWords == .text || word.string != "<<" || word.style != .plain else {
                     throw YAMLSyntaxError(line: word.mark?.line, message: "has a merge key (<<): write the values out")
@@ -156,7 +156,7 @@ extension YAMLValue {
             }
             self = .mapping(entries)
         case .alias:
-            throw YAMLSyntaxError(message: "has an alias of an anchor that is not there")
+            throw YAMLSyntaxError(message: "has an alias of an undefined anchor")
         }
     }
 }
@@ -168,7 +168,7 @@ extension YAMLValue {
             do {
                 return try serialize(node: node, width: -1, allowUnicode: true, sortKeys: true)
             } catch {
-                throw YAMLSyntaxError(message: "cannot be written: \(error)")
+                throw YAMLSyntaxError(message: "failed to write: \(error)")
             }
         }
     }

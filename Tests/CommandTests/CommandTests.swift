@@ -104,7 +104,7 @@ import Translation
             (.flushConntrack(identity, except: []), "conntrack -D -p udp --orig-dst 10.96.0.1 --orig-port-dst 53"),
             (
                 .flushConntrack(identity, except: [server.location]),
-                "conntrack -D -p udp --orig-dst 10.96.0.1 --orig-port-dst 53 (but not what its 1 real servers answer)"
+                "conntrack -D -p udp --orig-dst 10.96.0.1 --orig-port-dst 53 (except entries answered by its 1 real servers)"
             ),
             (.createDevice, "ip link add kube-ipvs0 type dummy"),
         ]

@@ -53,8 +53,8 @@ private struct KeptLog: LogHandler {
         try await watching.value
         #expect(
             lines.texts.withLock(\.self) == [
-                "Ports of kube-proxy are in use: another node proxy may run beside this one", "Other node proxies could not be looked for",
-                "The other node proxy is gone",
+                "kube-proxy ports in use; another node proxy may be running on this node", "Failed to list other node proxies; retrying",
+                "Other node proxy stopped",
             ])
     }
 }

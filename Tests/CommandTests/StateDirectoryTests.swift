@@ -17,7 +17,7 @@ import Testing
         let error = #expect(throws: StateDirectory.Ambiguous.self) {
             try StateDirectory.choose(usual: "/run/p", listening: ["/a", "/b", "/c"])
         }
-        #expect(error?.description == "several proxies run here: give --state-directory /a, /b or /c")
+        #expect(error?.description == "several proxies are running on this node: set --state-directory to /a, /b or /c")
     }
 
     /// `/proc/net/unix` of Linux 6.1.

@@ -26,10 +26,10 @@ private let nothingTold: [Command.Attempt] = [
     ended(4, "iptables v1.8.7 (nf_tables):  TABLE_ADD failed (Cannot allocate memory): table nat"),
     ended(4, "netlink: Error: Interrupted system call"),
     // The out-of-memory killer.
-    ended(nil, "signal 9 ended it"),
+    ended(nil, "killed by signal 9"),
     ended(1, ""), ended(4, ""), ended(2, "something new"),
-    .notRun(reason: "it did not end within 60.0 seconds"),
-    .notRun(reason: "cannot run it: Resource temporarily unavailable"),
+    .notRun(reason: "timed out after 60.0 seconds"),
+    .notRun(reason: "failed to run: Resource temporarily unavailable"),
 ]
 
 /// What they say where the kernel or the program does not have it.

@@ -115,8 +115,8 @@ import Testing
 @Suite struct `An error of the system` {
     @Test(arguments: [(Errno.tooManyOpenFiles, true), (.noMemory, true), (.permissionDenied, false), (.readOnlyFileSystem, false)])
     func `says with its request whether it may pass`(errno: Errno, isTemporary: Bool) {
-        let error = DataplaneError("sysctl net.ipv4.ip_forward", errno, what: "cannot be read", advice: "run as root")
+        let error = DataplaneError("sysctl net.ipv4.ip_forward", errno, what: "failed to read", advice: "run as root")
         #expect(error.isTemporary == isTemporary)
-        #expect(error.reason == "cannot be read: \(errno): run as root")
+        #expect(error.reason == "failed to read: \(errno): run as root")
     }
 }

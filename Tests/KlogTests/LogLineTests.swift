@@ -32,8 +32,8 @@ private func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.M
             line(.info, "Synced", ["bind": "2", "addRealServer": "14"]).json
                 == #"{"ts":1795399350123,"caller":"NodeProxy/NodeProxy.swift:98","msg":"Synced","v":0,"addRealServer":"14","bind":"2"}"#)
         #expect(
-            line(.error, "An operation failed", ["error": "no such device", "operation": "x"], nanoseconds: 45_006_999).json
-                == #"{"ts":1795399350045.006,"caller":"NodeProxy/NodeProxy.swift:98","msg":"An operation failed","err":"no such device","operation":"x"}"#
+            line(.error, "Operation failed", ["error": "no such device", "operation": "x"], nanoseconds: 45_006_999).json
+                == #"{"ts":1795399350045.006,"caller":"NodeProxy/NodeProxy.swift:98","msg":"Operation failed","err":"no such device","operation":"x"}"#
         )
     }
 

@@ -21,12 +21,13 @@ import Testing
     }
 
     @Test(arguments: [
-        ("=web", "a label's key is missing"), ("app=web,", "a label's key is missing"), ("app=web db", "\"db\" is unexpected"),
-        ("app in web", "values stand in parentheses"), ("app in (web", "\")\" is missing"), ("!", "a label's key is missing"),
+        ("=web", "a label key is missing"), ("app=web,", "a label key is missing"), ("app=web db", "\"db\" is unexpected"),
+        ("app in web", "values must be in parentheses"), ("app in (web", "\")\" is missing"), ("!", "a label key is missing"),
         ("app=(web)", "\"(\" is unexpected"), ("a!b", "\"!\" is unexpected"),
-        ("app>web", "\"web\" is not a whole number"), ("!app>3", "\">\" is unexpected"), ("app=a/b", "\"a/b\" is no label's value"),
-        ("app=a|b", "\"a|b\" is no label's value"), ("-app", "\"-app\" is no label's key"), ("a/b/c=d", "\"a/b/c\" is no label's key"),
-        ("Example.com/a", "\"Example.com/a\" is no label's key"), ("a in (b c)", "\")\" is missing"),
+        ("app>web", "\"web\" is not a whole number"), ("!app>3", "\">\" is unexpected"), ("app=a/b", "\"a/b\" is not a valid label value"),
+        ("app=a|b", "\"a|b\" is not a valid label value"), ("-app", "\"-app\" is not a valid label key"),
+        ("a/b/c=d", "\"a/b/c\" is not a valid label key"),
+        ("Example.com/a", "\"Example.com/a\" is not a valid label key"), ("a in (b c)", "\")\" is missing"),
     ])
     func `that are malformed are told`(selector: String, reason: String) {
         #expect(throws: LabelSelector.Malformed(text: selector, reason: reason)) { try LabelSelector(selector) }

@@ -68,8 +68,9 @@ import Kubernetes
 
     @Test(
         arguments: [
-            ("", ", labels: {endpointslice.kubernetes.io/skip-mirror: \"true\"}", "keeps the Endpoints from counting"),
-            ("", ", annotations: {control-plane.alpha.kubernetes.io/leader: \"{}\"}", "a lock"), ("selector: {a: b}, ", "", "selector"),
+            ("", ", labels: {endpointslice.kubernetes.io/skip-mirror: \"true\"}", "excludes the Endpoints from mirroring"),
+            ("", ", annotations: {control-plane.alpha.kubernetes.io/leader: \"{}\"}", "leader election lock"),
+            ("selector: {a: b}, ", "", "selector"),
         ])
     func `Endpoints that are not mirrored are reported once`(spec: String, meta: String, says: String) {
         let cluster = PlayedCluster()

@@ -160,7 +160,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(
             cluster.problems.first?.field
                 == FieldProblem(
-                    "spec.clusterIP", address, "is already allocated to Service default/web, for which it was chosen: choose another"))
+                    "spec.clusterIP", address, "is already allocated to Service default/web (chosen automatically): choose another"))
         cluster.apply("", deleting: ["web"])
         #expect(cluster.service("late")?.clusterIP == address)
     }

@@ -148,7 +148,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         directory.remove("a.yaml")
         #expect(unsafe mkfifo("\(directory.path)/a.yaml", 0o600) == 0)
         #expect(unsafe mkdir("\(directory.path)/d.yaml", 0o700) == 0)
-        #expect(directory.source.load().map(\.message) == Array(repeating: "cannot be used: is not a regular file", count: 2))
+        #expect(directory.source.load().map(\.message) == Array(repeating: "failed to load: is not a regular file", count: 2))
         #expect(directory.ports() == ["web": 1])
         #expect(directory.source.load() == [])
         var library = ManifestLibrary(directory: directory.path, settings: ManifestSettings(), maximumFileSize: 10)

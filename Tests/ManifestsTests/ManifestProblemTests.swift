@@ -41,7 +41,7 @@ import Kubernetes
         Mistake(service: "{ports: []}", "spec.ports", nil, "at least one"),
         Mistake(service: "{ports: [{port: 80}, {port: 81, name: b}]}", "spec.ports[0].name", nil, "required"),
         Mistake(service: "{ports: [{port: 80, name: a}, {port: 81, name: a}]}", "spec.ports[1].name", "a", "another port"),
-        Mistake(service: "{ports: [{port: 80, name: a}, {port: 80, name: b}]}", "spec.ports[1].port", "80", "twice for TCP"),
+        Mistake(service: "{ports: [{port: 80, name: a}, {port: 80, name: b}]}", "spec.ports[1].port", "80", "duplicate for TCP"),
         Mistake(service: "{ports: [{port: 80, name: A_}]}", "spec.ports[0].name", "A_", "lower-case"),
         Mistake(service: "{type: Nonsense, ports: [{port: 80}]}", "spec.type", "Nonsense", "one of ClusterIP"),
         Mistake(service: "{type: [], ports: [{port: 80}]}", "spec.type", nil, "text"),
@@ -59,7 +59,7 @@ import Kubernetes
         Mistake(
             service: "{clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1, 10.96.0.2], ports: [{port: 80}]}", "spec.clusterIPs", nil,
             "each family"),
-        Mistake(service: "{type: NodePort, clusterIP: None, ports: [{port: 80}]}", "spec.clusterIP", "None", "type ClusterIP only"),
+        Mistake(service: "{type: NodePort, clusterIP: None, ports: [{port: 80}]}", "spec.clusterIP", "None", "requires type ClusterIP"),
         Mistake(service: "{ipFamilies: [IPv5], ports: [{port: 80}]}", "spec.ipFamilies[0]", "IPv5", "IPv4, IPv6"),
         Mistake(service: "{ipFamilies: [IPv4, IPv4], ports: [{port: 80}]}", "spec.ipFamilies", nil, "once"),
         Mistake(service: "{ipFamilyPolicy: Dual, ports: [{port: 80}]}", "spec.ipFamilyPolicy", "Dual", "SingleStack"),
@@ -67,7 +67,7 @@ import Kubernetes
         Mistake(service: "{externalIPs: [a], ports: [{port: 80}]}", "spec.externalIPs[0]", "a", "IP address"),
         Mistake(
             service: "{type: LoadBalancer, loadBalancerSourceRanges: [1.2.3.4], ports: [{port: 80}]}", "spec.loadBalancerSourceRanges[0]",
-            "1.2.3.4", "block"),
+            "1.2.3.4", "CIDR"),
         Mistake(service: "{selector: {a: [b]}, ports: [{port: 80}]}", "spec.selector.a", nil, "text"),
         Mistake(
             service: "{publishNotReadyAddresses: maybe, ports: [{port: 80}]}", "spec.publishNotReadyAddresses", "maybe", "true or false"),
@@ -86,7 +86,7 @@ import Kubernetes
         Mistake("apiVersion: v1\nkind: Service\nmetadata: {name: A}\nspec: {ports: [{port: 80}]}\n", "metadata.name", "A", "lower-case"),
         Mistake("apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b.c}\n", "metadata.namespace", "b.c", "lower-case"),
         Mistake("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nstatus: {podIPs: [{ip: x}]}\n", "status.podIPs[0]", "x", "IP address"),
-        Mistake("apiVersion: v1\nkind: Node\nmetadata: {name: a}\nspec: {podCIDRs: [x]}\n", "spec.podCIDRs[0]", "x", "block"),
+        Mistake("apiVersion: v1\nkind: Node\nmetadata: {name: a}\nspec: {podCIDRs: [x]}\n", "spec.podCIDRs[0]", "x", "CIDR"),
         Mistake("apiVersion: v1\nkind: Node\nmetadata: [a]\n", "metadata", nil, "mapping"),
         Mistake("kind: Node\nmetadata: {name: a}\n", "apiVersion", nil, "required"),
         Mistake("apiVersion: v1\n", "kind", nil, "required"),

@@ -102,7 +102,10 @@ import Kubernetes
         let node = "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n"
         let result = reading("\(node)---\n\(node)")
         #expect(result.objects.count == 1)
-        #expect(result.problems.map(\.description) == ["web.yaml document 2 (line 4), Node a: is in this file twice: keep one of the two"])
+        #expect(
+            result.problems.map(\.description) == [
+                "web.yaml document 2 (line 4), Node a: is defined twice in this file: delete one of the two"
+            ])
     }
 
     @Test func `Text that is not UTF-8 is told`() {

@@ -58,8 +58,8 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
         .init(
             "clusterIP: None", ports: "", .becomes(["clusterIP": "None", "ipFamilyPolicy": "RequireDualStack", "ipFamilies": "IPv4 IPv6"])),
         .init("clusterIP: None, selector: {a: b}", ports: "", .becomes(["ipFamilyPolicy": "SingleStack", "ipFamilies": "IPv4"])),
-        .init("type: NodePort, clusterIP: None", .refused("spec.clusterIP", "None", "ClusterIP only")),
-        .init("type: LoadBalancer, clusterIP: None", .refused("spec.clusterIP", "None", "ClusterIP only")),
+        .init("type: NodePort, clusterIP: None", .refused("spec.clusterIP", "None", "requires type ClusterIP")),
+        .init("type: LoadBalancer, clusterIP: None", .refused("spec.clusterIP", "None", "requires type ClusterIP")),
     ]
 
     static let addresses: [ManifestRule] = [
@@ -75,9 +75,9 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
         .init("clusterIP: \"fd00::9\", ipFamilies: [IPv6]", .becomes(["clusterIP": "fd00::9"])),
         .init("clusterIP: 127.0.0.1", .refused("spec.clusterIP", "127.0.0.1", "loopback")),
         .init("clusterIP: none", .refused("spec.clusterIP", "none", "IP address")),
-        .init("clusterIPs: [10.96.0.9]", .refused("spec.clusterIP", nil, "required beside")),
+        .init("clusterIPs: [10.96.0.9]", .refused("spec.clusterIP", nil, "required with")),
         .init("clusterIP: 10.96.0.9, clusterIPs: [10.96.0.8]", .refused("spec.clusterIPs[0]", "10.96.0.8", "the same")),
-        .init("clusterIP: None, clusterIPs: [None, 10.96.0.9]", .refused("spec.clusterIPs[1]", "10.96.0.9", "beside None")),
+        .init("clusterIP: None, clusterIPs: [None, 10.96.0.9]", .refused("spec.clusterIPs[1]", "10.96.0.9", "combined with None")),
         .init(
             "clusterIP: 10.96.0.9, clusterIPs: [10.96.0.9, \"fd00::9\"]",
             .refused("spec.ipFamilyPolicy", nil, "PreferDualStack or RequireDualStack")),
@@ -114,7 +114,7 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
         .init("ports: [{port: 80, protocol: tcp}]", ports: "", .refused("spec.ports[0].protocol", "tcp", "one of TCP")),
         .init("ports: [{port: 80}, {port: 81, name: b}]", ports: "", .refused("spec.ports[0].name", nil, "required")),
         .init("ports: [{port: 80, name: a}, {port: 81, name: a}]", ports: "", .refused("spec.ports[1].name", "a", "another port")),
-        .init("ports: [{port: 80, name: a}, {port: 80, name: b}]", ports: "", .refused("spec.ports[1].port", "80", "twice for TCP")),
+        .init("ports: [{port: 80, name: a}, {port: 80, name: b}]", ports: "", .refused("spec.ports[1].port", "80", "duplicate for TCP")),
         .init("ports: [{port: 80, name: a}, {port: 80, name: b, protocol: UDP}]", ports: "", .accepted),
         .init("ports: [{port: 80, name: A}]", ports: "", .refused("spec.ports[0].name", "A", "lower-case")),
         .init("ports: [{port: 80, targetPort: \"8080\"}]", ports: "", .refused("spec.ports[0].targetPort", "8080", "a name")),
@@ -161,10 +161,10 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
         .init("selector: {app: \"\"}", .accepted),
         .init("selector: {app: }", .accepted),
         .init("selector: {app: a b}", .refused("spec.selector.app", "a b", "63 letters")),
-        .init("selector: {a b: c}", .refused("spec.selector", "a b", "key of a label")),
-        .init("selector: {A.example/b/c: c}", .refused("spec.selector", "A.example/b/c", "key of a label")),
+        .init("selector: {a b: c}", .refused("spec.selector", "a b", "label key")),
+        .init("selector: {A.example/b/c: c}", .refused("spec.selector", "A.example/b/c", "label key")),
         .init("", meta: ", labels: {a: -b}", .refused("metadata.labels.a", "-b", "63 letters")),
-        .init("", meta: ", annotations: {a b: c}", .refused("metadata.annotations", "a b", "key of an annotation")),
+        .init("", meta: ", annotations: {a b: c}", .refused("metadata.annotations", "a b", "annotation key")),
         .init("", meta: ", creationTimestamp: 2026-01-01T02:00:00.5+02:00, deletionTimestamp: null", .accepted),
         .init("", meta: ", creationTimestamp: yesterday", .refused("metadata.creationTimestamp", "yesterday", "2026-01-01T00:00:00Z")),
     ]
@@ -180,7 +180,7 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
         .init("type: NodePort, loadBalancerClass: lb", .refused("spec.loadBalancerClass", "lb", "LoadBalancer")),
         .init("type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8, \" 192.0.2.0/24 \"]", .accepted),
         .init(
-            "type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0]", .refused("spec.loadBalancerSourceRanges[0]", "10.0.0.0", "block")),
+            "type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0]", .refused("spec.loadBalancerSourceRanges[0]", "10.0.0.0", "CIDR")),
         .init(
             "type: NodePort, loadBalancerSourceRanges: [10.0.0.0/8]",
             .refused("spec.loadBalancerSourceRanges", "10.0.0.0/8", "LoadBalancer")),
@@ -190,7 +190,7 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
             .refused("metadata.annotations.service.beta.kubernetes.io/load-balancer-source-ranges", "10.0.0.0/8", "LoadBalancer")),
         .init(
             "type: LoadBalancer", meta: ", annotations: {service.beta.kubernetes.io/load-balancer-source-ranges: \"10.0.0.0/8, b\"}",
-            .refused("metadata.annotations.service.beta.kubernetes.io/load-balancer-source-ranges", " b", "block")),
+            .refused("metadata.annotations.service.beta.kubernetes.io/load-balancer-source-ranges", " b", "CIDR")),
         .init("type: LoadBalancer, externalTrafficPolicy: Local, healthCheckNodePort: 31000", .becomes(["healthCheckNodePort": "31000"])),
         .init("type: LoadBalancer, healthCheckNodePort: 31000", .refused("spec.healthCheckNodePort", "31000", "Local")),
         .init(
@@ -213,7 +213,7 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
             .refused("status.loadBalancer.ingress[0].ipMode", "vip", "VIP, Proxy")),
         .init(
             "type: LoadBalancer", rest: "status: {loadBalancer: {ingress: [{hostname: a.b, ipMode: VIP}]}}",
-            .refused("status.loadBalancer.ingress[0].ipMode", "VIP", "needs ip")),
+            .refused("status.loadBalancer.ingress[0].ipMode", "VIP", "requires ip")),
         .init(
             "type: LoadBalancer", rest: "status: {loadBalancer: {ingress: [{hostname: 192.0.2.1}]}}",
             .refused("status.loadBalancer.ingress[0].hostname", "192.0.2.1", "name")),
@@ -252,7 +252,7 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
             .becomes(["endpoints": "10.0.0.1 not ready"])),
         .init(
             slice: "addressType: IPv4\nendpoints: [{addresses: [10.0.0.1], hints: {forZones: [{name: a}, {name: a}]}}]",
-            .refused("endpoints[0].hints.forZones[1].name", "a", "twice")),
+            .refused("endpoints[0].hints.forZones[1].name", "a", "duplicate")),
         .init(
             slice: "addressType: IPv4\nendpoints: [{addresses: [10.0.0.1], hints: {forZones: [{name: a b}]}}]",
             .refused("endpoints[0].hints.forZones[0].name", "a b", "63 letters")),

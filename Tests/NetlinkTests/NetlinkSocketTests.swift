@@ -124,7 +124,7 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
     @Test func `fails where a message is cut off`() throws {
         let socket = NetlinkSocket(
             ScriptedChannel { sequence, _ in [.kernel(entry(1, sequence: sequence).dropLast(2)), .kernel(acknowledgement(sequence))] })
-        #expect(throws: NetlinkError(.malformed, detail: "a message that is cut off")) { try request(socket) }
+        #expect(throws: NetlinkError(.malformed, detail: "truncated message")) { try request(socket) }
     }
 
     @Test func `does not take an answer without a number for an acknowledgement`() throws {

@@ -37,7 +37,7 @@ private func bytes(_ hex: String) -> [UInt8] {
         var message = try NetlinkMessage(type: 1, capacity: 32)
         for _ in 0..<8 { message.put(1, u32: 7) }
         let error = #expect(throws: NetlinkError.self) { try message.bytes() }
-        #expect(error?.detail == "the message does not fit its buffer")
+        #expect(error?.detail == "message exceeds its buffer")
     }
 }
 

@@ -51,7 +51,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
     @Test func `is named as the commands that take it away`() {
         #expect(
             removals.map(\.command) == [
-                "iptables-restore --noflush (remove 1 jumps, 2 chains that kube-proxy's iptables mode left)",
+                "iptables-restore --noflush (remove 1 jumps, 2 chains left by kube-proxy's iptables mode)",
                 "nft delete table ip kube-proxy",
             ])
     }

@@ -60,7 +60,8 @@ import StatusAPI
 
     @Test func `names what drops it`() throws {
         let explanation = explain(try node(firewalled: true))
-        #expect(explanation.obstacles == ["filter KUBE-PROXY-FIREWALL drops it: -m set --match-set KUBE-LOAD-BALANCER-FW dst,dst -j DROP"])
+        #expect(
+            explanation.obstacles == ["dropped by filter KUBE-PROXY-FIREWALL: -m set --match-set KUBE-LOAD-BALANCER-FW dst,dst -j DROP"])
     }
 
     @Test func `names an address that nobody holds, a virtual server that is not there, and real servers that take nothing`() throws {
@@ -68,7 +69,7 @@ import StatusAPI
         var drained = try node()
         let real = RealServer(AddressPort(try #require(IPAddress("10.244.1.10")), 8080), weight: 0)
         drained.virtualServers[destination] = VirtualServer(destination, realServers: [real])
-        #expect(explain(drained).obstacles == ["all of its real servers have weight 0: new connections get none"])
+        #expect(explain(drained).obstacles == ["all real servers have weight 0 and accept no new connections"])
     }
 }
 

@@ -31,8 +31,8 @@ import StatusAPI
         let lines = NamedTable(document, columns: .connections).lines.map(\.text)
         #expect(
             lines.suffix(2) == [
-                "failed: read set KUBE-CLUSTER-IP: interrupted (attempts: 1, retried)",
-                "default/web:http (ClusterIP): failed: ipvsadm -A -t 10.96.0.10:80 -s rr: no memory (attempts: 3, retried in 2 s)",
+                "failed: read set KUBE-CLUSTER-IP: interrupted (attempts: 1, retrying)",
+                "default/web:http (ClusterIP): failed: ipvsadm -A -t 10.96.0.10:80 -s rr: no memory (attempts: 3, retrying in 2 s)",
             ])
         #expect(document.filtered(namespace: "default", service: "web").failing.count == 2)
         #expect(document.filtered(namespace: "shop", service: nil).failing.map(\.service) == [nil])
@@ -69,9 +69,9 @@ import StatusAPI
     }
 
     @Test func `says why there are no servers, and what is missing in the kernel`() throws {
-        let empty = lines([try kernel([])], try report(whyEmpty: "its one endpoint is not ready"))
-        #expect(empty.last == "     no servers: its one endpoint is not ready")
-        #expect(lines([], try report()).last?.hasSuffix("is missing in the kernel") == true)
+        let empty = lines([try kernel([])], try report(whyEmpty: "its only endpoint is not ready"))
+        #expect(empty.last == "     no real servers: its only endpoint is not ready")
+        #expect(lines([], try report()).last?.hasSuffix("missing in kernel") == true)
     }
 
     @Test func `shows what is somebody else's, and without a proxy everything, without names`() throws {

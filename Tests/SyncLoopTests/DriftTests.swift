@@ -78,7 +78,7 @@ import Translation
             node.run(for: .milliseconds(200))
         }
         #expect(node.outcomes.flatMap(\.repairs) == [])
-        #expect(!node.log.contains { $0.hasPrefix("Something else changed the kernel") })
+        #expect(!node.log.contains { $0.hasPrefix("Repaired external change") })
     }
 
     @Test func `is a weight that others gave to a server that drains`() {

@@ -13,7 +13,7 @@ import Translation
         let node = SimulatedNode.listed([web.change, web.slice([1, 2])])
         #expect(node.kernel.differences(from: node.loop.desired).isEmpty && node.kernel.violations.isEmpty)
         #expect(node.status.isInSync && node.outcomes.allSatisfy(\.succeeded))
-        #expect(node.log.count { $0.hasPrefix("The kernel is in step") } == 1)
+        #expect(node.log.count { $0.hasPrefix("Kernel state in sync") } == 1)
     }
 
     @Test func `does and reads nothing where nothing changed`() {
@@ -123,7 +123,7 @@ import Translation
         #expect(node.kernel.state.virtualServers[web.identity]?.scheduler == .roundRobin)
         #expect(
             notes(node) == [
-                "InvalidAnnotation web: Not heeded: kube-ipvs-proxy.io/scheduler \"magic\": this node's kernel has no such scheduler; it has rr, mh"
+                "InvalidAnnotation web: Ignored: kube-ipvs-proxy.io/scheduler \"magic\": is not available in this node's kernel, which has rr, mh"
             ])
         #expect(node.status.invalidAnnotations.count == 1)
         service.annotations = ["kube-ipvs-proxy.io/scheduler": "mh"]
@@ -180,7 +180,9 @@ import Translation
         node.absorb([second.change])
         node.settle()
         #expect(
-            notes(node) == ["AddressConflict zzz: Another Service has this already, and being the older one keeps it: 10.96.0.10:80/TCP"])
+            notes(node) == [
+                "AddressConflict zzz: Not served, already used by an older Service; choose another address or port: 10.96.0.10:80/TCP"
+            ])
         #expect(node.status.conflicts.count == 1)
     }
 }

@@ -151,7 +151,7 @@ import Testing
         node.list()
         node.settle()
         #expect(node.kernel.attempts.isEmpty)
-        #expect(node.log.contains { $0.hasPrefix("The kernel could not be read") } && !node.status.unreadable.isEmpty)
+        #expect(node.log.contains { $0.hasPrefix("Failed to read kernel state") } && !node.status.unreadable.isEmpty)
         node.addressesAreUnreadable = false
         node.run(for: .seconds(5))
         #expect(node.status.isInSync)

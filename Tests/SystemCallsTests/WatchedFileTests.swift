@@ -95,7 +95,7 @@ private final class Folder: Sendable {
 
     @Test func `that cannot be read is named`() throws {
         let error = #expect(throws: WatchedFile.Unreadable.self) { try WatchedFile("/no/such/file") }
-        #expect(error?.description.hasPrefix("/no/such/file: cannot be read: open: No such file") == true)
+        #expect(error?.description.hasPrefix("/no/such/file: failed to read: open: No such file") == true)
         #expect(throws: WatchedFile.Unreadable.self) { try WatchedFile("/") }
     }
 

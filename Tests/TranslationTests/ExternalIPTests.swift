@@ -93,7 +93,8 @@ private let endpoints = [EndpointSlice.of("web", [.at("10.244.0.1", node: "node1
         let web = service("web", "10.96.0.10", "198.51.100.7", "50.60.70.81")
         let some = Cluster([web], settings: allowed)
         #expect(some.bound == ["10.96.0.10", "198.51.100.7"])
-        #expect(some.refused == ["spec.externalIPs 50.60.70.81: is not among the external IPs that this node proxy may serve"])
+        #expect(
+            some.refused == ["spec.externalIPs 50.60.70.81: is not allowed by --external-ip-cidrs or feature gate AllowServiceExternalIPs"])
         let none = Cluster([web], settings: TranslationSettings(nodeName: "node1", allowsExternalIPs: false))
         #expect(none.bound == ["10.96.0.10"])
         #expect(none.refused.count == 2)

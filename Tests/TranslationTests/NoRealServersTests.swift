@@ -24,17 +24,17 @@ import Testing
         let ready = Endpoint(addresses: Endpoint.addresses(["10.244.2.1"]), ready: true, nodeName: "node2")
         let unready = Endpoint(addresses: Endpoint.addresses(["10.244.1.1"]), ready: false, nodeName: "node1")
         #expect(
-            try reasonForNoRealServers([], hasSlice: false) == "no EndpointSlice names the Service: no pod was ever found for its selector")
+            try reasonForNoRealServers([], hasSlice: false) == "the Service has no EndpointSlice: its selector has never matched a pod")
         #expect(
-            try reasonForNoRealServers([], selector: [:], hasSlice: false) == "the Service has no selector, and no EndpointSlice names it")
+            try reasonForNoRealServers([], selector: [:], hasSlice: false) == "the Service has no selector and no EndpointSlice")
         #expect(try reasonForNoRealServers([]) == "no pod matches the Service's selector")
-        #expect(try reasonForNoRealServers([ready], type: .ipv6) == "no EndpointSlice of IPv4 names the Service")
-        #expect(try reasonForNoRealServers([ready], port: "https") == "no endpoint has a port http of TCP")
-        #expect(try reasonForNoRealServers([ready], port: nil) == "no endpoint has a port http of TCP")
-        #expect(try reasonForNoRealServers([unready]) == "its one endpoint is not ready")
+        #expect(try reasonForNoRealServers([ready], type: .ipv6) == "the Service has no IPv4 EndpointSlice")
+        #expect(try reasonForNoRealServers([ready], port: "https") == "no endpoint has a TCP port http")
+        #expect(try reasonForNoRealServers([ready], port: nil) == "no endpoint has a TCP port http")
+        #expect(try reasonForNoRealServers([unready]) == "its only endpoint is not ready")
         #expect(try reasonForNoRealServers([unready, unready]) == "none of its 2 endpoints is ready")
         #expect(
             try reasonForNoRealServers([ready], policy: .local)
-                == "internalTrafficPolicy is Local, and its one ready endpoint is on another node")
+                == "internalTrafficPolicy is Local, and its only ready endpoint is on another node")
     }
 }

@@ -67,7 +67,7 @@ extension Cluster {
         #expect(cluster.server?.scheduler == .leastConnections)
         let reported = try #require(cluster.invalid.first)
         #expect(reported.hasPrefix("kube-ipvs-proxy.io/scheduler \""))
-        #expect(name.count > 256 || reported.hasSuffix("this node's kernel has no such scheduler; it has lc, wrr"))
+        #expect(name.count > 256 || reported.hasSuffix("is not available in this node's kernel, which has lc, wrr"))
         #expect(reported.utf8.count < 300)
     }
 
@@ -93,7 +93,7 @@ extension Cluster {
         #expect(cluster.server?.flags == [.hashFallback])
         #expect(
             cluster.invalid == [
-                "kube-ipvs-proxy.io/scheduler-flags \"mh-port\": \"mh-port\" is no flag of the scheduler sh, which has sh-fallback, sh-port, flag-3"
+                "kube-ipvs-proxy.io/scheduler-flags \"mh-port\": \"mh-port\" is not a flag of scheduler sh, which has sh-fallback, sh-port, flag-3"
             ])
     }
 
@@ -102,7 +102,7 @@ extension Cluster {
         #expect(cluster(["one-packet": "false"], transport: .udp).server?.flags == [])
         let tcp = cluster(["one-packet": "true"])
         #expect(tcp.server?.flags == [])
-        #expect(tcp.invalid == ["kube-ipvs-proxy.io/one-packet \"true\": is for UDP ports, of which the Service has none"])
+        #expect(tcp.invalid == ["kube-ipvs-proxy.io/one-packet \"true\": requires a UDP port, and the Service has none"])
         #expect(cluster(["one-packet": "yes"], transport: .udp).invalid == ["kube-ipvs-proxy.io/one-packet \"yes\": must be true or false"])
     }
 
@@ -112,7 +112,7 @@ extension Cluster {
         #expect(cluster([:], hasAffinity: true).server?.affinityPrefix == 32)
         let without = cluster(["affinity-granularity": "24"])
         #expect(without.server?.affinityPrefix == 32)
-        #expect(without.invalid == ["kube-ipvs-proxy.io/affinity-granularity \"24\": needs spec.sessionAffinity ClientIP"])
+        #expect(without.invalid == ["kube-ipvs-proxy.io/affinity-granularity \"24\": requires spec.sessionAffinity: ClientIP"])
     }
 
     @Test(arguments: ["", "0", "33", "24,0", "24,129", "24,64,1", ",64", "/24", "-1", "255.255.255.0"])
@@ -151,11 +151,12 @@ extension Cluster {
     @Test func `that is misspelled or belongs elsewhere is told`() {
         #expect(
             cluster(["schedular": "", "weight": "3"]).invalid == [
-                "kube-ipvs-proxy.io/schedular: has no meaning on a Service", "kube-ipvs-proxy.io/weight \"3\": has no meaning on a Service",
+                "kube-ipvs-proxy.io/schedular: is not supported on a Service",
+                "kube-ipvs-proxy.io/weight \"3\": is not supported on a Service",
             ])
         #expect(
             cluster([:], slice: ["scheduler": "rr"]).invalid == [
-                "EndpointSlice default/web-a kube-ipvs-proxy.io/scheduler \"rr\": has no meaning on an EndpointSlice"
+                "EndpointSlice default/web-a kube-ipvs-proxy.io/scheduler \"rr\": is not supported on an EndpointSlice"
             ])
     }
 
@@ -201,7 +202,7 @@ extension Cluster {
         #expect(cluster.server?.scheduler == .roundRobin)
         #expect(
             cluster.invalid == [
-                "kube-ipvs-proxy.io/weights \"web-0=2\": needs the scheduler wrr, which this node's kernel does not have"
+                "kube-ipvs-proxy.io/weights \"web-0=2\": requires scheduler wrr, which is not available in this node's kernel"
             ])
     }
 
@@ -217,7 +218,7 @@ extension Cluster {
         #expect(cluster.weights == [1, 4])
         let reported = try #require(cluster.invalid.first)
         #expect(reported.hasPrefix("EndpointSlice default/web-a kube-ipvs-proxy.io/weights"))
-        #expect(reported.hasSuffix("\"\(entry)\" must be an address or a pod's name, =, and a weight from 0 to 65535"))
+        #expect(reported.hasSuffix("\"\(entry)\" must be ADDRESS=WEIGHT or POD=WEIGHT with a weight from 0 to 65535"))
     }
 
     @Test func `in an annotation that is too long do not count at all`() {
@@ -242,7 +243,7 @@ extension Cluster {
         #expect(cluster.weights == [1, 1])
         #expect(
             cluster.invalid == [
-                "kube-ipvs-proxy.io/slow-start \"30s\": needs a scheduler that shares by weight, such as wrr or wlc; \(scheduler) does not"
+                "kube-ipvs-proxy.io/slow-start \"30s\": requires a weighted scheduler such as wrr or wlc, not \(scheduler)"
             ])
     }
 

@@ -65,7 +65,7 @@ struct ConntrackClient: ~Copyable {
                 try delete(flows, &outcome)
                 if flows.count < ConntrackClient.flowsAtOnce { return }
             }
-            throw NetlinkError(.interrupted, detail: "new flows keep coming")
+            throw NetlinkError(.interrupted, detail: "new conntrack entries keep arriving")
         } catch {
             for location in servers.keys { outcome.failures[location] = error }
         }

@@ -116,7 +116,7 @@ extension IPSetClient {
             try execute(replacing)
         } catch {
             throw NetlinkError(
-                error.code, detail: "the set is of another type and cannot be removed while rules name it: run kube-ipvs-proxy cleanup")
+                error.code, detail: "the set has another type and cannot be replaced while rules refer to it: run kube-ipvs-proxy cleanup")
         }
     }
 

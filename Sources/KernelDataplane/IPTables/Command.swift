@@ -36,7 +36,7 @@ enum Command {
         } catch let error as DataplaneError {
             return .notRun(reason: error.reason)
         } catch {
-            return .notRun(reason: "cannot run it: \(error)")
+            return .notRun(reason: "failed to run: \(error)")
         }
     }
 
@@ -48,7 +48,7 @@ enum Command {
         let running = Task { await ask(name, arguments, input: input) }
         switch await running.value {
         case .ran(let result): return result
-        case .notFound: throw DataplaneError(name, "it is not installed")
+        case .notFound: throw DataplaneError(name, "not installed")
         case .notRun(let reason): throw DataplaneError(name, reason, isTemporary: true)
         }
     }
@@ -58,10 +58,10 @@ enum Command {
             group.addTask { try await runUnlimited(name, arguments, input: input) }
             group.addTask {
                 try await Task.sleep(for: timeLimit)
-                throw DataplaneError(name, "it did not end within \(timeLimit)")
+                throw DataplaneError(name, "timed out after \(timeLimit)")
             }
             defer { group.cancelAll() }
-            guard let first = try await group.next() else { throw DataplaneError(name, "it did not run") }
+            guard let first = try await group.next() else { throw DataplaneError(name, "did not run") }
             return first
         }
     }
@@ -77,7 +77,7 @@ enum Command {
         case .signaled(let signal):
             return Result(
                 exitCode: nil, output: result.standardOutput,
-                standardError: standardError.isEmpty ? "signal \(signal) ended it" : standardError)
+                standardError: standardError.isEmpty ? "killed by signal \(signal)" : standardError)
         }
     }
 }

@@ -110,7 +110,7 @@ public struct IPTables: Sendable {
 
     func restore(_ text: String, _ family: IPFamily) async throws(DataplaneError) {
         guard let prefix = prefixes[family] else {
-            throw DataplaneError("iptables", "there is no working nat table for \(family.rawValue)")
+            throw DataplaneError("iptables", "no working nat table for \(family.rawValue)")
         }
         let result = try await Command.run("\(prefix)-restore", ["-w", IPTables.lockWait, "--noflush", "--counters"], input: text)
         if let error = IPTablesResult(result).error("\(prefix)-restore") { throw error }

@@ -26,7 +26,7 @@ struct Detection {
         }
         throw DataplaneError(
             "iptables",
-            "no working nat table (\(refusals.joined(separator: "; "))): install iptables (apt-get install iptables), run as root, and have the kernel modules iptable_nat or nft_chain_nat"
+            "no working nat table (\(refusals.joined(separator: "; "))): install iptables (apt-get install iptables), run as root, and load the kernel module iptable_nat or nft_chain_nat"
         )
     }
 
@@ -79,7 +79,7 @@ struct Detection {
                     saved[backend] = result.output
                 } else {
                     throw DataplaneError(
-                        program, "\(reason); with --iptables-backend legacy or nft it is not asked", isTemporary: true)
+                        program, "\(reason); set --iptables-backend to legacy or nft to skip it", isTemporary: true)
                 }
             }
         }
@@ -120,7 +120,7 @@ struct Detection {
         switch (attempt, IPTablesResult(attempt)) {
         case (.ran(let result), .works): return result.output
         case (_, .notThere), (_, .refused): return nil
-        case (_, let verdict): throw verdict.error("\(program) --version") ?? DataplaneError(program, "it did not run", isTemporary: true)
+        case (_, let verdict): throw verdict.error("\(program) --version") ?? DataplaneError(program, "did not run", isTemporary: true)
         }
     }
 

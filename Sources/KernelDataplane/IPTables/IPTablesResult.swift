@@ -32,7 +32,7 @@ enum IPTablesResult: Hashable {
         } else if IPTablesResult.isShortage(result) {
             self = .inconclusive(standardError)
         } else if says(["can't open lock file"]) {
-            self = .refused("\(standardError): the lock file of iptables must be writable, mount the node's /run/xtables.lock")
+            self = .refused("\(standardError): the iptables lock file must be writable: mount /run/xtables.lock of the node")
         } else if says(IPTablesResult.denials) {
             self = .refused(standardError)
         } else if says(["unable to initialize table"]) {

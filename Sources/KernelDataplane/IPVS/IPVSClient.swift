@@ -18,7 +18,7 @@ public struct IPVSClient: ~Copyable {
         } catch  where error.code == .kernel(.noSuchFileOrDirectory) {
             throw DataplaneError(
                 "IPVS",
-                "this kernel has no IPVS: load the module ip_vs (modprobe ip_vs); if there is none, install the package that has it: linux-image-amd64 on Debian, linux-modules-extra on Ubuntu, kernel-modules on Fedora and RHEL"
+                "this kernel has no IPVS: load the module ip_vs (modprobe ip_vs); if it is missing, install its package: linux-image-amd64 on Debian, linux-modules-extra on Ubuntu, kernel-modules on Fedora and RHEL"
             )
         } catch {
             throw DataplaneError("IPVS", error)
@@ -39,7 +39,7 @@ public struct IPVSClient: ~Copyable {
 
     public borrowing func info() throws(DataplaneError) -> IPVSInfo {
         let replies = try call("IPVS GET_INFO") { messages throws(NetlinkError) in try messages.getInfo() }
-        guard let info = replies.first.flatMap(IPVSInfo.init) else { throw DataplaneError("IPVS GET_INFO", "no answer") }
+        guard let info = replies.first.flatMap(IPVSInfo.init) else { throw DataplaneError("IPVS GET_INFO", "no reply") }
         return info
     }
 
@@ -62,7 +62,7 @@ public struct IPVSClient: ~Copyable {
         let replies = try call("IPVS GET_SERVICE") { messages throws(NetlinkError) in try messages.dumpServices() }
         return try replies.map { reply throws(DataplaneError) in
             guard let service = IPVSService(reply, withStatistics: withStatistics) else {
-                throw DataplaneError("IPVS GET_SERVICE", "an answer without the mandatory attributes")
+                throw DataplaneError("IPVS GET_SERVICE", "reply without mandatory attributes")
             }
             return service
         }
@@ -98,7 +98,7 @@ public struct IPVSClient: ~Copyable {
         let replies = try call("IPVS GET_DEST \(key)") { messages throws(NetlinkError) in try messages.dumpDestinations(of: key) }
         return try replies.map { reply throws(DataplaneError) in
             guard let destination = IPVSDestination(reply, serviceFamily: key.family, withStatistics: withStatistics) else {
-                throw DataplaneError("IPVS GET_DEST \(key)", "an answer without the mandatory attributes")
+                throw DataplaneError("IPVS GET_DEST \(key)", "reply without mandatory attributes")
             }
             return destination
         }
@@ -144,7 +144,7 @@ public struct IPVSClient: ~Copyable {
     /// `ipvsadm -L --timeout`.
     public borrowing func timeouts() throws(DataplaneError) -> IPVSTimeouts {
         let replies = try call("IPVS GET_CONFIG") { messages throws(NetlinkError) in try messages.getConfig() }
-        guard let timeouts = replies.first.map(IPVSTimeouts.init) else { throw DataplaneError("IPVS GET_CONFIG", "no answer") }
+        guard let timeouts = replies.first.map(IPVSTimeouts.init) else { throw DataplaneError("IPVS GET_CONFIG", "no reply") }
         return timeouts
     }
 

@@ -13,7 +13,7 @@ struct TimeoutRecord {
         do {
             return IPVSTimeouts(seconds: try TextFile.read(path) ?? "")
         } catch {
-            throw DataplaneError("\(path)", error, what: "cannot be read")
+            throw DataplaneError("\(path)", error, what: "failed to read")
         }
     }
 
@@ -21,7 +21,7 @@ struct TimeoutRecord {
     func note(_ timeouts: IPVSTimeouts) throws(DataplaneError) {
         guard try self.timeouts() == nil else { return }
         guard unsafe mkdir(directory, 0o755) == 0 || errno == EEXIST else {
-            throw DataplaneError("mkdir \(directory)", Errno(rawValue: errno), advice: "choose another place with --state-directory")
+            throw DataplaneError("mkdir \(directory)", Errno(rawValue: errno), advice: "choose another directory with --state-directory")
         }
         try write(timeouts.seconds + "\n", [.create, .truncate])
     }
@@ -40,7 +40,7 @@ struct TimeoutRecord {
         do {
             try TextFile.write(text, to: path, options: options)
         } catch {
-            throw DataplaneError("\(path)", error, what: "cannot be written")
+            throw DataplaneError("\(path)", error, what: "failed to write")
         }
     }
 }

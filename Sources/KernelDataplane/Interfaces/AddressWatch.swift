@@ -26,7 +26,7 @@ struct AddressWatch: ~Copyable {
             for group in [RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR] { try socket.join(group.rawValue) }
             return socket
         } catch {
-            throw DataplaneError("notifications of addresses", error)
+            throw DataplaneError("address notifications", error)
         }
     }
 
@@ -46,7 +46,7 @@ struct AddressWatch: ~Copyable {
                     }
                 }
             } catch {
-                continuation.finish(throwing: DataplaneError("notifications of addresses", error))
+                continuation.finish(throwing: DataplaneError("address notifications", error))
             }
         }
     }
@@ -75,7 +75,7 @@ struct AddressWatch: ~Copyable {
             // Something happened, and nobody knows what.
             return true
         } catch {
-            throw DataplaneError("notifications of addresses", error)
+            throw DataplaneError("address notifications", error)
         }
     }
 

@@ -26,7 +26,7 @@ struct InterfaceClient: ~Copyable {
                 throw NetlinkError(.malformed)
             }
             guard link.kind == "dummy" else {
-                throw NetlinkError(.malformed, detail: "it is of kind \(link.kind ?? "none"), not dummy: remove or rename it")
+                throw NetlinkError(.malformed, detail: "of kind \(link.kind ?? "none"), not dummy: remove or rename the interface")
             }
             return link.index
         } catch  where error.code == .kernel(.operationNotSupportedByDevice) {

@@ -16,7 +16,7 @@ struct Sysctl: Hashable {
         do {
             return try TextFile.read(path)?.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         } catch {
-            throw DataplaneError("sysctl \(name)", error, what: "cannot be read")
+            throw DataplaneError("sysctl \(name)", error, what: "failed to read")
         }
     }
 
@@ -26,7 +26,7 @@ struct Sysctl: Hashable {
         } catch {
             throw DataplaneError(
                 "sysctl -w \(name)=\(value)", error,
-                advice: "run as root with a writable /proc/sys, or set it on the node before (in /etc/sysctl.d)")
+                advice: "run as root with a writable /proc/sys, or set it on the node in /etc/sysctl.d")
         }
     }
 }
@@ -75,7 +75,7 @@ extension SysctlStore {
             do throws(DataplaneError) {
                 guard let current = try read(setting.sysctl) else {
                     guard setting.need != .required else {
-                        throw DataplaneError("sysctl \(setting.sysctl.name)", "this kernel does not have it")
+                        throw DataplaneError("sysctl \(setting.sysctl.name)", "not supported by this kernel")
                     }
                     report(.missing(setting.sysctl))
                     continue
@@ -109,7 +109,8 @@ struct KernelSysctls: SysctlStore {
 
     func note(_ sysctl: Sysctl, was value: String) throws(DataplaneError) {
         guard unsafe mkdir(stateDirectory, 0o755) == 0 || errno == EEXIST else {
-            throw DataplaneError("mkdir \(stateDirectory)", Errno(rawValue: errno), advice: "choose another place with --state-directory")
+            throw DataplaneError(
+                "mkdir \(stateDirectory)", Errno(rawValue: errno), advice: "choose another directory with --state-directory")
         }
         try SysctlRecord(directory: stateDirectory).note(sysctl, value: value)
     }

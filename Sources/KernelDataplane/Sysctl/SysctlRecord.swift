@@ -14,7 +14,7 @@ struct SysctlRecord {
         do {
             text = try TextFile.read(path)
         } catch {
-            throw DataplaneError("\(path)", error, what: "cannot be read")
+            throw DataplaneError("\(path)", error, what: "failed to read")
         }
         return (text ?? "").split(separator: "\n").compactMap { line in
             let parts = line.split(separator: "=", maxSplits: 1).map { $0.filter { !$0.isWhitespace || $0 == " " }.trimmed }
@@ -29,7 +29,7 @@ struct SysctlRecord {
         do {
             try TextFile.write("\(sysctl.name) = \(value)\n", to: path, options: [.create, .append])
         } catch {
-            throw DataplaneError("\(path)", error, what: "cannot be written")
+            throw DataplaneError("\(path)", error, what: "failed to write")
         }
     }
 
@@ -55,7 +55,7 @@ struct SysctlRecord {
         do {
             try TextFile.write("", to: path, options: [.truncate])
         } catch {
-            throw DataplaneError("\(path)", error, what: "cannot be emptied")
+            throw DataplaneError("\(path)", error, what: "failed to truncate")
         }
     }
 }

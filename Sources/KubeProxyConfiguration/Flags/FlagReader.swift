@@ -36,7 +36,7 @@ struct FlagReader {
     ) -> ProxyConfiguration.ClusterSourceChoice {
         if let directory = flags.manifests {
             for (flag, value) in [("--kubeconfig", flags.kubeconfig ?? ""), ("--master", flags.master)] where !value.isEmpty {
-                refuse(flag, value, "cannot be combined with --manifests: the cluster is read from one place")
+                refuse(flag, value, "cannot be combined with --manifests: choose one source")
             }
             if directory.isEmpty { refuse("--manifests", directory, "must be a readable directory") }
             return .manifests(directory)
@@ -59,7 +59,7 @@ struct FlagReader {
     mutating func cidrs(_ flag: String, _ texts: [String]) -> [CIDR] {
         texts.compactMap { text in
             let cidr = CIDR(text)
-            if cidr == nil { refuse(flag, text, "must be a range of addresses such as 10.0.0.0/8 or fd00::/64") }
+            if cidr == nil { refuse(flag, text, "must be a CIDR such as 10.0.0.0/8 or fd00::/64") }
             return cidr
         }
     }
@@ -68,7 +68,7 @@ struct FlagReader {
     mutating func familyPair(_ flag: String, _ text: String) -> [CIDR] {
         let ranges = cidrs(flag, text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
         if ranges.count > 2 || ranges.count == 2 && ranges[0].family == ranges[1].family {
-            refuse(flag, text, "must be one range, or one IPv4 and one IPv6 range with a comma between them")
+            refuse(flag, text, "must be one CIDR, or one IPv4 and one IPv6 CIDR separated by a comma")
         }
         return ranges
     }

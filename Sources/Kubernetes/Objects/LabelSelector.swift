@@ -27,7 +27,7 @@ public struct LabelSelector: Hashable, Sendable {
         public let text: String
         public let reason: String
         public var description: String {
-            "\"\(text)\" is not a label selector such as app=web,tier!=cache,env in (prod,test),!canary: \(reason)"
+            "\"\(text)\" is not a valid label selector, such as app=web,tier!=cache,env in (prod,test),!canary: \(reason)"
         }
     }
 
@@ -104,15 +104,15 @@ private struct SelectorParser {
     }
 
     private mutating func key() throws(LabelSelector.Malformed) -> String {
-        guard case .word(let key)? = tokens.popFirst() else { throw fail("a label's key is missing") }
-        guard NameSyntax.isQualifiedName(key) else { throw fail("\"\(key)\" is no label's key") }
+        guard case .word(let key)? = tokens.popFirst() else { throw fail("a label key is missing") }
+        guard NameSyntax.isQualifiedName(key) else { throw fail("\"\(key)\" is not a valid label key") }
         return key
     }
 
     /// An empty one may be meant.
     private mutating func value() throws(LabelSelector.Malformed) -> String {
         guard case .word(let value)? = tokens.first else { return "" }
-        guard NameSyntax.isLabelValue(value) else { throw fail("\"\(value)\" is no label's value") }
+        guard NameSyntax.isLabelValue(value) else { throw fail("\"\(value)\" is not a valid label value") }
         tokens.removeFirst()
         return value
     }
@@ -124,7 +124,7 @@ private struct SelectorParser {
     }
 
     private mutating func values() throws(LabelSelector.Malformed) -> Set<String> {
-        guard take(.sign("(")) else { throw fail("values stand in parentheses") }
+        guard take(.sign("(")) else { throw fail("values must be in parentheses") }
         var values: Set<String> = [try value()]
         while take(.sign(",")) { values.insert(try value()) }
         guard take(.sign(")")) else { throw fail("\")\" is missing") }

@@ -89,7 +89,7 @@ actor Credentials {
         } catch {
             // What was good a minute ago is the best there is while someone replaces the files.
             guard tls != TLSMaterial() || token != nil else { throw error }
-            logger.warning("credentials not read again, those before stay in use", metadata: ["error": "\(error)"])
+            logger.warning("Failed to reload credentials; using previous credentials", metadata: ["error": "\(error)"])
         }
     }
 
@@ -105,9 +105,9 @@ actor Credentials {
         let information = try ExecInfo.text(for: program, access: access, authorities: tls.authorities)
         let (answer, standardError) = try await program.run(information: information, timeLimit: timeLimit)
         if !standardError.isEmpty {
-            logger.warning("credential plugin complains", metadata: ["command": "\(program.command)", "stderr": "\(standardError)"])
+            logger.warning("Credential plugin wrote to stderr", metadata: ["command": "\(program.command)", "stderr": "\(standardError)"])
         }
-        logger.debug("credential plugin answered", metadata: ["command": "\(program.command)"])
+        logger.debug("Credential plugin succeeded", metadata: ["command": "\(program.command)"])
         return answer
     }
 }
@@ -134,7 +134,7 @@ enum CredentialFile {
         do {
             return try SmallFile.read(path, limit: limit, .any).bytes
         } catch {
-            throw AccessError(source: "file \(path)", message: "cannot be read: \(error.errno?.description ?? error.description)")
+            throw AccessError(source: "file \(path)", message: "failed to read: \(error.errno?.description ?? error.description)")
         }
     }
 
@@ -146,7 +146,7 @@ enum CredentialFile {
         let line = text.trimmed
         guard !line.isEmpty else { throw AccessError(source: "file \(path)", message: "is empty") }
         guard !line.unicodeScalars.contains(where: { $0.value < 0x21 || $0.value > 0x7e }) else {
-            throw AccessError(source: "file \(path)", message: "holds more than one word of ASCII: it is no token")
+            throw AccessError(source: "file \(path)", message: "is not a token: must be one word of ASCII")
         }
         return line
     }

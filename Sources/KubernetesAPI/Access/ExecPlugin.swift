@@ -60,10 +60,10 @@ extension ExecPlugin {
                 return try await group.next() ?? .timedOut
             }
         } catch {
-            throw failure(installHint.map { "cannot be run: \(error): \($0)" } ?? "cannot be run: \(error)")
+            throw failure(installHint.map { "failed to run: \(error): \($0)" } ?? "failed to run: \(error)")
         }
         switch outcome {
-        case .timedOut: throw failure("did not answer within \(timeLimit)")
+        case .timedOut: throw failure("timed out after \(timeLimit)")
         case .ended(let isSuccess, let output, let standardError):
             let standardError = standardError.split(separator: "\n").joined(separator: "; ")
             guard isSuccess else { throw failure("failed: \(standardError)") }
@@ -115,9 +115,9 @@ struct ExecCredential: Hashable, Sendable {
         certificate = status.clientCertificateData.flatMap { $0.isEmpty ? nil : Array($0.utf8) }
         key = status.clientKeyData.flatMap { $0.isEmpty ? nil : Array($0.utf8) }
         guard (certificate == nil) == (key == nil) else {
-            throw refusal("status", "clientCertificateData and clientKeyData go together")
+            throw refusal("status", "clientCertificateData and clientKeyData must both be set")
         }
-        guard token != nil || certificate != nil else { throw refusal("status", "holds neither a token nor a certificate") }
+        guard token != nil || certificate != nil else { throw refusal("status", "must contain a token or a certificate") }
         if let text = status.expirationTimestamp {
             do {
                 expiration = try Date(text, strategy: .iso8601).timeIntervalSince1970
@@ -168,7 +168,7 @@ struct ExecInfo: Encodable {
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             return String(decoding: try encoder.encode(info), as: UTF8.self)
         } catch {
-            throw AccessError(source: "exec \(plugin.command)", message: "cannot write KUBERNETES_EXEC_INFO: \(error)")
+            throw AccessError(source: "exec \(plugin.command)", message: "failed to write KUBERNETES_EXEC_INFO: \(error)")
         }
     }
 }

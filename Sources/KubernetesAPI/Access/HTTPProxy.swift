@@ -30,8 +30,8 @@ public struct ProxyAddress: Hashable, Sendable {
         var message: String {
             switch self {
             case .malformed: "must be a URL: http://HOST:PORT, or socks5://HOST:PORT without a user"
-            case .needsTLS: "a proxy that is spoken to over TLS (https://) is not supported: use http:// or socks5://"
-            case .needsUser: "a SOCKS proxy that asks for a user is not supported"
+            case .needsTLS: "proxies over TLS (https://) are not supported: use http:// or socks5://"
+            case .needsUser: "SOCKS proxies with authentication are not supported"
             }
         }
     }
@@ -100,7 +100,7 @@ public struct ProxyEnvironment: Sendable {
     public func proxy(for server: ServerAddress) throws(AccessError) -> ProxyAddress? {
         guard let (name, value) = variable(server.isSecure ? "HTTPS_PROXY" : "HTTP_PROXY") else { return nil }
         // In a CGI program `HTTP_PROXY` is a header of the request: https://golang.org/s/cgihttpproxy
-        if !server.isSecure, isCGI { throw error(name, value, "is not to be trusted where REQUEST_METHOD is set") }
+        if !server.isSecure, isCGI { throw error(name, value, "cannot be used in a CGI environment (REQUEST_METHOD is set)") }
         guard reachesByProxy(server) else { return nil }
         do {
             return try ProxyAddress(value.contains("://") ? value : "http://\(value)")

@@ -25,7 +25,7 @@ public enum InCluster {
         guard let value = environment[name], !value.isEmpty else {
             throw AccessError(
                 source: "environment", field: name,
-                message: "is not set: where this is no pod of the cluster, give --kubeconfig or --master (or --manifests)")
+                message: "is not set: outside of a pod, set --kubeconfig, --master or --manifests")
         }
         return value
     }

@@ -87,13 +87,13 @@ struct KubeconfigReading {
         let authority = try pem("certificate-authority", of: cluster)
         let skipsVerification = try cluster["insecure-skip-tls-verify"].bool()
         if skipsVerification, authority != nil {
-            throw try cluster["insecure-skip-tls-verify"].error("cannot be true where a certificate authority is given", showing: "true")
+            throw try cluster["insecure-skip-tls-verify"].error("cannot be true together with a certificate authority", showing: "true")
         }
         let certificate = try user.flatMap { user throws(AccessError) in try pem("client-certificate", of: user) }
         let key = try user.flatMap { user throws(AccessError) in try pem("client-key", of: user) }
         if let user, (certificate == nil) != (key == nil) {
             let missing = certificate == nil ? "client-certificate" : "client-key"
-            throw try user[missing].error("is required: a certificate and its key go together")
+            throw try user[missing].error("is required: client-certificate and client-key must both be set")
         }
         let hasTLS = authority != nil || skipsVerification || certificate != nil
         return APIAccess(
@@ -132,7 +132,7 @@ struct KubeconfigReading {
     private func pem(_ key: String, of field: KubeconfigField) throws(AccessError) -> PEMSource? {
         let dataField = try field["\(key)-data"]
         if let data = try dataField.base64() {
-            guard PEM.isIn(data) else { throw dataField.error("holds no PEM") }
+            guard PEM.isIn(data) else { throw dataField.error("contains no PEM data") }
             return .data(data)
         }
         let fileField = try field[key]
@@ -143,7 +143,7 @@ struct KubeconfigReading {
         } catch {
             throw fileField.error(error.message, showing: path)
         }
-        guard PEM.isIn(bytes) else { throw fileField.error("holds no PEM", showing: path) }
+        guard PEM.isIn(bytes) else { throw fileField.error("contains no PEM data", showing: path) }
         return .file(path)
     }
 
@@ -194,7 +194,7 @@ struct KubeconfigReading {
         case "Never", "IfAvailable": break
         case nil where apiVersion != ExecPlugin.apiVersions[0]: break
         case nil: throw mode.error("is required: Never or IfAvailable")
-        case "Always": throw mode.error("there is no terminal to ask on", showing: "Always")
+        case "Always": throw mode.error("is not supported: there is no terminal", showing: "Always")
         case let other: throw mode.error("must be Never, IfAvailable or Always", showing: other)
         }
         var arguments: [String] = []

@@ -70,7 +70,7 @@ public actor APIClient {
             try await connection?.client.shutdown().get()
             try await group.shutdownGracefully()
         } catch {
-            logger.debug("client not closed cleanly", metadata: ["error": "\(error)"])
+            logger.debug("Failed to close API client cleanly", metadata: ["error": "\(error)"])
         }
         connection = nil
     }
@@ -158,7 +158,7 @@ public actor APIClient {
         var status =
             body.flatMap { body in
                 contentType.flatMap { WireDecoder<Service>.status(Array(body.readableBytesView), contentType: $0) }
-            } ?? APIStatus(code: code, reason: response.status.reasonPhrase, message: "no explanation", retryAfterSeconds: nil)
+            } ?? APIStatus(code: code, reason: response.status.reasonPhrase, message: "no message", retryAfterSeconds: nil)
         status.code = code
         if status.retryAfterSeconds == nil { status.retryAfterSeconds = retryAfter }
         return status
@@ -174,10 +174,10 @@ public actor APIClient {
         } catch {
             // Certificate and key are two files: between the two replacements they do not fit.
             guard let connection else { throw error }
-            logger.warning("certificates not taken over, those before stay in use", metadata: ["error": "\(error)"])
+            logger.warning("Failed to load new certificates; using previous certificates", metadata: ["error": "\(error)"])
             return connection
         }
-        if connection != nil { logger.info("certificates changed, connecting again") }
+        if connection != nil { logger.info("Certificates changed; reconnecting") }
         retire()
         connection = fresh
         return fresh
@@ -186,7 +186,7 @@ public actor APIClient {
     /// Gives a connection up that does not answer any more: over HTTP/2 every other request would hang on it too.
     private func renew(_ generation: Int) {
         guard connection?.generation == generation else { return }
-        logger.warning("connection is silent, connecting again")
+        logger.warning("Connection timed out; reconnecting")
         retire()
     }
 
@@ -195,7 +195,7 @@ public actor APIClient {
         guard let old = connection else { return }
         connection = nil
         let logger = logger
-        old.client.shutdown().whenFailure { logger.debug("client not closed cleanly", metadata: ["error": "\($0)"]) }
+        old.client.shutdown().whenFailure { logger.debug("Failed to close API client cleanly", metadata: ["error": "\($0)"]) }
     }
 }
 

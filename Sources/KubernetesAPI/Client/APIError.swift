@@ -23,8 +23,8 @@ public enum APIError: Error, Hashable, Sendable, CustomStringConvertible {
         case .status(let status): status.description
         case .access(let error): error.description
         case .unreachable(let message), .transport(let message): message
-        case .silent: "no byte for too long"
-        case .unreadable(let message): "unreadable answer: \(message)"
+        case .silent: "timed out waiting for data"
+        case .unreadable(let message): "unreadable response: \(message)"
         case .cancelled: "cancelled"
         }
     }

@@ -75,7 +75,7 @@ struct HTTPConnection: Sendable {
             do {
                 result.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: key, format: .pem))
             } catch {
-                throw refusal("client-key", access.clientKey, "is no private key in PEM: \(error)")
+                throw refusal("client-key", access.clientKey, "is not a PEM private key: \(error)")
             }
             try check(result, access)
         }
@@ -99,9 +99,9 @@ struct HTTPConnection: Sendable {
         do {
             certificates = try NIOSSLCertificate.fromPEMBytes(bytes)
         } catch {
-            throw refusal(field, source, "holds no certificate in PEM: \(error)")
+            throw refusal(field, source, "contains no PEM certificate: \(error)")
         }
-        guard !certificates.isEmpty else { throw refusal(field, source, "holds no certificate in PEM") }
+        guard !certificates.isEmpty else { throw refusal(field, source, "contains no PEM certificate") }
         return certificates
     }
 

@@ -23,7 +23,7 @@ struct TrustAnchors {
 
     /// The certificates are all for something else.
     struct NoAuthority: Error, CustomStringConvertible {
-        let description = "it holds no certificate of an authority for servers"
+        let description = "it contains no CA certificate for server authentication"
     }
 
     /// `X509_CERT_AUX` (crypto/x509/x_x509a.cc) whose `trust` is the one purpose `serverAuth`.

@@ -134,7 +134,7 @@ public final class APIEventRecorder: EventRecorder {
         var level = Logger.Level.debug
         if failure == .refused, shouldReport(delivery, error) { level = .warning }
         logger.log(
-            level: level, "event not recorded",
+            level: level, "Failed to record Event",
             metadata: [
                 "event": "\(delivery.series.event.reason)", "failure": "\(failure)", "error": "\(error)",
             ])
@@ -152,7 +152,7 @@ public final class APIEventRecorder: EventRecorder {
 
     private func reportDropped() {
         guard let dropped = state.withLock({ $0.queue.takeDropped(at: now) }) else { return }
-        logger.warning("events dropped, too many or not to be delivered", metadata: ["events": "\(dropped)"])
+        logger.warning("Dropped Events; queue full or delivery failed", metadata: ["events": "\(dropped)"])
     }
 }
 

@@ -78,7 +78,7 @@ public final class APISource: ClusterSource {
     ///
     /// - Returns: whether the server streams lists.
     private func followOtherNodes(_ otherNodes: OtherNodesSettings, _ settings: ReflectorSettings) async -> Bool {
-        logger.info("Reading the addresses of other Nodes, as a Service has an external or load balancer IP")
+        logger.info("Reading addresses of other Nodes for Services with external or load balancer IPs")
         let start = ContinuousClock.now
         let reflector = reflector(of: OtherNode.self, .others(than: nodeName), .otherNodes, settings)
         let reflection = await withTaskGroup(of: Reflection<OtherNode>?.self) { group in
@@ -95,7 +95,7 @@ public final class APISource: ClusterSource {
             return await group.reduce(nil) { $0 ?? $1 }
         }
         if !Task.isCancelled {
-            logger.info("No Service has an external or load balancer IP any more; other Nodes are no longer read")
+            logger.info("Stopped reading addresses of other Nodes; no Service has an external or load balancer IP")
             progress.publish((reflection?.held.names ?? []).map { .node($0.name, nil) }, of: .otherNodes, isIncomplete: false)
         }
         return reflection?.state.streamsLists ?? settings.streamsLists
@@ -105,7 +105,7 @@ public final class APISource: ClusterSource {
         // Cancelled means that nobody waits any more.
         guard (try? await Task.sleep(for: limit)) != nil, progress.stopWaitingForOtherNodes() else { return }
         logger.error(
-            "Nodes not listed in time; serving external and load balancer IPs without comparing them with the addresses of other Nodes",
+            "Timed out listing Nodes; not checking external and load balancer IPs against Node addresses",
             metadata: ["waited": "\(limit)"])
     }
 

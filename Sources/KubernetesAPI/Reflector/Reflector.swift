@@ -44,7 +44,7 @@ struct Reflector<Object: Reflected>: Sendable {
                 case .streamList, .watch:
                     try await watch(step, from: start, &reflection)
                     if !reflection.isDone(step) { reflection.ended(after: .now - start, using: &generator) }
-                    logger.debug("watch ended", metadata: ["duration": "\(ContinuousClock.now - start)"])
+                    logger.debug("Watch ended", metadata: ["duration": "\(ContinuousClock.now - start)"])
                 }
             } catch {
                 if Task.isCancelled { break }
@@ -53,11 +53,11 @@ struct Reflector<Object: Reflected>: Sendable {
                 report(error, of: step)
                 continueWithoutNodes(error)
                 if before.streamsLists, !reflection.state.streamsLists {
-                    logger.info("Server does not stream lists; paging them from now on")
+                    logger.info("API server does not support streaming lists; using paginated lists")
                 }
                 if before.selectsFields, !reflection.state.selectsFields {
                     logger.info(
-                        "Server refuses the field selector; selecting here", metadata: ["fieldSelector": "\(selection.fields ?? "")"])
+                        "API server rejects field selector; filtering locally", metadata: ["fieldSelector": "\(selection.fields ?? "")"])
                 }
             }
         }
@@ -70,7 +70,7 @@ struct Reflector<Object: Reflected>: Sendable {
             progress.stopWaitingForOtherNodes()
         else { return }
         logger.error(
-            "Server refuses to list Nodes; serving external and load balancer IPs without comparing them with the addresses of other Nodes",
+            "API server refuses to list Nodes; not checking external and load balancer IPs against Node addresses",
             metadata: ["error": "\(problem.message)"])
     }
 
@@ -158,7 +158,7 @@ struct Reflector<Object: Reflected>: Sendable {
         guard reflection.state.resourceVersion == nil else { return }
         if waited >= settings.streamedListLimit { throw ReflectorProblem.listUnfinished(after: settings.streamedListLimit) }
         logger.warning(
-            "Waiting for the end of a streamed list",
+            "Waiting for streaming list to complete",
             metadata: ["waited": "\(waited)", "objects": "\(reflection.held.count)", "limit": "\(settings.streamedListLimit)"])
     }
 
@@ -169,12 +169,12 @@ struct Reflector<Object: Reflected>: Sendable {
     private func publish(_ changes: [ClusterChange], _ reflection: Reflection<Object>, hadListed: Bool) {
         progress.publish(changes, of: part, isIncomplete: reflection.held.isIncomplete)
         guard !hadListed, reflection.state.hasListed else { return }
-        logger.info("first list is whole", metadata: ["objects": "\(reflection.held.count)"])
+        logger.info("Initial list complete", metadata: ["objects": "\(reflection.held.count)"])
         progress.listed(part)
     }
 
     private func report(_ problem: WireProblem) {
-        logger.error("object not understood", metadata: ["problem": "\(problem)"])
+        logger.error("Failed to decode object", metadata: ["problem": "\(problem)"])
         if let event = ClusterEvent(problem, of: Object.self) { events.record(event) }
     }
 

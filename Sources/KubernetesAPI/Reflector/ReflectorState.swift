@@ -280,7 +280,7 @@ struct ReflectorProblem: Error, Hashable {
     static func listUnfinished(after duration: Duration) -> ReflectorProblem {
         ReflectorProblem(
             failure: .listUnfinished,
-            message: "the streamed list did not end within \(duration): the bookmark with k8s.io/initial-events-end is missing")
+            message: "the streaming list did not end within \(duration): the bookmark with k8s.io/initial-events-end is missing")
     }
 
     /// A stream that ended where it must not.

@@ -79,7 +79,7 @@ struct JSONList<Object: APIObject>: Decodable {
         apiVersion = try fields.decodeIfPresent(String.self, forKey: .apiVersion)
         guard kind == Object.kind + "List", apiVersion == Object.resource.apiVersion else {
             throw WireError(
-                message: "is a \(kind ?? "thing without a kind") of \(apiVersion ?? "no version"), "
+                message: "is a \(kind ?? "document without a kind") of \(apiVersion ?? "no version"), "
                     + "not a \(Object.kind)List of \(Object.resource.apiVersion)")
         }
         metadata = try fields.decodeIfPresent(Metadata.self, forKey: .metadata)

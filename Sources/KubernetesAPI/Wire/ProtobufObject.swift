@@ -33,7 +33,7 @@ public struct ProtobufObject: Sendable {
 extension WireError {
     fileprivate init<M: Message>(_ error: any Error, reading type: M.Type) {
         let name = M.protoMessageName.split(separator: ".").last.map(String.init) ?? M.protoMessageName
-        self.init(message: "is no \(name) in protobuf: \(error)")
+        self.init(message: "is not a valid protobuf \(name): \(error)")
     }
 }
 

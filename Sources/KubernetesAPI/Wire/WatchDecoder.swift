@@ -139,7 +139,7 @@ struct FrameBuffer: Sendable {
             if !isBlank { return line }
         }
         searched = bytes.count
-        guard bytes.count - start <= maximumFrameBytes else { throw tooLarge("\(bytes.count - start) bytes and no end") }
+        guard bytes.count - start <= maximumFrameBytes else { throw tooLarge("\(bytes.count - start) or more bytes") }
         return nil
     }
 
@@ -148,6 +148,6 @@ struct FrameBuffer: Sendable {
     }
 
     private func tooLarge(_ size: String) -> WireError {
-        WireError(message: "an event of \(size), and \(maximumFrameBytes) are allowed")
+        WireError(message: "event of \(size) exceeds the limit of \(maximumFrameBytes) bytes")
     }
 }

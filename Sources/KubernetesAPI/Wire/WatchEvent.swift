@@ -43,7 +43,7 @@ enum EventOutcome<Object: APIObject> {
     }
 
     init(unreadableStatus error: WireError) {
-        self = .event(.error(APIStatus(code: 0, message: "the watch ended with a Status that cannot be read: \(error)")))
+        self = .event(.error(APIStatus(code: 0, message: "the watch ended with an unreadable Status: \(error)")))
     }
 }
 

@@ -16,14 +16,15 @@ struct EndpointsMirror {
         self.endpoints = endpoints
         let reason: FieldProblem? =
             if endpoints.metadata.labels[Endpoints.skipMirrorLabel] == "true" {
-                FieldProblem("metadata.labels.\(Endpoints.skipMirrorLabel)", "true", "keeps the Endpoints from counting")
+                FieldProblem("metadata.labels.\(Endpoints.skipMirrorLabel)", "true", "excludes the Endpoints from mirroring")
             } else if endpoints.isLeaderElection {
-                FieldProblem("metadata.annotations.\(Endpoints.leaderAnnotation)", nil, "makes this a lock, which has no endpoints")
+                FieldProblem(
+                    "metadata.annotations.\(Endpoints.leaderAnnotation)", nil, "marks a leader election lock, which has no endpoints")
             } else if service == nil {
-                FieldProblem("", nil, "belongs to no Service: there is none of this name")
+                FieldProblem("", nil, "is ignored: there is no Service of this name")
             } else if service?.selector.isEmpty == false {
                 FieldProblem(
-                    "", nil, "does not count: the Service of this name has a selector, and its Pods or EndpointSlices count instead")
+                    "", nil, "is ignored: the Service of this name has a selector, and its Pods or EndpointSlices are used instead")
             } else {
                 nil
             }
@@ -35,7 +36,8 @@ struct EndpointsMirror {
         for (index, subset) in endpoints.subsets.enumerated() {
             let count = subset.addresses.count + subset.notReadyAddresses.count
             if count > addressLimit {
-                return FieldProblem("subsets[\(index)]", "\(count)", "only \(addressLimit) addresses count: use EndpointSlices")
+                return FieldProblem(
+                    "subsets[\(index)]", "\(count)", "only the first \(addressLimit) addresses are used: use EndpointSlices")
             }
         }
         return nil

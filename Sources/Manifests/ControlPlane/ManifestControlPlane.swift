@@ -218,8 +218,8 @@ extension ManifestControlPlane {
             claims.wait(name, for: resource)
             let reason =
                 holder.basis == .named
-                ? "is already allocated to Service \(holder.service), which names it and had it first"
-                : "is already allocated to Service \(holder.service), for which it was chosen"
+                ? "is already allocated to Service \(holder.service), which specified it first"
+                : "is already allocated to Service \(holder.service) (chosen automatically)"
             refuse(name, FieldProblem(field, resource.description, "\(reason): choose another"), &outcome)
             return claims.releaseNamed(of: name)
         }
@@ -239,7 +239,7 @@ extension ManifestControlPlane {
                 claims.choose(resource, for: name, request)
             } else {
                 starved.insert(name)
-                refuse(name, FieldProblem(request.field, nil, "is not given, and the range to choose it from is full"), &outcome)
+                refuse(name, FieldProblem(request.field, nil, "is not set, and the range to choose it from is full"), &outcome)
                 return
             }
         }

@@ -65,7 +65,7 @@ public struct MetricsRoutes: Sendable {
     }
 
     private var build: NumberMetric {
-        let build = NumberMetric.gauge("kube_ipvs_proxy_build_info", "1, with the version of this program")
+        let build = NumberMetric.gauge("kube_ipvs_proxy_build_info", "A metric with a constant value of 1, labeled by version")
         build.set(1, ["version": content.version])
         return build
     }

@@ -31,32 +31,33 @@ public final class ProxyMetrics: Sendable {
 
     let exactProgramming = Histogram(
         "kube_ipvs_proxy_network_programming_duration_seconds",
-        "Time from the cause of an endpoint change to the kernel, with buckets from a millisecond on",
+        "Latency in seconds from the trigger of an endpoint change until the kernel is programmed, with buckets from 1 ms",
         bounds: Histogram.exponential(from: 0.001, count: 20), start: [.none])
     let operations = NumberMetric.counter(
-        "kube_ipvs_proxy_operations_total", "Changes of the kernel that were carried out, by their kind")
+        "kube_ipvs_proxy_operations_total", "Cumulative number of kernel operations applied, by operation")
     let failures = NumberMetric.counter(
-        "kube_ipvs_proxy_errors_total", "Changes of the kernel and looks at it that failed, by the layer and the kind of object",
+        "kube_ipvs_proxy_errors_total", "Cumulative number of failed kernel operations and observations, by layer and kind of object",
         start: [["layer": "kernel", "object": "observation"]])
     let driftRepaired = NumberMetric.counter(
         "kube_ipvs_proxy_drift_repaired_total",
-        "Changes of the kernel that put right what others had changed, by the layer and the kind of object",
+        "Cumulative number of kernel operations that repaired external changes, by layer and kind of object",
         start: Set(OperationKind.allCases.filter { $0 != .flushConntrack }.map(\.labels)).map(\.self))
     let operationsPerSync = Histogram(
-        "kube_ipvs_proxy_operations_per_sync", "Changes of the kernel in one sync",
+        "kube_ipvs_proxy_operations_per_sync", "Number of kernel operations per sync",
         bounds: [0, 1, 2, 5, 10, 50, 100, 1000, 10000, 100_000],
         start: [.none])
     let draining = NumberMetric.gauge(
-        "kube_ipvs_proxy_draining_servers", "Real servers that keep their connections and get no new ones", start: [.none])
+        "kube_ipvs_proxy_draining_servers", "Number of draining real servers: they keep their connections and get no new ones",
+        start: [.none])
     let refusedClaims = NumberMetric.gauge(
-        "kube_ipvs_proxy_refused_claims", "Addresses that Services or their endpoints name and that are not served, by field and reason")
+        "kube_ipvs_proxy_refused_claims", "Number of refused addresses of Services and endpoints, by field and reason")
     let conflicts = NumberMetric.gauge(
-        "kube_ipvs_proxy_conflicting_claims", "Addresses and ports that a Service asks for and an older one has", start: [.none])
+        "kube_ipvs_proxy_conflicting_claims", "Number of addresses and ports not served because an older Service uses them", start: [.none])
     let droppedPackets: NumberMetric
     let invalidAnnotations = NumberMetric.gauge(
-        "kube_ipvs_proxy_invalid_annotations", "Annotations of Services and EndpointSlices that are not heeded, by annotation")
+        "kube_ipvs_proxy_invalid_annotations", "Number of ignored annotations of Services and EndpointSlices, by annotation")
     let undoneServices = NumberMetric.gauge(
-        "kube_ipvs_proxy_undone_services", "Services of which something is left to do since the last sync", start: [.none])
+        "kube_ipvs_proxy_undone_services", "Number of Services that the last sync left incomplete", start: [.none])
 
     private let families: [MetricLabels]
 
@@ -86,7 +87,7 @@ public final class ProxyMetrics: Sendable {
             "kubeproxy_conntrack_reconciler_sync_duration_seconds", "[ALPHA] ReconcileConntrackFlowEntries latency in seconds",
             bounds: Histogram.exponential(from: 0.001, count: 15), start: labels)
         droppedPackets = .counter(
-            "kube_ipvs_proxy_dropped_packets_total", "Packets that rules of ours dropped, as of the last look at the rules",
+            "kube_ipvs_proxy_dropped_packets_total", "Cumulative number of packets dropped by rules of the proxy, as of their last read",
             start: families.flatMap { family in
                 DroppedPackets.Reason.allCases.map { MetricLabels(DroppedPackets($0, family)) }
             })

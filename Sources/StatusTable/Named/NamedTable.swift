@@ -56,13 +56,13 @@ public struct NamedTable {
                 return Row(real.draining == nil ? .realServer : .draining, self.cells(real), .body, essence: "\(server.name) \(state)")
             }
             if let why = server.whyEmpty {
-                rows.append(Row(.trouble, ["     no servers: \(why)"], .body, essence: "\(server.name) \(why)"))
+                rows.append(Row(.trouble, ["     no real servers: \(why)"], .body, essence: "\(server.name) \(why)"))
             }
         }
-        rows += document.notServed.map { Row(.trouble, ["\($0.namespace)/\($0.service) is not served in part: \($0.reason)"]) }
+        rows += document.notServed.map { Row(.trouble, ["\($0.namespace)/\($0.service): not served: \($0.reason)"]) }
         rows += document.failing.map { failing in
             let service = failing.service.map { "\($0): " } ?? ""
-            let retry = failing.secondsToRetry.map { ", retried in \($0) s" } ?? ", retried"
+            let retry = failing.secondsToRetry.map { ", retrying in \($0) s" } ?? ", retrying"
             let text = "\(service)failed: \(failing.what): \(failing.error)"
             return Row(.trouble, ["\(text) (attempts: \(failing.attempts)\(retry))"], essence: text)
         }
@@ -121,7 +121,7 @@ public struct NamedTable {
     private func cells(_ server: StatusDocument.Server) -> [String] {
         let name = "\((server.protocol ?? "FWM").padded(4)) \(server.place)"
         let owner = [server.service?.text ?? "-", server.service?.addressKind ?? "-"]
-        guard server.inKernel else { return [name] + owner + ["is missing in the kernel"] }
+        guard server.inKernel else { return [name] + owner + ["missing in kernel"] }
         let totals: [String] =
             switch columns {
             case .statistics: zip(numbersHeading, server.counters.totals).map { "\($0) \($1)" }

@@ -38,7 +38,7 @@ struct AnnotationReader {
             guard Annotation(rawValue: key).map({ !known.contains($0) }) ?? true else { continue }
             invalid.insert(
                 InvalidAnnotation(
-                    key, metadata.annotations[key] ?? "", "has no meaning on \(slice == nil ? "a Service" : "an EndpointSlice")",
+                    key, metadata.annotations[key] ?? "", "is not supported on \(slice == nil ? "a Service" : "an EndpointSlice")",
                     slice: slice))
         }
     }

@@ -22,7 +22,7 @@ struct EndpointWeights: Hashable {
                 problem =
                     problem
                     ?? .init(
-                        "\"\(shown)\" must be an address or a pod's name, =, and a weight from 0 to \(EndpointWeights.range.upperBound)")
+                        "\"\(shown)\" must be ADDRESS=WEIGHT or POD=WEIGHT with a weight from 0 to \(EndpointWeights.range.upperBound)")
                 continue
             }
             if let address = IPAddress(parts[0]) { byAddress[address] = weight } else { byPod[String(parts[0])] = weight }

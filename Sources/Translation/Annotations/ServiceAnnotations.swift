@@ -81,7 +81,7 @@ struct ServiceAnnotations: Hashable {
         let own = reader.metadata[.scheduler] != nil
         let name = reader.read(own ? .scheduler : .kubeRouterScheduler) { text throws(AnnotationProblem) in
             guard let scheduler = Scheduler(text), settings.schedulers.contains(scheduler) else {
-                throw .init("this node's kernel has no such scheduler; it has \(settings.schedulers.map(\.name).joined(separator: ", "))")
+                throw .init("is not available in this node's kernel, which has \(settings.schedulers.map(\.name).joined(separator: ", "))")
             }
             return scheduler
         }
@@ -119,11 +119,11 @@ struct ServiceAnnotations: Hashable {
     private mutating func readPacketsAndAffinity(_ reader: inout AnnotationReader, _ service: Service) {
         onePacket = reader.read(.onePacket, AnnotationReader.flag) ?? false
         if onePacket, !service.ports.contains(where: { $0.transport == .udp }) {
-            reader.refuse(.onePacket, "is for UDP ports, of which the Service has none")
+            reader.refuse(.onePacket, "requires a UDP port, and the Service has none")
         }
         affinityPrefix = reader.read(.affinityGranularity, SchedulerFlags.prefixes) ?? [:]
         if !affinityPrefix.isEmpty, service.sessionAffinity != .clientIP {
-            reader.refuse(.affinityGranularity, "needs spec.sessionAffinity ClientIP")
+            reader.refuse(.affinityGranularity, "requires spec.sessionAffinity: ClientIP")
         }
     }
 
@@ -140,11 +140,11 @@ struct ServiceAnnotations: Hashable {
             scheduler = weighted
         } else {
             reader.refuse(
-                slowStart == nil ? .weights : .slowStart, "needs the scheduler \(weighted), which this node's kernel does not have")
+                slowStart == nil ? .weights : .slowStart, "requires scheduler \(weighted), which is not available in this node's kernel")
             slowStart = nil
         }
         if slowStart != nil, !scheduler.sharesByWeight {
-            reader.refuse(.slowStart, "needs a scheduler that shares by weight, such as wrr or wlc; \(scheduler) does not")
+            reader.refuse(.slowStart, "requires a weighted scheduler such as wrr or wlc, not \(scheduler)")
             slowStart = nil
         }
         invalid.formUnion(reader.invalid)

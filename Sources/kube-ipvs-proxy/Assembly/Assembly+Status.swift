@@ -45,7 +45,7 @@ extension Assembly {
         let directory = configuration.stateDirectory
         if unsafe mkdir(directory, 0o755) != 0, errno != EEXIST {
             logger.warning(
-                "The state directory cannot be made: the status command will have no names",
+                "Failed to create state directory; status command will show no Service names",
                 metadata: ["directory": "\(directory)", "errno": "\(errno)"])
         }
         let routes = SocketRoutes(report: { await queries.report($0) }, differences: { try await queries.differences() })

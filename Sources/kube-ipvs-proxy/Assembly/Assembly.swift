@@ -71,13 +71,13 @@ struct Assembly {
         }
         let families = iptables.families
         var found: Logger.Metadata = ["backend": "\(iptables.backend)", "families": "\(families.map(\.rawValue).sorted())"]
-        if !iptables.passedOver.isEmpty { found["passedOver"] = "\(iptables.passedOver)" }
-        logger.info("Found iptables", metadata: found)
+        if !iptables.passedOver.isEmpty { found["skipped"] = "\(iptables.passedOver)" }
+        logger.info("Detected iptables", metadata: found)
         try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)
         var settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
         settings.schedulers = schedulers
         let catalogue = Translation.catalogue(settings)
-        let kernel = try await probing.answer("the kernel's interfaces") {
+        let kernel = try await probing.answer("kernel interfaces") {
             NodeProxy.Kernel(
                 dataplane: try KernelDataplane(catalogue: catalogue), reader: try KernelDataplane(catalogue: catalogue),
                 rules: try IPTablesFilter(catalogue: catalogue, iptables: iptables))
@@ -150,7 +150,7 @@ struct Assembly {
                 try await Task.sleep(for: .milliseconds(100))
                 await proxy.absorbOnce(source.feed.take())
             }
-            logger.warning("There is no Node object of this node's name", metadata: ["node": "\(configuration.nodeName)"])
+            logger.warning("Node object not found; continuing without node addresses", metadata: ["node": "\(configuration.nodeName)"])
         }
     }
 
@@ -159,7 +159,7 @@ struct Assembly {
     /// The API server did not answer in time.
     struct ClusterReadTimeout: Error, CustomStringConvertible {
         let description =
-            "the API server did not list Services and EndpointSlices within \(Assembly.listLimit.components.seconds) s; what it said is in the log"
+            "the API server did not list Services and EndpointSlices within \(Assembly.listLimit.components.seconds) s; see the log for its errors"
     }
 
     /// What runs for as long as the program does, the last to end first; but for the health server, which runs before.

@@ -32,7 +32,7 @@ enum ClusterInput {
             }
             var metadata: Logger.Metadata = ["server": "\(access.server)"]
             if let proxy = access.proxy { metadata["proxy"] = "\(proxy)" }
-            logger.info("Reading the cluster from the API server", metadata: metadata)
+            logger.info("Reading cluster state from API server", metadata: metadata)
             let identities = ServiceIdentities()
             let events = APIEventRecorder(client, hostname: configuration.nodeName, identities: identities, logger: logger)
             let source = APISource(

@@ -12,7 +12,7 @@ struct OtherProxyWatch: ServiceLifecycle.Service {
     var find: @Sendable () throws(DataplaneError) -> OtherProxies = { () throws(DataplaneError) in try OtherProxies.find() }
 
     static let advice =
-        "both write the same rules and virtual servers: stop the other (kubectl -n kube-system delete daemonset kube-proxy; on a node without a cluster, its systemd unit)"
+        "both write the same rules and virtual servers: stop the other one (kubectl -n kube-system delete daemonset kube-proxy; on a node without a cluster, its systemd unit)"
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
@@ -24,7 +24,7 @@ struct OtherProxyWatch: ServiceLifecycle.Service {
                     known = found
                 } catch {
                     // Whether the others are still there is not known.
-                    logger.warning("Other node proxies could not be looked for", metadata: ["error": "\(error)"])
+                    logger.warning("Failed to list other node proxies; retrying", metadata: ["error": "\(error)"])
                 }
                 // Cancelled means that the program ends.
                 try? await Task.sleep(for: interval)
@@ -33,10 +33,10 @@ struct OtherProxyWatch: ServiceLifecycle.Service {
     }
 
     private func report(_ found: OtherProxies) {
-        guard !found.isEmpty else { return logger.info("The other node proxy is gone") }
+        guard !found.isEmpty else { return logger.info("Other node proxy stopped") }
         for process in found.processes {
             logger.warning(
-                "Another node proxy runs beside this one",
+                "Another node proxy is running on this node",
                 metadata: [
                     "pid": "\(process.pid)", "command": "\(process.commandLine)", "ports": "\(process.ports)",
                     "advice": "\(OtherProxyWatch.advice)",
@@ -44,13 +44,13 @@ struct OtherProxyWatch: ServiceLifecycle.Service {
         }
         if !found.portsOfOthers.isEmpty {
             logger.warning(
-                "Ports of kube-proxy are in use: another node proxy may run beside this one",
+                "kube-proxy ports in use; another node proxy may be running on this node",
                 metadata: ["ports": "\(found.portsOfOthers)", "advice": "\(OtherProxyWatch.advice)"])
         }
         let signs = found.processes.map { "pid \($0.pid) (\($0.commandLine))" } + found.portsOfOthers.map { "port \($0) in use" }
         events.record(
             ClusterEvent(
                 .warning, reason: "OtherProxyRunning", action: "StartKubeProxy", regarding: .node(nodeName),
-                note: "another node proxy: \(signs.joined(separator: ", ")); \(OtherProxyWatch.advice)"))
+                note: "Found signs of another node proxy on this node: \(signs.joined(separator: ", ")); \(OtherProxyWatch.advice)"))
     }
 }

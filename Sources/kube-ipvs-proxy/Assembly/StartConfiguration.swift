@@ -36,7 +36,7 @@ struct StartConfiguration {
                 "Using lenient decoding as strict decoding failed", metadata: ["file": "\(path)", "error": "\(strictError)"])
         }
         for gate in FeatureGates.unrecognized(in: effective.featureGates) {
-            logger.warning("unrecognized feature gate", metadata: ["gate": "\(gate)"])
+            logger.warning("Ignoring unrecognized feature gate", metadata: ["gate": "\(gate)"])
         }
     }
 

@@ -32,10 +32,10 @@ struct Cleanup {
         }
         (self.dataplane, self.filter) = (dataplane, filter)
 
-        var observed = try await probing.answer("what the kernel holds") {
+        var observed = try await probing.answer("kernel state") {
             try await dataplane.observeAll(with: filter, Set(catalogue.rules.keys))
         }
-        let addresses = try await probing.answer("addresses of this node") { try await dataplane.nodeAddresses() }
+        let addresses = try await probing.answer("node addresses") { try await dataplane.nodeAddresses() }
         let ownership = Ownership(observed: observed, localAddresses: addresses, excluded: configuration.excludeCIDRs)
         observed.virtualServers = observed.virtualServers.filter { ownership.isOurs($0.value) }
         // Rules may be in more than one place, and are looked for by themselves.
@@ -43,7 +43,7 @@ struct Cleanup {
         observed.leftovers = observed.leftovers.mapValues { Leftovers($0.family, hasTable: $0.hasTable) }
         self.observed = observed
         plan = Plan(removing: observed)
-        remains = try await probing.answer("rules of iptables") {
+        remains = try await probing.answer("iptables rules") {
             try await IPTables.remains(of: catalogue.rules.values.sorted { $0.family.rawValue < $1.family.rawValue }, in: choice)
         }
         stateDirectory = configuration.stateDirectory
@@ -76,7 +76,7 @@ struct Cleanup {
         var failures: [String] = []
         for remains in remains {
             do {
-                try await probing.answer("removal of rules") { try await remains.remove() }
+                try await probing.answer("rule removal") { try await remains.remove() }
                 chains += remains.chainCount
             } catch {
                 failures.append("\(error)")
@@ -89,7 +89,7 @@ struct Cleanup {
         let summary =
             "removed \(gone[.deleteVirtualServer] ?? 0) virtual servers, \(gone[.deleteDevice] == 1 ? observed.addresses.count : 0) addresses, "
             + "\(gone[.destroySet] ?? 0) sets, \(chains) chains, \(gone[.deleteLeftoverTable] ?? 0) nftables tables; "
-            + "put \(max(0, settings.count - unrestored.count)) kernel settings back"
+            + "restored \(max(0, settings.count - unrestored.count)) kernel settings"
         return CleanupOutcome(summary: summary, failures: report.failures.map(\.description) + failures + unrestored.map(\.description))
     }
 }

@@ -6,10 +6,10 @@ internal import Klog
 struct CleanupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cleanup",
-        abstract: "Remove what this program (or kube-proxy in ipvs mode) made in the kernel, and nothing else.",
+        abstract: "Remove the kernel state of this program or kube-proxy, and nothing else.",
         discussion: """
-            Virtual servers, the device kube-ipvs0, sets, chains and jumps go; kernel settings get the values back that they had before. Virtual servers \
-            that somebody else made stay. What kube-proxy left in its iptables and nftables modes goes as well. Connections through the Services break.
+            Removes virtual servers, the device kube-ipvs0, ipsets, iptables chains and jumps, and the rules that kube-proxy left in its iptables and \
+            nftables modes; restores kernel settings. Keeps the virtual servers of other programs. Breaks the connections through Services.
 
             EXAMPLES
               kube-ipvs-proxy cleanup --dry-run
@@ -17,24 +17,24 @@ struct CleanupCommand: AsyncParsableCommand {
             """)
 
     @Option(
-        name: .customLong("ipvs-exclude-cidrs"), help: ArgumentHelp("Leave virtual servers in these ranges alone.", valueName: "cidr,…"))
+        name: .customLong("ipvs-exclude-cidrs"), help: ArgumentHelp("Do not remove virtual servers in these ranges.", valueName: "cidr,…"))
     var ipvsExcludeCIDRs: [String] = []
 
-    @Option(help: ArgumentHelp("Which iptables this node uses: legacy, nft or auto.", valueName: "backend"))
+    @Option(help: ArgumentHelp("The iptables backend of this node: legacy, nft or auto.", valueName: "backend"))
     var iptablesBackend = FlagValues().iptablesBackend
 
     @OptionGroup var stateDirectory: StateDirectory
 
-    @Option(help: ArgumentHelp("Print what would be removed, as the commands it equals, and change nothing.", valueName: "bool"))
+    @Option(help: ArgumentHelp("Print the changes as equivalent commands, without applying them.", valueName: "bool"))
     var dryRun = GoBool(false)
 
-    @Option(name: [.short, .long], help: "With --dry-run: print text or json.")
+    @Option(name: [.short, .long], help: "Output format of --dry-run: text or json.")
     var output = PlanCommand.Format.text
 
     @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
-        if output == .json, !dryRun.value { throw ValidationError("-o json goes with --dry-run only") }
+        if output == .json, !dryRun.value { throw ValidationError("-o json requires --dry-run") }
     }
 
     func run() async throws {
@@ -44,7 +44,9 @@ struct CleanupCommand: AsyncParsableCommand {
             flags.iptablesBackend = iptablesBackend
             flags.stateDirectory = try stateDirectory.find()
             if stateDirectory.given == nil, flags.stateDirectory != FlagValues().stateDirectory {
-                warn("A proxy runs with --state-directory \(flags.stateDirectory): kernel settings are put back as noted there.")
+                warn(
+                    "A proxy runs with --state-directory \(flags.stateDirectory): kernel settings are restored from the values saved there."
+                )
             }
             let configuration = try ProxyConfiguration(flags, hostname: "any")
             let logger = Logger(verbosity: logging.v ?? 0, quiet: true)

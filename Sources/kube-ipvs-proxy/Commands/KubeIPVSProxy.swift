@@ -4,21 +4,21 @@ internal import ArgumentParser
 struct KubeIPVSProxy: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kube-ipvs-proxy",
-        abstract: "A Kubernetes node proxy that speaks IPVS.",
+        abstract: "Kubernetes node proxy in IPVS mode.",
         discussion: """
-            Makes each Service's addresses reach its pods: a virtual server of IPVS for each address and port, with the pods as real servers. It takes \
-            kube-proxy's flags and uses kube-proxy's names in the kernel, so that either can take over from the other on a live node.
+            Forwards the traffic of Services to their pods: creates an IPVS virtual server for each address and port of a Service, with the pods as \
+            real servers. Accepts kube-proxy's flags and uses kube-proxy's names in the kernel, so that either can replace the other on a live node.
 
             EXAMPLES
-              Serve the Services of a cluster, as kube-proxy does (in a pod of the cluster, without --kubeconfig):
+              Serve the Services of a cluster (in a pod, --kubeconfig is not needed):
                 kube-ipvs-proxy --kubeconfig /etc/kubernetes/kube-proxy.conf --cluster-cidr 10.244.0.0/16
-              Serve the Services of a directory of manifests:
+              Serve the Services in a directory of manifests:
                 kube-ipvs-proxy --manifests deploy/examples --hostname-override node1 --cluster-cidr 10.244.0.0/16
-              See what that would change, and change nothing:
+              Print the changes that a sync would make, without applying them:
                 kube-ipvs-proxy plan --manifests deploy/examples --hostname-override node1
-              Show what is served, by which pods, and what stands in the way:
+              Show the Services in the kernel, their pods, and problems:
                 kube-ipvs-proxy status
-              Take everything away again:
+              Remove all kernel state of the proxy:
                 kube-ipvs-proxy cleanup
             """,
         version: "kube-ipvs-proxy \(programVersion)",

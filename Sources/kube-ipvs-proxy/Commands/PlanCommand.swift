@@ -7,7 +7,7 @@ internal import Reconciler
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
-        abstract: "Print what a sync would change now, as the commands it equals; change nothing.",
+        abstract: "Print the changes that a sync would make now, as equivalent commands, without applying them.",
         discussion: """
             EXAMPLES
               kube-ipvs-proxy plan --manifests deploy/examples --hostname-override node1
@@ -19,7 +19,7 @@ struct PlanCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ProxyOptions
 
-    @Option(name: [.short, .long], help: "Print text or json.")
+    @Option(name: [.short, .long], help: "Output format: text or json.")
     var output = Format.text
 
     func run() async throws {

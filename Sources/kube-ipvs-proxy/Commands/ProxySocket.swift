@@ -66,7 +66,7 @@ struct ProxySocket {
                 throw ProxySocketError(
                     path: path,
                     reason:
-                        "it speaks \(envelope.apiVersion) \(envelope.kind), not \(ProxyReport.apiVersion) \(kind): use its own version of this command"
+                        "it returned \(envelope.apiVersion) \(envelope.kind) instead of \(ProxyReport.apiVersion) \(kind): use the kube-ipvs-proxy version of the running proxy"
                 )
             }
             return try JSONDecoder().decode(Answer.self, from: data)
@@ -91,7 +91,7 @@ struct ProxySocketError: Error, CustomStringConvertible {
     var others: [String] = []
 
     var description: String {
-        let hints = others.map { "; one listens on \($0)/\(ProxyReport.socketName): give --state-directory \($0)" }
+        let hints = others.map { "; a proxy listens on \($0)/\(ProxyReport.socketName): set --state-directory to \($0)" }
         return "no proxy answers on \(path): \(reason)\(hints.joined())"
     }
 }

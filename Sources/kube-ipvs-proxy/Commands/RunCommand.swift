@@ -13,9 +13,9 @@ internal import UnixSignals
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Keep the kernel in step with the cluster.",
+        abstract: "Run the proxy: keep the kernel in sync with the cluster.",
         discussion: """
-            When it ends, the kernel keeps what it has: connections go on, and the next start takes over.
+            When the proxy stops, the kernel state stays: connections continue, and the next start resumes from it.
 
             EXAMPLES
               kube-ipvs-proxy --kubeconfig /etc/kubernetes/kube-proxy.conf --cluster-cidr 10.244.0.0/16
@@ -27,19 +27,23 @@ struct RunCommand: AsyncParsableCommand {
 
     @OptionGroup var options: ProxyOptions
 
-    @Option(help: ArgumentHelp("Sync once, report, and exit: 0 if everything was sound and went through, else 1.", valueName: "bool"))
+    @Option(
+        help: ArgumentHelp(
+            "Sync once, print a report and exit: with 0 if the input is valid and all operations succeeded, else with 1.", valueName: "bool"
+        ))
     var once = GoBool(false)
 
-    @Option(help: ArgumentHelp("Write the configuration that flags and file come to into this file, and exit.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Write the effective configuration (of flags and configuration file) to this file and exit.", valueName: "file"))
     var writeConfigTo = ""
 
     @Option(
         help: ArgumentHelp(
-            "Do what needs all privileges (modules, kernel settings), and exit; afterwards CAP_NET_ADMIN and CAP_NET_RAW are enough.",
+            "Do the initialization that needs full root privileges and exit; then CAP_NET_ADMIN and CAP_NET_RAW are sufficient.",
             valueName: "bool"))
     var initOnly = GoBool(false)
 
-    @Option(help: ArgumentHelp("Do what the subcommand cleanup does, and exit.", valueName: "bool"))
+    @Option(help: ArgumentHelp("Run the cleanup command and exit.", valueName: "bool"))
     var cleanup = GoBool(false)
 
     func run() async throws {
@@ -51,7 +55,7 @@ struct RunCommand: AsyncParsableCommand {
             let assembly = try await Assembly(start.proxy, changesKernel: true, start.logger)
             try await assembly.input.closing {
                 if initOnly.value {
-                    start.logger.info("Made the kernel ready")
+                    start.logger.info("Initialized kernel modules and settings")
                 } else {
                     try await syncOnce(assembly)
                 }
@@ -65,7 +69,7 @@ struct RunCommand: AsyncParsableCommand {
             try Data(text.utf8).write(to: URL(filePath: writeConfigTo))
         } catch {
             throw ConfigurationError(
-                problems: [.init(flag: "--write-config-to", value: writeConfigTo, message: "cannot be written: \(error)")])
+                problems: [.init(flag: "--write-config-to", value: writeConfigTo, message: "failed to write: \(error)")])
         }
         start.logger.info("Wrote configuration", metadata: ["file": "\(writeConfigTo)"])
     }
@@ -93,7 +97,7 @@ struct RunCommand: AsyncParsableCommand {
         print("\(outcome.operations.count) operations in \(outcome.duration.wholeMilliseconds) ms, \(outcome.failures.count) failed")
         if !counts.isEmpty { print("  " + counts.joined(separator: ", ")) }
         for failure in outcome.failures { print("  failed: \(failure)") }
-        for failure in outcome.observationFailures { print("  the kernel could not be read: \(failure)") }
+        for failure in outcome.observationFailures { print("  failed to read kernel state: \(failure)") }
         if !problems.isEmpty { print("  \(problems.count) problems in the manifests, reported above") }
         if !outcome.succeeded || !problems.isEmpty { throw ExitCode.failure }
     }

@@ -6,10 +6,10 @@ internal import StatusTable
 struct StatusCheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Compare the kernel with what the running proxy wants of it.",
+        abstract: "Compare the kernel state with the desired state of the running proxy.",
         discussion: """
-            Virtual and real servers, addresses, sets and rules are read afresh, twice within a second where something differs; nothing is changed. \
-            Prints what would mend it, as commands, and exits with 1 where something differs; with 2 where no proxy answers.
+            Reads virtual servers, real servers, addresses, ipsets and rules from the kernel, and again a second later if something differs. Changes \
+            nothing. Prints the commands that would repair the differences. Exits with 1 if there are any, and with 2 if no proxy answers.
 
             EXAMPLE
               kube-ipvs-proxy status check
@@ -23,7 +23,7 @@ struct StatusCheckCommand: AsyncParsableCommand {
             let found = try await differences()
             for step in found { print("\(step.command)\(step.service.map { "  # \($0)" } ?? "")") }
             guard found.isEmpty else { throw ExitCode.failure }
-            print("The kernel is as the proxy wants it.")
+            print("Kernel state in sync with the running proxy.")
         }
     }
 
@@ -31,7 +31,7 @@ struct StatusCheckCommand: AsyncParsableCommand {
         do {
             return try await ProxySocket(stateDirectory: stateDirectory.find()).differences().differences
         } catch {
-            warn("Error: \(error)\nWithout a running proxy, kube-ipvs-proxy plan says what one would change.")
+            warn("Error: \(error)\nWithout a running proxy, use kube-ipvs-proxy plan to show what a proxy would change.")
             throw ExitCode(2)
         }
     }

@@ -13,10 +13,10 @@ internal import YAML
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Show the kernel's virtual servers, whose they are, and what stands in the way.",
+        abstract: "Show the virtual servers in the kernel with their Services and pods, and problems.",
         discussion: """
-            Reads the kernel, and asks the running proxy for names by a socket in its state directory; without a proxy it shows what the kernel knows. \
-            With -n, -c, -S, -Z and --timeout it speaks as ipvsadm does; with -n byte for byte.
+            Reads the kernel state, and gets the names of Services and pods from the running proxy through a socket in its state directory. Without a \
+            proxy, the output has no names. With -n, -c, -S, -Z and --timeout, the output is that of ipvsadm; with -n, byte for byte.
 
             EXAMPLES
               kube-ipvs-proxy status
@@ -37,21 +37,22 @@ struct StatusCommand: AsyncParsableCommand {
 
     @OptionGroup var ipvsadm: IPVSAdmOptions
 
-    @Option(name: [.short, .long], help: "Print wide, json, yaml, or name: what `status explain` takes.")
+    @Option(name: [.short, .long], help: "Output format: wide, json, yaml or name (which `status explain` accepts).")
     var output: Format?
 
-    @Option(help: ArgumentHelp("Only virtual servers of this namespace's Services.", valueName: "name"))
+    @Option(help: ArgumentHelp("Show only virtual servers of Services in this namespace.", valueName: "name"))
     var namespace: String?
 
-    @Option(help: ArgumentHelp("Only virtual servers of Services of this name.", valueName: "name"))
+    @Option(help: ArgumentHelp("Show only virtual servers of Services with this name.", valueName: "name"))
     var service: String?
 
     @Option(
         help: ArgumentHelp(
-            "Only virtual servers of Services with such labels: app=web,tier!=cache,env in (prod,test),!canary.", valueName: "selector"))
+            "Show only virtual servers of Services that match this label selector: app=web,tier!=cache,env in (prod,test),!canary.",
+            valueName: "selector"))
     var selector: String?
 
-    @Flag(help: "Draw the table anew every two seconds, with rates and with what came and went marked.")
+    @Flag(help: "Refresh the table every two seconds, with rates, and mark added and removed lines.")
     var watch = false
 
     @OptionGroup var stateDirectory: StateDirectory
@@ -59,14 +60,15 @@ struct StatusCommand: AsyncParsableCommand {
     func validate() throws {
         let isNamed = output != nil || namespace != nil || service != nil || selector != nil || watch
         if isNamed, ipvsadm.speaksAsIPVSAdm {
-            throw ValidationError("--output, --namespace, --service, --selector and --watch are not for -n, -c, -S, -Z and --timeout")
+            throw ValidationError(
+                "--output, --namespace, --service, --selector and --watch cannot be combined with -n, -c, -S, -Z or --timeout")
         }
         do throws(LabelSelector.Malformed) {
             if let selector { _ = try LabelSelector(selector) }
         } catch {
             throw ValidationError("--selector: \(error)")
         }
-        if watch, let output, output != .wide { throw ValidationError("--watch draws a table, not \(output.rawValue)") }
+        if watch, let output, output != .wide { throw ValidationError("--watch cannot be combined with --output \(output.rawValue)") }
     }
 
     func run() async throws {
@@ -99,7 +101,7 @@ struct StatusCommand: AsyncParsableCommand {
         } catch {
             // The kernel knows no labels.
             if selector != nil { throw error }
-            if reports { warn("\(error)\nWhat follows is the kernel's table, without names.") }
+            if reports { warn("\(error)\nShowing the kernel's IPVS table without Service names.") }
         }
         let key = ipvsadm.key
         var services = try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).answer("IPVS") {

@@ -12,10 +12,10 @@ internal import Klog
 struct StatusExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain",
-        abstract: "Show the way of a packet to a Service, and what stands in it.",
+        abstract: "Show the path of a packet to a Service, and what blocks it.",
         discussion: """
-            The rules it meets, with the sets that decide them; the address; the virtual server and its real servers. Exits with 1 where something stands \
-            in the way. Rules that hang on where a packet comes from are shown with a word of doubt.
+            Shows the rules that the packet passes, with the ipsets they match; the address; the virtual server and its real servers. Exits with 1 if \
+            something blocks the packet. Rules that also depend on the source of the packet are marked with a comment.
 
             EXAMPLES
               kube-ipvs-proxy status explain 10.96.0.10:53
@@ -25,10 +25,11 @@ struct StatusExplainCommand: AsyncParsableCommand {
             """)
 
     @Argument(
-        help: "An address and port, with /TCP, /UDP or /SCTP or without; or a Service as namespace/name:port, of which the name is enough.")
+        help:
+            "Address and port, optionally with /TCP, /UDP or /SCTP; or a Service as namespace/name:port (namespace and port are optional).")
     var what: String
 
-    @Option(help: ArgumentHelp("Which iptables this node uses: legacy, nft or auto.", valueName: "backend"))
+    @Option(help: ArgumentHelp("The iptables backend of this node: legacy, nft or auto.", valueName: "backend"))
     var iptablesBackend = FlagValues().iptablesBackend
 
     @OptionGroup var stateDirectory: StateDirectory
@@ -64,7 +65,7 @@ struct StatusExplainCommand: AsyncParsableCommand {
         do {
             return try await ProxySocket(stateDirectory: stateDirectory.find()).report()
         } catch {
-            warn("\(error)\nWhat follows is from the kernel alone.")
+            warn("\(error)\nShowing kernel state only.")
             return nil
         }
     }
@@ -93,17 +94,17 @@ struct StatusExplainCommand: AsyncParsableCommand {
         if let location = AddressPort(argument: parts[0]) {
             guard parts.count > 1 else { return try known(location, report) }
             guard let transport = Transport(rawValue: parts[1].uppercased()) else {
-                throw Unknown(what: what, reason: "\(parts[1]) is none of TCP, UDP and SCTP")
+                throw Unknown(what: what, reason: "unknown protocol \(parts[1]): must be TCP, UDP or SCTP")
             }
             return [VirtualServer.Identity(transport, location)]
         }
-        guard let report else { throw Unknown(what: what, reason: "names need the running proxy; an address and port does not") }
+        guard let report else { throw Unknown(what: what, reason: "names require a running proxy: specify an address and port instead") }
         let found = report.virtualServers.filter { server in
             let names = [server.servicePort, "\(server.namespace)/\(server.service)"]
             return names.contains(what) || server.namespace == "default" && names.contains("default/\(what)")
         }.compactMap(\.identity)
         guard !found.isEmpty else {
-            throw Unknown(what: what, reason: "the proxy serves no Service of this name; kube-ipvs-proxy status lists those that it serves")
+            throw Unknown(what: what, reason: "the proxy serves no Service of this name: kube-ipvs-proxy status lists all of them")
         }
         return found
     }

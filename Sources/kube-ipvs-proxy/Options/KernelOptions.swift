@@ -5,63 +5,70 @@ internal import KubeProxyConfiguration
 struct KernelOptions: ParsableArguments {
     @Option(
         name: .customLong("ipvs-strict-arp"),
-        help: ArgumentHelp("Answer ARP only for addresses of the interface asked on (arp_ignore 1, arp_announce 2).", valueName: "bool"))
+        help: ArgumentHelp("Enable strict ARP by setting arp_ignore to 1 and arp_announce to 2.", valueName: "bool"))
     var ipvsStrictARP: GoBool?
 
     @Option(
         name: .customLong("ipvs-tcp-timeout"),
-        help: ArgumentHelp("How long IPVS keeps TCP connections without traffic; 0 leaves what the kernel has.", valueName: "duration"))
+        help: ArgumentHelp("Timeout for idle IPVS TCP connections; 0 keeps the kernel's value.", valueName: "duration"))
     var ipvsTCPTimeout: GoDuration?
 
     @Option(
         name: .customLong("ipvs-tcpfin-timeout"),
-        help: ArgumentHelp("The same for TCP connections after a FIN.", valueName: "duration"))
+        help: ArgumentHelp("Timeout for IPVS TCP connections after a FIN packet; 0 keeps the kernel's value.", valueName: "duration"))
     var ipvsTCPFinTimeout: GoDuration?
 
-    @Option(name: .customLong("ipvs-udp-timeout"), help: ArgumentHelp("The same for UDP.", valueName: "duration"))
+    @Option(
+        name: .customLong("ipvs-udp-timeout"),
+        help: ArgumentHelp("Timeout for idle IPVS UDP connections; 0 keeps the kernel's value.", valueName: "duration"))
     var ipvsUDPTimeout: GoDuration?
 
     @Option(
         help: ArgumentHelp(
-            "How many connections are tracked for each processor; 0 leaves the limit alone.", discussion: "Default: 32768.",
+            "Maximum number of connections to track per CPU core; 0 keeps the limit and ignores --conntrack-min.",
+            discussion: "Default: 32768.",
             valueName: "number"))
     var conntrackMaxPerCore: Int32?
 
     @Option(
-        help: ArgumentHelp("How many connections are tracked at least.", discussion: "Default: 131072.", valueName: "number"))
+        help: ArgumentHelp(
+            "Minimum number of connections to track, regardless of --conntrack-max-per-core.", discussion: "Default: 131072.",
+            valueName: "number"))
     var conntrackMin: Int32?
 
     @Option(
         name: .customLong("conntrack-tcp-timeout-established"),
         help: ArgumentHelp(
-            "How long an established TCP connection without traffic is tracked; 0 leaves what the kernel has.", discussion: "Default: 24h.",
+            "Conntrack timeout for idle established TCP connections; 0 keeps the kernel's value.", discussion: "Default: 24h.",
             valueName: "duration"))
     var conntrackTCPTimeoutEstablished: GoDuration?
 
     @Option(
         name: .customLong("conntrack-tcp-timeout-close-wait"),
-        help: ArgumentHelp("The same for one in CLOSE_WAIT.", discussion: "Default: 1h.", valueName: "duration"))
+        help: ArgumentHelp(
+            "Conntrack timeout for TCP connections in CLOSE_WAIT; 0 keeps the kernel's value.", discussion: "Default: 1h.",
+            valueName: "duration"))
     var conntrackTCPTimeoutCloseWait: GoDuration?
 
     @Option(
         name: .customLong("conntrack-tcp-be-liberal"),
-        help: ArgumentHelp("Do not take packets outside the TCP window for invalid.", valueName: "bool"))
+        help: ArgumentHelp("Do not treat packets outside the TCP window as invalid (nf_conntrack_tcp_be_liberal).", valueName: "bool"))
     var conntrackTCPBeLiberal: GoBool?
 
     @Option(
         name: .customLong("conntrack-udp-timeout"),
-        help: ArgumentHelp("How long UDP without a reply is tracked; 0 leaves what the kernel has.", valueName: "duration"))
+        help: ArgumentHelp("Conntrack timeout for UDP connections without a reply; 0 keeps the kernel's value.", valueName: "duration"))
     var conntrackUDPTimeout: GoDuration?
 
     @Option(
         name: .customLong("conntrack-udp-timeout-stream"),
-        help: ArgumentHelp("The same for UDP with replies.", valueName: "duration"))
+        help: ArgumentHelp("Conntrack timeout for UDP connections with replies; 0 keeps the kernel's value.", valueName: "duration"))
     var conntrackUDPTimeoutStream: GoDuration?
 
     @Option(
         name: .customLong("oom-score-adj"),
         help: ArgumentHelp(
-            "How likely the kernel ends this program when memory runs out: -1000 never, 1000 first.", discussion: "Default: -999.",
+            "The oom-score-adj value of this process, from -1000 (never killed) to 1000 (killed first).", discussion: "Default: -999.",
             valueName: "number"))
     var oomScoreAdj: Int32?
 

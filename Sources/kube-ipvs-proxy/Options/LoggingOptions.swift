@@ -5,16 +5,17 @@ internal import KubeProxyConfiguration
 struct LoggingOptions: ParsableArguments {
     @Option(
         name: [.customLong("v"), .customShort("v")],
-        help: ArgumentHelp("How much to log: 0 what matters, 4 each operation on the kernel, 6 everything.", valueName: "level"))
+        help: ArgumentHelp(
+            "Log verbosity: 0 for important messages, 4 for each operation on the kernel, 6 for everything.", valueName: "level"))
     var v: UInt32?
 
-    @Option(help: ArgumentHelp("Other levels for single files; accepted, without effect here.", valueName: "pattern=level,…"))
+    @Option(help: ArgumentHelp("Log verbosity of single files. Accepted, but has no effect.", valueName: "pattern=level,…"))
     var vmodule: String?
 
-    @Option(help: ArgumentHelp("How lines of the log are written: text or json.", discussion: "Default: text.", valueName: "format"))
+    @Option(help: ArgumentHelp("Log format: text or json.", discussion: "Default: text.", valueName: "format"))
     var loggingFormat: String?
 
-    @Option(help: ArgumentHelp("Accepted: every line is written at once.", valueName: "duration"))
+    @Option(help: ArgumentHelp("Accepted, but has no effect: log lines are written immediately.", valueName: "duration"))
     var logFlushFrequency: GoDuration?
 
     @Option(help: .hidden) var logTextSplitStream: GoBool?

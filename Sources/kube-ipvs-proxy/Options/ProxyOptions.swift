@@ -7,79 +7,84 @@ internal import LocalhostNodePorts
 struct ProxyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Read a KubeProxyConfiguration from this file.",
+            "Path of the configuration file (KubeProxyConfiguration).",
             discussion:
-                "Beside it only --hostname-override, --master, the flags of logging and those that kube-proxy does not have count.",
+                "With it, kube-proxy's flags are ignored, except --hostname-override, --master and the logging flags.",
             valueName: "file"))
     var config = ""
 
     @Option(
-        help: ArgumentHelp("Accepted for kube-proxy's sake: ipvs is the only mode.", valueName: "mode"))
+        help: ArgumentHelp("Accepted for compatibility with kube-proxy; ipvs is the only mode.", valueName: "mode"))
     var proxyMode: String?
 
     @Option(
         help: ArgumentHelp(
-            "Read Services, EndpointSlices, Endpoints, Nodes, Pods and ServiceCIDRs from the YAML and JSON files of this directory, not from an API server.",
+            "Read Services, EndpointSlices, Endpoints, Nodes, Pods and ServiceCIDRs from the YAML and JSON files in this directory, not from an API server.",
             valueName: "directory"))
     var manifests: String?
 
     @Option(
         help: ArgumentHelp(
-            "How to reach the API server.",
-            discussion: "Default: as a pod of the cluster, by its service account.", valueName: "file"))
+            "Path of the kubeconfig file.",
+            discussion: "Default: the in-cluster configuration, with the pod's service account.", valueName: "file"))
     var kubeconfig: String?
 
-    @Option(help: ArgumentHelp("The URL of the API server, instead of the one in the kubeconfig.", valueName: "url"))
+    @Option(help: ArgumentHelp("URL of the API server; overrides the kubeconfig.", valueName: "url"))
     var master = FlagValues().master
 
     @Option(
         name: .customLong("kube-api-content-type"),
         help: ArgumentHelp(
-            "What objects are asked for in: protobuf, or application/json.", discussion: "Default: application/vnd.kubernetes.protobuf.",
+            "Content type of objects from the API server: application/vnd.kubernetes.protobuf or application/json.",
+            discussion: "Default: application/vnd.kubernetes.protobuf.",
             valueName: "type"))
     var kubeAPIContentType: String?
 
     @Option(
         name: .customLong("kube-api-qps"),
         help: ArgumentHelp(
-            "Requests to the API server a second, in the long run; below 0 for no limit.", discussion: "Default: 5.", valueName: "number"))
+            "Average number of requests to the API server per second; negative for no limit.", discussion: "Default: 5.",
+            valueName: "number"))
     var kubeAPIQPS: Float?
 
     @Option(
         name: .customLong("kube-api-burst"),
-        help: ArgumentHelp("Requests to the API server at once.", discussion: "Default: 10.", valueName: "number"))
+        help: ArgumentHelp("Maximum burst of requests to the API server.", discussion: "Default: 10.", valueName: "number"))
     var kubeAPIBurst: Int32?
 
-    @Option(help: ArgumentHelp("The name of this node's Node object.", discussion: "Default: the host name.", valueName: "name"))
+    @Option(help: ArgumentHelp("Name of this node's Node object.", discussion: "Default: the host name.", valueName: "name"))
     var hostnameOverride: String?
 
     @Option(
         name: .customLong("cluster-cidr"),
         help: ArgumentHelp(
-            "The range of pod addresses; with two, one for IPv4 and one for IPv6.",
-            discussion: "Traffic to cluster IPs from elsewhere is masqueraded. Without it, only the node's own is.", valueName: "cidr,cidr")
+            "CIDR range of the pods in the cluster; for dual-stack, an IPv4 and an IPv6 range.",
+            discussion: "Traffic to cluster IPs from outside this range is masqueraded. If unset, only traffic from the node itself is.",
+            valueName: "cidr,cidr")
     )
     var clusterCIDR: String?
 
     @Option(
         help: ArgumentHelp(
-            "The IPVS scheduler of all virtual servers: rr, wrr, lc, wlc, sh, dh, sed, nq, mh…", discussion: "Default: rr.",
+            "IPVS scheduler of Services without a scheduler annotation: rr, wrr, lc, wlc, sh, dh, sed, nq, mh…", discussion: "Default: rr.",
             valueName: "name"))
     var ipvsScheduler: String?
 
     @Option(
-        help: ArgumentHelp("How often the kernel is compared as a whole and repaired.", discussion: "Default: 30s.", valueName: "duration"))
+        help: ArgumentHelp(
+            "How often the complete kernel state is audited and repaired.", discussion: "Default: 30s.", valueName: "duration"))
     var ipvsSyncPeriod: GoDuration?
 
     @Option(
         help: ArgumentHelp(
-            "Rest between two syncs; what changes meanwhile is taken together.", discussion: "Default: 1s; 0 in a file that does not say.",
+            "Minimum time between two syncs; changes in between are combined.",
+            discussion: "Default: 1s; 0 if a configuration file does not set it.",
             valueName: "duration"))
     var ipvsMinSyncPeriod: GoDuration?
 
     @Option(
         name: .customLong("ipvs-exclude-cidrs"),
-        help: ArgumentHelp("Never delete virtual servers in these ranges as left over.", valueName: "cidr,…"))
+        help: ArgumentHelp("Do not remove stale virtual servers in these ranges.", valueName: "cidr,…"))
     var ipvsExcludeCIDRs: [String] = []
 
     @Option(help: ArgumentHelp("Masquerade all traffic to cluster IPs.", valueName: "bool"))
@@ -87,21 +92,22 @@ struct ProxyOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Which bit of the packet mark says that a packet is to be masqueraded: 0 to 31.", discussion: "Default: 14.", valueName: "bit"))
+            "Bit of the packet mark (fwmark) for packets to masquerade, from 0 to 31.", discussion: "Default: 14.", valueName: "bit"))
     var iptablesMasqueradeBit: Int32?
 
     @Option(
         name: .customLong("nodeport-addresses"),
         help: ArgumentHelp(
-            "On which of this node's addresses node ports answer: ranges, or the word primary for the Node object's addresses.",
+            "Node addresses on which node ports are served: CIDR ranges, or primary for the addresses of the Node object.",
             discussion: "Default: all.", valueName: "cidr,…"))
     var nodePortAddresses: [String] = []
 
     @Option(
         name: .customLong("localhost-nodeports"),
         help: ArgumentHelp(
-            "Have TCP node ports answer on 127.0.0.1 as well, by a relay in this program.",
-            discussion: "At most \(LocalhostNodePorts.connectionLimit) connections at once. They end with this program.", valueName: "bool")
+            "Serve TCP node ports on 127.0.0.1 as well, through a userspace relay in this program.",
+            discussion: "At most \(LocalhostNodePorts.connectionLimit) connections at once. They are closed when this program exits.",
+            valueName: "bool")
     )
     var localhostNodePorts = GoBool(false)
 
@@ -109,16 +115,17 @@ struct ProxyOptions: ParsableArguments {
         name: .customLong("external-ip-cidrs"),
         help: ArgumentHelp(
             "Serve external IPs of Services only in these ranges.",
-            discussion: "Default: all. Who may write a Service can otherwise take over any address that pods talk to. No range at all is "
-                + "allowed by --feature-gates=AllowServiceExternalIPs=false.", valueName: "cidr,…"))
+            discussion:
+                "Default: all, so that everyone who can write a Service can redirect any address that pods connect to. To serve none, set "
+                + "--feature-gates=AllowServiceExternalIPs=false.", valueName: "cidr,…"))
     var externalIPCIDRs: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "How the addresses of other Nodes are kept known while a Service has an external or load balancer IP: auto, watch, list or ignore.",
+            "How to track the addresses of other Nodes while a Service has an external or load balancer IP: auto, watch, list or ignore.",
             discussion:
-                "A Service that takes the address of a Node would cut this node off from it. auto watches up to 1,000 Nodes and lists more than these "
-                + "every 10 minutes or, in larger clusters, more rarely; ignore serves such addresses as kube-proxy does.",
+                "A Service with the address of a Node would make it unreachable from this node. auto watches up to 1,000 Nodes and lists more "
+                + "every 10 minutes, or less often in larger clusters; ignore serves such addresses, as kube-proxy does.",
             valueName: "mode"))
     var otherNodeAddresses = FlagValues().otherNodeAddresses
 
@@ -126,41 +133,43 @@ struct ProxyOptions: ParsableArguments {
         help: ArgumentHelp(
             "Feature gates of kube-proxy.",
             discussion:
-                "AllowServiceExternalIPs (default true): serve external IPs of Services. The others of kube-proxy are known and have "
+                "AllowServiceExternalIPs (default true): serve external IPs of Services. The other feature gates are accepted, but have "
                 + "no effect.", valueName: "gate=bool,…"))
     var featureGates: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "How traffic from this node's pods is recognised: ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix.",
+            "Mode to detect traffic from pods: ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix.",
             discussion: "Default: ClusterCIDR.", valueName: "mode"))
     var detectLocalMode: String?
 
-    @Option(help: ArgumentHelp("The bridge of this node's pods, for BridgeInterface.", valueName: "interface"))
+    @Option(help: ArgumentHelp("Bridge interface of the pods, for --detect-local-mode BridgeInterface.", valueName: "interface"))
     var podBridgeInterface: String?
 
-    @Option(help: ArgumentHelp("How the names of pods' interfaces begin, for InterfaceNamePrefix.", valueName: "prefix"))
+    @Option(help: ArgumentHelp("Name prefix of the pods' interfaces, for --detect-local-mode InterfaceNamePrefix.", valueName: "prefix"))
     var podInterfaceNamePrefix: String?
 
-    @Option(help: ArgumentHelp("How long an endpoint that is gone keeps its TCP connections; it gets no new ones.", valueName: "duration"))
+    @Option(help: ArgumentHelp("How long a removed endpoint keeps its TCP connections; it gets no new ones.", valueName: "duration"))
     var drainTimeout = FlagValues().drainTimeout
 
     @Option(
         help: ArgumentHelp(
-            "Which iptables this node uses: legacy, nft, or auto to find out by the kubelet's hint and by what works.", valueName: "backend"
+            "The iptables backend of this node: legacy, nft, or auto to detect it (from the kubelet's hint chain, or by trying).",
+            valueName: "backend"
         ))
     var iptablesBackend = FlagValues().iptablesBackend
 
     @Option(
         name: .customLong("service-cluster-ip-range"),
-        help: ArgumentHelp("Where Services of manifests that have no cluster IP get one from.", valueName: "cidr,cidr"))
+        help: ArgumentHelp("Ranges from which Services in manifests get a cluster IP if they have none.", valueName: "cidr,cidr"))
     var serviceClusterIPRange = FlagValues().serviceClusterIPRange
 
     @Option(
-        help: ArgumentHelp("Where to note what kernel settings were before, so that cleanup can put them back.", valueName: "directory"))
+        help: ArgumentHelp(
+            "Directory for the status socket and for the previous kernel settings, which cleanup restores.", valueName: "directory"))
     var stateDirectory = FlagValues().stateDirectory
 
-    @Option(help: ArgumentHelp("Accepted: what the API server holds is followed without it.", valueName: "duration"))
+    @Option(help: ArgumentHelp("Accepted, but has no effect: changes are received through watches.", valueName: "duration"))
     var configSyncPeriod: GoDuration?
 
     @OptionGroup var servers: ServerOptions

@@ -5,42 +5,44 @@ internal import KubeProxyConfiguration
 struct ServerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The node's primary address, and with it the primary family, instead of the Node object's. Nothing listens on it.",
-            discussion: "Default: 0.0.0.0, which leaves it to the Node object.", valueName: "ip"))
+            "Primary IP of the node, which sets the primary IP family; overrides the Node object. Nothing listens on it.",
+            discussion: "Default: 0.0.0.0, which uses the Node object.", valueName: "ip"))
     var bindAddress: String?
 
     @Option(
         help: ArgumentHelp(
-            "Where /healthz and /livez are served.", discussion: "Default: 0.0.0.0:10256; a port that is missing is 10256.",
+            "IP address and port of the health check server (/healthz, /livez).",
+            discussion: "Default: 0.0.0.0:10256. The port may be omitted.",
             valueName: "ip:port"))
     var healthzBindAddress: String?
 
     @Option(
         help: ArgumentHelp(
-            "Where /metrics and /configz are served; empty for nowhere.",
-            discussion: "Default: 127.0.0.1:10249; a port that is missing is 10249.", valueName: "ip:port"))
+            "IP address and port of the metrics server (/metrics, /configz and others); empty to disable it.",
+            discussion: "Default: 127.0.0.1:10249. The port may be omitted.", valueName: "ip:port"))
     var metricsBindAddress: String?
 
     @Option(help: .hidden) var healthzPort: Int32?
     @Option(help: .hidden) var metricsPort: Int32?
 
-    @Option(help: ArgumentHelp("End the program if one of these addresses cannot be listened on.", valueName: "bool"))
+    @Option(help: ArgumentHelp("Exit if binding one of these addresses fails.", valueName: "bool"))
     var bindAddressHardFail: GoBool?
 
-    @Option(help: ArgumentHelp("Serve /debug/pprof with the metrics.", valueName: "bool"))
+    @Option(help: ArgumentHelp("Serve the log level at /debug/flags/v of the metrics server. There is no /debug/pprof.", valueName: "bool"))
     var profiling: GoBool?
 
-    @Option(help: ArgumentHelp("Show metrics that were hidden after this version: 1.35.", valueName: "version"))
+    @Option(help: ArgumentHelp("Show the metrics that were hidden since this version; only 1.35 is valid.", valueName: "version"))
     var showHiddenMetricsForVersion: String?
 
     @Option(
         help: ArgumentHelp(
-            "What /metrics says of each Service: off, service (by port and kind of address), or endpoint as well.",
-            discussion: "docs/metrics.md says what it costs.", valueName: "detail"))
+            "Metrics per Service: off, service (by port and kind of address), or endpoint (also by endpoint).",
+            discussion: "See docs/metrics.md for the cost.", valueName: "detail"))
     var metricsPerService = FlagValues().metricsPerService
 
     @Option(
-        help: ArgumentHelp("How many ports of Services, and how many endpoints, have series: those that carry most.", valueName: "number"))
+        help: ArgumentHelp(
+            "Maximum number of Service ports, and of endpoints, with metrics; those with the most traffic have them.", valueName: "number"))
     var metricsPerServiceLimit = FlagValues().metricsPerServiceLimit
 
     func put(into flags: inout FlagValues) {

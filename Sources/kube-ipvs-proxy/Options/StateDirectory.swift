@@ -10,7 +10,7 @@ struct StateDirectory: ParsableArguments {
     @Option(
         name: .customLong("state-directory"),
         help: ArgumentHelp(
-            "The running proxy's --state-directory; else \(FlagValues().stateDirectory), or where the only proxy that runs has it.",
+            "State directory of the running proxy. Default: \(FlagValues().stateDirectory), or that of the only running proxy.",
             valueName: "directory"))
     var given: String?
 
@@ -24,7 +24,7 @@ struct StateDirectory: ParsableArguments {
     struct Ambiguous: Error, CustomStringConvertible {
         var directories: [String]
         var description: String {
-            "several proxies run here: give --state-directory \(directories.dropLast().joined(separator: ", ")) or \(directories.last ?? "")"
+            "several proxies are running on this node: set --state-directory to \(directories.dropLast().joined(separator: ", ")) or \(directories.last ?? "")"
         }
     }
 

@@ -95,9 +95,9 @@ struct CredentialsTests {
         ("echo '{\"kind\":\"Pod\"}'", "kind \"Pod\": must be ExecCredential"),
         (
             "echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{}}'",
-            "status: holds neither a token nor a certificate"
+            "status: must contain a token or a certificate"
         ),
-        ("sleep 3000", "did not answer within 0.3 seconds"),
+        ("sleep 3000", "timed out after 0.3 seconds"),
     ])
     func `A plugin that fails says why`(script: String, message: String) async throws {
         let plugin = try plugin(script)

@@ -30,7 +30,7 @@ struct InClusterTests {
         let error = #expect(throws: AccessError.self) { try access(nil, "443") }
         #expect(
             error?.description
-                == "environment: KUBERNETES_SERVICE_HOST: is not set: where this is no pod of the cluster, give --kubeconfig or --master (or --manifests)"
+                == "environment: KUBERNETES_SERVICE_HOST: is not set: outside of a pod, set --kubeconfig, --master or --manifests"
         )
         #expect(throws: AccessError.self) { try access("10.96.0.1", "65536") }
         #expect(throws: AccessError.self) {

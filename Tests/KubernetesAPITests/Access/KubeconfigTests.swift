@@ -100,16 +100,16 @@ struct KubeconfigTests {
         ("{server: [k]}", "{}", "cluster.server: must be text"),
         ("[]", "{}", "cluster: must be a mapping"),
         ("{server: k, certificate-authority-data: '%%'}", "{}", "cluster.certificate-authority-data: must be base64"),
-        ("{server: k, certificate-authority-data: YWJj}", "{}", "cluster.certificate-authority-data: holds no PEM"),
+        ("{server: k, certificate-authority-data: YWJj}", "{}", "cluster.certificate-authority-data: contains no PEM data"),
         (
             "{server: k, certificate-authority: /absent}", "{}",
-            "cluster.certificate-authority \"/absent\": cannot be read: No such file or directory"
+            "cluster.certificate-authority \"/absent\": failed to read: No such file or directory"
         ),
-        ("{server: k, certificate-authority: empty.crt}", "{}", "cluster.certificate-authority \"FOLDER/empty.crt\": holds no PEM"),
+        ("{server: k, certificate-authority: empty.crt}", "{}", "cluster.certificate-authority \"FOLDER/empty.crt\": contains no PEM data"),
         ("{server: k, insecure-skip-tls-verify: maybe}", "{}", "cluster.insecure-skip-tls-verify \"maybe\": must be true or false"),
         (
             "{server: k, insecure-skip-tls-verify: true, certificate-authority: ca.crt}", "{}",
-            "cluster.insecure-skip-tls-verify \"true\": cannot be true where a certificate authority is given"
+            "cluster.insecure-skip-tls-verify \"true\": cannot be true together with a certificate authority"
         ),
         (
             "{server: k, proxy-url: 'ftp://p'}", "{}",
@@ -117,15 +117,21 @@ struct KubeconfigTests {
         ),
         (
             "{server: k, proxy-url: 'https://me:hidden@p'}", "{}",
-            "cluster.proxy-url \"https://…@p\": a proxy that is spoken to over TLS (https://) is not supported: use http:// or socks5://"
+            "cluster.proxy-url \"https://…@p\": proxies over TLS (https://) are not supported: use http:// or socks5://"
         ),
         (
             "{server: k, proxy-url: 'socks5://me:hidden@p'}", "{}",
-            "cluster.proxy-url \"socks5://…@p\": a SOCKS proxy that asks for a user is not supported"
+            "cluster.proxy-url \"socks5://…@p\": SOCKS proxies with authentication are not supported"
         ),
-        ("{server: k}", "{client-certificate: client.crt}", "user.client-key: is required: a certificate and its key go together"),
-        ("{server: k}", "{client-key: client.key}", "user.client-certificate: is required: a certificate and its key go together"),
-        ("{server: k}", "{tokenFile: absent}", "user.tokenFile \"FOLDER/absent\": cannot be read: No such file or directory"),
+        (
+            "{server: k}", "{client-certificate: client.crt}",
+            "user.client-key: is required: client-certificate and client-key must both be set"
+        ),
+        (
+            "{server: k}", "{client-key: client.key}",
+            "user.client-certificate: is required: client-certificate and client-key must both be set"
+        ),
+        ("{server: k}", "{tokenFile: absent}", "user.tokenFile \"FOLDER/absent\": failed to read: No such file or directory"),
         ("{server: k}", "{password: p}", "user.username: is required with a password"),
         ("{server: k}", "{token: t, username: me}", "user.username: cannot be combined with a token"),
         ("{server: k}", "{as: admin}", "user.as: impersonation is not supported"),
@@ -145,7 +151,7 @@ struct KubeconfigTests {
         ),
         (
             "{server: k}", "{exec: {apiVersion: client.authentication.k8s.io/v1, command: c, interactiveMode: Always}}",
-            "user.exec.interactiveMode \"Always\": there is no terminal to ask on"
+            "user.exec.interactiveMode \"Always\": is not supported: there is no terminal"
         ),
         (
             "{server: k}", "{exec: {apiVersion: client.authentication.k8s.io/v1, command: c, interactiveMode: Never, env: [{value: v}]}}",
@@ -200,7 +206,7 @@ struct KubeconfigTests {
     }
 
     @Test func `A file that is not there, and one that is not YAML`() throws {
-        #expect(throws: AccessError(source: "kubeconfig /absent", message: "cannot be read: No such file or directory")) {
+        #expect(throws: AccessError(source: "kubeconfig /absent", message: "failed to read: No such file or directory")) {
             try Kubeconfig(file: "/absent")
         }
         let file = try folder.write("a: [", to: "config")

@@ -88,11 +88,11 @@ struct ProxyEnvironmentTests {
     @Test(arguments: [
         (
             ["HTTPS_PROXY": "https://me:hidden@proxy"],
-            "HTTPS_PROXY \"https://…@proxy\": a proxy that is spoken to over TLS (https://) is not supported: use http:// or socks5://"
+            "HTTPS_PROXY \"https://…@proxy\": proxies over TLS (https://) are not supported: use http:// or socks5://"
         ),
         (
             ["https_proxy": "socks5://me:hidden@proxy"],
-            "https_proxy \"socks5://…@proxy\": a SOCKS proxy that asks for a user is not supported"
+            "https_proxy \"socks5://…@proxy\": SOCKS proxies with authentication are not supported"
         ),
         (
             ["HTTPS_PROXY": "ftp://me:hidden@proxy:1"],
@@ -124,7 +124,7 @@ struct ProxyEnvironmentTests {
         }
         #expect(
             error?.description
-                == "environment: HTTP_PROXY \"http://10.1.2.3:8080\": is not to be trusted where REQUEST_METHOD is set")
+                == "environment: HTTP_PROXY \"http://10.1.2.3:8080\": cannot be used in a CGI environment (REQUEST_METHOD is set)")
     }
 
     @Test func `A kubeconfig's own proxy counts more than the environment's, which holds for --master and in a pod too`() throws {

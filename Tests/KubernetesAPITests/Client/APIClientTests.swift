@@ -142,7 +142,7 @@ import Testing
         let client = client(APIAccess(server: ServerAddress(isSecure: true, host: "k", port: 1), certificateAuthority: .file(file)))
         let error = await #expect(throws: AccessError.self) { try await client.prepare() }
         await client.close()
-        #expect(error?.description.hasPrefix("file \(file): certificate-authority: holds no certificate in PEM") == true)
+        #expect(error?.description.hasPrefix("file \(file): certificate-authority: contains no PEM certificate") == true)
     }
 
     @Test func `A client's certificate is shown, and a new one makes a new connection without losing anything`() async throws {

@@ -61,7 +61,7 @@ import Testing
     @Test func `refuses a length of 4 GB at its fourth byte`() throws {
         var decoder = WatchDecoder<Service>(contentType: .protobuf)
         _ = try decoder.feed([0xff, 0xff, 0xff])
-        #expect(throws: WireError(message: "an event of 4294967295 bytes, and 16777216 are allowed")) { try decoder.feed([0xff]) }
+        #expect(throws: WireError(message: "event of 4294967295 bytes exceeds the limit of 16777216 bytes")) { try decoder.feed([0xff]) }
     }
 
     @Test(arguments: ContentType.allCases) func `hands on what came before bytes that are no event, and then fails`(
