@@ -96,7 +96,7 @@ public struct KernelSetup: Sendable {
             "Conntrack entries cannot be flushed; UDP clients may keep sending to removed endpoints",
             metadata: [
                 "missing": "kernel module nf_conntrack_netlink (modprobe nf_conntrack_netlink)",
-                "standardError": "\(standardError)",
+                "error": "\(standardError)",
             ])
     }
 

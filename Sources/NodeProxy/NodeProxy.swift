@@ -165,7 +165,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
     private func beginServing(_ node: Node?, _ missing: String?) throws(NodeProxyError) {
         if let missing {
             logger.error(
-                "Node object not found; continuing without node addresses",
+                "Node addresses not found; continuing without them",
                 metadata: ["node": "\(loop.nodeName)", "missing": "\(missing)", "advice": "check --hostname-override"])
         }
         guard let node else { return }

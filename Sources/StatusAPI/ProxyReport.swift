@@ -17,7 +17,7 @@ public struct ProxyReport: Codable, Hashable, Sendable {
     /// The name of this node's Node object.
     public var node: String
     /// Whether the last sync left nothing undone.
-    public var inStep: Bool
+    public var inSync: Bool
     public var virtualServers: [Server]
     /// What Services ask for that is not served.
     public var notServed: [NotServed]
@@ -112,9 +112,9 @@ public struct ProxyReport: Codable, Hashable, Sendable {
         }
     }
 
-    public init(node: String, inStep: Bool, virtualServers: [Server], notServed: [NotServed], failing: [Failing] = []) {
+    public init(node: String, inSync: Bool, virtualServers: [Server], notServed: [NotServed], failing: [Failing] = []) {
         self.node = node
-        self.inStep = inStep
+        self.inSync = inSync
         self.virtualServers = virtualServers
         self.notServed = notServed
         self.failing = failing

@@ -23,7 +23,7 @@ extension SyncLoop {
         }
         let status = status
         return ProxyReport(
-            node: nodeName, inStep: status.isInSync, virtualServers: servers,
+            node: nodeName, inSync: status.isInSync, virtualServers: servers,
             notServed: notServed(status).filter { isSelected(NamespacedName(namespace: $0.namespace, name: $0.service)) },
             failing: failing(status, at: now, isSelected))
     }

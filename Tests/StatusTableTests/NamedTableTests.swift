@@ -15,7 +15,7 @@ import StatusAPI
         let server = VirtualServer(
             .init(.tcp, try location("10.96.0.10", 80)), realServers: whyEmpty == nil ? [real] : [], origin: Self.origin)
         return ProxyReport(
-            node: "node1", inStep: true,
+            node: "node1", inSync: true,
             virtualServers: [ProxyReport.Server(server, origin: Self.origin, draining: draining, whyEmpty: whyEmpty)], notServed: [])
     }
 

@@ -47,7 +47,7 @@ import Testing
         node.run(for: .seconds(5))
         let report = node.loop.report(at: node.now)
         let failing = try #require(report.failing)
-        #expect(!report.inStep)
+        #expect(!report.inSync)
         #expect(failing.map(\.service) == ["default/web:p (ClusterIP)"] && failing.map(\.error) == ["input/output error"])
         #expect(
             failing.map(\.attempts) == [4] && failing.map(\.seconds) == [4] && failing.map(\.secondsToRetry) == [2])

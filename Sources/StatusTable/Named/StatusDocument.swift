@@ -10,13 +10,13 @@ public struct StatusDocument: Encodable, Hashable, Sendable {
     /// Whether a proxy answered; without one there are no names.
     public var proxyAnswered: Bool
     /// Nil where no proxy answered.
-    public var inStep: Bool?
+    public var inSync: Bool?
     public var virtualServers: [Server]
     public var notServed: [ProxyReport.NotServed]
     /// What failed and is tried again.
     public var failing: [ProxyReport.Failing]
 
-    private enum CodingKeys: CodingKey { case apiVersion, kind, proxyAnswered, inStep, virtualServers, notServed, failing }
+    private enum CodingKeys: CodingKey { case apiVersion, kind, proxyAnswered, inSync, virtualServers, notServed, failing }
 
     public struct Server: Encodable, Hashable, Sendable {
         /// `TCP`, `UDP`, `SCTP` or a number; nil for a firewall mark.
@@ -97,7 +97,7 @@ extension StatusDocument {
             if let identity = server.identity { known[identity] = server }
         }
         proxyAnswered = report != nil
-        inStep = report?.inStep
+        inSync = report?.inSync
         notServed = report?.notServed ?? []
         failing = report?.failing ?? []
         virtualServers = services.map { service in

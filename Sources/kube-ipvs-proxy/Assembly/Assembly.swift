@@ -150,7 +150,7 @@ struct Assembly {
                 try await Task.sleep(for: .milliseconds(100))
                 await proxy.absorbOnce(source.feed.take())
             }
-            logger.warning("Node object not found; continuing without node addresses", metadata: ["node": "\(configuration.nodeName)"])
+            logger.warning("Node object not found; continuing without it", metadata: ["node": "\(configuration.nodeName)"])
         }
     }
 
