@@ -1,20 +1,3 @@
-/// A namespaced name of the Kubernetes API.
-public struct NamespacedName: Hashable, Sendable, Comparable, CustomStringConvertible {
-    public var namespace: String
-    public var name: String
-
-    public init(namespace: String, name: String) {
-        self.namespace = namespace
-        self.name = name
-    }
-
-    public var description: String { "\(namespace)/\(name)" }
-
-    public static func < (lhs: NamespacedName, rhs: NamespacedName) -> Bool {
-        (lhs.namespace, lhs.name) < (rhs.namespace, rhs.name)
-    }
-}
-
 /// The Service port that a virtual server, an address or a set member stands for.
 public struct ServiceOrigin: Hashable, Sendable, CustomStringConvertible {
     /// Which of a Service's addresses it is.

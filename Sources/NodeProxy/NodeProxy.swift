@@ -137,7 +137,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
             loop.applied(operations, report, at: now)
         case .publish(let outcome, let after): publish(outcome, after)
         case .beginServing(let node, let missing): try beginServing(node, missing)
-        case .giveUp(let missing): throw .noPodCIDRs(node: loop.nodeName, missing: missing)
+        case .fail(let missing): throw .noPodCIDRs(node: loop.nodeName, missing: missing)
         case .start, .wait: break
         }
     }

@@ -9,8 +9,8 @@ struct PlanBuilder {
     let rotation: UInt64
     let suspendsRemovals: Bool
 
-    private(set) var draining: Set<VirtualServer.Identity> = []
-    private(set) var warming: Set<VirtualServer.Identity> = []
+    var draining: Set<VirtualServer.Identity> = []
+    var warming: Set<VirtualServer.Identity> = []
     private var phases: [[Operation]] = Array(repeating: [], count: Plan.Phase.allCases.count)
 
     init(
@@ -146,59 +146,6 @@ struct PlanBuilder {
             case (.none, .none): break
             }
         }
-    }
-
-    private mutating func planVirtualServer(_ desired: VirtualServer, _ observed: VirtualServer?) {
-        let identity = desired.identity
-        if let observed {
-            if !desired.isConfiguredLike(observed) { add(.editVirtualServer(desired.withoutRealServers), in: .serveVirtualServers) }
-        } else {
-            add(.addVirtualServer(desired.withoutRealServers), in: .serveVirtualServers)
-        }
-        let slowStart = SlowStart(of: desired, from: observed, now: now)
-        var (added, edited): ([RealServer], [RealServer]) = ([], [])
-        for wanted in desired.realServers.values {
-            let found = observed?.realServers[wanted.location]
-            let server = slowStart?.step(to: wanted, from: found) ?? wanted
-            if server.warmingSince != nil { warming.insert(identity) }
-            switch found {
-            case .none: added.append(server)
-            case .some(let found) where !found.isConfiguredLike(server) || found.warmingSince != server.warmingSince: edited.append(server)
-            default: break
-            }
-        }
-        for server in desired.scheduler.inOrder(added, rotation) { add(.addRealServer(identity, server), in: .serveVirtualServers) }
-        for server in edited.sorted(by: { $0.location < $1.location }) {
-            add(.editRealServer(identity, server), in: .serveVirtualServers)
-        }
-        guard let observed else { return }
-        let leaving = observed.realServers.values.filter { desired.realServers[$0.location] == nil }
-        for server in leaving.sorted(by: { $0.location < $1.location }) { planRemoval(of: server, from: desired) }
-    }
-
-    private mutating func planRemoval(of server: RealServer, from desired: VirtualServer) {
-        let identity = desired.identity
-        let timeout = desired.drainTimeout(otherwise: drainTimeout)
-        switch Drain(server, of: identity.transport, timeout: timeout, now: now) {
-        case .begin(let drained):
-            add(.editRealServer(identity, drained), in: .drain)
-            draining.insert(identity)
-        case .wait: draining.insert(identity)
-        case .over: add(.deleteRealServer(identity, server.location), in: .deleteRealServers)
-        }
-    }
-}
-
-extension Scheduler {
-    /// The order in which real servers are added.
-    ///
-    /// The same on every node where that is what has nodes choose alike. The kernel puts each at the head of its list (net/netfilter/ipvs/ip_vs_ctl.c
-    /// `ip_vs_add_dest`), where the other schedulers begin: on all nodes at the same server, if it were the same order.
-    fileprivate func inOrder(_ servers: [RealServer], _ rotation: UInt64) -> [RealServer] {
-        let sorted = servers.sorted { $0.location < $1.location }
-        guard !choosesByOrder, sorted.count > 1 else { return sorted }
-        let first = Int(rotation % UInt64(sorted.count))
-        return Array(sorted[first...] + sorted[..<first])
     }
 }
 

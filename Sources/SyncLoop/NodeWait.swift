@@ -6,14 +6,14 @@ internal import Model
 /// As kube-proxy's node manager waits: 30 seconds for the object and its addresses, and, where pods are recognised by the node's pod ranges, five
 /// minutes for those. It is asked until the wait is over, and never again.
 public struct NodeWait: Hashable, Sendable {
-    enum Verdict: Hashable {
+    enum State: Hashable {
         case ready
         /// Nothing can be said before then, unless the Node changes.
         case wait(until: Timestamp)
         /// The time is over, and it has to do without.
-        case goOnWithout(missing: String)
+        case continueWithout(missing: String)
         /// The time is over, and what is missing cannot be done without.
-        case hopeless(missing: String)
+        case timedOut(missing: String)
     }
 
     static let addressLimit: Duration = .seconds(30)
@@ -26,7 +26,7 @@ public struct NodeWait: Hashable, Sendable {
     public init(needsPodCIDRs: Bool) { self.needsPodCIDRs = needsPodCIDRs }
 
     /// Whether the first sync may begin; the time counts from the first call.
-    mutating func judge(_ node: Node?, at now: Timestamp) -> Verdict {
+    mutating func evaluate(_ node: Node?, at now: Timestamp) -> State {
         let begin = begin ?? now
         self.begin = begin
         let hasAddresses = node.map { !$0.hostAddresses.isEmpty } ?? false
@@ -34,9 +34,9 @@ public struct NodeWait: Hashable, Sendable {
         if hasAddresses && hasPodCIDRs { return .ready }
         if !hasPodCIDRs {
             let end = begin.advanced(by: NodeWait.podCIDRLimit)
-            return now < end ? .wait(until: end) : .hopeless(missing: node == nil ? "Node" : "spec.podCIDRs")
+            return now < end ? .wait(until: end) : .timedOut(missing: node == nil ? "Node" : "spec.podCIDRs")
         }
         let end = begin.advanced(by: NodeWait.addressLimit)
-        return now < end ? .wait(until: end) : .goOnWithout(missing: node == nil ? "Node" : "status.addresses")
+        return now < end ? .wait(until: end) : .continueWithout(missing: node == nil ? "Node" : "status.addresses")
     }
 }

@@ -13,7 +13,7 @@ extension SyncLoop {
             guard addresses != localAddresses || !addressesAreKnown else { return }
             if addressesAreKnown { notices.append(Announcer.notice(ofAddresses: addresses, before: localAddresses)) }
             (localAddresses, addressesAreKnown) = (addresses, true)
-            requested = requested ?? now
+            minSyncPeriod.requestSync(at: now)
         case .failure(let error):
             // Those known last stay in force.
             addressesAreOld = true

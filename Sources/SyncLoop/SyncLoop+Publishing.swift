@@ -18,7 +18,7 @@ extension SyncLoop {
         }
         let status = status
         outcome.latencies = latency.settle(at: wall, except: status.pendingServices)
-        if outcome.tookChanges { lastEnd = now }
+        if outcome.tookChanges { minSyncPeriod.syncEnded(at: now) }
         (self.outcome, activeSince) = (nil, nil)
         if let took = pollTook {
             pollTook = nil
@@ -71,7 +71,8 @@ extension SyncLoop {
         status.pendingServices = deferredServices.union(status.failures.compactMap { $0.origin?.service })
         status.pendingChanges = pendingChanges
         status.isInSync =
-            addressesAreKnown && requested == nil && status.unreadable.isEmpty && deferred.isEmpty && reconciler.scopeToObserve.isEmpty
+            addressesAreKnown && !minSyncPeriod.isSyncRequested && status.unreadable.isEmpty && deferred.isEmpty
+            && reconciler.scopeToObserve.isEmpty
             && !reconciler.hasSomethingToPlan && status.familiesWithoutRules.isEmpty && ruleQueues.values.allSatisfy { !$0.isChanging }
             && !status.failing.values.contains { !$0.isRefusal }
         return status

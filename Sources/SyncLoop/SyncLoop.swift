@@ -23,7 +23,7 @@ public struct SyncLoop: Sendable {
         /// Serving begins; the Node object is nil where the time to wait for it is over.
         case beginServing(Node?, missing: String?)
         /// Serving cannot begin without this.
-        case giveUp(missing: String)
+        case fail(missing: String)
         /// Nothing to do until then, unless something happens; nil for as long as nothing happens.
         case wait(until: Timestamp?)
     }
@@ -82,10 +82,7 @@ public struct SyncLoop: Sendable {
     var isTranslated = false
     public private(set) var pendingChanges = PendingChanges()
     var latency: ProgrammingLatency
-    /// Since when changes wait.
-    var requested: Timestamp?
-    /// When the last sync that took changes over ended.
-    var lastEnd: Timestamp?
+    var minSyncPeriod: MinSyncPeriod
 
     // MARK: The node's addresses
 
@@ -153,6 +150,7 @@ public struct SyncLoop: Sendable {
         audit = Audit(period: settings.syncPeriod)
         nodeWait = settings.nodeWait
         latency = ProgrammingLatency(since: start)
+        minSyncPeriod = MinSyncPeriod(settings.minSyncPeriod)
         ruleQueues = Dictionary(uniqueKeysWithValues: translation.desired.rules.keys.map { ($0, RulesQueue()) })
     }
 
@@ -181,12 +179,12 @@ public struct SyncLoop: Sendable {
             pendingChanges.note(change)
             cluster.apply(change)
         }
-        requested = requested ?? now
+        minSyncPeriod.requestSync(at: now)
     }
 
     /// What the source knows: whether everything was listed, and whether something that may exist is missing.
     public mutating func sourceChanged(isListed: Bool, isIncomplete: Bool, at now: Timestamp) {
-        if isListed, !self.isListed { requested = requested ?? now }
+        if isListed, !self.isListed { minSyncPeriod.requestSync(at: now) }
         self.isListed = isListed
         guard isIncomplete != self.isIncomplete else { return }
         self.isIncomplete = isIncomplete
@@ -195,7 +193,7 @@ public struct SyncLoop: Sendable {
             notices.append(.init(.warning, "Source incomplete; suspending removals"))
         } else {
             // Removals go on once what can be read now is translated.
-            requested = requested ?? now
+            minSyncPeriod.requestSync(at: now)
         }
     }
 
@@ -206,7 +204,7 @@ public struct SyncLoop: Sendable {
     public mutating func serveWithoutNode() { nodeWait = nil }
 
     /// Whether something is asked for that a sync has not taken over.
-    public var hasPendingChanges: Bool { requested != nil }
+    public var hasPendingChanges: Bool { minSyncPeriod.isSyncRequested }
 
     /// What operators should read, and was not yet.
     public mutating func takeNotices() -> [Announcer.Notice] {
@@ -244,13 +242,13 @@ public struct SyncLoop: Sendable {
                 continue
             }
             if let outcome { return publish(outcome, at: now, wall: wall) }
-            guard takeUpWhatIsDue(at: now) else { return .wait(until: nextDue(at: now)) }
+            guard startDueWork(at: now) else { return .wait(until: nextDue(at: now)) }
         }
     }
 
     mutating func waitForNode(at now: Timestamp) -> Step? {
         guard var nodeWait else { return nil }
-        let verdict = nodeWait.judge(node, at: now)
+        let verdict = nodeWait.evaluate(node, at: now)
         self.nodeWait = nodeWait
         switch verdict {
         case .ready:
@@ -260,10 +258,10 @@ public struct SyncLoop: Sendable {
             if !isWaitingForNode { notices.append(.init(.info, "Waiting for Node object", ["node": nodeName])) }
             isWaitingForNode = true
             return .wait(until: end)
-        case .goOnWithout(let missing):
+        case .continueWithout(let missing):
             self.nodeWait = nil
             return .beginServing(node, missing: missing)
-        case .hopeless(let missing): return .giveUp(missing: missing)
+        case .timedOut(let missing): return .fail(missing: missing)
         }
     }
 
@@ -275,9 +273,9 @@ public struct SyncLoop: Sendable {
     }
 
     /// Begins what is due; false where nothing is.
-    mutating func takeUpWhatIsDue(at now: Timestamp) -> Bool {
+    mutating func startDueWork(at now: Timestamp) -> Bool {
         var isDue = false
-        if let due = changesDue, due <= now {
+        if let due = minSyncPeriod.due, due <= now {
             translate(at: now)
             isDue = true
         }
@@ -311,13 +309,8 @@ public struct SyncLoop: Sendable {
         }
     }
 
-    var changesDue: Timestamp? {
-        guard let requested else { return nil }
-        return lastEnd.map { max(requested, $0.advanced(by: settings.minSyncPeriod)) } ?? requested
-    }
-
     mutating func nextDue(at now: Timestamp) -> Timestamp? {
-        var due = [changesDue, retries.nextDue(), poll, audit.running == nil ? audit.due : nil].compactMap(\.self)
+        var due = [minSyncPeriod.due, retries.nextDue(), poll, audit.running == nil ? audit.due : nil].compactMap(\.self)
         due += unreadable.values.filter { $0.notBefore > now }.map(\.notBefore)
         return due.min()
     }
@@ -331,7 +324,8 @@ public struct SyncLoop: Sendable {
         outcome?.changed.formUnion(scope)
         pendingChanges = PendingChanges()
         latency.take()
-        (requested, isTranslated) = (nil, true)
+        minSyncPeriod.syncBegan()
+        isTranslated = true
         if suspendsRemovals, !isIncomplete {
             suspendsRemovals = false
             reconciler.planAgain(.everything)

@@ -13,11 +13,11 @@ struct NodeContext: Sendable {
     private(set) var podCIDRs: [CIDR] = []
     private(set) var zone: String?
     /// Addresses of all known Nodes.
-    private var nodeAddresses: Set<IPAddress> = []
+    private(set) var nodeAddresses: Set<IPAddress> = []
     /// Those of this node's Node.
-    private var ownAddresses: Set<IPAddress> = []
-    private var apiServerAddresses: Set<IPAddress> = []
-    private var otherNodes = OtherNodes.known
+    private(set) var ownAddresses: Set<IPAddress> = []
+    private(set) var apiServerAddresses: Set<IPAddress> = []
+    private(set) var otherNodes = OtherNodes.known
 
     /// What the addresses were read from.
     private var nodes: [String: Node] = [:]
@@ -79,35 +79,8 @@ struct NodeContext: Sendable {
     /// The Service whose endpoints are the API servers.
     private static let apiServer = NamespacedName(namespace: "default", name: "kubernetes")
 
-    /// Why a Service must not have an address; nil where it may.
-    ///
-    /// Binding an address of a node would cut this node off from it, and this node's own from everybody: everything but the Service's ports would be
-    /// refused on it.
-    func reasonToRefuse(_ address: IPAddress, as field: ServiceRefusal.Field) -> ServiceRefusal.Reason? {
-        if address.isHarmfulAsService { return .reserved }
-        if apiServerAddresses.contains(address) { return .apiServer }
-        switch field {
-        // The API server gives cluster IPs out; who writes the status of a Node must not take them away from Services.
-        case .clusterIP: return ownAddresses.contains(address) || localAddresses.contains(address) ? .node : nil
-        case .externalIP where nodeAddresses.contains(address), .loadBalancerIngress where nodeAddresses.contains(address): return .node
-        case .externalIP: return settings.allowsExternalIP(address) ? nil : .notAllowed
-        case .loadBalancerIngress, .endpoint: return nil
-        }
-    }
-
-    /// Whether it shows later whether a Service may have an address: when the other Nodes have been listed.
-    func isUndecided(_ field: ServiceRefusal.Field) -> Bool {
-        switch field {
-        case .externalIP, .loadBalancerIngress: otherNodes == .pending
-        case .clusterIP, .endpoint: false
-        }
-    }
-
     /// Whether clients on the node itself are among those that a restricted load balancer lets in.
     func isNode(in ranges: [CIDR]) -> Bool { primaryAddresses.contains { address in ranges.contains { $0.contains(address) } } }
-
-    /// Whether an interface other than `kube-ipvs0` makes the kernel take packets to the address in.
-    func isHeldElsewhere(_ address: IPAddress) -> Bool { localAddresses.contains(address) }
 
     var healthCheckAddresses: [IPFamily: HealthCheckAddresses] {
         settings.families.reduce(into: [:]) { result, family in

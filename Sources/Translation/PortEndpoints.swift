@@ -19,14 +19,14 @@ struct PortEndpoints {
 /// Ports that the same slices have, each port with one number, share their endpoints but for that number: what selects them is done once.
 struct ServiceEndpoints {
     private let slices: [EndpointSlice]
-    private let steering: ServiceAnnotations
+    private let serviceAnnotations: ServiceAnnotations
     private let topology: Topology
     /// By the slices that have the port.
     private var known: [[Int]: PortEndpoints] = [:]
 
-    init(_ slices: [EndpointSlice], _ steering: ServiceAnnotations, _ topology: Topology) {
+    init(_ slices: [EndpointSlice], _ serviceAnnotations: ServiceAnnotations, _ topology: Topology) {
         self.slices = slices
-        self.steering = steering
+        self.serviceAnnotations = serviceAnnotations
         self.topology = topology
     }
 
@@ -72,7 +72,7 @@ struct ServiceEndpoints {
                     refused.insert(ServiceRefusal(.endpoint(slice: slice.metadata.namespacedName), address, .reserved))
                     continue
                 }
-                endpoint.weight = steering.weight(of: entry, in: slice, at: address)
+                endpoint.weight = serviceAnnotations.weight(of: entry, in: slice, at: address)
                 if let place = places[endpoint.location] {
                     if found[place].rank < endpoint.rank { found[place] = endpoint }
                 } else {

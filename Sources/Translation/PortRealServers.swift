@@ -11,17 +11,18 @@ struct PortRealServers {
 
     private let endpoints: PortEndpoints
     private let transport: Transport
-    private let steering: ServiceAnnotations
+    private let serviceAnnotations: ServiceAnnotations
     /// What the kernel should hold until now.
     private let before: [VirtualServer.Identity: VirtualServer]
     private var built: [Choice: [AddressPort: RealServer]] = [:]
 
     init(
-        _ endpoints: PortEndpoints, _ transport: Transport, _ steering: ServiceAnnotations, before: [VirtualServer.Identity: VirtualServer]
+        _ endpoints: PortEndpoints, _ transport: Transport, _ serviceAnnotations: ServiceAnnotations,
+        before: [VirtualServer.Identity: VirtualServer]
     ) {
         self.endpoints = endpoints
         self.transport = transport
-        self.steering = steering
+        self.serviceAnnotations = serviceAnnotations
         self.before = before
     }
 
@@ -44,8 +45,8 @@ struct PortRealServers {
         for endpoint in chosen where transport == .tcp || endpoint.weight > 0 {
             let location = endpoints.location(of: endpoint)
             servers[location] = RealServer(
-                location, weight: endpoint.weight, upperThreshold: steering.upperThreshold,
-                lowerThreshold: steering.lowerThreshold, origin: endpoint.origin)
+                location, weight: endpoint.weight, upperThreshold: serviceAnnotations.upperThreshold,
+                lowerThreshold: serviceAnnotations.lowerThreshold, origin: endpoint.origin)
         }
         return servers
     }

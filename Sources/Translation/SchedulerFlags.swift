@@ -1,7 +1,7 @@
 internal import Model
 internal import Text
 
-/// How a client keeps its endpoint.
+/// The flags of a virtual server that depend on its scheduler (`IP_VS_SVC_F_SCHED1` to `3`, `linux/ip_vs.h`).
 enum SchedulerFlags {
     /// Flags that a scheduler by hash needs.
     ///
@@ -33,18 +33,4 @@ enum SchedulerFlags {
         }
         return flags
     }
-
-    /// `24` or `24,64`: how many leading bits of a client's address count, for IPv4 and for IPv6.
-    static func prefixes(_ text: String) throws(AnnotationProblem) -> [IPFamily: UInt8] {
-        let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map {
-            AnnotationReader.decimal($0.trimmed)
-        }
-        guard (1...2).contains(numbers.count), let ipv4 = numbers[0], (1...32).contains(ipv4) else { throw prefixProblem }
-        guard numbers.count == 2 else { return [.ipv4: UInt8(ipv4)] }
-        guard let ipv6 = numbers[1], (1...128).contains(ipv6) else { throw prefixProblem }
-        return [.ipv4: UInt8(ipv4), .ipv6: UInt8(ipv6)]
-    }
-
-    private static let prefixProblem = AnnotationProblem(
-        "must be an IPv4 prefix length (1 to 32), optionally followed by a comma and an IPv6 prefix length (1 to 128)")
 }

@@ -58,12 +58,8 @@ extension ServedPort.Facet {
         externalTrafficPolicy = service.isExternallyAccessible ? service.externalTrafficPolicy : .cluster
         let isHealthChecked = service.type == .loadBalancer && service.externalTrafficPolicy == .local
         healthCheckNodePort = isHealthChecked ? service.healthCheckNodePort : 0
-        affinity =
-            service.sessionAffinity == .clientIP ? service.sessionAffinityTimeoutSeconds ?? ServedPort.Facet.defaultAffinity : nil
+        affinity = service.affinityTimeout
     }
-
-    /// What the API server fills in (`core/v1` `DefaultClientIPServiceAffinitySeconds`).
-    private static let defaultAffinity: UInt32 = 10800
 
     /// Old objects have only `clusterIP`; others a list of which the families tell the order.
     private static func clusterIP(of service: Service, _ family: IPFamily) -> IPAddress? {

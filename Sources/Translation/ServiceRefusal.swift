@@ -1,3 +1,4 @@
+internal import Kubernetes
 public import Model
 
 /// An address that a Service or its endpoints name and that is not served: the rest of the Service works.
@@ -46,5 +47,32 @@ public struct ServiceRefusal: Hashable, Sendable, CustomStringConvertible {
 extension ServiceRefusal: Comparable {
     public static func < (lhs: ServiceRefusal, rhs: ServiceRefusal) -> Bool {
         lhs.address == rhs.address ? lhs.description < rhs.description : lhs.address < rhs.address
+    }
+}
+
+/// Which addresses are refused.
+extension NodeContext {
+    /// Why a Service must not have an address; nil where it may.
+    ///
+    /// Binding an address of a node would cut this node off from it, and this node's own from everybody: everything but the Service's ports would be
+    /// refused on it.
+    func reasonToRefuse(_ address: IPAddress, as field: ServiceRefusal.Field) -> ServiceRefusal.Reason? {
+        if address.isHarmfulAsService { return .reserved }
+        if apiServerAddresses.contains(address) { return .apiServer }
+        switch field {
+        // The API server gives cluster IPs out; who writes the status of a Node must not take them away from Services.
+        case .clusterIP: return ownAddresses.contains(address) || localAddresses.contains(address) ? .node : nil
+        case .externalIP where nodeAddresses.contains(address), .loadBalancerIngress where nodeAddresses.contains(address): return .node
+        case .externalIP: return settings.allowsExternalIP(address) ? nil : .notAllowed
+        case .loadBalancerIngress, .endpoint: return nil
+        }
+    }
+
+    /// Whether it shows later whether a Service may have an address: when the other Nodes have been listed.
+    func isUndecided(_ field: ServiceRefusal.Field) -> Bool {
+        switch field {
+        case .externalIP, .loadBalancerIngress: otherNodes == .pending
+        case .clusterIP, .endpoint: false
+        }
     }
 }

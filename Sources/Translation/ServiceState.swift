@@ -45,16 +45,16 @@ struct ServiceState: Hashable {
         before: [VirtualServer.Identity: VirtualServer] = [:]
     ) {
         var localAddresses: [IPFamily: Set<IPAddress>] = [:]
-        let steering = ServiceAnnotations(service, slices, nodeContext.settings, invalid: &invalidAnnotations)
-        var serviceEndpoints = ServiceEndpoints(slices, steering, nodeContext.topology)
+        let serviceAnnotations = ServiceAnnotations(service, slices, nodeContext.settings, invalid: &invalidAnnotations)
+        var serviceEndpoints = ServiceEndpoints(slices, serviceAnnotations, nodeContext.topology)
         for port in ServedPort.all(of: service, families: nodeContext.settings.families) {
             let endpoints = serviceEndpoints.of(port, refused: &refused)
-            var real = PortRealServers(endpoints, port.transport, steering, before: before)
+            var real = PortRealServers(endpoints, port.transport, serviceAnnotations, before: before)
             addHairpins(port, endpoints)
-            addClusterIP(port, &real, steering, nodeContext)
-            addExternalIPs(port, &real, steering, nodeContext)
-            addLoadBalancerIPs(port, &real, steering, nodeContext)
-            if port.nodePort != 0 { addNodePort(port, &real, steering, nodeContext) }
+            addClusterIP(port, &real, serviceAnnotations, nodeContext)
+            addExternalIPs(port, &real, serviceAnnotations, nodeContext)
+            addLoadBalancerIPs(port, &real, serviceAnnotations, nodeContext)
+            if port.nodePort != 0 { addNodePort(port, &real, serviceAnnotations, nodeContext) }
             addHealthCheckNodePort(port)
             noteNoLocalEndpoints(port, endpoints.selection)
             if port.facet.healthCheckNodePort != 0 {
@@ -78,36 +78,37 @@ struct ServiceState: Hashable {
 
     /// `internalTrafficPolicy: Local` never leaves the node: without an endpoint here, connections are refused.
     private mutating func addClusterIP(
-        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceAnnotations, _ nodeContext: NodeContext
+        _ port: ServedPort, _ real: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
         let address = port.facet.clusterIP
         guard isServed(address, .clusterIP, nodeContext) else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .clusterIP)
         let location = AddressPort(address, port.port)
-        addVirtualServer(port, at: location, port.facet.internalTrafficPolicy == .local ? .local : .cluster, of: &real, origin, steering)
+        addVirtualServer(
+            port, at: location, port.facet.internalTrafficPolicy == .local ? .local : .cluster, of: &real, origin, serviceAnnotations)
         bind(address, origin, nodeContext)
         add(location, port.transport, to: .clusterIP, origin)
     }
 
     private mutating func addExternalIPs(
-        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceAnnotations, _ nodeContext: NodeContext
+        _ port: ServedPort, _ real: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .externalIP)
         for address in port.facet.externalIPs where isServed(address, .externalIP, nodeContext) {
             let location = AddressPort(address, port.port)
-            addExternalServer(port, at: location, &real, origin, steering)
+            addExternalServer(port, at: location, &real, origin, serviceAnnotations)
             bind(address, origin, nodeContext)
             add(location, port.transport, to: port.facet.externalTrafficPolicy == .local ? .externalIPLocal : .externalIP, origin)
         }
     }
 
     private mutating func addLoadBalancerIPs(
-        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceAnnotations, _ nodeContext: NodeContext
+        _ port: ServedPort, _ real: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .loadBalancer)
         for address in port.facet.loadBalancerIPs where isServed(address, .loadBalancerIngress, nodeContext) {
             let location = AddressPort(address, port.port)
-            addExternalServer(port, at: location, &real, origin, steering)
+            addExternalServer(port, at: location, &real, origin, serviceAnnotations)
             bind(address, origin, nodeContext)
             add(location, port.transport, to: .loadBalancer, origin)
             if port.facet.externalTrafficPolicy == .local { add(location, port.transport, to: .loadBalancerLocal, origin) }
@@ -133,7 +134,7 @@ struct ServiceState: Hashable {
     }
 
     private mutating func addNodePort(
-        _ port: ServedPort, _ real: inout PortRealServers, _ steering: ServiceAnnotations, _ nodeContext: NodeContext
+        _ port: ServedPort, _ real: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
         let nodeAddresses = nodeContext.nodePortAddresses[port.family] ?? []
         guard !nodeAddresses.isEmpty else { return }
@@ -141,7 +142,7 @@ struct ServiceState: Hashable {
         let isLocal = port.facet.externalTrafficPolicy == .local
         for address in nodeAddresses {
             let location = AddressPort(address, port.nodePort)
-            addExternalServer(port, at: location, &real, origin, steering)
+            addExternalServer(port, at: location, &real, origin, serviceAnnotations)
             // A bitmap of ports does not know SCTP.
             guard port.transport == .sctp else { continue }
             add(location, .sctp, to: .nodePortSCTP, origin)
@@ -192,7 +193,7 @@ struct ServiceState: Hashable {
     }
 
     private mutating func bind(_ address: IPAddress, _ origin: ServiceOrigin, _ nodeContext: NodeContext) {
-        guard !nodeContext.isHeldElsewhere(address), addresses[address] == nil else { return }
+        guard nodeContext.bindsToDevice(address), addresses[address] == nil else { return }
         addresses[address] = origin
         add(.address(address), to: .ipvsIPs, address.family, origin)
     }
@@ -202,24 +203,26 @@ struct ServiceState: Hashable {
     /// `externalTrafficPolicy: Local` has only endpoints of this node. Where there are none, this node and its pods get those of the cluster,
     /// while rules keep clients from outside away.
     private mutating func addExternalServer(
-        _ port: ServedPort, at location: AddressPort, _ real: inout PortRealServers, _ origin: ServiceOrigin, _ steering: ServiceAnnotations
+        _ port: ServedPort, at location: AddressPort, _ real: inout PortRealServers, _ origin: ServiceOrigin,
+        _ serviceAnnotations: ServiceAnnotations
     ) {
         let isLocal = port.facet.externalTrafficPolicy == .local
         let hasNone = real.selection.local.isEmpty
-        addVirtualServer(port, at: location, isLocal && !hasNone ? .local : .cluster, of: &real, origin, steering)
+        addVirtualServer(port, at: location, isLocal && !hasNone ? .local : .cluster, of: &real, origin, serviceAnnotations)
         if isLocal, hasNone, !real.selection.cluster.isEmpty { add(location, port.transport, to: .noLocalEndpoints, origin) }
     }
 
     private mutating func addVirtualServer(
         _ port: ServedPort, at location: AddressPort, _ choice: PortRealServers.Choice, of real: inout PortRealServers,
-        _ origin: ServiceOrigin, _ steering: ServiceAnnotations
+        _ origin: ServiceOrigin, _ serviceAnnotations: ServiceAnnotations
     ) {
         let identity = VirtualServer.Identity(port.transport, location)
         let hasAffinity = port.facet.affinity != nil
         var server = VirtualServer(
-            identity, scheduler: steering.scheduler, flags: steering.flags(port.transport, hasAffinity: hasAffinity),
-            timeout: port.facet.affinity ?? 0, affinityPrefix: hasAffinity ? steering.affinityPrefix[port.family] : nil, origin: origin,
-            drainTimeout: steering.drainTimeout, slowStart: steering.slowStart)
+            identity, scheduler: serviceAnnotations.scheduler, flags: serviceAnnotations.flags(port.transport, hasAffinity: hasAffinity),
+            timeout: port.facet.affinity ?? 0, affinityPrefix: hasAffinity ? serviceAnnotations.affinityPrefix[port.family] : nil,
+            origin: origin,
+            drainTimeout: serviceAnnotations.drainTimeout, slowStart: serviceAnnotations.slowStart)
         server.realServers = real.servers(choice, for: identity)
         virtualServers[identity] = server
     }

@@ -15,30 +15,30 @@ private func at(_ seconds: Int) -> Timestamp { Timestamp(nanoseconds: 0).advance
 @Suite struct `The wait for the Node` {
     @Test func `is over once the Node has an address`() {
         var wait = NodeWait(needsPodCIDRs: false)
-        #expect(wait.judge(nil, at: at(100)) == .wait(until: at(130)))
-        #expect(wait.judge(node(), at: at(110)) == .wait(until: at(130)))
-        #expect(wait.judge(node("192.0.2.1"), at: at(111)) == .ready)
+        #expect(wait.evaluate(nil, at: at(100)) == .wait(until: at(130)))
+        #expect(wait.evaluate(node(), at: at(110)) == .wait(until: at(130)))
+        #expect(wait.evaluate(node("192.0.2.1"), at: at(111)) == .ready)
     }
 
     @Test func `is over after half a minute without it`() {
         var wait = NodeWait(needsPodCIDRs: false)
-        _ = wait.judge(nil, at: at(0))
-        #expect(wait.judge(nil, at: at(29)) == .wait(until: at(30)))
-        #expect(wait.judge(nil, at: at(30)) == .goOnWithout(missing: "Node"))
-        #expect(wait.judge(node(), at: at(31)) == .goOnWithout(missing: "status.addresses"))
+        _ = wait.evaluate(nil, at: at(0))
+        #expect(wait.evaluate(nil, at: at(29)) == .wait(until: at(30)))
+        #expect(wait.evaluate(nil, at: at(30)) == .continueWithout(missing: "Node"))
+        #expect(wait.evaluate(node(), at: at(31)) == .continueWithout(missing: "status.addresses"))
     }
 
     @Test func `lasts five minutes for pod ranges, where those are needed, and ends the program without`() {
         var wait = NodeWait(needsPodCIDRs: true)
-        #expect(wait.judge(node("192.0.2.1"), at: at(0)) == .wait(until: at(300)))
-        #expect(wait.judge(node("192.0.2.1", podCIDRs: ["10.244.1.0/24"]), at: at(299)) == .ready)
-        #expect(wait.judge(node("192.0.2.1"), at: at(300)) == .hopeless(missing: "spec.podCIDRs"))
-        #expect(wait.judge(nil, at: at(300)) == .hopeless(missing: "Node"))
+        #expect(wait.evaluate(node("192.0.2.1"), at: at(0)) == .wait(until: at(300)))
+        #expect(wait.evaluate(node("192.0.2.1", podCIDRs: ["10.244.1.0/24"]), at: at(299)) == .ready)
+        #expect(wait.evaluate(node("192.0.2.1"), at: at(300)) == .timedOut(missing: "spec.podCIDRs"))
+        #expect(wait.evaluate(nil, at: at(300)) == .timedOut(missing: "Node"))
     }
 
     @Test func `does without addresses where pod ranges are there`() {
         var wait = NodeWait(needsPodCIDRs: true)
-        #expect(wait.judge(node(podCIDRs: ["10.244.1.0/24"]), at: at(0)) == .wait(until: at(30)))
-        #expect(wait.judge(node(podCIDRs: ["10.244.1.0/24"]), at: at(30)) == .goOnWithout(missing: "status.addresses"))
+        #expect(wait.evaluate(node(podCIDRs: ["10.244.1.0/24"]), at: at(0)) == .wait(until: at(30)))
+        #expect(wait.evaluate(node(podCIDRs: ["10.244.1.0/24"]), at: at(30)) == .continueWithout(missing: "status.addresses"))
     }
 }

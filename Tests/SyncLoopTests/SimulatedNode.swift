@@ -117,7 +117,7 @@ struct SimulatedNode {
             notices += Announcer.notices(outcome, from: status, to: after, origin: { loop.origin(of: $0) }, isVerbose: false)
             outcomes.append(outcome)
             status = after
-        case .beginServing, .giveUp, .wait: break
+        case .beginServing, .fail, .wait: break
         }
     }
 

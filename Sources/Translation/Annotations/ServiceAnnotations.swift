@@ -121,7 +121,7 @@ struct ServiceAnnotations: Hashable {
         if onePacket, !service.ports.contains(where: { $0.transport == .udp }) {
             reader.refuse(.onePacket, "requires a UDP port, and the Service has none")
         }
-        affinityPrefix = reader.read(.affinityGranularity, SchedulerFlags.prefixes) ?? [:]
+        affinityPrefix = reader.read(.affinityGranularity, SessionAffinity.prefixes) ?? [:]
         if !affinityPrefix.isEmpty, service.sessionAffinity != .clientIP {
             reader.refuse(.affinityGranularity, "requires spec.sessionAffinity: ClientIP")
         }
