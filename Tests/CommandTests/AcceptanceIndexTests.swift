@@ -1,11 +1,11 @@
 import FoundationEssentials
 import Testing
 
-/// The table of kube-proxy's cases names tests by file and sentence: it must not rot.
+/// The table of kube-proxy's cases refers to tests by file and name: the references must stay valid.
 @Suite struct `The table of acceptance cases` {
     private static let repository = String(#filePath.dropLast("/Tests/CommandTests/AcceptanceIndexTests.swift".count))
 
-    /// Sources of all tests, by the name of their file without its ending.
+    /// The sources of all tests by file name without extension.
     private static func sources() throws -> [String: String] {
         var sources: [String: String] = [:]
         for folder in ["Tests", "Integration"] {
@@ -18,7 +18,7 @@ import Testing
         return sources
     }
 
-    @Test func `names only tests that exist`() throws {
+    @Test func `refers only to tests that exist`() throws {
         let table = try String(contentsOfFile: "\(Self.repository)/docs/acceptance-cases.md", encoding: .utf8)
         let sources = try Self.sources()
         let references = table.matches(of: /`([A-Za-z]+Tests)` \*([^*|]+)\*/)

@@ -16,11 +16,11 @@ import Translation
         (["--localhost-nodeports"], ["--localhost-nodeports=true"]), (["--once", "--v", "2"], ["--once=true", "--v", "2"]),
         (["--cluster-cidr="], ["--cluster-cidr", ""]),
     ])
-    func `become what the parser takes`(given: [String], expected: [String]) {
+    func `are normalized for the argument parser`(given: [String], expected: [String]) {
         #expect(GoStyleArguments.normalized(given) == expected)
     }
 
-    @Test func `are parsed in every spelling`() throws {
+    @Test func `are parsed in every supported spelling`() throws {
         let arguments = [
             "--manifests=m", "--ipvs-exclude-cidrs", "10.0.0.0/8,fd00::/8", "--ipvs-exclude-cidrs=1.2.3.4/32", "--masquerade-all",
             "--localhost_nodeports",
@@ -39,7 +39,7 @@ import Translation
         #expect(!command.once.value && command.options.logging.v == 3)
     }
 
-    @Test func `of a cleanup that only tells say how`() throws {
+    @Test func `select the output format of a cleanup dry run only`() throws {
         func cleanup(_ arguments: String...) throws -> CleanupCommand {
             try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(["cleanup"] + arguments)) as? CleanupCommand)
         }
@@ -48,7 +48,7 @@ import Translation
         #expect(throws: (any Error).self) { try cleanup("-o", "json") }
     }
 
-    @Test func `lead to the API server where there are no manifests, with kube-proxy's defaults`() throws {
+    @Test func `select the API server unless manifests are set, with kube-proxy's defaults`() throws {
         func cluster(_ arguments: String...) throws -> ProxyConfiguration.ClusterSourceChoice {
             let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) as? RunCommand)
             return try command.options.start().proxy.cluster
@@ -59,13 +59,13 @@ import Translation
                 "--kubeconfig", "/k", "--master=https://a:1", "--kube-api-content-type=application/json", "--kube-api-qps=-1",
                 "--kube-api-burst", "20")
                 == .api(ClientConnection(kubeconfig: "/k", master: "https://a:1", contentType: "application/json", qps: -1, burst: 20)))
-        for wrong in [
+        for invalid in [
             ["--manifests=m", "--kubeconfig=k"], ["--manifests=m", "--master=https://a"], ["--kube-api-content-type=application/yaml"],
             ["--kube-api-burst=-1"], ["--manifests="],
         ] {
-            let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(wrong)) as? RunCommand)
+            let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(invalid)) as? RunCommand)
             let failure = #expect(throws: StartConfigurationError.self) { try command.options.start() }
-            #expect((failure?.error as? ConfigurationError)?.flags.count == 1, "\(wrong)")
+            #expect((failure?.error as? ConfigurationError)?.flags.count == 1, "\(invalid)")
         }
     }
 
@@ -76,13 +76,13 @@ import Translation
     }
 
     @Test(arguments: [["--no-such-flag"], ["--masquerade-all=perhaps"], ["surplus"], ["--iptables-masquerade-bit=x"]])
-    func `that are wrong are refused`(arguments: [String]) {
+    func `that are invalid are refused`(arguments: [String]) {
         #expect(throws: (any Error).self) { try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) }
     }
 }
 
 @Suite struct `A printed plan` {
-    @Test func `names the commands it equals`() throws {
+    @Test func `shows the equivalent commands`() throws {
         let address = try #require(IPAddress("10.96.0.1"))
         let identity = VirtualServer.Identity(.udp, AddressPort(address, 53))
         let server = RealServer(AddressPort(try #require(IPAddress("10.244.0.2")), 5353))

@@ -13,11 +13,12 @@ private struct Idle: ServiceLifecycle.Service {
 }
 
 @Suite struct `A running program` {
-    @Test func `M8: ends with kube-proxy's words when its file changes, and with an error of its own when there is one`() async throws {
+    @Test func `M8: exits with kube-proxy's message when its file changes, and with the original error when a service fails`() async throws
+    {
         let path = FileManager.default.temporaryDirectory.path(percentEncoded: false) + "/\(UInt64.random(in: 0 ... .max)).conf"
         try "a".write(toFile: path, atomically: true, encoding: .utf8)
         defer {
-            // What is left in the temporary directory harms nobody.
+            // Leftover temporary files are harmless.
             try? FileManager.default.removeItem(atPath: path)
         }
         let group = ServiceGroup(

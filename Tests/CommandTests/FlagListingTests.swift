@@ -10,7 +10,7 @@ import Testing
         return try #require(command as? RunCommand).listing
     }
 
-    @Test func `says of kube-proxy's flags what kube-proxy says, for the same command line`() throws {
+    @Test func `shows the same values of kube-proxy's flags as kube-proxy for the same command line`() throws {
         let golden = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appending(path: "Fixtures/kube-proxy-1.36-http/flagz")
         let lines = try String(contentsOf: golden, encoding: .utf8).split(separator: "\n").filter { $0.contains(/^[a-z0-9-]+=/) }
@@ -25,14 +25,14 @@ import Testing
         }
     }
 
-    @Test func `has every flag there is, and no other`() throws {
+    @Test func `contains exactly the existing flags`() throws {
         let help = KubeIPVSProxy.helpMessage(for: RunCommand.self, includeHidden: true, columns: 10_000)
         let flags = help.matches(of: /(?m)^ +(?:-[a-z], )?--([a-z0-9-]+)/).map { String($0.1) }
         #expect(flags.count > 60)
         #expect(Set(flags).symmetricDifference(try listing([]).keys).isEmpty)
     }
 
-    @Test func `writes values as Go does`() throws {
+    @Test func `formats values as Go does`() throws {
         let flags = try listing([
             "--nodeport-addresses=10.0.0.0/8", "--nodeport-addresses", "fd00::/8,192.0.2.0/24", "--feature-gates=B=true,A=false",
             "--ipvs-sync-period=90s", "--kube-api-qps=-1", "--masquerade-all", "--once", "--cleanup=false",

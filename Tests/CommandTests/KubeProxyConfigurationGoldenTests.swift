@@ -7,7 +7,7 @@ import Testing
 
 @testable import kube_ipvs_proxy
 
-/// A case of what kube-proxy makes of flags and files: `Tests/Fixtures/kube-proxy-1.36-configuration/<name>`.
+/// Flags and a file with kube-proxy's recorded result: `Tests/Fixtures/kube-proxy-1.36-configuration/<name>`.
 private struct ConfigurationCase: CustomTestStringConvertible {
     let folder: URL
     var testDescription: String { folder.lastPathComponent }
@@ -24,15 +24,15 @@ private struct ConfigurationCase: CustomTestStringConvertible {
         try String(contentsOf: folder.appending(path: file), encoding: .utf8)
     }
 
-    /// The flags, with the file where it is.
+    /// The flags, with the full path of the file.
     func arguments() throws -> [String] {
         try text("args").split(whereSeparator: \.isWhitespace).map { word in
             word == "config.yaml" ? folder.appending(path: "config.yaml").path(percentEncoded: false) : String(word)
         }
     }
 
-    /// What kube-proxy says is wrong, unquoted.
-    func complaint() throws -> String {
+    /// The error that kube-proxy reported, unquoted.
+    func kubeProxyError() throws -> String {
         let text = try text("stderr")
         let start = try #require(text.range(of: "err=\"")).upperBound
         let end = try #require(text.lastIndex(of: "\""))
@@ -40,11 +40,12 @@ private struct ConfigurationCase: CustomTestStringConvertible {
     }
 }
 
-/// Where the words differ on purpose.
+/// Error texts that differ from kube-proxy's on purpose.
 private let intendedDifferences: [String: (theirs: String, ours: String, why: String)] = [
     "bad-kind": (
         " in scheme \"pkg/proxy/apis/config/scheme/scheme.go:29\"",
-        ": must be KubeProxyConfiguration of kubeproxy.config.k8s.io/v1alpha1", "a place in their source helps nobody, what is right does"
+        ": must be KubeProxyConfiguration of kubeproxy.config.k8s.io/v1alpha1",
+        "the expected kind helps the user, a location in kube-proxy's source does not"
     ),
     "bad-version": (
         " in scheme \"pkg/proxy/apis/config/scheme/scheme.go:29\"",
@@ -58,15 +59,16 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
 }
 
 @Suite struct `Flags and files` {
-    @Test(arguments: ConfigurationCase.all) fileprivate func `come to what kube-proxy 1.36 makes of them`(_ given: ConfigurationCase) throws
-    {
+    @Test(arguments: ConfigurationCase.all) fileprivate func `give the same configuration or error as with kube-proxy 1.36`(
+        _ given: ConfigurationCase
+    ) throws {
         if try given.text("exit").hasPrefix("0") {
             let start = try startProgram(try given.arguments())
             #expect(try start.effective.yaml == given.text("effective.yaml"))
             return
         }
         let failure = #expect(throws: StartConfigurationError.self) { try startProgram(try given.arguments()) }
-        var expected = try given.complaint()
+        var expected = try given.kubeProxyError()
         if let difference = intendedDifferences[given.testDescription] {
             #expect(expected.contains(difference.theirs))
             expected = expected.replacing(difference.theirs, with: difference.ours)
@@ -74,9 +76,9 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
         #expect(failure.map { "\($0.error)" } == expected)
     }
 
-    @Test func `are all there`() { #expect(ConfigurationCase.all.count == 14) }
+    @Test func `cover all recorded cases`() { #expect(ConfigurationCase.all.count == 14) }
 
-    @Test func `that a strict reader refuses are reported in kube-proxy's words`() throws {
+    @Test func `that strict decoding refuses are reported with kube-proxy's text`() throws {
         let given = ConfigurationCase(folder: ConfigurationCase.fixtures.appending(path: "file-unknown-field"))
         let document = try KubeProxyConfiguration.read(try given.text("config.yaml"))
         let theirs = try given.text("stderr").split(separator: "\n").map { $0.drop { $0 == "\t" } }
@@ -84,7 +86,7 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
         #expect(theirs[0] == ours[0] && theirs[1].drop { $0 == " " } == ours[1].drop { $0 == " " })
     }
 
-    @Test func `M14: are shown by configz under their group, version and kind, in kube-proxy's order`() throws {
+    @Test func `M14: are shown by configz with group, version and kind, in kube-proxy's order`() throws {
         let effective = try startProgram([
             "--proxy-mode=ipvs", "--v=2", "--profiling", "--hostname-override=node1", "--kubeconfig=/var/lib/kube-proxy/kubeconfig",
             "--cluster-cidr=10.244.0.0/16,fd00:244::/32",
@@ -93,17 +95,19 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
         #expect("{\"kubeproxy.config.k8s.io\":\(effective.json)}\n" == theirs)
     }
 
-    @Test(arguments: ["defaults-ipvs-flags", "ipvs-flags-all", "file-kubeadm"]) func `are the same when they are read again`(name: String)
+    @Test(arguments: ["defaults-ipvs-flags", "ipvs-flags-all", "file-kubeadm"]) func `stay the same when written and read again`(
+        name: String
+    )
         throws
     {
         let given = ConfigurationCase(folder: ConfigurationCase.fixtures.appending(path: name))
         let written = folder("\(name).yaml")
         try given.text("effective.yaml").write(to: written, atomically: true, encoding: .utf8)
         defer { remove(written) }
-        var again = try startProgram(["--config", written.path(percentEncoded: false)]).effective
-        // A file without it means at once; only flags mean a second.
-        if name == "defaults-ipvs-flags" { again.ipvs.minSyncPeriod = .seconds(1) }
-        #expect(try again.yaml == given.text("effective.yaml"))
+        var reread = try startProgram(["--config", written.path(percentEncoded: false)]).effective
+        // Unset, it is 0 in a file and a second on the command line.
+        if name == "defaults-ipvs-flags" { reread.ipvs.minSyncPeriod = .seconds(1) }
+        #expect(try reread.yaml == given.text("effective.yaml"))
     }
 
     private func folder(_ name: String) -> URL {
@@ -111,13 +115,13 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
     }
 
     private func remove(_ file: URL) {
-        // What is left in the temporary directory harms nobody.
+        // Leftover temporary files are harmless.
         try? FileManager.default.removeItem(at: file)
     }
 }
 
 @Suite struct `A command line of kube-proxy` {
-    /// Every flag of kube-proxy 1.36 on Linux but --config, in one line.
+    /// Every flag of kube-proxy 1.36 on Linux except --config.
     private static let everything = [
         "--bind-address=0.0.0.0", "--bind-address-hard-fail", "--boot-id-file=/proc/sys/kernel/random/boot_id", "--cleanup=false",
         "--cluster-cidr=10.244.0.0/16", "--config-sync-period=15m0s", "--conntrack-max-per-core=32768", "--conntrack-min=131072",
@@ -135,13 +139,13 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
         "--show-hidden-metrics-for-version=", "--v=2", "--version=false", "--vmodule=", "--write-config-to=",
     ]
 
-    @Test func `is taken flag by flag and as a whole`() throws {
+    @Test func `is accepted flag by flag and all at once`() throws {
         let effective = try startProgram(Self.everything).effective
         #expect(effective.hostnameOverride == "node1" && effective.logging.verbosity == 2 && effective.enableProfiling)
         for flag in Self.everything { _ = try startProgram([flag]) }
     }
 
-    @Test func `may have numbers below zero as words of their own, and underscores`() throws {
+    @Test func `may have negative numbers as separate arguments, and underscores`() throws {
         let effective = try startProgram(["--oom_score_adj", "-500", "--kube-api-qps", "-1"]).effective
         #expect(effective.oomScoreAdj == -500 && effective.clientConnection.qps == -1)
     }
@@ -150,11 +154,11 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
         ["--oom-score-adj=x"], ["--ipvs-sync-period=30"], ["--conntrack-min=1.5"], ["--profiling=perhaps"], ["--healthz-port=99999999999"],
         ["surplus"],
     ])
-    func `with a value that cannot be is refused`(arguments: [String]) {
+    func `with an invalid value is refused`(arguments: [String]) {
         #expect(throws: (any Error).self) { try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) }
     }
 
-    @Test func `with deprecated flags is warned about`() throws {
+    @Test func `with deprecated flags causes warnings`() throws {
         let command = try #require(try KubeIPVSProxy.parseAsRoot(["--healthz-port=0", "--metrics-port=1"]) as? RunCommand)
         #expect(
             command.options.servers.deprecations.first
@@ -168,7 +172,7 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
             ([], nil), (["--version"], "kube-ipvs-proxy 0.1.0"), (["--version=true"], "kube-ipvs-proxy 0.1.0"), (["--version=false"], nil),
             (["--", "--version"], nil),
         ] as [([String], String?)])
-    func `is answered with the version where it asks for it`(arguments: [String], expected: String?) {
+    func `prints the version if it has --version`(arguments: [String], expected: String?) {
         #expect(VersionFlag(arguments).text == expected)
         #expect(VersionFlag(["--version=raw"]).text?.contains("GitVersion:\"v0.1.0\"") == true)
     }
@@ -179,7 +183,7 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
         let path = FileManager.default.temporaryDirectory.path(percentEncoded: false) + "/\(UInt64.random(in: 0 ... .max)).conf"
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         defer {
-            // What is left in the temporary directory harms nobody.
+            // Leftover temporary files are harmless.
             try? FileManager.default.removeItem(atPath: path)
         }
         return try startProgram(["--config", path] + flags)
@@ -187,7 +191,7 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
 
     private let header = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
 
-    @Test func `counts before flags, but for those of the host name, of logging and of this program`() throws {
+    @Test func `takes precedence over flags, except those for the host name, logging and this program only`() throws {
         let start = try start(
             header + "mode: ipvs\nhostnameOverride: foo\nipvs: {scheduler: lc}\n", "--ipvs-scheduler=wrr", "--masquerade-all",
             "--kubeconfig=/flag", "--hostname-override=BAR", "-v=7", "--drain-timeout=1m", "--master=https://m:1")
@@ -198,13 +202,13 @@ private func startProgram(_ arguments: [String]) throws -> StartConfiguration {
     }
 
     @Test(arguments: ["", "mode: \"\"\n", "mode: iptables\n", "mode: nftables\n", "mode: kernelspace\n"])
-    func `must say ipvs`(mode: String) throws {
+    func `must set mode ipvs`(mode: String) throws {
         let failure = #expect(throws: StartConfigurationError.self) { try start(header + mode) }
         #expect(failure?.description.contains("KubeProxyConfiguration.Mode.ProxyMode") == true)
         #expect(failure?.description.contains("set mode: ipvs in the file, or --proxy-mode=ipvs") == true)
     }
 
-    @Test func `is named where it is wrong`() throws {
+    @Test func `is named in errors`() throws {
         let failure = #expect(throws: StartConfigurationError.self) { try start("nonsense") }
         #expect(failure?.description.contains(".conf: failed complete: failed to decode: ") == true)
     }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import kube_ipvs_proxy
 
-/// Keeps what is logged.
+/// Keeps the logged messages.
 private struct KeptLog: LogHandler {
     let lines: Lines
     var logLevel = Logger.Level.trace
@@ -27,10 +27,10 @@ private struct KeptLog: LogHandler {
 }
 
 @Suite struct `The watch for other node proxies` {
-    @Test func `does not take a look that failed for the other's end`() async throws {
+    @Test func `does not take a failed check for the end of the other proxy`() async throws {
         var found = OtherProxies()
         found.portsOfOthers = [10249]
-        let looks: [Result<OtherProxies, DataplaneError>] = [
+        let results: [Result<OtherProxies, DataplaneError>] = [
             .success(found), .failure(DataplaneError("/proc", "too many open files", isTemporary: true)), .success(found),
             .success(OtherProxies()),
         ]
@@ -44,8 +44,8 @@ private struct KeptLog: LogHandler {
                     count += 1
                     return count - 1
                 }
-                if number >= looks.count { end.finish() }
-                return try looks[min(number, looks.count - 1)].get()
+                if number >= results.count { end.finish() }
+                return try results[min(number, results.count - 1)].get()
             })
         let watching = Task { try await watch.run() }
         for await _ in ends {}

@@ -9,19 +9,19 @@ import Testing
         arguments: [
             ([], "/run/p"), (["/run/p"], "/run/p"), (["/run/p", "/tmp/x"], "/run/p"), (["/tmp/x"], "/tmp/x"),
         ] as [([String], String)])
-    func `is the usual one, or that of the only proxy elsewhere`(listening: [String], expected: String) throws {
+    func `is the default, or that of the only proxy that uses another one`(listening: [String], expected: String) throws {
         #expect(try StateDirectory.choose(usual: "/run/p", listening: listening) == expected)
     }
 
-    @Test func `has to be given where several run elsewhere`() {
+    @Test func `must be set if several proxies run with other directories`() {
         let error = #expect(throws: StateDirectory.Ambiguous.self) {
             try StateDirectory.choose(usual: "/run/p", listening: ["/a", "/b", "/c"])
         }
         #expect(error?.description == "several proxies are running on this node: set --state-directory to /a, /b or /c")
     }
 
-    /// `/proc/net/unix` of Linux 6.1.
-    @Test func `is found by the sockets that listen`() {
+    /// Uses `/proc/net/unix` as of Linux 6.1.
+    @Test func `is found by the listening sockets`() {
         let table = """
             Num       RefCount Protocol Flags    Type St Inode Path
             00000000a4f2a9e1: 00000002 00000000 00010000 0001 01 17213 /run/b/status.sock
@@ -51,10 +51,10 @@ import Testing
         }
     }
 
-    @Test func `counts only where nobody else could have put the socket there`() throws {
+    @Test func `is trusted only if no other user could have created the socket`() throws {
         let folder = "/tmp/kube-ipvs-proxy-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: "\(folder)/state", withIntermediateDirectories: true)
-        // Whatever is left in the folder for temporary files harms nobody.
+        // Leftover temporary files are harmless.
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let path = "\(folder)/state/status.sock"
         let me = getuid()

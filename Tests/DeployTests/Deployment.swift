@@ -11,7 +11,7 @@ enum Deployment {
         try String(contentsOfFile: "\(repository)/deploy/\(path)", encoding: .utf8)
     }
 
-    /// The objects of a text of several documents.
+    /// The objects of a multi-document text.
     static func objects(in text: String) throws -> [YAMLValue] {
         try text.split(separator: "\n---\n").map { try YAMLValue(yaml: String($0)) }
     }
@@ -24,7 +24,7 @@ enum Deployment {
         var what: String
     }
 
-    /// The objects that a folder of `deploy/kubernetes` comes to, by kubectl's own word.
+    /// The objects that `kubectl kustomize` renders from a folder of `deploy/kubernetes`.
     static func rendered(_ folder: String) async throws -> [YAMLValue] {
         let result = try await run(
             .name("kubectl"), arguments: ["kustomize", "\(repository)/deploy/kubernetes/\(folder)"], output: .string(limit: 1 << 20),
@@ -35,7 +35,7 @@ enum Deployment {
 }
 
 extension YAMLValue {
-    /// The value of a key; null where there is none.
+    /// The value of a key; null if absent.
     subscript(key: String) -> YAMLValue {
         guard case .mapping(let entries) = self else { return .null }
         return entries.first { $0.key == key }?.value ?? .null
@@ -45,13 +45,13 @@ extension YAMLValue {
         if case .list(let items) = self { items } else { [] }
     }
 
-    /// Keys and values of a mapping of texts.
+    /// The keys and values of a mapping, as text.
     var texts: [String: String] {
         guard case .mapping(let entries) = self else { return [:] }
         return Dictionary(uniqueKeysWithValues: entries.map { ($0.key, $0.value.text) })
     }
 
-    /// Text, number or boolean as it stands there; empty for anything else.
+    /// The text, number or boolean as written; empty for anything else.
     var text: String {
         switch self {
         case .text(let text), .number(let text): text

@@ -7,10 +7,10 @@ import YAML
 
 @testable import kube_ipvs_proxy
 
-/// What is deployed on a cluster, and what it needs to find there.
+/// The objects deployed on a cluster, and those they rely on.
 private struct Objects {
     var all: [YAMLValue]
-    /// Objects of the cluster that are not ours: `Kind/name`.
+    /// Objects that the cluster already has: `Kind/name`.
     var existing: Set<String> = []
 
     func of(_ kind: String) -> [YAMLValue] { all.filter { $0["kind"].text == kind } }
@@ -25,16 +25,16 @@ private struct Objects {
 }
 
 @Suite struct `The manifests` {
-    /// As the files are, without kubectl.
+    /// The objects of the files, without kubectl.
     private func base() throws -> Objects {
         let files = try ["rbac.yaml", "daemonset.yaml"].flatMap { try Deployment.objects(in: Deployment.text("kubernetes/base/\($0)")) }
         return Objects(all: files, existing: ["ConfigMap/kube-ipvs-proxy"])
     }
 
-    @Test func `of the base fit together and to the program`() throws { try check(base()) }
+    @Test func `of the base are consistent with each other and the program`() throws { try check(base()) }
 
-    @Test(.enabled(if: Deployment.hasKubectl, "there is no kubectl"), arguments: ["base", "kubeadm", "k3s"])
-    func `as kustomize renders them fit together and to the program`(folder: String) async throws {
+    @Test(.enabled(if: Deployment.hasKubectl, "kubectl is not installed"), arguments: ["base", "kubeadm", "k3s"])
+    func `rendered by kustomize are consistent with each other and the program`(folder: String) async throws {
         var objects = Objects(all: try await Deployment.rendered(folder))
         if folder == "kubeadm" { objects.existing = ["ServiceAccount/kube-proxy", "ConfigMap/kube-proxy"] }
         try check(objects)
@@ -44,19 +44,19 @@ private struct Objects {
         }
     }
 
-    @Test(.enabled(if: Deployment.hasKubectl, "there is no kubectl"))
-    func `for kubeadm are one DaemonSet in the place of kube-proxy's`() async throws {
+    @Test(.enabled(if: Deployment.hasKubectl, "kubectl is not installed"))
+    func `for kubeadm are a single DaemonSet that replaces kube-proxy's`() async throws {
         let objects = Objects(all: try await Deployment.rendered("kubeadm"))
         #expect(objects.all.count == 1)
         #expect(objects.daemonSet["metadata"]["name"].text == "kube-proxy")
         #expect(objects.daemonSet["spec"]["selector"]["matchLabels"].texts == ["k8s-app": "kube-proxy"])
         #expect(objects.pod["containers"].items.map { $0["name"].text } == ["kube-proxy"])
-        // Its kubeconfig leads to the API server.
+        // The API server comes from kube-proxy's kubeconfig.
         #expect(objects.containers.allSatisfy { $0["envFrom"] == .null })
     }
 
-    @Test(.enabled(if: Deployment.hasKubectl, "there is no kubectl"))
-    func `for k3s lead to the API server without any Service`() async throws {
+    @Test(.enabled(if: Deployment.hasKubectl, "kubectl is not installed"))
+    func `for k3s reach the API server without a Service`() async throws {
         let objects = Objects(all: try await Deployment.rendered("k3s"))
         let map = try #require(objects.of("ConfigMap").first { $0["metadata"]["name"].text == "kube-ipvs-proxy-api-server" })
         #expect(map["data"].texts == ["KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6444"])
@@ -66,9 +66,9 @@ private struct Objects {
     }
 
     @Test(arguments: ["kubernetes/base/config.conf", "kubernetes/k3s/config.conf", "systemd/config.conf"])
-    func `have configurations that a strict reader takes`(path: String) throws { try checkConfiguration(Deployment.text(path)) }
+    func `have configurations that strict decoding accepts`(path: String) throws { try checkConfiguration(Deployment.text(path)) }
 
-    @Test func `give the rights that the program uses and no others`() throws {
+    @Test func `grant exactly the permissions that the program uses`() throws {
         let role = try #require(try base().of("ClusterRole").first)
         var rights: [String: Set<String>] = [:]
         for rule in role["rules"].items {
@@ -118,7 +118,7 @@ private struct Objects {
         #expect(Set(volumes) == Set(mounted), "every volume is mounted, every mount is a volume")
         for container in objects.containers {
             let paths = container["volumeMounts"].items.map { $0["mountPath"].text }
-            // Where the program writes, on a file system that is read-only.
+            // The root file system is read-only; the program writes here.
             #expect(paths.contains(FlagValues().stateDirectory) && paths.contains("/run/xtables.lock"))
         }
     }
@@ -129,7 +129,7 @@ private struct Objects {
         #expect(pod["tolerations"].items.map(\.texts) == [["operator": "Exists"]])
         #expect(objects.containers.allSatisfy { $0["securityContext"]["readOnlyRootFilesystem"] == .boolean(true) })
         for container in pod["initContainers"].items {
-            #expect(container["args"].items.map(\.text).contains("--init-only"), "only what ends may be privileged")
+            #expect(container["args"].items.map(\.text).contains("--init-only"), "only init containers may be privileged")
         }
         for container in pod["containers"].items {
             let context = container["securityContext"]
@@ -149,7 +149,7 @@ private struct Objects {
         }
     }
 
-    /// The program knows every flag, and reads its configuration from a mount.
+    /// Checks that the program knows every flag and reads its configuration from a mount.
     private func checkArguments(_ container: YAMLValue) throws {
         let arguments = container["args"].items.map(\.text)
         let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) as? RunCommand)
@@ -166,11 +166,11 @@ private struct Objects {
         let flags = FlagValues()
         let effective = try KubeProxyConfiguration.effective(file: document.configuration, flags: flags)
         let configuration = try ProxyConfiguration(effective, flags, hostname: "node1")
-        // What the DaemonSet's probes ask, and what the program has where nobody says anything.
+        // The port of the DaemonSet's probes; otherwise the program's defaults.
         #expect(configuration.healthzBindAddress?.port == 10256)
         let defaults = try ProxyConfiguration(FlagValues(), hostname: "node1")
         #expect(configuration.healthzBindAddress == defaults.healthzBindAddress)
         #expect(configuration.metricsBindAddress == defaults.metricsBindAddress)
-        #expect(configuration.localTraffic != defaults.localTraffic, "it says how pods are told")
+        #expect(configuration.localTraffic != defaults.localTraffic, "it configures how local traffic is detected")
     }
 }

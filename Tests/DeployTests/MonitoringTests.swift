@@ -6,12 +6,12 @@ import Traffic
 
 @testable import StatusServer
 
-/// Names that stand in files outlive the metrics: these must not.
+/// Alerts and dashboard must not refer to metrics that no longer exist.
 @Suite struct `Alerts and dashboard` {
-    /// Names that Prometheus gives or derives itself.
+    /// Suffixes of the series that Prometheus derives from a histogram.
     private static let suffixes = ["_bucket", "_sum", "_count"]
 
-    /// What `/metrics` has to tell, now or once something happened: name and type.
+    /// The type of each metric that `/metrics` has from the start or later, by name.
     private func registry() throws -> [String: String] {
         let metrics = ProxyMetrics(families: [.ipv4, .ipv6])
         let routes = MetricsRoutes(metrics, .init(version: "1.2.3", emulates: "1.36"), start: .now)
@@ -26,7 +26,7 @@ import Traffic
     }
 
     @Test(arguments: ["monitoring/alerts.yaml", "monitoring/dashboard.json"])
-    func `name only metrics that there are`(path: String) throws {
+    func `use only metrics that exist`(path: String) throws {
         let registry = try registry()
         let text = try Deployment.text(path)
         let names = Set(text.matches(of: /\b(?:kubeproxy|kube_ipvs_proxy|process)_[a-z_]+/).map { String($0.0) })
@@ -38,7 +38,7 @@ import Traffic
         }
     }
 
-    @Test func `ask the same of counters and gauges as they are`() throws {
+    @Test func `use rate and increase for counters only`() throws {
         let registry = try registry()
         let text = try Deployment.text("monitoring/alerts.yaml") + Deployment.text("monitoring/dashboard.json")
         let rates = text.matches(of: /(?:rate|increase)\(([a-z_]+)/).map { String($0.1) }
@@ -46,7 +46,7 @@ import Traffic
         for name in rates { #expect(name.hasSuffix("_bucket") || registry[name] == "counter", "\(name)") }
     }
 
-    @Test func `have a panel with an expression for everything that is asked`() throws {
+    @Test func `have only panels with a title and an expression`() throws {
         let dashboard = try JSONDecoder().decode(Dashboard.self, from: Data(Deployment.text("monitoring/dashboard.json").utf8))
         #expect(Set(dashboard.panels.map(\.id)).count == dashboard.panels.count)
         #expect(dashboard.panels.allSatisfy { !$0.title.isEmpty && !$0.targets.isEmpty && $0.targets.allSatisfy { !$0.expr.isEmpty } })

@@ -28,7 +28,7 @@ private func settings(_ flags: [String: String]) -> TranslationSettings {
         nodePortAddresses: flags["--nodeport-addresses"].flatMap { CIDR($0) }.map { .ranges([$0]) } ?? .all)
 }
 
-@Suite struct `What kube-proxy 1.36 makes of the same objects` {
+@Suite struct `The desired state for kube-proxy 1.36's test objects` {
     private func desired(_ scenario: KubeProxyScenario) throws -> NodeState {
         var translation = Translation(settings(try scenario.arguments()))
         var cluster = scenario.cluster()
@@ -36,7 +36,7 @@ private func settings(_ flags: [String: String]) -> TranslationSettings {
         return translation.desired
     }
 
-    @Test(arguments: scenarios) fileprivate func `is the same virtual servers`(scenario: KubeProxyScenario) throws {
+    @Test(arguments: scenarios) fileprivate func `has kube-proxy's virtual servers`(scenario: KubeProxyScenario) throws {
         var lines: [String] = []
         for server in try desired(scenario).virtualServers.values {
             lines.append("-A \(server.ipvsadmArguments)")
@@ -45,7 +45,7 @@ private func settings(_ flags: [String: String]) -> TranslationSettings {
         #expect(lines.sorted() == (try scenario.lines("ipvs")).sorted())
     }
 
-    @Test(arguments: scenarios) fileprivate func `is the same sets and members`(scenario: KubeProxyScenario) throws {
+    @Test(arguments: scenarios) fileprivate func `has kube-proxy's sets and members`(scenario: KubeProxyScenario) throws {
         let sets = try desired(scenario).sets.values
         let expected = try scenario.lines("ipset")
         #expect(
@@ -56,12 +56,12 @@ private func settings(_ flags: [String: String]) -> TranslationSettings {
         #expect(sets.filter { !ours.contains($0.name) }.map { "\($0.name) \($0.kind.rawValue)" }.sorted() == created.sorted())
     }
 
-    @Test(arguments: scenarios) fileprivate func `is the same addresses`(scenario: KubeProxyScenario) throws {
+    @Test(arguments: scenarios) fileprivate func `has kube-proxy's addresses`(scenario: KubeProxyScenario) throws {
         #expect(
             try desired(scenario).addresses.keys.map { CIDR(host: $0).description }.sorted() == (try scenario.lines("addresses")).sorted())
     }
 
-    @Test(arguments: scenarios, IPFamily.allCases) fileprivate func `is the same rules in the same order`(
+    @Test(arguments: scenarios, IPFamily.allCases) fileprivate func `has kube-proxy's rules in the same order`(
         scenario: KubeProxyScenario, family: IPFamily
     ) throws {
         let rules = try #require(try desired(scenario).rules[family])

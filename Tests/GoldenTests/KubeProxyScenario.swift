@@ -6,7 +6,7 @@ import Testing
 import Translation
 import Manifests
 
-/// A folder of what kube-proxy 1.36 left in a kernel: `Tests/Fixtures/kube-proxy-1.36/<scenario>`.
+/// A folder with the kernel state that kube-proxy 1.36 created: `Tests/Fixtures/kube-proxy-1.36/<scenario>`.
 struct KubeProxyScenario: CustomTestStringConvertible {
     let name: String
     var testDescription: String { name }
@@ -17,7 +17,7 @@ struct KubeProxyScenario: CustomTestStringConvertible {
 
     private var folder: URL { KubeProxyScenario.golden.appending(path: name) }
 
-    /// What kube-proxy left, or what is to be there instead where we differ on purpose.
+    /// Returns kube-proxy's kernel state, or the expected state where this program differs on purpose.
     func text(_ file: String) throws -> String {
         let intended = KubeProxyScenario.fixtures.appending(path: "intended-differences").appending(path: name).appending(path: file)
         let isIntended = FileManager.default.fileExists(atPath: intended.path(percentEncoded: false))
@@ -25,7 +25,7 @@ struct KubeProxyScenario: CustomTestStringConvertible {
         return try file.hasSuffix("tables") ? edited(source) : String(contentsOf: source, encoding: .utf8)
     }
 
-    /// With the rules of ours that stand in every scenario: by sed, as the comparison on a kernel has them.
+    /// Returns kube-proxy's rules with the rules that this program adds in every scenario, using the sed script of the comparison on a kernel.
     private func edited(_ rules: URL) throws -> String {
         let script = KubeProxyScenario.fixtures.appending(path: "intended-differences").appending(path: "rules.sed")
         let (sed, output) = (Process(), Pipe())
@@ -41,7 +41,7 @@ struct KubeProxyScenario: CustomTestStringConvertible {
 
     func lines(_ file: String) throws -> [String] { try text(file).split(separator: "\n").map(String.init) }
 
-    /// The flags kube-proxy was given besides those of all scenarios.
+    /// Returns the flags of kube-proxy besides those common to all scenarios.
     func arguments() throws -> [String: String] {
         var flags: [String: String] = [:]
         for word in try text("args").split(whereSeparator: \.isWhitespace) {
@@ -51,7 +51,7 @@ struct KubeProxyScenario: CustomTestStringConvertible {
         return flags
     }
 
-    /// The scenario's objects and those that all scenarios have.
+    /// Returns the scenario's objects and those common to all scenarios.
     func cluster() -> ClusterState {
         var cluster = ClusterState()
         for folder in [KubeProxyScenario.golden, folder] {
