@@ -9,14 +9,14 @@ private func joined(_ parts: String...) -> String { parts.joined().filter { $0 !
 private func address(_ text: String) -> IPAddress { IPAddress(text) ?? IPAddress(v4: 0) }
 
 /// Golden bytes of the requests that `ipset create`, `add` and `del` send.
-@Suite struct `ipset requests, byte for byte` {
+@Suite struct `ipset requests byte for byte` {
     private let header = "02 00 0000 0500 0100 06 000000"  // nfgenmsg AF_INET; PROTOCOL 6
     private let name = "0b00 0200 4b5542452d4100 00"  // SETNAME KUBE-A
 
-    /// Behind the netlink header.
+    /// The message after the netlink header.
     private func body(_ message: consuming NetlinkMessage) throws -> String { String(hex(try message.bytes()).dropFirst(32)) }
 
-    @Test func `to make a hash say family, size and capacity`() throws {
+    @Test func `to create a hash contain family, size and capacity`() throws {
         let set = AddressSet(AddressSet.Name("KUBE-A"), kind: .hashIPPort, family: .ipv6, capacity: 131072)
         let bytes = try hex(IPSetMessages.create(set, revision: 5).bytes())
         #expect(bytes.dropFirst(8).prefix(4) == "0206", "NFNL_SUBSYS_IPSET << 8 | IPSET_CMD_CREATE")
@@ -33,7 +33,7 @@ private func address(_ text: String) -> IPAddress { IPAddress(text) ?? IPAddress
                 ))
     }
 
-    @Test func `to make a bitmap say its range of ports`() throws {
+    @Test func `to create a bitmap contain its port range`() throws {
         let set = AddressSet(AddressSet.Name("KUBE-A"), kind: .bitmapPort, family: .ipv4)
         #expect(
             try body(IPSetMessages.create(set, revision: 3))
@@ -47,7 +47,7 @@ private func address(_ text: String) -> IPAddress { IPAddress(text) ?? IPAddress
                 ))
     }
 
-    /// The entry behind `ipset add KUBE-A`, as text and as the attributes inside DATA.
+    /// Each entry as an argument of `ipset add KUBE-A` and as the attributes inside DATA.
     @Test(
         arguments: [
             (
@@ -77,7 +77,7 @@ private func address(_ text: String) -> IPAddress { IPAddress(text) ?? IPAddress
             ),
             ("80", .port(80), "0600 0440 0050 0000"),
         ] as [(String, AddressSet.Member, String)])
-    func `to add and to delete a member differ in the command alone`(text: String, member: AddressSet.Member, entry: String) throws {
+    func `to add and delete a member differ only in the command`(text: String, member: AddressSet.Member, entry: String) throws {
         #expect(member.description == text)
         let data = joined(entry)
         let length = UInt16(data.count / 2 + 4)

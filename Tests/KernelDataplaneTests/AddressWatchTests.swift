@@ -5,7 +5,8 @@ import SystemCalls
 @testable import Netlink
 
 @Suite struct `The watch for addresses` {
-    @Test(.timeLimit(.minutes(10))) func `tells once when it listens, so that what happened before is looked at, and ends with its task`()
+    @Test(.timeLimit(.minutes(10)))
+    func `reports a change once when it starts listening, so that earlier changes are not missed, and ends with its task`()
         async throws
     {
         let listener = Task {
@@ -19,13 +20,13 @@ import SystemCalls
         #expect(try await listener.value == 1)
     }
 
-    @Test(.timeLimit(.minutes(10))) func `waits no longer once its signal is raised`() throws {
+    @Test(.timeLimit(.minutes(10))) func `stops waiting when its signal is raised`() throws {
         let stop = try StopSignal()
         #expect(!stop.isRaised(within: 1))
         stop.raise()
         #expect(stop.isRaised(within: 600_000))
         let socket = try NetlinkSocket.open(.route)
-        let heard = try socket.notifications(until: stop)
-        #expect(heard?.count == nil)
+        let notification = try socket.notifications(until: stop)
+        #expect(notification?.count == nil)
     }
 }

@@ -18,7 +18,7 @@ private func location(_ address: String, _ port: UInt16) throws -> AddressPort {
     AddressPort(try #require(IPAddress(address)), port)
 }
 
-/// As Linux 6.1 tells a datagram from 10.244.1.12:40000 to 10.96.0.10:53 that IPVS led to 10.244.1.10:5353 and that was masqueraded.
+/// Linux 6.1's entry for a masqueraded datagram from 10.244.1.12:40000 to 10.96.0.10:53 that IPVS sent to 10.244.1.10:5353.
 private let translatedFlow = bytes(
     "a4000000 0001 0200 00000000 00000000",  // nlmsghdr: NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW, NLM_F_MULTI
     "02 00 0000",  // nfgenmsg: AF_INET
@@ -38,7 +38,7 @@ private let translatedFlow = bytes(
 private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(NetlinkReply.all(in: datagram).first) }
 
 @Suite struct `Conntrack requests` {
-    @Test func `to dump name the address and port whose flows are wanted, and that these count`() throws {
+    @Test func `to dump contain the destination address and port and a filter on both`() throws {
         #expect(
             hex(try ConntrackMessages.dump(.ipv4, .destination(.udp, try location("10.96.0.10", 53))).bytes())
                 == joined(
@@ -51,8 +51,8 @@ private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(Ne
                 ))
     }
 
-    /// Kernels compare the address of an IPv6 filter the wrong way round.
-    @Test func `to dump IPv6 flows name the port alone`() throws {
+    /// Kernels dump all entries except those to an IPv6 address in the filter.
+    @Test func `to dump IPv6 entries filter by port only`() throws {
         #expect(
             hex(try ConntrackMessages.dump(.ipv6, .destination(.udp, try location("fd00:96::10", 53))).bytes())
                 == joined(
@@ -62,7 +62,7 @@ private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(Ne
                 ))
     }
 
-    @Test func `to dump many name the protocol alone`() throws {
+    @Test func `to dump entries of many destinations filter by protocol only`() throws {
         #expect(
             hex(try ConntrackMessages.dump(.ipv4, .transport(.udp)).bytes())
                 == joined(
@@ -73,14 +73,14 @@ private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(Ne
         #expect(hex(try ConntrackMessages.dump(.ipv4, .none).bytes()) == joined("14000000 0101 0103 00000000 00000000", "02 00 0000"))
     }
 
-    @Test func `to delete name the flow as the kernel reported it, and no other`() throws {
+    @Test func `to delete identify exactly one entry as the kernel reported it`() throws {
         let flow = try #require(ConntrackFlow(try reply(translatedFlow)))
         #expect(
             hex(try ConntrackMessages.delete(flow).bytes())
                 == joined(
                     "58000000 0201 0100 00000000 00000000",  // nlmsghdr: IPCTNL_MSG_CT_DELETE
                     "02 00 0000",
-                    "3400 0180",  // TUPLE_ORIG: without it all flows would go
+                    "3400 0180",  // TUPLE_ORIG: without it all entries would be deleted
                     "1400 0180 0800 0100 0af4010c 0800 0200 0a60000a",
                     "1c00 0280 0500 0100 11000000 0600 0200 9c40 0000 0600 0300 0035 0000",
                     "0600 1200 0007 0000",  // ZONE 7
@@ -88,13 +88,13 @@ private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(Ne
                 ))
     }
 
-    @Test func `to count flows load the module`() throws {
+    @Test func `to count entries load the module`() throws {
         #expect(hex(try ConntrackMessages.count().bytes()) == joined("14000000 0501 0500 00000000 00000000", "00 00 0000"))
     }
 }
 
 @Suite struct `Conntrack answers` {
-    @Test func `tell where a flow went and who answers it`() throws {
+    @Test func `contain the destination and the replying address of an entry`() throws {
         let flow = try #require(ConntrackFlow(try reply(translatedFlow)))
         #expect(flow.family == .ipv4 && flow.transport == .udp)
         #expect(flow.destination == (try location("10.96.0.10", 53)))
@@ -102,7 +102,7 @@ private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(Ne
         #expect(flow.zone == 7 && flow.id == [0xde, 0xad, 0xbe, 0xef])
     }
 
-    @Test func `of IPv6 are not taken for those of an IPv4 address that they map`() throws {
+    @Test func `with IPv4-mapped IPv6 addresses are ignored`() throws {
         func flow(_ network: String) -> [UInt8] {
             let ports = "1c00 0280 0500 0100 11000000 0600 0200 9c40 0000 0600 0300 0035 0000"
             let addresses = "2c00 0180 1400 0300 \(network)0af4010c 1400 0400 \(network)0a60000a"
@@ -114,8 +114,8 @@ private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(Ne
         #expect(ConntrackFlow(try reply(flow("00000000000000000000ffff"))) == nil)
     }
 
-    @Test func `that lack something, or tell of no ports, are none`() throws {
-        // Each attribute's type in turn becomes one that nobody knows.
+    @Test func `that lack an attribute or have no ports are ignored`() throws {
+        // Changes the type of each attribute in turn to an unknown one.
         for attribute in [20, 24, 28, 36, 44, 48, 56, 64, 72, 76, 80, 88, 96, 100, 108, 116, 148] {
             var changed = translatedFlow
             changed[attribute + 2] = 0x3f
@@ -129,12 +129,12 @@ private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(Ne
         #expect(ConntrackFlow(try reply(other)) == nil, "another message")
     }
 
-    @Test(arguments: 0..<200 as Range<UInt64>) func `that are malformed are read as far as they go, and no further`(seed: UInt64) throws {
+    @Test(arguments: 0..<200 as Range<UInt64>) func `that are malformed are parsed without reading out of bounds`(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
         for _ in 0..<50 {
             var datagram = translatedFlow
             for _ in 0..<Int.random(in: 1...8, using: &generator) {
-                // The header stays: without it there is no message.
+                // The header stays valid.
                 datagram[Int.random(in: 16..<datagram.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
             }
             datagram.removeLast(Int.random(in: 0...(datagram.count - 16), using: &generator))

@@ -8,8 +8,8 @@ private func ended(_ exitCode: Int32?, _ standardError: String, output: String =
     .ran(Command.Result(exitCode: exitCode, output: output, standardError: standardError))
 }
 
-/// What programs say while the lock is held or the machine is short of something: of iptables 1.6 to 1.8.
-private let nothingTold: [Command.Attempt] = [
+/// Errors of iptables 1.6 to 1.8 while the lock is held or resources are short.
+private let temporaryFailures: [Command.Attempt] = [
     ended(
         4,
         "Can't lock /run/xtables.lock: Resource temporarily unavailable; Another app is currently holding the xtables lock. Stopped waiting after 5s."
@@ -25,15 +25,15 @@ private let nothingTold: [Command.Attempt] = [
     ended(4, "iptables-nft-restore v1.8.9 (nf_tables): Could not fetch rule set generation id: No buffer space available"),
     ended(4, "iptables v1.8.7 (nf_tables):  TABLE_ADD failed (Cannot allocate memory): table nat"),
     ended(4, "netlink: Error: Interrupted system call"),
-    // The out-of-memory killer.
+    // Killed by the out-of-memory killer.
     ended(nil, "killed by signal 9"),
     ended(1, ""), ended(4, ""), ended(2, "something new"),
     .notRun(reason: "timed out after 60.0 seconds"),
     .notRun(reason: "failed to run: Resource temporarily unavailable"),
 ]
 
-/// What they say where the kernel or the program does not have it.
-private let notThere: [Command.Attempt] = [
+/// Errors for tables, families or programs that are not supported.
+private let unsupported: [Command.Attempt] = [
     .notFound,
     ended(
         3,
@@ -62,47 +62,47 @@ private let refused: [Command.Attempt] = [
     ended(1, "iptables: Operation not permitted."),
 ]
 
-/// What the restore program of legacy says of every reason.
+/// The error of the legacy restore program, whatever the reason.
 private let unexplained = ended(
     2, "iptables-restore v1.8.9 (legacy): iptables-restore: unable to initialize table 'nat'; Error occurred at line: 1")
 
-@Suite struct `What a program of iptables says` {
-    @Test(arguments: nothingTold) func `while the machine is busy is no answer`(attempt: Command.Attempt) {
+@Suite struct `The result of an iptables program` {
+    @Test(arguments: temporaryFailures) func `while the machine is busy is inconclusive`(attempt: Command.Attempt) {
         guard case .inconclusive = IPTablesResult(attempt) else { return #expect(Bool(false), "\(IPTablesResult(attempt))") }
         #expect(IPTablesResult(attempt).error("iptables")?.isTemporary == true)
     }
 
-    @Test(arguments: notThere) func `of what is not there is an answer`(attempt: Command.Attempt) {
+    @Test(arguments: unsupported) func `for something unsupported is final`(attempt: Command.Attempt) {
         guard case .notThere = IPTablesResult(attempt) else { return #expect(Bool(false), "\(IPTablesResult(attempt))") }
         #expect(IPTablesResult(attempt).error("iptables")?.isTemporary == false)
     }
 
-    @Test(arguments: refused) func `of what is not allowed is for a person`(attempt: Command.Attempt) {
+    @Test(arguments: refused) func `for something not permitted is refused`(attempt: Command.Attempt) {
         guard case .refused = IPTablesResult(attempt) else { return #expect(Bool(false), "\(IPTablesResult(attempt))") }
         #expect(IPTablesResult(attempt).error("iptables")?.isTemporary == false)
     }
 
-    @Test func `without the reason asks for another question`() {
+    @Test func `without a reason is unexplained`() {
         guard case .unexplained = IPTablesResult(unexplained) else { return #expect(Bool(false)) }
     }
 
-    @Test func `where it succeeds does not matter`() {
+    @Test func `is success despite error output if the exit code is 0`() {
         #expect(IPTablesResult(ended(0, "Another app is currently holding the xtables lock; still 4s")) == .works)
     }
 
-    @Test func `of the lock names the lock and the way to its holder`() {
+    @Test func `for a held lock names the lock and how to find its holder`() {
         let verdict = IPTablesResult(ended(4, "Can't lock /var/run/x.lock: Resource temporarily unavailable"))
         let reason = verdict.error("iptables")?.reason ?? ""
         #expect(reason.hasPrefix("another program holds the xtables lock, see `fuser -v /var/run/x.lock`"))
     }
 }
 
-/// A node whose programs answer as they are told.
+/// A node whose programs give the configured answers.
 private struct Node: Sendable {
-    /// Answers of programs that do not simply work.
+    /// Answers of programs that do not succeed with empty output.
     var answers: [String: Command.Attempt] = [:]
-    /// The number of the question that is answered otherwise, with the answer.
-    var disturbance: (question: Int, answer: Command.Attempt)?
+    /// The number of the command that gets a different answer, and that answer.
+    var disturbance: (command: Int, answer: Command.Attempt)?
 
     struct Outcome: Equatable {
         var backend: IPTables.Backend
@@ -111,20 +111,20 @@ private struct Node: Sendable {
     }
 
     func find(_ choice: IPTables.Backend?, families: Set<IPFamily> = [.ipv4, .ipv6], trying: Bool = true) async throws -> (
-        outcome: Outcome, questions: Int
+        outcome: Outcome, commands: Int
     ) {
-        let asked = Mutex(0)
+        let count = Mutex(0)
         let found = try await Detection { program, arguments, _ in
-            let number = asked.withLock { count in
+            let number = count.withLock { count in
                 count += 1
                 return count
             }
-            if let disturbance, disturbance.question == number { return disturbance.answer }
+            if let disturbance, disturbance.command == number { return disturbance.answer }
             if let answer = answers[program] { return answer }
             guard arguments == ["--version"] else { return ended(0, "") }
             return ended(0, "", output: "iptables v1.8.9 (\(program.contains("nft") ? "nf_tables" : "legacy"))\n")
         }.find(choice, families: families, trying: trying)
-        return (Outcome(backend: found.backend, families: found.families, hasRandomFully: found.hasRandomFully), asked.withLock(\.self))
+        return (Outcome(backend: found.backend, families: found.families, hasRandomFully: found.hasRandomFully), count.withLock(\.self))
     }
 }
 
@@ -132,68 +132,70 @@ private struct Node: Sendable {
     private static let kinds: [Node] = [
         Node(), Node(answers: ["iptables-nft-save": ended(0, "", output: ":KUBE-IPTABLES-HINT - [0:0]\n")]),
         Node(answers: ["iptables-legacy-save": ended(0, "", output: ":KUBE-POSTROUTING - [0:0]\n"), "iptables-nft": .notFound]),
-        Node(answers: ["ip6tables-legacy-restore": notThere[1], "ip6tables-nft-restore": notThere[4]]),
+        Node(answers: ["ip6tables-legacy-restore": unsupported[1], "ip6tables-nft-restore": unsupported[4]]),
         Node(answers: ["iptables-legacy": .notFound, "iptables-legacy-restore": .notFound, "iptables-legacy-save": .notFound]),
-        Node(answers: ["iptables-nft-restore": notThere[4], "ip6tables-nft-restore": notThere[4], "iptables-nft-save": notThere[5]]),
+        Node(answers: [
+            "iptables-nft-restore": unsupported[4], "ip6tables-nft-restore": unsupported[4], "iptables-nft-save": unsupported[5],
+        ]),
     ]
 
     @Test(arguments: kinds.indices, [nil, .legacy, .nft] as [IPTables.Backend?])
-    func `is the same or not known, whichever question could not be answered for now`(kind: Int, choice: IPTables.Backend?) async throws {
+    func `is detected equally or not at all, whichever command fails temporarily`(kind: Int, choice: IPTables.Backend?) async throws {
         for trying in [true, false] {
             var node = Self.kinds[kind]
-            // Where there is no such backend at all, there is nothing to disturb.
+            // Nothing to disturb without this backend.
             guard let undisturbed = try? await node.find(choice, trying: trying) else { continue }
-            #expect(undisturbed.questions > 2)
-            for question in 1...undisturbed.questions {
-                for answer in [nothingTold[0], nothingTold[10], nothingTold[13]] {
-                    node.disturbance = (question, answer)
+            #expect(undisturbed.commands > 2)
+            for command in 1...undisturbed.commands {
+                for answer in [temporaryFailures[0], temporaryFailures[10], temporaryFailures[13]] {
+                    node.disturbance = (command, answer)
                     do {
                         let outcome = try await node.find(choice, trying: trying).outcome
-                        #expect(outcome == undisturbed.outcome, "question \(question): \(answer)")
+                        #expect(outcome == undisturbed.outcome, "command \(command): \(answer)")
                     } catch let error as DataplaneError {
-                        #expect(error.isTemporary, "question \(question): \(answer): \(error)")
+                        #expect(error.isTemporary, "command \(command): \(answer): \(error)")
                     }
                 }
             }
         }
     }
 
-    @Test(arguments: notThere) func `serves the other family where one has no table`(answer: Command.Attempt) async throws {
+    @Test(arguments: unsupported) func `serves the other family if one has no table`(answer: Command.Attempt) async throws {
         let without6 = Node(answers: ["ip6tables-legacy-restore": answer, "ip6tables-restore": answer])
         #expect(try await without6.find(.legacy).outcome.families == [.ipv4])
         let without4 = Node(answers: ["iptables-legacy-restore": answer, "iptables-restore": answer])
         #expect(try await without4.find(.legacy).outcome.families == [.ipv6])
     }
 
-    @Test(arguments: refused) func `fails for good where a family is refused`(answer: Command.Attempt) async {
+    @Test(arguments: refused) func `fails permanently if a family is refused`(answer: Command.Attempt) async {
         let error = await #expect(throws: DataplaneError.self) {
             try await Node(answers: ["iptables-legacy-restore": answer]).find(.legacy)
         }
         #expect(error?.isTemporary == false && error?.reason.contains("legacy: ") == true)
     }
 
-    @Test func `does not depend on ip6tables where IPv6 is switched off`() async throws {
-        let node = Node(answers: ["ip6tables-legacy-restore": nothingTold[0], "ip6tables-nft-restore": nothingTold[0]])
+    @Test func `does not depend on ip6tables if IPv6 is disabled`() async throws {
+        let node = Node(answers: ["ip6tables-legacy-restore": temporaryFailures[0], "ip6tables-nft-restore": temporaryFailures[0]])
         for choice in [nil, .legacy, .nft] as [IPTables.Backend?] {
             #expect(try await node.find(choice, families: [.ipv4]).outcome.families == [.ipv4])
         }
     }
 
-    @Test func `is asked for the reason where the restore program keeps it to itself`() async throws {
+    @Test func `is run to find the reason if the restore program gives none`() async throws {
         func node(_ explanation: Command.Attempt) -> Node {
             Node(answers: [
                 "iptables": .notFound, "ip6tables-legacy-restore": unexplained, "ip6tables-legacy": explanation,
             ])
         }
-        #expect(try await node(notThere[1]).find(.legacy).outcome.families == [.ipv4])
-        for explanation in [nothingTold[0], ended(0, ""), unexplained] {
+        #expect(try await node(unsupported[1]).find(.legacy).outcome.families == [.ipv4])
+        for explanation in [temporaryFailures[0], ended(0, ""), unexplained] {
             let error = await #expect(throws: DataplaneError.self) { try await node(explanation).find(.legacy) }
             #expect(error?.isTemporary == true)
         }
         await #expect(throws: DataplaneError.self) { try await node(refused[0]).find(.legacy) }
     }
 
-    @Test func `shows in a list that breaks off at what iptables does not understand, but not in one that the lock kept short`()
+    @Test func `is detected from a listing that ends at a rule iptables cannot parse, but not from one cut short by the lock`()
         async throws
     {
         func node(_ standardError: String) -> Node {
@@ -206,7 +208,7 @@ private struct Node: Sendable {
         #expect(error?.isTemporary == true)
     }
 
-    @Test func `says which one it was not, and why`() async throws {
+    @Test func `reports the backend passed over and the reason`() async throws {
         let answers = [
             "iptables-legacy-save": ended(0, "", output: ":KUBE-IPTABLES-HINT - [0:0]\n"), "iptables-legacy-restore": refused[3],
         ]
@@ -217,14 +219,14 @@ private struct Node: Sendable {
         #expect(found.passedOver.count == 1 && found.passedOver[0].hasPrefix("legacy: Fatal: can't open lock file"), "\(found.passedOver)")
     }
 
-    @Test func `is retried with the way out where the other generation's list says nothing`() async throws {
+    @Test func `is retried, with a hint to --iptables-backend, if the other backend's listing is inconclusive`() async throws {
         let node = Node(answers: ["iptables-nft-save": ended(1, "something new")])
         let error = await #expect(throws: DataplaneError.self) { try await node.find(nil) }
         #expect(error?.isTemporary == true && error?.reason.contains("--iptables-backend") == true)
         #expect(try await node.find(.legacy).outcome.families == [.ipv4, .ipv6])
     }
 
-    @Test func `is the one of the kubelet's hint, else of a node proxy's rules, else of the plain name`() async throws {
+    @Test func `is chosen by the kubelet's hint, then by a node proxy's rules, then by the plain command`() async throws {
         #expect(try await Self.kinds[1].find(nil).outcome.backend == .nft)
         #expect(try await Node().find(nil).outcome.backend == .legacy)
         #expect(

@@ -9,7 +9,7 @@ private let ranges = Rules.Chain(.filter, "KUBE-SOURCE-RANGES-FIREWALL")
 @Suite struct `Dropped packets` {
     private var tally = DropCounters()
 
-    @Test mutating func `count from the first look on`() {
+    @Test mutating func `are counted from the first reading on`() {
         tally.read([firewall: 100], of: .ipv4)
         #expect(tally.totals[.ipv4]?[firewall] ?? 0 == 0)
         tally.read([firewall: 103, ranges: 2], of: .ipv4)
@@ -17,14 +17,14 @@ private let ranges = Rules.Chain(.filter, "KUBE-SOURCE-RANGES-FIREWALL")
         #expect(tally.totals == [.ipv4: [firewall: 3, ranges: 5]])
     }
 
-    @Test mutating func `only grow, whoever sets the kernel's counters back`() {
+    @Test mutating func `only increase, even if the kernel's counters are reset`() {
         tally.read([firewall: 0], of: .ipv6)
         tally.read([firewall: 10], of: .ipv6)
         tally.read([firewall: 4], of: .ipv6)
         #expect(tally.totals == [.ipv6: [firewall: 14]])
     }
 
-    @Test mutating func `count on when rules are restored, with more than before or without any`() {
+    @Test mutating func `are kept when rules are restored, with higher counters or none`() {
         tally.read([firewall: 0], of: .ipv4)
         tally.read([firewall: 10], of: .ipv4)
         #expect(tally.isCounting(.ipv4) && !tally.isCounting(.ipv6))

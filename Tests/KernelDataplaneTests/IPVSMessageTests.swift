@@ -15,7 +15,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
 }
 
 @Suite struct `IPVS requests` {
-    @Test func `to make a virtual server say all of it`() throws {
+    @Test func `to add a virtual server contain all its settings`() throws {
         let server = VirtualServer(try identity(.tcp, "10.96.0.10", 80), scheduler: .roundRobin, flags: [.persistent], timeout: 10800)
         #expect(
             hex(try messages.newService(server).bytes())
@@ -28,13 +28,13 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
                     "0800 0300 0a60000a",  // ADDR 10.96.0.10
                     "0600 0400 0050 0000",  // PORT 80, network order
                     "0700 0600 727200 00",  // SCHED_NAME rr
-                    "0c00 0700 01000000 ffffffff",  // FLAGS: persistent; the mask covers all
+                    "0c00 0700 01000000 ffffffff",  // FLAGS: persistent; the mask covers all flags
                     "0800 0800 302a0000",  // TIMEOUT 10800
                     "0800 0900 ffffffff"  // NETMASK of a host
                 ))
     }
 
-    @Test func `to make a virtual server say how many bits of a client's address count`() throws {
+    @Test func `to add a virtual server contain the prefix length for client affinity`() throws {
         var server = VirtualServer(try identity(.udp, "10.96.0.10", 53), flags: [.persistent, .onePacket], timeout: 60, affinityPrefix: 20)
         #expect(
             hex(try messages.newService(server).bytes()).hasSuffix(
@@ -47,7 +47,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
         #expect(hex(try messages.newService(server).bytes()).hasSuffix(joined("0800 0900 40000000")), "a length")
     }
 
-    @Test func `to add a real server name its thresholds`() throws {
+    @Test func `to add a real server contain its thresholds`() throws {
         let server = RealServer(AddressPort(try #require(IPAddress("10.244.0.2")), 8080), upperThreshold: 100, lowerThreshold: 80)
         #expect(
             hex(try messages.newDestination(server, of: try identity(.tcp, "10.96.0.10", 80)).bytes()).hasSuffix(
@@ -58,7 +58,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
                 )))
     }
 
-    @Test func `to add a real server name both`() throws {
+    @Test func `to add a real server contain both servers`() throws {
         let server = RealServer(AddressPort(try #require(IPAddress("fd00::2")), 8080), weight: 3)
         #expect(
             hex(try messages.newDestination(server, of: try identity(.sctp, "fd00::1", 9)).bytes())
@@ -80,7 +80,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
                 ))
     }
 
-    @Test func `to delete name no more than needed`() throws {
+    @Test func `to delete contain only the identity`() throws {
         #expect(
             hex(try messages.deleteService(try identity(.udp, "10.96.0.10", 53)).bytes())
                 == joined(
@@ -88,7 +88,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
                     "2400 0180", "0600 0100 0200 0000", "0600 0200 1100 0000", "0800 0300 0a60000a", "0600 0400 0035 0000"))
     }
 
-    @Test func `to dump ask for a dump`() throws {
+    @Test func `to dump have the dump flag`() throws {
         #expect(hex(try messages.dumpServices().bytes()) == joined("14000000 1f00 0103 00000000 00000000", "04 01 0000"))
     }
 }
@@ -98,7 +98,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
         try #require(NetlinkReply.all(in: try message.bytes()).first)
     }
 
-    @Test func `tell a virtual server as it was made`() throws {
+    @Test func `yield a virtual server as it was encoded`() throws {
         let server = VirtualServer(try identity(.tcp, "10.96.0.10", 80), scheduler: .maglevHash, flags: [.hashPort, .hashFallback])
         let service = try #require(IPVSService(try reply(messages.newService(server))))
         #expect(service.virtualServer == server)
@@ -112,7 +112,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
         #expect(service.netmask == .max)
     }
 
-    @Test func `tell a real server as it was made, with counts of nothing`() throws {
+    @Test func `yield a real server as it was encoded, with no connections`() throws {
         let server = RealServer(AddressPort(try #require(IPAddress("fd00::2")), 8080), weight: 3, upperThreshold: 9, lowerThreshold: 4)
         let found = try #require(
             IPVSDestination(try reply(messages.newDestination(server, of: try identity(.tcp, "fd00::1", 80))), serviceFamily: .ipv6))
@@ -120,12 +120,12 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
         #expect(found.connections.isIdle)
     }
 
-    @Test func `without what is mandatory are none`() throws {
+    @Test func `without mandatory attributes are ignored`() throws {
         #expect(IPVSService(try reply(messages.dumpServices())) == nil)
         #expect(IPVSDestination(try reply(messages.dumpServices()), serviceFamily: .ipv4) == nil)
     }
 
-    @Test func `take the kernel's 16-byte addresses`() throws {
+    @Test func `may have the kernel's 16-byte addresses`() throws {
         var message = try NetlinkMessage(type: 0x1f)
         message.putHeader(UInt32(0x0000_0105))
         message.nest(2) { message in
@@ -154,7 +154,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
         ]
     }
 
-    @Test func `to add a member put addresses and ports in network order`() throws {
+    @Test func `to add a member have addresses and ports in network byte order`() throws {
         let member = AddressSet.Member.addressPort(AddressPort(try #require(IPAddress("10.96.0.1")), 80), .tcp)
         #expect(
             hex(try IPSetMessages.add(member, to: AddressSet.Name("KUBE-A")).bytes())
@@ -170,7 +170,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
                 ))
     }
 
-    @Test func `members come back as they went`() throws {
+    @Test func `yield members as they were encoded`() throws {
         for (kind, member) in try members() {
             let sent = try IPSetMessages.add(member, to: AddressSet.Name("KUBE-A")).bytes()
             let reply = try #require(NetlinkReply.all(in: sent).first)
@@ -179,14 +179,14 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
         }
     }
 
-    @Test func `a set that someone filled with what we never make is read as far as it goes`() throws {
+    @Test func `skip members that this program never adds`() throws {
         #expect(AddressSet.Member(NetlinkAttributes([]), kind: .hashIPPort) == nil)
         for kind in AddressSetType.allCases {
             #expect(AddressSet.Member(NetlinkAttributes([8, 0, 7, 0, 58, 0, 0, 0]), kind: kind) == nil)
         }
     }
 
-    @Test func `a module's name follows the type's`() {
+    @Test func `name the module of each set type`() {
         #expect(
             AddressSetType.allCases.map(\.moduleSuffix) == ["hash_ip", "hash_ipport", "hash_ipportip", "hash_ipportnet", "bitmap_port"])
     }

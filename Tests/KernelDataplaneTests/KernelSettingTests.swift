@@ -5,7 +5,7 @@ import Testing
 @testable import KernelDataplane
 @testable import Netlink
 
-/// Settings of a kernel that is none.
+/// Kernel settings in memory.
 private final class MemorySysctls: SysctlStore, Sendable {
     private let values: Mutex<[String: String]>
     private let noted = Mutex<[String: String]>([:])
@@ -16,8 +16,8 @@ private final class MemorySysctls: SysctlStore, Sendable {
         self.readOnly = readOnly
     }
 
-    /// As somebody else does.
-    func meddle(_ name: String, _ value: String) { values.withLock { $0[name] = value } }
+    /// Changes a setting as another program would.
+    func changeExternally(_ name: String, _ value: String) { values.withLock { $0[name] = value } }
 
     var now: [String: String] { values.withLock { $0 } }
     var before: [String: String] { noted.withLock { $0 } }
@@ -43,16 +43,16 @@ private let all = ConntrackSettings(
     tcpBeLiberal: true,
     udpTimeout: .seconds(30), udpStreamTimeout: .seconds(180))
 
-@Suite struct `Settings of the kernel` {
+@Suite struct `Kernel settings` {
     @Test(arguments: [
         (0, 0, 4, 0), (67890, 1, 4, 271560), (67890, 1, 64, 1_048_576), (1, 123_456, 4, 123_456), (0, 123_456, 4, 0),
         (32768, 0, 512, 1_048_576), (32768, 2_000_000, 512, 1_048_576), (32768, 2_000_000, 4, 2_000_000), (.max, 0, 2, 1_048_576),
     ])
-    func `I6: track so many connections`(perCore: Int, least: Int, processors: Int, expected: Int) {
+    func `I6: limit the number of tracked connections`(perCore: Int, least: Int, processors: Int, expected: Int) {
         #expect(KernelSetting.conntrackMaximum(ConntrackSettings(maxPerCore: perCore, min: least), processors: processors) == expected)
     }
 
-    @Test func `I7: of connection tracking are those that the configuration says, in whole seconds`() {
+    @Test func `I7: for connection tracking follow the configuration, in whole seconds`() {
         #expect(KernelSetting.conntrack(ConntrackSettings(), processors: 4).isEmpty)
         #expect(
             KernelSetting.conntrack(all, processors: 8).map { "\($0.sysctl.name)=\($0.value)" } == [
@@ -66,7 +66,7 @@ private let all = ConntrackSettings(
                 == ["net.netfilter.nf_conntrack_udp_timeout"])
     }
 
-    @Test func `I7: of connection tracking that cannot be written are reported, and the others are written`() throws {
+    @Test func `I7: for connection tracking that cannot be written are reported, and the others are written`() throws {
         let kernel = MemorySysctls(
             ["net.netfilter.nf_conntrack_max": "1000", "net.netfilter.nf_conntrack_udp_timeout": "120"],
             readOnly: ["net.netfilter.nf_conntrack_max"])
@@ -80,7 +80,7 @@ private let all = ConntrackSettings(
             ])
     }
 
-    @Test func `I7: that services need fail where they cannot be written`() {
+    @Test func `I7: that Services need cause an error if they cannot be written`() {
         for name in ["net.ipv4.ip_forward", "net.ipv4.vs.expire_nodest_conn"] {
             let kernel = MemorySysctls(
                 [
@@ -96,7 +96,7 @@ private let all = ConntrackSettings(
         }
     }
 
-    @Test func `are written only where they differ, and what they were is noted`() throws {
+    @Test func `are written only if they differ, after saving their previous values`() throws {
         let kernel = MemorySysctls([
             "net.ipv4.vs.conntrack": "0", "net.ipv4.vs.expire_nodest_conn": "1", "net.ipv4.ip_forward": "1",
             "net.netfilter.nf_conntrack_buckets": "65536",
@@ -107,12 +107,12 @@ private let all = ConntrackSettings(
         #expect(outcomes.contains(.changed(Sysctl("net.ipv4.vs.conntrack"), from: "0", to: "1")))
         #expect(outcomes.contains(.missing(Sysctl("net.ipv4.vs.expire_quiescent_template"))))
         #expect(kernel.before == ["net.ipv4.vs.conntrack": "0"])
-        // More buckets than needed are left alone.
+        // More buckets than needed are left unchanged.
         #expect(kernel.now["net.netfilter.nf_conntrack_buckets"] == "65536")
         #expect(try kernel.outcomes(settings).allSatisfy { if case .missing = $0 { true } else { false } })
     }
 
-    @Test func `for strict ARP and old kernels are there where they are wanted`() {
+    @Test func `for strict ARP and old kernels are added only if needed`() {
         func names(_ kernel: KernelVersion, _ strictARP: Bool) -> [String] {
             KernelSetting.ipvs(kernel: kernel, strictARP: strictARP).dropFirst(4).map { "\($0.sysctl.name)=\($0.value)" }
         }
@@ -122,7 +122,7 @@ private let all = ConntrackSettings(
     }
 }
 
-@Suite struct `Settings that others change` {
+@Suite struct `Externally changed settings` {
     private let wanted =
         KernelSetting.ipvs(kernel: KernelVersion(6, 1), strictARP: false)
         + KernelSetting.conntrack(ConntrackSettings(maxPerCore: 1000, tcpEstablishedTimeout: .seconds(60)), processors: 1)
@@ -131,60 +131,60 @@ private let all = ConntrackSettings(
         MemorySysctls(Dictionary(uniqueKeysWithValues: wanted.map { ($0.sysctl.name, $0.value) }), readOnly: readOnly)
     }
 
-    @Test func `are put back where Services need them, each time, and what they were before stays noted`() {
+    @Test func `are repaired each time if Services need them, and their saved values stay unchanged`() {
         let kernel = kernel()
         var audit = SettingsAudit(wanted)
         #expect(audit.look(at: kernel).isEmpty)
         for _ in 0..<2 {
-            kernel.meddle("net.ipv4.ip_forward", "0")
+            kernel.changeExternally("net.ipv4.ip_forward", "0")
             #expect(audit.look(at: kernel) == [.putBack(Sysctl("net.ipv4.ip_forward"), from: "0", to: "1")])
             #expect(kernel.now["net.ipv4.ip_forward"] == "1" && kernel.before.isEmpty)
         }
     }
 
-    @Test func `are reported once where they are the operator's, and stay`() {
+    @Test func `are reported once and kept if the operator may change them`() {
         let kernel = kernel()
         var audit = SettingsAudit(wanted)
         let name = "net.netfilter.nf_conntrack_tcp_timeout_established"
-        kernel.meddle(name, "90")
+        kernel.changeExternally(name, "90")
         #expect(audit.look(at: kernel) == [.changed(Sysctl(name), to: "90", wanted: "60")])
         #expect(audit.look(at: kernel).isEmpty && kernel.now[name] == "90")
-        kernel.meddle(name, "91")
+        kernel.changeExternally(name, "91")
         #expect(audit.look(at: kernel) == [.changed(Sysctl(name), to: "91", wanted: "60")])
-        kernel.meddle("net.netfilter.nf_conntrack_buckets", "9999")
-        #expect(audit.look(at: kernel).isEmpty, "more than the least is right")
+        kernel.changeExternally("net.netfilter.nf_conntrack_buckets", "9999")
+        #expect(audit.look(at: kernel).isEmpty, "more than the minimum is valid")
     }
 
-    @Test func `are reported once where they cannot be put back`() {
+    @Test func `are reported once if they cannot be repaired`() {
         let name = "net.ipv4.vs.conntrack"
         let kernel = kernel(readOnly: [name])
         var audit = SettingsAudit(wanted)
-        kernel.meddle(name, "0")
+        kernel.changeExternally(name, "0")
         let refusal = DataplaneError("sysctl -w \(name)=1", "Permission denied")
         #expect(audit.look(at: kernel) == [.failed(refusal)])
         #expect(audit.look(at: kernel).isEmpty)
-        kernel.meddle(name, "1")
+        kernel.changeExternally(name, "1")
         #expect(audit.look(at: kernel).isEmpty)
-        kernel.meddle(name, "0")
-        #expect(audit.look(at: kernel) == [.failed(refusal)], "it was right in between")
+        kernel.changeExternally(name, "0")
+        #expect(audit.look(at: kernel) == [.failed(refusal)], "it was correct in between")
     }
 }
 
-@Suite struct `The timeouts of IPVS` {
-    @Test func `need to be set only where the kernel has others, and 0 is none`() {
+@Suite struct `IPVS timeouts` {
+    @Test func `are set only if they differ from the kernel's, and 0 means unset`() {
         let current = IPVSTimeouts(tcp: .seconds(900), tcpFin: .seconds(120), udp: .seconds(300))
         #expect(!IPVSTimeouts().isWanting(of: current))
         #expect(!IPVSTimeouts(tcp: .milliseconds(900_400), udp: .seconds(300)).isWanting(of: current))
         #expect(IPVSTimeouts(udp: .seconds(301)).isWanting(of: current))
     }
 
-    @Test func `are noted as ipvsadm takes them`() {
+    @Test func `are saved in the format of ipvsadm`() {
         let timeouts = IPVSTimeouts(tcp: .seconds(900), tcpFin: .seconds(120), udp: .seconds(300))
         #expect(timeouts.seconds == "900 120 300" && IPVSTimeouts(seconds: "900 120 300\n") == timeouts)
         for broken in ["", "900 120", "900 120 -1", "a b c", "1 2 3 4"] { #expect(IPVSTimeouts(seconds: broken) == nil, "\(broken)") }
     }
 
-    @Test func `are set in one message, in whole seconds, 0 for those that stay`() throws {
+    @Test func `are set in one message, in whole seconds, with 0 for those to keep`() throws {
         let timeouts = IPVSTimeouts(tcp: .seconds(7200), tcpFin: .milliseconds(90_900))
         let expected = """
             2c000000 1f00 0100 00000000 00000000

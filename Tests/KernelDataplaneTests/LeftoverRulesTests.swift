@@ -4,7 +4,7 @@ import Translation
 
 @testable import KernelDataplane
 
-/// Taken from a node that kube-proxy served in iptables mode, shortened, with what the kubelet and others have there.
+/// Rules of a node with kube-proxy in iptables mode, shortened, including those of the kubelet and others.
 private let saved = """
     *mangle
     :PREROUTING ACCEPT [0:0]
@@ -66,8 +66,8 @@ private let ours = Translation.catalogue(TranslationSettings(nodeName: "node1"))
 
 private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain> { Set(names.map { Rules.Chain(table, $0) }) }
 
-@Suite struct `What kube-proxy's iptables mode left` {
-    @Test func `is found by its names; what is the kubelet's, an operator's or ours is passed over`() {
+@Suite struct `Leftover rules of kube-proxy's iptables mode` {
+    @Test func `are found by name, without those of the kubelet, an operator or this program`() {
         let found = LeftoverRules.parse(saved, catalogue: ours)
         #expect(
             found.chains
@@ -82,17 +82,17 @@ private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain
         #expect(!found.hasTable)
     }
 
-    @Test func `is the same where counters are printed with the rules`() {
+    @Test func `are found in listings with counters as well`() {
         let counted = saved.replacing("\n-A ", with: "\n[3:180] -A ")
         #expect(counted != saved && LeftoverRules.parse(counted, catalogue: ours) == LeftoverRules.parse(saved, catalogue: ours))
     }
 
-    @Test func `stays as far as somebody else's rules lead to it`() {
+    @Test func `are kept if other rules refer to them`() {
         let used = saved.replacing("-A KUBE-EXT-AAAA", with: "-A OPERATORS -p tcp -g KUBE-SVC-BBBB\n-A KUBE-EXT-AAAA").replacing(
             "-A INPUT -j KUBE-FIREWALL", with: "-A INPUT -s 192.0.2.1/32 -j KUBE-NODEPORTS")
         let found = LeftoverRules.parse(used, catalogue: ours)
         #expect(found.chains.intersection(chains(.nat, "KUBE-SVC-BBBB", "KUBE-SEP-CCCC")).isEmpty)
-        #expect(found.chains.contains(Rules.Chain(.nat, "KUBE-EXT-AAAA")), "it leads there, and nobody leads to it")
+        #expect(found.chains.contains(Rules.Chain(.nat, "KUBE-EXT-AAAA")), "it refers to such a chain, but nothing refers to it")
         #expect(!found.chains.contains(Rules.Chain(.filter, "KUBE-NODEPORTS")))
         #expect(!found.jumps.contains { $0.specification.hasSuffix("KUBE-NODEPORTS") })
     }
@@ -100,11 +100,11 @@ private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain
     @Test(arguments: [
         "", "*", ":", "-A", "*nat\n:\n-A \n", "garbage\n*nat\n:KUBE-SERVICES", "*nat\n-A OUTPUT -j", "*nat\n-A OUTPUT x -j\n",
     ])
-    func `is nothing in a text that is broken`(text: String) {
+    func `are not found in malformed text`(text: String) {
         #expect(LeftoverRules.parse(text, catalogue: ours).isEmpty)
     }
 
-    @Test func `goes in one transaction a table`() {
+    @Test func `are removed in one transaction per table`() {
         let left = Leftovers(
             .ipv4, chains: chains(.nat, "KUBE-SVC-B", "KUBE-SEP-A").union(chains(.mangle, "KUBE-PROXY-CANARY")),
             jumps: [Leftovers.Jump(.filter, from: "INPUT", "-m comment --comment \"kubernetes x\" -j KUBE-PROXY-FIREWALL")], hasTable: true)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import KernelDataplane
 
-/// A folder that looks as `/proc` does.
+/// A folder with the structure of `/proc`.
 private struct ProcFolder {
     let path: String
 
@@ -24,7 +24,7 @@ private struct ProcFolder {
         }
     }
 
-    /// Ports by inode, as IPv4 and IPv6 sockets, with a connection behind them.
+    /// Writes listening sockets (port by inode), followed by an established connection.
     func listen(_ ports: [Int: UInt16]) {
         var text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
         for (inode, port) in ports {
@@ -50,7 +50,7 @@ private struct ProcFolder {
         return found
     }
 
-    @Test func `is found by its name, in the same network, with the ports that it holds`() throws {
+    @Test func `is found by name in the same network namespace, with its ports`() throws {
         let others = try found { folder in
             try folder.add(17, ["/usr/local/bin/kube-proxy", "--config=/var/lib/kube-proxy/config.conf"], sockets: [5, 6])
             try folder.add(18, ["kube-proxy"], network: "net:[2]")
@@ -63,7 +63,7 @@ private struct ProcFolder {
         #expect(others.portsOfOthers.isEmpty)
     }
 
-    @Test func `that cannot be seen shows by its ports, and our own do not count`() throws {
+    @Test func `whose process is not visible is detected by its ports, not by this program's own`() throws {
         #expect(try found { $0.listen([7: 10256, 9: 10249]) }.portsOfOthers == [10249])
         #expect(try found { $0.listen([7: 10256]) }.isEmpty)
         #expect(try found { _ in }.isEmpty)
@@ -76,7 +76,7 @@ private struct ProcFolder {
         (["kube-ipvs-proxy", "--once"], false),
         (["vi", "kube-proxy"], false), (["kube-proxy-metrics"], false),
     ])
-    func `is a program that keeps a kernel in step`(arguments: [String], expected: Bool) {
+    func `is a program that syncs the kernel continuously`(arguments: [String], expected: Bool) {
         #expect(OtherProxies.isNodeProxy(arguments) == expected)
     }
 }

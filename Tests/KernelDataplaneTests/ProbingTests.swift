@@ -5,15 +5,15 @@ import Testing
 
 @testable import KernelDataplane
 
-@Suite struct `A probe's retries` {
-    @Test func `waits twice as long each time, up to ten seconds, for ever`() {
+@Suite struct `Probe retries` {
+    @Test func `double their delay up to ten seconds and never end`() {
         let pauses = (1...8).map { ProbeRetries.endless.pause(after: $0, elapsed: .seconds(1_000_000)) }
         #expect(
             pauses == [.milliseconds(500), .seconds(1), .seconds(2), .seconds(4), .seconds(8), .seconds(10), .seconds(10), .seconds(10)])
         #expect(ProbeRetries.endless.pause(after: .max, elapsed: .zero) == .seconds(10))
     }
 
-    @Test func `of a command ends where the next attempt would come too late`() {
+    @Test func `of a command end when the next attempt would exceed the limit`() {
         let retries = ProbeRetries(limit: .seconds(30))
         #expect(retries.pause(after: 4, elapsed: .seconds(26)) == .seconds(4))
         #expect(retries.pause(after: 4, elapsed: .milliseconds(26001)) == nil)
@@ -24,7 +24,7 @@ import Testing
 @Suite struct `A probe` {
     private static let held = DataplaneError("iptables-legacy-restore", "another program holds the xtables lock", isTemporary: true)
 
-    /// What a probe reported and how long it would have waited.
+    /// The reports and requested delays of a probe.
     private final class Record: Sendable {
         let reports = Mutex<[Probing.Unanswered?]>([])
         let pauses = Mutex<[Duration]>([])
@@ -39,7 +39,7 @@ import Testing
                 })
         }
 
-        /// Fails `failures` times, then answers.
+        /// Fails `failures` times, then succeeds.
         func ask(_ probing: Probing, failures: Int, _ error: DataplaneError = held) async throws -> Int {
             var asked = 0
             return try await probing.answer("iptables") {
@@ -50,13 +50,13 @@ import Testing
         }
     }
 
-    @Test func `that is answered at once reports nothing`() async throws {
+    @Test func `that succeeds at once reports nothing`() async throws {
         let record = Record()
         #expect(try await record.ask(record.probing(), failures: 0) == 1)
         #expect(record.reports.withLock(\.self).isEmpty && record.pauses.withLock(\.self).isEmpty)
     }
 
-    @Test func `that could not be carried out is repeated until it is answered, and reported each time`() async throws {
+    @Test func `that fails temporarily is retried until it succeeds, and reports each attempt`() async throws {
         let record = Record()
         #expect(try await record.ask(record.probing(), failures: 100) == 101)
         let reports = record.reports.withLock(\.self)
@@ -65,45 +65,45 @@ import Testing
         #expect(record.pauses.withLock(\.count) == 100)
     }
 
-    @Test func `that is answered with a failure ends the start at once`() async {
+    @Test func `that fails permanently stops the startup at once`() async {
         let record = Record()
         let refusal = DataplaneError("iptables", "permission denied")
         await #expect(throws: refusal) { try await record.ask(record.probing(), failures: 1, refusal) }
         #expect(record.pauses.withLock(\.self).isEmpty)
     }
 
-    @Test func `of a command gives up, and says why and after how many attempts`() async {
+    @Test func `of a command gives up with the reason and the number of attempts`() async {
         let record = Record()
         let error = await #expect(throws: DataplaneError.self) {
             try await record.ask(record.probing(ProbeRetries(limit: .zero)), failures: .max)
         }
-        #expect(error?.isTemporary == false, "nobody else is to retry it")
+        #expect(error?.isTemporary == false, "callers must not retry it")
         #expect(error?.reason == "another program holds the xtables lock; gave up after 1 attempts")
     }
 
     @Test(arguments: [nil, .seconds(60), .zero] as [Duration?])
-    func `of what the program can do without gives up in any case`(limit: Duration?) async {
+    func `of an optional feature always gives up`(limit: Duration?) async {
         let record = Record()
         let probing = record.probing(ProbeRetries(limit: limit)).limited(to: .zero)
         let error = await #expect(throws: DataplaneError.self) { try await record.ask(probing, failures: .max) }
         #expect(error?.isTemporary == false && record.pauses.withLock(\.self).isEmpty)
     }
 
-    @Test func `of a command is no more patient where the program can do without`() async {
+    @Test func `of an optional feature does not outlast the limit of a command`() async {
         let record = Record()
         let probing = record.probing(ProbeRetries(limit: .zero)).limited(to: .seconds(30))
         await #expect(throws: DataplaneError.self) { try await record.ask(probing, failures: .max) }
         #expect(record.pauses.withLock(\.self).isEmpty)
     }
 
-    @Test func `ends as soon as its task is cancelled, while it waits and while it asks`() async {
+    @Test func `ends when its task is cancelled, while waiting and while running`() async {
         let record = Record()
         let waiting = record.probing { throw CancellationError() }
         await #expect(throws: CancellationError.self) { try await record.ask(waiting, failures: .max) }
         #expect(record.pauses.withLock(\.count) == 1)
         let asking = Task {
             try await record.probing().answer("iptables") {
-                // A program that is ended with the task fails, and says nothing.
+                // A program terminated with the task fails without output.
                 withUnsafeCurrentTask { $0?.cancel() }
                 throw Self.held
             }
@@ -112,9 +112,9 @@ import Testing
     }
 }
 
-@Suite struct `An error of the system` {
+@Suite struct `A system error` {
     @Test(arguments: [(Errno.tooManyOpenFiles, true), (.noMemory, true), (.permissionDenied, false), (.readOnlyFileSystem, false)])
-    func `says with its request whether it may pass`(errno: Errno, isTemporary: Bool) {
+    func `names its request and whether it is temporary`(errno: Errno, isTemporary: Bool) {
         let error = DataplaneError("sysctl net.ipv4.ip_forward", errno, what: "failed to read", advice: "run as root")
         #expect(error.isTemporary == isTemporary)
         #expect(error.reason == "failed to read: \(errno): run as root")

@@ -7,7 +7,7 @@ import Testing
 @testable import Netlink
 @testable import Translation
 
-/// On this machine's own kernel, in network namespaces of their own: `make rules` runs them with `Integration/kernel/isolate`.
+/// Runs on this machine's kernel in separate network namespaces: `make rules` runs them with `Integration/kernel/isolate`.
 @Suite(.serialized, .enabled(if: getenv("KUBE_IPVS_ISOLATED") != nil, "run them with make rules"))
 struct `On a real kernel without IPVS` {
     private let settings = TranslationSettings(
@@ -22,15 +22,15 @@ struct `On a real kernel without IPVS` {
         return client
     }
 
-    /// Every rule there can be, or the next sync would write it again.
+    /// A rule listed differently would be rewritten by each sync.
     @Test(arguments: IPTables.Backend.allCases, IPFamily.allCases)
-    func `every rule comes back from iptables as it was written`(backend: IPTables.Backend, family: IPFamily) async throws {
+    func `iptables lists every rule as it was written`(backend: IPTables.Backend, family: IPFamily) async throws {
         let sets = try makeSets()
         let iptables: IPTables
         do {
             iptables = try await IPTables.detect(backend)
         } catch {
-            // Newer kernels have no tables of the old kind; every kernel has those of the new.
+            // Newer kernels may lack legacy tables; every kernel has nftables.
             #expect(backend == .legacy, "\(error)")
             return
         }
@@ -48,7 +48,7 @@ struct `On a real kernel without IPVS` {
         _ = sets
     }
 
-    @Test(arguments: IPFamily.allCases) func `the table of nftables mode is found and goes with all that is in it, and no other`(
+    @Test(arguments: IPFamily.allCases) func `the table of nftables mode is found and removed with its contents, and no other table`(
         family: IPFamily
     ) async throws {
         let nft = family == .ipv4 ? "ip" : "ip6"
@@ -64,8 +64,8 @@ struct `On a real kernel without IPVS` {
             table \(nft) operators { chain own { }; }
 
             """
-        let made = try await Command.run("nft", ["-f", "-"], input: tables)
-        #expect(made.succeeded, "\(made.standardError)")
+        let created = try await Command.run("nft", ["-f", "-"], input: tables)
+        #expect(created.succeeded, "\(created.standardError)")
         #expect(try client.hasTable(Leftovers.tableName, family))
         try client.deleteTable(Leftovers.tableName, family)
         #expect(try !client.hasTable(Leftovers.tableName, family) && client.hasTable("operators", family))
@@ -74,7 +74,7 @@ struct `On a real kernel without IPVS` {
         #expect(try await Command.run("nft", ["delete", "table", nft, "operators"]).succeeded)
     }
 
-    @Test func `members of sets come back as they were sent, many at once, and one that fails is reported as itself`() throws {
+    @Test func `many set members are added in one batch, and only a failed request is reported`() throws {
         let client = try makeSets()
         let set = KubeSet.clusterIP.name(.ipv4)
         var batch = NetlinkBatch()
@@ -105,10 +105,10 @@ struct `On a real kernel without IPVS` {
     }
 
     @Test(arguments: ["hash:net", "bitmap:port range 0-65535", "hash:ip family inet6"])
-    func `a set of another type is put right`(type: String) async throws {
+    func `a set of another type is replaced`(type: String) async throws {
         let client = try IPSetClient()
         let wanted = KubeSet.clusterIP.empty(.ipv4)
-        // Other tests of this namespace may have made it.
+        // Other tests in this namespace may have created it.
         _ = try await Command.run("ipset", ["destroy", wanted.name.text])
         #expect(try await Command.run("ipset", ["create", wanted.name.text] + type.split(separator: " ").map(String.init)).succeeded)
         #expect(try #require(try client.set(wanted)).isShapedLike(wanted) == false)
@@ -119,7 +119,7 @@ struct `On a real kernel without IPVS` {
         #expect(try await Command.run("ipset", ["destroy", wanted.name.text]).succeeded)
     }
 
-    @Test func `a refusal of rtnetlink keeps the kernel's words`() throws {
+    @Test func `an rtnetlink error keeps the kernel's message`() throws {
         let client = try InterfaceClient()
         var batch = NetlinkBatch()
         try batch.add(try InterfaceMessages.newAddress(IPAddress(v4: 0x0a60_0001), interface: 4242))

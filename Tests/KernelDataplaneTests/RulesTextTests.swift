@@ -13,7 +13,7 @@ private let rules = Rules(
     .ipv4, chains: [services: ["-s 127.0.0.0/8 -j RETURN", "-m addrtype --dst-type LOCAL -j ACCEPT"], forward: []], jumps: jumps)
 
 @Suite struct `Text for iptables-restore` {
-    @Test func `gives our chains their rules and touches nothing else`() {
+    @Test func `sets the rules of this program's chains only`() {
         #expect(
             RulesText.restore(rules, missingJumps: [jumps[0]]) == """
                 *filter
@@ -29,7 +29,7 @@ private let rules = Rules(
                 """)
     }
 
-    @Test func `takes our chains away with the jumps to them`() {
+    @Test func `removes this program's chains with the jumps to them`() {
         #expect(
             RulesText.remove(Rules(.ipv4, chains: [services: ["-j RETURN"]], jumps: [jumps[0]])) == """
                 *nat
@@ -65,13 +65,13 @@ private let rules = Rules(
 
         """
 
-    @Test func `is read for our chains and jumps, and for nothing of others`() {
+    @Test func `is parsed for this program's chains and jumps only`() {
         let found = RulesText.parse(saved, catalogue: rules)
         #expect(found.chains == rules.chains)
         #expect(Set(found.jumps) == Set(jumps))
     }
 
-    @Test func `is read with counters as without, and says what the rules of a chain dropped`() {
+    @Test func `is parsed with or without counters, and yields the packets dropped by each chain`() {
         let firewall = Rules.Chain(.filter, "KUBE-PROXY-FIREWALL")
         let text = """
             *filter
@@ -93,7 +93,7 @@ private let rules = Rules(
         #expect(found.rules.chains[firewall]?.count == 3)
     }
 
-    @Test func `without our chains has none`() {
+    @Test func `without this program's chains yields none`() {
         #expect(RulesText.parse("*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n", catalogue: rules) == Rules(.ipv4))
     }
 
@@ -101,18 +101,18 @@ private let rules = Rules(
         "", "*", ":", "-A", "-A KUBE-SERVICES", "*nat\n:\n-A \n", "garbage\n*nat\n:KUBE-SERVICES",
         "*nat\n[\n[]\n[1:\n[1:2]-A\n[x:y] -A KUBE-SERVICES",
     ])
-    func `that is broken does no harm`(text: String) {
+    func `that is malformed is ignored`(text: String) {
         #expect(RulesText.parse(text, catalogue: rules).jumps.isEmpty)
     }
 
     @Test(arguments: [
         ("iptables v1.8.9 (legacy)", true), ("iptables v1.6.2", true), ("iptables v1.6.1", false), ("iptables v1.4.22", false), ("", false),
     ])
-    func `of a version says whether --random-fully is known`(version: String, expected: Bool) {
+    func `with a version shows whether --random-fully is supported`(version: String, expected: Bool) {
         #expect(Detection.isAtLeast1_6_2(version) == expected)
     }
 
-    @Test func `of a kernel release says its version`() {
+    @Test func `with a kernel release yields its version`() {
         #expect(KernelVersion("6.1.0-18-amd64") == KernelVersion(6, 1))
         #expect(KernelVersion("5.10+") == KernelVersion(5, 10))
         #expect(KernelVersion("x") == nil)

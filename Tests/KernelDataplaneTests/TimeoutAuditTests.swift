@@ -8,7 +8,7 @@ import Testing
         IPVSTimeouts(tcp: .seconds(tcp), tcpFin: .seconds(tcpFin), udp: .seconds(udp))
     }
 
-    @Test func `Timeouts that others changed are reported once for each value, and those that nobody asked for are not`() {
+    @Test func `Externally changed timeouts are reported once per value, unless they are not configured`() {
         var audit = TimeoutAudit(wanted: timeouts(7200, 0, 77))
         #expect(audit.look(at: timeouts(7200, 120, 77)) == nil)
         #expect(audit.look(at: timeouts(7200, 5, 77)) == nil, "left to the kernel")

@@ -10,7 +10,7 @@ import Testing
         ("::ffff:10.0.0.1", "10.0.0.1"), ("::ffff:a00:1", "10.0.0.1"), ("64:ff9b::1.2.3.4", "64:ff9b::102:304"),
         ("1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"),
     ])
-    func `are read as Kubernetes reads them and printed as RFC 5952 says`(text: String, canonical: String) throws {
+    func `are parsed as by Kubernetes and formatted per RFC 5952`(text: String, canonical: String) throws {
         #expect(try #require(IPAddress(text)).description == canonical)
     }
 
@@ -24,7 +24,7 @@ import Testing
         #expect(IPAddress(text) == nil)
     }
 
-    @Test func `survive the way through text and bytes`() throws {
+    @Test func `stay the same when converted to text or bytes and back`() throws {
         var generator = SeededGenerator(seed: 1)
         for _ in 0..<2000 {
             let isV4 = Bool.random(using: &generator)
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func `know what kind they are`() throws {
+    @Test func `have the properties of their kind`() throws {
         let kinds: [(String, (IPAddress) -> Bool)] = [
             ("127.3.4.5", \.isLoopback), ("::1", \.isLoopback), ("169.254.1.1", \.isLinkLocal), ("fe80::1", \.isLinkLocal),
             ("224.0.0.1", \.isMulticast),
@@ -51,13 +51,13 @@ import Testing
         #expect(try #require(IPAddress("240.0.0.1")).isHarmfulAsService == false)
     }
 
-    @Test func `count on over the borders of their words`() throws {
+    @Test func `advance with carry`() throws {
         #expect(try #require(IPAddress("10.0.0.255")).advanced(by: 1).description == "10.0.1.0")
         #expect(try #require(IPAddress("fd00::ffff:ffff:ffff:ffff")).advanced(by: 1).description == "fd00:0:0:1::")
     }
 }
 
-@Suite struct `Ranges of addresses` {
+@Suite struct `Address ranges` {
     @Test(arguments: [
         ("10.1.2.3/8", "10.0.0.0/8"), ("203.0.113.000/025", "203.0.113.0/25"), ("fd00::1/64", "fd00::/64"), ("0.0.0.0/0", "0.0.0.0/0"),
         ("1.2.3.4/32", "1.2.3.4/32"), ("fd00:1:2:3:4::/65", "fd00:1:2:3::/65"),
@@ -67,11 +67,11 @@ import Testing
     }
 
     @Test(arguments: ["10.0.0.0", "10.0.0.0/33", "fd00::/129", "10.0.0.0/-1", "10.0.0.0/", "/8", "a/8", "10.0.0.0/8/8"])
-    func `that are none are refused`(text: String) {
+    func `that are invalid are refused`(text: String) {
         #expect(CIDR(text) == nil)
     }
 
-    @Test func `contain what begins with their prefix`() throws {
+    @Test func `contain the addresses with their prefix`() throws {
         let pods = try #require(CIDR("10.244.0.0/16"))
         #expect(pods.contains(try #require(IPAddress("10.244.255.1"))))
         #expect(!pods.contains(try #require(IPAddress("10.245.0.1"))))
@@ -82,7 +82,7 @@ import Testing
 }
 
 @Suite struct `Names and members of sets` {
-    @Test func `are written as ipset writes them`() throws {
+    @Test func `are formatted as by ipset`() throws {
         let location = AddressPort(try #require(IPAddress("10.96.0.1")), 80)
         #expect(AddressSet.Member.addressPort(location, .tcp).description == "10.96.0.1,tcp:80")
         #expect(AddressSet.Member.addressPortAddress(location, .sctp, location.address).description == "10.96.0.1,sctp:80,10.96.0.1")
@@ -93,7 +93,7 @@ import Testing
         #expect(AddressSet.Name("KUBE-6-LOAD-BALANCER-SOURCE-CIDR").text == "KUBE-6-LOAD-BALANCER-SOURCE-CID")
     }
 
-    @Test(arguments: ["", "rr\0", "sixteen-letters-", "r r", "RR"]) func `a scheduler's name must fit the kernel`(name: String) {
+    @Test(arguments: ["", "rr\0", "sixteen-letters-", "r r", "RR"]) func `a scheduler name must be valid for the kernel`(name: String) {
         #expect(Scheduler(name) == nil)
     }
 }

@@ -20,7 +20,7 @@ private func location(_ text: String, _ port: UInt16) -> AddressPort { AddressPo
         for other in others { #expect(!server.isConfiguredLike(other), "\(other)") }
     }
 
-    @Test func `does not differ by its real servers or by what it stands for`() {
+    @Test func `does not differ by real servers or origin`() {
         var other = server
         other.realServers = [location("10.244.0.1", 8080): RealServer(location("10.244.0.1", 8080))]
         other.origin = ServiceOrigin(service: NamespacedName(namespace: "default", name: "web"), portName: "", kind: .clusterIP)
@@ -33,13 +33,14 @@ private func location(_ text: String, _ port: UInt16) -> AddressPort { AddressPo
             (.udp, "2012::beef", 1234, "[2012::beef]:1234/UDP", "-u [2012::beef]:1234"),
             (.sctp, "10.20.30.40", 36412, "10.20.30.40:36412/SCTP", "--sctp-service 10.20.30.40:36412"),
         ] as [(Transport, String, UInt16, String, String)])
-    func `is named by address, port and protocol`(transport: Transport, address: String, port: UInt16, text: String, arguments: String) {
+    func `is identified by address, port and protocol`(transport: Transport, address: String, port: UInt16, text: String, arguments: String)
+    {
         let identity = VirtualServer.Identity(transport, location(address, port))
         #expect(identity.description == text)
         #expect(identity.ipvsadmArguments == arguments)
     }
 
-    @Test func `has real servers that are reported apart by address and port alone`() {
+    @Test func `has real servers that are distinguished by address and port only`() {
         #expect(location("1.2.3.4", 8080).description == "1.2.3.4:8080")
         #expect(location("2012::beef", 8080).description == "[2012::beef]:8080")
         let light = RealServer(location("1.2.3.4", 8080), weight: 1)

@@ -17,7 +17,7 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
 }
 
 @Suite struct `A dump` {
-    @Test func `ends with its DONE, however its messages are spread over datagrams`() throws {
+    @Test func `ends with its DONE message, however its messages are split into datagrams`() throws {
         let channel = ScriptedChannel { sequence, _ in
             [
                 .kernel(entry(1, sequence: sequence), entry(2, sequence: sequence)), .kernel(entry(3, sequence: sequence)),
@@ -30,7 +30,7 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
 
     // NLM_F_DUMP_INTR is 0x10.
     @Test(arguments: [(0x10, 0), (0, 0x10)] as [(UInt16, UInt16)])
-    func `that the kernel marks as interrupted is read again as a whole`(inEntry: UInt16, inDone: UInt16) throws {
+    func `that the kernel marks as interrupted is repeated completely`(inEntry: UInt16, inDone: UInt16) throws {
         let channel = ScriptedChannel { sequence, attempt in
             attempt == 0
                 ? [
@@ -56,14 +56,14 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
         #expect(error?.code == .kernel(.invalidArgument))
     }
 
-    @Test func `that stops halfway fails when the time limit is over`() throws {
+    @Test func `that stops halfway fails after the time limit`() throws {
         let channel = ScriptedChannel { sequence, _ in [.kernel(entry(1, sequence: sequence))] }
         let error = #expect(throws: NetlinkError.self) { try dump(channel) }
         #expect(error?.code == .timedOut)
     }
 
     @Test(arguments: [.noBufferSpace, .noMemory] as [Errno])
-    func `fails where a part of it was lost`(errno: Errno) throws {
+    func `fails if a part of it was lost`(errno: Errno) throws {
         let channel = ScriptedChannel { sequence, _ in
             [.kernel(entry(1, sequence: sequence)), .failure(errno), .kernel(entry(3, sequence: sequence), done(sequence: sequence))]
         }
@@ -82,7 +82,7 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
         try socket.request(try NetlinkMessage(type: 0x20, flags: 4)).compactMap(\.payload.first)
     }
 
-    @Test func `ignores an answer that came too late for an earlier one`() throws {
+    @Test func `ignores a late answer to an earlier request`() throws {
         let socket = NetlinkSocket(
             ScriptedChannel { sequence, attempt in
                 attempt == 0
@@ -97,7 +97,7 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
         #expect(try request(socket) == [2])
     }
 
-    @Test func `ignores what another process sends to its port`() throws {
+    @Test func `ignores messages of other processes`() throws {
         let socket = NetlinkSocket(
             ScriptedChannel { sequence, _ in
                 [
@@ -108,12 +108,12 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
         #expect(try request(socket) == [2])
     }
 
-    @Test func `fails with the kernel's errno and its words`() throws {
+    @Test func `fails with the kernel's errno and message`() throws {
         let socket = NetlinkSocket(ScriptedChannel { sequence, _ in [.kernel(explained(sequence, errno: 3))] })
         #expect(throws: NetlinkError(.kernel(.noSuchProcess), detail: "no such..")) { try request(socket) }
     }
 
-    @Test func `fails where the answer is longer than the buffer`() throws {
+    @Test func `fails if the answer is longer than the buffer`() throws {
         let socket = NetlinkSocket(
             ScriptedChannel { sequence, _ in
                 [.datagram(NetlinkDatagram(bytes: entry(1, sequence: sequence), isTruncated: true)), .kernel(acknowledgement(sequence))]
@@ -121,13 +121,13 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
         #expect(throws: NetlinkError(.malformed, detail: "longer than the receive buffer")) { try request(socket) }
     }
 
-    @Test func `fails where a message is cut off`() throws {
+    @Test func `fails if a message is truncated`() throws {
         let socket = NetlinkSocket(
             ScriptedChannel { sequence, _ in [.kernel(entry(1, sequence: sequence).dropLast(2)), .kernel(acknowledgement(sequence))] })
         #expect(throws: NetlinkError(.malformed, detail: "truncated message")) { try request(socket) }
     }
 
-    @Test func `does not take an answer without a number for an acknowledgement`() throws {
+    @Test func `does not treat an answer without an error number as an acknowledgement`() throws {
         let socket = NetlinkSocket(ScriptedChannel { sequence, _ in [.kernel(message(2, sequence: sequence, [0, 0]))] })
         #expect(throws: NetlinkError(.malformed)) { try request(socket) }
     }
@@ -138,11 +138,11 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
         try NetlinkSocket(ScriptedChannel(answer)).execute(batch(count))
     }
 
-    @Test func `need no more than the last one's acknowledgement`() throws {
+    @Test func `may be just the acknowledgement of the last request`() throws {
         #expect(try execute(3) { first, _ in [.kernel(acknowledgement(first + 2))] }.isEmpty)
     }
 
-    @Test func `say which requests failed, and why`() throws {
+    @Test func `identify failed requests and the reason`() throws {
         let failures = try execute(4) { first, _ in
             [.kernel(explained(first, errno: 3)), .kernel(acknowledgement(first + 2, errno: 17), acknowledgement(first + 3, errno: 4103))]
         }
@@ -153,14 +153,14 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
             ])
     }
 
-    @Test func `that were lost count as failures of all that were not answered before`() throws {
+    @Test func `that were lost count as failures of all requests without an earlier answer`() throws {
         let failures = try execute(4) { first, _ in
             [.kernel(acknowledgement(first + 1, errno: 17)), .failure(.noBufferSpace), .kernel(acknowledgement(first + 3))]
         }
         #expect(failures.mapValues(\.code) == [0: .overrun, 1: .kernel(.fileExists), 2: .overrun, 3: .overrun])
     }
 
-    @Test func `that do not come within the time limit count as failures`() throws {
+    @Test func `that do not arrive within the time limit count as failures`() throws {
         let failures = try execute(3) { first, _ in [.kernel(acknowledgement(first, errno: 17), acknowledgement(first + 1))] }
         #expect(failures.mapValues(\.code) == [0: .kernel(.fileExists), 1: .timedOut, 2: .timedOut])
     }
@@ -175,7 +175,7 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
         #expect(failures.isEmpty)
     }
 
-    @Test func `that are lost do not keep the rest of a long batch from being sent`() throws {
+    @Test func `that are lost do not prevent the rest of a long batch from being sent`() throws {
         let limit = NetlinkSocket.chunkMessages
         let failures = try execute(limit + 2) { first, attempt in
             attempt == 0 ? [.failure(.noBufferSpace)] : [.kernel(acknowledgement(first, errno: 17), acknowledgement(first + 1))]
@@ -193,15 +193,15 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
             NetlinkMessage(type: 0x20, flags: 4), begin: NetlinkMessage(type: 0x10), end: NetlinkMessage(type: 0x11))
     }
 
-    @Test func `is done when its request is acknowledged`() throws {
+    @Test func `succeeds when its request is acknowledged`() throws {
         try transact { first, _ in [.kernel(acknowledgement(first + 1))] }
     }
 
-    @Test func `is not done when only its end is acknowledged`() throws {
+    @Test func `does not succeed when only its end is acknowledged`() throws {
         #expect(throws: NetlinkError(.timedOut)) { try transact { first, _ in [.kernel(acknowledgement(first + 2))] } }
     }
 
-    @Test(arguments: [0, 2] as [UInt32]) func `fails where its begin or its end does`(place: UInt32) throws {
+    @Test(arguments: [0, 2] as [UInt32]) func `fails if its begin or end fails`(place: UInt32) throws {
         #expect(throws: NetlinkError(.kernel(.notPermitted))) {
             try transact { first, _ in [.kernel(acknowledgement(first + place, errno: 1)), .kernel(acknowledgement(first + 1))] }
         }
@@ -209,7 +209,7 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
 }
 
 @Suite struct `The kernel's socket` {
-    /// `NETLINK_USERSOCK`: processes talk to each other.
+    /// `NETLINK_USERSOCK`, for messages between processes.
     private static let family: Int32 = 2
 
     /// Sends to an address, a `sockaddr_nl`, from another socket of this process.
@@ -233,7 +233,7 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
         return address
     }
 
-    @Test func `tells who sent a datagram, and whether it did not fit`() throws {
+    @Test func `reports the sender of a datagram and whether it was truncated`() throws {
         let channel = try KernelChannel(Self.family, timeLimit: 10)
         let address = address(of: channel)
         try send([1, 2, 3], to: address)

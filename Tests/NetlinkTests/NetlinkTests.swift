@@ -13,7 +13,7 @@ private func bytes(_ hex: String) -> [UInt8] {
 }
 
 @Suite struct `Netlink messages` {
-    @Test func `are laid out as netlink says`() throws {
+    @Test func `have netlink's layout`() throws {
         var message = try NetlinkMessage(type: 0x19, flags: 0x100)
         message.putHeader(UInt32(0x0102_0304))
         message.put(1, u16: 0xabcd)
@@ -33,7 +33,7 @@ private func bytes(_ hex: String) -> [UInt8] {
         #expect(hex(try message.bytes()) == hex(bytes(expected)))
     }
 
-    @Test func `tell when they run out of room`() throws {
+    @Test func `report a full buffer`() throws {
         var message = try NetlinkMessage(type: 1, capacity: 32)
         for _ in 0..<8 { message.put(1, u32: 7) }
         let error = #expect(throws: NetlinkError.self) { try message.bytes() }
@@ -52,7 +52,7 @@ private func bytes(_ hex: String) -> [UInt8] {
         return batch
     }
 
-    @Test func `numbers its messages and asks for one acknowledgement, at the end`() throws {
+    @Test func `numbers its messages and requests one acknowledgement, at the end`() throws {
         let sent = try batch(3).bytes(of: 0..<3, numberedFrom: 100)
         let headers = try NetlinkReply.all(in: sent).map(\.header)
         #expect(headers.map(\.sequence) == [100, 101, 102])
@@ -60,7 +60,7 @@ private func bytes(_ hex: String) -> [UInt8] {
         #expect(sent.count == 3 * 24)
     }
 
-    @Test func `is split where a send would get too long`() throws {
+    @Test func `is split into sends of limited size`() throws {
         let batch = try batch(10)
         #expect(batch.chunks(byteLimit: 24 * 4, countLimit: 100) == [0..<4, 4..<8, 8..<10])
         #expect(batch.chunks(byteLimit: 1 << 20, countLimit: 3) == [0..<3, 3..<6, 6..<9, 9..<10])
@@ -70,7 +70,7 @@ private func bytes(_ hex: String) -> [UInt8] {
 }
 
 @Suite struct `Answers` {
-    @Test func `carry the kernel's errno and its words`() throws {
+    @Test func `contain the kernel's errno and message`() throws {
         let answer = bytes(
             "34000000 0200 0003 07000000 00000000"  // NLMSG_ERROR, NLM_F_CAPPED | NLM_F_ACK_TLVS, sequence 7
                 + "fdffffff"  // -3: ESRCH
@@ -82,18 +82,18 @@ private func bytes(_ hex: String) -> [UInt8] {
         #expect(acknowledgement.error?.detail == "no such..")
     }
 
-    @Test func `with number 0 are acknowledgements`() throws {
+    @Test func `with error number 0 are acknowledgements`() throws {
         let reply = try #require(
             NetlinkReply.all(in: bytes("24000000 0200 0001 01000000 00000000 00000000 20000000 2000 0500 01000000 00000000")).first)
         #expect(try #require(NetlinkAcknowledgement(reply)).error == nil)
     }
 
-    @Test func `of a subsystem keep their own numbers`() {
+    @Test func `of a subsystem keep their own error numbers`() {
         #expect(NetlinkError.kernelNumber(4103, detail: nil).code == .subsystem(4103))
         #expect(NetlinkError.kernelNumber(17, detail: nil).code == .kernel(.fileExists))
     }
 
-    @Test(arguments: 0..<500 as Range<UInt64>) func `of any bytes are read without harm`(seed: UInt64) {
+    @Test(arguments: 0..<500 as Range<UInt64>) func `of arbitrary bytes are parsed without a crash`(seed: UInt64) {
         var state = seed &* 0x9e37_79b9_7f4a_7c15 | 1
         func next() -> UInt8 {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -124,7 +124,7 @@ private func bytes(_ hex: String) -> [UInt8] {
             .resourceTemporarilyUnavailable, .resourceBusy, .interrupted, .noMemory, .noBufferSpace, .tooManyOpenFiles,
             .tooManyOpenFilesInSystem, .timedOut,
         ] as [Errno])
-    func `says nothing where the machine is busy or short of something`(errno: Errno) {
+    func `is temporary if the machine is busy or short of resources`(errno: Errno) {
         #expect(errno.isTemporary && NetlinkError(.kernel(errno)).isTemporary)
     }
 
@@ -134,11 +134,11 @@ private func bytes(_ hex: String) -> [UInt8] {
             .addressFamilyNotSupported, .protocolNotSupported, .protocolNotAvailable, .fileExists, .operationNotSupportedByDevice,
             .readOnlyFileSystem,
         ] as [Errno])
-    func `is the kernel's answer otherwise`(errno: Errno) {
+    func `is permanent for other reasons`(errno: Errno) {
         #expect(!errno.isTemporary && !NetlinkError(.kernel(errno)).isTemporary)
     }
 
-    @Test func `says nothing where the answer was lost or libnl has no name for the reason`() {
+    @Test func `is temporary if the answer was lost or libnl gives no specific reason`() {
         for code in [.overrun, .timedOut, .interrupted, .library(1), .library(2), .library(4), .library(5), .library(25)]
             as [NetlinkError.Code]
         {
@@ -151,12 +151,12 @@ private func bytes(_ hex: String) -> [UInt8] {
 }
 
 @Suite struct `The number of a generic netlink family` {
-    @Test func `is the kernel's`() throws {
-        // GENL_ID_CTRL, the only one that is the same everywhere.
+    @Test func `is the kernel's number`() throws {
+        // GENL_ID_CTRL, the only fixed number.
         #expect(try NetlinkSocket.open(.generic).resolveFamily("nlctrl") == 0x10)
     }
 
-    @Test func `of one that there is not is reported apart from other failures`() {
+    @Test func `of an unknown family is distinguished from other failures`() {
         let error = #expect(throws: NetlinkError.self) { try NetlinkSocket.open(.generic).resolveFamily("no-such-family") }
         #expect(error?.code == .kernel(.noSuchFileOrDirectory))
     }

@@ -2,7 +2,7 @@ import SystemPackage
 
 @testable import Netlink
 
-/// A kernel that answers each send as a test says. When there is nothing left to receive, the time limit is over.
+/// A kernel that answers each send as defined by the test. When nothing is left to receive, the time limit expires.
 final class ScriptedChannel: NetlinkChannel {
     enum Event {
         case datagram(NetlinkDatagram)
@@ -17,7 +17,7 @@ final class ScriptedChannel: NetlinkChannel {
     private var events: [Event] = []
     private let answer: (_ sequence: UInt32, _ attempt: Int) -> [Event]
 
-    /// - Parameter answer: gets the sequence number of the first message of a send, and how many sends there were before.
+    /// - Parameter answer: gets the sequence number of the first message of a send, and the number of earlier sends.
     init(_ answer: @escaping (_ sequence: UInt32, _ attempt: Int) -> [Event]) { self.answer = answer }
 
     func send(_ bytes: [UInt8]) {
@@ -34,18 +34,18 @@ final class ScriptedChannel: NetlinkChannel {
     }
 }
 
-/// The number's bytes, least significant first: the host's order where these tests run.
+/// The number's bytes in little-endian order, the byte order of the hosts that run these tests.
 private func littleEndian(_ number: some FixedWidthInteger, _ count: Int) -> [UInt8] {
     (0..<count).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
 }
 
-/// `nlmsghdr` and payload, by hand.
+/// `nlmsghdr` and payload.
 func message(_ type: UInt16, flags: UInt16 = 0, sequence: UInt32, _ payload: [UInt8]) -> [UInt8] {
     littleEndian(16 + payload.count, 4) + littleEndian(type, 2) + littleEndian(flags, 2) + littleEndian(sequence, 4) + [0, 0, 0, 0]
         + payload
 }
 
-/// A message of a dump (`NLM_F_MULTI`) that holds one number.
+/// A dump message (`NLM_F_MULTI`) with one number.
 func entry(_ value: UInt8, sequence: UInt32, flags: UInt16 = 0) -> [UInt8] {
     message(0x19, flags: 0x2 | flags, sequence: sequence, [value, 0, 0, 0])
 }
