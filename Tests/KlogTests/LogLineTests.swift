@@ -10,8 +10,8 @@ private func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.M
         nanoseconds: nanoseconds)
 }
 
-@Suite struct `A line of the log` {
-    @Test func `is as klog writes it`() throws {
+@Suite struct `A log line` {
+    @Test func `has klog's text format`() throws {
         let text = line(.info, "Synced", ["bind": "2", "addRealServer": "14"], nanoseconds: 45_006_999).text
         let parts = try #require(text.wholeMatch(of: /I(\d{4}) \d\d:\d\d:\d\d\.045006 +(\d+) NodeProxy.swift:98\] (.*)/))
         #expect(parts.3 == #""Synced" addRealServer="14" bind="2""#)
@@ -20,14 +20,14 @@ private func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.M
         }
     }
 
-    @Test func `cannot be broken in two by what users write`() {
+    @Test func `cannot be split by user input`() {
         let text = line(.info, "Refused", ["service": "a\nE1123 forged\u{1b}[2J\"\\\t"]).text
         #expect(text.hasSuffix(#"service="a\nE1123 forged\x1b[2J\"\\\t""#) && !text.contains("\n"))
         let json = line(.info, "Refused", ["service": "a\n\u{1b}\"\\"]).json
         #expect(json.hasSuffix(#""service":"a\n\u001b\"\\"}"#))
     }
 
-    @Test func `is as Kubernetes's components write it in JSON`() {
+    @Test func `has the JSON format of Kubernetes components`() {
         #expect(
             line(.info, "Synced", ["bind": "2", "addRealServer": "14"]).json
                 == #"{"ts":1795399350123,"caller":"NodeProxy/NodeProxy.swift:98","msg":"Synced","v":0,"addRealServer":"14","bind":"2"}"#)
@@ -41,7 +41,7 @@ private func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.M
         arguments: [
             (.info, 0), (.notice, 0), (.warning, 0), (.debug, 4), (.trace, 6), (.error, nil), (.critical, nil),
         ] as [(Logger.Level, Int?)])
-    func `says in JSON from which level on it is written`(level: Logger.Level, verbosity: Int?) throws {
+    func `contains its verbosity in JSON`(level: Logger.Level, verbosity: Int?) throws {
         struct Fields: Decodable {
             var ts: Double
             var v: Int?
@@ -50,14 +50,14 @@ private func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.M
         let fields = try JSONDecoder().decode(Fields.self, from: Data(line(level, "x").json.utf8))
         #expect(fields.v == verbosity && fields.ts == 1_795_399_350_123)
         #expect(fields.severity == (level == .warning ? "warning" : nil))
-        // The same as what --v takes it for.
+        // Consistent with --v.
         if let verbosity {
             #expect(Verbosity.level(verbosity) <= level)
             #expect(verbosity == 0 || Verbosity.level(verbosity - 1) > level)
         }
     }
 
-    @Test func `has no name twice in JSON`() {
+    @Test func `has no duplicate keys in JSON`() {
         let json = line(.warning, "x", ["msg": "forged", "v": "9", "severity": "none"]).json
         #expect(json.hasSuffix(#""msg":"x","v":0,"severity":"warning","msg_":"forged","severity_":"none","v_":"9"}"#), "\(json)")
     }

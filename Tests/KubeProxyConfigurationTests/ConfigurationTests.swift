@@ -33,28 +33,28 @@ private struct Mistake: CustomTestStringConvertible {
         #expect(defaults.conntrack.tcpEstablishedTimeout == .seconds(86400) && defaults.conntrack.tcpCloseWaitTimeout == .seconds(3600))
     }
 
-    @Test func `listens elsewhere where it is reported to`() throws {
+    @Test func `listens on the configured address`() throws {
         let other = try configuration { $0.healthzBindAddress = "[fd00::1]:80" }
         #expect(other.healthzBindAddress?.description == "[fd00::1]:80")
     }
 
     @Test(arguments: ["10.0.0.1:", "10.0.0.1:65536", "localhost:80", ":80"])
-    func `refuses a bind address that is no IP and port`(text: String) {
+    func `refuses a bind address that is not IP:port`(text: String) {
         #expect { try configuration { $0.healthzBindAddress = text } } throws: {
             ($0 as? ConfigurationError)?.flags == ["--healthz-bind-address"]
         }
     }
 
-    @Test func `trims a node name and makes it lower case`() throws {
+    @Test func `trims and lowercases a node name`() throws {
         #expect(try configuration { $0.hostnameOverride = "  Bar " }.nodeName == "bar")
     }
 
-    @Test func `takes two ranges of different families`() throws {
+    @Test func `accepts two ranges of different families`() throws {
         let two = try configuration { $0.clusterCIDR = "10.244.0.0/16,fd00:244::/32" }
         #expect(two.localTraffic == .clusterCIDR([try #require(CIDR("10.244.0.0/16")), try #require(CIDR("fd00:244::/32"))]))
     }
 
-    @Test func `has no server where its port is 0 or, for the metrics, its address is empty`() throws {
+    @Test func `has no server if its port is 0 or the metrics address is empty`() throws {
         #expect(try configuration { $0.healthzPort = 0 }.healthzBindAddress == nil)
         #expect(try configuration { $0.metricsPort = 0 }.metricsBindAddress == nil)
         #expect(try configuration { $0.metricsBindAddress = "" }.metricsBindAddress == nil)
@@ -95,12 +95,12 @@ private struct Mistake: CustomTestStringConvertible {
         Mistake("--log-json-info-buffer-size") { $0.logging.jsonInfoBufferSize = "much" },
         Mistake("--log-text-split-stream") { $0.logging.textSplitStream = true },
     ])
-    fileprivate func `refuses what makes no sense and names the flag`(mistake: Mistake) throws {
+    fileprivate func `refuses invalid values and names the flag`(mistake: Mistake) throws {
         let error = #expect(throws: ConfigurationError.self) { try configuration(mistake.change) }
         #expect(error?.flags == [mistake.flag])
     }
 
-    @Test func `tells everything that is wrong at once`() {
+    @Test func `reports all errors at once`() {
         let error = #expect(throws: ConfigurationError.self) {
             try configuration {
                 $0.masqueradeBit = -1
@@ -118,7 +118,7 @@ private struct Mistake: CustomTestStringConvertible {
         ("1.5h", .seconds(5400)), ("-2s", .seconds(-2)), ("1h0m1s", .seconds(3601)), ("250us", .microseconds(250)), ("+1s", .seconds(1)),
         (".5s", .milliseconds(500)), ("1.s", .seconds(1)), ("1.000000001s", .nanoseconds(1_000_000_001)), ("0.5ns", .zero),
     ])
-    func `are read as Go reads them`(text: String, duration: Duration) throws {
+    func `are parsed as by Go`(text: String, duration: Duration) throws {
         #expect(try #require(GoDuration(text)).duration == duration)
     }
 
@@ -130,11 +130,11 @@ private struct Mistake: CustomTestStringConvertible {
     @Test(arguments: [
         "30s", "1m30s", "500ms", "0s", "1h0m1s", "15m0s", "1.5s", "-2s", "1m0.000000001s", "250µs", "1.25ms", "7ns", "2540400h10m10s",
     ])
-    func `are printed as Go prints them`(text: String) throws {
+    func `are formatted as by Go`(text: String) throws {
         #expect(try #require(GoDuration(text)).description == text)
     }
 
-    @Test func `are the same when they are read again`() throws {
+    @Test func `stay the same when formatted and parsed again`() throws {
         for nanoseconds in [Int64.min, -1, 1, 999, 1001, 60_000_000_001, 3_599_999_999_999, .max] {
             let duration = GoDuration(nanoseconds: nanoseconds)
             #expect(GoDuration(duration.description) == duration, "\(duration)")

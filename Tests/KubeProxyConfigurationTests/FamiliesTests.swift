@@ -34,14 +34,14 @@ private let nodePortCases: [Case] = [
         $0.clusterCIDR = "10.0.0.0/8,fd00::/8"
     },
     Case(
-        testDescription: "one family in a cluster of two", families: dual,
+        testDescription: "one family in a dual-stack cluster", families: dual,
         warnings: ["cluster appears to be dual-stack but nodePortAddresses contains only IPv4 addresses"]
     ) {
         $0.nodePortAddresses = ["10.0.0.0/8"]
         $0.clusterCIDR = "10.0.0.0/8,fd00::/8"
     },
     Case(
-        testDescription: "one family on a node of two", families: dual, podCIDRs: ["10.244.0.0/24", "fd00:1::/64"],
+        testDescription: "one family on a dual-stack node", families: dual, podCIDRs: ["10.244.0.0/24", "fd00:1::/64"],
         warnings: ["cluster appears to be dual-stack but nodePortAddresses contains only IPv4 addresses"]
     ) { $0.nodePortAddresses = ["10.0.0.0/8"] },
     Case(
@@ -49,7 +49,7 @@ private let nodePortCases: [Case] = [
         warnings: ["cluster appears to be IPv4-primary but nodePortAddresses contains only IPv6 addresses"]
     ) { $0.nodePortAddresses = ["fd00::/8"] },
     Case(
-        testDescription: "the other family of IPv6", families: ipv6,
+        testDescription: "the other family on IPv6", families: ipv6,
         warnings: ["cluster appears to be IPv6-primary but nodePortAddresses contains only IPv4 addresses"]
     ) {
         $0.nodePortAddresses = ["10.0.0.0/8"]
@@ -60,15 +60,17 @@ private let nodePortCases: [Case] = [
 private let familyCases: [Case] = [
     Case(testDescription: "cluster range of the family") { $0.clusterCIDR = "10.0.0.0/8" },
     Case(testDescription: "cluster ranges of both") { $0.clusterCIDR = "fd00::/8,10.0.0.0/8" },
-    Case(testDescription: "cluster range of the other", errors: ["cluster is IPv4-only but clusterCIDRs contains only IPv6 addresses"]) {
+    Case(
+        testDescription: "cluster range of the other family", errors: ["cluster is IPv4-only but clusterCIDRs contains only IPv6 addresses"]
+    ) {
         $0.clusterCIDR = "fd00::/8"
     },
     Case(
-        testDescription: "cluster range of the other of two", families: dual,
+        testDescription: "cluster range of the other family in dual stack", families: dual,
         warnings: ["cluster is IPv4-primary but clusterCIDRs contains only IPv6 addresses"]
     ) { $0.clusterCIDR = "fd00::/8" },
     Case(
-        testDescription: "cluster range of the other of IPv6", families: ipv6,
+        testDescription: "cluster range of the other family on IPv6", families: ipv6,
         errors: ["cluster is IPv6-only but clusterCIDRs contains only IPv4 addresses"]
     ) {
         $0.clusterCIDR = "10.0.0.0/8"
@@ -76,14 +78,14 @@ private let familyCases: [Case] = [
         $0.metricsBindAddress = "[::1]:2"
     },
     Case(
-        testDescription: "node's range of the other", families: dual, podCIDRs: ["fd00:1::/64"],
+        testDescription: "node's range of the other family", families: dual, podCIDRs: ["fd00:1::/64"],
         errors: ["cluster is IPv4-primary but node.spec.podCIDRs contains only IPv6 addresses"]
     ) { $0.detectLocalMode = "NodeCIDR" },
     Case(
-        testDescription: "node's range of the other, which does not count", podCIDRs: ["fd00:1::/64"],
+        testDescription: "node's range of the other family, which is not used", podCIDRs: ["fd00:1::/64"],
         warnings: ["cluster is IPv4-only but node.spec.podCIDRs contains only IPv6 addresses"]),
     Case(
-        testDescription: "metrics and excluded ranges of the other",
+        testDescription: "metrics address and excluded ranges of the other family",
         warnings: [
             "cluster is IPv4-only but ipvs.excludeCIDRs contains only IPv6 addresses",
             "cluster is IPv4-only but metricsBindAddress is IPv6",
@@ -93,14 +95,16 @@ private let familyCases: [Case] = [
         $0.metricsBindAddress = "[::1]:10249"
         $0.healthzBindAddress = "[::]:10256"
     },
-    Case(testDescription: "the same beside the other", families: dual) {
+    Case(testDescription: "the same in dual stack", families: dual) {
         $0.ipvsExcludeCIDRs = ["fd00::/8"]
         $0.metricsBindAddress = "[::1]:10249"
     },
 ]
 
 @Suite struct `A configuration on a node` {
-    @Test(arguments: nodePortCases) fileprivate func `M10: is doubted where node ports answer on more than one may think`(_ given: Case)
+    @Test(arguments: nodePortCases) fileprivate func `M10: causes a warning if node ports are reachable on more addresses than expected`(
+        _ given: Case
+    )
         throws
     {
         let familyMismatches = try given.familyMismatches()
@@ -108,12 +112,12 @@ private let familyCases: [Case] = [
         for (reported, expected) in zip(familyMismatches.warnings, given.warnings) { #expect(reported.hasPrefix(expected)) }
     }
 
-    @Test(arguments: familyCases) fileprivate func `M11: is reported, or refused, where it is for the other family`(_ given: Case) throws {
+    @Test(arguments: familyCases) fileprivate func `M11: causes a warning or an error if it is for the other family`(_ given: Case) throws {
         let familyMismatches = try given.familyMismatches()
         #expect(familyMismatches == FamilyMismatches(warnings: given.warnings, errors: given.errors))
     }
 
-    @Test func `M11: is for the family of the Node's addresses, whatever else the kernel can do`() throws {
+    @Test func `M11: must match the family of the Node's addresses, whatever families the kernel supports`() throws {
         var flags = FlagValues()
         flags.detectLocalMode = "NodeCIDR"
         flags.kubeconfig = "/etc/kubeconfig"
@@ -128,7 +132,7 @@ private let familyCases: [Case] = [
                 == ["cluster is IPv6-primary but node.spec.podCIDRs contains only IPv4 addresses"])
     }
 
-    @Test func `has the primary family that its bind address, its Node or the kernel says`() throws {
+    @Test func `has the primary family of its bind address, its Node or the kernel`() throws {
         let (any4, one6) = (IPAddress(v4: 0), try #require(IPAddress("fd00::1")))
         #expect(NodeFamilies(supported: [.ipv4, .ipv6], bindAddress: any4) == dual)
         #expect(NodeFamilies(supported: [.ipv6], bindAddress: any4) == ipv6)

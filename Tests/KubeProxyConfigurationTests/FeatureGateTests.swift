@@ -10,7 +10,7 @@ private func settings(_ change: (inout FlagValues) -> Void) throws -> Translatio
 }
 
 @Suite struct `Feature gates` {
-    @Test func `let Services have external IPs, unless they say otherwise`() throws {
+    @Test func `allow external IPs of Services by default`() throws {
         #expect(try settings { _ in }.allowsExternalIPs)
         #expect(try !settings { $0.featureGates = ["AllowServiceExternalIPs=false"] }.allowsExternalIPs)
         #expect(try settings { $0.featureGates = ["AllowServiceExternalIPs=f", " AllowServiceExternalIPs = True "] }.allowsExternalIPs)
@@ -20,16 +20,16 @@ private func settings(_ change: (inout FlagValues) -> Void) throws -> Translatio
         "AllAlpha=true,AllBeta=false", "ComponentFlagz=true,NativeHistograms=true,", "MultiCIDRServiceAllocator=true",
         "WatchListClient=0,ContextualLogging=1",
     ])
-    func `without a meaning here are accepted`(list: String) throws {
+    func `that have no effect here are accepted`(list: String) throws {
         #expect(try settings { $0.featureGates = [list] } == settings { _ in })
     }
 
-    @Test func `that are not known are named, and nothing else comes of them`() throws {
+    @Test func `that are unknown are reported and have no effect`() throws {
         #expect(try settings { $0.featureGates = ["NoSuchGate=true"] } == settings { _ in })
         #expect(FeatureGates.unrecognized(in: ["NoSuchGate": true, "AllAlpha": true]) == ["NoSuchGate"])
     }
 
-    @Test func `that are locked are refused in kube-proxy's words`() {
+    @Test func `that are locked are refused with kube-proxy's error`() {
         let error = #expect(throws: ConfigurationError.self) {
             try settings { $0.featureGates = ["ComponentStatusz=true,PreferSameTrafficDistribution=false"] }
         }
@@ -44,20 +44,20 @@ private func settings(_ change: (inout FlagValues) -> Void) throws -> Translatio
     @Test(arguments: [
         ("AllBeta", "malformed pair, expect string=bool"), ("AllBeta=perhaps", "must be AllBeta=true or AllBeta=false"),
     ])
-    func `that are malformed are refused, and with them nothing else`(pair: String, message: String) {
+    func `that are malformed are refused individually`(pair: String, message: String) {
         let error = #expect(throws: ConfigurationError.self) { try settings { $0.featureGates = ["ComponentStatusz=true,\(pair)"] } }
         #expect(error?.problems == [.init(flag: "--feature-gates", value: pair, message: message)])
     }
 }
 
-@Suite struct `Ranges of external IPs` {
-    @Test func `are all, or those that are given`() throws {
+@Suite struct `External IP ranges` {
+    @Test func `are unrestricted by default, or those specified`() throws {
         #expect(try settings { _ in }.externalIPRanges.isEmpty)
         let given = try settings { $0.externalIPCIDRs = ["192.0.2.0/24", "2001:db8::/32"] }.externalIPRanges
         #expect(given.map(\.description) == ["192.0.2.0/24", "2001:db8::/32"])
     }
 
-    @Test func `that are none are refused by flag and value`() {
+    @Test func `that are invalid are refused with flag and value`() {
         let error = #expect(throws: ConfigurationError.self) { try settings { $0.externalIPCIDRs = ["192.0.2.0/24", "all"] } }
         #expect(error?.problems.map(\.value) == ["all"] && error?.problems.map(\.flag) == ["--external-ip-cidrs"])
     }

@@ -4,27 +4,26 @@ import Testing
 
 @testable import KubeProxyConfiguration
 
-@Suite struct `Any text at all` {
+@Suite struct `Arbitrary text` {
     private func sample(_ name: String) throws -> [UInt8] {
         let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appending(path: "Fixtures/kube-proxy-1.36-configuration")
         return [UInt8](try Data(contentsOf: fixtures.appending(path: name)))
     }
 
-    /// Reads, merges, validates and writes; whatever comes of it is an error or a configuration, never the end of the program.
+    /// Reads, merges, validates and writes: the result is an error or a configuration, never a crash.
     private func exercise(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)
-        // What is refused here is refused rightly; what matters is that it ends.
         guard let document = try? KubeProxyConfiguration.read(text),
             let effective = try? KubeProxyConfiguration.effective(file: document.configuration, flags: FlagValues())
         else { return }
         _ = effective.validate()
         _ = effective.json
-        let again = (try? effective.yaml).flatMap { try? KubeProxyConfiguration.read($0).configuration }
-        #expect(again == effective)
+        let reread = (try? effective.yaml).flatMap { try? KubeProxyConfiguration.read($0).configuration }
+        #expect(reread == effective)
     }
 
-    @Test func `does no harm, however a file is mutilated`() throws {
+    @Test func `causes no crash if it is a corrupted file`() throws {
         var generator = SeededGenerator(seed: 5)
         for name in ["file-kubeadm/config.yaml", "ipvs-flags-all/effective.yaml", "file-unknown-field/config.yaml", "bad-many/config.yaml"]
         {
@@ -45,12 +44,12 @@ import Testing
         }
     }
 
-    @Test func `does no harm if it is noise`() {
+    @Test func `causes no crash if it is random`() {
         var generator = SeededGenerator(seed: 6)
         for _ in 0..<500 { exercise((0..<Int.random(in: 0...200, using: &generator)).map { _ in .random(in: 0...255, using: &generator) }) }
     }
 
-    @Test func `does not take for ever, however its keys repeat`() {
+    @Test func `is read in bounded time if keys repeat`() {
         let header = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
         exercise(Array((header + String(repeating: "mode: ipvs\n", count: 50)).utf8))
         #expect(throws: KubeProxyConfiguration.DecodingError.self) {
@@ -61,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func `is the same when it is written and read again`() throws {
+    @Test func `stays the same when written and read again`() throws {
         var generator = SeededGenerator(seed: 7)
         for _ in 0..<200 {
             let configuration = random(&generator)

@@ -10,14 +10,14 @@ private func effective(_ text: String? = nil, _ change: (inout FlagValues) -> Vo
         file: try text.map { try KubeProxyConfiguration.read(header + $0).configuration }, flags: flags)
 }
 
-@Suite struct `Flags beside a file` {
-    @Test func `M3: a host name is trimmed, refused if it is blank, and an empty one leaves the file's`() throws {
+@Suite struct `Flags with a file` {
+    @Test func `M3: a host name is trimmed, refused if blank, and if empty leaves the file's value`() throws {
         #expect(try effective("hostnameOverride: foo") { $0.hostnameOverride = "  bar " }.hostnameOverride == "bar")
         #expect(try effective("hostnameOverride: foo") { $0.hostnameOverride = "" }.hostnameOverride == "foo")
         #expect(throws: ConfigurationError.self) { try effective("hostnameOverride: foo") { $0.hostnameOverride = "   " } }
     }
 
-    @Test func `M4: sync periods count in ipvs mode alone, and cluster ranges are parted at the comma`() throws {
+    @Test func `M4: sync periods apply in ipvs mode only, and cluster ranges are separated by commas`() throws {
         func periods(_ mode: String?) throws -> [GoDuration] {
             let result = try effective {
                 $0.proxyMode = mode
@@ -31,12 +31,12 @@ private func effective(_ text: String? = nil, _ change: (inout FlagValues) -> Vo
         #expect(try effective { $0.clusterCIDR = "2002:0:0:1234::/64,10.0.0.0/14" }.clusterCIDRs == ["2002:0:0:1234::/64", "10.0.0.0/14"])
     }
 
-    @Test func `M5: an empty file gives the defaults, with two traps`() throws {
+    @Test func `M5: an empty file gives the defaults of the flags, with two exceptions`() throws {
         var (flags, file) = (try effective { $0.proxyMode = "ipvs" }, try effective("mode: ipvs"))
         #expect(flags.minSyncPeriod == .seconds(1) && file.minSyncPeriod == .zero)
         flags.ipvs.minSyncPeriod = .zero
         #expect(flags == file)
-        // The other: an address of IPv6 leads the servers along in a file only.
+        // The second: only in a file, an IPv6 bind address changes the addresses of the servers.
         let address = try effective("mode: ipvs\nbindAddress: \"::\"")
         #expect(address.healthzBindAddress == "[::]:10256" && address.metricsBindAddress == "[::1]:10249")
         let flag = try effective { $0.bindAddress = "::" }
@@ -45,7 +45,7 @@ private func effective(_ text: String? = nil, _ change: (inout FlagValues) -> Vo
         #expect(flag.bindAddress == file.bindAddress)
     }
 
-    @Test func `M5: zeros of connection tracking are kept, those of periods are not`() throws {
+    @Test func `M5: zeros are kept for connection tracking, but not for periods`() throws {
         let zeros = try effective(
             "conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}\nconfigSyncPeriod: 0s\nipvs: {syncPeriod: 0s}\nmode: ipvs\noomScoreAdj: 0\nclientConnection: {qps: 0, burst: 0}"
         )
@@ -55,7 +55,7 @@ private func effective(_ text: String? = nil, _ change: (inout FlagValues) -> Vo
         #expect(zeros.clientConnection.qps == 5 && zeros.clientConnection.burst == 10)
     }
 
-    @Test func `M5: of logging win, or come first; others lose`() throws {
+    @Test func `M5: logging flags override or precede the file's values; other flags are ignored`() throws {
         let text = """
             mode: ipvs
             logging:
@@ -84,18 +84,18 @@ private func effective(_ text: String? = nil, _ change: (inout FlagValues) -> Vo
             ("1.2.3.4", 12345, "1.2.3.4:12345"), ("1.2.3.4:12345", 23456, "1.2.3.4:12345"), ("fd00:1::5", 12345, "[fd00:1::5]:12345"),
             ("[fd00:1::5]:12345", 56789, "[fd00:1::5]:12345"), ("1.2.3.4", 0, ""), ("1.2.3.4:23456", 0, ""),
         ] as [(String, Int32, String)])
-    func `M6: deprecated ports count where the address has none, and 0 switches off`(address: String, port: Int32, expected: String) {
+    func `M6: deprecated ports apply if the address has none, and 0 disables the server`(address: String, port: Int32, expected: String) {
         #expect(FlagValues.address(address, port: port) == expected)
     }
 
-    @Test func `M7: what is empty gets the platform's default, what is said is kept`() throws {
+    @Test func `M7: empty fields get the platform's default, set fields are kept`() throws {
         let empty = try effective("mode: \"\"")
         #expect(empty.mode == "iptables" && empty.detectLocalMode == "ClusterCIDR")
-        let said = try effective("mode: ipvs\ndetectLocalMode: BridgeInterface")
-        #expect(said.mode == "ipvs" && said.detectLocalMode == "BridgeInterface")
+        let set = try effective("mode: ipvs\ndetectLocalMode: BridgeInterface")
+        #expect(set.mode == "ipvs" && set.detectLocalMode == "BridgeInterface")
     }
 
-    @Test func `what belongs to other modes is not shown`() throws {
+    @Test func `fields of other modes are not shown`() throws {
         let result = try effective(
             "mode: ipvs\niptables: {syncPeriod: 5s, masqueradeAll: true}\nnftables: {syncPeriod: 5s, masqueradeAll: true, masqueradeBit: 3}"
         )
@@ -115,5 +115,5 @@ private func effective(_ text: String? = nil, _ change: (inout FlagValues) -> Vo
     }
 
     @Test(arguments: ["1.2.3.4", "[::1]", "::1", "[::1:80", "::1]:80", "a[b:1", "[::1]x:80", "1:2:3"])
-    func `is not found in what has none`(text: String) { #expect(HostPort(text) == nil) }
+    func `is not found in text without a valid one`(text: String) { #expect(HostPort(text) == nil) }
 }

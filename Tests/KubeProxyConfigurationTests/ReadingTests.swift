@@ -35,7 +35,7 @@ private func sample(bindAddress: String, mode: String, healthz: String = "[fd00:
 
 @Suite struct `A file` {
     @Test(arguments: [("0.0.0.0", "0.0.0.0"), ("\"::\"", "::"), ("\"[::]\"", "[::]"), ("::0", "::0"), ("2001:db8::1", "2001:db8::1")])
-    func `M1: is read field by field, with every way to write an address`(written: String, read: String) throws {
+    func `M1: is read field by field, with every notation of an address`(written: String, read: String) throws {
         for mode in ["ipvs", "iptables"] {
             let document = try KubeProxyConfiguration.read(sample(bindAddress: written, mode: mode))
             #expect(document.strictError == nil)
@@ -62,7 +62,7 @@ private func sample(bindAddress: String, mode: String, healthz: String = "[fd00:
         }
     }
 
-    @Test func `M1: may have fields that nobody knows, and fields twice, of which the last counts`() throws {
+    @Test func `M1: may have unknown fields, and duplicate fields, of which the last one applies`() throws {
         let document = try KubeProxyConfiguration.read(
             sample(bindAddress: "9.8.7.6", mode: "ipvs")
                 + "foo: bar\nbindAddress: 1.2.3.4\nlogging: {vmodule: [{filePattern: a, odd: 1}]}\n")
@@ -98,12 +98,12 @@ private func sample(bindAddress: String, mode: String, healthz: String = "[fd00:
         (header + "---\n" + header, "but found another document"),
         (header + "a: &a\n  c: 1\nb:\n  <<: *a\n", "line 6: has a merge key"),
     ])
-    func `M2: that is none is refused, and what is wrong is named`(text: String, message: String) {
+    func `M2: that is invalid is refused with the reason`(text: String, message: String) {
         let error = #expect(throws: KubeProxyConfiguration.DecodingError.self) { try KubeProxyConfiguration.read(text) }
         #expect(error?.description.contains(message) == true, "\(error.map { "\($0)" } ?? "")")
     }
 
-    @Test func `may have numbers in every form of YAML, and null for what is to be default`() throws {
+    @Test func `may have every YAML number format, and null for defaults`() throws {
         let text =
             header
             + "oomScoreAdj: -0x10\nconntrack: {maxPerCore: 1_000, min: 010, udpTimeout: null}\nlogging: {flushFrequency: 2000000000}\n"

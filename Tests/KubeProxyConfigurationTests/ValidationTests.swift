@@ -32,7 +32,7 @@ private let cases: [Case] = [
     Case("metrics on a port that is text", "MetricsBindAddress: Invalid value: \"http\": must be a valid port") {
         $0.metricsBindAddress = "1.2.3.4:http"
     },
-    Case("healthz on an address that is none", "HealthzBindAddress: Invalid value: \"1.2.3\": must be a valid IP") {
+    Case("healthz on an invalid address", "HealthzBindAddress: Invalid value: \"1.2.3\": must be a valid IP") {
         $0.healthzBindAddress = "1.2.3:80"
     },
     Case("config sync period of 0", "ConfigSyncPeriod: Invalid value: \"0s\": must be greater than 0") { $0.configSyncPeriod = .zero },
@@ -134,7 +134,7 @@ private let cases: [Case] = [
         "DetectLocalConfiguration.ClusterCIDRs: Invalid value: [\"fd00::/64\",\"fd01::/64\"]: must be a either a single CIDR or dual-stack pair of CIDRs (e.g. [10.100.0.0/16, fde4:8dba:82e1::/48]"
     ) { $0.clusterCIDR = "fd00::/64,fd01::/64" },
     Case(
-        "cluster range that is none",
+        "invalid cluster range",
         "DetectLocalConfiguration.ClusterCIDRs[0]: Invalid value: \"192.168.59.0\": must be a valid CIDR block (e.g. 10.100.0.0/16 or fde4:8dba:82e1::/48)"
     ) { $0.clusterCIDR = "192.168.59.0" },
     Case(
@@ -154,8 +154,8 @@ private let cases: [Case] = [
     },
     Case("good: a bridge") { ($0.detectLocalMode, $0.detectLocal.bridgeInterface) = ("BridgeInterface", "avz1234567890123456789") },
     Case("good: a prefix") { ($0.detectLocalMode, $0.detectLocal.interfaceNamePrefix) = ("InterfaceNamePrefix", "veth") },
-    Case("good: by the node's ranges, whatever the cluster's are") { ($0.detectLocalMode, $0.clusterCIDR) = ("NodeCIDR", "x") },
-    Case("good: hidden metrics of the version before") { $0.showHiddenMetricsForVersion = "1.35" },
+    Case("good: by the node's ranges, with any cluster ranges") { ($0.detectLocalMode, $0.clusterCIDR) = ("NodeCIDR", "x") },
+    Case("good: hidden metrics of the previous version") { $0.showHiddenMetricsForVersion = "1.35" },
     Case("good: no health") { $0.healthzBindAddress = "" },
     Case("good: alpha options of logging") {
         $0.featureGates = ["LoggingAlphaOptions": true]
@@ -168,7 +168,7 @@ private let cases: [Case] = [
         get throws { try KubeProxyConfiguration.effective(file: nil, flags: FlagValues()) }
     }
 
-    @Test(arguments: cases) fileprivate func `M13: tells what is wrong with each field, and nothing else`(_ given: Case) throws {
+    @Test(arguments: cases) fileprivate func `M13: reports exactly the errors of each field`(_ given: Case) throws {
         var configuration = try good
         given.change(&configuration)
         let reported = configuration.validate().map { "\($0)" }
@@ -176,7 +176,7 @@ private let cases: [Case] = [
         #expect(configuration.validate().allSatisfy { $0.flag?.hasPrefix("--") == true })
     }
 
-    @Test(arguments: ["iptables", "nftables", "kernelspace", "unknown"]) func `M13: takes no mode but ipvs`(mode: String) throws {
+    @Test(arguments: ["iptables", "nftables", "kernelspace", "unknown"]) func `M13: accepts no mode but ipvs`(mode: String) throws {
         var configuration = try good
         configuration.mode = mode
         (configuration.iptables.syncPeriod, configuration.nftables.syncPeriod) = (.seconds(1), .seconds(1))
