@@ -11,7 +11,7 @@ import Testing
         Service(metadata: ObjectMeta(name: "web", namespace: "shop"), ports: [ServicePort(port: port)])
     }
 
-    @Test func `The last change of an object stands for all before it, in the place of the first`() {
+    @Test func `The last change of an object replaces all earlier ones, in the position of the first`() {
         let feed = ChangeFeed()
         feed.publish([.service(web, service(port: 1)), .node("n1", node)])
         feed.publish([.service(web, service(port: 2))])
@@ -20,7 +20,7 @@ import Testing
         #expect(feed.take() == ChangeFeed.Batch())
     }
 
-    @Test func `Being synced is reported with the batch that completes it and from then on`() {
+    @Test func `The feed is reported as synced with the batch that completes it and from then on`() {
         let feed = ChangeFeed()
         feed.publish([.node("n1", node)])
         #expect(!feed.take().synced)

@@ -19,7 +19,7 @@ import Testing
             endpoints: [Endpoint(addresses: Endpoint.addresses([address]))])
     }
 
-    @Test func `A change dirties its Service, and the same again does not`() {
+    @Test func `A change marks its Service as dirty, the same change again does not`() {
         let state = Cluster()
         #expect(state.apply(.service(web, service("web"))))
         #expect(state.takeDirtyServices() == [web])
@@ -31,7 +31,7 @@ import Testing
         #expect(state.services.isEmpty)
     }
 
-    @Test func `A slice dirties its Service whether that is there or not`() {
+    @Test func `A slice marks its Service as dirty even if the Service does not exist`() {
         let state = Cluster()
         #expect(state.apply(.endpointSlice(slice, slice(of: "web"))))
         #expect(!state.apply(.endpointSlice(slice, slice(of: "web"))))
@@ -39,7 +39,7 @@ import Testing
         #expect(state.slices[web]?[slice] == slice(of: "web"))
     }
 
-    @Test func `A slice that changes its Service dirties both`() {
+    @Test func `A slice that moves to another Service marks both as dirty`() {
         let state = Cluster()
         state.apply(.endpointSlice(slice, slice(of: "web")))
         _ = state.takeDirtyServices()
@@ -49,7 +49,7 @@ import Testing
         #expect(state.slices[api]?.count == 1)
     }
 
-    @Test func `A slice that loses its label is gone from its Service`() {
+    @Test func `A slice that loses its label is removed from its Service`() {
         let state = Cluster()
         #expect(!state.apply(.endpointSlice(slice, slice(of: nil))))
         state.apply(.endpointSlice(slice, slice(of: "web")))
@@ -60,7 +60,7 @@ import Testing
         #expect(!state.apply(.endpointSlice(slice, nil)))
     }
 
-    @Test func `A Node that changes makes no Service dirty`() {
+    @Test func `A Node change marks no Service as dirty`() {
         let state = Cluster()
         let node = Node(metadata: ObjectMeta(name: "n1"))
         #expect(state.apply(.node("n1", node)))
@@ -70,7 +70,7 @@ import Testing
     }
 }
 
-/// A state behind a reference: the macros of the tests cannot call what changes a value.
+/// A reference to a state: the macros of Swift Testing cannot call mutating methods.
 private final class Cluster {
     private var state = ClusterState()
 

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Testing
 import YAML
 
-/// Decodes the same object from JSON and from YAML: JSON is YAML too, so each text serves for both, and YAML of its own can be given.
+/// Decodes an object from JSON. JSON is also valid YAML, so `yaml` can decode the same text.
 func json<T: Decodable>(_ type: T.Type, _ text: String) throws -> T {
     try JSONDecoder().decode(type, from: Data(text.utf8))
 }

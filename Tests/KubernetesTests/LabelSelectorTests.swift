@@ -29,11 +29,11 @@ import Testing
         ("a/b/c=d", "\"a/b/c\" is not a valid label key"),
         ("Example.com/a", "\"Example.com/a\" is not a valid label key"), ("a in (b c)", "\")\" is missing"),
     ])
-    func `that are malformed are told`(selector: String, reason: String) {
+    func `that are malformed are refused with the reason`(selector: String, reason: String) {
         #expect(throws: LabelSelector.Malformed(text: selector, reason: reason)) { try LabelSelector(selector) }
     }
 
-    @Test func `are what they were made of, in the order of their keys`() {
+    @Test func `contain their keys and values in the order of the keys`() {
         var labels = Labels(["b": "2", "a": "1", "c": ""])
         #expect(labels.map { "\($0.key)=\($0.value)" } == ["a=1", "b=2", "c="])
         #expect(labels["b"] == "2" && labels["c"] == "" && labels["1"] == nil && labels["d"] == nil && !labels.isEmpty)
@@ -43,11 +43,11 @@ import Testing
         #expect(Labels([:]).isEmpty && Labels([:]) == [:])
     }
 
-    @Test func `cannot be made to look like others`() {
+    @Test func `cannot be forged with NUL characters`() {
         #expect(Labels(["a": "1\0kubernetes.io/service-name\0web", "b\0x": "2", "c": "3"]) == ["c": "3"])
     }
 
-    @Test func `of any text at all end in a selector or an error`() {
+    @Test func `of arbitrary text give a selector or an error`() {
         var generator = SystemRandomNumberGenerator()
         let alphabet = Array("ab=!(), in\0é")
         for _ in 0..<5000 {

@@ -40,12 +40,12 @@ import Testing
         healthCheckNodePort: 31000, publishNotReadyAddresses: true, allocateLoadBalancerNodePorts: false,
         loadBalancerIngress: [LoadBalancerIngress(ip: "203.0.113.1", ipMode: "VIP"), LoadBalancerIngress(ip: "")])
 
-    @Test func `A Service decodes alike from JSON and YAML, with the annotations that are read`() throws {
+    @Test func `A Service decodes equally from JSON and YAML, with the annotations in use`() throws {
         #expect(try json(Service.self, Self.serviceJSON) == Self.service)
         #expect(try yaml(Service.self, Self.serviceJSON) == Self.service)
     }
 
-    @Test func `A Service in YAML has the API's defaults where fields are absent, null or empty`() throws {
+    @Test func `A Service in YAML has the API's defaults for fields that are absent, null or empty`() throws {
         let text = """
             metadata:
               name: web
@@ -64,7 +64,7 @@ import Testing
         #expect(try yaml(Service.self, text) == expected)
     }
 
-    @Test func `A headless Service is known by None`() throws {
+    @Test func `A headless Service is recognized by None`() throws {
         #expect(try yaml(Service.self, "spec: {clusterIP: None}").isHeadless)
         #expect(try json(Service.self, #"{"spec": {"clusterIPs": ["None"]}}"#).isHeadless)
         #expect(try json(Service.self, "{}").isHeadless == false)
@@ -95,11 +95,11 @@ import Testing
         #expect(expected.serviceName == NamespacedName(namespace: "shop", name: "web"))
     }
 
-    @Test func `Conditions that are not given count as ready, serving and staying`() {
+    @Test func `Unset conditions mean ready, serving and not terminating`() {
         let plain = Endpoint(addresses: [])
         #expect(plain.isReady && plain.isServing && !plain.isTerminating)
-        let going = Endpoint(addresses: [], ready: false, serving: false, terminating: true)
-        #expect(!going.isReady && !going.isServing && going.isTerminating)
+        let terminating = Endpoint(addresses: [], ready: false, serving: false, terminating: true)
+        #expect(!terminating.isReady && !terminating.isServing && terminating.isTerminating)
     }
 
     @Test func `A slice without the label, or with an empty one, belongs to no Service`() {
@@ -108,7 +108,7 @@ import Testing
         #expect(EndpointSlice(metadata: empty, addressType: .ipv4).serviceName == nil)
     }
 
-    @Test func `A Node decodes with addresses, taints, blocks and zone`() throws {
+    @Test func `A Node decodes with addresses, taints, pod CIDRs and zone`() throws {
         let text = """
             {"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "z1"}},
              "spec": {"podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24", "fd00::/64"], "taints": [{"key": "k", "effect": "NoSchedule"}]},
@@ -148,7 +148,7 @@ import Testing
             ("Running", [PodCondition(type: "Initialized", status: "True")], false),
             ("Pending", [PodCondition(type: "Ready", status: "True")], true),
         ] as [(String?, [PodCondition], Bool)])
-    func `A Pod is ready by its condition, or by its phase where it has no conditions`(
+    func `A Pod is ready by its condition, or by its phase without conditions`(
         phase: String?, conditions: [PodCondition], isReady: Bool
     ) {
         #expect(Pod(metadata: ObjectMeta(name: "p"), phase: phase, conditions: conditions).isReady == isReady)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Kubernetes
 
-@Suite struct `A time of the API` {
+@Suite struct `An API time` {
     @Test(
         arguments: [
             ("1970-01-01T00:00:00Z", 0, 0), ("2026-01-01T00:00:00Z", 1_767_225_600, 0), ("2026-01-01T01:30:00+01:30", 1_767_225_600, 0),
@@ -13,7 +13,7 @@ import Testing
             ("0001-01-01T00:00:00Z", -62_135_596_800, 0), ("9999-12-31T23:59:59Z", 253_402_300_799, 0),
             ("2024-02-29T12:00:00Z", 1_709_208_000, 0),
         ] as [(String, Int64, Int32)])
-    func `is read from RFC 3339`(text: String, seconds: Int64, nanoseconds: Int32) throws {
+    func `is parsed from RFC 3339`(text: String, seconds: Int64, nanoseconds: Int32) throws {
         let time = try #require(Time(text))
         #expect(time.secondsSince1970 == seconds && time.nanoseconds == nanoseconds)
     }
@@ -25,12 +25,12 @@ import Testing
         "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00Z ", "26-01-01T00:00:00Z", "0000-12-31T23:59:59Z", "0001-01-01T00:00:00+00:01",
         "9999-12-31T23:59:59-00:01", "99999-01-01T00:00:00Z", "2026-01-01T00:00:00,5Z5",
     ])
-    func `is nothing else`(text: String) {
+    func `is not parsed from anything else`(text: String) {
         #expect(Time(text) == nil)
     }
 
-    @Test func `is what Foundation reads`() throws {
-        // Each day of 500 years, at another time of day.
+    @Test func `is parsed as by Foundation`() throws {
+        // Each day of 500 years, at varying times of day.
         for day in stride(from: Int64(-100_000), to: 82_000, by: 1) {
             let seconds = day * 86400 + abs(day) * 7919 % 86400
             let text = Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func `comes before a later one, whatever its zone`() throws {
+    @Test func `is ordered by instant, whatever its zone`() throws {
         let texts = ["2026-01-01T02:00:00+02:00", "2026-01-01T00:00:00.5Z", "2025-12-31T23:00:01-01:00", "2026-01-01T00:00:02Z"]
         let times = try texts.map { try #require(Time($0)) }
         #expect(times == times.sorted() && Set(times).count == 4)
@@ -46,7 +46,7 @@ import Testing
 }
 
 @Suite struct `An endpoint's addresses` {
-    @Test func `end where a text is no address, so that none moves up to its place`() throws {
+    @Test func `end before invalid text, so that no later address takes its position`() throws {
         let json = """
             {"metadata": {"name": "web"}, "addressType": "IPv4", "endpoints": [
               {"addresses": ["10.0.0.1", "10.0.0.2"]}, {"addresses": ["10.0.0.256", "10.0.0.3"], "conditions": {"ready": true}},
@@ -54,7 +54,7 @@ import Testing
             """
         let slice = try JSONDecoder().decode(EndpointSlice.self, from: Data(json.utf8))
         #expect(slice.endpoints.map { $0.addresses.map(\.description) } == [["10.0.0.1", "10.0.0.2"], [], ["10.0.0.4"], [], []])
-        // It is counted: `status` tells of endpoints that are ready and get no traffic.
+        // It is still counted: `status` reports ready endpoints that get no traffic.
         #expect(slice.endpoints[1].isReady)
     }
 }

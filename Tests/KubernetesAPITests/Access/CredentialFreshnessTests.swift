@@ -5,7 +5,7 @@ import Testing
 struct CredentialFreshnessTests {
     private var freshness = CredentialFreshness()
 
-    @Test mutating func `Files are looked at once a minute, and at once after a refusal`() {
+    @Test mutating func `Files are read again after a minute, and immediately after a refusal`() {
         #expect(freshness.isDue(at: .zero, secondsSince1970: 0))
         freshness.got(at: .seconds(1))
         #expect(!freshness.isDue(at: .seconds(60), secondsSince1970: 0))
@@ -15,7 +15,7 @@ struct CredentialFreshnessTests {
         #expect(freshness.isDue(at: .seconds(62), secondsSince1970: 0))
     }
 
-    @Test mutating func `What expires is good until then, and what does not, until it is refused`() {
+    @Test mutating func `Credentials are used until they expire or, without expiration, until they are refused`() {
         freshness.got(at: .zero, expiring: true, expiration: 1000)
         #expect(!freshness.isDue(at: .seconds(900), secondsSince1970: 900))
         #expect(freshness.isDue(at: .seconds(1), secondsSince1970: 996))

@@ -16,7 +16,7 @@ struct CredentialsTests {
         return Credentials(access, interval: interval, timeLimit: timeLimit, logger: Follower.quiet)
     }
 
-    /// A credential plugin that counts how often it was run; its answers hold the count.
+    /// Creates a credential plugin that counts its runs; its answers contain the count.
     private func plugin(_ script: String) throws -> ExecPlugin {
         let counter = "n=$(cat '\(folder.path)/n' 2>/dev/null || echo 0); n=$((n+1)); echo $n > '\(folder.path)/n'"
         let command = try folder.write("#!/bin/sh\n\(counter)\n\(script)\n", to: "plugin", isExecutable: true)
@@ -29,7 +29,7 @@ struct CredentialsTests {
             "echo '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\",\"status\":{\"token\":\"t'$n'\"\(expiration)}}'"
     }
 
-    @Test func `A token file is read again after a while, and at once when the token is refused`() async throws {
+    @Test func `A token file is read again after an interval, and immediately when the token is refused`() async throws {
         let file = try folder.write("one\n", to: "token")
         let slow = credentials(.tokenFile(file))
         let first = try await slow.current()
@@ -45,7 +45,7 @@ struct CredentialsTests {
         #expect(try await quick.current().authorization == "Bearer three")
     }
 
-    @Test func `A token file that goes away leaves the token before in use`() async throws {
+    @Test func `The previous token stays in use if the token file becomes unreadable`() async throws {
         let file = try folder.write("one\n", to: "token")
         let credentials = credentials(.tokenFile(file), interval: .zero)
         _ = try await credentials.current()
@@ -54,13 +54,13 @@ struct CredentialsTests {
         await #expect(throws: AccessError.self) { try await self.credentials(.tokenFile("/absent")).current() }
     }
 
-    @Test func `Name and password are sent as RFC 7617 has it`() async throws {
+    @Test func `User name and password are sent per RFC 7617`() async throws {
         #expect(
             try await credentials(.basic(user: "Aladdin", password: "open sesame")).current().authorization
                 == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")
     }
 
-    @Test func `A plugin is run once, however many ask, and again when its token is refused`() async throws {
+    @Test func `A plugin is run once for concurrent requests, and again when its token is refused`() async throws {
         let credentials = credentials(.exec(try plugin("sleep 0.1; " + CredentialsTests.answer(expiring: "2999-01-01T00:00:00Z"))))
         let all = try await withThrowingTaskGroup { group in
             for _ in 0..<8 { group.addTask { try await credentials.current().authorization } }
@@ -73,19 +73,19 @@ struct CredentialsTests {
         #expect(try await credentials.current().authorization == "Bearer t2")
     }
 
-    @Test func `What a plugin gave is not used once it has expired`() async throws {
+    @Test func `Expired credentials of a plugin are not used`() async throws {
         let credentials = credentials(.exec(try plugin(CredentialsTests.answer(expiring: "2001-01-01T00:00:00Z"))))
         #expect(try await credentials.current().authorization == "Bearer t1")
         #expect(try await credentials.current().authorization == "Bearer t2")
     }
 
-    @Test func `A plugin is reported its arguments, its environment and the cluster`() async throws {
-        let reported = "\(folder.path)/told"
-        let script = "echo \"$1 $GREETING $KUBERNETES_EXEC_INFO\" > '\(reported)'; "
+    @Test func `A plugin gets its arguments, its environment and the cluster information`() async throws {
+        let output = "\(folder.path)/output"
+        let script = "echo \"$1 $GREETING $KUBERNETES_EXEC_INFO\" > '\(output)'; "
         _ = try await credentials(.exec(try plugin(script + CredentialsTests.answer()))).current()
         let cluster = #""spec":{"cluster":{"server":"https://k:1"},"interactive":false}"#
         #expect(
-            String(decoding: try CredentialFile.read(reported), as: UTF8.self)
+            String(decoding: try CredentialFile.read(output), as: UTF8.self)
                 == "first hello {\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\(cluster)}\n")
     }
 
@@ -99,7 +99,7 @@ struct CredentialsTests {
         ),
         ("sleep 3000", "timed out after 0.3 seconds"),
     ])
-    func `A plugin that fails says why`(script: String, message: String) async throws {
+    func `The failure of a plugin is reported with the reason`(script: String, message: String) async throws {
         let plugin = try plugin(script)
         let isSlow = script.hasPrefix("sleep")
         let credentials = credentials(.exec(plugin), timeLimit: isSlow ? .milliseconds(300) : .seconds(200))
@@ -107,7 +107,7 @@ struct CredentialsTests {
         #expect(error?.description == "exec \(plugin.command): \(message)")
     }
 
-    @Test func `A plugin that is not there says how to get it`() async throws {
+    @Test func `A missing plugin is reported with its install hint`() async throws {
         let credentials = credentials(.exec(ExecPlugin(command: "/absent/plugin", installHint: "install it")))
         let error = await #expect(throws: AccessError.self) { try await credentials.current() }
         #expect(error?.message.hasSuffix("install it") == true)

@@ -18,7 +18,7 @@ struct InClusterTests {
     }
 
     @Test(arguments: [("10.96.0.1", "https://10.96.0.1:443"), ("fd00::1", "https://[fd00::1]:443"), ("k", "https://k:443")])
-    func `Address, token and authority come from the pod`(host: String, url: String) throws {
+    func `Address, token and certificate authority come from the pod`(host: String, url: String) throws {
         let access = try access(host, "443")
         #expect(access.server.description == url)
         #expect(access.authentication == .tokenFile("\(folder.path)/token"))
@@ -26,7 +26,7 @@ struct InClusterTests {
         #expect(!access.skipsVerification)
     }
 
-    @Test func `Outside a pod it is reported what to give`() {
+    @Test func `The error outside of a pod names the flags to set`() {
         let error = #expect(throws: AccessError.self) { try access(nil, "443") }
         #expect(
             error?.description

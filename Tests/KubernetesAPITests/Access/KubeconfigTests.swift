@@ -1,10 +1,10 @@
 import KubernetesAPI
 import Testing
 
-/// A kubeconfig that is right, and every way in which it can be wrong.
+/// Valid kubeconfigs, and all their possible errors.
 struct KubeconfigTests {
     private let folder: TemporaryFolder
-    /// Anything that begins like PEM.
+    /// Data with a PEM header.
     private static let pem = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
     private static let pemBase64 = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="
 
@@ -15,7 +15,7 @@ struct KubeconfigTests {
         try folder.write("no certificate", to: "empty.crt")
     }
 
-    /// A kubeconfig with one context of the given cluster and user, each in the flow style of YAML.
+    /// Reads a kubeconfig with one context of the given cluster and user, each in YAML flow style.
     private func read(cluster: String, user: String = "{}", master: String? = nil) throws -> APIAccess {
         let text = """
             apiVersion: v1
@@ -30,7 +30,7 @@ struct KubeconfigTests {
 
     private func server(_ text: String) throws -> ServerAddress { try #require(ServerAddress(text)) }
 
-    @Test func `A cluster and a user of files, relative to the kubeconfig`() throws {
+    @Test func `Files of a cluster and a user are relative to the kubeconfig`() throws {
         let access = try read(
             cluster: "{server: 'https://k.example:6443/prefix/', certificate-authority: ca.crt, tls-server-name: api.example}",
             user: "{client-certificate: client.crt, client-key: \(folder.path)/client.key, tokenFile: token}")
@@ -43,7 +43,7 @@ struct KubeconfigTests {
                     authentication: .tokenFile("\(folder.path)/token")))
     }
 
-    @Test func `Data counts more than files, and a plain token is taken as it is`() throws {
+    @Test func `Inline data takes precedence over files, and a plain token is used as is`() throws {
         let access = try read(
             cluster:
                 "{server: 'https://[fd00::1]', certificate-authority: absent, certificate-authority-data: \(KubeconfigTests.pemBase64)}",
@@ -54,7 +54,7 @@ struct KubeconfigTests {
         #expect(!access.skipsVerification)
     }
 
-    @Test func `JSON, a user that is not named, a proxy and a switched-off verification`() throws {
+    @Test func `JSON, a context without user, a proxy and disabled verification are supported`() throws {
         let text = """
             {"current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "k"}}], "clusters": [{"name": "k", "cluster":
             {"server": "https://k", "insecure-skip-tls-verify": true, "proxy-url": "http://me:secret@proxy:3128"}}]}
@@ -67,7 +67,7 @@ struct KubeconfigTests {
             try read(cluster: "{server: 'https://k', proxy-url: 'socks5://p'}").proxy == ProxyAddress(kind: .socks5, host: "p", port: 1080))
     }
 
-    @Test func `Name and password, and a credential plugin`() throws {
+    @Test func `User name and password, and a credential plugin, are supported`() throws {
         #expect(try read(cluster: "{server: k}", user: "{username: me, password: '1'}").authentication == .basic(user: "me", password: "1"))
         let plugin = try read(
             cluster: "{server: k}",
@@ -84,7 +84,7 @@ struct KubeconfigTests {
                         providesClusterInfo: true)))
     }
 
-    @Test func `--master stands in for the server, with TLS where the rest speaks of TLS`() throws {
+    @Test func `--master overrides the server, with TLS if the kubeconfig has TLS settings`() throws {
         #expect(try read(cluster: "{}", master: "10.0.0.1:8080").server == server("http://10.0.0.1:8080"))
         #expect(try read(cluster: "{certificate-authority: ca.crt}", master: "10.0.0.1:6443").server == server("https://10.0.0.1:6443"))
         let alone = try APIAccess.find(kubeconfig: "", master: "https://k:1", environment: [:])
@@ -162,7 +162,7 @@ struct KubeconfigTests {
             "user.exec.args: must be a list"
         ),
     ])
-    func `What is wrong is reported with file and field`(cluster: String, user: String, message: String) {
+    func `Invalid values are reported with file and field`(cluster: String, user: String, message: String) {
         let error = #expect(throws: AccessError.self) { try read(cluster: cluster, user: user) }
         let place = message.hasPrefix("cluster") ? "clusters[0]." : "users[0]."
         let expected = message.replacing("FOLDER", with: folder.path)
@@ -185,13 +185,13 @@ struct KubeconfigTests {
             "contexts[0].context.user \"c\": no such user"
         ),
     ])
-    func `What is missing is reported with file and field`(text: String, message: String) throws {
+    func `Missing or inconsistent entries are reported with file and field`(text: String, message: String) throws {
         let file = try folder.write(text, to: "config")
         let error = #expect(throws: AccessError.self) { try Kubeconfig(file: file).access() }
         #expect(error?.description == "kubeconfig \(file): \(message)")
     }
 
-    @Test func `Aliases that stand for billions of values are refused at once`() throws {
+    @Test func `Aliases that expand to billions of values are refused at once`() throws {
         var text = "a0: &a0 x\n"
         for level in 1...30 { text += "a\(level): &a\(level)\n" + String(repeating: "- *a\(level - 1)\n", count: 10) }
         let file = try folder.write(text, to: "bomb")
@@ -200,12 +200,12 @@ struct KubeconfigTests {
         }
     }
 
-    @Test func `Of a key that is there twice the last counts, and words without quotes are text`() throws {
+    @Test func `The last of duplicate keys applies, and unquoted words are text`() throws {
         let access = try read(cluster: "{server: 'https://k'}", user: "{token: a, token: yes}")
         #expect(access.authentication == .token("yes"))
     }
 
-    @Test func `A file that is not there, and one that is not YAML`() throws {
+    @Test func `Missing files and invalid YAML are reported`() throws {
         #expect(throws: AccessError(source: "kubeconfig /absent", message: "failed to read: No such file or directory")) {
             try Kubeconfig(file: "/absent")
         }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import KubernetesAPI
 
-/// The rules of golang.org/x/net/http/httpproxy, by the cases of its tests and some more.
+/// The rules of golang.org/x/net/http/httpproxy, with the cases of its tests and more.
 struct ProxyEnvironmentTests {
     private func proxy(_ environment: [String: String], _ url: String) throws -> String? {
         try ProxyEnvironment(environment).proxy(for: try #require(ServerAddress(url)))?.description
@@ -24,17 +24,17 @@ struct ProxyEnvironmentTests {
             (["HTTPS_PROXY": "http.proxy.tld"], "http://insecure.tld/", nil),
             (["HTTPS_PROXY": "secure.proxy.tld", "REQUEST_METHOD": "PUT"], "https://secure.tld/", "http://secure.proxy.tld:80"),
             ([:], "https://example.com", nil),
-            // In lower case where that in capitals is not set, or empty.
+            // The lowercase variable applies if the uppercase one is unset or empty.
             (["https_proxy": "lower"], "https://example.com", "http://lower:80"),
             (["https_proxy": "lower", "HTTPS_PROXY": "upper"], "https://example.com", "http://upper:80"),
             (["https_proxy": "lower", "HTTPS_PROXY": ""], "https://example.com", "http://lower:80"),
             (["https_proxy": "lower", "no_proxy": "example.com"], "https://example.com", nil),
             (["https_proxy": "lower", "NO_PROXY": "other.com", "no_proxy": "example.com"], "https://example.com", "http://lower:80"),
-            // Not even asked for where it is not used.
+            // An invalid proxy that is not used is not an error.
             (["HTTPS_PROXY": "ftp://nonsense", "NO_PROXY": "example.com"], "https://example.com", nil),
             (["HTTP_PROXY": "ftp://nonsense"], "https://example.com", nil),
         ] as [([String: String], String, String?)])
-    func `A proxy is that of the scheme`(environment: [String: String], url: String, expected: String?) throws {
+    func `The proxy depends on the scheme of the URL`(environment: [String: String], url: String, expected: String?) throws {
         #expect(try proxy(environment, url) == expected)
     }
 
@@ -52,7 +52,7 @@ struct ProxyEnvironmentTests {
         ("baz.com", true), ("localhost.net", true), ("local.localhost", true), ("barbarbaz.net", true), ("wildcard.io", true),
         ("nested.wildcard.io", false), ("awildcard.io", true), ("WWW.FooBar.com", false),
     ])
-    func `NO_PROXY names hosts, domains, addresses, ranges and ports`(host: String, isProxied: Bool) throws {
+    func `NO_PROXY may contain hosts, domains, addresses, ranges and ports`(host: String, isProxied: Bool) throws {
         let environment = ["HTTP_PROXY": "http://proxy:3128", "NO_PROXY": ProxyEnvironmentTests.exceptions]
         #expect(try proxy(environment, "http://\(host):80") == (isProxied ? "http://proxy:3128" : nil))
         #expect(try proxy(["HTTP_PROXY": "http://proxy:3128", "NO_PROXY": "a.b, *"], "http://\(host):80") == nil)
@@ -68,17 +68,17 @@ struct ProxyEnvironmentTests {
         ("EXAMPLE.COM", "https://example.com", false), ("10.96.0.0/12", "https://10.96.0.1", false),
         ("10.96.0.0/12", "https://10.112.0.1", true), ("fd00:96::/112", "https://[fd00:96::1]:443", false),
         ("0.0.0.0/0", "https://[fd00:96::1]:443", true), ("10.96.0.1", "https://010.096.0.1", false),
-        // In brackets only with a port.
+        // Brackets require a port.
         ("[fd00::1]", "https://[fd00::1]:443", true), ("[fd00::1]:443", "https://[fd00::1]:443", false),
         ("10.0.0.1/99", "https://10.0.0.1", true), ("*:443", "https://example.com", true),
-        // An address is not the end of a name.
+        // A domain suffix does not match addresses.
         (".0.0.1", "https://10.0.0.1", true),
     ])
-    func `NO_PROXY counts for the server's own host and port`(exceptions: String, url: String, isProxied: Bool) throws {
+    func `NO_PROXY is matched against the server's host and port`(exceptions: String, url: String, isProxied: Bool) throws {
         #expect(try proxy(["HTTPS_PROXY": "proxy", "NO_PROXY": exceptions], url) == (isProxied ? "http://proxy:80" : nil))
     }
 
-    @Test func `Name and password are taken from the URL`() throws {
+    @Test func `User name and password are taken from the URL`() throws {
         let server = try #require(ServerAddress("https://k"))
         let read = try ProxyEnvironment(["HTTPS_PROXY": "me:pass%40word@proxy:3128"]).proxy(for: server)
         #expect(read == ProxyAddress(kind: .http, host: "proxy", port: 3128, user: "me", password: "pass@word"))
@@ -113,7 +113,7 @@ struct ProxyEnvironmentTests {
             "HTTPS_PROXY \"http://[fd00::1]:0\": must be a URL: http://HOST:PORT, or socks5://HOST:PORT without a user"
         ),
     ])
-    func `What cannot be used is named with its variable, without a password`(environment: [String: String], message: String) {
+    func `Unsupported proxies are reported with their variable, without the password`(environment: [String: String], message: String) {
         let error = #expect(throws: AccessError.self) { try proxy(environment, "https://example.com") }
         #expect(error?.description == "environment: \(message)")
     }
@@ -127,7 +127,7 @@ struct ProxyEnvironmentTests {
                 == "environment: HTTP_PROXY \"http://10.1.2.3:8080\": cannot be used in a CGI environment (REQUEST_METHOD is set)")
     }
 
-    @Test func `A kubeconfig's own proxy counts more than the environment's, which holds for --master and in a pod too`() throws {
+    @Test func `A kubeconfig's proxy takes precedence over the environment's, which also applies to --master and in a pod`() throws {
         let folder = try TemporaryFolder()
         let environment = ["HTTPS_PROXY": "http://environment:1", "KUBERNETES_SERVICE_HOST": "k", "KUBERNETES_SERVICE_PORT": "443"]
         func found(_ cluster: String, master: String? = nil) throws -> String? {

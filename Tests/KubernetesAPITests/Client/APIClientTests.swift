@@ -18,7 +18,7 @@ import Testing
         APIClient(access, settings: Follower.clientSettings(), logger: Follower.quiet)
     }
 
-    /// What a request over `access` comes to; nil for success.
+    /// Returns the error of a request over `access`; nil for success.
     private func outcome(_ access: APIAccess) async -> APIError? {
         let client = client(access)
         var outcome: APIError?
@@ -31,7 +31,7 @@ import Testing
         return outcome
     }
 
-    @Test func `A refusal comes with code, reason and Retry-After`() async throws {
+    @Test func `An error status has code, reason and Retry-After`() async throws {
         try await TestAPIServer.serving { server in
             server.fail(.list("services"), .status(429, reason: "TooManyRequests", retryAfter: 7))
             let access = try server.access
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    /// Lines such as `GET 200`.
+    /// Keeps answers as lines such as `GET 200`.
     private final class Answers: APIClientObserver {
         private let lines = Mutex<[String]>([])
         var all: [String] { lines.withLock(\.self) }
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test func `Requests are reported of, with what became of them`() async throws {
+    @Test func `Requests are reported with their results`() async throws {
         let answers = Answers()
         try await TestAPIServer.serving { server in
             let client = APIClient(
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func `A token that is refused is read again, and the request repeated once`() async throws {
+    @Test func `A refused token is read again, and the request is repeated once`() async throws {
         let file = try folder.write("old", to: "token")
         try await TestAPIServer.serving { server in
             server.withState { $0.token = "old" }
@@ -109,11 +109,11 @@ import Testing
         }
     }
 
-    @Test func `A server is trusted only if its certificate is the authority's and names it`() async throws {
+    @Test func `A server is trusted only if the authority signed its certificate for its name`() async throws {
         let certificates = try await TestCertificates(in: folder.path)
         try await TestAPIServer.serving(tls: try certificates.server()) { server in
             var access = try server.access
-            // The system's authorities do not know it.
+            // The system's authorities did not sign it.
             #expect(await self.outcome(access) != nil)
             access.skipsVerification = true
             #expect(await self.outcome(access) == nil)
@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    @Test func `A certificate is checked for the name that tls-server-name gives`() async throws {
+    @Test func `A certificate is checked for the name in tls-server-name`() async throws {
         let certificates = try await TestCertificates(in: folder.path)
         try await certificates.sign("server", subject: "/CN=server", extensions: "subjectAltName=DNS:api.test")
         try await TestAPIServer.serving(tls: try certificates.server()) { server in
@@ -137,7 +137,7 @@ import Testing
         }
     }
 
-    @Test func `A certificate that cannot be used is reported with its file before anything is sent`() async throws {
+    @Test func `An unusable certificate is reported with its file before anything is sent`() async throws {
         let file = try folder.write("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n", to: "ca.crt")
         let client = client(APIAccess(server: ServerAddress(isSecure: true, host: "k", port: 1), certificateAuthority: .file(file)))
         let error = await #expect(throws: AccessError.self) { try await client.prepare() }
@@ -145,7 +145,7 @@ import Testing
         #expect(error?.description.hasPrefix("file \(file): certificate-authority: contains no PEM certificate") == true)
     }
 
-    @Test func `A client's certificate is shown, and a new one makes a new connection without losing anything`() async throws {
+    @Test func `A client certificate is presented, and a new one opens a new connection without losing changes`() async throws {
         let certificates = try await TestCertificates(in: folder.path)
         try await certificates.sign("client", subject: "/CN=one")
         try await TestAPIServer.serving(tls: try certificates.server(clients: .mustShow)) { server in
@@ -159,9 +159,9 @@ import Testing
             try await Follower.following(access) { follower in
                 try await expectEventually { try server.isMirrored(by: follower) }
                 let before = server.withState { $0.connections }
-                // In between, while only the key has been replaced, the pair before stays in use.
+                // While only the key has been replaced, the previous pair stays in use.
                 try await certificates.sign("client", subject: "/CN=two")
-                // Files are looked at before a request: the end of one watch is enough to renew all connections.
+                // Files are checked before each request: the end of one watch is enough to renew all connections.
                 try await expectEventually {
                     server.interrupt("nodes", .end)
                     return server.withState { $0.connections } > before
@@ -172,7 +172,7 @@ import Testing
         }
     }
 
-    @Test func `A certificate and a key that do not fit are reported before anything is sent`() async throws {
+    @Test func `A certificate with a key that does not match is reported before anything is sent`() async throws {
         let certificates = try await TestCertificates(in: folder.path)
         try await certificates.sign("client", subject: "/CN=one")
         let client = client(
@@ -184,9 +184,9 @@ import Testing
         #expect(error?.description.hasPrefix("file \(folder.path)/client.crt: client-certificate: cannot be used with its key") == true)
     }
 
-    @Test func `Over HTTP/2 all watches share a connection, and one that falls silent is given up for another`() async throws {
+    @Test func `Over HTTP/2 all watches share a connection, which is replaced if it becomes silent`() async throws {
         let certificates = try await TestCertificates(in: folder.path)
-        // Bookmarks keep a connection from being silent, however slow the machine is.
+        // Bookmarks keep a connection active even on a slow machine.
         var settings = ServerSettings()
         settings.bookmarkInterval = .milliseconds(100)
         try await TestAPIServer.serving(tls: try certificates.server(offersHTTP2: true), settings: settings) { server in

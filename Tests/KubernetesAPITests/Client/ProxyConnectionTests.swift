@@ -3,13 +3,13 @@ import Testing
 @testable import APIServerForTests
 @testable import KubernetesAPI
 
-/// The way to the API server through a proxy of the environment, over TLS.
+/// Connections to the API server through a proxy of the environment, over TLS.
 @Suite(.timeLimit(.minutes(10))) struct ProxyConnectionTests {
     private let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }
 
-    /// The access that a kubeconfig for a server leads to, with a proxy in the environment.
+    /// Returns the access of a kubeconfig for a server, with a proxy in the environment.
     private func access(_ server: String, more: String = "", proxy: String) throws -> APIAccess {
         let text = """
             {current-context: c, contexts: [{name: c, context: {cluster: k}}],
@@ -33,16 +33,16 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `Requests go through a tunnel to the server's own name or address, which its certificate is checked for`(offersHTTP2: Bool)
+    func `Requests use a tunnel to the server's name or address, which its certificate must match`(offersHTTP2: Bool)
         async throws
     {
-        // No such address or name leads anywhere but through the proxy.
+        // These addresses and names are reachable only through the proxy.
         let certificates = try await TestCertificates(in: folder.path, for: ["IP:192.0.2.10", "IP:2001:db8::10"])
         try await TestAPIServer.serving(tls: try certificates.server(offersHTTP2: offersHTTP2)) { server in
             let port = try #require(ServerAddress(server.url)?.port)
             try await TestProxy.serving(to: port) { proxy in
                 let url = "http://me:secret@127.0.0.1:\(proxy.port)"
-                // The certificate is also for 127.0.0.1, where the proxy is, but that is not who is asked for.
+                // The certificate is also for 127.0.0.1, the proxy's address, but the client requests another name.
                 let all = "127.0.0.1, api.test, 192.0.2.10, 2001:db8::10"
                 for (server, name, expected) in [
                     ("https://192.0.2.10:6443", "", "answered"), ("https://[2001:db8::10]:6443", "", "answered"),
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test func `A server that NO_PROXY names, and one of this machine, are not asked for at the proxy`() throws {
+    @Test func `Servers in NO_PROXY and on this machine are not reached through the proxy`() throws {
         for server in ["https://10.1.2.3", "https://b.test:6443", "https://localhost", "https://127.0.0.1:6443"] {
             try folder.write("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n", to: "ca.crt")
             #expect(try access(server, proxy: "http://proxy").proxy == nil, "\(server)")
@@ -78,7 +78,7 @@ import Testing
     @Test(
         arguments: [("https://127.0.0.1", nil), ("https://127.0.0.1", "api.test"), ("https://127.0.0.1", "192.0.2.10")]
             as [(String, String?)])
-    func `The name that tls-server-name gives is the only one that counts without a proxy too`(url: String, name: String?) async throws {
+    func `Only the name in tls-server-name is accepted, even without a proxy`(url: String, name: String?) async throws {
         let certificates = try await TestCertificates(in: folder.path, for: ["IP:192.0.2.10"])
         for offersHTTP2 in [false, true] {
             try await TestAPIServer.serving(tls: try certificates.server(offersHTTP2: offersHTTP2)) { server in
@@ -88,7 +88,7 @@ import Testing
                 #expect(await self.outcome(access) == nil)
                 for other in ["other.test", "192.0.2.11"] {
                     access.tlsServerName = other
-                    // That it is also for the address of the connection does not count.
+                    // It is not enough that the certificate is for the address of the connection.
                     #expect(await self.outcome(access)?.description.hasSuffix("not for \(other)") == true)
                 }
                 #expect(server.requests("services").count == 1)

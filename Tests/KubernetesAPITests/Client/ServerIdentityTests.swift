@@ -3,7 +3,7 @@ import Testing
 
 @testable import KubernetesAPI
 
-/// Go's `VerifyHostname`, as a table.
+/// The rules of Go's `VerifyHostname`.
 struct ServerIdentityTests {
     @Test(
         arguments: [
@@ -16,7 +16,7 @@ struct ServerIdentityTests {
             ("", [""], false),
             (".example.com", ["*.example.com"], false), ("10.0.0.1", ["10.0.0.1"], false),
         ] as [(String, [String], Bool)])
-    func `A name is one of the certificate's, or what its asterisk stands for`(expected: String, names: [String], fits: Bool) {
+    func `A name must match one of the certificate's names or its wildcard`(expected: String, names: [String], fits: Bool) {
         #expect(names.contains { ServerIdentity(expected).matches(.name($0)) } == fits)
     }
 
@@ -25,7 +25,7 @@ struct ServerIdentityTests {
         ("::ffff:10.0.0.1", "10.0.0.1", true),
         ("api.example.com", "10.0.0.1", false),
     ])
-    func `An address is one of the certificate's`(expected: String, address: String, fits: Bool) throws {
+    func `An address must match one of the certificate's addresses`(expected: String, address: String, fits: Bool) throws {
         #expect(ServerIdentity(expected).matches(.address(try #require(IPAddress(address)))) == fits)
     }
 }

@@ -5,7 +5,7 @@ import Testing
 @testable import APIServerForTests
 @testable import KubernetesAPI
 
-/// Which servers are trusted with which `certificate-authority`, over TLS to a server in this process.
+/// Which servers are trusted with which `certificate-authority`, using TLS to a server in this process.
 @Suite(.timeLimit(.minutes(10))) struct TrustAnchorTests {
     private let folder: TemporaryFolder
 
@@ -27,12 +27,12 @@ import Testing
         var description: String { "\(bundle) for a server that sends \(chain)" }
     }
 
-    /// As kubectl has them, but for the last one.
+    /// The same results as with kubectl, except for the last case.
     private static let cases = [
         Case("ca", "by-root", connects: true),
         Case("ca", "by-inter inter", connects: true),
         Case("ca", "by-inter", connects: false),
-        // A root is not needed above an intermediate authority, whatever else the server sends.
+        // An intermediate authority needs no root, whatever else the server sends.
         Case("inter", "by-inter", connects: true),
         Case("inter", "by-inter inter", connects: true),
         Case("inter", "by-inter inter ca", connects: true),
@@ -41,14 +41,14 @@ import Testing
         Case("lower", "by-lower", connects: true),
         Case("inter ca", "by-inter", connects: true),
         Case("other ca inter", "by-inter", connects: true),
-        // Only what is below the anchor.
+        // Only certificates below the anchor are trusted.
         Case("inter", "by-root", connects: false),
         Case("inter", "by-lower", connects: false),
         Case("lower", "by-inter inter", connects: false),
         Case("other", "by-inter inter ca", connects: false),
         Case("impostor", "by-inter", connects: false),
         Case("impostor", "by-inter inter", connects: false),
-        // What counts for every chain counts below an intermediate authority.
+        // The checks of every chain apply below an intermediate authority.
         Case("inter", "expired", connects: false),
         Case("inter", "wrong-name", connects: false),
         Case("inter", "client-only", connects: false),
@@ -56,17 +56,17 @@ import Testing
         Case("no-authority", "by-no-authority", connects: false),
         Case("client-inter", "by-client-inter", connects: false),
         Case("expired-inter inter", "by-inter", connects: true),
-        // Neither does another anchor above them help.
+        // Another anchor above them does not help.
         Case("ca no-authority", "by-no-authority", connects: false),
         Case("ca client-inter", "by-client-inter", connects: false),
         Case("ca client-inter", "by-root", connects: true),
         Case("client-root", "by-client-root", connects: false),
         Case("client-root ca", "by-client-root", connects: false),
-        // But for the path length of the anchor itself, which BoringSSL does not look at in a root either.
+        // The path length of the anchor itself is not checked; BoringSSL does not check it in a root either.
         Case("no-depth", "by-no-depth", connects: true),
         Case("no-depth", "by-too-deep too-deep", connects: true),
         Case("inter", "by-too-deep too-deep no-depth", connects: false),
-        // A server's own certificate, if it is self-signed. Go takes any.
+        // A server's own certificate, if it is self-signed. Go accepts any.
         Case("alone", "alone", connects: true),
         Case("by-inter", "by-inter", connects: false),
     ]
@@ -82,7 +82,7 @@ import Testing
         try await make.sign("lower", subject: "/CN=lower", extensions: authority, by: "inter")
         try await make.sign("by-lower", subject: "/CN=server", extensions: server, by: "lower")
         try await make.sign("other", subject: "/CN=other", extensions: authority)
-        // The name of the intermediate authority, and another key.
+        // The name of the intermediate authority with another key.
         try await make.sign("impostor", subject: "/CN=inter", extensions: authority)
         try await make.sign("expired", subject: "/CN=server", extensions: server, by: "inter", days: -1)
         try await make.sign(
@@ -112,8 +112,8 @@ import Testing
         String(decoding: try Data(contentsOf: URL(filePath: "\(folder.path)/\(name)")), as: UTF8.self)
     }
 
-    /// What a request comes to, and whether the server saw it.
-    private func attempt(_ access: APIAccess, _ server: TestAPIServer) async -> (error: APIError?, wasSeen: Bool) {
+    /// Returns the error of a request, and whether the server received it.
+    private func attempt(_ access: APIAccess, _ server: TestAPIServer) async -> (error: APIError?, wasReceived: Bool) {
         let client = APIClient(access, settings: Follower.clientSettings(), logger: Follower.quiet)
         var failure: APIError?
         do {
@@ -125,7 +125,7 @@ import Testing
         return (failure, !server.requests("services").isEmpty)
     }
 
-    @Test func `Each certificate of the authority's file is an anchor, and all else is checked as ever`() async throws {
+    @Test func `Each certificate in the authority's file is a trust anchor, with all other checks as usual`() async throws {
         try await makeCertificates()
         for trial in TrustAnchorTests.cases {
             try folder.write(try trial.chain.map { try read("\($0).crt") }.joined(), to: "server.crt")
@@ -135,14 +135,15 @@ import Testing
                 try await TestAPIServer.serving(tls: TestCertificates(found: folder.path).server(offersHTTP2: offersHTTP2)) { server in
                     var access = try server.access
                     access.certificateAuthority = bundle
-                    let (error, wasSeen) = await attempt(access, server)
-                    #expect((error == nil) == trial.connects && wasSeen == trial.connects, "\(trial): \(error?.description ?? "connects")")
+                    let (error, wasReceived) = await attempt(access, server)
+                    #expect(
+                        (error == nil) == trial.connects && wasReceived == trial.connects, "\(trial): \(error?.description ?? "connects")")
                 }
             }
         }
     }
 
-    @Test func `An authority counts from the first to the last second that its certificate names`() async throws {
+    @Test func `An authority is trusted from the first to the last second of its validity`() async throws {
         try await makeCertificates()
         let bundle = try NIOSSLCertificate.fromPEMBytes(Array(try read("inter.crt").utf8))
         let (first, last) = (bundle[0].notValidBefore, bundle[0].notValidAfter)

@@ -4,7 +4,7 @@ import Logging
 import Model
 import Testing
 
-/// Events on their way to a server in this process.
+/// The delivery of Events to a server in this process.
 @Suite(.timeLimit(.minutes(10))) struct APIEventRecorderTests {
     private static let settings = settings(requestTimeLimit: .seconds(60))
 
@@ -14,7 +14,7 @@ import Testing
             requestTimeLimit: requestTimeLimit, flushTime: .milliseconds(500))
     }
 
-    /// Runs a recorder while `body` does, and after it to its end.
+    /// Runs a recorder during `body`, then stops it and waits for its end.
     private func recording(
         settings: EventSettings = settings, identities: ServiceIdentities = ServiceIdentities(), logger: Logger = Follower.quiet,
         _ body: @escaping @Sendable (EventServer, APIEventRecorder) async throws -> Void
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test func `An event is posted, and patched when it comes again`() async throws {
+    @Test func `An Event is posted, and patched when it is repeated`() async throws {
         try await recording { server, recorder in
             recorder.record(.note("a"))
             try await expectEventually { server.requests.count == 1 }
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func `An event names its object by the uid too, as kubectl describe looks for it`() async throws {
+    @Test func `An Event contains the uid of its object, by which kubectl describe finds it`() async throws {
         let identities = ServiceIdentities()
         let web = NamespacedName(namespace: "default", name: "web")
         identities.apply([.service(web, Service(metadata: ObjectMeta(name: "web", namespace: "default", uid: "0f-1a")))])
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func `A server in trouble is tried again until it takes the event`() async throws {
+    @Test func `Requests to a failing server are retried until it accepts the Event`() async throws {
         try await recording(settings: Self.settings(requestTimeLimit: .seconds(1))) { server, recorder in
             server.withState {
                 $0.answers = [
@@ -79,16 +79,16 @@ import Testing
                 ]
             }
             recorder.record(.note("a"))
-            // One more where a slow machine takes more than a second for an answer.
+            // More than six if a slow machine needs more than a second for an answer.
             try await expectEventually { server.requests.count >= 6 }
             #expect(Set(server.requests.map(\.method)) == ["POST"])
-            // The same event each time: a try that came through is not doubled.
+            // The name is the same each time, so that a request without an answer creates no duplicate.
             let names = server.requests.compactMap { $0.body.split(separator: "\"name\":\"").dropFirst().first?.prefix(22) }
             #expect(Set(names).count == 1)
         }
     }
 
-    @Test func `A try that came through and was not answered is no failure`() async throws {
+    @Test func `A successful request without an answer is not a failure`() async throws {
         let log = LogKeeper()
         try await recording(logger: log.logger) { server, recorder in
             server.withState { $0.answers = [.cut, .refused(409, reason: "AlreadyExists")] }
@@ -101,13 +101,13 @@ import Testing
         #expect(log.lines.isEmpty)
     }
 
-    @Test func `Without rights events are let be, and the log says so once`() async throws {
+    @Test func `Without permission Events are dropped, and this is logged once`() async throws {
         let log = LogKeeper()
         try await recording(logger: log.logger) { server, recorder in
-            server.withState { $0.usual = .refused(403, reason: "Forbidden") }
+            server.withState { $0.defaultAnswer = .refused(403, reason: "Forbidden") }
             for number in 0..<5 { recorder.record(.about("web\(number)")) }
             try await expectEventually { server.requests.count == 5 }
-            server.withState { $0.usual = .refused(404, reason: "NotFound") }
+            server.withState { $0.defaultAnswer = .refused(404, reason: "NotFound") }
             recorder.record(.note("a"))
             try await expectEventually { server.requests.count == 6 }
             try await expectEventually { log.lines.count == 2 }
@@ -115,11 +115,12 @@ import Testing
         #expect(log.lines == ["warning Failed to record Event", "warning Failed to record Event"])
     }
 
-    @Test func `That a namespace is going away is nothing to tell`() async throws {
+    @Test func `Events in a terminating namespace are dropped without a log message`() async throws {
         let log = LogKeeper()
         try await recording(logger: log.logger) { server, recorder in
             server.withState {
-                $0.usual = .refused(403, reason: "Forbidden", message: "unable to create: namespace shop because it is being terminated")
+                $0.defaultAnswer = .refused(
+                    403, reason: "Forbidden", message: "unable to create: namespace shop because it is being terminated")
             }
             recorder.record(.about("web"))
             try await expectEventually { server.requests.count == 1 }
@@ -127,7 +128,7 @@ import Testing
         #expect(log.lines.isEmpty)
     }
 
-    @Test func `An event that the server has forgotten is posted anew`() async throws {
+    @Test func `An Event that the server no longer has is created again`() async throws {
         try await recording { server, recorder in
             recorder.record(.note("a"))
             try await expectEventually { server.requests.count == 1 }
@@ -139,15 +140,15 @@ import Testing
         }
     }
 
-    @Test func `One request is under way at a time`() async throws {
+    @Test func `Only one request is in flight at a time`() async throws {
         try await recording { server, recorder in
             for number in 0..<200 { recorder.record(.about("web\(number)")) }
             try await expectEventually { server.requests.count == 200 }
-            #expect(server.withState { $0.mostUnderWay } == 1)
+            #expect(server.withState { $0.mostInFlight } == 1)
         }
     }
 
-    @Test func `Those who record too much are reported how much is dropped, once`() async throws {
+    @Test func `Dropped Events are logged once`() async throws {
         let log = LogKeeper()
         try await recording(logger: log.logger) { _, recorder in
             for number in 0..<3000 { recorder.record(.about("web", reason: "R\(number)")) }
@@ -157,7 +158,7 @@ import Testing
         #expect(log.lines.count <= 2)
     }
 
-    @Test func `What is left at the end is sent`() async throws {
+    @Test func `Remaining Events are sent at the end`() async throws {
         try await EventServer.serving { server in
             let client = APIClient(server.access, settings: Follower.clientSettings(), logger: Follower.quiet)
             let recorder = APIEventRecorder(
@@ -172,10 +173,10 @@ import Testing
         }
     }
 
-    @Test func `A server that does not answer keeps nobody from ending`() async throws {
+    @Test func `A server that does not answer does not delay the exit`() async throws {
         // A hanging server would hang for an hour.
         try await recording(settings: EventSettings(flushTime: .milliseconds(300))) { server, recorder in
-            server.withState { $0.usual = .hang }
+            server.withState { $0.defaultAnswer = .hang }
             for number in 0..<50 { recorder.record(.about("web\(number)")) }
             try await expectEventually { server.requests.count == 1 }
         }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import KubernetesAPI
 
-/// What holds whatever happens.
+/// Invariants for random Events and answers.
 struct EventQueuePropertyTests {
     private struct Seeded: RandomNumberGenerator {
         var state: UInt64
@@ -16,8 +16,8 @@ struct EventQueuePropertyTests {
 
     private static let settings = EventSettings(objectBurst: 5, objectRefill: .seconds(100), maximumQueued: 30)
 
-    /// Hours of events about a few objects, in bursts and with pauses; returns how many were recorded.
-    private func live(_ run: inout EventRun, _ random: inout Seeded) -> Int {
+    /// Records Events about a few objects for hours, in bursts and with pauses; returns their number.
+    private func recordForHours(_ run: inout EventRun, _ random: inout Seeded) -> Int {
         var recorded = 0
         for _ in 0..<400 {
             for _ in 0..<Int.random(in: 0...8, using: &random) {
@@ -36,15 +36,15 @@ struct EventQueuePropertyTests {
     }
 
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
-    func `Every event is counted or dropped, and nothing is held for ever`(seed: UInt64) {
+    func `Every Event is counted or dropped, and none is kept forever`(seed: UInt64) {
         var random = Seeded(state: seed)
         var run = EventRun(Self.settings)
-        let recorded = live(&run, &random)
+        let recorded = recordForHours(&run, &random)
         _ = run.advance(by: .seconds(10_000))
         #expect(run.queue.count == 0)
         var counts: [UInt64: Int] = [:]
         for delivery in run.deliveries {
-            // Counts only grow, and an event is created before it is patched.
+            // Counts only increase, and an Event is created before it is patched.
             #expect(delivery.series.count > counts[delivery.series.id, default: 0])
             #expect((delivery.method == .create) == (counts[delivery.series.id] == nil))
             counts[delivery.series.id] = delivery.series.count
@@ -53,7 +53,7 @@ struct EventQueuePropertyTests {
     }
 
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
-    func `Whatever the server answers, requests have their rates and come to an end`(seed: UInt64) {
+    func `Whatever the server answers, requests are rate-limited and finite`(seed: UInt64) {
         var random = Seeded(state: seed)
         var run = EventRun(Self.settings)
         run.answer = { delivery in
@@ -65,7 +65,7 @@ struct EventQueuePropertyTests {
             default: nil
             }
         }
-        _ = live(&run, &random)
+        _ = recordForHours(&run, &random)
         _ = run.advance(by: .seconds(20_000))
         #expect(run.queue.count == 0)
         for (index, time) in run.times.enumerated() where index >= 20 {

@@ -4,17 +4,17 @@ import Testing
 
 @testable import KubernetesAPI
 
-/// What is sent about events and when, without clock and server.
+/// The requests for Events and their times, without clock and server.
 struct EventQueueTests {
     private var run = EventRun()
 
-    @Test mutating func `An event is created once`() {
+    @Test mutating func `An Event is created once`() {
         run.record(.note("a"))
         #expect(run.advance(by: .seconds(3600)) == ["create Starting node1 1"])
         #expect(run.queue.count == 0)
     }
 
-    @Test mutating func `What differs in more than its note is another event`() {
+    @Test mutating func `Events that differ in more than the note are separate`() {
         let node = ObjectReference.node("node1")
         run.record(ClusterEvent(.normal, reason: "A", action: "X", regarding: node, note: "1"))
         run.record(ClusterEvent(.normal, reason: "A", action: "X", regarding: node, note: "2"))
@@ -28,7 +28,7 @@ struct EventQueueTests {
                 == ["create A node1 2", "create A node1 1", "create B node1 1", "create A node1 1", "create A node2 1"])
     }
 
-    @Test mutating func `The second of its kind is reported at once, those after it when they are over`() {
+    @Test mutating func `The second occurrence is reported immediately, later ones when the series has ended`() {
         run.record(.note("a"))
         #expect(run.advance(by: .seconds(10)) == ["create Starting node1 1"])
         run.record(.note("b"))
@@ -39,7 +39,7 @@ struct EventQueueTests {
         #expect(run.queue.count == 0)
     }
 
-    @Test mutating func `What goes on and on is reported every half hour`() {
+    @Test mutating func `A continuing series is reported every half hour`() {
         var sent: [String] = []
         for _ in 0..<(2 * 3600) {
             run.record(.note("a"))
@@ -49,7 +49,7 @@ struct EventQueueTests {
         #expect(sent.prefix(3) == ["create Starting node1 1", "patch Starting node1 2", "patch Starting node1 1801"])
     }
 
-    @Test mutating func `After six minutes of silence it is another event, with another name`() {
+    @Test mutating func `After six minutes without an occurrence a new Event with another name is created`() {
         run.record(.note("a"))
         _ = run.advance(by: .seconds(359))
         run.record(.note("a"))
@@ -59,7 +59,7 @@ struct EventQueueTests {
         #expect(Set(run.deliveries.map(\.series.id)).count == 2)
     }
 
-    @Test mutating func `What happens while it is being reported is reported next`() {
+    @Test mutating func `Occurrences during a request are reported with the next one`() {
         run.record(.note("a"))
         let first = run.take()
         run.record(.note("a"))
@@ -68,7 +68,7 @@ struct EventQueueTests {
         #expect(run.advance(by: .zero) == ["patch Starting node1 3"])
     }
 
-    @Test mutating func `An object has 25 different events at once, and one more every five minutes`() {
+    @Test mutating func `An object may have 25 different Events at once, and one more every five minutes`() {
         for number in 0..<40 { run.record(.about("web", reason: "R\(number)")) }
         run.record(.about("other"))
         #expect(run.queue.count == 26)
@@ -78,7 +78,7 @@ struct EventQueueTests {
         #expect(run.queue.count == 10)
     }
 
-    @Test mutating func `However many objects there are, what is held has a limit, and the node has its place`() {
+    @Test mutating func `The queue is limited whatever the number of objects, with room reserved for the node`() {
         for number in 0..<20_000 { run.record(.about("web\(number)")) }
         #expect(run.queue.count == 1000)
         run.record(.note("a"))
@@ -87,14 +87,14 @@ struct EventQueueTests {
         #expect(run.queue.takeDropped(at: run.now) == 19_000)
     }
 
-    @Test mutating func `Requests have a rate`() {
+    @Test mutating func `Requests are rate-limited`() {
         for number in 0..<100 { run.record(.about("web\(number)")) }
         #expect(run.advance(by: .zero).count == 10)
         #expect(run.advance(by: .seconds(20)).count == 20)
         #expect(run.advance(by: .seconds(1000)).count == 70)
     }
 
-    @Test mutating func `What the server cannot take now is tried twelve times, ever less often`() {
+    @Test mutating func `Requests with temporary failures are sent up to twelve times, with increasing delays`() {
         run.record(.note("a"))
         run.answer = { _ in .passing(retryAfter: nil) }
         #expect(run.advance(by: .seconds(600)).count == 12)
@@ -103,7 +103,7 @@ struct EventQueueTests {
         #expect(run.queue.count == 0)
     }
 
-    @Test mutating func `A server that says when is not asked before`() {
+    @Test mutating func `No request is sent before Retry-After`() {
         run.record(.note("a"))
         run.answer = { _ in .passing(retryAfter: .seconds(90)) }
         #expect(run.advance(by: .seconds(89)).count == 1)
@@ -111,14 +111,14 @@ struct EventQueueTests {
         #expect(run.advance(by: .seconds(1)) == ["create Starting node1 1"])
     }
 
-    @Test mutating func `An event that the server chokes on does not hold up the others`() {
+    @Test mutating func `An Event that always fails does not block others`() {
         run.answer = { $0.key.reason == "Poison" ? .passing(retryAfter: nil) : nil }
         run.record(.about("web", reason: "Poison"))
         for number in 0..<5 { run.record(.about("web\(number)")) }
         #expect(run.advance(by: .seconds(5)).filter { !$0.contains("Poison") }.count == 5)
     }
 
-    @Test mutating func `What the server does not want is let be, as long as it goes on`() {
+    @Test mutating func `A continuing Event that the server refuses is sent again at most every half hour`() {
         run.answer = { _ in .refused }
         var sent: [String] = []
         for _ in 0..<59 {
@@ -127,12 +127,12 @@ struct EventQueueTests {
         }
         #expect(sent.count == 2)
         #expect(run.queue.takeDropped(at: run.now) == nil)
-        // It is asked for once more in half an hour or not at all.
+        // At most one more attempt after half an hour.
         #expect(run.advance(by: .seconds(360)).count <= 1)
         #expect(run.queue.count == 0)
     }
 
-    @Test mutating func `An event that the server has forgotten is created anew, with its count`() {
+    @Test mutating func `An Event that the server no longer has is created again with its count`() {
         run.record(.note("a"))
         _ = run.advance(by: .seconds(1))
         run.answer = { $0.method == .patch ? .missing : nil }
@@ -143,7 +143,7 @@ struct EventQueueTests {
         #expect(run.advance(by: .seconds(400)) == ["patch Starting node1 5"])
     }
 
-    @Test mutating func `At the end, counts are reported that have not been`() {
+    @Test mutating func `Unreported counts are sent at the end`() {
         for _ in 0..<2 {
             run.record(.note("a"))
             _ = run.advance(by: .seconds(1))
@@ -155,7 +155,7 @@ struct EventQueueTests {
         #expect(run.queue.next(at: run.now) == .wait(nil))
     }
 
-    @Test mutating func `An object whose namespace is none is not written about`() {
+    @Test mutating func `An object with an invalid namespace gets no Event`() {
         for namespace in ["../../nodes", "A", "a/b", "-", String(repeating: "a", count: 64), "a?b", "a.b"] {
             run.record(.about("web", namespace: namespace))
         }

@@ -3,13 +3,13 @@ import Model
 
 @testable import KubernetesAPI
 
-/// A queue of events with a clock that a test turns, and a server that answers as the test likes.
+/// A queue of Events with a simulated clock and a server with configurable answers.
 struct EventRun {
     var queue: EventQueue
     private(set) var now: Duration = .zero
-    /// What came of a request; nil for success.
+    /// Returns the failure of a request; nil for success.
     var answer: (EventDelivery) -> EventFailure? = { _ in nil }
-    /// All requests so far, and when they were sent.
+    /// All requests so far and their times.
     private(set) var deliveries: [EventDelivery] = []
     private(set) var times: [Duration] = []
     private var generator = FixedGenerator()
@@ -22,13 +22,13 @@ struct EventRun {
         _ = queue.record(event, at: now, using: &generator)
     }
 
-    /// The next request, which has to be due.
+    /// Returns the next request, which must be due.
     mutating func take() -> EventDelivery {
         guard case .send(let delivery) = queue.next(at: now) else { fatalError("nothing to send") }
         return delivery
     }
 
-    /// Sends whatever comes due; returns the requests: `create Starting node1 2`.
+    /// Sends all due requests and returns them: `create Starting node1 2`.
     mutating func advance(by duration: Duration) -> [String] {
         let end = now + duration
         var sent: [String] = []
@@ -44,7 +44,7 @@ struct EventRun {
                     queue.delivered(delivery, at: now)
                 }
             case .wait(let wait?) where now + wait <= end:
-                // A wait of nothing would be a busy loop.
+                // A wait of zero would be a busy loop.
                 precondition(wait > .zero)
                 now += wait
             case .wait:

@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// An API server that takes events and nothing else, whole with their bodies, and answers them as a test likes.
+/// An API server for Events only, which keeps requests with their bodies and gives the configured answers.
 final class EventServer: Sendable {
     struct Request: Sendable {
         var method: String
@@ -15,8 +15,8 @@ final class EventServer: Sendable {
 
     enum Answer: Sendable {
         case created
-        case refused(Int, reason: String, message: String = "as told", retryAfter: Int? = nil)
-        /// Breaks the connection off; the event has been taken, or has not.
+        case refused(Int, reason: String, message: String = "test failure", retryAfter: Int? = nil)
+        /// Breaks the connection; the Event may or may not have been accepted.
         case cut
         case hang
     }
@@ -24,9 +24,9 @@ final class EventServer: Sendable {
     struct State {
         var requests: [Request] = []
         var answers: [Answer] = []
-        var usual = Answer.created
-        var underWay = 0
-        var mostUnderWay = 0
+        var defaultAnswer = Answer.created
+        var inFlight = 0
+        var mostInFlight = 0
     }
 
     private let state = Mutex(State())
@@ -36,7 +36,7 @@ final class EventServer: Sendable {
         self.port = port
     }
 
-    /// Serves while `body` runs.
+    /// Serves during `body`.
     static func serving(_ body: @escaping @Sendable (EventServer) async throws -> Void) async throws {
         let listener = try await TestListener(host: "127.0.0.1", port: 0, tls: nil)
         let server = EventServer(port: listener.port)
@@ -44,7 +44,7 @@ final class EventServer: Sendable {
             group.addTask {
                 try await listener.run {
                 } _: { exchange in
-                    // A connection that a test breaks off, or a client that goes, is what is being tested.
+                    // Tests break connections on purpose.
                     try? await server.serve(exchange)
                 }
             }
@@ -73,7 +73,7 @@ final class EventServer: Sendable {
                 case .body(let buffer): request.body += String(buffer: buffer)
                 case .end:
                     let answer = begin(request)
-                    defer { withState { $0.underWay -= 1 } }
+                    defer { withState { $0.inFlight -= 1 } }
                     try await send(answer, outbound)
                 }
             }
@@ -83,9 +83,9 @@ final class EventServer: Sendable {
     private func begin(_ request: Request) -> Answer {
         withState { state in
             state.requests.append(request)
-            state.underWay += 1
-            state.mostUnderWay = max(state.mostUnderWay, state.underWay)
-            return state.answers.isEmpty ? state.usual : state.answers.removeFirst()
+            state.inFlight += 1
+            state.mostInFlight = max(state.mostInFlight, state.inFlight)
+            return state.answers.isEmpty ? state.defaultAnswer : state.answers.removeFirst()
         }
     }
 

@@ -21,7 +21,7 @@ struct EventWriterTests {
 
     private func text(_ request: APIRequest) -> String { String(decoding: request.body?.bytes ?? [], as: UTF8.self) }
 
-    @Test mutating func `An event about the node is put into the namespace default`() throws {
+    @Test mutating func `An Event about the node is created in the namespace default`() throws {
         record(.note("a \"note\""), at: .seconds(1))
         let (delivery, request) = try request(at: .seconds(3))
         let name = EventName.name(for: .node("node1"), id: delivery.series.id)
@@ -36,7 +36,7 @@ struct EventWriterTests {
                 + #""reportingInstance":"kube-proxy-node1","type":"Normal"}"#)
     }
 
-    @Test mutating func `The count of an event is patched where it was created`() throws {
+    @Test mutating func `The count of an Event is patched in the namespace where it was created`() throws {
         record(.about("web", namespace: "shop"), at: .seconds(1))
         let (first, creation) = try request(at: .seconds(1))
         #expect(creation.target == "/apis/events.k8s.io/v1/namespaces/shop/events")
@@ -51,13 +51,13 @@ struct EventWriterTests {
         #expect(text(patch) == #"{"series":{"count":2,"lastObservedTime":"2026-01-01T00:00:09.000007Z"}}"#)
     }
 
-    @Test mutating func `What happened twice before it could be reported is created with its count`() throws {
+    @Test mutating func `An Event that occurs twice before it is sent is created with its count`() throws {
         for _ in 0..<2 { record(.note("a"), at: .zero) }
         let (_, request) = try request(at: .zero)
         #expect(text(request).contains(#""series":{"count":2,"lastObservedTime":"2026-01-01T00:00:10.000007Z"}"#))
     }
 
-    @Test mutating func `A long hostname is cut to what the API takes`() throws {
+    @Test mutating func `A long hostname is truncated to the API's limit`() throws {
         record(.note("a"), at: .zero)
         let (_, request) = try request(hostname: String(repeating: "h", count: 253), at: .zero)
         #expect(text(request).contains(#""reportingInstance":"kube-proxy-\#(String(repeating: "h", count: 117))""#))
@@ -68,7 +68,7 @@ struct EventWriterTests {
             (0, "1970-01-01T00:00:00.000000Z"), (-1, "1969-12-31T23:59:59.999999Z"), (1_767_225_599_999_999, "2025-12-31T23:59:59.999999Z"),
             (1_767_225_600_000_000, "2026-01-01T00:00:00.000000Z"), (Int64.max, "9999-12-31T23:59:59.775807Z"),
         ] as [(Int64, String)])
-    func `A time has six digits after the second`(microseconds: Int64, text: String) {
+    func `A time has microseconds`(microseconds: Int64, text: String) {
         #expect(MicroTime(microsecondsSince1970: microseconds).text == text)
     }
 }

@@ -5,13 +5,13 @@ import Testing
 @testable import APIServerForTests
 @testable import KubernetesAPI
 
-/// Objects that cannot be read, told of where their owners look.
+/// Unreadable objects, reported in Events about them.
 @Suite(.timeLimit(.minutes(10))) struct InvalidObjectTests {
     private func problem(_ name: NamespacedName?) -> WireProblem {
         WireProblem(kind: "Service", object: name, error: WireError(field: "spec.ports[0].port", message: "must be a port, 1 to 65535"))
     }
 
-    @Test func `The event says what is wrong, not with what`() throws {
+    @Test func `The Event contains the error without the name of the object`() throws {
         let name = NamespacedName(namespace: "shop", name: "web")
         let event = try #require(ClusterEvent(problem(name), of: Service.self))
         #expect(
@@ -23,13 +23,13 @@ import Testing
         #expect(slice.regarding.apiVersion == "discovery.k8s.io/v1" && slice.regarding.kind == "EndpointSlice")
     }
 
-    @Test func `Nobody is reported of an object that has no name, or that no user makes`() {
+    @Test func `There is no Event about an object without a name or one that users do not create`() {
         let name = NamespacedName(namespace: "", name: "node1")
         #expect(ClusterEvent(problem(nil), of: Service.self) == nil)
         #expect(ClusterEvent(problem(name), of: Node.self) == nil)
     }
 
-    @Test func `A Service that cannot be read is reported of on the Service`() async throws {
+    @Test func `An unreadable Service is reported in an Event about it`() async throws {
         try await EventServer.serving { events in
             try await TestAPIServer.serving { server in
                 server.put("services", .service("good"))

@@ -1,11 +1,11 @@
 import Logging
 import Synchronization
 
-/// Keeps what is logged, for tests of what is told and how often.
+/// Keeps log messages, for tests of their texts and number.
 final class LogKeeper: Sendable {
     private let kept = Mutex<[String]>([])
 
-    /// The lines so far: `warning event not recorded`.
+    /// The lines so far: `warning Failed to record Event`.
     var lines: [String] { kept.withLock { $0 } }
 
     var logger: Logger { Logger(label: "test") { _ in Handler(keeper: self) } }

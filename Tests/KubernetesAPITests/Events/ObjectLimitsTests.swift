@@ -4,7 +4,7 @@ import Testing
 @testable import KubernetesAPI
 
 struct ObjectLimitsTests {
-    @Test func `An object that is heard of again and again is not forgotten for those that come and go`() {
+    @Test func `A frequently used object is not evicted by many short-lived ones`() {
         var limits = ObjectLimits(EventSettings(objectBurst: 1))
         let isFirstAllowed = limits.allows(.node("busy"), at: .zero)
         #expect(isFirstAllowed)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import KubernetesAPI
 
-/// What the reflectors say together, step by step.
+/// The combined state of all reflectors, step by step.
 @Suite struct `The feed of an API server` {
     private let feed = ChangeFeed()
     private let progress: FeedProgress
@@ -21,7 +21,7 @@ import Testing
                 externalIPs: externalIPs))
     }
 
-    @Test func `is synced without the other Nodes where no Service needs them`() {
+    @Test func `is synced without the other Nodes if no Service needs them`() {
         progress.publish([Self.service([])], of: .services, isIncomplete: false)
         progress.listed(.services)
         #expect(!feed.take().synced)
@@ -29,7 +29,7 @@ import Testing
         #expect(feed.take().synced)
     }
 
-    @Test func `has a Service that needs the other Nodes only together with the word that they are pending`() {
+    @Test func `publishes a Service that needs the other Nodes only after reporting them as pending`() {
         let service = Self.service(["192.0.2.1"])
         progress.publish([service], of: .services, isIncomplete: false)
         #expect(feed.take().changes == [.otherNodes(.pending), service])
@@ -40,7 +40,7 @@ import Testing
         progress.listed(.otherNodes)
         let batch = feed.take()
         #expect(batch.synced && batch.changes == [.node("node2", nil), .otherNodes(.known)])
-        #expect(!progress.stopWaitingForOtherNodes(), "nothing waits for them any more")
+        #expect(!progress.stopWaitingForOtherNodes(), "nothing waits for them anymore")
     }
 
     @Test func `stays synced when a Service needs the other Nodes later`() {
@@ -51,7 +51,7 @@ import Testing
         #expect(batch.synced && batch.changes.first == .otherNodes(.pending))
     }
 
-    @Test func `goes on without the other Nodes, until they are there`() {
+    @Test func `continues without the other Nodes until they are listed`() {
         progress.publish([Self.service(["192.0.2.1"])], of: .services, isIncomplete: false)
         progress.listed(.services)
         progress.listed(.endpointSlices)
@@ -62,7 +62,7 @@ import Testing
         #expect(feed.take().changes == [.otherNodes(.known)])
     }
 
-    @Test func `says once that the other Nodes are pending, however often Services change, and again after a pause`() {
+    @Test func `reports once that the other Nodes are pending, however often Services change, and again after a pause`() {
         progress.publish([Self.service(["192.0.2.1"])], of: .services, isIncomplete: false)
         progress.listed(.otherNodes)
         _ = feed.take()
@@ -78,7 +78,7 @@ import Testing
         #expect(feed.take().changes.first == .otherNodes(.pending))
     }
 
-    @Test func `is in doubt for Services and slices that cannot be read, and for no Node`() {
+    @Test func `is incomplete if Services or slices are unreadable, but not if Nodes are`() {
         progress.publish([], of: .otherNodes, isIncomplete: true)
         progress.publish([], of: .node, isIncomplete: true)
         #expect(!feed.take().isIncomplete)

@@ -7,13 +7,13 @@ import Testing
 
 @testable import APIServerForTests
 
-/// A source that follows a test server, and what it has told so far.
+/// A source that follows a test server, and the state published so far.
 final class Follower: Sendable {
     struct Seen {
         var state = ClusterState()
         var isSynced = false
         var isIncomplete = false
-        /// How many deletions came; an object that flaps makes some.
+        /// The number of deletions, including those of objects that were added again.
         var deletions = 0
         var changes = 0
         var otherNodes: [OtherNodes] = []
@@ -26,7 +26,7 @@ final class Follower: Sendable {
         self.source = source
     }
 
-    /// Times that keep a test short.
+    /// Short times for tests.
     static let settings = ReflectorSettings(
         minimumDelay: .milliseconds(20), maximumDelay: .milliseconds(200), maximumRetryAfter: .milliseconds(300),
         shortWatch: .milliseconds(1), pageLimit: 3)
@@ -37,7 +37,7 @@ final class Follower: Sendable {
             credentialsInterval: .milliseconds(50))
     }
 
-    /// Follows a server while `body` runs.
+    /// Follows a server during `body`.
     static func following(
         _ access: APIAccess, settings: ReflectorSettings = Follower.settings, otherNodes: APISource.OtherNodesSettings? = .init(),
         client: APIClientSettings = Follower.clientSettings(),
@@ -93,7 +93,7 @@ extension TestAPIServer {
 
     struct NotAnAddress: Error {}
 
-    /// What there is, as it would be decoded.
+    /// Returns the server's objects, decoded.
     func objects<Object: Reflected>(of type: Object.Type) throws -> [NamespacedName: Object] {
         let items = withState { $0.store.sorted(Object.resource.plural) }
         let resource = try #require(ServerResource.named(Object.resource.plural))
@@ -101,7 +101,7 @@ extension TestAPIServer {
         return Dictionary(uniqueKeysWithValues: list.items.map { ($0.object.namespacedName, $0.object) })
     }
 
-    /// Whether a follower holds what the server does.
+    /// Whether a follower has the same objects as the server.
     func isMirrored(by follower: Follower) throws -> Bool {
         let seen = follower.now()
         let slices = seen.state.slices.values.reduce(into: [:]) { $0.merge($1) { first, _ in first } }
@@ -112,7 +112,7 @@ extension TestAPIServer {
     }
 }
 
-/// Waits for something that takes a moment; it is a failure if it does not come about in good time.
+/// Waits for a condition; fails if it is not met within `limit`.
 func expectEventually(
     within limit: Duration = .seconds(300), sourceLocation: SourceLocation = #_sourceLocation, _ condition: @Sendable () throws -> Bool
 ) async throws {

@@ -5,16 +5,16 @@ import Testing
 
 @testable import APIServerForTests
 
-/// A server, a follower of it, and what may go wrong between them: afterwards both hold the same.
+/// A server, its follower, and failures between them: afterwards both have the same objects.
 @Suite(.timeLimit(.minutes(10))) struct MisbehaviourTests {
-    /// What is done to a server before anyone follows it.
+    /// A change of a server before it is followed.
     struct Setup: Sendable {
         let change: @Sendable (TestAPIServer) -> Void
 
         init(_ change: @escaping @Sendable (TestAPIServer) -> Void) { self.change = change }
     }
 
-    /// Fills a server, follows it, does something to it, and compares.
+    /// Fills a server, follows it, runs `body`, and compares.
     private func compare(
         _ contentType: ContentType, settings: ReflectorSettings = Follower.settings, readTimeout: Duration = .seconds(20),
         before: Setup = Setup { _ in },
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    /// Changes of every kind.
+    /// Makes changes of every kind.
     private static func change(_ server: TestAPIServer) {
         server.put("services", .service("new", ip: "10.96.1.1"), .service("s1", ip: "10.96.0.2", port: 81))
         server.delete("services", .service("s2"))
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `Everything there is arrives, then everything that changes`(contentType: ContentType) async throws {
+    func `All objects are received, then all changes`(contentType: ContentType) async throws {
         try await compare(contentType) { server, follower in
             MisbehaviourTests.change(server)
             server.put("nodes", .node("node1", address: "192.0.2.9"))
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `What is asked for is what kube-proxy asks for`(contentType: ContentType) async throws {
+    func `Requests have the same selectors as kube-proxy's`(contentType: ContentType) async throws {
         try await compare(contentType) { server, _ in
             let services = try #require(server.requests("/api/v1/services").first)
             #expect(services.contains("labelSelector=!service.kubernetes.io/service-proxy-name&fieldSelector=spec.clusterIP!=None&"))
@@ -73,13 +73,13 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases, [StreamingLists.invalid, .errorEvent])
-    func `A server without streamed lists is listed in pages`(contentType: ContentType, streamingLists: StreamingLists) async throws {
+    func `A server without streaming lists is listed in pages`(contentType: ContentType, streamingLists: StreamingLists) async throws {
         try await compare(contentType, before: Setup { $0.withState { $0.streamingLists = streamingLists } }) { server, follower in
             MisbehaviourTests.change(server)
             try await expectEventually { try server.isMirrored(by: follower) }
             #expect(server.requests("/services").count { $0.contains("sendInitialEvents") } == 1)
             #expect(server.requests("/services").contains { $0.contains("resourceVersion=0") })
-            // The list after the past is gone is the newest, and comes in pages.
+            // The list after a compaction is the latest version, in pages.
             server.withState { $0.store.compact() }
             server.interrupt("services", .cut)
             server.put("services", .service("later", ip: "10.96.3.3"))
@@ -89,10 +89,10 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `A continue token that expires begins the list anew`(contentType: ContentType) async throws {
+    func `An expired continue token restarts the list`(contentType: ContentType) async throws {
         try await compare(contentType, before: Setup { $0.withState { $0.streamingLists = .invalid } }) { server, follower in
             server.withState { $0.store.compact() }
-            // The first page comes slowly, the second not at all.
+            // The first page is slow, the second fails.
             server.fail(.list("services"), .slow(.milliseconds(20)), .status(410, reason: "Expired"))
             server.interrupt("services", .cut)
             server.delete("services", .service("s5"))
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases, [Interruption.end, .cut, .half])
-    func `A watch that ends, breaks off or is cut in a frame goes on from where it was`(
+    func `A watch that ends, breaks or is cut within a frame is resumed from its last version`(
         contentType: ContentType, interruption: Interruption
     ) async throws {
         try await compare(contentType) { server, follower in
@@ -109,13 +109,13 @@ import Testing
             for plural in ["services", "endpointslices", "nodes"] { server.interrupt(plural, interruption, .cut) }
             MisbehaviourTests.change(server)
             try await expectEventually { try server.isMirrored(by: follower) }
-            // It was resumed: nothing was listed twice.
+            // It was resumed without another list.
             #expect(server.requests("sendInitialEvents").count { $0.contains("services") } == 1)
         }
     }
 
     @Test(arguments: ContentType.allCases, [0, 1, 100, 700, 2000])
-    func `A first list that is cut anywhere is begun again`(contentType: ContentType, bytes: Int) async throws {
+    func `A first list that is cut anywhere is restarted`(contentType: ContentType, bytes: Int) async throws {
         try await compare(
             contentType,
             before: Setup {
@@ -125,14 +125,13 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases, [true, false])
-    func `After 410, as event or as status, what differs is reported and nothing else`(contentType: ContentType, asEvent: Bool) async throws
-    {
+    func `After a 410 event or status, only differences are published`(contentType: ContentType, asEvent: Bool) async throws {
         try await compare(contentType) { server, follower in
             try await MisbehaviourTests.waitForWatches(server)
             let before = follower.now()
             let version = server.withState { $0.store.version }
             if !asEvent { server.fail(.watch("services"), .status(410, reason: "Expired")) }
-            // The past is forgotten while nobody looks.
+            // The history is compacted while no watch is open.
             server.withState { state in
                 state.interrupt("*", [.cut])
                 state.watchers = [:]
@@ -150,7 +149,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases, [429, 503, 500, 504])
-    func `A server in trouble is asked again until it answers`(contentType: ContentType, code: Int) async throws {
+    func `Requests to a failing server are retried until it answers`(contentType: ContentType, code: Int) async throws {
         try await compare(
             contentType,
             before: Setup { server in
@@ -166,7 +165,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `A watch that falls silent is renewed`(contentType: ContentType) async throws {
+    func `A silent watch is renewed`(contentType: ContentType) async throws {
         try await compare(contentType, readTimeout: .milliseconds(400)) { server, follower in
             try await MisbehaviourTests.waitForWatches(server)
             for plural in ["services", "endpointslices"] { server.interrupt(plural, .hang) }
@@ -176,12 +175,12 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `A server that takes a request and says nothing is asked again`(contentType: ContentType) async throws {
+    func `A request without an answer is repeated`(contentType: ContentType) async throws {
         try await compare(contentType, readTimeout: .milliseconds(400), before: Setup { $0.fail(.watch("services"), .hang, .hang) })
     }
 
     @Test(arguments: ContentType.allCases)
-    func `Lists that come slowly come`(contentType: ContentType) async throws {
+    func `Slow lists are received`(contentType: ContentType) async throws {
         try await compare(
             contentType,
             before: Setup { server in
@@ -191,7 +190,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `Bookmarks that come out of order lose nothing`(contentType: ContentType) async throws {
+    func `Bookmarks out of order lose no changes`(contentType: ContentType) async throws {
         try await compare(contentType) { server, follower in
             server.put("services", .service("one", ip: "10.96.2.1"))
             let version = server.withState { $0.store.version }
@@ -204,10 +203,10 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `A bookmark is where a watch goes on`(contentType: ContentType) async throws {
+    func `A watch is resumed from its last bookmark`(contentType: ContentType) async throws {
         try await compare(contentType) { server, follower in
             try await MisbehaviourTests.waitForWatches(server)
-            // Only other resources change, and then the past is forgotten.
+            // Only other resources change, and then the history is compacted.
             for number in 0..<5 { server.put("endpointslices", .slice("x\(number)", of: "x", addresses: ["10.244.7.1"])) }
             server.withState { $0.store.compact() }
             for plural in ["services", "endpointslices", "nodes"] { server.bookmark(plural) }
@@ -219,7 +218,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `Deletes that come twice, or of what never was, are harmless`(contentType: ContentType) async throws {
+    func `Duplicate deletions, and those of unknown objects, are harmless`(contentType: ContentType) async throws {
         try await compare(contentType) { server, follower in
             try await MisbehaviourTests.waitForWatches(server)
             server.delete("services", .service("s4"))
@@ -235,7 +234,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `An object of 1.5 MB arrives, in a list and in a watch`(contentType: ContentType) async throws {
+    func `An object of 1.5 MB is received in a list and in a watch`(contentType: ContentType) async throws {
         var large = TestObject.service("large", ip: "10.96.5.1")
         large.ballast = String(repeating: "x", count: 1_500_000)
         let object = large
@@ -247,7 +246,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `Garbage in place of a list, of a stream or of an event is got over`(contentType: ContentType) async throws {
+    func `The follower recovers from garbage instead of a list, a stream or an event`(contentType: ContentType) async throws {
         try await compare(
             contentType,
             before: Setup { server in
@@ -263,7 +262,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `An ERROR event in the middle of a watch ends it and nothing else`(contentType: ContentType) async throws {
+    func `An ERROR event in a watch ends only the watch`(contentType: ContentType) async throws {
         try await compare(contentType) { server, _ in
             server.fail(.watch("services"), .errorEvent(500, reason: "InternalError"), .errorEvent(410, reason: "Expired"))
             server.interrupt("services", .end)
@@ -271,7 +270,7 @@ import Testing
         }
     }
 
-    /// What every watch from a version gets.
+    /// Failures of every watch from a version.
     private static let brokenWatches: [ServerFault] = [
         .empty, .errorEvent(500, reason: "InternalError"), .errorEvent(200, reason: ""), .errorEvent(404, reason: "NotFound"), .garbage,
         .cut(afterBytes: 0), .status(500, reason: "InternalError"), .status(404, reason: "NotFound"),
@@ -279,7 +278,7 @@ import Testing
     ]
 
     @Test(arguments: brokenWatches.indices, [StreamingLists.supported, .invalid])
-    func `Changes arrive although no watch ever brings any`(fault: Int, streamingLists: StreamingLists) async throws {
+    func `Changes are received even if every watch fails`(fault: Int, streamingLists: StreamingLists) async throws {
         let setup = Setup {
             $0.withState { state in
                 state.streamingLists = streamingLists
@@ -291,14 +290,14 @@ import Testing
         var settings = Follower.settings
         settings.shortWatch = .seconds(1)
         try await compare(fault.isMultiple(of: 2) ? .json : .protobuf, settings: settings, before: setup) { server, follower in
-            // A watch that follows a streamed list is part of it.
+            // The watch after a streamed list is part of the same request.
             for plural in ["services", "endpointslices"] { server.interrupt(plural, .cut) }
             MisbehaviourTests.change(server)
         }
     }
 
     @Test(arguments: ContentType.allCases)
-    func `A streamed list without an end is given up, and pages take over for good`(contentType: ContentType) async throws {
+    func `A streamed list without an end is replaced by pages permanently`(contentType: ContentType) async throws {
         var settings = Follower.settings
         settings.streamedListLimit = .milliseconds(100)
         try await compare(
@@ -313,7 +312,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases, [28, 30])
-    func `An API server that cannot leave headless Services out is followed, and they are left out here`(
+    func `Headless Services are filtered by the client if the API server cannot filter them`(
         contentType: ContentType, minorVersion: Int
     ) async throws {
         try await TestAPIServer.serving { server in
@@ -349,7 +348,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `An object that cannot be read keeps its last good version, and one without any leaves doubt`(contentType: ContentType)
+    func `An unreadable object keeps its last readable version, and makes the source incomplete if it has none`(contentType: ContentType)
         async throws
     {
         try await compare(contentType) { server, follower in
@@ -371,7 +370,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `Many changes in a short time all arrive`(contentType: ContentType) async throws {
+    func `Many changes in a short time are all received`(contentType: ContentType) async throws {
         try await compare(contentType) { server, _ in
             for number in 0..<2000 {
                 let name = "b\(number % 50)"

@@ -22,7 +22,7 @@ import Testing
         ("a load balancer's name", false, { $0.loadBalancerIngress = [LoadBalancerIngress(ip: "")] }),
         ("an external IP", true, { $0.externalIPs = ["192.0.2.1"] }),
         ("an external IP that is not allowed", false, { $0.externalIPs = ["203.0.113.1"] }),
-        ("an external IP that is none", false, { $0.externalIPs = ["example"] }),
+        ("an invalid external IP", false, { $0.externalIPs = ["example"] }),
         (
             "an external IP of a headless Service", false,
             { ($0.clusterIP, $0.clusterIPs, $0.externalIPs) = ("None", ["None"], ["192.0.2.1"]) }
@@ -32,7 +32,7 @@ import Testing
 
     private func isAllowed(_ address: IPAddress) -> Bool { address != IPAddress("203.0.113.1") }
 
-    @Test(arguments: needing.indices) func `by Services with addresses that may be a Node's, and by no others`(index: Int) {
+    @Test(arguments: needing.indices) func `only by Services with addresses that may belong to a Node`(index: Int) {
         let (what, isNeeded, change) = Self.needing[index]
         var demand = OtherNodesDemand(linger: .seconds(600))
         let follows = demand.take([Self.service("web", change)], allowing: isAllowed)
@@ -47,16 +47,16 @@ import Testing
         func release(_ seconds: Double) -> Bool { demand.release(at: .seconds(seconds)) }
         #expect(!release(0))
         #expect(take(external))
-        #expect(!take(other) && !take(external), "they are followed already")
+        #expect(!take(other) && !take(external), "they are already followed")
         #expect(!take(Self.service("a")))
         #expect(!release(5000))
         #expect(!take(.service(NamespacedName(namespace: "default", name: "b"), nil)))
         #expect(!release(5001) && !release(5600))
-        // One that comes back in between costs nothing.
+        // One that is added again in between does not restart the list.
         #expect(!take(external))
         #expect(!take(Self.service("a")))
         #expect(!release(5602))
         #expect(release(6202) && !release(9000))
-        #expect(take(external), "they have to be listed anew")
+        #expect(take(external), "they must be listed again")
     }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import APIServerForTests
 
-/// The addresses of Nodes besides this one, as the API server has them.
+/// The addresses of other Nodes from the API server.
 @Suite(.timeLimit(.minutes(10))) struct OtherNodesTests {
     private static func following(
         _ contentType: ContentType, _ otherNodes: APISource.OtherNodesSettings? = .init(),
@@ -30,7 +30,7 @@ import Testing
         follower.now().state.nodes.mapValues { $0.addresses.map(\.address) }
     }
 
-    /// Whether all Nodes have been asked for.
+    /// Whether the other Nodes have been requested.
     private static func isSelected(_ server: TestAPIServer) -> Bool {
         !server.requests("/nodes?fieldSelector=metadata.name!=node1").isEmpty
     }
@@ -38,7 +38,8 @@ import Testing
     private static let all = ["node1": ["192.0.2.1"], "node2": ["10.99.0.3"], "node3": ["10.99.0.4"]]
 
     @Test(arguments: ContentType.allCases)
-    func `They are read only once a Service has an address that may be theirs, and then followed`(contentType: ContentType) async throws {
+    func `Other Nodes are listed and followed only once a Service has an address that may be theirs`(contentType: ContentType) async throws
+    {
         try await Self.following(contentType) { server, follower in
             try await expectEventually {
                 follower.now().isSynced && server.watcherCount("nodes") == 1 && follower.now().state.nodes.count == 1
@@ -50,7 +51,7 @@ import Testing
             try await expectEventually { follower.now().otherNodes.last == .known }
             #expect(Self.addresses(follower) == Self.all && Self.isSelected(server))
             let changes = follower.now().changes
-            // What a kubelet does every few minutes.
+            // A kubelet updates its Node every few minutes.
             server.put("nodes", .node("node3", address: "10.99.0.4"))
             server.put("nodes", .node("node4", address: "10.99.0.5"), .node("node2", address: "10.99.0.33"))
             server.delete("nodes", .node("node3"))
@@ -58,12 +59,13 @@ import Testing
                 Self.addresses(follower) == ["node1": ["192.0.2.1"], "node2": ["10.99.0.33"], "node4": ["10.99.0.5"]]
             }
             try await expectEventually { server.watcherCount("nodes") == 2 }
-            #expect(follower.now().changes == changes + 3, "an update of a Node that leaves its addresses is no change")
+            #expect(follower.now().changes == changes + 3, "an update of a Node without new addresses is not a change")
         }
     }
 
     @Test(arguments: ContentType.allCases)
-    func `Nothing is synced before they are there, where a Service needs them at the start`(contentType: ContentType) async throws {
+    func `The feed is not synced before other Nodes are listed if a Service needs them at the start`(contentType: ContentType) async throws
+    {
         try await Self.following(
             contentType,
             before: {
@@ -77,7 +79,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `Services do not wait for ever where they cannot be read, and are compared once they can`(contentType: ContentType) async throws {
+    func `Services wait for a limited time if other Nodes cannot be listed, and are checked later`(contentType: ContentType) async throws {
         let settings = APISource.OtherNodesSettings(limit: .milliseconds(200))
         try await Self.following(
             contentType, settings,
@@ -97,7 +99,7 @@ import Testing
     }
 
     @Test(arguments: ContentType.allCases)
-    func `Services do not wait where the server refuses`(contentType: ContentType) async throws {
+    func `Services do not wait if the server refuses to list other Nodes`(contentType: ContentType) async throws {
         try await Self.following(
             contentType,
             before: {
@@ -113,7 +115,7 @@ import Testing
         }
     }
 
-    @Test func `Lists take the place of the watch where there are more of them than the limit`() async throws {
+    @Test func `Lists replace the watch if there are more other Nodes than the limit`() async throws {
         try await Self.following(.protobuf, .init(following: .watchUpTo(objects: 1))) { server, follower in
             server.put("services", .loadBalancer("lb", ingress: "10.99.0.3"))
             try await expectEventually { follower.now().otherNodes.last == .known && follower.now().state.nodes.count == 3 }
@@ -124,7 +126,7 @@ import Testing
         }
     }
 
-    @Test func `They are read anew when a Service needs them again after a pause`() async throws {
+    @Test func `Other Nodes are listed again when a Service needs them after a pause`() async throws {
         try await Self.following(.protobuf, .init(linger: .milliseconds(100))) { server, follower in
             for _ in 1...3 {
                 let before = server.requests("metadata.name!=node1").count
@@ -133,13 +135,13 @@ import Testing
                 try await expectEventually { follower.now().state.otherNodes == .known }
                 server.delete("services", .service("lb"))
                 try await expectEventually { follower.now().state.nodes.count == 1 && server.watcherCount("nodes") == 1 }
-                // On a machine that is slow a request may be repeated.
+                // On a slow machine a request may be repeated.
                 #expect(server.requests("metadata.name!=node1").count > before)
             }
         }
     }
 
-    @Test func `They are never read where they are to be ignored`() async throws {
+    @Test func `Other Nodes are never listed if configured to be ignored`() async throws {
         try await Self.following(.protobuf, nil) { server, follower in
             server.put("services", .loadBalancer("lb", ingress: "10.99.0.3"))
             try await expectEventually { follower.now().state.services.count == 2 && follower.now().state.nodes.count == 1 }
@@ -147,7 +149,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ContentType.allCases) func `Only name and IP addresses of them are kept`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `Only the names and IP addresses of other Nodes are kept`(contentType: ContentType) throws {
         let server = try OtherNodesTests.list(contentType)
         #expect(
             server.items.map(\.object.node) == [

@@ -14,36 +14,36 @@ struct PublishedObjectsTests {
         _ = held.endList()
     }
 
-    @Test mutating func `News is a new object or another version of it`() {
+    @Test mutating func `A change is a new object or another version of it`() {
         let outcomes = [held.put(a, revision: "1"), held.put(a, revision: "1"), held.put(a, revision: "2")]
         #expect(outcomes == [true, false, true])
         let removals = [held.remove(a), held.remove(a), held.remove(b)]
         #expect(removals == [true, false, false])
     }
 
-    @Test mutating func `What a list lacks is gone, once it is whole`() {
+    @Test mutating func `Objects missing in a list are removed once the list is complete`() {
         hold(a, b)
         held.beginList()
         _ = held.put(b, revision: "1")
         held.beginList()
         _ = held.put(a, revision: "1")
-        let gone = held.endList()
-        #expect(gone == [b])
+        let removed = held.endList()
+        #expect(removed == [b])
         #expect(held.count == 1)
     }
 
-    @Test mutating func `An object that can no longer be read stays as it was`() {
+    @Test mutating func `An object that becomes unreadable is kept`() {
         hold(a, b)
         held.beginList()
         held.keepUnreadable(a)
-        let gone = held.endList()
-        #expect(gone == [b])
+        let removed = held.endList()
+        #expect(removed == [b])
         #expect(!held.isIncomplete)
-        let isNews = held.put(a, revision: "2")
-        #expect(isNews)
+        let isChange = held.put(a, revision: "2")
+        #expect(isChange)
     }
 
-    @Test mutating func `An object that never could be read leaves everything in doubt until it can, or is gone`() {
+    @Test mutating func `An object that was never readable makes the source incomplete until it is readable or removed`() {
         held.beginList()
         held.keepUnreadable(a)
         #expect(held.isIncomplete)

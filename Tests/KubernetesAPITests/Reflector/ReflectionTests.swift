@@ -4,7 +4,7 @@ import Testing
 
 @testable import KubernetesAPI
 
-/// What following a real API server comes to, by its recorded answers.
+/// The results of following a real API server, using its recorded answers.
 struct ReflectionTests {
     private var reflection = Reflection<Service>(.services, ReflectorSettings())
     private var generator = FixedGenerator()
@@ -29,7 +29,7 @@ struct ReflectionTests {
     }
 
     @Test(arguments: ContentType.allCases)
-    mutating func `A streamed list and the pages of one lead to the same Services`(contentType: ContentType) throws {
+    mutating func `A streamed list and a paged list give the same Services`(contentType: ContentType) throws {
         let refusal = try watch(Recording("services-streaming-list", contentType))
         #expect(refusal == nil)
         let streamed = state
@@ -46,7 +46,7 @@ struct ReflectionTests {
     }
 
     @Test(arguments: ContentType.allCases)
-    mutating func `A watch leads to its last bookmark, and nothing is left of what it deleted`(contentType: ContentType) throws {
+    mutating func `A watch advances to its last bookmark and removes deleted objects`(contentType: ContentType) throws {
         reflection = Reflection(.services, ReflectorSettings(streamsLists: false))
         _ = reflection.next(using: &generator)
         apply(reflection.take(try Recording("services-list", contentType).list(of: Service.self)))
@@ -58,7 +58,7 @@ struct ReflectionTests {
     }
 
     @Test(arguments: ContentType.allCases)
-    mutating func `A version that is gone, and a server that streams no lists`(contentType: ContentType) throws {
+    mutating func `An expired version and a server without streaming lists cause a paged list`(contentType: ContentType) throws {
         let refusal = try watch(Recording("services-streaming-list-unsupported", contentType))
         #expect(refusal?.code == 500)
         #expect(reflection.next(using: &generator) == .page(resourceVersion: "0", limit: 500, continueToken: nil))

@@ -2,7 +2,7 @@ import Testing
 
 @testable import KubernetesAPI
 
-/// What a reflector does next, without a server and without waiting.
+/// The next steps of a reflector, without a server and without waiting.
 struct ReflectorStateTests {
     private var generator = FixedGenerator()
     private var state = ReflectorState()
@@ -35,7 +35,7 @@ struct ReflectorStateTests {
         return version
     }
 
-    @Test mutating func `It begins with a streamed list of 5 to 10 minutes`() {
+    @Test mutating func `A reflector starts with a streamed list of 5 to 10 minutes`() {
         guard case .streamList(let seconds) = next() else {
             Issue.record("not a streamed list")
             return
@@ -44,7 +44,7 @@ struct ReflectorStateTests {
         #expect(!state.hasListed)
     }
 
-    @Test mutating func `The stream goes on as a watch, and is resumed from its last version`() {
+    @Test mutating func `The stream continues as a watch, and is resumed from its last version`() {
         list(at: "100")
         #expect(state.hasListed)
         state.tookEvent(resourceVersion: "105")
@@ -52,7 +52,7 @@ struct ReflectorStateTests {
         #expect(version(of: next()) == "105")
     }
 
-    @Test mutating func `What a list has brought before it is whole is nothing to resume from`() {
+    @Test mutating func `An incomplete list is not resumed`() {
         _ = next()
         state.tookEvent(resourceVersion: "90")
         state.tookBookmark(resourceVersion: "95", isInitialEventsEnd: false)
@@ -62,7 +62,7 @@ struct ReflectorStateTests {
         #expect(lists)
     }
 
-    @Test mutating func `Bookmarks move the point to resume from, but never back`() {
+    @Test mutating func `Bookmarks only advance the version to resume from`() {
         list(at: "100")
         state.tookBookmark(resourceVersion: "120", isInitialEventsEnd: false)
         state.tookBookmark(resourceVersion: "110", isInitialEventsEnd: false)
@@ -71,7 +71,7 @@ struct ReflectorStateTests {
     }
 
     @Test(arguments: [(422, false), (400, false), (405, false), (415, false), (500, true)])
-    mutating func `A server that refuses streamed lists is asked for pages at once, and from then on`(code: Int, asEvent: Bool) {
+    mutating func `Pages replace streamed lists immediately and permanently if the server refuses them`(code: Int, asEvent: Bool) {
         _ = next()
         state.failed(status(code, asEvent: asEvent), using: &generator)
         #expect(next() == .page(resourceVersion: "0", limit: 500, continueToken: nil))
@@ -83,14 +83,14 @@ struct ReflectorStateTests {
     }
 
     @Test(arguments: [500, 503, 429, 401, 403])
-    mutating func `A server in trouble is asked for a streamed list again`(code: Int) {
+    mutating func `A streamed list is retried if the server fails`(code: Int) {
         _ = next()
         state.failed(status(code), using: &generator)
         #expect(delay() != nil)
         #expect(state.streamsLists)
     }
 
-    @Test mutating func `Streams that keep breaking off make room for one paged list`() {
+    @Test mutating func `Repeatedly broken streams cause one paged list`() {
         for _ in 0..<3 {
             guard case .streamList = next() else {
                 Issue.record("not a streamed list")
@@ -106,12 +106,12 @@ struct ReflectorStateTests {
         state.tookEvent(resourceVersion: "2")
         state.failed(status(410), using: &generator)
         guard case .streamList = next() else {
-            Issue.record("streams are not tried again")
+            Issue.record("streams are not retried")
             return
         }
     }
 
-    @Test mutating func `Pages follow one another, and a token that expired begins a whole list`() {
+    @Test mutating func `Pages are requested in sequence, and an expired token causes a complete list`() {
         state = ReflectorState(ReflectorSettings(streamsLists: false))
         #expect(next() == .page(resourceVersion: "0", limit: 500, continueToken: nil))
         state.tookPage(resourceVersion: "100", continueToken: "a")
@@ -123,7 +123,7 @@ struct ReflectorStateTests {
     }
 
     @Test(arguments: [true, false])
-    mutating func `A version that is gone is listed again, at once the first time`(asEvent: Bool) {
+    mutating func `An expired version causes a list, immediately the first time`(asEvent: Bool) {
         list(at: "100")
         _ = next()
         state.failed(status(410, "Expired", asEvent: asEvent), using: &generator)
@@ -133,7 +133,7 @@ struct ReflectorStateTests {
         #expect(delay() != nil)
     }
 
-    @Test mutating func `Retry-After is honoured, within reason`() {
+    @Test mutating func `Retry-After is used up to a limit`() {
         list(at: "100")
         state.failed(status(429, retryAfter: 7), using: &generator)
         #expect((.seconds(7)...(.seconds(22))).contains(delay() ?? .zero))
@@ -142,7 +142,7 @@ struct ReflectorStateTests {
         #expect(version(of: next()) == "100")
     }
 
-    @Test mutating func `Delays grow from 0.8 to 30 seconds and begin anew after a success`() {
+    @Test mutating func `Delays increase from 0.8 to 30 seconds and are reset after a success`() {
         list(at: "100")
         var delays: [Duration] = []
         for _ in 0..<12 {
@@ -158,21 +158,21 @@ struct ReflectorStateTests {
         #expect((delay() ?? .zero) <= .milliseconds(1600))
     }
 
-    /// What comes after a watch that ended in some way.
+    /// The next steps after the end of a watch.
     enum Then: Equatable, Sendable {
-        /// The watch goes on at its version at once.
+        /// The watch is resumed at its version immediately.
         case resume
-        /// The watch goes on at its version after a delay, however often this happens.
+        /// The watch is resumed at its version after a delay, however often this happens.
         case waitAndResume
-        /// The watch goes on at its version after a delay; a list follows when this happens three times in a row.
+        /// The watch is resumed at its version after a delay; a list follows the third time in a row.
         case waitAndResumeTwice
-        /// A list at once, and after a delay when it happens again.
+        /// A list immediately, and after a delay when it happens again.
         case list
         /// A list after a delay.
         case waitAndList
     }
 
-    /// A way in which a watch ends.
+    /// A kind of end of a watch.
     struct End: CustomTestStringConvertible, Sendable {
         var testDescription: String
         var then: Then
@@ -205,7 +205,7 @@ struct ReflectorStateTests {
                 End("ended at once without an event (empty body)", after: .milliseconds(3), .waitAndList),
                 End("no connection", .unreachable, .waitAndResume),
                 End("connection reset, protocol error, stream cut, silence", .transport, .waitAndResumeTwice),
-                End("bytes that are no events", .undecodable, .list),
+                End("bytes that are not events", .undecodable, .list),
                 End("an object that cannot be read, or an unknown type of event", .unknownChange, .list),
             ] + [400, 401, 403, 404, 405, 406, 408, 409, 410, 422, 500, 501, 504, 520].map { End($0, asEvent: false, .list) } + [
                 End(429, "TooManyRequests", asEvent: false, .waitAndResume),
@@ -219,11 +219,11 @@ struct ReflectorStateTests {
             ]
     }
 
-    @Test(arguments: End.all, [false, true]) mutating func `A watch that ends is resumed, or a list takes over`(end: End, brings: Bool) {
+    @Test(arguments: End.all, [false, true]) mutating func `A watch that ends is resumed or replaced by a list`(end: End, brings: Bool) {
         list(at: "100")
         var steps: [Then] = []
         for _ in 0..<3 {
-            // That a watch brings something before it fails does not make lists cheaper.
+            // Lists are delayed even if a watch delivers events before it fails.
             if brings, end.then == .list { state.tookEvent(resourceVersion: "100") }
             end.happen(to: &state, using: &generator)
             var step = next()
@@ -246,7 +246,7 @@ struct ReflectorStateTests {
         }
     }
 
-    @Test mutating func `A list after a failed watch does not go back in time, and spares etcd`() {
+    @Test mutating func `A list after a failed watch never returns older objects, and avoids reads from etcd`() {
         state = ReflectorState(ReflectorSettings(streamsLists: false))
         _ = next()
         state.tookPage(resourceVersion: "100", continueToken: nil)
@@ -254,14 +254,14 @@ struct ReflectorStateTests {
         state.tookEvent(resourceVersion: "105")
         state.failed(status(500, "InternalError", asEvent: true), using: &generator)
         #expect(next() == .page(resourceVersion: "105", limit: nil, continueToken: nil))
-        // A version that the server does not have is not asked for again.
+        // A version that the server does not have is not requested again.
         state.failed(status(504, "Timeout"), using: &generator)
         #expect(delay() != nil)
         #expect(next() == .page(resourceVersion: nil, limit: 500, continueToken: nil))
     }
 
-    @Test mutating func `Lists come at once again after a bookmark, or a watch that lasted`() {
-        for heal in [
+    @Test mutating func `Lists are immediate again after a bookmark or a long watch`() {
+        for recover in [
             { (state: inout ReflectorState, _: inout FixedGenerator) in
                 state.tookBookmark(resourceVersion: "101", isInitialEventsEnd: false); ()
             },
@@ -272,7 +272,7 @@ struct ReflectorStateTests {
                 state.failed(.unknownChange, using: &generator)
                 if case .wait = next() { list(at: "100") } else { state.tookBookmark(resourceVersion: "100", isInitialEventsEnd: true) }
             }
-            heal(&state, &generator)
+            recover(&state, &generator)
             state.failed(.unknownChange, using: &generator)
             let lists = isListing()
             #expect(lists)
@@ -280,7 +280,7 @@ struct ReflectorStateTests {
         }
     }
 
-    @Test mutating func `Whatever the ways in which watches end, a list follows when none of them brings anything`() {
+    @Test mutating func `A list follows if no watch delivers anything, however the watches end`() {
         let ends = End.all.filter { $0.then != .waitAndResume && $0.then != .resume }
         for _ in 0..<2000 {
             list(at: "100")
@@ -295,7 +295,7 @@ struct ReflectorStateTests {
     }
 
     @Test(arguments: [ReflectorFailure.transport, .undecodable, .status(APIStatus(code: 400), asEvent: false)])
-    mutating func `A page that keeps failing begins the list anew`(failure: ReflectorFailure) {
+    mutating func `A page that fails repeatedly restarts the list`(failure: ReflectorFailure) {
         state = ReflectorState(ReflectorSettings(streamsLists: false))
         _ = next()
         state.tookPage(resourceVersion: "100", continueToken: "a")
@@ -307,7 +307,7 @@ struct ReflectorStateTests {
         #expect(next() == .page(resourceVersion: "0", limit: 500, continueToken: nil))
     }
 
-    @Test mutating func `A streamed list without an end makes room for pages at once and for good`() {
+    @Test mutating func `A streamed list without an end is replaced by pages immediately and permanently`() {
         _ = next()
         state.tookEvent(resourceVersion: "90")
         state.failed(.listUnfinished, using: &generator)
@@ -318,13 +318,13 @@ struct ReflectorStateTests {
         #expect(next() == .page(resourceVersion: nil, limit: 500, continueToken: nil))
     }
 
-    @Test mutating func `A field selector that the server refuses is left out, where it may be`() {
+    @Test mutating func `A field selector that the server refuses is omitted if it is optional`() {
         state = ReflectorState(canOmitFields: true)
         _ = next()
         state.failed(status(400, "BadRequest"), using: &generator)
         #expect(!state.selectsFields && state.streamsLists)
         guard case .streamList = next() else {
-            Issue.record("not tried again at once")
+            Issue.record("not retried at once")
             return
         }
         state.failed(status(422, "Invalid"), using: &generator)
@@ -333,14 +333,14 @@ struct ReflectorStateTests {
         #expect(!state.selectsFields)
     }
 
-    @Test mutating func `A field selector that is needed stays`() {
+    @Test mutating func `A required field selector is kept`() {
         _ = next()
         state.failed(status(400, "BadRequest"), using: &generator)
         #expect(state.selectsFields && !state.streamsLists)
     }
 
     @Test(arguments: [(1000, false), (1001, true)])
-    mutating func `Beyond a number of objects lists take the place of the watch`(count: Int, relists: Bool) {
+    mutating func `Lists replace the watch above a number of objects`(count: Int, relists: Bool) {
         state = ReflectorState(ReflectorSettings(following: .watchUpTo(objects: 1000)))
         list(at: "100")
         let step = state.next(objectCount: count, using: &generator)
@@ -356,17 +356,17 @@ struct ReflectorStateTests {
             return
         }
         state.tookBookmark(resourceVersion: "200", isInitialEventsEnd: true)
-        // Fewer objects: the watch goes on from the last list.
+        // With fewer objects the watch continues from the last list.
         #expect(version(of: state.next(objectCount: 10, using: &generator)) == "200")
     }
 
     @Test(arguments: [(100, Duration.seconds(600)), (1200, .seconds(600)), (5000, .seconds(2500))])
-    func `The pause between lists follows the number of objects`(count: Int, longest: Duration) {
+    func `The pause between lists increases with the number of objects`(count: Int, longest: Duration) {
         #expect(ReflectorSettings.Following.relist.pause(count) == longest)
     }
 }
 
-/// The same numbers every time.
+/// A deterministic random number generator.
 struct FixedGenerator: RandomNumberGenerator {
     private var value: UInt64 = 0x9e37_79b9_7f4a_7c15
 

@@ -5,14 +5,14 @@ import Testing
 @Suite struct `The test server's JSON` {
     private func json(_ text: String) throws -> JSON { try JSON(Array(text.utf8)) }
 
-    @Test func `is written as it was read`() throws {
+    @Test func `is written as it was parsed`() throws {
         let text = #"{"a":[1,-2.5e3,true,false,null,{}],"b":"\"\\ü\n\u0001","12345678901234567890":[]}"#
         #expect(try String(decoding: json(text).bytes, as: UTF8.self) == text)
         #expect(try json(#" { "x" : "\u00e4\ud83d\ude00\/" } "#) == ["x": "ä😀/"])
     }
 
     @Test(arguments: ["", "{", "[1,]", "{\"a\"}", "\"a", "tru", "1 2", "\"\\x\"", "\"\n\"", "{a:1}", String(repeating: "[", count: 500)])
-    func `has to be JSON`(text: String) {
+    func `must be valid`(text: String) {
         #expect(throws: JSON.Malformed.self) { try json(text) }
     }
 
@@ -26,7 +26,7 @@ import Testing
         (#"{"a":"foo"}"#, #""bar""#, #""bar""#), (#"{"e":null}"#, #"{"a":1}"#, #"{"e":null,"a":1}"#),
         ("[1,2]", #"{"a":"b","c":null}"#, #"{"a":"b"}"#), ("{}", #"{"a":{"bb":{"ccc":null}}}"#, #"{"a":{"bb":{}}}"#),
     ])
-    func `is patched as RFC 7386 says`(original: String, patch: String, result: String) throws {
+    func `is patched per RFC 7386`(original: String, patch: String, result: String) throws {
         #expect(try json(original).merging(json(patch)) == json(result))
     }
 }

@@ -36,7 +36,7 @@ import Testing
         #expect(try !matches(try Self.object([:]), namespace: "m"))
     }
 
-    @Test func `and refuses what it does not know`() throws {
+    @Test func `and refuses unknown selectors`() throws {
         let services = try #require(ServerResource.named("services"))
         let error = #expect(throws: TestStatus.self) {
             try ObjectSelector(services, namespace: nil, labels: nil, fields: "spec.nonsense=1")

@@ -4,7 +4,7 @@ import Testing
 
 @testable import APIServerForTests
 
-/// The test server's encoder against recordings of a real one: given a recording's JSON, it writes the recording's protobuf, byte for byte.
+/// The test server's encoder against recordings of a real one: it encodes a recording's JSON as the recording's protobuf, byte for byte.
 @Suite struct `The test server encodes` {
     static let lists = ["services-list", "services-page-1", "endpointslices-list", "node-list"]
 
@@ -17,7 +17,7 @@ import Testing
         }
         #expect(items.count > 0)
         let protobuf = WireEncoding.protobuf.list(items, of: resource, version: 204, continueToken: list["metadata"]?["continue"]?.text)
-        // A page also says how many items remain, which ours does not.
+        // A page also contains the number of remaining items, which the test server omits.
         if name != "services-page-1" { #expect(try protobuf == Recording(name, .protobuf).bytes) }
         switch resource.kind {
         case "Service": try expectSame(items, as: Service.self)
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    /// What the program reads is the same in both encodings.
+    /// Checks that the program decodes the same objects from both encodings.
     private func expectSame<Object: APIObject>(_ items: [StoredObject], as type: Object.Type) throws {
         let resource = try #require(items.first).resource
         let lists = try ContentType.allCases.map { contentType in
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func `an Event as a real server does`() throws {
-        // The two recordings are of two Events; what is left when their names, versions and times are made equal has to be equal.
+        // The recordings are of two Events, which are equal except for names, uids and versions.
         let resource = try #require(ServerResource.named("events"))
         var event = try JSON(try Recording("event-create", .json).bytes)
         event["kind"] = nil
@@ -88,11 +88,11 @@ import Testing
             ("application/vnd.kubernetes.protobuf;stream=watch", .protobuf),
             ("text/html, */*", .json), ("text/html", nil), (nil, .json),
         ] as [(String?, WireEncoding?)])
-    func `in what is asked for`(accept: String?, encoding: WireEncoding?) {
+    func `in the accepted content type`(accept: String?, encoding: WireEncoding?) {
         #expect(WireEncoding(accept: accept) == encoding)
     }
 
-    @Test func `what has the wrong type not at all`() {
+    @Test func `no values of a wrong type`() {
         let error = #expect(throws: ProtobufWriter.Mismatch.self) {
             try ProtobufWriter.message("Service", ["spec": ["ports": [["port": "http"]]]])
         }

@@ -3,11 +3,11 @@ import Testing
 
 @testable import APIServerForTests
 
-/// What the test server answers over a live connection.
+/// The answers of the test server over a live connection.
 @Suite(.timeLimit(.minutes(10))) struct ServerRequestTests {
     private static let services = "/api/v1/namespaces/n/services"
 
-    /// Talks to a server in an encoding; gives the code of each answer.
+    /// Sends requests in an encoding and returns the status code of each answer.
     private static func codes(
         _ contentType: ContentType, _ server: TestAPIServer, _ requests: [(APIRequest.Method, String, JSON?)]
     ) async throws -> [Int] {
@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ContentType.allCases) func `Objects are made, changed and deleted`(contentType: ContentType) async throws {
+    @Test(arguments: ContentType.allCases) func `Objects are created, changed and deleted`(contentType: ContentType) async throws {
         try await TestAPIServer.serving { server in
             let web = "\(Self.services)/web"
             let object: JSON = ["metadata": ["name": "web"], "spec": ["clusterIP": "10.96.0.1", "ports": [["port": 80]]]]
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func `What there is not is refused`() async throws {
+    @Test func `Unknown paths and unsupported requests are refused`() async throws {
         try await TestAPIServer.serving { server in
             let codes = try await Self.codes(
                 .json, server,
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func `A certificate is asked for where the settings say so`() async throws {
+    @Test func `A client certificate is required for the configured paths`() async throws {
         let folder = try TemporaryFolder()
         let certificates = try await TestCertificates(in: folder.path)
         try await certificates.sign("client", subject: "/CN=client")
@@ -94,7 +94,7 @@ import Testing
         }
     }
 
-    @Test func `A watch that falls behind is ended, and goes on from where it was`() async throws {
+    @Test func `A watch that falls behind is ended and resumed from its last version`() async throws {
         var settings = ServerSettings()
         settings.watchLimit = 5
         settings.bookmarkInterval = .milliseconds(20)

@@ -14,7 +14,7 @@ import Testing
 
     private var place: ServerStore.Place { ServerStore.Place(resource: services, namespace: "n") }
 
-    /// The code and reason of a refusal.
+    /// Returns the code and reason of an error status.
     private func refusal(_ body: () throws -> Void) -> String? {
         do {
             try body()
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test mutating func `An object is made once, with a version and a uid`() throws {
+    @Test mutating func `An object is created once, with a version and a uid`() throws {
         let event = try store.create(place, ["metadata": ["name": "web"], "spec": ["clusterIP": "10.96.0.1"]])
         let metadata = try #require(event.after?.value["metadata"])
         #expect(metadata["resourceVersion"] == "101")
@@ -39,7 +39,7 @@ import Testing
         #expect(refusal { _ = try store.create(place, ["metadata": ["name": "x", "namespace": "other"]]) } == "400 BadRequest")
     }
 
-    @Test mutating func `A stale version is a conflict, none and the newest are not`() throws {
+    @Test mutating func `A stale version is a conflict, unlike none or the latest`() throws {
         let first = try #require(try store.create(place, ["metadata": ["name": "web"]]).after)
         var value = first.value
         value["spec"] = ["clusterIP": "10.96.0.2"]
@@ -53,10 +53,10 @@ import Testing
         #expect(refusal { _ = try copy.replace(missing, value) } == "404 NotFound")
         value["metadata"]?["resourceVersion"] = nil
         #expect(try store.replace(web, value)?.version == 103)
-        #expect(try store.replace(web, value) == nil, "what changes nothing is no event")
+        #expect(try store.replace(web, value) == nil, "an update without changes is not an event")
     }
 
-    @Test mutating func `A patch changes what it names`() throws {
+    @Test mutating func `A patch changes only its fields`() throws {
         _ = try store.create(place, ["metadata": ["name": "web", "labels": ["a": "1", "b": "2"]]])
         let event = try #require(try store.patch(web, ["metadata": ["labels": ["a": .null, "c": "3"]]]))
         #expect(event.after?.labels == ["b": "2", "c": "3"])
@@ -64,16 +64,16 @@ import Testing
         #expect(refusal { _ = try copy.patch(web, ["metadata": ["resourceVersion": "1"]]) } == "409 Conflict")
     }
 
-    @Test mutating func `A namespace takes along what is in it`() throws {
+    @Test mutating func `A deleted namespace deletes its objects`() throws {
         let namespaces = try #require(ServerResource.named("namespaces"))
         _ = try store.create(.init(resource: namespaces), ["metadata": ["name": "n"]])
         _ = try store.create(place, ["metadata": ["name": "web"]])
         _ = try store.create(.init(resource: services, namespace: "m"), ["metadata": ["name": "web"]])
-        let gone = try store.deleted(with: .init(resource: namespaces, name: "n"))
-        #expect(gone.map(\.key) == ["n/web", "/n"])
+        let removed = try store.deleted(with: .init(resource: namespaces, name: "n"))
+        #expect(removed.map(\.key) == ["n/web", "/n"])
     }
 
-    @Test mutating func `History is bounded, and what is gone is reported so`() throws {
+    @Test mutating func `The history is limited, and removed versions are reported as expired`() throws {
         for number in 0..<50 { _ = store.put("services", .service("s\(number)")) }
         #expect(store.history.count <= 10)
         #expect(store.oldest >= 140)
@@ -85,7 +85,7 @@ import Testing
         #expect(refusal { try store.check(version: 151, asEvent: true) } == "504 Timeout")
     }
 
-    @Test mutating func `Who selects is reported what begins and what ceases to match`() throws {
+    @Test mutating func `Watches with a selector report objects that start and stop matching`() throws {
         let selector = try ObjectSelector(services, namespace: nil, labels: "!hidden", fields: "spec.clusterIP!=None")
         var types: [EventType?] = []
         for labels: JSON in [[:], ["x": "1"], ["hidden": "1"], ["hidden": "2"], [:]] {
@@ -98,7 +98,7 @@ import Testing
         #expect(types == [.added, .modified, .deleted, nil, .added, .deleted, nil])
     }
 
-    @Test func `A lost deletion is reported to nobody`() throws {
+    @Test func `A lost deletion is not reported to any watch`() throws {
         var state = ServerState()
         _ = state.store.put("services", .service("a"))
         state.lostDeletions = ["services": 1]

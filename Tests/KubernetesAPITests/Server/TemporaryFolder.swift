@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// A folder for the files of one test, gone with the test.
+/// A folder for the files of one test, removed after the test.
 final class TemporaryFolder: Sendable {
     let path: String
 
@@ -10,11 +10,11 @@ final class TemporaryFolder: Sendable {
     }
 
     deinit {
-        // What a test leaves behind in the folder for temporary files harms nobody.
+        // Leftover temporary files are harmless.
         try? FileManager.default.removeItem(atPath: path)
     }
 
-    /// Writes a file as the kubelet does: in one step; returns its path.
+    /// Writes a file atomically, as the kubelet does, and returns its path.
     @discardableResult
     func write(_ text: String, to name: String, isExecutable: Bool = false) throws -> String {
         try TemporaryFolder.write(text, to: "\(path)/\(name)", isExecutable: isExecutable)

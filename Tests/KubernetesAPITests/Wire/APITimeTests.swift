@@ -10,14 +10,14 @@ import Testing
         (951_782_400, "2000-02-29T00:00:00Z"), (1_709_251_199, "2024-02-29T23:59:59Z"), (-1, "1969-12-31T23:59:59Z"),
         (4_107_542_400, "2100-03-01T00:00:00Z"), (-62_135_596_800, "0001-01-01T00:00:00Z"), (253_402_300_799, "9999-12-31T23:59:59Z"),
     ])
-    func `is written as the JSON has it`(seconds: Int, text: String) {
+    func `has the format of JSON`(seconds: Int, text: String) {
         #expect(APITime.text(secondsSince1970: Int64(seconds)) == text)
     }
 
     @Test func `agrees with Foundation over all years`() {
         let format = Date.ISO8601FormatStyle()
         for seconds in stride(from: -62_135_596_800, through: 253_402_300_799, by: 86_400 * 997 + 12_345) {
-            // Before 1582 Foundation's calendar is the Julian one.
+            // Foundation uses the Julian calendar before 1582.
             guard seconds > -12_219_292_800 else { continue }
             #expect(APITime.text(secondsSince1970: Int64(seconds)) == Date(timeIntervalSince1970: Double(seconds)).formatted(format))
         }
@@ -28,7 +28,7 @@ import Testing
         #expect(APITime.text(secondsSince1970: seconds) == nil)
     }
 
-    @Test func `that is zero is none, and one that is no time is a problem`() throws {
+    @Test func `that is zero means unset, and one out of range is a problem`() throws {
         var service = ProtoService()
         service.metadata = WatchFrames.metadata("web")
         service.metadata.creationTimestamp = ProtoTime()

@@ -2,7 +2,7 @@ import KubernetesAPI
 import Testing
 
 @Suite struct `A content type` {
-    @Test func `is taken from a header, whatever its parameters`() {
+    @Test func `is parsed from a header, ignoring parameters`() {
         #expect(ContentType(header: "application/json") == .json)
         #expect(ContentType(header: "application/json; charset=utf-8") == .json)
         #expect(ContentType(header: "application/vnd.kubernetes.protobuf;stream=watch") == .protobuf)

@@ -9,7 +9,7 @@ import Testing
     private static let lists = ["services-list", "endpointslices-list", "node-list"]
     private static let watches = ["services-watch", "endpointslices-watch", "node-watch", "services-watch-too-old"]
 
-    /// Reads bytes as everything they might be. What comes of it does not matter: it comes, and does so soon.
+    /// Reads bytes as every type of message, with any result but a crash or a hang.
     private static func readAll(_ bytes: [UInt8], _ contentType: ContentType) {
         read(bytes, contentType, as: Service.self)
         read(bytes, contentType, as: EndpointSlice.self)
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ContentType.allCases) func `of random content are survived`(contentType: ContentType) {
+    @Test(arguments: ContentType.allCases) func `of random content cause no crash`(contentType: ContentType) {
         var generator = SeededGenerator(seed: 11)
         for _ in 0..<500 {
             let count = Int.random(in: 0..<200, using: &generator)
@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ContentType.allCases) func `that are an answer with changes at random are survived`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `of an answer with random changes cause no crash`(contentType: ContentType) throws {
         var generator = SeededGenerator(seed: 13)
         for name in ["node-list", "services-watch", "services-watch-too-old", "unauthorized"] {
             let good = try Recording(name, contentType).bytes
@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ContentType.allCases) func `that are cut off are refused or reported, wherever that is`(contentType: ContentType)
+    @Test(arguments: ContentType.allCases) func `that are truncated anywhere are refused or reported`(contentType: ContentType)
         throws
     {
         let good = try Recording("node-list", contentType).bytes
@@ -91,7 +91,7 @@ import Testing
         #expect(try decoder.feed(WatchFrames.frame("ADDED", Array("k9s\0".utf8))) == [])
         #expect(decoder.problems.map(\.object) == [nil])
         guard case .error = try #require(try decoder.feed(WatchFrames.frame("ERROR", [])).first) else {
-            throw WireError(message: "an ERROR ends a watch, whatever it holds")
+            throw WireError(message: "an ERROR ends a watch, whatever it contains")
         }
     }
 
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test func `that nest without end are refused`() {
+    @Test func `that nest too deeply are refused`() {
         let json = Array((String(repeating: "{\"a\":", count: 100_000)).utf8)
         #expect(throws: WireError.self) { try WireDecoder<Node>(contentType: .json).list(json) }
         let nested = Array((String(repeating: "[", count: 200_000)).utf8)
@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    @Test func `cannot write control characters into a log`() {
+    @Test func `write no control characters into a log`() {
         let problem = WireProblem(kind: "Service", error: WireError(field: "a\nb", message: "\u{1b}[2J"))
         #expect(problem.description == "Service, a\\u{a}b: \\u{1b}[2J")
     }

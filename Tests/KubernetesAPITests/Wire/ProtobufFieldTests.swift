@@ -7,14 +7,14 @@ import Testing
 @testable import KubernetesAPI
 
 @Suite struct `A field in protobuf` {
-    @Test func `that is not known is skipped and not kept`() throws {
+    @Test func `that is unknown is skipped and not kept`() throws {
         let body = try Recording("services-list", .protobuf).bytes
         let content = try ProtobufEnvelope(Data(body)).content
         let list: ProtoObjectList = try ProtobufObject.message(content)
         for item in list.items {
             let service: ProtoService = try ProtobufObject.message(item)
             let spec: ProtoServiceSpec = try ProtobufObject.message(service.spec)
-            // A message that kept unknown fields would write them again: uid and managedFields are many hundred bytes.
+            // A message with unknown fields would encode them again: uid and managedFields are many hundred bytes.
             #expect(service.metadata.unknownFields.data.isEmpty)
             #expect(service.unknownFields.data.isEmpty)
             #expect(spec.unknownFields.data.isEmpty)

@@ -2,7 +2,7 @@ import Foundation
 import Kubernetes
 import KubernetesAPI
 
-/// The body of an answer of a real API server: `Tests/Fixtures/recordings/<name>.json` and `.pb`, described there by index.json.
+/// The body of a real API server's answer: `Tests/Fixtures/recordings/<name>.json` and `.pb`, described there by index.json.
 struct Recording {
     let name: String
     let contentType: ContentType
@@ -26,7 +26,7 @@ struct Recording {
         try WireDecoder<Object>(contentType: contentType).list(bytes)
     }
 
-    /// The events of a whole watch, fed at once.
+    /// Returns the events of a complete watch, decoded at once.
     func events<Object: APIObject>(of type: Object.Type = Object.self) throws -> [WatchEvent<Object>] {
         try Recording.events(bytes, contentType, cuts: []).events
     }
@@ -35,7 +35,7 @@ struct Recording {
         try WireDecoder<Service>.status(bytes, contentType: contentType)
     }
 
-    /// The events of a watch whose bytes are cut at some places.
+    /// Returns the events of a watch that is decoded in pieces, split at `cuts`.
     static func events<Object: APIObject>(
         _ bytes: [UInt8], _ contentType: ContentType, cuts: [Int]
     ) throws -> (events: [WatchEvent<Object>], problems: [WireProblem], isAtFrameBoundary: Bool) {
@@ -51,7 +51,7 @@ struct Recording {
         return (events, problems, decoder.isAtFrameBoundary)
     }
 
-    /// Every file, as index.json lists them.
+    /// Returns all files listed in index.json.
     static func all() throws -> [String] {
         struct Entry: Decodable {
             var file: String

@@ -5,7 +5,7 @@ import Testing
 
 @testable import KubernetesAPI
 
-@Suite struct `What a real API server said` {
+@Suite struct `The recorded data of a real API server` {
     /// All lists and watches, by kind.
     private static let lists = ["services-list", "services-list-from-cache", "services-page-1", "services-page-2"]
     private static let serviceWatches = [
@@ -15,10 +15,10 @@ import Testing
     private static let statuses = [
         "bad-selector", "list-future-version", "not-found", "unauthorized", "unknown-group", "services-list-expired-continue",
     ]
-    /// Neither lists nor watches nor statuses; each has a test of its own.
+    /// Neither lists nor watches nor statuses; each has a separate test.
     private static let others = ["event-create.json", "event-create.pb", "not-acceptable.json", "version.json"]
 
-    @Test func `is covered by the tests here, file by file`() throws {
+    @Test func `is completely covered by these tests`() throws {
         let pairs =
             Self.lists + Self.serviceWatches + Self.sliceWatches + Self.statuses
             + ["endpointslices-list", "node-list", "node-watch"]
@@ -58,19 +58,19 @@ import Testing
         #expect(node.taints == [Taint(key: "node.kubernetes.io/not-ready", effect: "NoSchedule")])
         #expect(node.addresses.map(\.address) == ["10.99.0.2", "fd00:99::2"])
         #expect(node.zone == "z1")
-        #expect(node.metadata.labels.map(\.key) == ["topology.kubernetes.io/zone"], "a label that is not read is not kept")
+        #expect(node.metadata.labels.map(\.key) == ["topology.kubernetes.io/zone"], "an unused label is not kept")
         #expect(node.metadata.annotations.isEmpty)
     }
 
-    @Test(arguments: ContentType.allCases) func `in two pages is what it said in one list`(contentType: ContentType) throws {
-        let whole = try Recording("services-list", contentType).list(of: Service.self)
+    @Test(arguments: ContentType.allCases) func `in two pages equals that in one list`(contentType: ContentType) throws {
+        let complete = try Recording("services-list", contentType).list(of: Service.self)
         let first = try Recording("services-page-1", contentType).list(of: Service.self)
         let second = try Recording("services-page-2", contentType).list(of: Service.self)
         #expect(first.items.count == 20)
         #expect(first.continueToken == "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MjA0LCJzdGFydCI6Ii9yZWMvbC0xNVx1MDAwMCJ9")
         #expect(second.continueToken == nil)
-        #expect(first.items + second.items == whole.items)
-        #expect(first.resourceVersion == whole.resourceVersion)
+        #expect(first.items + second.items == complete.items)
+        #expect(first.resourceVersion == complete.resourceVersion)
     }
 
     @Test(arguments: serviceWatches) func `in a watch of Services is the same in both encodings`(name: String) throws {
@@ -91,7 +91,7 @@ import Testing
         #expect(!json.isEmpty)
     }
 
-    @Test(arguments: ContentType.allCases) func `in a streaming list is what it said in a list, and its end`(contentType: ContentType)
+    @Test(arguments: ContentType.allCases) func `in a streaming list equals that in a list, plus an end`(contentType: ContentType)
         throws
     {
         let list = try Recording("services-list", contentType).list(of: Service.self)
@@ -100,12 +100,12 @@ import Testing
         let initial = events[..<end].compactMap { event in
             if case .added(let object) = event { object } else { nil }
         }
-        #expect(initial.count == end, "all that comes before the end is an object that is there")
+        #expect(initial.count == end, "all events before the end are existing objects")
         #expect(Set(initial) == Set(list.items))
         for case .bookmark(_, isInitialEventsEnd: true) in events[(end + 1)...] { Issue.record("a second end") }
     }
 
-    @Test(arguments: ContentType.allCases) func `in an Event it created is held in the same envelope`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `about a created Event has the same envelope`(contentType: ContentType) throws {
         let body = try Recording("event-create", contentType).bytes
         #expect(WireDecoder<Service>.status(body, contentType: contentType) == nil)
         #expect(throws: WireError.self) { try WireDecoder<Service>(contentType: contentType).list(body) }
@@ -117,7 +117,7 @@ import Testing
         #expect(identity.name == "rec-6n9tj")
         #expect(identity.namespace == "default")
         #expect(identity.resourceVersion == "246")
-        // Event.regarding is the core/v1 ObjectReference that Endpoint.targetRef is too, and no slice recorded has one: its numbers are checked here.
+        // Event.regarding is a core/v1 ObjectReference like Endpoint.targetRef, which no recorded slice has: its field numbers are checked here.
         let content = Array(envelope.content)
         let start = try #require(content.indices.first { content[$0...].starts(with: Array("\n\u{4}Node".utf8)) })
         let reference: ProtoObjectReference = try ProtobufObject.message(Data(content[start...].prefix(Int(content[start - 1]))))
@@ -125,7 +125,7 @@ import Testing
         #expect(reference.name == "node1")
     }
 
-    @Test func `about its version is no status and no list`() throws {
+    @Test func `about its version is neither a status nor a list`() throws {
         let body = try Recording("version", .json).bytes
         #expect(WireDecoder<Service>.status(body, contentType: .json) == nil)
         #expect(throws: WireError.self) { try WireDecoder<Service>(contentType: .json).list(body) }

@@ -3,7 +3,7 @@ import SwiftProtobuf
 
 @testable import KubernetesAPI
 
-/// Answers and events that no recording has, made as the API server makes them.
+/// Answers and events missing from the recordings, in the format of the API server.
 enum WatchFrames {
     static func service(name: String, annotations: [String: String], _ contentType: ContentType) -> [UInt8] {
         switch contentType {
@@ -33,7 +33,7 @@ enum WatchFrames {
         Array("{\"type\":\"\(type)\",\"object\":\(object)}\n".utf8)
     }
 
-    /// An object in its envelope.
+    /// Returns an object in its envelope.
     static func object(_ message: some Message, kind: String, apiVersion: String) -> [UInt8] {
         object(bytes(message), kind: kind, apiVersion: apiVersion)
     }

@@ -4,12 +4,12 @@ import TestSupport
 import Testing
 
 @Suite struct `A watch stream` {
-    @Test(arguments: ContentType.allCases) func `gives the same events wherever it is cut in two`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `gives the same events wherever it is split`(contentType: ContentType) throws {
         let bytes = try Recording("endpointslices-watch", contentType).bytes
-        let whole = try Recording("endpointslices-watch", contentType).events(of: EndpointSlice.self)
+        let complete = try Recording("endpointslices-watch", contentType).events(of: EndpointSlice.self)
         for cut in stride(from: 0, through: bytes.count, by: contentType == .json ? 7 : 1) {
             let read: ([WatchEvent<EndpointSlice>], [WireProblem], Bool) = try Recording.events(bytes, contentType, cuts: [cut])
-            #expect(read.0 == whole, "cut at \(cut)")
+            #expect(read.0 == complete, "cut at \(cut)")
             #expect(read.1.isEmpty)
             #expect(read.2)
         }
@@ -17,25 +17,25 @@ import Testing
 
     @Test(arguments: ContentType.allCases) func `gives the same events byte by byte`(contentType: ContentType) throws {
         let bytes = try Recording("services-streaming-list", contentType).bytes
-        let whole = try Recording("services-streaming-list", contentType).events(of: Service.self)
+        let complete = try Recording("services-streaming-list", contentType).events(of: Service.self)
         let read: ([WatchEvent<Service>], [WireProblem], Bool) = try Recording.events(bytes, contentType, cuts: Array(1..<bytes.count))
-        #expect(read.0 == whole)
+        #expect(read.0 == complete)
         #expect(read.2)
     }
 
     @Test(arguments: ContentType.allCases) func `gives the same events in random pieces`(contentType: ContentType) throws {
         let bytes = try Recording("services-watch", contentType).bytes
-        let whole = try Recording("services-watch", contentType).events(of: Service.self)
+        let complete = try Recording("services-watch", contentType).events(of: Service.self)
         var generator = SeededGenerator(seed: 7)
         for _ in 0..<50 {
             let cuts = (0..<Int.random(in: 0..<30, using: &generator)).map { _ in Int.random(in: 0...bytes.count, using: &generator) }
                 .sorted()
             let read: ([WatchEvent<Service>], [WireProblem], Bool) = try Recording.events(bytes, contentType, cuts: cuts)
-            #expect(read.0 == whole, "cut at \(cuts)")
+            #expect(read.0 == complete, "cut at \(cuts)")
         }
     }
 
-    @Test(arguments: ContentType.allCases) func `tells whether it ends between two events`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `reports whether it ends between two events`(contentType: ContentType) throws {
         let bytes = try Recording("services-watch", contentType).bytes
         var decoder = WatchDecoder<Service>(contentType: contentType)
         #expect(decoder.isAtFrameBoundary)
@@ -45,7 +45,7 @@ import Testing
         #expect(decoder.isAtFrameBoundary)
     }
 
-    @Test(arguments: ContentType.allCases) func `refuses an event that is too large before it has come whole`(contentType: ContentType)
+    @Test(arguments: ContentType.allCases) func `refuses an event that is too large before it is complete`(contentType: ContentType)
         throws
     {
         var decoder = WatchDecoder<Service>(contentType: contentType, maximumFrameBytes: 1000)
@@ -64,7 +64,7 @@ import Testing
         #expect(throws: WireError(message: "event of 4294967295 bytes exceeds the limit of 16777216 bytes")) { try decoder.feed([0xff]) }
     }
 
-    @Test(arguments: ContentType.allCases) func `hands on what came before bytes that are no event, and then fails`(
+    @Test(arguments: ContentType.allCases) func `delivers the events before invalid bytes, and then fails`(
         contentType: ContentType
     ) throws {
         let good = try Recording("services-watch", contentType).bytes

@@ -5,7 +5,7 @@ import Testing
 
 @testable import KubernetesAPI
 
-@Suite struct `A bad object` {
+@Suite struct `An invalid object` {
     private static func slice(_ name: String, port: Int32) -> [UInt8] {
         var slice = ProtoEndpointSlice()
         slice.metadata = WatchFrames.metadata(name)
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ContentType.allCases) func `in a list is reported, and the others are there`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `in a list is reported, and the others are decoded`(contentType: ContentType) throws {
         let list = try WireDecoder<EndpointSlice>(contentType: contentType).list(Self.list(contentType))
         #expect(list.items.map(\.object.metadata.name) == ["a", "c"])
         #expect(list.resourceVersion == "9")
@@ -46,7 +46,7 @@ import Testing
         #expect(list.problems.last?.kind == "EndpointSlice")
     }
 
-    @Test(arguments: ContentType.allCases) func `in a watch is reported, and the events around it are there`(contentType: ContentType)
+    @Test(arguments: ContentType.allCases) func `in a watch is reported, and the events around it are decoded`(contentType: ContentType)
         throws
     {
         func event(_ name: String, port: Int) -> [UInt8] {
@@ -67,10 +67,10 @@ import Testing
         #expect(decoder.problems.map(\.object?.name) == ["b"])
         #expect(decoder.failure == nil)
         #expect(try decoder.feed(event("d", port: 82)).count == 1)
-        #expect(decoder.problems.isEmpty, "problems are those of the last bytes")
+        #expect(decoder.problems.isEmpty, "problems belong to the last bytes")
     }
 
-    @Test func `before the end of a streamed list belongs to the list, though both come in the same bytes`() throws {
+    @Test func `before the end of a streamed list belongs to the list, even if both are in the same bytes`() throws {
         let unreadable = "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":1}}"
         let end =
             "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"9\","
@@ -82,7 +82,8 @@ import Testing
         }
     }
 
-    @Test(arguments: ContentType.allCases) func `of another kind or of an unknown type of event is told`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `of another kind or with an unknown event type is reported`(contentType: ContentType) throws
+    {
         func event(_ type: String, kind: String) -> [UInt8] {
             switch contentType {
             case .json:
@@ -111,7 +112,7 @@ import Testing
                 == [.error(APIStatus(code: 0, message: "the watch ended with a Service instead of a Status"))])
     }
 
-    @Test(arguments: ContentType.allCases) func `without a name cannot be reported apart and is refused`(contentType: ContentType) throws {
+    @Test(arguments: ContentType.allCases) func `without a name cannot be distinguished and is refused`(contentType: ContentType) throws {
         let body =
             contentType == .json
             ? Array(
@@ -123,7 +124,7 @@ import Testing
         #expect(list.problems.map(\.description) == ["Node, metadata.name: is required", "Node, metadata.name: is required"])
     }
 
-    @Test func `is reported in the same words in both encodings`() throws {
+    @Test func `is reported with the same message in both encodings`() throws {
         var port = ProtoServicePort()
         port.protocol = "QUIC"
         var spec = ProtoServiceSpec()
