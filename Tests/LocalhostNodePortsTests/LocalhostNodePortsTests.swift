@@ -10,17 +10,17 @@ private func origin(_ name: String) -> ServiceOrigin {
     ServiceOrigin(service: NamespacedName(namespace: "default", name: name), portName: "", kind: .nodePort)
 }
 
-/// A state with node ports, by the Service they belong to.
+/// A state with node ports and their Services.
 private func state(_ ports: [UInt16: String]) -> NodeState {
     NodeState(
         virtualServers: ports.map { port, name in
-            // Where no TCP connection can go: no packet leaves this machine.
+            // TCP cannot connect to this address: no packet leaves this machine.
             VirtualServer(.init(.tcp, AddressPort(IPAddress(v4: 0xffff_ffff), port)), origin: origin(name))
         })
 }
 
-/// A port of 127.0.0.1 that somebody listens on.
-private func take(_ port: UInt16 = 0) async throws -> any Channel {
+/// Listens on a port of 127.0.0.1.
+private func listen(_ port: UInt16 = 0) async throws -> any Channel {
     try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         .bind(host: "127.0.0.1", port: Int(port)).get()
@@ -28,10 +28,10 @@ private func take(_ port: UInt16 = 0) async throws -> any Channel {
 
 private func port(_ channel: any Channel) throws -> UInt16 { try #require(channel.localAddress?.port.flatMap { UInt16(exactly: $0) }) }
 
-/// Ports that nobody listens on.
+/// Returns free ports of 127.0.0.1.
 private func freePorts(_ count: Int) async throws -> [UInt16] {
     var channels: [any Channel] = []
-    for _ in 0..<count { channels.append(try await take()) }
+    for _ in 0..<count { channels.append(try await listen()) }
     let ports = try channels.map(port)
     for channel in channels { try await channel.close() }
     return ports
@@ -51,38 +51,38 @@ private func isListening(_ port: UInt16, on address: String = "127.0.0.1") async
         try await task.value
     }
 
-    @Test func `are listened on while they are wanted, on no other address`() async throws {
+    @Test func `have listeners while configured, on no other address`() async throws {
         let ports = try await freePorts(2)
         try await run { (relay, _) async throws in
             #expect(await !isListening(ports[0]))
             relay.follow(.everything, of: state([ports[0]: "web"]))
-            #expect(try await comes { await isListening(ports[0]) })
+            #expect(try await becomesTrue { await isListening(ports[0]) })
             #expect(await !isListening(ports[0], on: "127.0.0.2"))
             relay.follow(.everything, of: state([ports[1]: "web"]))
-            #expect(try await comes { await isListening(ports[1]) })
-            #expect(try await comes { await !isListening(ports[0]) })
+            #expect(try await becomesTrue { await isListening(ports[1]) })
+            #expect(try await becomesTrue { await !isListening(ports[0]) })
         }
         #expect(await !isListening(ports[1]))
     }
 
-    @Test func `that somebody else has are reported once, with their Service, hinder no other, and are had when they are free`()
+    @Test func `that are in use by another process are reported once with their Service, do not block others, and are opened once free`()
         async throws
     {
-        let taken = try await take()
+        let taken = try await listen()
         let (busy, free) = (try port(taken), try await freePorts(1)[0])
         try await run { relay, events in
             relay.follow(.everything, of: state([busy: "unlucky", free: "web"]))
-            #expect(try await comes { await isListening(free) })
-            #expect(try await comes { !events.events.isEmpty })
+            #expect(try await becomesTrue { await isListening(free) })
+            #expect(try await becomesTrue { !events.events.isEmpty })
             try await Task.sleep(for: .milliseconds(500))
             let event = try #require(events.events.first)
-            #expect(events.events.count == 1, "not at every try")
+            #expect(events.events.count == 1, "not at every attempt")
             #expect(event.regarding == .service(NamespacedName(namespace: "default", name: "unlucky")))
             #expect(event.note.contains("\(busy)") && event.note.contains("in use"), "\(event.note)")
 
             try await taken.close()
-            // Whoever listens now refuses what it cannot hand on; that it can be reached is all that is asked.
-            #expect(try await comes { await isListening(busy) })
+            // The relay cannot reach the backend; only the listener matters here.
+            #expect(try await becomesTrue { await isListening(busy) })
             #expect(events.events.count == 1)
         }
     }

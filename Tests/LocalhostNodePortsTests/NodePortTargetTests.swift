@@ -14,8 +14,8 @@ private func state(_ servers: (VirtualServer.Identity, ServiceOrigin)...) -> Nod
     NodeState(virtualServers: servers.map { VirtualServer($0.0, origin: $0.1) })
 }
 
-/// What follows a state: `#expect` cannot call what mutates.
-private final class Following {
+/// A reference to targets: `#expect` cannot call mutating methods.
+private final class TargetsReference {
     private var targets = NodePortTargets()
     var now: [UInt16: NodePortTarget] { targets.targets }
     func update(_ scope: Scope, of desired: NodeState) -> Bool { targets.update(scope, of: desired) }
@@ -27,7 +27,7 @@ private final class Following {
             (try identity("10.99.0.2", 30080), origin("web")), (try identity("10.9.0.2", 30080), origin("web")),
             (try identity("10.99.0.2", 30053, .udp), origin("dns")), (try identity("fd00:99::2", 30090), origin("six")),
             (try identity("10.96.0.10", 80), origin("web", .clusterIP)), (try identity("192.0.2.1", 443), origin("lb", .loadBalancer)))
-        let targets = Following()
+        let targets = TargetsReference()
         #expect(targets.update(.everything, of: desired))
         #expect(
             targets.now == [
@@ -35,22 +35,22 @@ private final class Following {
             ])
     }
 
-    @Test func `follow what changes, and only that`() throws {
+    @Test func `follow changes within the scope only`() throws {
         let (one, other) = (try identity("10.9.0.2", 30080), try identity("10.99.0.2", 30080))
-        let targets = Following()
+        let targets = TargetsReference()
         #expect(targets.update(.only(.init(virtualServers: [one, other])), of: state((one, origin("web")), (other, origin("web")))))
         #expect(!targets.update(.only(.init(virtualServers: [other])), of: state((one, origin("web")))), "the lowest stays")
         #expect(targets.update(.only(.init(virtualServers: [one, other])), of: state((other, origin("web")))))
         #expect(targets.now[30080]?.location == other.location)
         #expect(targets.update(.only(.init(virtualServers: [other])), of: state((other, origin("next")))))
         #expect(targets.now[30080]?.origin == origin("next"))
-        #expect(!targets.update(.only(.init(headers: true)), of: state()), "what is not in the scope is not looked at")
+        #expect(!targets.update(.only(.init(headers: true)), of: state()), "changes outside the scope are ignored")
         #expect(targets.update(.only(.init(virtualServers: [other])), of: state()))
         #expect(targets.now.isEmpty)
     }
 
-    @Test func `are never on loopback, which would lead to the relay itself`() throws {
-        let targets = Following()
+    @Test func `are never on loopback, where the relay itself listens`() throws {
+        let targets = TargetsReference()
         #expect(!targets.update(.everything, of: state((try identity("127.0.0.1", 30080), origin("web")))))
         #expect(targets.now.isEmpty)
     }

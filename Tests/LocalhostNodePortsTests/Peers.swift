@@ -15,7 +15,7 @@ private func connection(_ channel: any Channel) throws -> Connection {
     try Connection(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
 }
 
-/// Whoever the relay hands connections on to: runs `body` for each of them, on a free port of 127.0.0.1.
+/// Runs `body` with the port of a backend on 127.0.0.1, which runs `serve` for each connection.
 func withBackend(
     _ serve: @escaping @Sendable (NIOAsyncChannelInboundStream<ByteBuffer>, NIOAsyncChannelOutboundWriter<ByteBuffer>) async throws -> Void,
     _ body: (UInt16) async throws -> Void
@@ -29,11 +29,11 @@ func withBackend(
             try await withThrowingDiscardingTaskGroup { group in
                 try await server.executeThenClose { clients in
                     for try await client in clients {
-                        // What a test breaks off on purpose is no failure of the backend's.
+                        // Tests break connections on purpose.
                         group.addTask {
                             try? await client.executeThenClose {
                                 try await serve($0, $1)
-                                // The close that follows does not wait for what is not sent yet.
+                                // The following close does not wait for unsent data.
                                 try await client.channel.writeAndFlush(ByteBuffer())
                             }
                         }
@@ -46,7 +46,7 @@ func withBackend(
     }
 }
 
-/// A client of 127.0.0.1.
+/// Runs `body` with a connection to a port of 127.0.0.1.
 func withClient<Result: Sendable>(
     of port: UInt16, address: String = "127.0.0.1",
     _ body: (NIOAsyncChannelInboundStream<ByteBuffer>, NIOAsyncChannelOutboundWriter<ByteBuffer>) async throws -> Result
@@ -57,7 +57,7 @@ func withClient<Result: Sendable>(
     return try await client.executeThenClose { try await body($0, $1) }
 }
 
-/// What a client that says `text` and then no more is answered; nil where the connection breaks.
+/// Returns the answer to a client that sends `text` and closes its side; nil if the connection breaks.
 func answer(_ port: UInt16, _ text: String = "hello") async -> String? {
     try? await withClient(of: port) { inbound, outbound in
         try await outbound.write(ByteBuffer(string: text))
@@ -68,8 +68,8 @@ func answer(_ port: UInt16, _ text: String = "hello") async -> String? {
     }
 }
 
-/// Waits until something is so, generously.
-func comes(_ condition: () async -> Bool) async throws -> Bool {
+/// Waits for a condition up to five minutes.
+func becomesTrue(_ condition: () async -> Bool) async throws -> Bool {
     for _ in 0..<15_000 {
         if await condition() { return true }
         try await Task.sleep(for: .milliseconds(20))
@@ -77,7 +77,7 @@ func comes(_ condition: () async -> Bool) async throws -> Bool {
     return false
 }
 
-/// Keeps events for a look at them.
+/// Keeps the recorded events.
 final class EventLog: EventRecorder {
     private let kept = Mutex<[ClusterEvent]>([])
     var events: [ClusterEvent] { kept.withLock { $0 } }

@@ -7,7 +7,7 @@ import Testing
 
 private let loopback = IPAddress(v4: 0x7f00_0001)
 
-/// Runs `body` with the port of a relay that leads to `backend`.
+/// Runs `body` with the port of a relay to `backend`.
 private func withRelay(to backend: UInt16?, limit: Int = 100, _ body: (UInt16) async throws -> Void) async throws {
     let listener = try await NodePortListener(port: 0, limit: ConnectionLimit(limit, logger: silent), logger: silent) {
         backend.map { AddressPort(loopback, $0) }
@@ -22,10 +22,10 @@ private func withRelay(to backend: UInt16?, limit: Int = 100, _ body: (UInt16) a
 }
 
 @Suite(.timeLimit(.minutes(10))) struct `The relay` {
-    @Test func `hands on what is sent both ways, and the end of each way by itself`() async throws {
+    @Test func `forwards data in both directions and closes each direction separately`() async throws {
         let size = 4 << 20
         try await withBackend { inbound, outbound in
-            // Says something first, as a mail server does; answers only once the client has said that it sends no more.
+            // Sends a greeting first, as a mail server does; answers only after the client has closed its side.
             try await outbound.write(ByteBuffer(string: "welcome"))
             var count = 0
             for try await part in inbound { count += part.readableBytes }
@@ -47,7 +47,7 @@ private func withRelay(to backend: UInt16?, limit: Int = 100, _ body: (UInt16) a
         }
     }
 
-    @Test func `lets the client go on sending where the backend sends no more`() async throws {
+    @Test func `lets the client continue sending after the backend has closed its side`() async throws {
         let received = Mutex("")
         try await withBackend { inbound, outbound in
             outbound.finish()
@@ -58,13 +58,13 @@ private func withRelay(to backend: UInt16?, limit: Int = 100, _ body: (UInt16) a
                     for try await _ in inbound { Issue.record("nothing was sent") }
                     try await outbound.write(ByteBuffer(string: "still here"))
                     outbound.finish()
-                    #expect(try await comes { received.withLock { $0 } == "still here" })
+                    #expect(try await becomesTrue { received.withLock { $0 } == "still here" })
                 }
             }
         }
     }
 
-    @Test func `takes no more from one side than the other does`() async throws {
+    @Test func `reads no more from one side than the other side accepts`() async throws {
         let (chunk, chunks) = (1 << 20, 96)
         let sent = Atomic(0)
         try await withBackend { _, outbound in
@@ -77,13 +77,13 @@ private func withRelay(to backend: UInt16?, limit: Int = 100, _ body: (UInt16) a
                 let received = try await withClient(of: port) { inbound, _ in
                     var count = 0
                     var parts = inbound.makeAsyncIterator()
-                    // Until nobody takes any more, or all is there.
+                    // Until the backend is blocked or has sent everything.
                     var before = -1
                     while before != sent.load(ordering: .relaxed) {
                         before = sent.load(ordering: .relaxed)
                         try await Task.sleep(for: .milliseconds(500))
                     }
-                    #expect(before < chunks / 2, "the buffers of four sockets hold some of it, not all")
+                    #expect(before < chunks / 2, "the buffers of four sockets hold only a part")
                     while let part = try await parts.next() { count += part.readableBytes }
                     return count
                 }
@@ -92,7 +92,7 @@ private func withRelay(to backend: UInt16?, limit: Int = 100, _ body: (UInt16) a
         }
     }
 
-    @Test func `breaks the connection where the backend refuses or breaks its own, or is not there any more`() async throws {
+    @Test func `breaks the connection if the backend refuses or breaks its own, or no longer exists`() async throws {
         var refusing: UInt16 = 0
         try await withBackend { _, _ in
         } _: {
@@ -109,7 +109,7 @@ private func withRelay(to backend: UInt16?, limit: Int = 100, _ body: (UInt16) a
                     try await outbound.write(ByteBuffer(string: "hello"))
                     await #expect(throws: (any Error).self) {
                         for try await _ in inbound {}
-                        // Not an error, but an end, where all was read: then writing fails.
+                        // If everything was read, the end is not an error, but writing fails.
                         while true {
                             try await outbound.write(ByteBuffer(string: "more"))
                             try await Task.sleep(for: .milliseconds(20))
@@ -120,7 +120,7 @@ private func withRelay(to backend: UInt16?, limit: Int = 100, _ body: (UInt16) a
         }
     }
 
-    @Test func `tells the backend when a client breaks off`() async throws {
+    @Test func `closes the backend connection when a client disconnects`() async throws {
         let ended = Atomic(false)
         try await withBackend { inbound, outbound in
             defer { ended.store(true, ordering: .relaxed) }
@@ -129,20 +129,20 @@ private func withRelay(to backend: UInt16?, limit: Int = 100, _ body: (UInt16) a
         } _: { backend in
             try await withRelay(to: backend) { port in
                 try await withClient(of: port) { inbound, _ in for try await _ in inbound { break } }
-                #expect(try await comes { ended.load(ordering: .relaxed) })
+                #expect(try await becomesTrue { ended.load(ordering: .relaxed) })
             }
         }
     }
 
-    @Test func `refuses more connections at once than its limit, and takes new ones when others end`() async throws {
+    @Test func `refuses connections above its limit, and accepts new ones when others end`() async throws {
         try await withBackend { inbound, outbound in
             for try await part in inbound { try await outbound.write(part) }
         } _: { backend in
             try await withRelay(to: backend, limit: 2) { port in
-                try await withClient(of: port) { first, sayFirst in
-                    try await withClient(of: port) { second, saySecond in
-                        try await sayFirst.write(ByteBuffer(string: "one"))
-                        try await saySecond.write(ByteBuffer(string: "two"))
+                try await withClient(of: port) { first, writeFirst in
+                    try await withClient(of: port) { second, writeSecond in
+                        try await writeFirst.write(ByteBuffer(string: "one"))
+                        try await writeSecond.write(ByteBuffer(string: "two"))
                         for try await part in first {
                             #expect(String(buffer: part) == "one")
                             break
@@ -152,12 +152,12 @@ private func withRelay(to backend: UInt16?, limit: Int = 100, _ body: (UInt16) a
                             answers += String(buffer: part)
                             if answers == "two" {
                                 #expect(await answer(port) == nil)
-                                try await saySecond.write(ByteBuffer(string: ", still"))
+                                try await writeSecond.write(ByteBuffer(string: ", still"))
                             }
                             if answers == "two, still" { break }
                         }
                     }
-                    #expect(try await comes { await answer(port) == "hello" })
+                    #expect(try await becomesTrue { await answer(port) == "hello" })
                 }
             }
         }

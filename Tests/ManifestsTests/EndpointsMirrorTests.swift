@@ -11,7 +11,7 @@ import Kubernetes
 
     private static let two = "subsets: [{addresses: [{ip: 192.0.2.50}, {ip: 192.0.2.51}], ports: [{port: 5432}]}]"
 
-    @Test func `Endpoints of a Service without selector become a slice, as the mirroring controller has it`() {
+    @Test func `Endpoints of a Service without selector become a slice as by the mirroring controller`() {
         let cluster = PlayedCluster()
         cluster.apply(
             manifest(service: "database", "ports: [{port: 5432}]")
@@ -39,7 +39,7 @@ import Kubernetes
             ])
     }
 
-    @Test func `Families, sets of ports and readiness are kept apart`() {
+    @Test func `Families, sets of ports and readiness are kept separate`() {
         let cluster = PlayedCluster()
         cluster.apply(
             manifest(service: "database", "ports: [{port: 1, name: a}, {port: 2, name: b}]")
@@ -72,25 +72,25 @@ import Kubernetes
             ("", ", annotations: {control-plane.alpha.kubernetes.io/leader: \"{}\"}", "leader election lock"),
             ("selector: {a: b}, ", "", "selector"),
         ])
-    func `Endpoints that are not mirrored are reported once`(spec: String, meta: String, says: String) {
+    func `Endpoints that are not mirrored are reported once`(spec: String, meta: String, messagePart: String) {
         let cluster = PlayedCluster()
         let text = manifest(service: "database", "\(spec)ports: [{port: 5432}]") + endpoints(Self.two, meta: meta)
         cluster.apply(text)
         #expect(cluster.slices("database").isEmpty)
         #expect(cluster.warnings.map(\.object) == [.init(kind: .endpoints, name: NamespacedName(namespace: "default", name: "database"))])
-        #expect(cluster.warnings.first?.field.message.contains(says) == true)
+        #expect(cluster.warnings.first?.field.message.contains(messagePart) == true)
         cluster.apply(text)
         #expect(cluster.warnings == [])
     }
 
-    @Test func `The label counts with the value true alone`() {
+    @Test func `The skip-mirror label has an effect only with the value true`() {
         let cluster = PlayedCluster()
         cluster.apply(
             manifest(service: "database") + endpoints(Self.two, meta: ", labels: {endpointslice.kubernetes.io/skip-mirror: \"false\"}"))
         #expect(cluster.slices("database").count == 1 && cluster.warnings == [])
     }
 
-    @Test func `They follow their Service and their own changes`() {
+    @Test func `Mirrored slices follow changes of their Service and of the Endpoints`() {
         let cluster = PlayedCluster()
         cluster.apply(endpoints(Self.two))
         #expect(cluster.state.slices.isEmpty && cluster.warnings.count == 1)
@@ -107,7 +107,7 @@ import Kubernetes
         #expect(cluster.state.slices.isEmpty)
     }
 
-    @Test func `A slice from a manifest counts beside them`() {
+    @Test func `A slice from a manifest is used in addition to mirrored ones`() {
         let cluster = PlayedCluster()
         let slice = """
             ---
@@ -126,7 +126,7 @@ import Kubernetes
             ])
     }
 
-    @Test func `Of a subset, a thousand addresses count, and the rest is reported`() {
+    @Test func `Only the first thousand addresses of a subset are used, and the excess is reported`() {
         let addresses = (0..<700).map { "{ip: 10.0.\($0 / 250).\($0 % 250)}" }.joined(separator: ", ")
         let cluster = PlayedCluster()
         cluster.apply(

@@ -4,7 +4,7 @@ import Kubernetes
 @testable import Manifests
 
 @Suite(.timeLimit(.minutes(10))) struct HostileInputTests {
-    @Test func `A bomb of aliases is refused at once`() {
+    @Test func `Exponentially nested aliases are refused at once`() {
         var text = "a0: &a0 x\n"
         for level in 1...30 { text += "a\(level): &a\(level)\n" + String(repeating: "- *a\(level - 1)\n", count: 10) }
         let result = reading(text + "kind: Service\n")
@@ -17,18 +17,18 @@ import Kubernetes
         "a9: &a9\n- x\nb: {[x: *a9]}\n", "a9: &a9\n- x\nb: {? [x: *a9]}\n", "a9: &a9\n- x\n{x: *a9} : b\n",
         "a9: &a9\n- x\nb: {y: 1,\n*a9}\n",
     ])
-    func `An alias where a key could stand is refused before anything hashes it`(text: String) {
+    func `An alias in key position is refused before it is hashed`(text: String) {
         #expect(reading(text).problems.map(\.document) == [1])
         #expect(reading(text).problems.first?.message.contains("key: value") == true)
     }
 
-    @Test func `A bomb in the keys of mappings does not hang`() {
+    @Test func `Exponentially nested aliases in mapping keys do not hang`() {
         var text = "a0: &a0 x\n"
         for level in 1...40 { text += "a\(level): &a\(level) [*a\(level - 1), *a\(level - 1), *a\(level - 1)]\n" }
         #expect(reading(text + "? *a40\n: x\n").problems.count == 1)
     }
 
-    @Test func `A chain of aliases does not nest without end`() {
+    @Test func `A chain of aliases cannot nest without limit`() {
         var text = "a0: &a0 x\n"
         for level in 1...900 { text += "a\(level): &a\(level)\n  - *a\(level - 1)\n" }
         #expect(reading(text).problems.count == 1)
@@ -36,8 +36,8 @@ import Kubernetes
         #expect(reading(text).problems.count == 1)
     }
 
-    @Test func `Chains that nest as deep as they may before they are parsed do not exhaust the stack`() {
-        // Ten levels a link, nine hundred links.
+    @Test func `Chains at the nesting limit of the text do not exhaust the stack`() {
+        // Nine hundred links of ten levels each.
         var text = "a0: &a0 x\n"
         for level in 1...900 {
             text += "a\(level): &a\(level)\n" + String(repeating: "- ", count: 9) + "- *a\(level - 1)\n"
@@ -46,24 +46,24 @@ import Kubernetes
     }
 
     @Test(arguments: ["[", "{", "- ", "a: {", "[{a: "])
-    func `Nesting without end is refused`(opener: String) {
+    func `Excessive nesting without closing brackets is refused`(opener: String) {
         #expect(reading(String(repeating: opener, count: 100_000)).problems.count >= 1)
         #expect(reading(String(repeating: opener, count: 900)).problems.count >= 1)
         #expect(reading(String(repeating: opener, count: 100_000), file: "a.json").problems.count >= 1)
     }
 
-    @Test func `Brackets that close again are refused where they nest too deep`() {
+    @Test func `Excessive nesting with closing brackets is refused`() {
         let text = String(repeating: "[", count: 999) + String(repeating: "]", count: 999)
         #expect(reading(text).problems.count == 1)
         #expect(reading("{\"kind\": \(text)}", file: "a.json").problems.count == 1)
     }
 
-    @Test func `A mapping of very many keys is refused`() {
+    @Test func `A mapping with too many keys is refused`() {
         let text = "kind: X\nmetadata:\n" + (0..<50_000).map { "  k\($0): v\n" }.joined()
         #expect(reading(text).problems.map(\.message) == ["has a mapping of more than 10000 keys"])
     }
 
-    @Test func `Aliases and merges in moderation work as in kubectl`() {
+    @Test func `Ordinary aliases and merge keys work as in kubectl`() {
         let text = """
             apiVersion: v1
             kind: Service
@@ -86,7 +86,7 @@ import Kubernetes
         #expect(service.selector == ["app": "nginx"])
     }
 
-    @Test func `Documents without aliases may look like anything`() {
+    @Test func `Text that only resembles aliases is accepted`() {
         let text =
             "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    {*x} ? *b [*c]: d\n    " + String(repeating: "*a ", count: 5000) + "\n"
         #expect(reading(text).problems == [])
@@ -110,7 +110,7 @@ import Kubernetes
         """
 
     @Test(arguments: 0..<40)
-    func `Documents with random changes are read or refused and never end the program`(seed: UInt64) {
+    func `Documents with random changes are read or refused and never crash the program`(seed: UInt64) {
         var random = SplitMix64(state: seed)
         let sources = [
             (Self.json, "a.json"), (Self.json, "a.yaml"), (ManifestReadingTests.good, "a.yaml"),
@@ -141,7 +141,7 @@ import Kubernetes
     }
 }
 
-/// A generator that gives the same numbers for the same seed.
+/// A deterministic random number generator.
 struct SplitMix64: RandomNumberGenerator {
     var state: UInt64
 

@@ -4,7 +4,7 @@ import Kubernetes
 
 @testable import Manifests
 
-/// A control plane behind a reference, and the cluster that follows it.
+/// A reference to a control plane and to the cluster state that follows it.
 final class PlayedCluster {
     private var controlPlane: ManifestControlPlane
     private(set) var state = ClusterState()
@@ -17,7 +17,7 @@ final class PlayedCluster {
             settings: ManifestSettings(serviceClusterIPRanges: ranges.compactMap { CIDR($0) }, nodePorts: nodePorts))
     }
 
-    /// Takes manifests over in one go, after the names of objects that are deleted.
+    /// Applies manifests and deletions of objects by name in one step.
     func apply(_ text: String, deleting names: [String] = []) {
         let result = reading(text)
         #expect(result.problems == [])
@@ -54,7 +54,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
 }
 
 @Suite struct ManifestControlPlaneTests {
-    @Test func `The lesson's two Services and their Pod work as they stand`() throws {
+    @Test func `The tutorial's two Services and their Pod work unchanged`() throws {
         let cluster = PlayedCluster()
         cluster.apply(
             """
@@ -115,7 +115,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect((30000...32767).contains(try #require(cluster.service("nodeport-wide")?.ports.first?.nodePort)))
     }
 
-    @Test func `What is chosen is the same at each start and does not move while others come and go`() throws {
+    @Test func `Allocated values are the same at each start and stay while other Services are added and removed`() throws {
         let text = (0..<200).map { manifest(service: "s\($0)", "type: NodePort, ports: [{port: 80}]") }.joined()
         let first = PlayedCluster(ranges: ["10.96.0.0/23"])
         let second = PlayedCluster(ranges: ["10.96.0.0/23"])
@@ -134,12 +134,12 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(first.changes.count == 1)
     }
 
-    @Test func `What is named is never chosen for another`() {
+    @Test func `Specified values are never allocated to another Service`() {
         let free = PlayedCluster()
         free.apply(manifest(service: "web", "type: NodePort, ports: [{port: 80}]"))
-        let wished = free.service("web")
-        let address = wished?.clusterIP ?? ""
-        let port = wished?.ports.first?.nodePort ?? 0
+        let unconstrained = free.service("web")
+        let address = unconstrained?.clusterIP ?? ""
+        let port = unconstrained?.ports.first?.nodePort ?? 0
         let cluster = PlayedCluster()
         cluster.apply(
             manifest(service: "web", "type: NodePort, ports: [{port: 80}]")
@@ -150,7 +150,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(cluster.service("web")?.ports.first?.nodePort == port + 1)
     }
 
-    @Test func `What was already given is not taken away by who names it later, and goes over when it is free`() {
+    @Test func `An allocated address is not taken by a Service that specifies it later, which gets it once free`() {
         let cluster = PlayedCluster()
         cluster.apply(manifest(service: "web"))
         let address = cluster.service("web")?.clusterIP ?? ""
@@ -165,7 +165,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(cluster.service("late")?.clusterIP == address)
     }
 
-    @Test func `A Service may name the address it was given`() {
+    @Test func `A Service may specify its allocated address`() {
         let cluster = PlayedCluster()
         cluster.apply(manifest(service: "web"))
         let address = cluster.service("web")?.clusterIP ?? ""
@@ -175,7 +175,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(cluster.service("web")?.clusterIP == address)
     }
 
-    @Test func `Of two that name the same the older has it, in whatever order they come`() {
+    @Test func `The older of two Services that specify the same address gets it, whatever the order`() {
         let old = manifest(service: "z-old", created: "2025-01-01T00:00:00Z", "clusterIP: 10.96.0.5, ports: [{port: 80}]")
         let young = manifest(service: "a-young", created: "2026-01-01T00:00:00Z", "clusterIP: 10.96.0.5, ports: [{port: 80}]")
         let none = manifest(service: "a-none", "clusterIP: 10.96.0.5, ports: [{port: 80}]")
@@ -190,7 +190,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(oneByOne.state.services.keys.map(\.name) == ["a-young"])
     }
 
-    @Test func `A Service that is added does not take from a running one what does not prove to be older`() {
+    @Test func `An added Service does not take the address of an existing one unless it is provably older`() {
         let cluster = PlayedCluster()
         cluster.apply(manifest(service: "web", "clusterIP: 10.96.0.5, ports: [{port: 80}]"))
         cluster.apply(manifest(service: "api", "clusterIP: 10.96.0.5, ports: [{port: 80}]"))
@@ -199,7 +199,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(Set(cluster.problems.map(\.object.name.name)).isSubset(of: ["api", "claims-age"]))
     }
 
-    @Test(arguments: [22, 6443, 29999, 32768]) func `A node port outside the range is refused: it could be the node's own`(port: Int) {
+    @Test(arguments: [22, 6443, 29999, 32768]) func `A node port outside the range is refused, as the node itself could use it`(port: Int) {
         let cluster = PlayedCluster()
         cluster.apply(manifest(service: "web", "type: NodePort, ports: [{port: 80, nodePort: \(port)}]"))
         #expect(cluster.state.services.isEmpty)
@@ -213,7 +213,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(ports.count == 2 && Set(ports).count == 1)
     }
 
-    @Test func `A full range is reported, and what comes free is used`() {
+    @Test func `A full range is reported, and freed values are reused`() {
         let cluster = PlayedCluster(ranges: ["10.96.0.0/30"], nodePorts: 30000...30000)
         cluster.apply(manifest(service: "a") + manifest(service: "b") + manifest(service: "c"))
         #expect(Set(cluster.state.services.values.map(\.clusterIP)) == ["10.96.0.1", "10.96.0.2"])
@@ -225,7 +225,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(cluster.problems.map(\.field.field) == ["spec.ports[].nodePort"])
     }
 
-    @Test func `Dual stack is given as the policy asks and the ranges allow`() {
+    @Test func `Dual-stack addresses follow the policy and the available ranges`() {
         let both = PlayedCluster(ranges: ["10.96.0.0/12", "fd00:10:96::/112"])
         both.apply(
             manifest(service: "prefer", "ipFamilyPolicy: PreferDualStack, ports: [{port: 80}]")
@@ -262,7 +262,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(cluster.slices("headless").count == 1)
     }
 
-    @Test func `A load balancer with local traffic gets a health check port, and none of its node ports if it wants none`() {
+    @Test func `A load balancer with local traffic gets a health check port, and node ports are not allocated if disabled`() {
         let cluster = PlayedCluster()
         cluster.apply(
             manifest(service: "lb", "type: LoadBalancer, externalTrafficPolicy: Local, ports: [{port: 80}]")
@@ -274,7 +274,7 @@ func manifest(pod name: String, ip: String, labels: String = "app: web", spec: S
         #expect(cluster.service("bare")?.healthCheckNodePort == 0)
     }
 
-    @Test func `ServiceCIDRs add ranges that cluster IPs may be named from, and take them along`() {
+    @Test func `Cluster IPs may be specified from ranges of ServiceCIDRs, and are removed with them`() {
         let outside = manifest(service: "web", "clusterIP: 172.16.5.5, ports: [{port: 80}]")
         func block(_ cidrs: String) -> String {
             "---\napiVersion: networking.k8s.io/v1\nkind: ServiceCIDR\nmetadata: {name: added}\nspec: {cidrs: [\(cidrs)]}\n"

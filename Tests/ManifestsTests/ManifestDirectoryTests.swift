@@ -9,15 +9,15 @@ import Kubernetes
 
 @testable import Manifests
 
-/// A directory of manifests, its source, and the cluster that follows it.
+/// A directory of manifests, its source, and the cluster state that follows it.
 final class WatchedDirectory: Sendable {
     let base: String
     let path: String
     let source: ManifestDirectory
     private let state = Mutex(ClusterState())
-    private let reported: Told
+    private let reported: Reported
 
-    final class Told: Sendable {
+    final class Reported: Sendable {
         let problems = Mutex<[SourceProblem]>([])
     }
 
@@ -25,7 +25,7 @@ final class WatchedDirectory: Sendable {
         base = FileManager.default.temporaryDirectory.path + "/manifests-\(UInt64.random(in: 0 ... .max))"
         path = base + "/d"
         try FileManager.default.createDirectory(atPath: exists ? path : base, withIntermediateDirectories: true)
-        let reported = Told()
+        let reported = Reported()
         self.reported = reported
         source = ManifestDirectory(path, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) { problem in
             reported.problems.withLock { $0.append(problem) }
@@ -33,7 +33,7 @@ final class WatchedDirectory: Sendable {
     }
 
     deinit {
-        // What is left in the temporary directory harms nobody.
+        // Leftover temporary files are harmless.
         try? FileManager.default.removeItem(atPath: base)
     }
 
@@ -49,7 +49,7 @@ final class WatchedDirectory: Sendable {
     func remove(_ name: String) { #expect(unsafe unlink("\(path)/\(name)") == 0) }
     func link(_ target: String, _ name: String) { #expect(unsafe symlink(target, "\(path)/\(name)") == 0) }
 
-    /// The ports of the Services there are now, as the feed tells them.
+    /// Returns the ports of the current Services according to the feed.
     func ports() -> [String: UInt16] {
         state.withLock { state in
             for change in source.feed.take().changes { state.apply(change) }
@@ -58,7 +58,7 @@ final class WatchedDirectory: Sendable {
         }
     }
 
-    /// Waits until the Services are as they should be, for less than a sweep takes to come around: who is told in time was told by the watch.
+    /// Waits for the Services for less than the sweep interval, so that only the watch can have reported them.
     func wait(for expected: [String: UInt16], sourceLocation: SourceLocation = #_sourceLocation) async throws {
         let start = ContinuousClock.now
         while ContinuousClock.now - start < ManifestDirectory.sweepInterval * 0.8 {
@@ -74,7 +74,7 @@ final class WatchedDirectory: Sendable {
         #expect(problems.count == count, sourceLocation: sourceLocation)
     }
 
-    /// Runs the source while something is done, and sees that it ends when it is cancelled.
+    /// Runs the source during `body`, and checks that it ends when cancelled.
     func whileRunning(_ body: () async throws -> Void) async throws {
         let source = source
         let task = Task { try await source.run() }
@@ -102,14 +102,14 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         #expect(directory.source.feed.take().changes.isEmpty)
     }
 
-    @Test func `A directory that is not there is a problem and not an empty cluster`() throws {
+    @Test func `A missing directory is a problem, not an empty cluster`() throws {
         let directory = try WatchedDirectory(exists: false)
         let problems = directory.source.load()
         #expect(problems.map(\.file) == [directory.path])
         #expect(!directory.source.feed.take().synced)
     }
 
-    @Test func `A bad file counts as far as it is good at first, and keeps its last good version later`() throws {
+    @Test func `The valid objects of a new invalid file are used; later the file's last valid version is kept`() throws {
         let directory = try WatchedDirectory()
         try directory.write("a.yaml", web(1) + "---\nkind: [\n")
         #expect(directory.source.load().map(\.document) == [2])
@@ -127,7 +127,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         #expect(directory.ports() == ["other": 5])
     }
 
-    @Test func `An object in two files counts from the first by name`() throws {
+    @Test func `An object in two files is taken from the first file by name`() throws {
         let directory = try WatchedDirectory()
         try directory.write("b.yaml", web(2))
         directory.source.load()
@@ -141,7 +141,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         #expect(directory.ports() == ["web": 2])
     }
 
-    @Test func `What is no file, out of reach or too large is reported and keeps what was there`() throws {
+    @Test func `A file that is too large or not a regular file is reported, and the last version is kept`() throws {
         let directory = try WatchedDirectory()
         try directory.write("a.yaml", web(1))
         directory.source.load()
@@ -182,7 +182,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         #expect(directory.problems == [])
     }
 
-    @Test func `The swap of a mounted ConfigMap is noticed`() async throws {
+    @Test func `An update of a mounted ConfigMap is detected`() async throws {
         let directory = try WatchedDirectory()
         for version in 1...2 {
             #expect(unsafe mkdir("\(directory.path)/..v\(version)", 0o700) == 0)
@@ -198,7 +198,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         }
     }
 
-    @Test func `A write to what a link leads to is noticed`() async throws {
+    @Test func `A write to the target of a symbolic link is detected`() async throws {
         let directory = try WatchedDirectory()
         try directory.write("../target.yaml", web(1))
         directory.link("../target.yaml", "a.yaml")
@@ -212,7 +212,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         }
     }
 
-    @Test func `A file that is being written is waited for`() async throws {
+    @Test func `An unfinished file is read only after it has been written`() async throws {
         let directory = try WatchedDirectory()
         try directory.write("a.yaml", web(1))
         try await directory.whileRunning {
@@ -229,12 +229,12 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         }
     }
 
-    @Test func `A directory that goes keeps its Services in force, and counts anew when it is back`() async throws {
+    @Test func `The Services of a removed directory are kept until the directory is created again`() async throws {
         let directory = try WatchedDirectory()
         try directory.write("a.yaml", web(1))
         try await directory.whileRunning {
             try await directory.wait(for: ["web": 1])
-            #expect(unsafe rename(directory.path, directory.base + "/gone") == 0)
+            #expect(unsafe rename(directory.path, directory.base + "/removed") == 0)
             try await directory.waitForProblems(1)
             #expect(directory.ports() == ["web": 1])
             #expect(unsafe mkdir(directory.path, 0o700) == 0)
@@ -245,7 +245,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         }
     }
 
-    @Test func `A directory that comes late is read when it comes`() async throws {
+    @Test func `A directory created later is read when it appears`() async throws {
         let directory = try WatchedDirectory(exists: false)
         try await directory.whileRunning {
             try await Task.sleep(for: .milliseconds(100))
@@ -255,7 +255,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         }
     }
 
-    @Test func `A burst of writes is one change for each object`() async throws {
+    @Test func `A burst of writes becomes one change per object`() async throws {
         let directory = try WatchedDirectory()
         try await directory.whileRunning {
             try await Task.sleep(for: .milliseconds(50))
@@ -266,7 +266,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         }
     }
 
-    @Test func `More events than the kernel holds lead to a look at everything`() {
+    @Test func `An overflow of the kernel's event queue causes a full scan`() {
         var schedule = ManifestSchedule()
         let now = ContinuousClock.now
         schedule.take([.everything, .writing("a.yaml")], at: now)
@@ -275,7 +275,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         #expect(schedule.unsettled == ["a.yaml"])
     }
 
-    @Test func `A file that is being written is read a second after the last write, and an empty one not at all`() {
+    @Test func `An unfinished file is read a second after the last write, unless it is empty`() {
         var schedule = ManifestSchedule()
         let start = ContinuousClock.now
         func due(_ milliseconds: Int, isEmpty: Bool = false) -> Set<String> {

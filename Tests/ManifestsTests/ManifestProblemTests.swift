@@ -3,27 +3,27 @@ import Kubernetes
 
 @testable import Manifests
 
-/// Each mistake with the field, the value and what is said of it.
+/// Each mistake with its field, its value and a part of the message.
 @Suite struct ManifestProblemTests {
     struct Mistake: CustomTestStringConvertible, Sendable {
         var text: String
         var field: String?
         var value: String?
-        var says: String
+        var messagePart: String
         var testDescription: String { "\(field ?? "-") \(value ?? "-")" }
 
-        init(service spec: String, _ field: String?, _ value: String?, _ says: String) {
+        init(service spec: String, _ field: String?, _ value: String?, _ messagePart: String) {
             text = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: \(spec)\n"
-            (self.field, self.value, self.says) = (field, value, says)
+            (self.field, self.value, self.messagePart) = (field, value, messagePart)
         }
 
-        init(slice rest: String, _ field: String?, _ value: String?, _ says: String) {
+        init(slice rest: String, _ field: String?, _ value: String?, _ messagePart: String) {
             text = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web-1}\n\(rest)\n"
-            (self.field, self.value, self.says) = (field, value, says)
+            (self.field, self.value, self.messagePart) = (field, value, messagePart)
         }
 
-        init(_ text: String, _ field: String?, _ value: String?, _ says: String) {
-            (self.text, self.field, self.value, self.says) = (text, field, value, says)
+        init(_ text: String, _ field: String?, _ value: String?, _ messagePart: String) {
+            (self.text, self.field, self.value, self.messagePart) = (text, field, value, messagePart)
         }
     }
 
@@ -104,10 +104,10 @@ import Kubernetes
         #expect(problem.line == 4)
         #expect(problem.field == mistake.field)
         #expect(problem.value == mistake.value)
-        #expect(problem.message.contains(mistake.says), "\(problem.message)")
+        #expect(problem.message.contains(mistake.messagePart), "\(problem.message)")
     }
 
-    @Test func `The sentence of a problem holds all of it`() {
+    @Test func `The description of a problem contains all its parts`() {
         let result = reading("apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {ports: [{port: 70000}]}\n")
         #expect(
             result.problems.map(\.description) == [

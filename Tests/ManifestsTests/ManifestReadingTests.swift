@@ -27,32 +27,32 @@ import Kubernetes
         metadata: {name: n1, namespace: ignored}
         """
 
-    @Test func `Documents are read one by one, other kinds and empty ones passed over`() {
+    @Test func `Documents are read one by one, ignoring other kinds and empty ones`() {
         let result = reading(Self.good)
         #expect(result.problems == [])
         #expect(result.objects.map(\.key.name.description) == ["default/web", "/n1"])
     }
 
     @Test(arguments: ["", "\n", "# only\n", "---\n---\n", "\u{feff}", "%YAML 1.2\n---\n", "null\n", "...\n"])
-    func `A file with nothing in it is fine`(text: String) {
+    func `A file without objects is valid`(text: String) {
         #expect(reading(text).problems == [])
         #expect(reading(text).objects.isEmpty)
     }
 
-    @Test func `Directives, a byte order mark and ends of documents are fine`() {
+    @Test func `Directives, a byte order mark and document end markers are valid`() {
         let text =
             "\u{feff}%YAML 1.1\n---\napiVersion: v1\nkind: Node\nmetadata: {name: a}\n...\n---\r\napiVersion: v1\r\nkind: Node\r\nmetadata: {name: b}\r\n"
         #expect(reading(text).problems == [])
         #expect(reading(text).objects.map(\.metadata.name) == ["a", "b"])
     }
 
-    @Test func `Kinds of other groups that share a name are passed over`() {
+    @Test func `Kinds of the same name in other groups are ignored`() {
         let result = reading("apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: web}\nspec: {template: {}}\n")
         #expect(result.problems == [])
         #expect(result.objects.isEmpty)
     }
 
-    @Test func `Lists are taken apart, and a bad item does not spoil the others`() {
+    @Test func `The items of lists are read, and an invalid item does not affect the others`() {
         let text = """
             {"apiVersion": "v1", "kind": "List", "items": [
               {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}},
@@ -77,7 +77,7 @@ import Kubernetes
         #expect(reading(text, file: "a.json").objects.map(\.kind) == [.endpointSlice])
     }
 
-    @Test func `A mistake in YAML spoils its document and not those around it`() throws {
+    @Test func `A YAML error affects only its document`() throws {
         let text = "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n---\nkind: [\n---\napiVersion: v1\nkind: Node\nmetadata: {name: b}\n"
         let result = reading(text)
         #expect(result.objects.map(\.metadata.name) == ["a", "b"])
@@ -86,7 +86,7 @@ import Kubernetes
         #expect(problem.message.hasPrefix("is not valid YAML"))
     }
 
-    @Test func `JSON documents stand one after the other, and a broken end is reported with its line`() {
+    @Test func `JSON documents may follow each other, and a truncated one is reported with its line`() {
         let text = """
             {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a}{"}}
             {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "b"}}
@@ -98,7 +98,7 @@ import Kubernetes
         #expect(result.problems.map(\.line) == [1, 3])
     }
 
-    @Test func `An object that is in a file twice is reported, and the first stays`() {
+    @Test func `A duplicate object in a file is reported, and the first is kept`() {
         let node = "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n"
         let result = reading("\(node)---\n\(node)")
         #expect(result.objects.count == 1)
@@ -108,17 +108,17 @@ import Kubernetes
             ])
     }
 
-    @Test func `Text that is not UTF-8 is told`() {
+    @Test func `Text that is not UTF-8 is reported`() {
         #expect(ManifestReading([0xff, 0xfe, 0x00], file: "a.yaml").problems.first?.message == "is not UTF-8 text")
     }
 
-    @Test func `A problem is one line whatever the input holds`() {
+    @Test func `A problem is a single line whatever the input contains`() {
         let result = reading("apiVersion: v1\nkind: Service\nmetadata: {name: \"a\\nERROR \\e[31m\"}\nspec: {ports: [{port: 1}]}\n")
         #expect(result.problems.count == 1)
         #expect(result.problems.allSatisfy { $0.description.utf8.allSatisfy { $0 >= 0x20 } })
     }
 
-    @Test func `A field without effect is reported like a problem, and the object counts`() {
+    @Test func `A field without effect is reported as a warning, and the object is used`() {
         let result = reading(
             "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {sessionAffinityConfig: {clientIP: {timeoutSeconds: 10}}, ports: [{port: 80}]}\n"
         )

@@ -4,11 +4,11 @@ import Kubernetes
 
 @testable import Manifests
 
-/// Node ports and health check ports, which one allocator shares out by number, whatever the protocol.
+/// Node ports and health check ports, which one allocator assigns by number, whatever the protocol.
 @Suite struct NodePortAllocationTests {
     struct Row: CustomTestStringConvertible, Sendable {
         var spec: String
-        /// The node ports in order, then the health check port; or the field that is refused.
+        /// The node ports in order, then the health check port; or the refused field and value.
         var expected: Result
         var testDescription: String { spec }
 
@@ -41,7 +41,7 @@ import Kubernetes
             "type: LoadBalancer, allocateLoadBalancerNodePorts: false"),
     ]
 
-    @Test(arguments: rows) func `Within a Service, the protocols of one port may share a number, and nothing else may`(row: Row) throws {
+    @Test(arguments: rows) func `Within a Service, only the protocols of one port may share a node port`(row: Row) throws {
         let cluster = PlayedCluster()
         let text = manifest(service: "web", row.spec) + manifest(service: "good")
         let read = reading(text)
@@ -56,7 +56,7 @@ import Kubernetes
             #expect(cluster.problems.first?.field.message.contains("already allocated") == true)
             #expect(cluster.state.services.keys.map(\.name) == ["good"])
         case .refused(let field, let value):
-            // Twice for one protocol: that is seen without looking at anything else.
+            // A duplicate for one protocol is found when reading the manifest.
             #expect(read.problems.map(\.field) == [field] && read.problems.map(\.value) == [value])
             #expect(read.objects.map(\.metadata.name) == ["good"])
         }
@@ -70,7 +70,7 @@ import Kubernetes
     ]
 
     @Test(arguments: claims, claims)
-    func `Across Services a number has one holder: who had it first, or is provably older`(one: String, other: String) {
+    func `Across Services a node port belongs to the first holder or the provably older Service`(one: String, other: String) {
         let together = PlayedCluster()
         together.apply(
             manifest(service: "b", created: "2025-01-01T00:00:00Z", one) + manifest(service: "a", created: "2026-01-01T00:00:00Z", other))
@@ -86,8 +86,8 @@ import Kubernetes
         #expect(later.state.services.keys.map(\.name) == ["a"])
     }
 
-    @Test(arguments: claims) func `A number that was chosen for one is not another's`(claim: String) {
-        // One number for traffic, one for health checks: the range is full.
+    @Test(arguments: claims) func `An allocated node port is not given to another Service`(claim: String) {
+        // The range is full: one number for traffic, one for health checks.
         let cluster = PlayedCluster(nodePorts: 31000...31001)
         cluster.apply(manifest(service: "lb", "type: LoadBalancer, externalTrafficPolicy: Local, ports: [{port: 80}]"))
         let chosen = cluster.service("lb")

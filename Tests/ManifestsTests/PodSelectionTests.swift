@@ -14,7 +14,7 @@ import Kubernetes
             spec: "nodeName: n1, containers: [{name: c, ports: [{name: \(portName), containerPort: \(port)}]}]", status: status, meta: meta)
     }
 
-    @Test func `All labels have to match, in the same namespace`() {
+    @Test func `All labels must match, in the same namespace`() {
         let cluster = PlayedCluster()
         cluster.apply(
             Self.web + Self.pod("a", "10.244.0.1") + manifest(pod: "b", ip: "10.244.0.2")
@@ -23,7 +23,7 @@ import Kubernetes
         #expect(cluster.slices("web").flatMap(\.endpoints).map(\.nodeName) == ["n1"])
     }
 
-    @Test func `Named ports are looked up in each Pod, and Pods that differ are in slices of their own`() {
+    @Test func `Named ports are resolved for each Pod, and Pods with different numbers are in separate slices`() {
         let cluster = PlayedCluster()
         cluster.apply(
             Self.web + Self.pod("a", "10.244.0.1") + Self.pod("b", "10.244.0.2", port: 9090) + Self.pod("c", "10.244.0.3")
@@ -34,14 +34,14 @@ import Kubernetes
         #expect(slices.map { $0.endpoints.map(\.pod) } == [["a", "c"], ["b"], ["d"]])
     }
 
-    @Test func `Readiness follows the Pod, and the end of it`() {
+    @Test func `Readiness follows the Pod's status and termination`() {
         let cluster = PlayedCluster()
         let ready = ", conditions: [{type: Ready, status: \"True\"}]"
         let unready = ", conditions: [{type: Ready, status: \"False\"}]"
-        let leaving = ", deletionTimestamp: \"2026-01-01T00:00:00Z\""
+        let terminating = ", deletionTimestamp: \"2026-01-01T00:00:00Z\""
         cluster.apply(
             Self.web + Self.pod("a", "10.0.0.1", status: ready) + Self.pod("b", "10.0.0.2", status: unready)
-                + Self.pod("c", "10.0.0.3", status: ready, meta: leaving) + Self.pod("d", "10.0.0.4", status: ", phase: Pending")
+                + Self.pod("c", "10.0.0.3", status: ready, meta: terminating) + Self.pod("d", "10.0.0.4", status: ", phase: Pending")
                 + Self.pod("e", "10.0.0.5", status: ", phase: Failed") + Self.pod("f", "10.0.0.6", status: ", phase: Running"))
         let endpoints = cluster.slices("web").flatMap(\.endpoints)
         #expect(endpoints.map(\.pod) == ["a", "b", "c", "d", "f"])
@@ -73,7 +73,7 @@ import Kubernetes
         #expect(cluster.slices("web").flatMap(\.endpoints).flatMap(\.addresses).map(\.description) == ["10.0.0.1", "fd01::1"])
     }
 
-    @Test func `A Pod that changes touches only the Services that select it`() {
+    @Test func `A Pod change affects only the Services that select it`() {
         let cluster = PlayedCluster()
         cluster.apply(Self.web + manifest(service: "other", "selector: {app: db}, ports: [{port: 1}]") + Self.pod("a", "10.0.0.1"))
         cluster.apply(Self.pod("a", "10.0.0.2"))
@@ -86,7 +86,7 @@ import Kubernetes
         #expect(cluster.state.slices.isEmpty)
     }
 
-    @Test func `A slice manifest for the Service takes the place of its selector`() {
+    @Test func `A slice manifest for a Service replaces its selector`() {
         func slice(_ service: String) -> String {
             """
             ---
@@ -110,7 +110,7 @@ import Kubernetes
         #expect(cluster.state.slices.isEmpty)
     }
 
-    @Test func `The port of a sidecar counts, after those of containers, and that of another init container does not`() {
+    @Test func `Named ports of sidecars are used after those of containers, those of other init containers are not`() {
         let cluster = PlayedCluster()
         let containers = """
             initContainers: [
@@ -125,7 +125,7 @@ import Kubernetes
             }.joined() + manifest(pod: "web-0", ip: "10.244.1.10", spec: containers))
         func port(_ service: String) -> [UInt16?] { cluster.slices(service).flatMap(\.ports).map(\.port) }
         #expect(port("https") == [9443] && port("http") == [8000])
-        // The Pod is an endpoint all the same, of a slice without ports, as in Kubernetes.
+        // As in Kubernetes, the Pod is still an endpoint in a slice without ports.
         for name in ["admin", "once"] { #expect(port(name) == [] && cluster.slices(name).flatMap(\.endpoints).map(\.pod) == ["web-0"]) }
     }
 }

@@ -4,10 +4,10 @@ import Kubernetes
 
 @testable import Manifests
 
-/// What becomes of a manifest, field by field, as the API server would have it (core/v1 and discovery/v1 defaults and validation).
+/// The result of a manifest by field, as by the API server (core/v1 and discovery/v1 defaults and validation).
 struct ManifestRule: CustomTestStringConvertible, Sendable {
     enum Outcome: Sendable {
-        /// With the field, the value and a part of the message.
+        /// Refused, with the field, the value and a part of the message.
         case refused(String, String?, String)
         /// Served, with a warning for a field that has no effect.
         case warned(String)
@@ -71,7 +71,7 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
         .init("clusterIP: 10.111.255.255", .refused("spec.clusterIP", "10.111.255.255", "host address")),
         .init("clusterIP: 10.96.0.1", .accepted),
         .init("clusterIP: 10.111.255.254", .accepted),
-        // No range of the family is known: nothing to compare with.
+        // No range of this family is configured.
         .init("clusterIP: \"fd00::9\", ipFamilies: [IPv6]", .becomes(["clusterIP": "fd00::9"])),
         .init("clusterIP: 127.0.0.1", .refused("spec.clusterIP", "127.0.0.1", "loopback")),
         .init("clusterIP: none", .refused("spec.clusterIP", "none", "IP address")),
@@ -306,10 +306,10 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
         let outcome = controlPlane.apply(Dictionary(uniqueKeysWithValues: result.objects.map { ($0.key, .some($0)) }))
         let problems = result.problems.map { FieldProblem($0.field ?? "", $0.value, $0.message) } + outcome.problems.map(\.field)
         switch rule.outcome {
-        case .refused(let field, let value, let says):
+        case .refused(let field, let value, let messagePart):
             let problem = try #require(problems.first)
             #expect(problems.count == 1, "\(problems)")
-            #expect(problem.field == field && problem.value == value && problem.message.contains(says), "\(problem)")
+            #expect(problem.field == field && problem.value == value && problem.message.contains(messagePart), "\(problem)")
             #expect(!outcome.changes.contains { if case .service(_, .some) = $0 { true } else { false } })
         case .warned(let field):
             #expect(problems == [] && result.warnings.map(\.field) == [field])
@@ -323,7 +323,7 @@ struct ManifestRule: CustomTestStringConvertible, Sendable {
         }
     }
 
-    /// What an object came to, by field.
+    /// Returns the resulting values of an object by field.
     private static func values(_ change: ClusterChange) -> [String: String]? {
         switch change {
         case .service(_, let service?):

@@ -41,19 +41,19 @@ import Kubernetes
     }
 
     @Test(arguments: ["PreferClose", "PreferSameZone"])
-    func `Ready endpoints get their zone for a hint, where their node has one`(distribution: String) {
+    func `Ready endpoints get a hint for the zone of their node, if any`(distribution: String) {
         #expect(hints("trafficDistribution: \(distribution), ") == [["a"], ["b"], [], [], []])
     }
 
-    @Test func `PreferSameNode gives the node as well`() {
+    @Test func `PreferSameNode also adds a hint for the node`() {
         #expect(hints("trafficDistribution: PreferSameNode, ") == [["a", "node n1"], ["b", "node n2"], ["node bare"], [], []])
     }
 
-    @Test(arguments: ["", "trafficDistribution: null, "]) func `Without it there are no hints`(spec: String) {
+    @Test(arguments: ["", "trafficDistribution: null, "]) func `Without a traffic distribution there are no hints`(spec: String) {
         #expect(hints(spec).flatMap(\.self) == [])
     }
 
-    @Test func `Hints by CPU come first, and there is nobody to give them`() {
+    @Test func `Topology-aware hints by CPU take precedence, but are not implemented`() {
         for mode in ["Auto", "auto"] {
             let hints = hints("trafficDistribution: PreferSameZone, ", annotations: "service.kubernetes.io/topology-mode: \(mode)")
             #expect(hints.flatMap(\.self) == [])
@@ -61,7 +61,7 @@ import Kubernetes
         #expect(hints("trafficDistribution: PreferSameZone, ", annotations: "service.kubernetes.io/topology-mode: Disabled")[0] == ["a"])
     }
 
-    @Test func `They follow the zones of Nodes`() {
+    @Test func `Hints follow the zones of Nodes`() {
         let cluster = PlayedCluster()
         cluster.apply(
             manifest(service: "web", "trafficDistribution: PreferSameZone, selector: {app: web}, ports: [{port: 80}]")
@@ -69,13 +69,13 @@ import Kubernetes
         #expect(cluster.slices("web").flatMap(\.endpoints).flatMap(\.zoneHints) == [])
         cluster.apply(Self.nodes)
         #expect(cluster.slices("web").flatMap(\.endpoints).map(\.zoneHints) == [["a"], ["b"], [], [], []])
-        // The three Nodes, and the one slice that has hints.
+        // The three Nodes and the slice with hints.
         #expect(cluster.changes.count == 4)
         cluster.apply(Self.nodes.replacing("zone: a", with: "zone: c"))
         #expect(cluster.slices("web").flatMap(\.endpoints).map(\.zoneHints) == [["c"], ["b"], [], [], []])
     }
 
-    @Test func `Slices from manifests and mirrored ones keep what they have`() {
+    @Test func `Slices from manifests and mirrored slices keep their own hints`() {
         let cluster = PlayedCluster()
         cluster.apply(
             manifest(service: "web", "trafficDistribution: PreferSameNode, ports: [{port: 80}]") + Self.nodes + """

@@ -3,7 +3,7 @@ import Kubernetes
 
 @testable import Manifests
 
-/// Words without quotes, as YAML 1.1 takes them; kubectl hands them to the API server so.
+/// Unquoted words with their YAML 1.1 types, as kubectl sends them to the API server.
 @Suite struct YAMLTypesTests {
     private static let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: "
     private static let slice = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: web}\naddressType: IPv4\n"
@@ -12,7 +12,7 @@ import Kubernetes
     private static let endpoints = "apiVersion: v1\nkind: Endpoints\nmetadata: {name: web}\n"
     private static let address = "endpoints: [{addresses: [10.0.0.1], "
 
-    /// The field that takes text, and a manifest with `@` in its place.
+    /// Each text field, and a manifest with `@` as its value.
     static let texts: [(String, String)] = [
         ("apiVersion", "apiVersion: @\nkind: Service\nmetadata: {name: web}\n"),
         ("kind", "apiVersion: v1\nkind: @\nmetadata: {name: web}\n"),
@@ -74,7 +74,7 @@ import Kubernetes
     ]
 
     @Test(arguments: texts)
-    func `A boolean or a number where text belongs is refused, with what the file has`(field: String, template: String) throws {
+    func `A boolean or number in a text field is refused with the word in the file`(field: String, template: String) throws {
         for word in ["on", "No", "y", "TRUE", "1", "-5", "1.5", "1e3", "0x1F", "1_000", ".inf"] {
             let result = reading("apiVersion: v1\nkind: Node\nmetadata: {name: good}\n---\n" + template.replacing("@", with: word))
             #expect(result.objects.map(\.metadata.name) == ["good"], "\(word)")
@@ -85,7 +85,7 @@ import Kubernetes
     }
 
     @Test(arguments: texts)
-    func `In quotes the same words are text`(field: String, template: String) {
+    func `Quoted words are text`(field: String, template: String) {
         for word in ["\"on\"", "'1'", "!!str on", "\"null\""] {
             let problems = reading(template.replacing("@", with: word)).problems
             #expect(!problems.contains { $0.message.contains("must be text") }, "\(problems)")
@@ -93,7 +93,7 @@ import Kubernetes
     }
 
     @Test(arguments: texts.filter { !$0.0.hasSuffix("]") })
-    func `Null is as if the field were not there`(field: String, template: String) {
+    func `Null means an absent field`(field: String, template: String) {
         for word in ["null", "~", ""] {
             let problems = reading(template.replacing("@", with: word)).problems
             #expect(!problems.contains { $0.message.contains("must be text:") }, "\(problems)")
@@ -115,7 +115,7 @@ import Kubernetes
             ("yes", nil),
             ("0x", nil), ("_80", nil), ("99999999999999999999", nil), (".inf", nil), (".nan", nil), ("!!int \"80\"", 80), ("!!str 80", nil),
         ] as [(String, UInt16?)])
-    func `Numbers are read as kubectl reads them`(text: String, expected: UInt16?) throws {
+    func `Numbers are parsed as by kubectl`(text: String, expected: UInt16?) throws {
         struct Value: Decodable { var number: Int }
         let number = Result { try yaml(Value.self, "number: \(text)\n").number }
         #expect((try? number.get()) == expected.map { Int($0) })
@@ -132,7 +132,7 @@ import Kubernetes
         #expect((try? flag.get()) == expected)
     }
 
-    @Test func `Keys that are no text become text, and merged ones give way to their own`() throws {
+    @Test func `Keys of other types become text, and a mapping's own keys override merged ones`() throws {
         let text = """
             base: &base
               on: b
