@@ -10,7 +10,7 @@
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 
-// The kernel's own words, so that no number is retyped in Swift.
+// The kernel's headers, so that no constant is repeated in Swift.
 #include <linux/genetlink.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -22,12 +22,13 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
-// From <linux/socket.h> of the kernel, which glibc does not export (include/linux/socket.h).
+// From the kernel's include/linux/socket.h, which glibc does not export.
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
 #endif
 
-// Which parts of a tuple a dump's filter compares (CTA_FILTER_ORIG_FLAGS): from net/netfilter/nf_internals.h of the kernel, which exports them nowhere.
+// The parts of a tuple that the filter of a dump compares (CTA_FILTER_ORIG_FLAGS): from the kernel's net/netfilter/nf_internals.h, which is
+// not exported.
 #ifndef CTA_FILTER_F_CTA_IP_DST
 #define CTA_FILTER_F_CTA_IP_DST (1 << 1)
 #define CTA_FILTER_F_CTA_PROTO_NUM (1 << 3)

@@ -1,6 +1,6 @@
 internal import CNetlink
 
-/// The attributes that follow a header or fill a nest, in order; ends at the first one that does not fit.
+/// The attributes after a header or in a nest, in order; ends at the first one that does not fit.
 public struct NetlinkAttributes: Sequence, IteratorProtocol, Sendable {
     public struct Attribute: Sendable {
         /// `nla_type` without the nested and byte-order bits.
@@ -38,9 +38,9 @@ public struct NetlinkAttributes: Sequence, IteratorProtocol, Sendable {
     }
 }
 
-// The one place that knows which end of a number comes first: netlink speaks the host's order except where a protocol says "network".
+// The only code that depends on byte order: netlink uses host order, except where a protocol specifies network order.
 
-/// Reads a number in the host's order from the start of `bytes`; nil if there are too few.
+/// Reads a number in host order from the start of `bytes`; nil if there are too few.
 public func hostOrder<Number: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>, as type: Number.Type = Number.self) -> Number? {
     let width = Number.bitWidth / 8
     guard bytes.count >= width else { return nil }

@@ -1,6 +1,6 @@
 internal import CNetlink
 
-/// Requests that go to the kernel together, in order, and fail one by one.
+/// Requests that are sent to the kernel together, in order, and fail individually.
 public struct NetlinkBatch: Sendable {
     /// All messages, each padded to four bytes, with sequence numbers 0, 1, 2…
     private(set) var bytes: [UInt8] = []
@@ -19,7 +19,7 @@ public struct NetlinkBatch: Sendable {
         while bytes.count % Int(NLMSG_ALIGNTO) != 0 { bytes.append(0) }
     }
 
-    /// Runs of messages, each at most `byteLimit` long (or one message) and `countLimit` many: what one send may hold.
+    /// The ranges of messages for one send each: at most `byteLimit` bytes (or one message) and at most `countLimit` messages.
     func chunks(byteLimit: Int, countLimit: Int) -> [Range<Int>] {
         var chunks: [Range<Int>] = []
         var start = 0
@@ -34,10 +34,10 @@ public struct NetlinkBatch: Sendable {
         return chunks
     }
 
-    /// The bytes of some messages, numbered from `sequence`, the last one asking for an acknowledgement.
+    /// The bytes of some messages, numbered from `sequence`; the last one requests an acknowledgement.
     ///
-    /// The kernel works a send off in order and answers errors whether asked or not, so the last one's acknowledgement says that all are done
-    /// (`netlink_rcv_skb`, net/netlink/af_netlink.c).
+    /// The kernel processes the messages of a send in order and always reports errors, so the acknowledgement of the last message means
+    /// that all are done (`netlink_rcv_skb`, net/netlink/af_netlink.c).
     func bytes(of chunk: Range<Int>, numberedFrom sequence: UInt32) -> [UInt8] {
         let end = chunk.upperBound < offsets.count ? offsets[chunk.upperBound] : bytes.count
         var slice = Array(bytes[offsets[chunk.lowerBound]..<end])

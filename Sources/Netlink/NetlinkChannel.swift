@@ -2,16 +2,16 @@ internal import CNetlink
 internal import Glibc
 internal import SystemPackage
 
-/// What the kernel's end of a socket does: takes requests, gives datagrams. Tests put answers of their own here.
+/// The kernel's end of a socket: takes requests and returns datagrams. Tests replace it.
 protocol NetlinkChannel: AnyObject {
-    /// Readable when there is something to receive, or an error to take.
+    /// Readable when a datagram or a socket error is pending.
     var descriptor: Int32 { get }
     func send(_ bytes: [UInt8]) throws(NetlinkError)
     /// Waits for the next datagram; fails with the errno of `recvfrom`.
     func receive() throws(Errno) -> NetlinkDatagram
 }
 
-/// What one system call received.
+/// A datagram received by one system call.
 struct NetlinkDatagram {
     var bytes: [UInt8]
     /// The port that sent it (`nl_pid`): 0 is the kernel.
@@ -24,7 +24,8 @@ struct NetlinkDatagram {
 @safe
 final class KernelChannel: NetlinkChannel {
     private let handle: OpaquePointer
-    /// The kernel sizes the pages of a dump by the largest buffer it has seen, up to 32 KiB (`netlink_recvmsg`, net/netlink/af_netlink.c).
+    /// The kernel sizes the parts of a dump by the largest receive buffer used so far, up to 32 KiB (`netlink_recvmsg`,
+    /// net/netlink/af_netlink.c).
     private var buffer = [UInt8](repeating: 0, count: 32 * 1024)
 
     /// - Parameters:
@@ -38,10 +39,10 @@ final class KernelChannel: NetlinkChannel {
         var limit = timeval(tv_sec: timeLimit, tv_usec: 0)
         _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        // Beyond the system's limit, where we may: a batch's worth of errors must fit.
+        // Exceeds the system's limit if permitted: the errors of a complete batch must fit.
         var receiveBytes: Int32 = 8 << 20
         _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &receiveBytes, socklen_t(MemoryLayout<Int32>.size))
-        // Old kernels lack some of these; without them only texts and speed are lost.
+        // Old kernels lack some of these; only error texts and speed depend on them.
         for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] {
             var on: Int32 = 1
             _ = unsafe setsockopt(descriptor, SOL_NETLINK, Int32(option), &on, socklen_t(MemoryLayout<Int32>.size))
@@ -63,7 +64,7 @@ final class KernelChannel: NetlinkChannel {
         var sender = sockaddr_nl()
         var count = -1
         repeat {
-            // With `MSG_TRUNC` the result is the length of the datagram, also where it is longer than the buffer.
+            // With `MSG_TRUNC` the result is the length of the datagram, even if it exceeds the buffer.
             count = unsafe withUnsafeMutableBytes(of: &sender) { sender in
                 var size = socklen_t(sender.count)
                 return unsafe buffer.withUnsafeMutableBytes {

@@ -1,27 +1,27 @@
 internal import CNetlink
 public import SystemPackage
 
-/// Why a netlink request did not do what was asked.
+/// The reason why a netlink request failed.
 public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Code: Hashable, Sendable {
-        /// The kernel refused, with its own errno; libnl's codes are lossy (ENOENT and ESRCH are one), so they are not used here.
+        /// The errno returned by the kernel; libnl's codes are lossy (ENOENT and ESRCH have the same one), so they are not used here.
         case kernel(Errno)
-        /// The errno is one of a subsystem's own, above the system's range; ipset's start at 4096 (`IPSET_ERR_PRIVATE`).
+        /// An error number of a subsystem, above the range of errno; ipset's start at 4096 (`IPSET_ERR_PRIVATE`).
         case subsystem(Int32)
-        /// The receive buffer overflowed: what became of the batch is not known.
+        /// The receive buffer overflowed: the outcome of the batch is unknown.
         case overrun
-        /// No answer within the socket's time limit.
+        /// No reply within the socket's time limit.
         case timedOut
-        /// The table changed while it was dumped.
+        /// The table changed during the dump.
         case interrupted
-        /// The answer does not follow the protocol.
+        /// The reply violates the protocol.
         case malformed
         /// libnl could not build or send the message.
         case library(Int32)
     }
 
     public var code: Code
-    /// What the kernel said beside the number (`NLMSGERR_ATTR_MSG`), or libnl's text.
+    /// The kernel's message with the errno (`NLMSGERR_ATTR_MSG`), or libnl's text.
     public var detail: String?
 
     public init(_ code: Code, detail: String? = nil) {
@@ -43,12 +43,12 @@ public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
         return detail.map { "\(reason) (\($0))" } ?? reason
     }
 
-    /// Whether this says nothing about what was asked: the kernel was short of something, or its answer was lost. The same request may succeed later.
+    /// Whether the same request may succeed later: the kernel lacked a resource, or its reply was lost.
     public var isTemporary: Bool {
         switch code {
         case .kernel(let errno): errno.isTemporary
         case .overrun, .timedOut, .interrupted: true
-        // `NLE_FAILURE` is what libnl makes of every errno that it has no name for, such as EMFILE.
+        // libnl maps every errno for which it has no code, such as EMFILE, to `NLE_FAILURE`.
         case .library(let number): [NLE_FAILURE, NLE_INTR, NLE_AGAIN, NLE_NOMEM, NLE_BUSY].contains(number)
         case .subsystem, .malformed: false
         }
@@ -61,7 +61,7 @@ public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Errno {
-    /// Whether a system call that fails with this may succeed later: the machine is busy or short of something.
+    /// Whether a system call that fails with this error may succeed later: the system is busy or lacks a resource.
     package var isTemporary: Bool {
         [
             .resourceTemporarilyUnavailable, .resourceBusy, .interrupted, .noMemory, .noBufferSpace, .tooManyOpenFiles,

@@ -9,7 +9,7 @@ public struct NetlinkHeader: Hashable, Sendable {
     public var flags: UInt16
     public var sequence: UInt32
 
-    /// Nil where `bytes` is too short to hold the message it announces.
+    /// Nil if `bytes` is shorter than the length in the header.
     init?(_ bytes: ArraySlice<UInt8>) {
         guard let length: UInt32 = hostOrder(bytes), let type: UInt16 = hostOrder(bytes.dropFirst(4)),
             let flags: UInt16 = hostOrder(bytes.dropFirst(6)), let sequence: UInt32 = hostOrder(bytes.dropFirst(8)),
@@ -35,10 +35,10 @@ public struct NetlinkHeader: Hashable, Sendable {
     }
 }
 
-/// One message of an answer.
+/// One message of a reply.
 public struct NetlinkReply: Sendable {
     public var header: NetlinkHeader
-    /// What follows the header.
+    /// The bytes after the header.
     public var payload: ArraySlice<UInt8>
 
     public init(header: NetlinkHeader, payload: ArraySlice<UInt8>) {
@@ -46,11 +46,11 @@ public struct NetlinkReply: Sendable {
         self.payload = payload
     }
 
-    /// The messages of one received datagram, in order; fails where the last one is cut off.
+    /// The messages of one received datagram, in order; fails if the last one is truncated.
     static func all(in datagram: [UInt8]) throws(NetlinkError) -> [NetlinkReply] {
         var replies: [NetlinkReply] = []
         var rest = datagram[...]
-        // What is too short for a header can only be padding.
+        // Fewer bytes than a header can only be padding.
         while rest.count >= NetlinkHeader.size {
             guard let header = NetlinkHeader(rest) else { throw NetlinkError(.malformed, detail: "truncated message") }
             let payload = rest.dropFirst(NetlinkHeader.size).prefix(header.length - NetlinkHeader.size)
@@ -61,7 +61,7 @@ public struct NetlinkReply: Sendable {
     }
 }
 
-/// What an `NLMSG_ERROR` says: nil error for an acknowledgement (`struct nlmsgerr`, `linux/netlink.h`).
+/// The content of an `NLMSG_ERROR`: a nil error for an acknowledgement (`struct nlmsgerr`, `linux/netlink.h`).
 struct NetlinkAcknowledgement {
     var error: NetlinkError?
 
@@ -71,7 +71,7 @@ struct NetlinkAcknowledgement {
         error = .kernelNumber(number == .min ? .max : abs(number), detail: NetlinkAcknowledgement.text(reply))
     }
 
-    /// The extended acknowledgement's sentence lies behind the error and as much of the request as is echoed.
+    /// The text of the extended acknowledgement follows the error number and the echoed part of the request.
     private static func text(_ reply: NetlinkReply) -> String? {
         guard reply.header.flags & UInt16(NLM_F_ACK_TLVS) != 0, let echoed: UInt32 = hostOrder(reply.payload.dropFirst(4)) else {
             return nil

@@ -1,17 +1,17 @@
 internal import CNetlink
 
-/// One request under construction: header, protocol header and attributes, built by libnl.
+/// A request under construction: header, protocol header and attributes, built by libnl.
 ///
-/// Running out of room is remembered and told when the message is added to a batch, so that building stays free of `try`.
+/// A buffer overflow is reported when the message is added to a batch, so that building needs no `try`.
 @safe
 public struct NetlinkMessage: ~Copyable {
     private let handle: OpaquePointer
     private var failure: Int32 = 0
 
     /// - Parameters:
-    ///   - type: `nlmsg_type`: a generic netlink family's number, or an `RTM_*` / subsystem type.
-    ///   - flags: `NLM_F_*` besides `NLM_F_REQUEST`, which is always set.
-    ///   - capacity: bytes of room; messages of this program are small.
+    ///   - type: `nlmsg_type`: the number of a generic netlink family, or an `RTM_*` or subsystem type.
+    ///   - flags: `NLM_F_*` in addition to `NLM_F_REQUEST`, which is always set.
+    ///   - capacity: in bytes; messages of this program are small.
     public init(type: UInt16, flags: UInt16 = 0, capacity: Int = 512) throws(NetlinkError) {
         guard let handle = unsafe nlmsg_alloc_size(capacity) else { throw NetlinkError(.library(NLE_NOMEM)) }
         unsafe self.handle = handle
@@ -34,7 +34,7 @@ public struct NetlinkMessage: ~Copyable {
     public mutating func put(_ attribute: Int, u16 value: UInt16) { note(unsafe nla_put_u16(handle, Int32(attribute), value)) }
     public mutating func put(_ attribute: Int, u32 value: UInt32) { note(unsafe nla_put_u32(handle, Int32(attribute), value)) }
 
-    /// A 16-bit number in network order; `marked` sets `NLA_F_NET_BYTEORDER`, which ipset asks for and IPVS does not know.
+    /// A 16-bit number in network order; `marked` sets `NLA_F_NET_BYTEORDER`, which ipset requires and IPVS does not support.
     public mutating func put(_ attribute: Int, networkU16 value: UInt16, marked: Bool = false) {
         put(attribute | (marked ? Int(NLA_F_NET_BYTEORDER) : 0), u16: value.bigEndian)
     }
@@ -54,7 +54,7 @@ public struct NetlinkMessage: ~Copyable {
         put(attribute, bytes: Array(string.utf8) + [0])
     }
 
-    /// Puts what `body` adds inside a nested attribute (with `NLA_F_NESTED`, which libnl sets).
+    /// Puts the attributes added by `body` in a nested attribute (with `NLA_F_NESTED`, which libnl sets).
     public mutating func nest(_ attribute: Int, _ body: (inout NetlinkMessage) -> Void) {
         guard let start = unsafe nla_nest_start(handle, Int32(attribute)) else {
             failure = NLE_NOMEM

@@ -4,10 +4,10 @@ internal import Synchronization
 public import SystemCalls
 internal import SystemPackage
 
-/// A netlink socket: sends requests and waits for the kernel's answers, which it gives inside the system call.
+/// A netlink socket: sends requests and receives the kernel's replies, which the kernel sends during the system call.
 ///
-/// Blocking, so it belongs on an executor of its own. Every answer is matched by sequence number: an answer that came too late for a request that timed
-/// out is passed over. Every wait has a limit.
+/// It blocks, so it needs an executor of its own. Replies are matched by sequence number: a late reply to a request that timed out is
+/// ignored. Every wait has a time limit.
 public struct NetlinkSocket: ~Copyable {
     public enum Family: Sendable {
         case generic, route, netfilter
@@ -24,23 +24,24 @@ public struct NetlinkSocket: ~Copyable {
     let channel: any NetlinkChannel
     private let nextSequence = Atomic<UInt32>(1)
 
-    /// One send is at most this long; the kernel copies it as one piece.
+    /// The maximum length of a send in bytes; the kernel copies it in one piece.
     private static let chunkBytes = 64 * 1024
-    /// Errors of this many messages fit the receive buffer.
+    /// The maximum number of messages in a send: their errors fit in the receive buffer.
     static let chunkMessages = 1024
-    /// A dump that the table's changes interrupt is read again this often.
+    /// The maximum number of attempts for a dump that is interrupted by changes of the table.
     static let dumpAttempts = 10
 
-    /// Opens a socket. Answers that take longer than `timeLimit` (whole seconds) are errors.
+    /// Opens a socket. Replies that take longer than `timeLimit` (in seconds) are errors.
     public static func open(_ family: Family, timeLimit: Int = 10) throws(NetlinkError) -> NetlinkSocket {
         NetlinkSocket(try KernelChannel(family.number, timeLimit: timeLimit))
     }
 
     init(_ channel: any NetlinkChannel) { self.channel = channel }
 
-    /// The number of a generic netlink family, such as `IPVS`; the kernel loads the module that has it where it can.
+    /// The number of a generic netlink family, such as `IPVS`; the kernel loads its module if possible.
     ///
-    /// Fails with `.kernel(.noSuchFileOrDirectory)` where there is none. `genl_ctrl_resolve` of libnl says that of every failure, so it is not used here.
+    /// Fails with `.kernel(.noSuchFileOrDirectory)` if there is none. libnl's `genl_ctrl_resolve` returns that for every failure, so it is
+    /// not used here.
     public borrowing func resolveFamily(_ name: String) throws(NetlinkError) -> UInt16 {
         var message = try NetlinkMessage(type: UInt16(GENL_ID_CTRL), flags: UInt16(NLM_F_ACK))
         message.putHeader(genlmsghdr(cmd: UInt8(CTRL_CMD_GETFAMILY), version: 1, reserved: 0))
@@ -56,10 +57,10 @@ public struct NetlinkSocket: ~Copyable {
         }
     }
 
-    /// Sends all requests of a batch and returns those that failed, by their place in it.
+    /// Sends all requests of a batch and returns the errors of those that failed, by index.
     ///
-    /// One failing request does not stop the rest. Where an answer is lost (`.overrun`, `.timedOut`), every request that it could concern is
-    /// reported as failed, though some may have been carried out: look at the kernel before trying again.
+    /// A failed request does not stop the others. If a reply is lost (`.overrun`, `.timedOut`), every request that it may concern is
+    /// reported as failed, although some may have succeeded: read the kernel state before retrying.
     public borrowing func execute(_ batch: NetlinkBatch) -> [Int: NetlinkError] {
         var failures: [Int: NetlinkError] = [:]
         for chunk in batch.chunks(byteLimit: NetlinkSocket.chunkBytes, countLimit: NetlinkSocket.chunkMessages) {
@@ -87,14 +88,14 @@ public struct NetlinkSocket: ~Copyable {
         }
     }
 
-    /// Sends one request and returns the messages that answer it; `NLM_F_DUMP` requests until the end of the dump.
+    /// Sends one request and returns the messages of the reply; for `NLM_F_DUMP`, up to the end of the dump.
     ///
-    /// A dump that the kernel says was interrupted is begun again, a bounded number of times.
+    /// Restarts a dump that the kernel reports as interrupted, up to `dumpAttempts` times.
     public borrowing func request(_ message: borrowing NetlinkMessage) throws(NetlinkError) -> [NetlinkReply] {
         try request(message, keepingAtMost: .max) { $0 }
     }
 
-    /// Sends one request and returns what `keep` makes of the messages that answer it: what it passes over takes no memory, nor does what comes after the first `limit`.
+    /// Sends one request and returns the non-nil results of `keep` for the messages of the reply, at most `limit`; the rest takes no memory.
     public borrowing func request<Kept>(
         _ message: borrowing NetlinkMessage, keepingAtMost limit: Int, _ keep: (NetlinkReply) -> Kept?
     ) throws(NetlinkError) -> [Kept] {
@@ -106,7 +107,7 @@ public struct NetlinkSocket: ~Copyable {
         throw NetlinkError(.interrupted)
     }
 
-    /// Nil where the dump was interrupted.
+    /// Nil if the dump was interrupted.
     private borrowing func requestOnce<Kept>(
         _ batch: NetlinkBatch, _ limit: Int, _ keep: (NetlinkReply) -> Kept?
     ) throws(NetlinkError) -> [Kept]? {
@@ -119,7 +120,7 @@ public struct NetlinkSocket: ~Copyable {
                 interrupted = interrupted || reply.header.flags & UInt16(NLM_F_DUMP_INTR) != 0
                 switch Int32(reply.header.type) {
                 case NLMSG_ERROR, NLMSG_DONE:
-                    // A dump that ends in an error says so in its DONE.
+                    // A dump that ends in an error reports it in NLMSG_DONE.
                     guard let acknowledgement = NetlinkAcknowledgement(reply) else { throw NetlinkError(.malformed) }
                     if let error = acknowledgement.error { throw error }
                     return interrupted ? nil : kept
@@ -136,7 +137,7 @@ public struct NetlinkSocket: ~Copyable {
         nextSequence.wrappingAdd(UInt32(count), ordering: .relaxed).oldValue
     }
 
-    /// The messages of the next datagram, in order; none where it is not the kernel's.
+    /// The messages of the next datagram, in order; none if the kernel did not send it.
     borrowing func receive() throws(NetlinkError) -> [NetlinkReply] {
         let datagram: NetlinkDatagram
         do throws(Errno) {
@@ -148,7 +149,7 @@ public struct NetlinkSocket: ~Copyable {
             default: NetlinkError(.kernel(error), detail: "recvfrom")
             }
         }
-        // Any process may write to our port; only the kernel's word counts.
+        // Any process may send to this port; only datagrams from the kernel count.
         guard datagram.sender == 0 else { return [] }
         guard !datagram.isTruncated else { throw NetlinkError(.malformed, detail: "longer than the receive buffer") }
         return try NetlinkReply.all(in: datagram.bytes)
@@ -156,9 +157,9 @@ public struct NetlinkSocket: ~Copyable {
 }
 
 extension NetlinkSocket {
-    /// Sends a request between the two messages that make a transaction of it, as nfnetlink wants its changes, and waits until it is carried out.
+    /// Sends a request as a transaction, between a begin and an end message (as nfnetlink requires), and waits for its acknowledgement.
     ///
-    /// - Parameter request: must ask for an acknowledgement (`NLM_F_ACK`): older kernels have none for the end (before Linux 6.10).
+    /// - Parameter request: must request an acknowledgement (`NLM_F_ACK`): kernels before Linux 6.10 do not acknowledge the end.
     public borrowing func transact(
         _ request: borrowing NetlinkMessage, begin: borrowing NetlinkMessage, end: borrowing NetlinkMessage
     ) throws(NetlinkError) {
@@ -173,7 +174,7 @@ extension NetlinkSocket {
                 let place = reply.header.sequence &- first
                 guard place < UInt32(batch.count) else { continue }
                 guard let acknowledgement = NetlinkAcknowledgement(reply) else { throw NetlinkError(.malformed) }
-                // An error of any of the three means that nothing was done; the request's own answer is the only good one.
+                // An error of any of the three means that nothing was done; only the acknowledgement of the request means success.
                 if let error = acknowledgement.error { throw error }
                 if place == 1 { return }
             }
@@ -181,9 +182,9 @@ extension NetlinkSocket {
     }
 }
 
-/// What the kernel tells without being asked. A socket that hears it is of no use for requests.
+/// Notifications of the kernel. A socket that receives them cannot be used for requests.
 extension NetlinkSocket {
-    /// Hears from now on what is told to a multicast group, such as `RTNLGRP_IPV4_IFADDR`.
+    /// Subscribes to a multicast group, such as `RTNLGRP_IPV4_IFADDR`.
     public borrowing func join(_ group: UInt32) throws(NetlinkError) {
         var group = group
         guard unsafe setsockopt(channel.descriptor, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, socklen_t(MemoryLayout<UInt32>.size)) == 0
@@ -192,7 +193,7 @@ extension NetlinkSocket {
 
     /// Waits for the next messages; nil once the signal is raised.
     ///
-    /// Fails with `.overrun` where the kernel had more to tell than the socket could hold: what that was is lost, and what comes next is heard again.
+    /// Fails with `.overrun` if the receive buffer overflowed: the messages that did not fit are lost, later ones are received.
     public borrowing func notifications(until stop: StopSignal) throws(NetlinkError) -> [NetlinkReply]? {
         var descriptors = [
             pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0),
@@ -202,7 +203,7 @@ extension NetlinkSocket {
             let count = unsafe poll(&descriptors, 2, -1)
             guard count >= 0 || errno == EINTR else { throw NetlinkError(.kernel(Errno(rawValue: errno)), detail: "poll") }
             if descriptors[1].revents != 0 { return nil }
-            // An overrun is told as an error of the socket, without anything to read.
+            // An overrun is a socket error without a datagram.
             if count > 0, descriptors[0].revents != 0 { return try receive() }
         }
     }
