@@ -1,12 +1,12 @@
 internal import Glibc
 public import Logging
 
-/// How many descriptors this process may have (`RLIMIT_NOFILE`).
+/// The limit of open file descriptors of this process (`RLIMIT_NOFILE`).
 public enum DescriptorLimit {
-    /// Listeners for health check node ports and for node ports on 127.0.0.1, two for each relayed connection, and what the program has besides.
+    /// Listeners for health check node ports and for node ports on 127.0.0.1, two for each relayed connection, and some for the rest.
     private static let wanted: rlim_t = 65536
 
-    /// Raises the soft limit as far as the hard one lets it: service managers set it to 1,024 for programs that use `select(2)`.
+    /// Raises the soft limit as far as the hard limit permits: service managers set it to 1,024 for programs that use `select(2)`.
     public static func raise(_ logger: Logger) {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()

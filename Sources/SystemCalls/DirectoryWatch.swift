@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// Notices what happens to the files of a directory, to what their symbolic links lead to, and to the directory itself (`inotify(7)`).
+/// Watches the files of a directory, the targets of its symbolic links, and the directory itself (`inotify(7)`).
 public struct DirectoryWatch: ~Copyable {
     private let descriptor: Int32
     private let directory: String
@@ -10,23 +10,24 @@ public struct DirectoryWatch: ~Copyable {
     private var parentWatch: Int32 = -1
     private var directoryWatch: Int32 = -1
     private var watchedDirectory: FileStamp.Identity?
-    /// Files behind symbolic links, by the number of their watch.
+    /// The symbolic links whose targets are watched, by watch descriptor.
     private var targets: [Int32: Set<String>] = [:]
     private var watchOfTarget: [String: Int32] = [:]
 
-    /// How well changes are noticed.
+    /// How changes are detected.
     public enum WatchQuality: Hashable, Sendable {
-        /// They are told.
+        /// The kernel reports them.
         case watching
-        /// There is no directory to watch; it may appear any time.
+        /// The directory does not exist; it may appear at any time.
         case absent
-        /// The kernel gives no watch: who wants to know has to look.
+        /// The kernel provides no watch: the caller must poll.
         case blind(FileError)
     }
 
     public private(set) var sight = WatchQuality.absent
 
-    /// - Parameter isOfInterest: of which files of the directory, by name, each event is told; of the others only that there is something new.
+    /// - Parameter isOfInterest: the names of the files whose events are reported one by one; changes of other entries are reported as
+    ///   `.everything`.
     public init(_ path: String, isOfInterest: @escaping @Sendable (String) -> Bool) {
         self.isOfInterest = isOfInterest
         var trimmed = Substring(path)
@@ -43,11 +44,11 @@ public struct DirectoryWatch: ~Copyable {
         if descriptor >= 0 { close(descriptor) }
     }
 
-    /// Watches the directory that is there now; returns whether it is another than before, which has to be looked at as a whole.
+    /// Watches the directory that exists now; returns whether it is a different one than before, so that it must be read completely.
     public mutating func renew() -> Bool {
         guard descriptor >= 0 else { return false }
         if parentWatch < 0 { parentWatch = add(parent, IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR) }
-        // Not there, or out of reach: the listing of the directory tells why.
+        // Missing or inaccessible: listing the directory reports why.
         let identity = (try? FileStamp(path: directory))?.identity
         guard identity != watchedDirectory || directoryWatch < 0 else { return false }
         if directoryWatch >= 0 { inotify_rm_watch(descriptor, directoryWatch) }
@@ -65,7 +66,7 @@ public struct DirectoryWatch: ~Copyable {
         return true
     }
 
-    /// Watches what a symbolic link of the directory leads to: a write there is no event of the directory.
+    /// Watches the target of a symbolic link in the directory: a write to it is no event of the directory.
     public mutating func follow(linkNamed name: String, isLink: Bool) {
         if let old = watchOfTarget.removeValue(forKey: name) {
             targets[old]?.remove(name)
@@ -73,7 +74,7 @@ public struct DirectoryWatch: ~Copyable {
             if targets[old] == nil, old != directoryWatch { inotify_rm_watch(descriptor, old) }
         }
         guard isLink else { return }
-        // Where no watch can be had (there is a limit for each user), the sweep finds the change.
+        // If there is no watch (each user has a limit), polling finds the change.
         let watch = add("\(directory)/\(name)", DirectoryWatch.fileEvents)
         guard watch >= 0 else { return }
         targets[watch, default: []].insert(name)
@@ -84,7 +85,7 @@ public struct DirectoryWatch: ~Copyable {
         unsafe inotify_add_watch(descriptor, path, UInt32(bitPattern: events))
     }
 
-    /// Waits for events, for the signal or for the time to pass; nil once the signal is raised.
+    /// Waits for events, for the signal or for the timeout; nil once the signal is raised.
     public mutating func wait(milliseconds: Int32, stop: StopSignal) -> [DirectoryEvent]? {
         var descriptors = [
             pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0),
@@ -116,7 +117,7 @@ public struct DirectoryWatch: ~Copyable {
             } else if isOfInterest(record.name) {
                 events.append(record.event(of: record.name))
             } else if record.has(IN_MOVED_TO) || record.has(IN_CREATE) || record.has(IN_MOVED_FROM) || record.has(IN_DELETE) {
-                // `..data` of a mounted ConfigMap, or whatever else the files are links into.
+                // `..data` of a mounted ConfigMap, or another directory that the links point into.
                 events.append(.everything)
             }
         } else if record.watch == parentWatch {
@@ -138,15 +139,15 @@ public struct DirectoryWatch: ~Copyable {
     }()
 }
 
-/// What may have happened in a directory since someone last looked.
+/// A possible change in a directory since the last wait.
 public enum DirectoryEvent: Hashable, Sendable {
     /// A file of this name was written and closed, moved or deleted.
     case changed(String)
-    /// A file of this name was made, or its mode or owner changed: it can be read unless someone is writing to it.
+    /// A file of this name was created, or its mode or owner changed: it can be read unless it is being written.
     case touched(String)
-    /// A file of this name is being written to, and whoever does so has not closed it.
+    /// A file of this name is being written and has not been closed.
     case writing(String)
-    /// Anything: look at all files.
+    /// Any change: all files must be read.
     case everything
 }
 
@@ -159,7 +160,7 @@ struct InotifyRecord: Hashable {
 
     func has(_ flag: Int32) -> Bool { mask & flag != 0 }
 
-    /// What the record says of a file.
+    /// The event of a file that the record describes.
     func event(of name: String) -> DirectoryEvent {
         if has(IN_MODIFY) { return .writing(name) }
         return has(IN_ATTRIB) || has(IN_CREATE) ? .touched(name) : .changed(name)
@@ -169,7 +170,7 @@ struct InotifyRecord: Hashable {
     static func records(in buffer: ArraySlice<UInt8>) -> [InotifyRecord] {
         var records: [InotifyRecord] = []
         var rest = buffer
-        // wd, mask, cookie and the length of the name, four bytes each, then the name, padded with zeros.
+        // wd, mask, cookie and the length of the name, four bytes each; then the name, padded with zeros.
         while rest.count >= 16 {
             let length = Int(word(rest, at: 12))
             guard rest.count >= 16 + length else { break }
@@ -183,7 +184,7 @@ struct InotifyRecord: Hashable {
         return records
     }
 
-    /// A word in the byte order of this machine.
+    /// A 32-bit number in host order.
     private static func word(_ bytes: ArraySlice<UInt8>, at offset: Int) -> UInt32 {
         let four = bytes.dropFirst(offset).prefix(4)
         let littleEndian = four.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }

@@ -1,11 +1,11 @@
 internal import Glibc
 public import SystemPackage
 
-/// Files that are read whole into memory.
+/// Reads complete files into memory.
 public enum SmallFile {
-    /// The bytes of a file and its stamp from before they were read, so that a write in the meantime is seen later.
+    /// Returns the bytes of a file, and its stamp from before the read, so that a write during the read is detected later.
     ///
-    /// - Parameter limit: in bytes; a larger file is refused.
+    /// - Parameter limit: in bytes; fails if the file is larger.
     public static func read(_ path: String, limit: Int64, _ kind: SmallFileKind = .regular) throws(FileError) -> (
         bytes: [UInt8], stamp: FileStamp
     ) {
@@ -23,14 +23,14 @@ public enum SmallFile {
             let count = try file.read(into: &chunk)
             if count == 0 { return (bytes, stamp) }
             bytes += chunk[..<count]
-            // It may grow while it is read.
+            // The file may grow during the read.
             guard bytes.count <= limit else { throw FileError(path, .tooLarge(limit: limit)) }
         }
     }
 
-    /// The first bytes of a file, such as one of `/proc`.
+    /// Returns the first bytes of a file, such as one of `/proc`.
     ///
-    /// - Parameter limit: reads not much more than so many bytes.
+    /// - Parameter limit: in bytes; may be exceeded by less than one read.
     public static func readBeginning(of path: String, limit: Int = .max) throws(FileError) -> [UInt8] {
         let file = try OpenFile(path, mayBlock: true)
         var bytes: [UInt8] = []
@@ -44,12 +44,12 @@ public enum SmallFile {
     }
 }
 
-/// A file that is open for reading.
+/// A file open for reading.
 private struct OpenFile: ~Copyable {
     let descriptor: Int32
     private let path: String
 
-    /// - Parameter mayBlock: else opening a pipe that nobody writes to returns at once.
+    /// - Parameter mayBlock: if false, opening a pipe without a writer returns immediately.
     init(_ path: String, mayBlock: Bool) throws(FileError) {
         self.path = path
         descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (mayBlock ? 0 : O_NONBLOCK))
@@ -58,7 +58,7 @@ private struct OpenFile: ~Copyable {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Returns how many bytes were read; 0 at the end.
+    /// Returns the number of bytes read; 0 at the end.
     borrowing func read(into chunk: inout [UInt8]) throws(FileError) -> Int {
         while true {
             let count = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
@@ -68,12 +68,12 @@ private struct OpenFile: ~Copyable {
     }
 }
 
-/// A file that could not be read, or a system call on one that failed.
+/// A failure to read a file, or a failed system call on it.
 public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Reason: Hashable, Sendable {
         case failed(call: String, Errno)
         case notRegular
-        /// In bytes.
+        /// `limit` is in bytes.
         case tooLarge(limit: Int64)
     }
 
@@ -90,13 +90,13 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
         self.init(path, .failed(call: call, Errno(rawValue: code)))
     }
 
-    /// What the kernel answered; nil where it was not the kernel that refused.
+    /// The errno of the failed system call; nil for other reasons.
     public var errno: Errno? {
         guard case .failed(_, let errno) = reason else { return nil }
         return errno
     }
 
-    /// The file is not there, as against there and out of reach.
+    /// Whether the file does not exist, as opposed to being inaccessible.
     public var isAbsent: Bool { errno == .noSuchFileOrDirectory || errno == .notDirectory }
 
     /// `open: Permission denied`.
@@ -109,7 +109,7 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What tells that a file is another or has been written to: if it is equal, the file need not be read again.
+/// The identity and modification time of a file: while they are equal, the file need not be read again.
 public struct FileStamp: Hashable, Sendable {
     public var device: UInt64
     public var inode: UInt64
@@ -120,7 +120,7 @@ public struct FileStamp: Hashable, Sendable {
     public var isDirectory: Bool
     public var isSymbolicLink: Bool
 
-    /// What makes a file itself, whatever is in it.
+    /// Identifies a file, regardless of its content.
     public struct Identity: Hashable, Sendable {
         public var device: UInt64
         public var inode: UInt64
@@ -139,14 +139,14 @@ public struct FileStamp: Hashable, Sendable {
         isSymbolicLink = status.st_mode & S_IFMT == S_IFLNK
     }
 
-    /// Of what a path leads to (`stat(2)`), or of the path itself even if it is a symbolic link (`lstat(2)`).
+    /// The stamp of the file at a path; `followsLinks` selects `stat(2)`, else `lstat(2)`.
     public init(path: String, followsLinks: Bool = true) throws(FileError) {
         var status = stat()
         guard unsafe (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { throw FileError("stat", path, errno) }
         self.init(status)
     }
 
-    /// Of an open file (`fstat(2)`).
+    /// The stamp of an open file (`fstat(2)`).
     public init(descriptor: Int32, path: String) throws(FileError) {
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else { throw FileError("fstat", path, errno) }
@@ -154,10 +154,10 @@ public struct FileStamp: Hashable, Sendable {
     }
 }
 
-/// What may be read.
+/// The kinds of files that may be read.
 public enum SmallFileKind: Hashable, Sendable {
-    /// Regular files only, and nothing that could block: the path comes from a directory that others write to.
+    /// Only regular files, which cannot block: the path comes from a directory that others write to.
     case regular
-    /// Whatever the path leads to, such as a pipe: an operator named it.
+    /// Any file, such as a pipe: the operator specified the path.
     case any
 }

@@ -1,14 +1,14 @@
 internal import Dispatch
 
-/// A file that was read once, and what happens to it afterwards (`inotify(7)`).
+/// A file that was read once, and is watched for changes afterwards (`inotify(7)`).
 ///
-/// Seen are writes, files moved into its place, and links that lead elsewhere, as those of a mounted ConfigMap do. What counts is the
-/// content: a file that is gone, or the same again, has not changed.
+/// Detects writes, replaced files, and links with a new target, such as those of a mounted ConfigMap. Only the content counts: a file that
+/// was removed, or has its old content again, has not changed.
 public struct WatchedFile: Sendable {
     public let path: String
     public let bytes: [UInt8]
 
-    /// A file that cannot be read.
+    /// A failure to read the file.
     public struct Unreadable: Error, Hashable, Sendable, CustomStringConvertible {
         public var path: String
         public var message: String
@@ -16,7 +16,7 @@ public struct WatchedFile: Sendable {
         public var description: String { "\(path): \(message)" }
     }
 
-    /// A configuration file is some kilobytes.
+    /// In bytes; a configuration file has some kilobytes.
     private static let maximumSize: Int64 = 4 << 20
 
     /// Reads the file.
@@ -29,12 +29,12 @@ public struct WatchedFile: Sendable {
         }
     }
 
-    /// Returns true once the file holds something else than when it was read, and false when the task is cancelled.
+    /// Returns true once the content of the file differs from the content that was read, and false when the task is cancelled.
     public func changed() async throws -> Bool {
         let stop = try StopSignal()
         return await withTaskCancellationHandler {
             await withCheckedContinuation { finished in
-                // Waiting blocks a thread, which must be none of the few that all tasks share.
+                // Waiting blocks a thread, which must not be one of the cooperative pool.
                 DispatchQueue(label: "file \(path)").async { finished.resume(returning: follow(until: stop)) }
             }
         } onCancel: {
@@ -42,11 +42,11 @@ public struct WatchedFile: Sendable {
         }
     }
 
-    /// How often the file is looked at although nothing was told, and where nothing can be told.
-    private static let sweep: Int32 = 30_000
-    private static let blindSweep: Int32 = 1_000
-    /// Between two looks at a file that someone may still be writing.
-    private static let settling: Int32 = 250
+    /// In milliseconds: the poll interval with and without a working watch.
+    private static let pollInterval: Int32 = 30_000
+    private static let pollIntervalWithoutWatch: Int32 = 1_000
+    /// In milliseconds: the interval between two reads of a file that may be being written.
+    private static let settleInterval: Int32 = 250
 
     private func follow(until stop: StopSignal) -> Bool {
         let slash = path.lastIndex(of: "/")
@@ -55,55 +55,55 @@ public struct WatchedFile: Sendable {
         var stability = Stability(original: bytes)
         while true {
             _ = watch.renew()
-            // The file itself, or what its link leads to: the directory tells of neither's content.
+            // The file itself, or the target of its link: the directory's events do not cover their content.
             watch.follow(linkNamed: name, isLink: true)
-            // Gone or out of reach for now: what comes in its place is seen.
+            // Nil if it is missing or inaccessible for now: its replacement is detected.
             let now = try? SmallFile.read(path, limit: WatchedFile.maximumSize).bytes
-            switch stability.look(now) {
+            switch stability.observe(now) {
             case .same:
                 let isWatching = watch.sight == .watching
-                guard wait(isWatching ? WatchedFile.sweep : WatchedFile.blindSweep, &watch, stop) else { return false }
+                guard wait(isWatching ? WatchedFile.pollInterval : WatchedFile.pollIntervalWithoutWatch, &watch, stop) else { return false }
             case .unsettled:
-                // Time has to pass, whatever is told meanwhile.
+                // The time must pass, regardless of events.
                 guard pause(stop) else { return false }
             case .changed: return true
             }
         }
     }
 
-    /// Waits until something happened to the file or the time is over; false once it is to stop.
+    /// Waits for an event of the file or the timeout; false once the stop signal is raised.
     private func wait(_ milliseconds: Int32, _ watch: inout DirectoryWatch, _ stop: StopSignal) -> Bool {
         let end = ContinuousClock.now + .milliseconds(Int64(milliseconds))
         while true {
             let left = (end - .now) / .milliseconds(1)
             guard left > 0 else { return true }
             guard let events = watch.wait(milliseconds: Int32(left) + 1, stop: stop) else { return false }
-            // The end of a watch that was given up is told too, and means nothing.
+            // The end of a removed watch is an event too, without a meaning.
             if !events.isEmpty { return true }
         }
     }
 
-    private func pause(_ stop: StopSignal) -> Bool { !stop.isRaised(within: WatchedFile.settling) }
+    private func pause(_ stop: StopSignal) -> Bool { !stop.isRaised(within: WatchedFile.settleInterval) }
 
-    /// Tells a file that was changed from one that is being written.
+    /// Distinguishes a changed file from one that is being written.
     struct Stability {
         let original: [UInt8]
         private var last: [UInt8]?
-        private var looks = 0
+        private var observations = 0
 
         enum Finding: Hashable { case same, unsettled, changed }
 
         init(original: [UInt8]) { self.original = original }
 
-        /// Twice the same is a change; an empty file is most likely about to be filled, and gets more time.
-        mutating func look(_ bytes: [UInt8]?) -> Finding {
+        /// The same content twice is a change; an empty file is probably about to be written, and gets more time.
+        mutating func observe(_ bytes: [UInt8]?) -> Finding {
             guard let bytes, bytes != original else {
-                (last, looks) = (nil, 0)
+                (last, observations) = (nil, 0)
                 return .same
             }
-            looks = bytes == last ? looks + 1 : 1
+            observations = bytes == last ? observations + 1 : 1
             last = bytes
-            return looks > (bytes.isEmpty ? 8 : 1) ? .changed : .unsettled
+            return observations > (bytes.isEmpty ? 8 : 1) ? .changed : .unsettled
         }
     }
 }

@@ -101,11 +101,11 @@ private final class Folder: Sendable {
 
     @Test func `is changed only once it stays as it is, and an empty one gets more time`() {
         var stability = WatchedFile.Stability(original: [1])
-        #expect(stability.look([1]) == .same && stability.look(nil) == .same)
-        #expect(stability.look([2]) == .unsettled && stability.look([2, 3]) == .unsettled && stability.look([1]) == .same)
-        #expect(stability.look([2]) == .unsettled && stability.look([2]) == .changed)
+        #expect(stability.observe([1]) == .same && stability.observe(nil) == .same)
+        #expect(stability.observe([2]) == .unsettled && stability.observe([2, 3]) == .unsettled && stability.observe([1]) == .same)
+        #expect(stability.observe([2]) == .unsettled && stability.observe([2]) == .changed)
         var empty = WatchedFile.Stability(original: [1])
-        for _ in 0..<8 { #expect(empty.look([]) == .unsettled) }
-        #expect(empty.look([]) == .changed)
+        for _ in 0..<8 { #expect(empty.observe([]) == .unsettled) }
+        #expect(empty.observe([]) == .changed)
     }
 }
