@@ -1,8 +1,8 @@
 internal import Logging
 internal import Synchronization
 
-/// How many connections are handed on at once: those of all node ports together, so that one client can neither use up the proxy's
-/// descriptors nor fill its log.
+/// The limit of relayed connections at once, of all node ports together, so that a client can neither exhaust the proxy's descriptors nor
+/// flood its log.
 final class ConnectionLimit: Sendable {
     private struct State {
         var open = 0
@@ -19,7 +19,7 @@ final class ConnectionLimit: Sendable {
         self.logger = logger
     }
 
-    /// Whether there is room for one more, which is then taken until `release`.
+    /// Whether another connection is permitted; if so, it counts until `release`.
     func admit() -> Bool {
         let (admitted, refused) = state.withLock { state in
             guard state.open >= limit else {
@@ -42,6 +42,6 @@ final class ConnectionLimit: Sendable {
 
     func release() { state.withLock { $0.open -= 1 } }
 
-    /// Told again after that, with how many there were meanwhile.
+    /// The minimum time between two log messages; each has the number of connections refused since the last one.
     private static let pause = Duration.seconds(60)
 }

@@ -5,11 +5,11 @@ internal import NIOCore
 public import ServiceLifecycle
 internal import Synchronization
 
-/// Answers TCP node ports on 127.0.0.1, by handing connections on to the same port of the node's own address.
+/// Serves TCP node ports on 127.0.0.1, by relaying connections to the same port of an address of the node.
 ///
-/// IPVS cannot: the kernel does not let a packet from a loopback address out to a pod. Behind the relay everything is as for any connection of the node
-/// itself; all clients of 127.0.0.1 are one client to session affinity. It listens on 127.0.0.1 alone. A connection outlives its node port, as it would
-/// without the relay, but not this process.
+/// IPVS cannot: the kernel does not send packets with a loopback source address to a pod. Behind the relay, connections are handled like
+/// any of the node itself; session affinity sees all clients of 127.0.0.1 as one client. The relay listens only on 127.0.0.1. A connection
+/// outlives its node port, as without the relay, but not this process.
 public final class LocalhostNodePorts: ServiceLifecycle.Service {
     let events: any EventRecorder
     let logger: Logger
@@ -22,8 +22,8 @@ public final class LocalhostNodePorts: ServiceLifecycle.Service {
     public static let connectionLimit = 1000
 
     /// - Parameters:
-    ///   - limit: connections at once, of all node ports together.
-    ///   - retryInterval: after which a port that could not be had is tried again.
+    ///   - limit: the maximum number of connections at once, of all node ports together.
+    ///   - retryInterval: the interval between two attempts to listen on a port.
     public init(
         limit: Int = LocalhostNodePorts.connectionLimit, retryInterval: Duration = .seconds(5), events: any EventRecorder, logger: Logger
     ) {
@@ -34,9 +34,9 @@ public final class LocalhostNodePorts: ServiceLifecycle.Service {
         (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Takes over what the kernel is to hold; listeners follow.
+    /// Sets the desired state; `run` opens and closes listeners accordingly.
     ///
-    /// - Parameter scope: where it may differ from before.
+    /// - Parameter scope: the parts that may differ from before.
     public func follow(_ scope: Scope, of desired: NodeState) {
         if wanted.withLock({ $0.update(scope, of: desired) }) { wake.yield() }
     }
@@ -56,10 +56,10 @@ public final class LocalhostNodePorts: ServiceLifecycle.Service {
                     await listener.close()
                     listeners[port] = nil
                 }
-                failures = await open(targets, &listeners, knowing: failures)
+                failures = await open(targets, &listeners, previousFailures: failures)
                 guard !failures.isEmpty else { continue }
                 group.addTask {
-                    // Cancelled means that the program ends.
+                    // Cancellation means that the program ends.
                     try? await Task.sleep(for: self.retryInterval)
                     self.wake.yield()
                 }
@@ -69,9 +69,9 @@ public final class LocalhostNodePorts: ServiceLifecycle.Service {
         for listener in listeners.values { await listener.close() }
     }
 
-    /// Listens where nobody does yet; tells what is new of what fails, which is returned.
+    /// Opens the missing listeners; reports new failures, and returns all of them.
     private func open(
-        _ targets: [UInt16: NodePortTarget], _ listeners: inout [UInt16: NodePortListener], knowing known: [UInt16: ListenerFailure]
+        _ targets: [UInt16: NodePortTarget], _ listeners: inout [UInt16: NodePortListener], previousFailures: [UInt16: ListenerFailure]
     ) async -> [UInt16: ListenerFailure] {
         var failures: [UInt16: ListenerFailure] = [:]
         for (port, target) in targets.sorted(by: { $0.key < $1.key }) where listeners[port] == nil {
@@ -79,23 +79,23 @@ public final class LocalhostNodePorts: ServiceLifecycle.Service {
                 listeners[port] = try await NodePortListener(port: port, limit: limit, logger: logger) { [self] in
                     wanted.withLock { $0.targets[port]?.location }
                 }
-                logListener(port, target, after: known[port])
+                logListener(port, target, after: previousFailures[port])
             } catch {
                 let failure = ListenerFailure(origin: target.origin, reason: LocalhostNodePorts.reason(error))
                 failures[port] = failure
-                if known[port] != failure { report(port, failure) }
+                if previousFailures[port] != failure { report(port, failure) }
             }
         }
         return failures
     }
 
     private static func reason(_ error: any Error) -> String {
-        // Of a system call's error, its words are enough.
+        // The description of a failed system call is sufficient.
         (error as? IOError).map { $0.description } ?? "\(error)"
     }
 }
 
-/// What operators are told.
+/// Logs and Events.
 extension LocalhostNodePorts {
     func report(_ port: UInt16, _ failure: ListenerFailure) {
         logger.error(
@@ -115,7 +115,7 @@ extension LocalhostNodePorts {
     }
 }
 
-/// Why a port has no listener.
+/// The reason why a port has no listener.
 struct ListenerFailure: Hashable {
     var origin: ServiceOrigin
     var reason: String

@@ -4,18 +4,18 @@ internal import Model
 internal import NIOCore
 internal import NIOPosix
 
-/// Listens on one port of 127.0.0.1, and nowhere else, and hands connections on.
+/// Listens on one port of 127.0.0.1 only, and relays connections.
 struct NodePortListener: Sendable {
     private let channel: any Channel
 
     /// - Parameters:
-    ///   - port: 0 for any that is free.
-    ///   - target: where connections go; asked for each of them. Nil refuses.
+    ///   - port: 0 for any free port.
+    ///   - target: the destination, evaluated for each connection; nil to refuse it.
     init(port: UInt16, limit: ConnectionLimit, logger: Logger, target: @escaping @Sendable () -> AddressPort?) async throws {
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 256)
-            // Without descriptors, say, accepting is tried again later, not all the time.
+            // After an error, such as missing descriptors, accepting is retried later, not in a loop.
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler())
@@ -36,9 +36,9 @@ struct NodePortListener: Sendable {
 
     var isListening: Bool { channel.isActive }
 
-    /// Stops listening; connections that there are go on.
+    /// Stops listening; existing connections continue.
     func close() async {
-        // Closed already: that is what was wanted.
+        // Fails only if it is closed already.
         try? await channel.close()
     }
 
@@ -67,7 +67,7 @@ struct NodePortListener: Sendable {
     }
 }
 
-/// Why a connection is not handed on.
+/// The reason why a connection is refused.
 private enum ConnectionRefusal: Error { case tooMany, noTarget }
 
 extension Channel {
@@ -76,9 +76,9 @@ extension Channel {
         return eventLoop.makeFailedFuture(reason)
     }
 
-    /// Peers that vanish are noticed within two minutes, and IPVS, which forgets an idle connection after fifteen, is reminded of those that live.
+    /// Detects lost peers within two minutes, and keeps idle connections in the IPVS table, where they expire after 15 minutes.
     ///
-    /// Has to be called on the channel's event loop.
+    /// Must be called on the channel's event loop.
     fileprivate func setKeepAlive() throws {
         try syncOptions?.setOption(.socketOption(.so_keepalive), value: 1)
         for (name, seconds) in [(TCP_KEEPIDLE, 60), (TCP_KEEPINTVL, 15), (TCP_KEEPCNT, 4)] {

@@ -1,8 +1,8 @@
 public import Model
 
-/// Where connections to a node port of 127.0.0.1 go on to.
+/// The target of connections to a node port on 127.0.0.1.
 public struct NodePortTarget: Hashable, Sendable {
-    /// The same node port on an address of the node: what answers there decides policy, affinity and masquerade.
+    /// The same node port on an address of the node, where policy, affinity and masquerade apply.
     public var location: AddressPort
     public var origin: ServiceOrigin
 
@@ -12,18 +12,18 @@ public struct NodePortTarget: Hashable, Sendable {
     }
 }
 
-/// Which node ports answer on 127.0.0.1: those of TCP that have a virtual server on an IPv4 address of the node.
+/// The node ports to serve on 127.0.0.1: TCP ports with a virtual server on an IPv4 address of the node.
 public struct NodePortTargets: Sendable {
     private var virtualServers: [UInt16: [IPAddress: ServiceOrigin]] = [:]
-    /// By node port; of several addresses the lowest.
+    /// By node port; the lowest of several addresses.
     public private(set) var targets: [UInt16: NodePortTarget] = [:]
 
     public init() {}
 
-    /// Takes over what changed in the desired state.
+    /// Applies changes of the desired state.
     ///
-    /// - Parameter scope: where it may differ from before.
-    /// - Returns: whether that makes other targets.
+    /// - Parameter scope: the parts that may differ from before.
+    /// - Returns: whether the targets changed.
     public mutating func update(_ scope: Scope, of desired: NodeState) -> Bool {
         let before = targets
         switch scope {
@@ -38,7 +38,7 @@ public struct NodePortTargets: Sendable {
 
     private mutating func update(_ identity: VirtualServer.Identity, of desired: NodeState) {
         let location = identity.location
-        // Nothing that comes from loopback may lead back there.
+        // A target on a loopback address would lead back to the relay.
         guard identity.transport == .tcp, identity.family == .ipv4, !location.address.isLoopback else { return }
         let origin = desired.virtualServers[identity]?.origin
         virtualServers[location.port, default: [:]][location.address] = origin?.kind == .nodePort ? origin : nil

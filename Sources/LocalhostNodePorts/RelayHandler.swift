@@ -1,21 +1,21 @@
 internal import Glibc
 internal import NIOCore
 
-/// One side of a connection that is handed on: what comes in here goes out at the partner's side.
+/// One side of a relayed connection: data received here is sent by the partner.
 ///
-/// No side reads more than the other takes. The end of what one side sends is handed on by itself; where a side breaks, so does the other.
-/// Both sides run on one event loop.
+/// Neither side reads more than the other can write. A half-close is passed on; a reset of one side resets the other. Both sides run on one
+/// event loop.
 final class RelayHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private var partner: RelayHandler?
     private var context: ChannelHandlerContext?
-    /// Whether reading waits for the partner to take more.
+    /// Whether reading is paused until the partner is writable.
     private var isBackpressured = false
-    /// Whether the peer has said that it sends no more.
+    /// Whether the peer has closed its sending direction.
     private var hasEnded = false
-    /// Whether the peer has been told, or is about to be, that no more comes.
+    /// Whether this side has closed, or is closing, its sending direction.
     private var isFinished = false
     private var isBroken = false
 
@@ -42,7 +42,7 @@ final class RelayHandler: ChannelInboundHandler {
         partner.readOn()
     }
 
-    // MARK: What the peer sends
+    // MARK: Data from the peer
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         partner?.context?.write(data, promise: nil)
@@ -62,7 +62,7 @@ final class RelayHandler: ChannelInboundHandler {
         if !isBackpressured { context?.read() }
     }
 
-    // MARK: The end
+    // MARK: Closing
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .inputClosed? = event as? ChannelEvent {
@@ -85,16 +85,16 @@ final class RelayHandler: ChannelInboundHandler {
         if !isFinished || isBroken {
             partner?.reset()
         } else if !hasEnded {
-            // An end that comes after our own is told as the close of the channel.
+            // If this side finished first, the peer's half-close is reported as the close of the channel.
             partner?.finish()
         }
     }
 
-    /// Tells the peer that no more comes, after all that did.
+    /// Closes the sending direction, after all data is sent.
     private func finish() {
         guard !isFinished, let context else { return }
         isFinished = true
-        // A close that makes both directions closed would not wait for what has not been sent yet.
+        // A close that leaves both directions closed would not wait for unsent data.
         context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(capacity: 0))).assumeIsolated().whenComplete { _ in
             context.close(mode: .output, promise: nil)
         }
@@ -104,9 +104,9 @@ final class RelayHandler: ChannelInboundHandler {
 }
 
 extension Channel {
-    /// Closes it so that the peer sees an error, not an end. Has to be called on the channel's event loop.
+    /// Closes the channel with a reset instead of an end of stream. Must be called on the channel's event loop.
     func reset() {
-        // Where that fails the peer sees an end: nothing to tell anybody of.
+        // If this fails, the peer sees an end of stream, which is acceptable.
         _ = (self as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
         close(promise: nil)
     }
