@@ -1,4 +1,4 @@
-# The same commands for people and for CI. `make demo` and `make test` install what they need (apt) and say so.
+# The commands for developers and CI. `make demo` and `make test` install the packages they need (apt) and print them.
 
 SWIFT ?= swift
 BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
@@ -15,18 +15,18 @@ packages:
 build: packages
 	$(SWIFT) build
 
-# The program as it is shipped: one file, but for libnl and glibc.
+# The program as it is shipped: one file, which depends only on libnl and glibc.
 release: packages
 	$(SWIFT) build --configuration release --static-swift-stdlib --product kube-ipvs-proxy
 	$(SWIFT) build --configuration release --static-swift-stdlib --product traffic
 
-# The same build in a folder that outlives a clone, for CI: the optimiser can fail where the debug build does not. What is built there of the dependencies is used again.
+# The same build in a directory outside the clone, for CI: the optimizer can fail where the debug build succeeds. Built dependencies are reused.
 RELEASE_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kube-ipvs-proxy/release
 
 release-check: packages
 	$(SWIFT) build --configuration release --static-swift-stdlib --product kube-ipvs-proxy --scratch-path $(RELEASE_CACHE)
 
-# What of the tests has to be as fast as the program.
+# The test tools that must be as fast as the program.
 release-tools: release
 	$(SWIFT) build --configuration release --static-swift-stdlib --product apiserver
 
@@ -42,14 +42,14 @@ unit:
 
 check: packages lint unit
 
-# Rules and sets on this machine's own kernel, in namespaces of their own: the nf_tables side of iptables, and another kernel's netlink. With the rights that the
-# DaemonSet's container has, and no others.
+# Rules and ipsets on the kernel of this machine, in separate namespaces: the nf_tables backend of iptables, and netlink of another kernel. With the
+# capabilities of the DaemonSet's container only.
 AS_POD = Integration/deploy/as-pod NET_ADMIN,NET_RAW /run/xtables.lock
 rules: packages
 	$(SWIFT) build --build-tests
 	Integration/failures-last Integration/kernel/isolate $(AS_POD) env KUBE_IPVS_ISOLATED=1 $(BUNDLE) --testing-library swift-testing --filter RoundTripTests
 
-# What kube-proxy 1.36 leaves in a kernel, scenario by scenario, against what we leave: from manifests, from an API server, and where it was in service before.
+# Compares the kernel state of kube-proxy 1.36 with this program's, scenario by scenario: from manifests, from an API server, and on a node that kube-proxy served before.
 golden: packages
 	$(SWIFT) build --build-tests
 	Integration/golden/all
@@ -59,24 +59,24 @@ integration: packages
 	$(SWIFT) build --build-tests
 	Integration/failures-last Integration/scenarios
 
-# Real traffic between two nodes, their pods and a client outside.
+# Real traffic between two nodes, their pods and an external client.
 flows: packages
 	$(SWIFT) build --build-tests
 	Integration/flows
 
-# A large cluster's API server: 5,000 Services, 50,000 endpoints, 200 changes a second for a minute.
+# The API server of a large cluster: 5,000 Services, 50,000 endpoints, 200 changes a second for a minute.
 load: release-tools
 	$(SWIFT) build --build-tests
 	Integration/load
 
-# What deploy/ holds, by the tools that will read it: install, systemd unit, alerts, manual page, completions, image.
+# Checks deploy/ with the tools that read it: install, systemd unit, alerts, manual page, completions, image.
 deploy-check: packages
 	$(SWIFT) build --build-tests
 	Integration/deploy/check
 
 test: check rules golden integration flows deploy-check
 
-# The debug build: it takes half the time of the release build, and shares what it compiles with the tests.
+# Uses the debug build, which takes half the time of the release build and is shared with the tests.
 demo: packages
 	$(SWIFT) build --product kube-ipvs-proxy
 	$(SWIFT) build --product traffic
@@ -86,12 +86,12 @@ bench: release-tools
 	Integration/bench/decode
 	Integration/kernel/run --memory 6G --timeout 3000 -- Integration/bench/run
 
-# The program to install and to put into an image; without it, the release build.
+# The program to install and to put into an image; default: the release build.
 BINARY ?=
 PROGRAM = $(or $(BINARY),.build/release/kube-ipvs-proxy)
 IMAGE ?= .build/image/kube-ipvs-proxy.tar
 
-# An image archive for `ctr -n k8s.io images import`, podman or docker, from Debian's packages and without any registry.
+# An image archive for `ctr -n k8s.io images import`, podman or docker, from Debian packages, without a registry.
 image: $(if $(BINARY),,release)
 	deploy/image/build --binary $(PROGRAM) --output $(IMAGE)
 
@@ -110,7 +110,7 @@ PREFIX ?= /usr/local
 SHARE = $(DESTDIR)$(PREFIX)/share
 INSTALL = install -D --mode
 
-# Builds nothing: `make release` comes first, or BINARY=PATH names the program.
+# Builds nothing: run `make release` first, or set BINARY=PATH.
 install: man completions
 	$(INSTALL) 755 --strip $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/kube-ipvs-proxy
 	sed 's:/usr/bin/:$(PREFIX)/bin/:' deploy/systemd/kube-ipvs-proxy.service >$(GENERATED)/kube-ipvs-proxy.service

@@ -26,7 +26,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
-        // Pure modules: values and rules, no I/O, no clock, no log. PackageTests holds them to it.
+        // Pure modules: values and rules, without I/O, clock or logging. PackageTests checks this.
         .target(name: "Model"),
         .target(name: "Text"),
         .target(name: "Kubernetes", dependencies: ["Model", "Text"]),
@@ -40,13 +40,14 @@ let package = Package(
         .target(name: "StatusAPI", dependencies: ["Model"]),
         .target(name: "StatusTable", dependencies: ["Model", "StatusAPI"]),
 
-        // What several edges share: YAML within limits, and files. Not `System`: packages that ask `canImport(System)` would take it for Apple's.
+        // Shared by several I/O modules: YAML with limits, and files. Not named `System`, which `canImport(System)` of packages would
+        // mistake for Apple's.
         .target(name: "YAML", dependencies: ["Text", .product(name: "Yams", package: "Yams")]),
         .target(
             name: "SystemCalls",
             dependencies: [.product(name: "Logging", package: "swift-log"), .product(name: "SystemPackage", package: "swift-system")]),
 
-        // The edge to the cluster.
+        // Cluster state: manifests and the API server.
         .target(
             name: "Manifests",
             dependencies: ["Model", "Kubernetes", "Text", "SystemCalls", "YAML", .product(name: "Logging", package: "swift-log")]),
@@ -67,7 +68,7 @@ let package = Package(
             ],
             exclude: ["Wire/kubernetes.proto", "Wire/regenerate"]),
 
-        // The edge to the kernel.
+        // The kernel.
         .systemLibrary(name: "CNetlink", pkgConfig: "libnl-genl-3.0", providers: [.apt(["libnl-3-dev", "libnl-genl-3-dev"])]),
         .target(name: "Netlink", dependencies: ["CNetlink", "SystemCalls", .product(name: "SystemPackage", package: "swift-system")]),
         .target(
@@ -79,7 +80,7 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
 
-        // What operators and load balancers ask the program, and what it logs.
+        // Logging, metrics and status for operators and load balancers.
         .target(name: "Klog", dependencies: ["Text", .product(name: "Logging", package: "swift-log")]),
         .target(name: "MetricsRegistry"),
         .target(
@@ -137,7 +138,7 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
 
-        // Tests of the rules, without a kernel and without root.
+        // Tests that need neither a kernel with IPVS nor root.
         .target(name: "TestSupport", dependencies: ["Model", "Reconciler"], path: "Tests/TestSupport"),
         .target(
             name: "APIServerForTests",
@@ -232,7 +233,7 @@ let package = Package(
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 
-        // Tests of the program on a kernel with IPVS, and what they need.
+        // Tests of the program on a kernel with IPVS, and their tools.
         .executableTarget(name: "traffic", path: "Integration/traffic"),
         .executableTarget(
             name: "apiserver",
@@ -253,7 +254,7 @@ let package = Package(
     ]
 )
 
-/// One set of rules for every target of ours, so that no target can be laxer than the others.
+/// The same compiler settings for every target of this package.
 for target in package.targets where target.type != .system {
     target.swiftSettings = [
         .swiftLanguageMode(.v6),

@@ -2,12 +2,12 @@ internal import Netlink
 internal import SystemCalls
 internal import SystemPackage
 
-/// A layer of the kernel refused; the text says which request, for what, and the kernel's word.
+/// A failed request to the kernel or a system program; the description names the request and the reason.
 public struct DataplaneError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// What was asked, such as `IPVS GET_DEST 10.96.0.10:53/UDP`.
+    /// The failed request, such as `IPVS GET_DEST 10.96.0.10:53/UDP`.
     public var request: String
     public var reason: String
-    /// Whether the request could not be carried out for now: it says nothing about the kernel, and the same request may succeed later.
+    /// Whether the same request may succeed later: the failure says nothing about the kernel.
     public var isTemporary: Bool
 
     public init(_ request: String, _ reason: some CustomStringConvertible, isTemporary: Bool = false) {
@@ -25,8 +25,8 @@ public struct DataplaneError: Error, Hashable, Sendable, CustomStringConvertible
     }
 
     /// - Parameters:
-    ///   - what: what could not be done, such as "cannot be read".
-    ///   - advice: what to do about it.
+    ///   - what: the failed action, such as "failed to read".
+    ///   - advice: how to fix it.
     init(_ request: String, _ errno: Errno, what: String? = nil, advice: String? = nil) {
         let reason = [what, errno.description, advice].compactMap(\.self).joined(separator: ": ")
         self.init(request, reason, isTemporary: errno.isTemporary)

@@ -3,7 +3,7 @@ internal import Netlink
 public import Reconciler
 internal import SystemPackage
 
-/// What is to change.
+/// Applying operations.
 extension KernelDataplane {
     public func apply(_ operations: [Operation]) async -> Report {
         var report = Report()
@@ -22,7 +22,7 @@ extension KernelDataplane {
         return report
     }
 
-    /// Sends a message an operation, many at once.
+    /// Sends one message per operation, in batches.
     private func applyBatch(
         _ operations: ArraySlice<Operation>, device: UInt32 = 0, through socket: borrowing NetlinkSocket, _ report: inout Report
     ) {
@@ -85,7 +85,7 @@ extension KernelDataplane {
         applyBatch(operations, device: device, through: interfaces.socket, &report)
     }
 
-    /// Nothing where the kernel cannot be asked: that was told at the start, and retrying would not help.
+    /// Does nothing if the kernel does not support it: that was logged at startup, and retrying would not help.
     private func flushConntrack(_ operations: ArraySlice<Operation>, _ report: inout Report) {
         guard conntrack.isSupported else { return }
         let clock = ContinuousClock()
@@ -95,8 +95,8 @@ extension KernelDataplane {
             let start = clock.now
             var servers: [AddressPort: Set<AddressPort>] = [:]
             for case .flushConntrack(let identity, let kept) in ofFamily { servers[identity.location] = kept }
-            let outcome = conntrack.forget(servers, family)
-            report.forgetting[family] = Report.ConntrackFlush(flows: outcome.forgotten, duration: start.duration(to: clock.now))
+            let outcome = conntrack.flush(servers, family)
+            report.forgetting[family] = Report.ConntrackFlush(flows: outcome.deleted, duration: start.duration(to: clock.now))
             for operation in ofFamily {
                 guard let location = operation.virtualServer?.location, let error = outcome.failures[location] else { continue }
                 report.failures.append(.init(operation, reason: error.description))
@@ -105,7 +105,7 @@ extension KernelDataplane {
     }
 }
 
-/// How the kernel takes an operation.
+/// How the kernel's errors apply to an operation.
 extension Operation {
     var needsDevice: Bool {
         switch self {
@@ -114,16 +114,16 @@ extension Operation {
         }
     }
 
-    /// Whether the kernel will not have what was asked for, however often it is asked.
+    /// Whether the kernel refuses the operation permanently.
     ///
-    /// A real server's address must be unicast, which a broadcast address of one of the node's networks is not (net/netfilter/ipvs/ip_vs_ctl.c
-    /// `ip_vs_new_dest`); nothing else that we send is invalid to it.
+    /// A real server's address must be unicast, which a broadcast address of one of the node's networks is not
+    /// (net/netfilter/ipvs/ip_vs_ctl.c `ip_vs_new_dest`); nothing else in the requests is invalid.
     func isRefused(by error: NetlinkError) -> Bool {
         guard case .addRealServer = self else { return false }
         return error.code == .kernel(.invalidArgument)
     }
 
-    /// Whether a refusal means that what was asked for is so already.
+    /// Whether the error means that the kernel already has the requested state.
     func isFulfilled(by error: NetlinkError) -> Bool {
         guard case .kernel(let errno) = error.code else { return false }
         return switch self {

@@ -1,7 +1,7 @@
 public import Model
 internal import Reconciler
 
-/// What there is.
+/// Observing the kernel state.
 extension KernelDataplane {
     public func observe(_ scope: Scope) async throws -> NodeState {
         switch scope {

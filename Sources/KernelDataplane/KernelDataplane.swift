@@ -2,9 +2,9 @@ internal import Dispatch
 public import Model
 public import Reconciler
 
-/// The kernel of this node: IPVS, the dummy device, sets and flows, over netlink.
+/// The kernel of this node: IPVS, the dummy device, ipsets and conntrack entries, through netlink.
 ///
-/// Everything runs on an executor of its own, one thing after the other. No program is started: rules are `IPTablesFilter`'s.
+/// Everything runs serially on its own executor. It runs no programs: `IPTablesFilter` handles rules.
 public actor KernelDataplane: Dataplane {
     private let executor = KernelExecutor()
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
@@ -13,10 +13,10 @@ public actor KernelDataplane: Dataplane {
     let sets: IPSetClient
     let interfaces: InterfaceClient
     let conntrack: ConntrackClient
-    /// What is ours by name: the sets of a cluster without Services.
+    /// The sets that the proxy owns, by name: those of a cluster without Services.
     let catalogue: NodeState
 
-    /// - Parameter catalogue: a state that holds every set of ours, whatever is in it.
+    /// - Parameter catalogue: a state with all sets of the proxy; their members do not matter.
     public init(catalogue: NodeState) throws(DataplaneError) {
         self.catalogue = catalogue
         ipvs = try IPVSClient()
@@ -26,9 +26,9 @@ public actor KernelDataplane: Dataplane {
     }
 }
 
-/// Runs an actor on a queue of its own.
+/// Runs an actor on a dispatch queue of its own.
 ///
-/// Netlink blocks. A dump of a large table takes long enough to hold up everything else if it ran on the cooperative pool, which has as many threads as the node has cores.
+/// Netlink blocks. On the cooperative pool, which has one thread per core, the dump of a large table would delay everything else.
 public final class KernelExecutor: SerialExecutor {
     private let queue = DispatchQueue(label: "kernel")
 

@@ -1,7 +1,7 @@
 internal import Glibc
 public import Logging
 
-/// The settings of the kernel: setting, auditing and restoring them.
+/// Applying, auditing and restoring kernel settings.
 extension KernelSetup {
     func applySettings(_ logger: Logger) throws(DataplaneError) {
         try KernelSysctls(stateDirectory: stateDirectory).apply(try settings()) { outcome in
@@ -20,37 +20,37 @@ extension KernelSetup {
             + KernelSetting.conntrack(conntrack, processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     }
 
-    /// Connections are kept as long as before where the kernel will not have it: that is told, and everything else works.
+    /// If the kernel refuses the timeouts, it keeps its own: the error is logged, and everything else works.
     func setTimeouts(_ logger: Logger) throws(DataplaneError) {
         let ipvs = try IPVSClient()
         let before = try ipvs.timeouts()
-        guard timeouts.isWanting(of: before) else { return }
-        try TimeoutRecord(directory: stateDirectory).note(before)
+        guard timeouts.differs(from: before) else { return }
+        try TimeoutRecord(directory: stateDirectory).save(before)
         if let failure = try ipvs.setTimeouts(timeouts) {
             guard !failure.isTemporary else { throw failure }
             logger.error("Failed to set IPVS timeouts", metadata: ["error": "\(failure)"])
         }
     }
 
-    /// Looks again and again whether others changed settings, until the task is cancelled: what Services need is put right, all is told.
-    public func keepSettings(every interval: Duration, _ logger: Logger) async throws {
+    /// Audits the settings periodically until the task is cancelled: repairs those that Services require, and logs all external changes.
+    public func auditSettings(every interval: Duration, _ logger: Logger) async throws {
         let sysctls = KernelSysctls(stateDirectory: stateDirectory)
-        var audit = SettingsAudit(try await Probing(.endless, logger).answer("kernel version") { try settings() })
+        var audit = SettingsAudit(try await Probing(.endless, logger).run("kernel version") { try settings() })
         var timeoutAudit = TimeoutAudit(wanted: timeouts)
-        // What could not be set at the start was told then.
-        _ = audit.look(at: sysctls)
-        // What stands in the way now does so at the first look, which tells.
-        if let atStart = try? IPVSClient().timeouts() { _ = timeoutAudit.look(at: atStart) }
+        // Failures at startup have been logged.
+        _ = audit.check(sysctls)
+        // If this fails, the first audit reports the error.
+        if let atStart = try? IPVSClient().timeouts() { _ = timeoutAudit.check(atStart) }
         while !Task.isCancelled {
             try await Task.sleep(for: interval)
-            for finding in audit.look(at: sysctls) { report(finding, logger) }
+            for finding in audit.check(sysctls) { report(finding, logger) }
             auditTimeouts(&timeoutAudit, logger)
         }
     }
 
     private func auditTimeouts(_ audit: inout TimeoutAudit, _ logger: Logger) {
         do throws(DataplaneError) {
-            guard let found = audit.look(at: try IPVSClient().timeouts()) else { return }
+            guard let found = audit.check(try IPVSClient().timeouts()) else { return }
             logger.warning(
                 "IPVS timeouts changed externally; run ipvsadm --set or restart the proxy to restore them",
                 metadata: ["now": "\(found.seconds)", "wanted": "\(timeouts.seconds)"])
@@ -61,7 +61,7 @@ extension KernelSetup {
 
     private func report(_ finding: SettingsAudit.Finding, _ logger: Logger) {
         switch finding {
-        case .putBack(let sysctl, let found, let wanted):
+        case .repaired(let sysctl, let found, let wanted):
             logger.warning(
                 "Repaired kernel setting changed externally",
                 metadata: ["sysctl": "\(sysctl.name)", "found": "\(found)", "now": "\(wanted)"])
@@ -73,13 +73,13 @@ extension KernelSetup {
         }
     }
 
-    /// A setting that gets back the value that it had before this program changed it.
+    /// The restoration of a setting to its value before this program changed it.
     public struct SysctlRestoration: Hashable, Sendable {
-        /// The command that a person would type for the same effect.
+        /// The equivalent command, for display.
         public var command: String
     }
 
-    /// What `restoreSettings` would change.
+    /// The settings that `restoreSettings` would change.
     public static func settingsToRestore(stateDirectory: String) throws(DataplaneError) -> [SysctlRestoration] {
         var list: [SysctlRestoration] = []
         for (name, value) in try SysctlRecord(directory: stateDirectory).values() {
@@ -93,9 +93,9 @@ extension KernelSetup {
         return list
     }
 
-    /// Puts back the settings that were changed.
+    /// Restores the settings that were changed.
     ///
-    /// - Returns: what could not be put back.
+    /// - Returns: the errors of settings that could not be restored.
     public static func restoreSettings(stateDirectory: String) throws(DataplaneError) -> [DataplaneError] {
         try SysctlRecord(directory: stateDirectory).restore() + TimeoutRecord(directory: stateDirectory).restore()
     }

@@ -2,17 +2,17 @@ internal import SystemPackage
 public import Logging
 public import Model
 
-/// Makes a kernel ready for virtual servers, once at start: module, scheduler, settings.
+/// Prepares the kernel for virtual servers, once at startup: modules, schedulers and settings.
 public struct KernelSetup: Sendable {
     public var scheduler: Scheduler
-    /// Where to keep what settings were before.
+    /// The directory in which the previous settings are saved.
     public var stateDirectory: String
 
     public var timeouts: IPVSTimeouts
     public var conntrack: ConntrackSettings
-    /// Whether the node is to answer ARP only for addresses of the interface that is asked on; false changes nothing.
+    /// Whether the node answers ARP requests only for addresses of the interface that received them; false changes nothing.
     public var strictARP: Bool
-    /// Of this process, −1000…1000; nil changes nothing.
+    /// The OOM score adjustment of this process, −1000…1000; nil changes nothing.
     public var oomScoreAdj: Int?
 
     public init(
@@ -27,20 +27,20 @@ public struct KernelSetup: Sendable {
         self.oomScoreAdj = oomScoreAdj
     }
 
-    /// Fails with one line that says what is missing and how to get it.
+    /// Fails with one line that names the missing part and how to install it.
     ///
-    /// - Returns: the schedulers that this kernel has.
+    /// - Returns: the schedulers of the kernel.
     public func run(_ probing: Probing, _ logger: Logger) async throws -> [Scheduler] {
-        try await probing.answer("IPVS") { try await KernelSetup.loadIPVS(logger) }
-        let schedulers = try await probing.answer("IPVS schedulers") { try await findSchedulers(logger) }
+        try await probing.run("IPVS") { try await KernelSetup.loadIPVS(logger) }
+        let schedulers = try await probing.run("IPVS schedulers") { try await findSchedulers(logger) }
         try await loadConntrack(probing, logger)
-        try await probing.answer("kernel settings") { try applySettings(logger) }
-        try await probing.answer("IPVS timeouts") { try setTimeouts(logger) }
+        try await probing.run("kernel settings") { try applySettings(logger) }
+        try await probing.run("IPVS timeouts") { try setTimeouts(logger) }
         setOOMScore(logger)
         return schedulers
     }
 
-    /// Everything here needs CAP_NET_ADMIN; asking for it early tells it better than the first refusal.
+    /// Fails without CAP_NET_ADMIN, which everything here needs, with a clearer error than that of the first request.
     public static func requirePrivilege() throws(DataplaneError) {
         let status: String?
         do {
@@ -57,19 +57,19 @@ public struct KernelSetup: Sendable {
         }
     }
 
-    /// The kernel loads `ip_vs` when its family is asked for, where it may; a container's modprobe is the second try.
+    /// The kernel loads `ip_vs` when its netlink family is requested, if permitted; the container's modprobe is the fallback.
     private static func loadIPVS(_ logger: Logger) async throws(DataplaneError) {
-        if try IPVSClient.isThere() { return }
+        if try IPVSClient.isAvailable() { return }
         let standardError = try await loadModule("ip_vs")
         logger.debug("Ran modprobe for IPVS module", metadata: ["standardError": "\(standardError)"])
         _ = try IPVSClient()
     }
 
-    /// Whatever modprobe says, what counts is whether the kernel has the module afterwards; but a modprobe that could not be run says nothing of that.
+    /// Runs modprobe, and fails only if it cannot be run: its exit code does not matter if the kernel has the module afterwards.
     ///
-    /// - Returns: what modprobe says against it.
+    /// - Returns: the standard error of modprobe.
     private static func loadModule(_ name: String) async throws(DataplaneError) -> String {
-        switch await Command.ask("modprobe", [name]) {
+        switch await Command.attempt("modprobe", [name]) {
         case .ran(let result):
             if IPTablesResult.isShortage(result) { throw DataplaneError("modprobe \(name)", result.standardError, isTemporary: true) }
             return result.standardError
@@ -78,11 +78,11 @@ public struct KernelSetup: Sendable {
         }
     }
 
-    /// As `ip_vs`, the kernel loads it when it is asked. Without it everything else works, so a start does not wait for it as long as it takes.
+    /// Like `ip_vs`, the kernel loads it on request. Everything else works without it, so startup waits for it only for a limited time.
     private func loadConntrack(_ probing: Probing, _ logger: Logger) async throws {
         var standardError: String?
         do {
-            standardError = try await probing.limited(to: .seconds(30)).answer("conntrack") {
+            standardError = try await probing.limited(to: .seconds(30)).run("conntrack") {
                 if try ConntrackClient().isSupported { return nil }
                 let standardError = try await KernelSetup.loadModule("nf_conntrack_netlink")
                 return try ConntrackClient().isSupported ? nil : standardError
@@ -99,7 +99,7 @@ public struct KernelSetup: Sendable {
             ])
     }
 
-    /// Tries every scheduler once, which has the kernel load it; a container's modprobe is the second try for the one that all Services get.
+    /// Tests every scheduler once, so that the kernel loads it; for the default scheduler, the container's modprobe is the fallback.
     private func findSchedulers(_ logger: Logger) async throws(DataplaneError) -> [Scheduler] {
         let client = try IPVSClient()
         var found: [Scheduler] = []
@@ -115,7 +115,7 @@ public struct KernelSetup: Sendable {
                 + found.map(\.name).joined(separator: ", "))
     }
 
-    /// Told at debug only, as a container may not be allowed to and nothing hangs on it while there is memory.
+    /// A failure is logged at debug level: a container may lack the permission, and it matters only when memory runs out.
     private func setOOMScore(_ logger: Logger) {
         guard let oomScoreAdj else { return }
         do {
@@ -125,7 +125,7 @@ public struct KernelSetup: Sendable {
         }
     }
 
-    /// Families that this node may have: IPv4, and IPv6 where it is not switched off.
+    /// The families that this node may have: IPv4, and IPv6 unless it is disabled.
     public static func enabledFamilies() throws(DataplaneError) -> Set<IPFamily> {
         guard let isOff = try Sysctl("net.ipv6.conf.all.disable_ipv6").read(), isOff != "1" else { return [.ipv4] }
         return [.ipv4, .ipv6]

@@ -1,4 +1,4 @@
-/// Major and minor version of a kernel.
+/// The major and minor version of a kernel.
 struct KernelVersion: Comparable {
     var major: Int
     var minor: Int
@@ -8,7 +8,7 @@ struct KernelVersion: Comparable {
         self.minor = minor
     }
 
-    /// From `6.1.0-18-amd64`; nil where that is not a version.
+    /// - Parameter release: such as `6.1.0-18-amd64`; nil if it is not a version.
     init?(_ release: String) {
         let numbers = release.split(whereSeparator: { !$0.isNumber }).prefix(2).compactMap { Int($0) }
         guard numbers.count == 2 else { return nil }

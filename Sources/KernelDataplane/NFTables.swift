@@ -4,7 +4,7 @@ internal import Model
 internal import Netlink
 internal import SystemPackage
 
-/// The kernel's nf_tables, by nfnetlink.
+/// The kernel's nf_tables, through nfnetlink.
 struct NFTablesClient: ~Copyable {
     private let socket: NetlinkSocket
 
@@ -16,7 +16,7 @@ struct NFTablesClient: ~Copyable {
         }
     }
 
-    /// Whether there is a table of this name. A kernel without nf_tables has none.
+    /// Whether the table exists; false if the kernel has no nf_tables.
     borrowing func hasTable(_ table: String, _ family: IPFamily) throws(DataplaneError) -> Bool {
         do throws(NetlinkError) {
             _ = try socket.request(try NFTablesMessages.getTable(table, family))
@@ -28,7 +28,7 @@ struct NFTablesClient: ~Copyable {
         }
     }
 
-    /// Takes a table away with all that is in it; one that is gone already is a success.
+    /// Deletes a table with its contents; succeeds if it does not exist.
     borrowing func deleteTable(_ table: String, _ family: IPFamily) throws(DataplaneError) {
         do throws(NetlinkError) {
             try socket.transact(
@@ -40,8 +40,8 @@ struct NFTablesClient: ~Copyable {
         }
     }
 
-    /// Of a subsystem that it does not have the kernel says EINVAL, in a transaction EOPNOTSUPP (net/netfilter/nfnetlink.c); of a family that nf_tables does not do,
-    /// EAFNOSUPPORT or EOPNOTSUPP.
+    /// For a missing subsystem, the kernel returns EINVAL, or EOPNOTSUPP in a transaction (net/netfilter/nfnetlink.c); for a family that
+    /// nf_tables does not support, EAFNOSUPPORT or EOPNOTSUPP.
     private static func meansNone(_ error: NetlinkError) -> Bool {
         [ENOENT, EINVAL, EOPNOTSUPP, EAFNOSUPPORT].contains { error.code == .kernel(Errno(rawValue: $0)) }
     }
@@ -59,23 +59,23 @@ enum NFTablesMessages {
         return message
     }
 
-    /// `nft list table …`, without what is in it; fails with ENOENT where there is none.
+    /// `nft list table …`, without its contents; fails with ENOENT if it does not exist.
     static func getTable(_ table: String, _ family: IPFamily) throws(NetlinkError) -> NetlinkMessage {
         try message(NFT_MSG_GETTABLE, table, family)
     }
 
-    /// `nft delete table …`, with all that is in it; only inside a transaction.
+    /// `nft delete table …`, with its contents; only in a transaction.
     static func deleteTable(_ table: String, _ family: IPFamily) throws(NetlinkError) -> NetlinkMessage {
         try message(NFT_MSG_DELTABLE, table, family)
     }
 
-    /// What a transaction begins with.
+    /// The first message of a transaction.
     static func begin() throws(NetlinkError) -> NetlinkMessage { try bracket(UInt16(NFNL_MSG_BATCH_BEGIN)) }
 
-    /// What ends a transaction.
+    /// The last message of a transaction.
     static func end() throws(NetlinkError) -> NetlinkMessage { try bracket(UInt16(NFNL_MSG_BATCH_END)) }
 
-    /// Names the subsystem whose transaction it is.
+    /// A message with the subsystem of the transaction.
     private static func bracket(_ type: UInt16) throws(NetlinkError) -> NetlinkMessage {
         var message = try NetlinkMessage(type: type)
         message.putHeader(nfgenmsg(nfgen_family: 0, version: UInt8(NFNETLINK_V0), res_id: UInt16(NFNL_SUBSYS_NFTABLES).bigEndian))

@@ -3,46 +3,46 @@ internal import Glibc
 internal import Netlink
 internal import SystemPackage
 
-/// Node proxies that are at work beside this program, in the same network namespace: both would write the same rules and virtual servers.
+/// Other node proxies that run in the same network namespace: both would write the same rules and virtual servers.
 public struct OtherProxies: Hashable, Sendable {
     public struct Process: Hashable, Sendable {
         public var pid: Int
-        /// What it was started with, shortened.
+        /// The command line, shortened.
         public var commandLine: String
-        /// Which of kube-proxy's ports it listens on.
+        /// The ports of kube-proxy that it listens on.
         public var ports: [UInt16]
     }
 
     public var processes: [Process] = []
-    /// kube-proxy's ports that a program listens on which is neither of these nor this one: a container without the node's processes sees no other sign.
+    /// The ports of kube-proxy on which an unknown program listens: the only sign visible in a container without the node's processes.
     public var portsOfOthers: [UInt16] = []
 
     public var isEmpty: Bool { processes.isEmpty && portsOfOthers.isEmpty }
 
-    /// Where kube-proxy serves metrics and health.
+    /// The ports on which kube-proxy serves metrics and health.
     static let ports: Set<UInt16> = [10249, 10256]
 
     public init() {}
 
-    /// Looks at all processes that there are to be seen.
+    /// Searches all visible processes.
     ///
-    /// Fails with a temporary error where nothing can be known for now.
+    /// Fails with a temporary error if this process lacks a resource.
     public static func find() throws(DataplaneError) -> OtherProxies {
         try find(in: "/proc", besides: Int(ProcessInfo.processInfo.processIdentifier))
     }
 
-    /// - Parameter pid: of the process that asks.
+    /// - Parameter pid: the ID of this process, which is excluded.
     static func find(in folder: String, besides pid: Int) throws(DataplaneError) -> OtherProxies {
         let table = ProcessTable(folder: folder)
         var listeners = try table.listeners(on: ports)
-        // What this process holds, directly or not, is nobody else's.
+        // Sockets that this process holds are not another program's.
         for socket in try table.sockets(of: pid, among: listeners) { listeners[socket] = nil }
         var found = OtherProxies()
         let network = try table.network(of: pid)
         for other in try table.pids where other != pid {
             guard let arguments = try table.arguments(of: other), isNodeProxy(arguments) else { continue }
-            // One whose network is not to be seen counts.
-            if let network, let its = try table.network(of: other), its != network { continue }
+            // A process whose network namespace is not visible counts.
+            if let network, let otherNetwork = try table.network(of: other), otherNetwork != network { continue }
             let sockets = try table.sockets(of: other, among: listeners)
             let ports = Set(sockets.compactMap { listeners[$0] }).sorted()
             for socket in sockets { listeners[socket] = nil }
@@ -53,7 +53,7 @@ public struct OtherProxies: Hashable, Sendable {
         return found
     }
 
-    /// kube-proxy, also as a part of hyperkube, or another one of this program that keeps a kernel in step.
+    /// Whether this is the command line of kube-proxy, also as part of hyperkube, or of this program when it runs as a proxy.
     static func isNodeProxy(_ arguments: [String]) -> Bool {
         guard let program = arguments.first?.split(separator: "/").last else { return false }
         switch program {
@@ -72,37 +72,37 @@ public struct OtherProxies: Hashable, Sendable {
     }
 }
 
-/// What `/proc` tells of processes; what has ended meanwhile, or may not be looked at, is left out.
+/// The processes in `/proc`, without those that have exited or are not accessible.
 ///
-/// Everything here fails with a temporary error where this process is short of something, such as file descriptors: then nothing is known.
+/// Everything here fails with a temporary error if this process lacks a resource, such as file descriptors.
 struct ProcessTable {
-    /// `/proc`, or what stands for it in a test.
+    /// `/proc`, or its replacement in a test.
     let folder: String
 
-    /// Command lines of kube-proxy are short; others may be as long as they like.
+    /// In bytes. Command lines of kube-proxy are short; others may be long.
     private static let commandLineLimit = 4096
-    /// Listening sockets come first, and few.
+    /// In bytes. Listening sockets come first, and are few.
     private static let socketListLimit = 1 << 20
 
     var pids: [Int] { get throws(DataplaneError) { try entries("").compactMap { Int($0) } } }
 
-    /// Nil for threads of the kernel, and for what is gone.
+    /// Nil for kernel threads and processes that have exited.
     func arguments(of pid: Int) throws(DataplaneError) -> [String]? {
         guard let text = try text("\(pid)/cmdline", limit: ProcessTable.commandLineLimit) else { return nil }
         let arguments = text.split(separator: "\0").map(String.init)
         return arguments.isEmpty ? nil : arguments
     }
 
-    /// Names a network namespace: `net:[4026531840]`; nil where it may not be seen.
+    /// The network namespace, such as `net:[4026531840]`; nil if it is not accessible.
     func network(of pid: Int) throws(DataplaneError) -> String? { try target("\(pid)/ns/net") }
 
-    /// Sockets that listen on one of these ports in this process's network, by inode.
+    /// The sockets that listen on these ports in this network namespace: their ports by inode.
     func listeners(on ports: Set<UInt16>) throws(DataplaneError) -> [UInt64: UInt16] {
         var listeners: [UInt64: UInt16] = [:]
         for file in ["self/net/tcp", "self/net/tcp6"] {
             for line in (try text(file, limit: ProcessTable.socketListLimit) ?? "").split(separator: "\n").dropFirst() {
                 let columns = line.split(separator: " ")
-                // 0A is TCP_LISTEN (net/tcp_states.h); these are told first (net/ipv4/tcp_ipv4.c, tcp_seek_last_pos).
+                // 0A is TCP_LISTEN (net/tcp_states.h); these sockets come first (net/ipv4/tcp_ipv4.c, tcp_seek_last_pos).
                 guard columns.count > 9, columns[3] == "0A" else { break }
                 guard let port = columns[1].split(separator: ":").last.flatMap({ UInt16($0, radix: 16) }), ports.contains(port) else {
                     continue
@@ -113,7 +113,7 @@ struct ProcessTable {
         return listeners
     }
 
-    /// Which of these sockets a process holds.
+    /// The inodes of these sockets that a process has open.
     func sockets(of pid: Int, among sockets: [UInt64: UInt16]) throws(DataplaneError) -> [UInt64] {
         guard !sockets.isEmpty else { return [] }
         var held: [UInt64] = []
@@ -127,7 +127,7 @@ struct ProcessTable {
         return held
     }
 
-    // Processes come and go while they are looked at: what cannot be read is not there, unless the reason is on our side.
+    // Processes may exit during the search: unreadable files count as missing, unless this process lacks a resource.
 
     private func entries(_ path: String) throws(DataplaneError) -> [String] {
         try present(path) { try FileManager.default.contentsOfDirectory(atPath: $0) } ?? []

@@ -1,15 +1,15 @@
 public import Logging
 
-/// Asks about this node, and asks again what could not be answered for now.
+/// Runs probes of this node, and retries those that fail with a temporary error.
 ///
-/// "Not there" is an answer. An error that is temporary is none: it never decides anything.
+/// "Not found" is a result. A temporary error is none: it never decides anything.
 public struct Probing: Sendable {
-    /// A question that waits for its answer.
-    public struct Unanswered: Hashable, Sendable, CustomStringConvertible {
-        /// What is asked about, such as `iptables`.
+    /// A probe that is being retried.
+    public struct PendingProbe: Hashable, Sendable, CustomStringConvertible {
+        /// The name of the probe, such as `iptables`.
         public var probe: String
         public var reason: String
-        /// How often it was asked.
+        /// The number of failed attempts.
         public var attempts: Int
 
         public var description: String { "\(probe): \(reason) (attempt \(attempts))" }
@@ -17,14 +17,14 @@ public struct Probing: Sendable {
 
     private var retries: ProbeRetries
     private let logger: Logger
-    private let report: @Sendable (Unanswered?) -> Void
+    private let report: @Sendable (PendingProbe?) -> Void
     private let pause: @Sendable (Duration) async throws -> Void
 
     /// - Parameters:
-    ///   - report: is given the question that waits after each attempt in vain, and nil once it is answered or given up.
-    ///   - pause: waits, or throws where the task is cancelled.
+    ///   - report: called with the pending probe after each failed attempt, and with nil once it succeeds or is given up.
+    ///   - pause: waits, or throws if the task is cancelled.
     public init(
-        _ retries: ProbeRetries, _ logger: Logger, report: @escaping @Sendable (Unanswered?) -> Void = { _ in },
+        _ retries: ProbeRetries, _ logger: Logger, report: @escaping @Sendable (PendingProbe?) -> Void = { _ in },
         pause: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     ) {
         self.retries = retries
@@ -33,34 +33,34 @@ public struct Probing: Sendable {
         self.pause = pause
     }
 
-    /// The same for what the program can do without.
+    /// Returns a copy with a time limit, for optional features.
     public func limited(to limit: Duration) -> Probing {
         var limited = self
         limited.retries.limit = min(limit, retries.limit ?? limit)
         return limited
     }
 
-    /// The answer to a question; what it does besides must do no harm when it is done again.
+    /// Returns the result of `body`, which must be safe to repeat.
     ///
-    /// Fails with what `ask` fails with, where that is not temporary; with the last error, where patience ends; or because the task is cancelled.
+    /// Fails with the error of `body` if it is not temporary, with the last error after the time limit, or if the task is cancelled.
     ///
-    /// - Parameter probe: names the question in the log and to those who ask for the program's health.
-    public func answer<Fact: ~Copyable>(_ probe: String, _ ask: () async throws -> Fact) async throws -> Fact {
+    /// - Parameter probe: the name of the probe in logs and in the health status.
+    public func run<Value: ~Copyable>(_ probe: String, _ body: () async throws -> Value) async throws -> Value {
         let start = ContinuousClock.now
         var attempts = 0
         while true {
             do {
-                let fact = try await ask()
+                let value = try await body()
                 if attempts > 0 {
                     logger.info("Node probe succeeded", metadata: ["probe": "\(probe)", "attempt": "\(attempts + 1)"])
                     report(nil)
                 }
-                return fact
+                return value
             } catch let error as DataplaneError where error.isTemporary {
                 attempts += 1
-                // An attempt that was cut short says nothing, not even that it failed.
+                // The failure of a cancelled attempt means nothing.
                 try Task.checkCancellation()
-                try await wait(Unanswered(probe: probe, reason: error.description, attempts: attempts), error, since: start)
+                try await wait(PendingProbe(probe: probe, reason: error.description, attempts: attempts), error, since: start)
             } catch {
                 if attempts > 0 { report(nil) }
                 throw error
@@ -68,42 +68,42 @@ public struct Probing: Sendable {
         }
     }
 
-    private func wait(_ unanswered: Unanswered, _ error: DataplaneError, since start: ContinuousClock.Instant) async throws {
-        guard let next = retries.pause(after: unanswered.attempts, elapsed: start.duration(to: .now)) else {
+    private func wait(_ pending: PendingProbe, _ error: DataplaneError, since start: ContinuousClock.Instant) async throws {
+        guard let next = retries.pause(after: pending.attempts, elapsed: start.duration(to: .now)) else {
             report(nil)
-            throw DataplaneError(error.request, "\(error.reason); gave up after \(unanswered.attempts) attempts")
+            throw DataplaneError(error.request, "\(error.reason); gave up after \(pending.attempts) attempts")
         }
-        report(unanswered)
+        report(pending)
         logger.warning(
             "Node probe failed; retrying",
             metadata: [
-                "probe": "\(unanswered.probe)", "reason": "\(unanswered.reason)", "attempt": "\(unanswered.attempts)", "retryIn": "\(next)",
+                "probe": "\(pending.probe)", "reason": "\(pending.reason)", "attempt": "\(pending.attempts)", "retryIn": "\(next)",
             ])
         try await pause(next)
     }
 }
 
-/// How often a question that was not answered is asked again, and for how long.
+/// The retry policy of probes.
 public struct ProbeRetries: Hashable, Sendable {
-    /// Nil for as long as the program runs.
+    /// The time limit; nil for none.
     public var limit: Duration?
 
     public init(limit: Duration?) { self.limit = limit }
 
-    /// Of the proxy, which is of no use without the answer, and of no more use after a restart.
+    /// For the proxy, which cannot work without the result; a restart would not help.
     public static let endless = ProbeRetries(limit: nil)
-    /// Of a command, which somebody waits for.
+    /// For commands, which users wait for.
     public static let ofCommands = ProbeRetries(limit: .seconds(30))
 
     private static let firstPause = Duration.milliseconds(500)
     private static let longestPause = Duration.seconds(10)
 
-    /// How long to wait before the next attempt: half a second, then twice as long each time up to ten seconds.
+    /// The time to wait before the next attempt: half a second, then twice as long each time, up to ten seconds.
     ///
     /// - Parameters:
-    ///   - attempts: how often the question was asked; at least once.
-    ///   - elapsed: time since it was asked first.
-    /// - Returns: nil if it should not be asked again.
+    ///   - attempts: the number of attempts so far; at least 1.
+    ///   - elapsed: the time since the first attempt.
+    /// - Returns: nil if it should not be retried.
     public func pause(after attempts: Int, elapsed: Duration) -> Duration? {
         let doublings = min(max(attempts, 1) - 1, 16)
         let pause = min(ProbeRetries.firstPause * (1 << doublings), ProbeRetries.longestPause)

@@ -98,7 +98,7 @@ private func reply(_ datagram: [UInt8]) throws -> NetlinkReply { try #require(Ne
         let flow = try #require(ConntrackFlow(try reply(translatedFlow)))
         #expect(flow.family == .ipv4 && flow.transport == .udp)
         #expect(flow.destination == (try location("10.96.0.10", 53)))
-        #expect(flow.answerer == (try location("10.244.1.10", 5353)))
+        #expect(flow.replySource == (try location("10.244.1.10", 5353)))
         #expect(flow.zone == 7 && flow.id == [0xde, 0xad, 0xbe, 0xef])
     }
 

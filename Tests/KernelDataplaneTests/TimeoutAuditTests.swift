@@ -10,12 +10,12 @@ import Testing
 
     @Test func `Externally changed timeouts are reported once per value, unless they are not configured`() {
         var audit = TimeoutAudit(wanted: timeouts(7200, 0, 77))
-        #expect(audit.look(at: timeouts(7200, 120, 77)) == nil)
-        #expect(audit.look(at: timeouts(7200, 5, 77)) == nil, "left to the kernel")
-        #expect(audit.look(at: timeouts(7200, 120, 78)) == timeouts(7200, 120, 78))
-        #expect(audit.look(at: timeouts(7200, 120, 78)) == nil)
-        #expect(audit.look(at: timeouts(900, 120, 78)) == timeouts(900, 120, 78))
-        #expect(audit.look(at: timeouts(7200, 120, 77)) == nil, "set again")
-        #expect(audit.look(at: timeouts(900, 120, 78)) == timeouts(900, 120, 78))
+        #expect(audit.check(timeouts(7200, 120, 77)) == nil)
+        #expect(audit.check(timeouts(7200, 5, 77)) == nil, "left to the kernel")
+        #expect(audit.check(timeouts(7200, 120, 78)) == timeouts(7200, 120, 78))
+        #expect(audit.check(timeouts(7200, 120, 78)) == nil)
+        #expect(audit.check(timeouts(900, 120, 78)) == timeouts(900, 120, 78))
+        #expect(audit.check(timeouts(7200, 120, 77)) == nil, "set again")
+        #expect(audit.check(timeouts(900, 120, 78)) == timeouts(900, 120, 78))
     }
 }

@@ -4,36 +4,36 @@ internal import Model
 internal import Netlink
 internal import SystemPackage
 
-/// The kernel's connection tracking, by nfnetlink.
+/// The kernel's connection tracking, through nfnetlink.
 struct ConntrackClient: ~Copyable {
     private let socket: NetlinkSocket
-    /// Whether this kernel can be asked: it has `nf_conntrack_netlink`.
+    /// Whether the kernel has `nf_conntrack_netlink`.
     let isSupported: Bool
-    /// Whether it filters what it tells; one that does not tells all of it for each question.
-    private let filters: Bool
+    /// Whether the kernel filters dumps; if not, every dump returns all entries.
+    private let filtersDumps: Bool
 
-    /// Dumps for one virtual server each up to here; from here on one dump for all of them takes less time.
-    private static let separateDumps = 8
-    /// So many flows are held in memory at once (some ten megabytes); others are found when these are gone.
-    private static let flowsAtOnce = 1 << 16
-    /// Flows that come faster than they are deleted must not hold up everything else.
-    private static let rounds = 16
+    /// The maximum number of virtual servers with a dump each; for more, one dump for all of them takes less time.
+    private static let maximumSeparateDumps = 8
+    /// The maximum number of entries in memory (some ten megabytes); the next round finds the rest.
+    private static let entriesPerRound = 1 << 16
+    /// Limits the time if new entries arrive faster than they are deleted.
+    private static let maximumRounds = 16
 
-    /// Opens a socket and asks for something, which loads the module.
+    /// Opens a socket and sends a request, which loads the module.
     init() throws(DataplaneError) {
         let version = try KernelVersion.current()
         do {
             let socket = try NetlinkSocket.open(.netfilter)
-            isSupported = try ConntrackClient.answers(socket)
-            filters = version >= KernelVersion(5, 8)
+            isSupported = try ConntrackClient.isSupported(socket)
+            filtersDumps = version >= KernelVersion(5, 8)
             self.socket = socket
         } catch {
             throw DataplaneError("conntrack", error)
         }
     }
 
-    /// Of a subsystem that it does not have the kernel says EINVAL (`nfnetlink_rcv_msg`, net/netfilter/nfnetlink.c).
-    private static func answers(_ socket: borrowing NetlinkSocket) throws(NetlinkError) -> Bool {
+    /// For a missing subsystem, the kernel returns EINVAL (`nfnetlink_rcv_msg`, net/netfilter/nfnetlink.c).
+    private static func isSupported(_ socket: borrowing NetlinkSocket) throws(NetlinkError) -> Bool {
         do throws(NetlinkError) {
             _ = try socket.request(try ConntrackMessages.count())
             return true
@@ -42,28 +42,28 @@ struct ConntrackClient: ~Copyable {
         }
     }
 
-    /// Deletes the UDP flows to these addresses and ports, but for those that one of the real servers named beside them answers.
+    /// Deletes the UDP conntrack entries for these destinations, except those with replies from one of the destination's listed real servers.
     ///
-    /// - Parameter family: that of all of the addresses.
-    borrowing func forget(_ servers: [AddressPort: Set<AddressPort>], _ family: IPFamily) -> ConntrackFlushOutcome {
+    /// - Parameter family: the family of all destinations.
+    borrowing func flush(_ servers: [AddressPort: Set<AddressPort>], _ family: IPFamily) -> ConntrackFlushOutcome {
         var outcome = ConntrackFlushOutcome()
-        guard filters, servers.count <= ConntrackClient.separateDumps else {
-            forget(servers, family, .transport(.udp), &outcome)
+        guard filtersDumps, servers.count <= ConntrackClient.maximumSeparateDumps else {
+            flush(servers, family, .transport(.udp), &outcome)
             return outcome
         }
-        for (location, kept) in servers { forget([location: kept], family, .destination(.udp, location), &outcome) }
+        for (location, kept) in servers { flush([location: kept], family, .destination(.udp, location), &outcome) }
         return outcome
     }
 
-    private borrowing func forget(
+    private borrowing func flush(
         _ servers: [AddressPort: Set<AddressPort>], _ family: IPFamily, _ filter: ConntrackMessages.Filter,
         _ outcome: inout ConntrackFlushOutcome
     ) {
         do throws(NetlinkError) {
-            for _ in 0..<ConntrackClient.rounds {
+            for _ in 0..<ConntrackClient.maximumRounds {
                 let flows = try staleFlows(servers, family, filter)
                 try delete(flows, &outcome)
-                if flows.count < ConntrackClient.flowsAtOnce { return }
+                if flows.count < ConntrackClient.entriesPerRound { return }
             }
             throw NetlinkError(.interrupted, detail: "new conntrack entries keep arriving")
         } catch {
@@ -71,23 +71,23 @@ struct ConntrackClient: ~Copyable {
         }
     }
 
-    /// Flows that are to go, as many as may be held at once. What the kernel filtered is looked at again: not every kernel does.
+    /// The entries to delete, up to `entriesPerRound`. Filters the dump again, as not every kernel filters it.
     private borrowing func staleFlows(
         _ servers: [AddressPort: Set<AddressPort>], _ family: IPFamily, _ filter: ConntrackMessages.Filter
     ) throws(NetlinkError) -> [ConntrackFlow] {
         func staleFlow(_ reply: NetlinkReply) -> ConntrackFlow? {
             guard let flow = ConntrackFlow(reply), flow.family == family, flow.transport == .udp, let kept = servers[flow.destination],
-                !kept.contains(flow.answerer)
+                !kept.contains(flow.replySource)
             else { return nil }
             return flow
         }
         do throws(NetlinkError) {
             return try socket.request(
-                try ConntrackMessages.dump(family, filter), keepingAtMost: ConntrackClient.flowsAtOnce, staleFlow)
+                try ConntrackMessages.dump(family, filter), keepingAtMost: ConntrackClient.entriesPerRound, staleFlow)
         } catch  where error.code == .kernel(Errno(rawValue: EOPNOTSUPP)) {
-            // A kernel that knows filters, but not this one.
+            // The kernel supports filters, but not this one.
             return try socket.request(
-                try ConntrackMessages.dump(family, .none), keepingAtMost: ConntrackClient.flowsAtOnce, staleFlow)
+                try ConntrackMessages.dump(family, .none), keepingAtMost: ConntrackClient.entriesPerRound, staleFlow)
         }
     }
 
@@ -96,17 +96,18 @@ struct ConntrackClient: ~Copyable {
         var batch = NetlinkBatch()
         for flow in flows { try batch.add(try ConntrackMessages.delete(flow)) }
         let failures = socket.execute(batch)
-        outcome.forgotten += flows.count - failures.count
-        // One that ended by itself is gone as well.
+        outcome.deleted += flows.count - failures.count
+        // ENOENT: the entry has expired, or was deleted by others.
         for (index, error) in failures where error.code != .kernel(.noSuchFileOrDirectory) {
             outcome.failures[flows[index].destination] = error
         }
     }
 }
 
-/// What became of flows that were to be forgotten.
+/// The outcome of a conntrack flush.
 struct ConntrackFlushOutcome {
-    var forgotten = 0
-    /// By the address and port of the virtual server; those that are not named here have no such flow left.
+    /// The number of deleted entries.
+    var deleted = 0
+    /// By the address and port of the virtual server; all stale entries of the others are deleted.
     var failures: [AddressPort: NetlinkError] = [:]
 }

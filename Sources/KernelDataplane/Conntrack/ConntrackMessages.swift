@@ -5,13 +5,13 @@ internal import Netlink
 
 /// Requests to nfnetlink's subsystem ctnetlink (`linux/netfilter/nfnetlink_conntrack.h`, net/netfilter/nf_conntrack_netlink.c).
 enum ConntrackMessages {
-    /// Which flows a dump tells.
+    /// The entries that a dump returns.
     enum Filter {
-        /// Those of a transport protocol.
+        /// The entries of a transport protocol.
         case transport(Transport)
-        /// Those whose first datagram went to this address and port; of IPv6, to this port of whatever address.
+        /// The entries with this original destination; for IPv6, with this destination port and any address.
         case destination(Transport, AddressPort)
-        /// All of the family.
+        /// All entries of the family.
         case none
     }
 
@@ -23,14 +23,14 @@ enum ConntrackMessages {
         return message
     }
 
-    /// `conntrack -C`: how many flows there are. Loads the module.
+    /// `conntrack -C`: the number of entries. Loads the module.
     static func count() throws(NetlinkError) -> NetlinkMessage {
         try message(IPCTNL_MSG_CT_GET_STATS, UInt8(AF_UNSPEC), flags: NLM_F_ACK)
     }
 
-    /// `conntrack -L -f ipv4 -p udp --orig-dst … --orig-port-dst …`: a dump that the kernel filters itself.
+    /// `conntrack -L -f ipv4 -p udp --orig-dst … --orig-port-dst …`: a dump filtered by the kernel.
     ///
-    /// Since Linux 5.8 (`ctnetlink_alloc_filter`); before it the kernel passes over the filter and tells every flow of the family.
+    /// Since Linux 5.8 (`ctnetlink_alloc_filter`); older kernels ignore the filter and return all entries of the family.
     static func dump(_ family: IPFamily, _ filter: Filter) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(IPCTNL_MSG_CT_GET, UInt8(family.number), flags: NLM_F_DUMP)
         switch filter {
@@ -39,7 +39,8 @@ enum ConntrackMessages {
             message.nest(Int(CTA_TUPLE_ORIG.rawValue)) { putProtocol(transport, nil, &$0) }
             putFlags(UInt32(CTA_FILTER_F_CTA_PROTO_NUM), &message)
         case .destination(let transport, let location):
-            // Asked for an IPv6 address, kernels tell all flows but those to it (ctnetlink_filter_match_tuple takes ipv6_addr_cmp's 0 for "differs").
+            // For an IPv6 address, kernels return all entries except those to it (ctnetlink_filter_match_tuple misreads the result 0 of
+            // ipv6_addr_cmp).
             let comparesAddress = family == .ipv4
             message.nest(Int(CTA_TUPLE_ORIG.rawValue)) { message in
                 if comparesAddress {
@@ -60,15 +61,15 @@ enum ConntrackMessages {
         }
     }
 
-    /// Which parts of the tuple count.
+    /// The parts of the tuple that the filter compares.
     private static func putFlags(_ flags: UInt32, _ message: inout NetlinkMessage) {
         message.nest(Int(CTA_FILTER.rawValue)) { $0.put(Int(CTA_FILTER_ORIG_FLAGS.rawValue), u32: flags) }
     }
 
-    /// `conntrack -D` of one flow, as the kernel told it; fails with ENOENT where it is gone, or another has its tuple.
+    /// `conntrack -D` of one entry; fails with ENOENT if it does not exist, or another entry has its tuple.
     static func delete(_ flow: ConntrackFlow) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(IPCTNL_MSG_CT_DELETE, UInt8(flow.family.number))
-        // Without it the kernel would delete every flow.
+        // Without the tuple, the kernel would delete all entries.
         message.put(Int(CTA_TUPLE_ORIG.rawValue) | Int(NLA_F_NESTED), bytes: flow.tuple)
         if let zone = flow.zone { message.put(Int(CTA_ZONE.rawValue), networkU16: zone) }
         message.put(Int(CTA_ID.rawValue), bytes: flow.id)
@@ -76,59 +77,59 @@ enum ConntrackMessages {
     }
 }
 
-/// A flow that connection tracking remembers (`conntrack -L`).
+/// A conntrack entry (`conntrack -L`).
 struct ConntrackFlow: Hashable {
     var family: IPFamily
     var transport: Transport
-    /// Where its first datagram went.
+    /// The destination of the original direction.
     var destination: AddressPort
-    /// Who answers: a real server, or where it was not translated its destination itself.
-    var answerer: AddressPort
-    /// The tuple of the first datagram, as the kernel wrote it.
+    /// The source of replies: a real server, or the destination itself if there is no NAT.
+    var replySource: AddressPort
+    /// The tuple of the original direction, as encoded by the kernel.
     var tuple: [UInt8]
-    /// Nil is the zone that all are in who ask for none.
+    /// Nil for the default zone.
     var zone: UInt16?
-    /// The kernel's own name for it, opaque: another flow of the same tuple has another.
+    /// The kernel's opaque ID, which differs between entries with the same tuple.
     var id: [UInt8]
 
-    /// Nil where the message is not a flow between ports of IP, or lacks something.
+    /// Nil if the message is not an entry of a protocol with ports, or lacks an attribute.
     init?(_ reply: NetlinkReply) {
         guard reply.header.type == ConntrackMessages.type(IPCTNL_MSG_CT_NEW),
             let family = reply.payload.first.flatMap({ IPFamily(number: UInt16($0)) })
         else { return nil }
         var original: ArraySlice<UInt8>?
-        var answer: ConntrackTuple?
+        var reversed: ConntrackTuple?
         var id: ArraySlice<UInt8>?
-        // Behind the 4-byte nfgenmsg.
+        // After the 4-byte nfgenmsg.
         for attribute in NetlinkAttributes(reply.payload.dropFirst(4)) {
             switch UInt32(attribute.type) {
             case CTA_TUPLE_ORIG.rawValue: original = attribute.payload
-            case CTA_TUPLE_REPLY.rawValue: answer = ConntrackTuple(attribute.nested, family)
+            case CTA_TUPLE_REPLY.rawValue: reversed = ConntrackTuple(attribute.nested, family)
             case CTA_ZONE.rawValue: zone = attribute.networkU16
             case CTA_ID.rawValue: id = attribute.payload
             default: break
             }
         }
-        guard let original, let first = ConntrackTuple(NetlinkAttributes(original), family), let answer, let id, id.count == 4,
-            first.transport == answer.transport
+        guard let original, let first = ConntrackTuple(NetlinkAttributes(original), family), let reversed, let id, id.count == 4,
+            first.transport == reversed.transport
         else { return nil }
         self.family = family
         transport = first.transport
         destination = first.destination
-        answerer = answer.source
-        // Copies: a slice would keep all of the datagram it came in.
+        replySource = reversed.source
+        // Copies: a slice would keep its complete datagram in memory.
         tuple = Array(original)
         self.id = Array(id)
     }
 }
 
-/// One direction of a flow (`enum ctattr_tuple`).
+/// One direction of an entry (`enum ctattr_tuple`).
 private struct ConntrackTuple {
     var transport: Transport
     var source: AddressPort
     var destination: AddressPort
 
-    /// - Parameter family: an IPv4 address in an IPv6 flow is not the one of an IPv4 flow.
+    /// - Parameter family: the family of the entry; nil is returned if an address has another one.
     init?(_ attributes: NetlinkAttributes, _ family: IPFamily) {
         var addresses: (source: IPAddress?, destination: IPAddress?)
         var ports: (source: UInt16?, destination: UInt16?)

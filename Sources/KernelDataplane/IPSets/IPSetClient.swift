@@ -3,13 +3,13 @@ internal import Model
 internal import Netlink
 internal import SystemPackage
 
-/// The kernel's ipsets, by nfnetlink.
+/// The kernel's ipsets, through nfnetlink.
 struct IPSetClient: ~Copyable {
     let socket: NetlinkSocket
-    /// The newest revision of each type that this kernel has.
+    /// The newest revision of each set type that the kernel supports.
     private let revisions: [AddressSetType: UInt8]
 
-    /// Opens a socket and asks for the set types, which loads their modules.
+    /// Opens a socket and requests the set types, which loads their modules.
     init() throws(DataplaneError) {
         do {
             let socket = try NetlinkSocket.open(.netfilter)
@@ -41,9 +41,9 @@ struct IPSetClient: ~Copyable {
         try IPSetMessages.create(set, named: name, revision: revisions[set.kind] ?? 0)
     }
 
-    /// A set with its members; nil where there is none of this name.
+    /// The set of this name with its members; nil if there is none.
     ///
-    /// - Parameter expected: taken for what cannot be read off the kernel: members of a type that this program does not make.
+    /// - Parameter expected: supplies the name, and the values that the kernel does not return.
     borrowing func set(_ expected: AddressSet) throws(DataplaneError) -> AddressSet? {
         do throws(NetlinkError) {
             var kind: AddressSetType?
@@ -53,7 +53,7 @@ struct IPSetClient: ~Copyable {
                 let listing = IPSetListing(reply, kind: kind)
                 if let typeName = listing.typeName {
                     kind = AddressSetType(rawValue: typeName)
-                    // A type that is none of ours is told as one that does not fit, whatever it is; its members do not matter.
+                    // An unknown type is returned as any type that differs from the expected one; its members do not matter.
                     found.kind = kind ?? (expected.kind == .hashIP ? .bitmapPort : .hashIP)
                     found.family = listing.family ?? expected.family
                     found.capacity = listing.capacity ?? expected.capacity
@@ -68,13 +68,13 @@ struct IPSetClient: ~Copyable {
         }
     }
 
-    /// Makes a set beside the one of its name, fills it, and lets the two change places.
+    /// Creates and fills a temporary set, and swaps it with the set of this name.
     borrowing func replace(_ set: AddressSet) throws(DataplaneError) {
         let temporary = AddressSet.Name("kube-ipvs-proxy-swap")
         do throws(NetlinkError) {
             var clearing = NetlinkBatch()
             try clearing.add(try IPSetMessages.destroy(temporary))
-            // What a replacement that was cut short left behind; usually nothing.
+            // Left over from an interrupted replacement; usually there is none.
             _ = socket.execute(clearing)
 
             var filling = NetlinkBatch()
@@ -82,7 +82,7 @@ struct IPSetClient: ~Copyable {
             for member in set.members.keys { try filling.add(try IPSetMessages.add(member, to: temporary)) }
             do throws(NetlinkError) {
                 try execute(filling)
-                try takePlace(of: set.name, by: temporary)
+                try swap(set.name, with: temporary)
             } catch {
                 _ = socket.execute(clearing)
                 throw error
@@ -94,21 +94,21 @@ struct IPSetClient: ~Copyable {
 }
 
 extension IPSetClient {
-    /// Sets of one type change places in one step. One of another type has to go first, which the kernel refuses while rules name it.
-    private borrowing func takePlace(of name: AddressSet.Name, by temporary: AddressSet.Name) throws(NetlinkError) {
+    /// Swaps sets of the same type atomically. A set of another type must be destroyed first, which fails while rules refer to it.
+    private borrowing func swap(_ name: AddressSet.Name, with temporary: AddressSet.Name) throws(NetlinkError) {
         var swapping = NetlinkBatch()
         try swapping.add(try IPSetMessages.swap(name, with: temporary))
         do throws(NetlinkError) {
             try execute(swapping)
         } catch  where error.code == .subsystem(Int32(IPSET_ERR_TYPE_MISMATCH.rawValue)) {
-            return try takePlaceOfAnotherType(name, by: temporary)
+            return try replaceOtherType(name, with: temporary)
         }
         var clearing = NetlinkBatch()
         try clearing.add(try IPSetMessages.destroy(temporary))
         try execute(clearing)
     }
 
-    private borrowing func takePlaceOfAnotherType(_ name: AddressSet.Name, by temporary: AddressSet.Name) throws(NetlinkError) {
+    private borrowing func replaceOtherType(_ name: AddressSet.Name, with temporary: AddressSet.Name) throws(NetlinkError) {
         var replacing = NetlinkBatch()
         try replacing.add(try IPSetMessages.destroy(name))
         try replacing.add(try IPSetMessages.rename(temporary, to: name))
@@ -126,6 +126,6 @@ extension IPSetClient {
 }
 
 extension AddressSetType {
-    /// What follows `ip_set_` in the name of the kernel module.
+    /// The part after `ip_set_` in the name of the kernel module.
     var moduleSuffix: String { String(rawValue.filter { $0 != "," }.map { $0 == ":" ? "_" : $0 }) }
 }

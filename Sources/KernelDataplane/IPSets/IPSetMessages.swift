@@ -5,18 +5,18 @@ internal import Netlink
 
 /// Requests to nfnetlink's subsystem ipset (`linux/netfilter/ipset/ip_set.h`, net/netfilter/ipset/ip_set_core.c).
 ///
-/// Without `NLM_F_EXCL`, making a set or member that is there and deleting a member that is not are no errors.
+/// Without `NLM_F_EXCL`, creating an existing set or member, or deleting a missing member, is no error.
 enum IPSetMessages {
     private static func message(_ command: ipset_cmd, flags: Int32 = 0, capacity: Int = 256) throws(NetlinkError) -> NetlinkMessage {
         var message = try NetlinkMessage(
             type: UInt16(NFNL_SUBSYS_IPSET) << 8 | UInt16(command.rawValue), flags: UInt16(flags), capacity: capacity)
         message.putHeader(nfgenmsg(nfgen_family: UInt8(AF_INET), version: UInt8(NFNETLINK_V0), res_id: 0))
-        // The oldest protocol that has all we need; newer kernels take it too.
+        // The oldest protocol with all that is needed; newer kernels accept it too.
         message.put(Int(IPSET_ATTR_PROTOCOL), u8: UInt8(IPSET_PROTOCOL_MIN))
         return message
     }
 
-    /// Which revisions of a type the kernel has; loads the module.
+    /// The revisions of a set type that the kernel supports; loads the module.
     static func getType(_ kind: AddressSetType, _ family: IPFamily) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(IPSET_CMD_TYPE, flags: NLM_F_ACK)
         message.put(Int(IPSET_ATTR_TYPENAME), string: kind.rawValue)
@@ -47,14 +47,14 @@ enum IPSetMessages {
         kind == .bitmapPort ? UInt8(AF_UNSPEC) : UInt8(family.number)
     }
 
-    /// `ipset destroy`; fails with ENOENT where there is none.
+    /// `ipset destroy`; fails with ENOENT if the set does not exist.
     static func destroy(_ name: AddressSet.Name) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(IPSET_CMD_DESTROY)
         message.put(Int(IPSET_ATTR_SETNAME), string: name.text)
         return message
     }
 
-    /// `ipset swap`: the names change places.
+    /// `ipset swap`: exchanges the names of two sets.
     static func swap(_ name: AddressSet.Name, with other: AddressSet.Name) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(IPSET_CMD_SWAP)
         message.put(Int(IPSET_ATTR_SETNAME), string: name.text)
@@ -62,7 +62,7 @@ enum IPSetMessages {
         return message
     }
 
-    /// `ipset rename`; fails where the new name is taken.
+    /// `ipset rename`; fails if the new name is in use.
     static func rename(_ name: AddressSet.Name, to other: AddressSet.Name) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(IPSET_CMD_RENAME)
         message.put(Int(IPSET_ATTR_SETNAME), string: name.text)
@@ -70,7 +70,7 @@ enum IPSetMessages {
         return message
     }
 
-    /// `ipset list NAME`; fails with ENOENT where there is none.
+    /// `ipset list NAME`; fails with ENOENT if the set does not exist.
     static func list(_ name: AddressSet.Name) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(IPSET_CMD_LIST, flags: NLM_F_DUMP)
         message.put(Int(IPSET_ATTR_SETNAME), string: name.text)
@@ -121,16 +121,16 @@ enum IPSetMessages {
     }
 }
 
-/// A part of a set's listing: the first message describes the set, each holds some members.
+/// A message of a set's listing: the first one describes the set, each has some members.
 struct IPSetListing {
     var typeName: String?
     var family: IPFamily?
     var capacity: UInt32?
     var members: [AddressSet.Member] = []
 
-    /// - Parameter kind: how members are to be read; nil until the first message said what type the set is of.
+    /// - Parameter kind: the type of the set, which determines the format of members; nil for the first message, which contains it.
     init(_ reply: NetlinkReply, kind: AddressSetType?) {
-        // Behind the 4-byte nfgenmsg.
+        // After the 4-byte nfgenmsg.
         var entries: NetlinkAttributes?
         for attribute in NetlinkAttributes(reply.payload.dropFirst(4)) {
             switch Int(attribute.type) {
@@ -150,7 +150,7 @@ struct IPSetListing {
 }
 
 extension AddressSet.Member {
-    /// Nil where the kernel's entry is not one that this program could have made (a protocol or a port range of others).
+    /// Nil if this program could not have created the entry (for example, another protocol).
     init?(_ attributes: NetlinkAttributes, kind: AddressSetType) {
         var address: IPAddress?
         var second: IPAddress?

@@ -1,34 +1,34 @@
 internal import Subprocess
 
-/// Runs a program of the system and waits for it; for the few things that have no interface but a program.
+/// Runs a system program and waits for it, where there is no other interface.
 enum Command {
     struct Result: Hashable {
-        /// Nil where a signal ended it.
+        /// Nil if a signal killed the program.
         var exitCode: Int32?
         var output: String
-        /// What it wrote to its standard error, in one line.
+        /// Its standard error, in one line.
         var standardError: String
 
         var succeeded: Bool { exitCode == 0 }
     }
 
-    /// What came of an attempt to run a program.
+    /// The outcome of an attempt to run a program.
     enum Attempt: Hashable {
         case ran(Result)
-        /// There is no such program, or it is none.
+        /// The program does not exist or is not executable.
         case notFound
-        /// It could not be started for now, or did not end in time.
+        /// The program failed to start, or timed out; retrying may succeed.
         case notRun(reason: String)
     }
 
-    /// Listings of nodes with other people's rules are long; more than this is refused rather than held in memory.
+    /// In bytes. Listings are long on nodes with many rules of others; longer output is an error, to limit memory.
     private static let outputLimit = 64 << 20
 
-    /// A program that takes longer hangs, and is ended.
+    /// A program that takes longer is considered hung and is killed.
     private static let timeLimit = Duration.seconds(60)
 
-    /// Runs a program that changes nothing: it is ended with the task that asks.
-    static func ask(_ name: String, _ arguments: [String], input: String = "") async -> Attempt {
+    /// Runs a program that changes nothing; it is killed if the task is cancelled.
+    static func attempt(_ name: String, _ arguments: [String], input: String = "") async -> Attempt {
         do {
             return .ran(try await runLimited(name, arguments, input: input))
         } catch let error as SubprocessError where error.code == .executableNotFound {
@@ -40,12 +40,13 @@ enum Command {
         }
     }
 
-    /// Runs a program to its end.
+    /// Runs a program to completion.
     ///
-    /// Fails only where the program could not be started or did not end; its own failure is in the result.
+    /// Fails only if the program failed to start or timed out; its exit code is in the result.
     static func run(_ name: String, _ arguments: [String], input: String = "") async throws(DataplaneError) -> Result {
-        // Of its own, so that it is not ended with the task that asked for it: iptables-restore stopped half way leaves one table changed and not the other.
-        let running = Task { await ask(name, arguments, input: input) }
+        // A separate task, so that cancelling the caller does not kill the program: a killed iptables-restore may have changed only some of
+        // the tables.
+        let running = Task { await attempt(name, arguments, input: input) }
         switch await running.value {
         case .ran(let result): return result
         case .notFound: throw DataplaneError(name, "not installed")
@@ -68,7 +69,7 @@ enum Command {
 
     private static func runUnlimited(_ name: String, _ arguments: [String], input: String) async throws -> Result {
         let result = try await Subprocess.run(
-            // What programs say is compared with what they say in English.
+            // The messages of programs are compared with English texts.
             .name(name), arguments: Arguments(arguments), environment: .inherit.updating(["LC_ALL": "C"]), input: .string(input),
             output: .string(limit: outputLimit), error: .string(limit: 1 << 16))
         let standardError = result.standardError.split(separator: "\n").joined(separator: "; ")

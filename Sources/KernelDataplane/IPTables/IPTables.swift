@@ -1,24 +1,25 @@
 public import Model
 
-/// The programs that hold the rules of this node.
+/// The iptables programs of this node.
 ///
-/// Two generations of iptables write into two different places of the kernel, and rules in the wrong one do nothing: all programs of a node must use the same.
+/// The two backends of iptables use different subsystems of the kernel, and all programs of a node must use the same one: rules in the
+/// other one may have no effect.
 public struct IPTables: Sendable {
     public enum Backend: String, Sendable, CaseIterable {
         case legacy, nft
     }
 
     public let backend: Backend
-    /// Families whose `nat` table works.
+    /// The families with a working `nat` table.
     public var families: Set<IPFamily> { Set(prefixes.keys) }
-    /// Whether MASQUERADE takes `--random-fully` (iptables 1.6.2 and later).
+    /// Whether MASQUERADE supports `--random-fully` (iptables 1.6.2 and later).
     public let hasRandomFully: Bool
-    /// The generations that come before this one on this node and do not work, each with the reason: `legacy: not found`.
-    public internal(set) var passedOver: [String] = []
-    /// The name that the programs begin with: `iptables` or `iptables-legacy`, `ip6tables`…
+    /// The preferred backends that do not work on this node, each with the reason: `legacy: not found`.
+    public internal(set) var skipped: [String] = []
+    /// The prefix of program names: `iptables` or `iptables-legacy`, `ip6tables`…
     private let prefixes: [IPFamily: String]
 
-    /// Seconds to wait for another program's lock.
+    /// The time to wait for the xtables lock, in seconds.
     static let lockWait = "5"
 
     init(backend: Backend, hasRandomFully: Bool, prefixes: [IPFamily: String]) {
@@ -27,30 +28,31 @@ public struct IPTables: Sendable {
         self.prefixes = prefixes
     }
 
-    /// Finds the right programs.
+    /// Detects the iptables programs to use.
     ///
-    /// Fails with a temporary error where a program could not be tried for now, for one family or both.
+    /// Fails with a temporary error if a program could not be tested for now, for one family or both.
     ///
     /// - Parameters:
-    ///   - choice: nil finds out: where the kubelet left its hint, else where a node proxy's rules are, else what the plain name stands for, else whichever works.
-    ///   - families: those that the node may have; no others are asked about.
-    ///   - trying: whether to see if the kernel takes a rule, by a chain that is made and removed in one transaction; without it, only that the programs run.
+    ///   - choice: nil to detect the backend: the one with the kubelet's hint chain, else the one with rules of a node proxy, else the one
+    ///     of the unsuffixed name, else the one that works.
+    ///   - families: the families to test.
+    ///   - testingRules: whether to test the kernel by creating and removing a chain in one transaction; if false, only runs the programs.
     public static func detect(
-        _ choice: Backend?, families: Set<IPFamily> = Set(IPFamily.allCases), trying: Bool = true
+        _ choice: Backend?, families: Set<IPFamily> = Set(IPFamily.allCases), testingRules: Bool = true
     ) async throws(DataplaneError) -> IPTables {
-        try await Detection().find(choice, families: families, trying: trying)
+        try await Detection().find(choice, families: families, testingRules: testingRules)
     }
 
-    // MARK: Using them
+    // MARK: Listing and restoring rules
 
-    /// What node proxies left in one place, of one family: our chains and jumps, and those of kube-proxy's iptables mode.
+    /// The rules of node proxies in one backend, for one family: this program's, and those of kube-proxy's iptables mode.
     public struct RulesLeftBehind: Sendable {
         private let iptables: IPTables
         private let rules: Rules
         private let left: Leftovers
 
         fileprivate init?(_ iptables: IPTables, _ catalogue: Rules) async throws(DataplaneError) {
-            guard let saved = try await iptables.savedIfThere(catalogue.family) else { return nil }
+            guard let saved = try await iptables.savedIfAvailable(catalogue.family) else { return nil }
             self.iptables = iptables
             rules = RulesText.parse(saved, catalogue: catalogue)
             left = LeftoverRules.parse(saved, catalogue: catalogue)
@@ -59,7 +61,7 @@ public struct IPTables: Sendable {
 
         public var chainCount: Int { rules.chains.count + left.chains.count }
 
-        /// The command that a person would type for the same effect.
+        /// The equivalent command, for display.
         public var command: String {
             let program = iptables.prefixes[rules.family] ?? ""
             return "\(program)-restore --noflush (remove \(rules.jumps.count + left.jumps.count) jumps, \(chainCount) chains)"
@@ -68,26 +70,27 @@ public struct IPTables: Sendable {
         public func remove() async throws(DataplaneError) { try await iptables.restore(RulesText.remove(rules, left), rules.family) }
     }
 
-    /// Finds them wherever they are: a node may have changed from one generation of iptables to the other since they were made.
-    public static func remains(of catalogue: [Rules], in choice: Backend?) async throws(DataplaneError) -> [RulesLeftBehind] {
+    /// Finds leftover rules in both backends, unless one is chosen: the node may have switched backends since the rules were created.
+    public static func rulesLeftBehind(of catalogue: [Rules], in choice: Backend?) async throws(DataplaneError) -> [RulesLeftBehind] {
         var all: [RulesLeftBehind] = []
         for backend in choice.map({ [$0] }) ?? Backend.allCases {
-            guard case .found(let iptables) = try await Detection().find(backend, families: Set(IPFamily.allCases), trying: false) else {
+            guard case .found(let iptables) = try await Detection().find(backend, families: Set(IPFamily.allCases), testingRules: false)
+            else {
                 continue
             }
             for rules in catalogue {
-                if let remains = try await RulesLeftBehind(iptables, rules) { all.append(remains) }
+                if let left = try await RulesLeftBehind(iptables, rules) { all.append(left) }
             }
         }
         return all
     }
 
-    /// Our chains and jumps of a family, as the kernel holds them, and what they have counted.
+    /// The proxy's chains and jumps of a family in the kernel, with their counters.
     func listing(catalogue: Rules) async throws(DataplaneError) -> RulesText.Listing {
         RulesText.listing(try await saved(catalogue.family), catalogue: catalogue)
     }
 
-    /// All rules of a family and what they have counted, as `iptables-save -c` prints them.
+    /// All rules of a family with their counters, as printed by `iptables-save -c`.
     func saved(_ family: IPFamily) async throws(DataplaneError) -> String {
         guard let prefix = prefixes[family] else { return "" }
         let listing = try await save(prefix)
@@ -95,12 +98,12 @@ public struct IPTables: Sendable {
         return listing.output
     }
 
-    /// The same; nil where the kernel has no such tables.
-    private func savedIfThere(_ family: IPFamily) async throws(DataplaneError) -> String? {
+    /// Like `saved`, but nil if the kernel has no such tables.
+    private func savedIfAvailable(_ family: IPFamily) async throws(DataplaneError) -> String? {
         guard let prefix = prefixes[family] else { return nil }
         let listing = try await save(prefix)
         switch IPTablesResult(listing) {
-        case .notThere: return nil
+        case .unavailable: return nil
         case let verdict: if let error = verdict.error("\(prefix)-save") { throw error }
         }
         return listing.output

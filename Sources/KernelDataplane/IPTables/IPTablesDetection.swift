@@ -1,27 +1,27 @@
 internal import Model
 
-/// Finds the programs that hold the rules of this node.
+/// Detects the iptables programs of this node.
 ///
-/// What could not be found out for now is never taken for an answer: not for which generation the node uses, nor for which families it has, nor for what its iptables can do.
+/// A temporary failure never decides which backend the node uses, which families it has, or which features its iptables has.
 struct Detection {
     /// Runs a program that changes nothing: its name, arguments and input.
-    var ask: (String, [String], String) async -> Command.Attempt = { await Command.ask($0, $1, input: $2) }
+    var runCommand: (String, [String], String) async -> Command.Attempt = { await Command.attempt($0, $1, input: $2) }
 
-    /// Chains that the kubelet puts into the place it uses, so that others can follow (KEP-3178).
+    /// Chains that the kubelet creates in its backend, so that other components use the same one (KEP-3178).
     private static let hints = [":KUBE-IPTABLES-HINT ", ":KUBE-KUBELET-CANARY "]
 
     /// - Parameters:
-    ///   - families: those that the node may have; no others are asked about.
-    ///   - trying: whether to see if the kernel takes a rule; without it, only that the programs run.
-    func find(_ choice: IPTables.Backend?, families: Set<IPFamily>, trying: Bool) async throws(DataplaneError) -> IPTables {
+    ///   - families: the families to test.
+    ///   - testingRules: whether to test the kernel with a chain; if false, only runs the programs.
+    func find(_ choice: IPTables.Backend?, families: Set<IPFamily>, testingRules: Bool) async throws(DataplaneError) -> IPTables {
         var refusals: [String] = []
         let plain = try await backendOfPlainName()
         for backend in try await order(choice, plain: plain) {
-            switch try await find(backend, families: families, plain: plain, trying: trying) {
+            switch try await find(backend, families: families, plain: plain, testingRules: testingRules) {
             case .found(var iptables):
-                iptables.passedOver = refusals
+                iptables.skipped = refusals
                 return iptables
-            case .notThere(let reason): refusals.append("\(backend.rawValue): \(reason)")
+            case .unavailable(let reason): refusals.append("\(backend.rawValue): \(reason)")
             }
         }
         throw DataplaneError(
@@ -30,50 +30,50 @@ struct Detection {
         )
     }
 
-    /// What one generation of iptables is on this node.
+    /// The state of one backend on this node.
     enum Finding {
         case found(IPTables)
-        /// For no family, or not to be used; the reason is the last family's.
-        case notThere(String)
+        /// It works for no family, or was refused; the reason is that of the last family.
+        case unavailable(String)
     }
 
-    func find(_ backend: IPTables.Backend, families: Set<IPFamily>, trying: Bool) async throws(DataplaneError) -> Finding {
-        try await find(backend, families: families, plain: try await backendOfPlainName(), trying: trying)
+    func find(_ backend: IPTables.Backend, families: Set<IPFamily>, testingRules: Bool) async throws(DataplaneError) -> Finding {
+        try await find(backend, families: families, plain: try await backendOfPlainName(), testingRules: testingRules)
     }
 
     private func find(
-        _ backend: IPTables.Backend, families: Set<IPFamily>, plain: IPTables.Backend?, trying: Bool
+        _ backend: IPTables.Backend, families: Set<IPFamily>, plain: IPTables.Backend?, testingRules: Bool
     ) async throws(DataplaneError) -> Finding {
         var prefixes: [IPFamily: String] = [:]
         var standardError = "not found"
         for family in IPFamily.allCases where families.contains(family) {
             for prefix in names(family, backend, plain: plain) where prefixes[family] == nil {
-                let verdict = trying ? await tryRule(prefix) : IPTablesResult(await ask(prefix, ["--version"], ""))
+                let verdict = testingRules ? await testRule(prefix) : IPTablesResult(await runCommand(prefix, ["--version"], ""))
                 switch verdict {
                 case .works: prefixes[family] = prefix
-                case .notThere(let reason): standardError = reason == "not found" ? standardError : reason
-                // Refused for one family is refused for all: the node has the other one just as well.
-                case .refused(let reason): return .notThere(reason)
+                case .unavailable(let reason): standardError = reason == "not found" ? standardError : reason
+                // Refused for one family means refused for all, as the node has both.
+                case .refused(let reason): return .unavailable(reason)
                 case .inconclusive(let reason), .unexplained(let reason): throw DataplaneError(prefix, reason, isTemporary: true)
                 }
             }
         }
-        guard let prefix = prefixes.values.min() else { return .notThere(standardError) }
+        guard let prefix = prefixes.values.min() else { return .unavailable(standardError) }
         return .found(IPTables(backend: backend, hasRandomFully: try await hasRandomFully(prefix), prefixes: prefixes))
     }
 
-    /// The order in which to try them: where the kubelet left its hint, else where a node proxy's rules are, else what the plain name stands for.
+    /// The backends in order of preference: the kubelet's hint chain, rules of a node proxy, the unsuffixed name.
     private func order(_ choice: IPTables.Backend?, plain: IPTables.Backend?) async throws(DataplaneError) -> [IPTables.Backend] {
         if let choice { return [choice] }
         var saved: [IPTables.Backend: String] = [:]
         for backend in IPTables.Backend.allCases {
             let program = "iptables-\(backend.rawValue)-save"
-            let attempt = await ask(program, [], "")
+            let attempt = await runCommand(program, [], "")
             switch IPTablesResult(attempt) {
             case .works: if case .ran(let result) = attempt { saved[backend] = result.output }
-            // What is not there has no rules, and what may not be used is of no use: the probe that follows says so if it matters.
-            case .notThere, .refused, .unexplained: continue
-            // A list that breaks off at something it does not understand still has the chains before it.
+            // Without rules, or unusable: if it matters, the test that follows reports it.
+            case .unavailable, .refused, .unexplained: continue
+            // A listing that ends at an unsupported rule still has the chains before it.
             case .inconclusive(let reason):
                 if case .ran(let result) = attempt, !result.output.isEmpty, !IPTablesResult.isTemporary(result) {
                     saved[backend] = result.output
@@ -91,15 +91,15 @@ struct Detection {
         return plain == .legacy ? [.legacy, .nft] : [.nft, .legacy]
     }
 
-    /// Makes and removes a chain in one transaction. Listing proves nothing: a kernel without the tables has an empty list.
-    private func tryRule(_ prefix: String) async -> IPTablesResult {
+    /// Creates and removes a chain in one transaction. Listing is no test: a kernel without the tables has an empty list.
+    private func testRule(_ prefix: String) async -> IPTablesResult {
         let chain = "KUBE-IPVS-PROXY-PROBE"
         let verdict = IPTablesResult(
-            await ask(
+            await runCommand(
                 "\(prefix)-restore", ["-w", IPTables.lockWait, "--noflush"], "*nat\n:\(chain) - [0:0]\n-X \(chain)\nCOMMIT\n"))
         guard case .unexplained(let standardError) = verdict else { return verdict }
-        // The other program says why.
-        switch IPTablesResult(await ask(prefix, ["-w", IPTables.lockWait, "-t", "nat", "-S", "PREROUTING"], "")) {
+        // iptables reports the reason.
+        switch IPTablesResult(await runCommand(prefix, ["-w", IPTables.lockWait, "-t", "nat", "-S", "PREROUTING"], "")) {
         case .works, .unexplained: return .inconclusive(standardError)
         case let explained: return explained
         }
@@ -114,17 +114,17 @@ struct Detection {
         try await version(prefix).map(Detection.isAtLeast1_6_2) ?? false
     }
 
-    /// What a program says of itself, such as `iptables v1.8.9 (legacy)`; nil where there is none.
+    /// The version text of a program, such as `iptables v1.8.9 (legacy)`; nil if the program is unavailable.
     private func version(_ program: String) async throws(DataplaneError) -> String? {
-        let attempt = await ask(program, ["--version"], "")
+        let attempt = await runCommand(program, ["--version"], "")
         switch (attempt, IPTablesResult(attempt)) {
         case (.ran(let result), .works): return result.output
-        case (_, .notThere), (_, .refused): return nil
+        case (_, .unavailable), (_, .refused): return nil
         case (_, let verdict): throw verdict.error("\(program) --version") ?? DataplaneError(program, "did not run", isTemporary: true)
         }
     }
 
-    /// From `iptables v1.8.9 (legacy)`.
+    /// - Parameter version: such as `iptables v1.8.9 (legacy)`.
     static func isAtLeast1_6_2(_ version: String) -> Bool {
         let numbers = version.drop { $0 != "v" }.dropFirst().prefix { $0.isNumber || $0 == "." }.split(separator: ".").compactMap {
             Int($0)
@@ -132,7 +132,7 @@ struct Detection {
         return !numbers.isEmpty && !numbers.lexicographicallyPrecedes([1, 6, 2])
     }
 
-    /// The name that says the backend first; some distributions have only the plain one.
+    /// The names with the backend suffix come first; some distributions have only the unsuffixed one.
     private func names(_ family: IPFamily, _ backend: IPTables.Backend, plain: IPTables.Backend?) -> [String] {
         let name = family == .ipv4 ? "iptables" : "ip6tables"
         return ["\(name)-\(backend.rawValue)"] + (plain == backend ? [name] : [])

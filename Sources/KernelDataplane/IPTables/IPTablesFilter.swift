@@ -3,28 +3,27 @@ public import Reconciler
 
 /// The rules of this node, through iptables-save and iptables-restore.
 ///
-/// Calls of one family run one after the other, whoever makes them: a listing taken while rules are restored would compare with the wrong ones, and count their
-/// packets twice.
+/// Calls for one family are serialized: a listing during a restore would be compared with the wrong rules, and count their packets twice.
 public actor IPTablesFilter: PacketFilter {
     private let iptables: IPTables
     private let nftables: NFTablesClient
-    /// What is ours by name: the chains and jumps of a cluster without Services.
+    /// The chains and jumps that the proxy owns, by name: those of a cluster without Services.
     private let catalogue: [IPFamily: Rules]
-    /// How rules we restored look when they are printed, where that differs from how we wrote them.
+    /// The restored rules with their text in `iptables-save`, which may differ from the text that was restored.
     private var printed: [IPFamily: Printed] = [:]
     private var drops = DropCounters()
-    /// The call that runs last, of each family.
+    /// The last call of each family.
     private var last: [IPFamily: Task<Void, Never>] = [:]
 
     private struct Printed {
         var restored: Rules
         var saved: Rules
 
-        /// Chains that somebody changed between our writing and our reading are not our rules in another spelling.
-        var isLikely: Bool { saved.chains.mapValues(\.count) == restored.chains.mapValues(\.count) }
+        /// Whether the chains have the same number of rules; if not, they were changed between the restore and the listing.
+        var isPlausible: Bool { saved.chains.mapValues(\.count) == restored.chains.mapValues(\.count) }
     }
 
-    /// - Parameter catalogue: a state that holds every chain and jump of ours, whatever is in them.
+    /// - Parameter catalogue: a state with all chains and jumps of the proxy; their contents do not matter.
     public init(catalogue: NodeState, iptables: IPTables) throws(DataplaneError) {
         self.catalogue = catalogue.rules
         self.iptables = iptables
@@ -40,12 +39,12 @@ public actor IPTablesFilter: PacketFilter {
         return try await serialized(of: family) { try await self.change(operation) }
     }
 
-    /// Runs `body` when those before it have ended.
+    /// Runs `body` after all earlier calls of the family.
     private func serialized<Value: Sendable>(
         of family: IPFamily, _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         let before = last[family]
-        // Of its own, so that it is not ended with the task that asked for it: what was begun is brought to its end.
+        // A separate task, so that cancelling the caller does not interrupt it.
         let task = Task {
             await before?.value
             return try await body()
@@ -60,7 +59,7 @@ public actor IPTablesFilter: PacketFilter {
         let listing = RulesText.listing(saved, catalogue: catalogue)
         drops.read(listing.dropped, of: family)
         var rules = listing.rules
-        if let known = printed[family], known.saved.chains == rules.chains, known.isLikely { rules.chains = known.restored.chains }
+        if let known = printed[family], known.saved.chains == rules.chains, known.isPlausible { rules.chains = known.restored.chains }
         var left = LeftoverRules.parse(saved, catalogue: catalogue)
         left.hasTable = try nftables.hasTable(Leftovers.tableName, family)
         return ObservedRules(rules, leftovers: left.isEmpty ? nil : left, dropped: drops.totals[family] ?? [:])
@@ -69,7 +68,7 @@ public actor IPTablesFilter: PacketFilter {
     private func change(_ operation: Operation) async throws -> [Rules.Chain: UInt64] {
         switch operation {
         case .restoreRules(let rules, let missingJumps):
-            // What they have counted goes with the rules.
+            // Restoring resets the counters.
             if drops.isCounting(rules.family) { drops.read(try await iptables.listing(catalogue: rules).dropped, of: rules.family) }
             try await iptables.restore(RulesText.restore(rules, missingJumps: missingJumps), rules.family)
             drops.restart(rules.family)

@@ -1,21 +1,22 @@
-/// What it says about a node that one of the programs of iptables was tried and ended as it did.
+/// The result of running an iptables program, classified by its messages.
 ///
-/// Exit codes do not tell: iptables 1.8 exits with 4 (`RESOURCE_PROBLEM`) while another program holds the lock, where the lock file may not be opened, and, with nft, for whatever the
-/// kernel answers. Their words do: they are the C library's for the kernel's errno (`strerror`), or libiptc's (`iptc_strerror`).
+/// Exit codes are ambiguous: iptables 1.8 exits with 4 (`RESOURCE_PROBLEM`) while another program holds the lock, if the lock file cannot
+/// be opened, and, with nft, for every error of the kernel. The messages are distinct: they come from the C library (`strerror`) or libiptc
+/// (`iptc_strerror`).
 enum IPTablesResult: Hashable {
     case works
-    /// The program does not exist, or the kernel has not what it needs.
-    case notThere(String)
-    /// We are not allowed to: nothing will change that but a person.
+    /// The program does not exist, or the kernel lacks something it needs.
+    case unavailable(String)
+    /// Permission is missing: only the operator can change that.
     case refused(String)
-    /// It could not be tried for now. So is everything that is not known to be an answer.
+    /// A temporary failure, or one of unknown meaning.
     case inconclusive(String)
-    /// The program keeps the kernel's answer to itself; another one has to be asked.
+    /// The program does not report the kernel's error; another program has to be run.
     case unexplained(String)
 
     init(_ attempt: Command.Attempt) {
         switch attempt {
-        case .notFound: self = .notThere("not found")
+        case .notFound: self = .unavailable("not found")
         case .notRun(let reason): self = .inconclusive(reason)
         case .ran(let result): self.init(result)
         }
@@ -38,20 +39,20 @@ enum IPTablesResult: Hashable {
         } else if says(["unable to initialize table"]) {
             self = .unexplained(standardError)
         } else if says(IPTablesResult.absences) || [126, 127].contains(result.exitCode) {
-            self = .notThere(standardError)
+            self = .unavailable(standardError)
         } else {
             self = .inconclusive(standardError.isEmpty ? "exit status \(result.exitCode ?? -1)" : standardError)
         }
     }
 
-    /// Whether a program failed for a reason that is known to pass.
+    /// Whether the program failed for a temporary reason.
     static func isTemporary(_ result: Command.Result) -> Bool { isLocked(result) || isShortage(result) }
 
     private static func isLocked(_ result: Command.Result) -> Bool {
         !result.succeeded && ["xtables lock", "Can't lock "].contains { result.standardError.contains($0) }
     }
 
-    /// Whether a program failed because the machine is busy or short of something.
+    /// Whether the program failed because the system is busy or lacks a resource.
     static func isShortage(_ result: Command.Result) -> Bool {
         !result.succeeded && (result.exitCode == nil || shortages.contains { result.standardError.contains($0) })
     }
@@ -63,7 +64,7 @@ enum IPTablesResult: Hashable {
 
     private static let denials = ["Permission denied", "Operation not permitted", "you must be root"]
 
-    /// The kernel's or the program's word that there is no such thing.
+    /// Messages of the kernel or the program that something does not exist.
     private static let absences = [
         "does not exist", "No such file or directory", "No such device", "Operation not supported", "Protocol not supported",
         "Protocol not available", "Address family not supported", "Function not implemented", "Invalid argument", "Invalid module name",
@@ -79,11 +80,11 @@ enum IPTablesResult: Hashable {
         return standardError[start..<end]
     }
 
-    /// As an error; nil where it works.
+    /// The error; nil if the program works.
     func error(_ request: String) -> DataplaneError? {
         switch self {
         case .works: nil
-        case .notThere(let reason), .refused(let reason): DataplaneError(request, reason)
+        case .unavailable(let reason), .refused(let reason): DataplaneError(request, reason)
         case .inconclusive(let reason), .unexplained(let reason): DataplaneError(request, reason, isTemporary: true)
         }
     }

@@ -1,9 +1,9 @@
 internal import Model
 
-/// Finds in what `iptables-save` printed what kube-proxy's iptables mode left.
+/// Finds the leftover rules of kube-proxy's iptables mode in the output of `iptables-save`.
 ///
-/// The names are kube-proxy's (pkg/proxy/iptables/proxier.go, `CleanupLeftovers`), with those of earlier versions. The kubelet's chains (`KUBE-FIREWALL`,
-/// `KUBE-MARK-DROP`, `KUBE-KUBELET-CANARY`, `KUBE-IPTABLES-HINT`) are not among them, nor are those that ipvs mode has too.
+/// The names are kube-proxy's (pkg/proxy/iptables/proxier.go, `CleanupLeftovers`), with those of earlier versions. The kubelet's chains
+/// (`KUBE-FIREWALL`, `KUBE-MARK-DROP`, `KUBE-KUBELET-CANARY`, `KUBE-IPTABLES-HINT`) are excluded, as are chains that ipvs mode has too.
 struct LeftoverRules {
     private static let names: Set<Rules.Chain> = [
         Rules.Chain(.nat, "KUBE-NODEPORTS"), Rules.Chain(.nat, "KUBE-PROXY-CANARY"),
@@ -11,10 +11,10 @@ struct LeftoverRules {
         Rules.Chain(.filter, "KUBE-PROXY-CANARY"), Rules.Chain(.mangle, "KUBE-PROXY-CANARY"),
     ]
 
-    /// Chains of a Service or an endpoint; the rest of their names is a hash. `KUBE-XLB-` is from before 1.24.
+    /// Chains of a Service or an endpoint, followed by a hash. `KUBE-XLB-` is from versions before 1.24.
     private static let prefixes = ["KUBE-SVC-", "KUBE-SVL-", "KUBE-SEP-", "KUBE-FW-", "KUBE-EXT-", "KUBE-XLB-"]
 
-    /// Leads into a chain that ipvs mode has too, from other traffic.
+    /// Jumps of iptables mode to chains that ipvs mode has too.
     private static let otherJumps: Set<Substring> = [
         "-m conntrack --ctstate NEW -m comment --comment \"kubernetes load balancer firewall\" -j KUBE-PROXY-FIREWALL"
     ]
@@ -24,15 +24,15 @@ struct LeftoverRules {
     private let catalogue: Rules
     private var found: Leftovers
     private var table: Rules.Table?
-    /// Which chains each chain leads to, where either is left over.
+    /// The leftover chains that each leftover chain jumps to.
     private var targets: [Rules.Chain: Set<Rules.Chain>] = [:]
-    /// Chains that rules of others lead to.
+    /// Leftover chains that rules of others jump to.
     private var inUse: Set<Rules.Chain> = []
 
-    /// - Parameter catalogue: our own chains; whatever they lead to, a start gives them other rules.
+    /// - Parameter catalogue: the proxy's chains; their jumps do not count, as their rules are replaced at startup.
     static func parse(_ saved: String, catalogue: Rules) -> Leftovers {
         var text = LeftoverRules(catalogue)
-        // Chains stand before the rules of their table.
+        // The chains of a table precede its rules.
         for line in saved.split(separator: "\n") { text.read(line) }
         text.keepChainsInUse()
         return text.found
@@ -78,21 +78,21 @@ struct LeftoverRules {
         }
     }
 
-    /// What follows `-j` or `-g`; a comment may hold such words as well, but stands before them.
+    /// The word after `-j` or `-g`; a comment may contain these too, but precedes them.
     private static func target(of specification: Substring) -> Substring? {
         let words = specification.split(separator: " ")
         guard let place = words.lastIndex(where: { $0 == "-j" || $0 == "-g" }), place + 1 < words.count else { return nil }
         return words[place + 1]
     }
 
-    /// A chain cannot go while a rule of somebody else leads to it, nor can those that it leads to.
+    /// A chain cannot be deleted while a rule of others jumps to it, nor can the chains that it jumps to.
     private mutating func keepChainsInUse() {
         var rest = Array(inUse)
         while let chain = rest.popLast() {
             guard found.chains.remove(chain) != nil else { continue }
             rest += targets[chain] ?? []
         }
-        // What leads only to a chain that stays is somebody's way to it.
+        // A jump to a chain that stays must stay too.
         found.jumps.removeAll { jump in
             guard let name = LeftoverRules.target(of: jump.specification[...]) else { return false }
             let target = Rules.Chain(jump.table, String(name))

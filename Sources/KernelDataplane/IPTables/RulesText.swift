@@ -1,13 +1,13 @@
 internal import Model
 
-/// The text that `iptables-restore` takes and `iptables-save` gives.
+/// The text format of `iptables-restore` and `iptables-save`.
 enum RulesText {
-    /// Gives every chain its rules and inserts jumps at the top of theirs: one transaction a table, nothing else is touched.
+    /// Sets the rules of every chain and inserts jumps at the top of theirs: one transaction per table, which changes nothing else.
     static func restore(_ rules: Rules, missingJumps: [Rules.Jump]) -> String {
         tables(of: rules).map { table in
             var lines = ["*\(table.rawValue)"]
             let chains = rules.chains.keys.filter { $0.table == table }.sorted()
-            // Declaring a chain makes or empties it.
+            // Declaring a chain creates or flushes it.
             lines += chains.map { ":\($0.name) - [0:0]" }
             for chain in chains { lines += (rules.chains[chain] ?? []).map { "-A \(chain.name) \($0)" } }
             lines += missingJumps.filter { $0.table == table }.map { "-I \($0.from) \($0.specification)" }
@@ -15,13 +15,13 @@ enum RulesText {
         }.joined()
     }
 
-    /// Takes jumps and chains away.
+    /// Removes jumps and chains.
     static func remove(_ rules: Rules) -> String { remove(rules, Leftovers(rules.family)) }
 
-    /// Takes what another mode left away.
+    /// Removes the leftover rules of another mode.
     static func remove(_ left: Leftovers) -> String { remove(Rules(left.family), left) }
 
-    /// Takes both away at once, as either may lead to the other.
+    /// Removes both at once, as each may refer to the other.
     static func remove(_ rules: Rules, _ left: Leftovers) -> String {
         Rules.Table.allCases.map { table in
             let chains = left.chains.union(rules.chains.keys).filter { $0.table == table }.sorted()
@@ -30,7 +30,7 @@ enum RulesText {
                 + left.jumps.filter { $0.table == table }.map { "-D \($0.from) \($0.specification)" }
             guard !chains.isEmpty || !jumps.isEmpty else { return "" }
             var lines = ["*\(table.rawValue)"]
-            // They lead to one another: emptied first, they can go in any order.
+            // Chains refer to each other: once flushed, they can be deleted in any order.
             lines += chains.map { ":\($0.name) - [0:0]" }
             lines += jumps
             lines += chains.map { "-X \($0.name)" }
@@ -44,19 +44,19 @@ enum RulesText {
         }
     }
 
-    /// What of ours `iptables-save` printed.
+    /// The proxy's part of the output of `iptables-save`.
     struct Listing {
         var rules: Rules
-        /// How many packets the rules of each chain have dropped, where it has rules that drop and counters were printed.
+        /// The number of packets dropped by each chain, if it has rules that drop and the output has counters.
         var dropped: [Rules.Chain: UInt64] = [:]
     }
 
-    /// Finds our chains and jumps in what `iptables-save` printed.
+    /// Returns the proxy's chains and jumps in the output of `iptables-save`.
     ///
-    /// - Parameter catalogue: which chains and jumps are ours; everything else is passed over.
+    /// - Parameter catalogue: the proxy's chains and jumps; everything else is ignored.
     static func parse(_ saved: String, catalogue: Rules) -> Rules { listing(saved, catalogue: catalogue).rules }
 
-    /// The same with what they have counted, where `iptables-save` was told to print that (`-c`).
+    /// Like `parse`, with the counters, if the output has them (`iptables-save -c`).
     static func listing(_ saved: String, catalogue: Rules) -> Listing {
         var found = Listing(rules: Rules(catalogue.family))
         var table: Rules.Table?
@@ -78,7 +78,7 @@ enum RulesText {
         return found
     }
 
-    /// A line of a rule without its counters, `[packets:bytes]`, and how many packets they say; nil where it has none.
+    /// The line of a rule without its counters, `[packets:bytes]`, and the number of packets; nil if there are no counters.
     static func counted(_ line: Substring) -> (rule: Substring, packets: UInt64?) {
         guard line.first == "[", let end = line.utf8.firstIndex(of: UInt8(ascii: "]")) else { return (line, nil) }
         return (line[end...].dropFirst(2), UInt64(line[..<end].dropFirst().prefix { $0 != ":" }))
@@ -94,7 +94,7 @@ enum RulesText {
             found.rules.chains[chain]?.append(String(words[2]))
             if let packets, words[2].hasSuffix("-j DROP") { found.dropped[chain, default: 0] &+= packets }
         } else if let jump = catalogue.jumps.first(where: { $0.table == table && $0.from == words[1] && $0.specification == words[2] }) {
-            // As often as it stands there: each has to be taken away.
+            // Repeated for each occurrence: each one has to be removed.
             found.rules.jumps.append(jump)
         }
     }

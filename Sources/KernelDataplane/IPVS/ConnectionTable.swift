@@ -1,12 +1,12 @@
 internal import SystemPackage
 
-/// The kernel's list of IPVS connections, which netlink does not have: `/proc/net/ip_vs_conn`.
+/// The kernel's list of IPVS connections, `/proc/net/ip_vs_conn`, which is not available through netlink.
 public struct ConnectionTable: Sendable {
     private static let path: FilePath = "/proc/net/ip_vs_conn"
 
-    /// Reads a part at a time: there may be millions.
+    /// Reads the file in parts, as there may be millions of connections.
     ///
-    /// - Parameter body: is given each line without its end, the heading first.
+    /// - Parameter body: called with each line without its newline; the first one is the heading.
     public static func forEachLine(_ body: (Substring) -> Void) throws(DataplaneError) {
         do {
             let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)

@@ -2,14 +2,14 @@ public import Model
 internal import Netlink
 internal import SystemPackage
 
-/// The kernel's IPVS table, by its generic netlink family.
+/// The kernel's IPVS table, through generic netlink.
 public struct IPVSClient: ~Copyable {
     let socket: NetlinkSocket
     let messages: IPVSMessages
 
-    /// Opens a socket and finds the family.
+    /// Opens a socket and resolves the family.
     ///
-    /// Fails with a sentence that says what to do where this kernel has no IPVS.
+    /// If the kernel has no IPVS, the error explains what to install.
     public init() throws(DataplaneError) {
         do {
             let socket = try NetlinkSocket.open(.generic)
@@ -25,8 +25,8 @@ public struct IPVSClient: ~Copyable {
         }
     }
 
-    /// Whether this kernel has IPVS; asking has it load the module.
-    static func isThere() throws(DataplaneError) -> Bool {
+    /// Whether the kernel has IPVS; the request loads the module.
+    static func isAvailable() throws(DataplaneError) -> Bool {
         do throws(NetlinkError) {
             _ = try NetlinkSocket.open(.generic).resolveFamily("IPVS")
             return true
@@ -50,7 +50,7 @@ public struct IPVSClient: ~Copyable {
         return services
     }
 
-    /// One virtual server with its real servers and statistics; nil where there is none.
+    /// One virtual server with its real servers and statistics; nil if it does not exist.
     public borrowing func service(_ key: IPVSService.Key) throws(DataplaneError) -> IPVSService? {
         guard var service = try header(key, withStatistics: true) else { return nil }
         service.destinations = try destinations(of: key, withStatistics: true)
@@ -68,12 +68,12 @@ public struct IPVSClient: ~Copyable {
         }
     }
 
-    /// The real servers of a virtual server, without statistics; none where it does not exist.
+    /// The real servers of a virtual server, without statistics; none if it does not exist.
     borrowing func destinations(of identity: VirtualServer.Identity) throws(DataplaneError) -> [IPVSDestination] {
         try destinations(of: IPVSService.Key(identity), withStatistics: false)
     }
 
-    /// One virtual server with its real servers, without statistics; nil where there is none.
+    /// One virtual server with its real servers, without statistics; nil if it does not exist.
     borrowing func service(_ identity: VirtualServer.Identity) throws(DataplaneError) -> IPVSService? {
         guard var service = try header(IPVSService.Key(identity), withStatistics: false) else { return nil }
         service.destinations = try destinations(of: service.key, withStatistics: false)
@@ -114,9 +114,9 @@ public struct IPVSClient: ~Copyable {
         }
     }
 
-    /// Whether this kernel has a scheduler: a virtual server on a documentation address (RFC 5737) is made with it and taken away.
+    /// Whether the kernel has a scheduler: creates a virtual server with it on a documentation address (RFC 5737), and deletes it.
     ///
-    /// Making it has the kernel load `ip_vs_<name>`. Fails where it could not be tried.
+    /// The kernel loads `ip_vs_<name>` for it. Fails if the test itself fails.
     public borrowing func hasScheduler(_ scheduler: Scheduler) throws(DataplaneError) -> Bool {
         let identity = VirtualServer.Identity(.tcp, AddressPort(IPAddress(v4: 0xC633_6400), 20000))
         let request = "IPVS NEW_SERVICE \(identity) with scheduler \(scheduler)"
@@ -124,7 +124,7 @@ public struct IPVSClient: ~Copyable {
             try messages.newService(VirtualServer(identity, scheduler: scheduler))
         }
         if failure?.code == .kernel(.noSuchFileOrDirectory) { return false }
-        // One that was left behind by a probe that died is taken away all the same.
+        // EEXIST: left by a probe that was killed, and deleted below as well.
         if let failure, failure.code != .kernel(.fileExists) { throw DataplaneError(request, failure) }
         if let failure = try execute(request, { messages throws(NetlinkError) in try messages.deleteService(identity) }) {
             throw DataplaneError("IPVS DEL_SERVICE \(identity)", failure)
@@ -134,7 +134,7 @@ public struct IPVSClient: ~Copyable {
 
     /// `ipvsadm --set`.
     ///
-    /// - Returns: what the kernel says against it; nil if nothing.
+    /// - Returns: the kernel's error; nil on success.
     borrowing func setTimeouts(_ timeouts: IPVSTimeouts) throws(DataplaneError) -> DataplaneError? {
         let request = "IPVS SET_CONFIG tcp \(timeouts.tcp) tcpfin \(timeouts.tcpFin) udp \(timeouts.udp)"
         return try execute(request) { messages throws(NetlinkError) in try messages.setConfig(timeouts) }
@@ -150,7 +150,7 @@ public struct IPVSClient: ~Copyable {
 
     /// `ipvsadm -Z`: zeroes the counters of one virtual server and its real servers, or of all.
     ///
-    /// - Returns: whether there was something to zero.
+    /// - Returns: whether the virtual server exists.
     public borrowing func zero(_ key: IPVSService.Key?) throws(DataplaneError) -> Bool {
         let request = "IPVS ZERO \(key?.description ?? "all")"
         let failure = try execute(request) { messages throws(NetlinkError) in try messages.zero(key) }
@@ -172,7 +172,7 @@ public struct IPVSClient: ~Copyable {
     }
 }
 
-/// Reads what virtual servers carried, on a socket and a thread of its own: a sync need not wait for a scrape to end. In the kernel the two take turns.
+/// Reads traffic counters, on its own socket and thread, so that a sync does not wait for a scrape. The kernel serializes the two.
 public actor IPVSTraffic {
     private let executor = KernelExecutor()
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
@@ -184,15 +184,15 @@ public actor IPVSTraffic {
     /// Every virtual server with its counters and without its real servers: one dump.
     public func virtualServers() throws(DataplaneError) -> [IPVSService] { try client.headers(withStatistics: true) }
 
-    /// The real servers of some virtual servers with their counters: a dump for each; none of one that is gone.
+    /// The real servers of some virtual servers with their counters: one dump for each; none for a removed one.
     ///
-    /// - Returns: of the first ones only, where there is too much of them: users decide how many addresses and endpoints a Service has.
+    /// - Returns: only the first ones if there are too many, as users decide how many addresses and endpoints a Service has.
     public func realServers(
         of identities: [VirtualServer.Identity]
     ) throws(DataplaneError) -> [VirtualServer.Identity: [IPVSDestination]] {
         var found: [VirtualServer.Identity: [IPVSDestination]] = [:]
         var count = 0
-        for identity in identities where count < IPVSTraffic.most {
+        for identity in identities where count < IPVSTraffic.maximumServers {
             let destinations = try client.destinations(of: IPVSService.Key(identity), withStatistics: true)
             found[identity] = destinations
             count += 1 + destinations.count
@@ -200,6 +200,6 @@ public actor IPVSTraffic {
         return found
     }
 
-    /// How many virtual and real servers are read at most.
-    private static let most = 1 << 16
+    /// The maximum number of virtual and real servers to read.
+    private static let maximumServers = 1 << 16
 }

@@ -5,9 +5,9 @@ internal import Netlink
 
 /// Requests to the generic netlink family `IPVS` (`linux/ip_vs.h`, net/netfilter/ipvs/ip_vs_ctl.c).
 ///
-/// A virtual server is named by family, protocol, address and port; making or changing one takes all of its settings.
+/// Family, protocol, address and port identify a virtual server; creating or changing one requires all of its settings.
 struct IPVSMessages {
-    /// The number of the family, as resolved.
+    /// The resolved number of the family.
     let family: UInt16
 
     /// Set by the kernel on every virtual server in its table (`IP_VS_SVC_F_HASHED`).
@@ -21,12 +21,12 @@ struct IPVSMessages {
 
     // MARK: Virtual servers
 
-    /// `ipvsadm -A`; fails with EEXIST where there is one, ENOENT where the scheduler is missing.
+    /// `ipvsadm -A`; fails with EEXIST if it exists, ENOENT if the scheduler is missing.
     func newService(_ server: VirtualServer) throws(NetlinkError) -> NetlinkMessage {
         try service(Int(IPVS_CMD_NEW_SERVICE), server)
     }
 
-    /// `ipvsadm -E`; fails with ESRCH where there is none.
+    /// `ipvsadm -E`; fails with ESRCH if it does not exist.
     func setService(_ server: VirtualServer) throws(NetlinkError) -> NetlinkMessage {
         try service(Int(IPVS_CMD_SET_SERVICE), server)
     }
@@ -43,7 +43,7 @@ struct IPVSMessages {
         return message
     }
 
-    /// Which clients share a persistence entry: for IPv4 a mask in network order, for IPv6 a prefix length.
+    /// Determines the clients that share a persistence entry: for IPv4 a mask in network order, for IPv6 a prefix length.
     private static func netmask(_ server: VirtualServer) -> UInt32 {
         switch server.identity.family {
         case .ipv4: (UInt32.max << (32 - UInt32(min(server.affinityPrefix, 32)))).bigEndian
@@ -51,21 +51,21 @@ struct IPVSMessages {
         }
     }
 
-    /// `ipvsadm -D`; fails with ESRCH where there is none.
+    /// `ipvsadm -D`; fails with ESRCH if it does not exist.
     func deleteService(_ identity: VirtualServer.Identity) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(Int(IPVS_CMD_DEL_SERVICE))
         message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(identity, &$0) }
         return message
     }
 
-    /// One virtual server; fails with ESRCH where there is none.
+    /// One virtual server; fails with ESRCH if it does not exist.
     func getService(_ key: IPVSService.Key) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(Int(IPVS_CMD_GET_SERVICE), flags: NLM_F_ACK)
         message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(key, &$0) }
         return message
     }
 
-    /// `ipvsadm -Z`, of one or of all; fails with ESRCH where there is none.
+    /// `ipvsadm -Z`, for one or all; fails with ESRCH if it does not exist.
     func zero(_ key: IPVSService.Key?) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(Int(IPVS_CMD_ZERO))
         if let key { message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(key, &$0) } }
@@ -91,7 +91,7 @@ struct IPVSMessages {
         }
     }
 
-    /// `struct ip_vs_flags`: the flags, and which of them the request speaks about.
+    /// `struct ip_vs_flags`: the flags, and the mask of those to set.
     private static func putFlags(_ flags: UInt32, _ message: inout NetlinkMessage) {
         var bytes: [UInt8] = []
         for number in [flags, UInt32.max] {
@@ -102,12 +102,12 @@ struct IPVSMessages {
 
     // MARK: Real servers
 
-    /// `ipvsadm -a`; fails with EEXIST where there is one, ESRCH where the virtual server is missing.
+    /// `ipvsadm -a`; fails with EEXIST if it exists, ESRCH if the virtual server is missing.
     func newDestination(_ server: RealServer, of identity: VirtualServer.Identity) throws(NetlinkError) -> NetlinkMessage {
         try destination(Int(IPVS_CMD_NEW_DEST), server, of: identity)
     }
 
-    /// `ipvsadm -e`; fails with ENOENT where there is none, ESRCH where the virtual server is missing.
+    /// `ipvsadm -e`; fails with ENOENT if it does not exist, ESRCH if the virtual server is missing.
     func setDestination(_ server: RealServer, of identity: VirtualServer.Identity) throws(NetlinkError) -> NetlinkMessage {
         try destination(Int(IPVS_CMD_SET_DEST), server, of: identity)
     }
@@ -127,7 +127,7 @@ struct IPVSMessages {
         return message
     }
 
-    /// `ipvsadm -d`; fails with ENOENT where there is none, ESRCH where the virtual server is missing.
+    /// `ipvsadm -d`; fails with ENOENT if it does not exist, ESRCH if the virtual server is missing.
     func deleteDestination(_ location: AddressPort, of identity: VirtualServer.Identity) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(Int(IPVS_CMD_DEL_DEST))
         message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(identity, &$0) }
@@ -135,7 +135,7 @@ struct IPVSMessages {
         return message
     }
 
-    /// The real servers of a virtual server; of one that does not exist the kernel says nothing at all.
+    /// The real servers of a virtual server; the reply is empty if it does not exist.
     func dumpDestinations(of key: IPVSService.Key) throws(NetlinkError) -> NetlinkMessage {
         var message = try message(Int(IPVS_CMD_GET_DEST), flags: NLM_F_DUMP)
         message.nest(Int(IPVS_CMD_ATTR_SERVICE)) { IPVSMessages.putKey(key, &$0) }
@@ -148,9 +148,9 @@ struct IPVSMessages {
         message.put(Int(IPVS_DEST_ATTR_ADDR_FAMILY), u16: location.address.family.number)
     }
 
-    // MARK: The whole table
+    // MARK: The complete table
 
-    /// `ipvsadm --set`: whole seconds; 0 leaves what there is.
+    /// `ipvsadm --set`: in seconds; 0 keeps the current value.
     func setConfig(_ timeouts: IPVSTimeouts) throws(NetlinkError) -> NetlinkMessage {
         func seconds(_ duration: Duration) -> UInt32 { UInt32(clamping: duration.components.seconds) }
         var message = try message(Int(IPVS_CMD_SET_CONFIG))
@@ -166,7 +166,7 @@ struct IPVSMessages {
 }
 
 extension IPVSService {
-    /// As a virtual server of the model; nil for firewall marks and for protocols a Service cannot have.
+    /// The virtual server of the model; nil for firewall marks and for protocols that Services do not have.
     var virtualServer: VirtualServer? {
         guard let identity = key.identity, let scheduler = Scheduler(scheduler) else { return nil }
         return VirtualServer(
@@ -174,7 +174,7 @@ extension IPVSService {
             affinityPrefix: affinityPrefix, realServers: destinations.map(\.realServer))
     }
 
-    /// 0, which nobody asks for, where the mask of an IPv4 virtual server has holes.
+    /// 0, which the proxy never sets, if the mask of an IPv4 virtual server is not contiguous.
     private var affinityPrefix: UInt8 {
         switch family {
         case .ipv4: (~netmask & (~netmask &+ 1)) == 0 ? UInt8(netmask.nonzeroBitCount) : 0

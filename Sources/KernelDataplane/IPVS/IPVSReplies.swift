@@ -2,12 +2,12 @@ internal import CNetlink
 internal import Model
 internal import Netlink
 
-// Answers of the family `IPVS`. The kernel sends an address as a 16-byte union with IPv4 in its first four bytes.
+// Replies of the family `IPVS`. The kernel sends an address as a 16-byte union, with IPv4 in its first four bytes.
 
 extension IPVSService {
-    /// From an `IPVS_CMD_NEW_SERVICE` message without its real servers; nil where something mandatory is missing.
+    /// From an `IPVS_CMD_NEW_SERVICE` message, without real servers; nil if a mandatory attribute is missing.
     ///
-    /// - Parameter withStatistics: counters are more than half of a message; who does not need them saves reading them.
+    /// - Parameter withStatistics: whether to decode the counters, which are more than half of a message.
     init?(_ reply: NetlinkReply, withStatistics: Bool = true) {
         guard let attributes = reply.generic.first(where: { $0.type == UInt16(IPVS_CMD_ATTR_SERVICE) })?.nested else { return nil }
         var family: IPFamily?
@@ -52,8 +52,8 @@ extension IPVSDestination {
     /// From an `IPVS_CMD_NEW_DEST` message.
     ///
     /// - Parameters:
-    ///   - serviceFamily: what kernels before 3.18, which do not say, mean.
-    ///   - withStatistics: counters are more than half of a message; who does not need them saves reading them.
+    ///   - serviceFamily: used for kernels before 3.18, which do not send the family.
+    ///   - withStatistics: whether to decode the counters, which are more than half of a message.
     init?(_ reply: NetlinkReply, serviceFamily: IPFamily, withStatistics: Bool = true) {
         guard let attributes = reply.generic.first(where: { $0.type == UInt16(IPVS_CMD_ATTR_DEST) })?.nested else { return nil }
         var family = serviceFamily
@@ -127,7 +127,7 @@ extension IPVSInfo {
 }
 
 extension IPVSTimeouts {
-    /// From an `IPVS_CMD_SET_CONFIG` message: whole seconds.
+    /// From an `IPVS_CMD_SET_CONFIG` message: in seconds.
     init(_ reply: NetlinkReply) {
         self.init()
         for attribute in reply.generic {
@@ -143,6 +143,6 @@ extension IPVSTimeouts {
 }
 
 extension NetlinkReply {
-    /// The attributes of a generic netlink message, behind its 4-byte `genlmsghdr`.
+    /// The attributes of a generic netlink message, after its 4-byte `genlmsghdr`.
     var generic: NetlinkAttributes { NetlinkAttributes(payload.dropFirst(4)) }
 }

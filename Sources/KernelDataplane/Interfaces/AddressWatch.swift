@@ -3,14 +3,14 @@ internal import Dispatch
 internal import Netlink
 internal import SystemCalls
 
-/// Notices when addresses of this node come and go, by rtnetlink's notifications (`RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR`).
+/// Watches the addresses of this node, through rtnetlink notifications (`RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR`).
 ///
-/// What happens on `kube-ipvs0` is our own doing and not told. An address counts from the moment an interface has it, as for kube-proxy: also while
-/// the kernel still looks for duplicates of it (tentative), while it is deprecated, and while its interface is down.
+/// Changes on `kube-ipvs0` are the proxy's own and not reported. As in kube-proxy, an address counts as soon as an interface has it: also
+/// while it is tentative (duplicate address detection) or deprecated, and while its interface is down.
 struct AddressWatch: ~Copyable {
     private let notifications: NetlinkSocket
     private let interfaces: InterfaceClient
-    /// The number of `kube-ipvs0`, when it was last looked up.
+    /// The interface index of `kube-ipvs0` at the last lookup.
     private var device: UInt32?
 
     private init() throws(DataplaneError) {
@@ -30,13 +30,13 @@ struct AddressWatch: ~Copyable {
         }
     }
 
-    /// An element once it listens, and one after each change; several become one. Ends in a `DataplaneError` where listening fails.
+    /// Yields when the subscription starts, and after each change; changes are coalesced. Fails with a `DataplaneError` if listening fails.
     static func changes() -> AsyncThrowingStream<Void, any Error> {
         AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
             do throws(FileError) {
                 let stop = try StopSignal()
                 continuation.onTermination = { _ in stop.raise() }
-                // Waiting blocks a thread, which must be none of the few that all tasks share.
+                // Waiting blocks a thread, which must not be one of the cooperative pool.
                 DispatchQueue(label: "addresses").async {
                     do throws(DataplaneError) {
                         try listen(until: stop) { continuation.yield() }
@@ -53,36 +53,36 @@ struct AddressWatch: ~Copyable {
 
     private static func listen(until stop: StopSignal, _ report: () -> Void) throws(DataplaneError) {
         var watch = try AddressWatch()
-        // Whoever looks at the addresses only now misses nothing from here on.
+        // Addresses that are read from now on miss no change.
         report()
         while try watch.waitForChange(until: stop) {
             report()
-            if stop.isRaised(within: restMilliseconds) { return }
+            if stop.isRaised(within: coalescingMilliseconds) { return }
         }
     }
 
-    /// After a change, what else happens this soon is told as one: on a node that starts many pods addresses come and go all the time.
-    private static let restMilliseconds: Int32 = 100
+    /// Changes within this time are reported as one: addresses change all the time on a node that starts many pods.
+    private static let coalescingMilliseconds: Int32 = 100
 
     /// Returns false once the signal is raised.
     private mutating func waitForChange(until stop: StopSignal) throws(DataplaneError) -> Bool {
         do throws(NetlinkError) {
             while let messages = try notifications.notifications(until: stop) {
-                for message in messages where isOfTheNode(message) { return true }
+                for message in messages where isNodeAddressChange(message) { return true }
             }
             return false
         } catch  where error.code == .overrun {
-            // Something happened, and nobody knows what.
+            // Notifications were lost; any address may have changed.
             return true
         } catch {
             throw DataplaneError("address notifications", error)
         }
     }
 
-    private mutating func isOfTheNode(_ message: NetlinkReply) -> Bool {
+    private mutating func isNodeAddressChange(_ message: NetlinkReply) -> Bool {
         guard let interface = InterfaceAddress(message)?.interface else { return true }
         guard interface != device else { return false }
-        // The device may have been made anew since. Where it cannot be looked up, a change too many is told.
+        // The device may have been recreated. If the lookup fails, the change is reported, which is harmless.
         device = (try? interfaces.device()) ?? nil
         return interface != device
     }

@@ -3,7 +3,7 @@ internal import Model
 internal import Netlink
 internal import SystemPackage
 
-/// Interfaces and their addresses, by rtnetlink.
+/// Interfaces and their addresses, through rtnetlink.
 struct InterfaceClient: ~Copyable {
     let socket: NetlinkSocket
 
@@ -15,12 +15,12 @@ struct InterfaceClient: ~Copyable {
         }
     }
 
-    /// The dummy device's number; nil where there is none.
+    /// The interface index of the dummy device; nil if it does not exist.
     ///
-    /// Fails where an interface of the name is of another kind: it is not ours to touch.
+    /// Fails if the interface of this name has another kind: it must not be touched.
     borrowing func device() throws(DataplaneError) -> UInt32? {
         do throws(NetlinkError) {
-            // ENODEV, in swift-system's words.
+            // swift-system's name of ENODEV is operationNotSupportedByDevice.
             guard let link = try socket.request(try InterfaceMessages.getLink(NodeState.deviceName)).lazy.compactMap({ Link($0) }).first
             else {
                 throw NetlinkError(.malformed)
@@ -36,9 +36,9 @@ struct InterfaceClient: ~Copyable {
         }
     }
 
-    /// All addresses of this network namespace, split into those on an interface and those on others.
+    /// All addresses of this network namespace: those on the interface, and those on other interfaces.
     ///
-    /// Link-local IPv6 addresses, which the kernel gives by itself, are not in the first part.
+    /// The former exclude link-local IPv6 addresses, which the kernel assigns by itself.
     borrowing func addresses(on interface: UInt32?) throws(DataplaneError) -> (on: Set<IPAddress>, elsewhere: Set<IPAddress>) {
         let replies: [NetlinkReply]
         do {
@@ -60,7 +60,7 @@ struct InterfaceClient: ~Copyable {
 
 /// Requests to rtnetlink: the dummy device and its addresses (`linux/rtnetlink.h`, `linux/if_link.h`, `linux/if_addr.h`).
 enum InterfaceMessages {
-    /// `ip link show NAME`; fails with ENODEV where there is none.
+    /// `ip link show NAME`; fails with ENODEV if it does not exist.
     static func getLink(_ name: String) throws(NetlinkError) -> NetlinkMessage {
         var message = try NetlinkMessage(type: UInt16(RTM_GETLINK), flags: UInt16(NLM_F_ACK))
         message.putHeader(ifinfomsg())
@@ -68,7 +68,7 @@ enum InterfaceMessages {
         return message
     }
 
-    /// `ip link add NAME txqueuelen 0 type dummy`; fails with EEXIST where there is one of this name.
+    /// `ip link add NAME txqueuelen 0 type dummy`; fails with EEXIST if the name is in use.
     static func newDummy(_ name: String) throws(NetlinkError) -> NetlinkMessage {
         var message = try NetlinkMessage(type: UInt16(RTM_NEWLINK), flags: UInt16(NLM_F_CREATE | NLM_F_EXCL))
         message.putHeader(ifinfomsg())
@@ -78,7 +78,7 @@ enum InterfaceMessages {
         return message
     }
 
-    /// `ip link delete NAME`; fails with ENODEV where there is none.
+    /// `ip link delete NAME`; fails with ENODEV if it does not exist.
     static func deleteLink(_ name: String) throws(NetlinkError) -> NetlinkMessage {
         var message = try NetlinkMessage(type: UInt16(RTM_DELLINK))
         message.putHeader(ifinfomsg())
@@ -86,12 +86,12 @@ enum InterfaceMessages {
         return message
     }
 
-    /// `ip address add ADDRESS/32 dev INDEX`; fails with EEXIST where it is there.
+    /// `ip address add ADDRESS/32 dev INDEX`; fails with EEXIST if it exists.
     static func newAddress(_ address: IPAddress, interface: UInt32) throws(NetlinkError) -> NetlinkMessage {
         try addressMessage(RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, address, interface)
     }
 
-    /// `ip address delete ADDRESS/32 dev INDEX`; fails with EADDRNOTAVAIL where it is not there.
+    /// `ip address delete ADDRESS/32 dev INDEX`; fails with EADDRNOTAVAIL if it does not exist.
     static func deleteAddress(_ address: IPAddress, interface: UInt32) throws(NetlinkError) -> NetlinkMessage {
         try addressMessage(RTM_DELADDR, flags: 0, address, interface)
     }
@@ -109,7 +109,7 @@ enum InterfaceMessages {
         return message
     }
 
-    /// `ip address show`; of all interfaces.
+    /// `ip address show`, for all interfaces.
     static func dumpAddresses() throws(NetlinkError) -> NetlinkMessage {
         var message = try NetlinkMessage(type: UInt16(RTM_GETADDR), flags: UInt16(NLM_F_DUMP))
         message.putHeader(ifaddrmsg())
@@ -117,10 +117,10 @@ enum InterfaceMessages {
     }
 }
 
-/// An interface, as `RTM_NEWLINK` tells it.
+/// An interface, from an `RTM_NEWLINK` message.
 struct Link: Hashable {
     var index: UInt32
-    /// `dummy`, `bridge`… nil for devices that have no kind.
+    /// Such as `dummy` or `bridge`; nil for devices without a kind.
     var kind: String?
 
     init?(_ reply: NetlinkReply) {
@@ -133,7 +133,7 @@ struct Link: Hashable {
     }
 }
 
-/// An address of an interface, as `RTM_NEWADDR` tells it.
+/// An address of an interface, from an `RTM_NEWADDR` message.
 struct InterfaceAddress: Hashable {
     var interface: UInt32
     var address: IPAddress
@@ -151,7 +151,7 @@ struct InterfaceAddress: Hashable {
             default: break
             }
         }
-        // On a point-to-point link IFA_ADDRESS is the other end; IPv6 says only IFA_ADDRESS.
+        // On a point-to-point link, IFA_ADDRESS is the peer; IPv6 has only IFA_ADDRESS.
         guard let address = local ?? peer, address.family == family else { return nil }
         self.interface = interface
         self.address = address

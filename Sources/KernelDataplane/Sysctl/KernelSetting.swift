@@ -1,37 +1,37 @@
 internal import Model
 
-/// A setting of the kernel that this program wants to have a value.
+/// A kernel setting with the value that this program requires.
 struct KernelSetting: Hashable {
     enum Need: Hashable {
-        /// Services would not work without it.
+        /// Services do not work without it.
         case required
-        /// Some kernels lack it, which is told; where it is, it must be set.
+        /// Some kernels lack it, which is logged; otherwise it must be set.
         case ifPresent
-        /// Told where it cannot be set: a namespace of its own cannot set all that concerns the whole machine.
+        /// A failure to set it is logged: global settings cannot be set in a network namespace other than the host's.
         case ifPossible
     }
 
     var sysctl: Sysctl
     var value: String
     var need: Need
-    /// More than the value is right too.
+    /// Whether greater values satisfy the setting too.
     var isMinimum = false
 
-    /// What IPVS mode needs.
+    /// The settings for IPVS mode.
     ///
     /// - Parameter kernel: the version of the running kernel.
     static func ipvs(kernel: KernelVersion, strictARP: Bool) -> [KernelSetting] {
         var settings = [
             // MASQUERADE and policies must see IPVS connections.
             KernelSetting(sysctl: Sysctl("net.ipv4.vs.conntrack"), value: "1", need: .required),
-            // A connection to a real server that is gone ends with its next packet instead of hanging.
+            // A connection to a removed real server ends with its next packet instead of hanging.
             KernelSetting(sysctl: Sysctl("net.ipv4.vs.expire_nodest_conn"), value: "1", need: .ifPresent),
-            // A client's affinity lets go of a real server that drains.
+            // Session affinity releases a client from a real server that drains.
             KernelSetting(sysctl: Sysctl("net.ipv4.vs.expire_quiescent_template"), value: "1", need: .ifPresent),
             KernelSetting(sysctl: Sysctl("net.ipv4.ip_forward"), value: "1", need: .required),
         ]
         if kernel < KernelVersion(5, 9) {
-            // Before 5.9 a reused client port costs a second with the default (kubernetes/kubernetes#93297).
+            // Before 5.9, the default delays connections with a reused client port by one second (kubernetes/kubernetes#93297).
             settings.append(KernelSetting(sysctl: Sysctl("net.ipv4.vs.conn_reuse_mode"), value: "0", need: .ifPresent))
         }
         if strictARP {
@@ -41,7 +41,7 @@ struct KernelSetting: Hashable {
         return settings
     }
 
-    /// What the configuration says of connection tracking.
+    /// The conntrack settings of the configuration.
     static func conntrack(_ settings: ConntrackSettings, processors: Int) -> [KernelSetting] {
         var list: [KernelSetting] = []
         func add(_ name: String, _ value: Int64, isMinimum: Bool = false) {
@@ -51,7 +51,7 @@ struct KernelSetting: Hashable {
         }
         let maximum = conntrackMaximum(settings, processors: processors)
         add("nf_conntrack_max", Int64(maximum))
-        // Four connections a bucket, as the kernel has it where nobody says anything.
+        // Four connections per bucket, the kernel's default.
         add("nf_conntrack_buckets", Int64(maximum / 4), isMinimum: true)
         add("nf_conntrack_tcp_timeout_established", settings.tcpEstablishedTimeout.components.seconds)
         add("nf_conntrack_tcp_timeout_close_wait", settings.tcpCloseWaitTimeout.components.seconds)
@@ -61,7 +61,7 @@ struct KernelSetting: Hashable {
         return list
     }
 
-    /// How many connections to track; 0 for as many as now.
+    /// The maximum number of connections to track; 0 to keep the current limit.
     static func conntrackMaximum(_ settings: ConntrackSettings, processors: Int) -> Int {
         guard settings.maxPerCore > 0 else { return 0 }
         let scaled = settings.maxPerCore.multipliedReportingOverflow(by: processors)
@@ -69,10 +69,10 @@ struct KernelSetting: Hashable {
         return max(scaled.partialValue, settings.min)
     }
 
-    /// Machines with very many processors would spend their memory on it: it holds for the number by processors, not for the minimum.
+    /// Limits memory on machines with many processors; applies to the number by processors, not to the minimum.
     private static let conntrackCeiling = 1 << 20
 
-    /// Whether the kernel has what is wanted.
+    /// Whether the kernel's value satisfies the setting.
     func isSatisfied(by current: String) -> Bool {
         if isMinimum, let current = Int64(current), let wanted = Int64(value) { return current >= wanted }
         return current == value

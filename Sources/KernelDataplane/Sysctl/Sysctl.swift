@@ -2,16 +2,16 @@ internal import Glibc
 internal import SystemCalls
 internal import SystemPackage
 
-/// A setting of the kernel under `/proc/sys`.
+/// A kernel setting in `/proc/sys`.
 struct Sysctl: Hashable {
-    /// As `sysctl` names it: `net.ipv4.vs.conntrack`.
+    /// The name for `sysctl`, such as `net.ipv4.vs.conntrack`.
     let name: String
 
     init(_ name: String) { self.name = name }
 
     private var path: FilePath { FilePath("/proc/sys/" + String(name.map { $0 == "." ? "/" : $0 })) }
 
-    /// Nil where this kernel does not have it.
+    /// Nil if the kernel does not have it.
     func read() throws(DataplaneError) -> String? {
         do {
             return try TextFile.read(path)?.split(whereSeparator: \.isWhitespace).joined(separator: " ")
@@ -31,11 +31,11 @@ struct Sysctl: Hashable {
     }
 }
 
-/// Small text files, whole.
+/// Reads and writes small text files.
 enum TextFile {
-    /// Nil where there is no such file.
+    /// Nil if the file does not exist.
     ///
-    /// - Parameter limit: reads not much more than so many bytes.
+    /// - Parameter limit: in bytes; may be exceeded by less than one read.
     static func read(_ path: FilePath, limit: Int = .max) throws(Errno) -> String? {
         do {
             return String(decoding: try SmallFile.readBeginning(of: path.string, limit: limit), as: UTF8.self)
@@ -57,19 +57,19 @@ enum TextFile {
     }
 }
 
-/// Where settings of the kernel are read, written and noted.
+/// Reads, writes and records kernel settings.
 protocol SysctlStore {
-    /// Nil where this kernel does not have it.
+    /// Nil if the kernel does not have it.
     func read(_ sysctl: Sysctl) throws(DataplaneError) -> String?
     func write(_ sysctl: Sysctl, _ value: String) throws(DataplaneError)
-    /// Remembers what a setting was before it is changed.
+    /// Records the value of a setting before it is changed.
     func note(_ sysctl: Sysctl, was value: String) throws(DataplaneError)
 }
 
 extension SysctlStore {
-    /// Gives every setting its value, writing only what differs.
+    /// Sets every setting that differs.
     ///
-    /// - Parameter tell: what was changed, and what could not be where that is no failure.
+    /// - Parameter report: called for each changed setting, and for each that could not be changed if that is no failure.
     func apply(_ settings: [KernelSetting], report: (SettingOutcome) -> Void) throws(DataplaneError) {
         for setting in settings {
             do throws(DataplaneError) {
@@ -92,14 +92,14 @@ extension SysctlStore {
     }
 }
 
-/// What came of a setting that was not as it should be.
+/// The outcome for a setting that differed.
 enum SettingOutcome: Hashable {
     case changed(Sysctl, from: String, to: String)
     case missing(Sysctl)
     case refused(DataplaneError)
 }
 
-/// The kernel's own, noted in the state directory.
+/// The settings of the running kernel, recorded in the state directory.
 struct KernelSysctls: SysctlStore {
     let stateDirectory: String
 

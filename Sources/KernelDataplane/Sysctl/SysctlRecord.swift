@@ -1,9 +1,9 @@
 internal import SystemPackage
 internal import Text
 
-/// What settings were before this program changed them, kept where `cleanup` finds it.
+/// The values of settings before this program changed them, saved for `cleanup`.
 ///
-/// A file in the form of sysctl.conf, so that a person can read it and `sysctl -p` can use it.
+/// The file has the format of sysctl.conf, so that `sysctl -p` can load it.
 struct SysctlRecord {
     let path: FilePath
 
@@ -23,7 +23,7 @@ struct SysctlRecord {
         }
     }
 
-    /// Notes a value, unless one is noted already: what a run before this one found is what was there first.
+    /// Records a value, unless an earlier run recorded one: that is the original value.
     func note(_ sysctl: Sysctl, value: String) throws(DataplaneError) {
         guard try !values().contains(where: { $0.name == sysctl.name }) else { return }
         do {
@@ -33,9 +33,9 @@ struct SysctlRecord {
         }
     }
 
-    /// Puts every noted value back and forgets them.
+    /// Restores every recorded value and clears the record.
     ///
-    /// - Returns: what could not be put back.
+    /// - Returns: the errors of settings that could not be restored.
     func restore() throws(DataplaneError) -> [DataplaneError] {
         var failures: [DataplaneError] = []
         for (name, value) in try values() {
@@ -46,11 +46,11 @@ struct SysctlRecord {
                 failures.append(error)
             }
         }
-        if failures.isEmpty { try forget() }
+        if failures.isEmpty { try clear() }
         return failures
     }
 
-    private func forget() throws(DataplaneError) {
+    private func clear() throws(DataplaneError) {
         guard try !values().isEmpty else { return }
         do {
             try TextFile.write("", to: path, options: [.truncate])
@@ -60,40 +60,40 @@ struct SysctlRecord {
     }
 }
 
-/// Notices that others change settings while the program runs.
+/// Detects external changes of settings while the program runs.
 struct SettingsAudit {
     enum Finding: Hashable {
-        /// Services need it, and it has its value again.
-        case putBack(Sysctl, from: String, to: String)
-        /// It is for the operator to say who is right; told once for each value.
+        /// Services require it, and it was repaired.
+        case repaired(Sysctl, from: String, to: String)
+        /// The operator has to decide; reported once for each value.
         case changed(Sysctl, to: String, wanted: String)
-        /// It could not be read or put back; told once for each reason.
+        /// Reading or repairing it failed; reported once for each reason.
         case failed(DataplaneError)
     }
 
     private let settings: [KernelSetting]
-    /// What was told of those that are not as they should be.
+    /// The last finding for each setting that differs.
     private var reported: [Sysctl: Finding] = [:]
 
     init(_ settings: [KernelSetting]) { self.settings = settings }
 
-    /// Looks at every setting, and puts back what Services need. What they were is not noted anew: the record holds what they were before this program came.
-    mutating func look(at store: some SysctlStore) -> [Finding] {
+    /// Checks every setting, and repairs those that Services require. Does not record the values found: they are not the original ones.
+    mutating func check(_ store: some SysctlStore) -> [Finding] {
         settings.compactMap { setting in
             let finding = SettingsAudit.finding(setting, store)
             defer { reported[setting.sysctl] = finding }
-            if case .putBack? = finding { return finding }
+            if case .repaired? = finding { return finding }
             return finding == reported[setting.sysctl] ? nil : finding
         }
     }
 
     private static func finding(_ setting: KernelSetting, _ store: some SysctlStore) -> Finding? {
         do throws(DataplaneError) {
-            // One that the kernel lacks was told at the start.
+            // A missing setting was logged at startup.
             guard let current = try store.read(setting.sysctl), !setting.isSatisfied(by: current) else { return nil }
             guard setting.need != .ifPossible else { return .changed(setting.sysctl, to: current, wanted: setting.value) }
             try store.write(setting.sysctl, setting.value)
-            return .putBack(setting.sysctl, from: current, to: setting.value)
+            return .repaired(setting.sysctl, from: current, to: setting.value)
         } catch {
             return .failed(error)
         }

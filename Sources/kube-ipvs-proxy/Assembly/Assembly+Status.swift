@@ -13,10 +13,10 @@ internal import StatusServer
 internal import Traffic
 
 extension Assembly {
-    /// The servers that tell others how the proxy does.
+    /// The servers for health checks, metrics and the status command.
     ///
     /// - Parameters:
-    ///   - shown: the configuration in force, for `/configz`.
+    ///   - shown: the effective configuration, for `/configz`.
     ///   - flags: for `/flagz`.
     func statusServices(
         _ board: StatusBoard, _ proxy: NodeProxy, shown: KubeProxyConfiguration, flags: FlagListing
@@ -40,7 +40,7 @@ extension Assembly {
         return services + [statusSocket(StatusQueries(proxy))]
     }
 
-    /// What the status command asks.
+    /// The socket of the status command.
     private func statusSocket(_ queries: StatusQueries) -> StatusService {
         let directory = configuration.stateDirectory
         if unsafe mkdir(directory, 0o755) != 0, errno != EEXIST {
@@ -55,7 +55,7 @@ extension Assembly {
         ) { await routes.answer($0) }
     }
 
-    /// Nil where nobody wants it.
+    /// Nil if metrics per Service are off.
     private func trafficReader(_ proxy: NodeProxy) async throws -> TrafficReader? {
         let detail: ServiceTraffic.Detail
         switch configuration.metricsPerService {
@@ -64,7 +64,7 @@ extension Assembly {
         case .endpoint: detail = .endpoint
         }
         return TrafficReader(
-            try await probing.answer("IPVS") { try IPVSTraffic() },
+            try await probing.run("IPVS") { try IPVSTraffic() },
             ServiceTraffic(detail, limit: configuration.metricsPerServiceLimit), logger: logger
         ) { await proxy.desiredVirtualServers }
     }
@@ -81,7 +81,7 @@ extension StatusService {
     }
 }
 
-/// Counts what the client of the API server does.
+/// Counts the requests of the API server client.
 struct RequestObserver: APIClientObserver {
     let metrics: RequestMetrics
 

@@ -16,19 +16,19 @@ internal import SyncLoop
 internal import SystemCalls
 internal import Translation
 
-/// Wires the parts of the program together.
+/// Creates and connects the parts of the program.
 struct Assembly {
     let configuration: ProxyConfiguration
     let input: ClusterInput
-    /// Empty of changes, for a proxy to take.
+    /// Without changes, for a new proxy.
     private let loop: SyncLoop
     private let kernel: NodeProxy.Kernel
     let probing: Probing
     let logger: Logger
 
-    /// For a command, which fails where a probe of this node is not answered in time.
+    /// For a command, which fails if a probe of this node times out.
     ///
-    /// Fails with one line that says what is missing on this machine and how to get it.
+    /// Fails with one line that names the part that this node lacks and how to install it.
     init(_ configuration: ProxyConfiguration, changesKernel: Bool, _ logger: Logger) async throws {
         let input = try await ClusterInput(configuration, environment: ProcessInfo.processInfo.environment, logger)
         do {
@@ -40,7 +40,7 @@ struct Assembly {
         }
     }
 
-    /// - Parameter probing: asks about this node.
+    /// - Parameter probing: runs the probes of this node.
     init(_ configuration: ProxyConfiguration, _ input: ClusterInput, changesKernel: Bool, _ probing: Probing, _ logger: Logger) async throws
     {
         self.configuration = configuration
@@ -54,30 +54,30 @@ struct Assembly {
             SyncLoop.Settings(configuration, hasNode: input.hasNode), translation: Translation(settings), start: Date())
     }
 
-    /// The kernel, and what is translated for it.
+    /// The kernel, and the settings of its rules.
     private static func kernel(
         _ configuration: ProxyConfiguration, changesKernel: Bool, hasNode: Bool, _ probing: Probing, _ logger: Logger
     ) async throws -> (TranslationSettings, NodeProxy.Kernel) {
-        try await probing.answer("privilege") { try KernelSetup.requirePrivilege() }
-        // Who changes nothing cannot try them either.
+        try await probing.run("privilege") { try KernelSetup.requirePrivilege() }
+        // Testing schedulers would change the kernel.
         var schedulers = Scheduler.ofLinux
         if changesKernel {
             schedulers = try await KernelSetup(configuration).run(probing, logger)
         }
-        let enabled = try await probing.answer("IPv6") { try KernelSetup.enabledFamilies() }
-        let iptables = try await probing.answer("iptables") {
+        let enabled = try await probing.run("IPv6") { try KernelSetup.enabledFamilies() }
+        let iptables = try await probing.run("iptables") {
             try await IPTables.detect(
-                IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled, trying: changesKernel)
+                IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled, testingRules: changesKernel)
         }
         let families = iptables.families
         var found: Logger.Metadata = ["backend": "\(iptables.backend)", "families": "\(families.map(\.rawValue).sorted())"]
-        if !iptables.passedOver.isEmpty { found["skipped"] = "\(iptables.passedOver)" }
+        if !iptables.skipped.isEmpty { found["skipped"] = "\(iptables.skipped)" }
         logger.info("Detected iptables", metadata: found)
         try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)
         var settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
         settings.schedulers = schedulers
         let catalogue = Translation.catalogue(settings)
-        let kernel = try await probing.answer("kernel interfaces") {
+        let kernel = try await probing.run("kernel interfaces") {
             NodeProxy.Kernel(
                 dataplane: try KernelDataplane(catalogue: catalogue), reader: try KernelDataplane(catalogue: catalogue),
                 rules: try IPTablesFilter(catalogue: catalogue, iptables: iptables))
@@ -85,16 +85,16 @@ struct Assembly {
         return (settings, kernel)
     }
 
-    /// A proxy that has not begun.
+    /// A proxy that is not running yet.
     func proxy(_ observers: [any ProxyObserver] = []) -> NodeProxy {
         NodeProxy(
             loop, feed: input.source.feed, kernel: kernel, checkNode: checkingNode(loop.families), observers: observers,
             events: input.events, logger: logger)
     }
 
-    /// Fails where the configuration is for another family than this node has.
+    /// Fails if the node does not support the IP family of the configuration.
     ///
-    /// - Parameter hasNode: the Node object may tell more than is known now: then it is checked once it is there.
+    /// - Parameter hasNode: whether there will be a Node object; then warnings wait for it, as it may have more addresses.
     private static func check(
         _ configuration: ProxyConfiguration, _ supported: Set<IPFamily>, hasNode: Bool, warns: Bool, _ logger: Logger
     ) throws(ConfigurationError) {
@@ -117,9 +117,9 @@ struct Assembly {
         }
     }
 
-    /// Hands what the cluster holds now to a proxy, for commands that look only once.
+    /// Loads the current cluster state into a proxy, for commands that read it once.
     ///
-    /// - Returns: what is wrong with manifests, which is also logged.
+    /// - Returns: the problems in manifests, which are also logged.
     func loadOnce(into proxy: NodeProxy) async throws -> [SourceProblem] {
         switch input {
         case .manifests(let directory, let path):
@@ -135,7 +135,7 @@ struct Assembly {
         }
     }
 
-    /// Returns once Services, EndpointSlices and this node's Node have been listed; some seconds later if there is no Node.
+    /// Returns once Services, EndpointSlices and this node's Node have been listed; some seconds later if there is no Node object.
     private func listOnce(_ source: APISource, _ proxy: NodeProxy) async throws {
         try await withThrowingTaskGroup { group in
             defer { group.cancelAll() }
@@ -162,11 +162,11 @@ struct Assembly {
             "the API server did not list Services and EndpointSlices within \(Assembly.listLimit.components.seconds) s; see the log for its errors"
     }
 
-    /// What runs for as long as the program does, the last to end first; but for the health server, which runs before.
+    /// The services of the running program, in reverse order of shutdown; without the health server, which starts earlier.
     ///
     /// - Parameters:
-    ///   - start: is given the status board, which the health server answers from.
-    ///   - shown: the configuration in force, for `/configz`.
+    ///   - start: receives the status board, which the health server uses.
+    ///   - shown: the effective configuration, for `/configz`.
     ///   - flags: for `/flagz`.
     func services(
         _ start: StartupHealth, showing shown: KubeProxyConfiguration, flags: FlagListing
@@ -182,12 +182,12 @@ struct Assembly {
         let watch = OtherProxyWatch(
             nodeName: configuration.nodeName, interval: max(configuration.syncPeriod, .seconds(30)), events: input.events, logger: logger)
         let settings = SettingsWatch(setup: KernelSetup(configuration), interval: configuration.syncPeriod, logger: logger)
-        // The last to be done: whatever waited until now was shown.
+        // Last, so that the health server reports the pending probe until here.
         start.start(board)
         return input.services + servers + [proxy, watch, settings] + [localhostNodePorts].compactMap(\.self)
     }
 
-    /// What of the configuration does not fit the Node.
+    /// The check for mismatches between the configuration and the Node object.
     private func checkingNode(_ supported: Set<IPFamily>) -> @Sendable (Node) throws(NodeProxyError) -> [String] {
         let configuration = configuration
         return { node throws(NodeProxyError) in
@@ -200,7 +200,7 @@ struct Assembly {
     }
 }
 
-/// Listeners on 127.0.0.1 come and go with node ports.
+/// Updates the listeners on 127.0.0.1 after each sync.
 private struct LocalhostFollower: ProxyObserver {
     let localhostNodePorts: LocalhostNodePorts
 
@@ -209,7 +209,7 @@ private struct LocalhostFollower: ProxyObserver {
     }
 }
 
-/// Events name Services by their uid.
+/// Updates the UIDs of Services, which Events refer to.
 private struct IdentityFollower: ProxyObserver {
     let identities: ServiceIdentities
 
@@ -233,7 +233,7 @@ extension KernelSetup {
     }
 }
 
-/// Keeps the settings of the kernel that Services need, run with the rest of the program.
+/// The periodic audit of kernel settings, as a service of the program.
 struct SettingsWatch: ServiceLifecycle.Service {
     let setup: KernelSetup
     let interval: Duration
@@ -242,7 +242,7 @@ struct SettingsWatch: ServiceLifecycle.Service {
     func run() async throws {
         try await cancelWhenGracefulShutdown {
             do {
-                try await setup.keepSettings(every: interval, logger)
+                try await setup.auditSettings(every: interval, logger)
             } catch is CancellationError {
                 return
             }

@@ -8,12 +8,12 @@ internal import StatusServer
 internal import Translation
 internal import Manifests
 
-/// Where the cluster is read from: a directory of manifests or an API server.
+/// The source of cluster state: a directory of manifests or an API server.
 enum ClusterInput {
     case manifests(ManifestDirectory, path: String)
     case api(APISource, APIEventRecorder, APIClient, RequestMetrics, ServiceIdentities)
 
-    /// Fails with one line if the way to the API server is not described well; whether it can be reached shows later.
+    /// Fails with one line if the configuration of the API server connection is invalid; does not check whether it is reachable.
     init(_ configuration: ProxyConfiguration, environment: [String: String], _ logger: Logger) async throws {
         switch configuration.cluster {
         case .manifests(let path):
@@ -49,7 +49,7 @@ enum ClusterInput {
         }
     }
 
-    /// Where Events go; for manifests the log has to do.
+    /// The recorder of Events; with manifests, problems are only logged.
     var events: any EventRecorder {
         switch self {
         case .manifests: NoEvents()
@@ -57,13 +57,13 @@ enum ClusterInput {
         }
     }
 
-    /// By which Events name Services, as `kubectl describe` looks for them; nil without an API server.
+    /// The UIDs of Services, by which `kubectl describe` finds their Events; nil without an API server.
     var identities: ServiceIdentities? {
         guard case .api(_, _, _, _, let identities) = self else { return nil }
         return identities
     }
 
-    /// What has to run for it, the last to end first.
+    /// The services of the source, in reverse order of shutdown.
     var services: [any ServiceLifecycle.Service] {
         switch self {
         case .manifests(let directory, _): [SourceService(source: directory)]
@@ -71,7 +71,7 @@ enum ClusterInput {
         }
     }
 
-    /// Whether this node's Node object is to be expected: a directory of manifests need not have it.
+    /// Whether to expect this node's Node object: a directory of manifests need not have it.
     var hasNode: Bool {
         switch self {
         case .manifests: false
@@ -79,7 +79,7 @@ enum ClusterInput {
         }
     }
 
-    /// What is counted about it.
+    /// The metrics of the source.
     var metrics: [any MetricFamily] {
         switch self {
         case .manifests: []
@@ -87,7 +87,7 @@ enum ClusterInput {
         }
     }
 
-    /// Lets go of connections at the end, however that comes.
+    /// Closes connections after `body`, also if it fails.
     func closing<Result>(_ body: () async throws -> Result) async throws -> Result {
         do {
             let result = try await body()
@@ -99,14 +99,14 @@ enum ClusterInput {
         }
     }
 
-    /// Lets go of connections; the last to be called.
+    /// Closes connections; must be the last call.
     func close() async {
         guard case .api(_, _, let client, _, _) = self else { return }
         await client.close()
     }
 }
 
-/// A source of objects, run with the rest of the program.
+/// A source of objects, as a service of the program.
 private struct SourceService: ServiceLifecycle.Service {
     let source: any ClusterSource
 
@@ -115,7 +115,7 @@ private struct SourceService: ServiceLifecycle.Service {
     }
 }
 
-/// The sending of Events, run with the rest of the program.
+/// The sending of Events, as a service of the program.
 private struct EventService: ServiceLifecycle.Service {
     let recorder: APIEventRecorder
 
@@ -125,7 +125,7 @@ private struct EventService: ServiceLifecycle.Service {
 }
 
 extension APISource.OtherNodesSettings {
-    /// Nil where the other Nodes are ignored.
+    /// Nil if other Nodes are ignored.
     fileprivate init?(_ configuration: ProxyConfiguration) {
         let following: ReflectorSettings.Following
         switch configuration.otherNodeAddresses {

@@ -3,7 +3,7 @@ internal import Kubernetes
 internal import Logging
 internal import ServiceLifecycle
 
-/// Looks for other node proxies on this node, and tells of them: a start does not wait for that, as traffic would wait with it.
+/// Searches periodically for other node proxies on this node, and reports them. Startup does not wait for it, as that would delay traffic.
 struct OtherProxyWatch: ServiceLifecycle.Service {
     let nodeName: String
     let interval: Duration
@@ -23,10 +23,10 @@ struct OtherProxyWatch: ServiceLifecycle.Service {
                     if found != known { report(found) }
                     known = found
                 } catch {
-                    // Whether the others are still there is not known.
+                    // It is unknown whether the others still run.
                     logger.warning("Failed to list other node proxies; retrying", metadata: ["error": "\(error)"])
                 }
-                // Cancelled means that the program ends.
+                // Cancellation means that the program ends.
                 try? await Task.sleep(for: interval)
             }
         }

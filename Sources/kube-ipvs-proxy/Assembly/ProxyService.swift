@@ -5,18 +5,18 @@ internal import Logging
 internal import ServiceLifecycle
 internal import StatusServer
 
-/// The proxy from its first look at the node on, run beside the server that says how far it is.
+/// The proxy including its startup, run in parallel with the health server, which reports its progress.
 struct ProxyService: ServiceLifecycle.Service {
     let configuration: ProxyConfiguration
     let input: ClusterInput
     let start: StartupHealth
-    /// The configuration in force, for `/configz`.
+    /// The effective configuration, for `/configz`.
     let shown: KubeProxyConfiguration
     /// For `/flagz`.
     let flags: FlagListing
     let logger: Logger
 
-    /// Waits for as long as it takes until it is known what this node has: a restart would know no more.
+    /// Waits for the probes of this node without a time limit: a restart would not help.
     func run() async throws {
         let services: [any ServiceLifecycle.Service]
         do {
@@ -33,7 +33,7 @@ struct ProxyService: ServiceLifecycle.Service {
         try await ServiceGroup(services: services, logger: logger).run()
     }
 
-    /// Answers load balancers and the kubelet while the start waits as well.
+    /// The health server, which also responds to load balancers and the kubelet during startup.
     var healthServer: StatusService? {
         configuration.healthzBindAddress.map { location in
             let routes = HealthRoutes(start)

@@ -5,20 +5,20 @@ internal import Logging
 internal import ServiceLifecycle
 internal import SystemCalls
 
-/// What flags and file come to when the program starts.
+/// The configuration at startup, from flags and the configuration file.
 struct StartConfiguration {
-    /// As v1alpha1: what `--write-config-to` writes.
+    /// In v1alpha1, as written by `--write-config-to`.
     let effective: KubeProxyConfiguration
     let proxy: ProxyConfiguration
     /// The file of `--config`; nil without it.
     let file: WatchedFile?
     let logger: Logger
 
-    /// Reads the file, if there is one, and checks everything.
+    /// Reads the file, if any, and validates the configuration.
     ///
     /// - Parameters:
     ///   - path: of `--config`; empty for none.
-    ///   - quiet: for commands whose result is what they print.
+    ///   - quiet: for commands whose output is their result.
     init(path: String, _ flags: FlagValues, hostname: String, isForWriting: Bool, quiet: Bool) throws {
         var document: KubeProxyConfiguration.Document?
         file = path.isEmpty ? nil : try WatchedFile(path)
@@ -47,7 +47,7 @@ struct StartConfiguration {
 
 }
 
-/// Ends the program when its configuration file changes: its supervisor starts it again, and the kernel keeps serving meanwhile.
+/// Ends the program when its configuration file changes: the supervisor restarts it, and the kernel continues to serve meanwhile.
 struct ConfigurationWatch: ServiceLifecycle.Service {
     let file: WatchedFile
 
@@ -58,12 +58,12 @@ struct ConfigurationWatch: ServiceLifecycle.Service {
     }
 }
 
-/// The configuration file is not what it was, in kube-proxy's words.
+/// The configuration file changed; the text is kube-proxy's.
 struct ConfigurationChanged: Error, CustomStringConvertible {
     let description = "content of the proxy server's configuration file was updated"
 }
 
-/// What is wrong, with the place where it can be mended.
+/// A configuration error with its origin: the file or the flags.
 struct StartConfigurationError: Error, CustomStringConvertible {
     let file: String?
     let error: any Error

@@ -5,14 +5,14 @@ internal import Model
 internal import Reconciler
 internal import Translation
 
-/// What cleaning up takes away: found before anything is changed, so that it can be told without being done.
+/// The state to remove in a cleanup: determined before any change, so that a dry run can print it.
 struct Cleanup {
     private let dataplane: KernelDataplane
     private let filter: IPTablesFilter
     private let observed: NodeState
-    /// All but rules and settings.
+    /// The removal of everything except rules and settings.
     private let plan: Plan
-    private let remains: [IPTables.RulesLeftBehind]
+    private let leftBehind: [IPTables.RulesLeftBehind]
     private let stateDirectory: String
     private let settings: [KernelSetup.SysctlRestoration]
     private let probing: Probing
@@ -20,46 +20,46 @@ struct Cleanup {
     init(_ configuration: ProxyConfiguration, _ logger: Logger) async throws {
         let probing = Probing(.ofCommands, logger)
         self.probing = probing
-        try await probing.answer("privilege") { try KernelSetup.requirePrivilege() }
+        try await probing.run("privilege") { try KernelSetup.requirePrivilege() }
         let choice = IPTables.Backend(rawValue: configuration.iptables.rawValue)
-        // Names are ours in both families, whether or not iptables has a nat table for them.
+        // The proxy owns its names in both families, even if iptables has no nat table for one.
         let catalogue = Translation.catalogue(configuration.translationSettings(families: Set(IPFamily.allCases), hasRandomFully: false))
-        let dataplane = try await probing.answer("iptables") {
+        let dataplane = try await probing.run("iptables") {
             try KernelDataplane(catalogue: catalogue)
         }
-        let filter = try await probing.answer("iptables") {
-            try IPTablesFilter(catalogue: catalogue, iptables: try await IPTables.detect(choice, trying: false))
+        let filter = try await probing.run("iptables") {
+            try IPTablesFilter(catalogue: catalogue, iptables: try await IPTables.detect(choice, testingRules: false))
         }
         (self.dataplane, self.filter) = (dataplane, filter)
 
-        var observed = try await probing.answer("kernel state") {
+        var observed = try await probing.run("kernel state") {
             try await dataplane.observeAll(with: filter, Set(catalogue.rules.keys))
         }
-        let addresses = try await probing.answer("node addresses") { try await dataplane.nodeAddresses() }
+        let addresses = try await probing.run("node addresses") { try await dataplane.nodeAddresses() }
         let ownership = Ownership(observed: observed, localAddresses: addresses, excluded: configuration.excludeCIDRs)
         observed.virtualServers = observed.virtualServers.filter { ownership.isOurs($0.value) }
-        // Rules may be in more than one place, and are looked for by themselves.
+        // Rules may be in both backends, and are searched separately.
         observed.rules = [:]
         observed.leftovers = observed.leftovers.mapValues { Leftovers($0.family, hasTable: $0.hasTable) }
         self.observed = observed
         plan = Plan(removing: observed)
-        remains = try await probing.answer("iptables rules") {
-            try await IPTables.remains(of: catalogue.rules.values.sorted { $0.family.rawValue < $1.family.rawValue }, in: choice)
+        leftBehind = try await probing.run("iptables rules") {
+            try await IPTables.rulesLeftBehind(of: catalogue.rules.values.sorted { $0.family.rawValue < $1.family.rawValue }, in: choice)
         }
         stateDirectory = configuration.stateDirectory
-        settings = try await probing.answer("kernel settings") {
+        settings = try await probing.run("kernel settings") {
             try KernelSetup.settingsToRestore(stateDirectory: configuration.stateDirectory)
         }
     }
 
-    /// Virtual servers first, so that nothing is served without its rules; sets last, as rules name them.
+    /// Virtual servers first, so that none is served without its rules; ipsets last, as rules refer to them.
     private var beforeRules: [Operation] { plan.operations.filter { $0.kind != .destroySet } }
     private var afterRules: [Operation] { plan.operations.filter { $0.kind == .destroySet } }
 
-    /// What it does, in order.
+    /// The steps of `run`, in order.
     var steps: [PlanDocument.Step] {
         func step(_ operation: Operation) -> PlanDocument.Step { .init(operation: operation.kind.rawValue, command: operation.command) }
-        return beforeRules.map(step) + remains.map { .init(operation: OperationKind.removeRules.rawValue, command: $0.command) }
+        return beforeRules.map(step) + leftBehind.map { .init(operation: OperationKind.removeRules.rawValue, command: $0.command) }
             + afterRules.map(step) + settings.map { .init(operation: "restoreSetting", command: $0.command) }
     }
 
@@ -74,10 +74,10 @@ struct Cleanup {
         }
         var chains = 0
         var failures: [String] = []
-        for remains in remains {
+        for rules in leftBehind {
             do {
-                try await probing.answer("rule removal") { try await remains.remove() }
-                chains += remains.chainCount
+                try await probing.run("rule removal") { try await rules.remove() }
+                chains += rules.chainCount
             } catch {
                 failures.append("\(error)")
             }
@@ -85,18 +85,18 @@ struct Cleanup {
         report.failures += await dataplane.apply(afterRules).failures
         let unrestored = try KernelSetup.restoreSettings(stateDirectory: stateDirectory)
 
-        let gone = plan.counts.merging(Plan.counts(report.failures.map(\.operation))) { $0 - $1 }
+        let removed = plan.counts.merging(Plan.counts(report.failures.map(\.operation))) { $0 - $1 }
         let summary =
-            "removed \(gone[.deleteVirtualServer] ?? 0) virtual servers, \(gone[.deleteDevice] == 1 ? observed.addresses.count : 0) addresses, "
-            + "\(gone[.destroySet] ?? 0) sets, \(chains) chains, \(gone[.deleteLeftoverTable] ?? 0) nftables tables; "
+            "removed \(removed[.deleteVirtualServer] ?? 0) virtual servers, \(removed[.deleteDevice] == 1 ? observed.addresses.count : 0) addresses, "
+            + "\(removed[.destroySet] ?? 0) sets, \(chains) chains, \(removed[.deleteLeftoverTable] ?? 0) nftables tables; "
             + "restored \(max(0, settings.count - unrestored.count)) kernel settings"
         return CleanupOutcome(summary: summary, failures: report.failures.map(\.description) + failures + unrestored.map(\.description))
     }
 }
 
 struct CleanupOutcome {
-    /// How much went, in one line.
+    /// The numbers of removed and restored objects, in one line.
     var summary: String
-    /// What could not be removed or put back.
+    /// The errors of failed removals and restorations.
     var failures: [String]
 }

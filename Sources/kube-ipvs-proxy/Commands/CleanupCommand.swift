@@ -55,7 +55,7 @@ struct CleanupCommand: AsyncParsableCommand {
         }
     }
 
-    /// Also what `--cleanup` of kube-proxy's command line does.
+    /// Also implements kube-proxy's flag `--cleanup`.
     static func run(_ configuration: ProxyConfiguration, _ logger: Logger) async throws {
         let outcome = try await Cleanup(configuration, logger).run()
         print(outcome.summary)

@@ -40,7 +40,7 @@ struct KubeIPVSProxy: AsyncParsableCommand {
         }
     }
 
-    /// Flags that are wrong end the program with 1, as kube-proxy does, not with the 64 of sysexits.
+    /// Exits with 1 after invalid flags, as kube-proxy does, not with 64 as in sysexits.
     private static func end(_ error: any Error) -> Never {
         guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
         fail(fullMessage(for: error))
@@ -50,9 +50,9 @@ struct KubeIPVSProxy: AsyncParsableCommand {
 /// The version of this program.
 let programVersion = "0.1.0"
 
-/// `--version` in the forms kube-proxy takes: alone, or with `=true`, `=false` or `=raw`.
+/// `--version` in the forms that kube-proxy accepts: alone, or with `=true`, `=false` or `=raw`.
 struct VersionFlag {
-    /// What to print instead of doing anything; nil for nothing.
+    /// The version to print before exiting; nil if it is not requested.
     let text: String?
 
     init(_ arguments: [String]) {
@@ -65,7 +65,7 @@ struct VersionFlag {
             }
     }
 
-    /// In the form of kube-proxy's, for whoever looks for a field in it.
+    /// In kube-proxy's format, for scripts that parse it.
     private static var raw: String {
         let numbers = programVersion.split(separator: ".")
         #if arch(arm64)

@@ -45,13 +45,13 @@ struct PlanCommand: AsyncParsableCommand {
     }
 }
 
-/// A plan as JSON; `apiVersion` changes when a field changes its meaning or goes.
+/// A plan as JSON; `apiVersion` changes when a field is removed or changes its meaning.
 struct PlanDocument: Encodable {
     struct Step: Encodable {
         /// Such as `addRealServer`.
         var operation: String
         var command: String
-        /// The Service port it is about, such as `default/web:http (ClusterIP)`.
+        /// The Service port, such as `default/web:http (ClusterIP)`.
         var service: String? = nil
     }
 

@@ -9,7 +9,7 @@ internal import StatusTable
 internal import SystemPackage
 internal import Text
 
-/// The socket on which a running proxy answers the status command.
+/// The client of the running proxy's status socket.
 struct ProxySocket {
     let path: String
 
@@ -23,7 +23,7 @@ struct ProxySocket {
 
     func differences() async throws -> ProxyDifferences { try await get(ProxyDifferences.path, of: "ProxyDifferences") }
 
-    /// A report of 10,000 Services with 100,000 endpoints has some 20 MB.
+    /// In bytes; a report of 10,000 Services with 100,000 endpoints has some 20 MB.
     private static let limit = 1 << 30
 
     private struct Envelope: Decodable {
@@ -31,14 +31,14 @@ struct ProxySocket {
         var kind: String
     }
 
-    /// A proxy that died leaves its socket: nobody listens there, and it is no use to try again.
+    /// Does not retry connections: a proxy that was killed leaves a socket without a listener.
     private static var configuration: HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration()
         configuration.connectionPool.retryConnectionEstablishment = false
         return configuration
     }
 
-    private static func ask(_ request: HTTPClientRequest) async throws -> (HTTPResponseStatus, Data) {
+    private static func send(_ request: HTTPClientRequest) async throws -> (HTTPResponseStatus, Data) {
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         do {
             let response = try await client.execute(request, timeout: .seconds(120))
@@ -46,18 +46,18 @@ struct ProxySocket {
             try await client.shutdown()
             return (response.status, Data(body.readableBytesView))
         } catch {
-            // What went wrong first is what counts.
+            // The first error counts.
             try? await client.shutdown()
             throw error
         }
     }
 
     private func get<Answer: Decodable>(_ route: String, of kind: String) async throws -> Answer {
-        // What is wrong before anything is sent is said in the system's words, not in those of HTTP.
-        guard unsafe access(path, F_OK) == 0 else { throw notAnswered("\(Errno(rawValue: errno))") }
+        // A missing socket is reported with the system's error, not that of the HTTP client.
+        guard unsafe access(path, F_OK) == 0 else { throw unreachable("\(Errno(rawValue: errno))") }
         do {
             let request = HTTPClientRequest(url: "http+unix://\(path.percentEncoded)\(route)")
-            let (status, data) = try await ProxySocket.ask(request)
+            let (status, data) = try await ProxySocket.send(request)
             guard status.code == 200 else {
                 throw ProxySocketError(path: path, reason: "\(status): \(String(decoding: data.prefix(500), as: UTF8.self))")
             }
@@ -73,17 +73,17 @@ struct ProxySocket {
         } catch let failure as ProxySocketError {
             throw failure
         } catch {
-            throw notAnswered("\(error)")
+            throw unreachable("\(error)")
         }
     }
 
-    private func notAnswered(_ reason: String) -> ProxySocketError {
+    private func unreachable(_ reason: String) -> ProxySocketError {
         ProxySocketError(
             path: path, reason: reason, others: StateDirectory.listening().filter { "\($0)/\(ProxyReport.socketName)" != path })
     }
 }
 
-/// Nobody could be asked, or what was answered is of no use.
+/// A failed request to the proxy, or an unusable response.
 struct ProxySocketError: Error, CustomStringConvertible {
     var path: String
     var reason: String

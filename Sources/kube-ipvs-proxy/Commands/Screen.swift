@@ -1,21 +1,21 @@
 internal import Glibc
 internal import StatusTable
 
-/// Standard output, with colour where it is a terminal.
+/// Standard output, with colors if it is a terminal.
 struct Screen {
     private let isTerminal: Bool
 
     init() {
         // https://no-color.org
-        let asksForNone = unsafe getenv("NO_COLOR") != nil
-        isTerminal = isatty(STDOUT_FILENO) == 1 && !asksForNone
+        let isColorless = unsafe getenv("NO_COLOR") != nil
+        isTerminal = isatty(STDOUT_FILENO) == 1 && !isColorless
     }
 
     func write(_ lines: [NamedTable.Line]) {
         print(lines.map(text).joined(separator: "\n"))
     }
 
-    /// Over the last picture; what is new bears a `+`, and what is gone is told below with a `-`.
+    /// Replaces the previous table; marks added lines with `+`, and shows removed ones below with `-`.
     func redraw(_ lines: [NamedTable.Line], before: [NamedTable.Line]) {
         let picture = TableChanges(lines, since: before).lines.map { change in
             change.mark == .same ? "  \(text(change.line))" : bold("\(change.mark.rawValue) \(change.line.text)")

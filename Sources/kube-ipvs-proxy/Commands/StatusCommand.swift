@@ -59,7 +59,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     func validate() throws {
         let isNamed = output != nil || namespace != nil || service != nil || selector != nil || watch
-        if isNamed, ipvsadm.speaksAsIPVSAdm {
+        if isNamed, ipvsadm.printsAsIPVSAdm {
             throw ValidationError(
                 "--output, --namespace, --service, --selector and --watch cannot be combined with -n, -c, -S, -Z or --timeout")
         }
@@ -74,7 +74,7 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailure {
             try KernelSetup.requirePrivilege()
-            if ipvsadm.speaksAsIPVSAdm {
+            if ipvsadm.printsAsIPVSAdm {
                 try runAsIPVSAdm()
             } else if watch {
                 try await follow()
@@ -93,18 +93,18 @@ struct StatusCommand: AsyncParsableCommand {
         }
     }
 
-    /// - Parameter tells: whether to say that no proxy answers.
+    /// - Parameter reports: whether to warn if no proxy responds.
     private func document(reports: Bool = true) async throws -> StatusDocument {
         var report: ProxyReport?
         do {
             report = try await ProxySocket(stateDirectory: stateDirectory.find()).report(selector)
         } catch {
-            // The kernel knows no labels.
+            // The kernel has no labels to select by.
             if selector != nil { throw error }
             if reports { warn("\(error)\nShowing the kernel's IPVS table without Service names.") }
         }
         let key = ipvsadm.key
-        var services = try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).answer("IPVS") {
+        var services = try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).run("IPVS") {
             let ipvs = try IPVSClient()
             guard let key else { return try ipvs.services() }
             guard let service = try ipvs.service(key) else { throw NoSuchService() }
@@ -141,7 +141,7 @@ struct StatusCommand: AsyncParsableCommand {
         }
     }
 
-    /// As ipvsadm says it.
+    /// With ipvsadm's message.
     struct NoSuchService: Error, CustomStringConvertible {
         let description = "No such service"
     }
@@ -194,7 +194,7 @@ extension StatusDocument {
         }
     }
 
-    /// JSON is YAML already; this is how Kubernetes writes it.
+    /// In the YAML style of Kubernetes; parses the JSON, which is valid YAML.
     var yaml: String {
         get throws { try YAMLValue(yaml: json).yaml }
     }

@@ -70,7 +70,7 @@ struct StatusExplainCommand: AsyncParsableCommand {
         }
     }
 
-    /// Names are ours in both families, whether or not iptables has a nat table for them.
+    /// The proxy owns its names in both families, even if iptables has no nat table for one.
     private var settings: TranslationSettings {
         get throws {
             try ProxyConfiguration(FlagValues(), hostname: "any")
@@ -80,14 +80,14 @@ struct StatusExplainCommand: AsyncParsableCommand {
 
     private func kernel() async throws -> (KernelDataplane, IPTablesFilter) {
         let choice = IPTables.Backend(rawValue: iptablesBackend)
-        return try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).answer("iptables") {
+        return try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).run("iptables") {
             let catalogue = Translation.catalogue(try settings)
-            let iptables = try await IPTables.detect(choice, trying: false)
+            let iptables = try await IPTables.detect(choice, testingRules: false)
             return (try KernelDataplane(catalogue: catalogue), try IPTablesFilter(catalogue: catalogue, iptables: iptables))
         }
     }
 
-    // MARK: What is asked for
+    // MARK: Destinations
 
     private func destinations(_ report: ProxyReport?) throws -> [VirtualServer.Identity] {
         let parts = what.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -109,7 +109,7 @@ struct StatusExplainCommand: AsyncParsableCommand {
         return found
     }
 
-    /// With every transport that it has; TCP where it has none.
+    /// The location with each of its transport protocols; with TCP if it has none.
     private func known(_ location: AddressPort, _ report: ProxyReport?) throws -> [VirtualServer.Identity] {
         let all = Transport.allCases.map { VirtualServer.Identity($0, location) }
         let ipvs = try IPVSClient()

@@ -7,7 +7,7 @@ internal import NodeProxy
 internal import StatusServer
 internal import SystemCalls
 
-/// An error that a person can mend: its one line says what is wrong, and there is no more to say.
+/// An error that the user can fix; its one-line description is sufficient.
 protocol UserFacingError: Error, CustomStringConvertible {}
 
 extension AccessError: UserFacingError {}
@@ -23,7 +23,7 @@ extension StateDirectory.Ambiguous: UserFacingError {}
 extension StatusExplainCommand.Unknown: UserFacingError {}
 extension WatchedFile.Unreadable: UserFacingError {}
 
-/// Ends the program with one line to standard error where something that a person can mend is wrong.
+/// Exits with one line on standard error if `body` throws an error that the user can fix.
 func reportingFailure(_ body: () async throws -> Void) async throws {
     do {
         try await body()
@@ -34,7 +34,7 @@ func reportingFailure(_ body: () async throws -> Void) async throws {
     }
 }
 
-/// Says why on standard error and exits with 1.
+/// Writes a message to standard error and exits with 1.
 func fail(_ message: String) -> Never {
     warn(message)
     exit(1)
@@ -42,6 +42,6 @@ func fail(_ message: String) -> Never {
 
 /// Writes a line to standard error.
 func warn(_ message: String) {
-    // There is nobody left to tell if this fails.
+    // If this fails, there is no other output to report it on.
     _ = unsafe Array("\(message)\n".utf8).withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }

@@ -3,7 +3,7 @@ public import KubeProxyConfiguration
 public import Model
 
 extension AddressPort: ExpressibleByArgument {
-    /// `10.96.0.1:80`, `[fd00::1]:80`; without a port, port 0.
+    /// `10.96.0.1:80` or `[fd00::1]:80`; port 0 if there is none.
     public init?(argument: String) {
         if let address = IPAddress(argument) {
             self.init(address, 0)

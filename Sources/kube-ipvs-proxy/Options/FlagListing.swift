@@ -1,13 +1,13 @@
 internal import KubeProxyConfiguration
 
-/// Flags by their names with what they were given or else mean, in the words of Go's flags: what `/flagz` shows.
+/// The values of all flags by name, given or default, in the format of Go's flags, for `/flagz`.
 typealias FlagListing = [String: String]
 
 extension RunCommand {
     var listing: FlagListing {
         let own = [
             "once": "\(once)", "write-config-to": writeConfigTo, "init-only": "\(initOnly)", "cleanup": "\(cleanup)",
-            // Asked for, they are answered before anything is listed.
+            // If set, the program has exited before.
             "help": "false", "version": "false",
         ]
         return options.listing.merging(own) { $1 }
@@ -102,8 +102,8 @@ extension LoggingOptions {
     }
 }
 
-/// What was given, or else what that means.
-private func given(_ value: (some CustomStringConvertible)?, _ meaning: String) -> String { value.map { "\($0)" } ?? meaning }
+/// The given value, or the default.
+private func given(_ value: (some CustomStringConvertible)?, _ fallback: String) -> String { value.map { "\($0)" } ?? fallback }
 
 /// `[10.0.0.0/8,fd00::/8]`
 private func slice(_ uses: [String]) -> String { "[\((ProxyOptions.list(uses) ?? []).joined(separator: ","))]" }

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Model
 internal import StatusTable
 
-/// The flags of `ipvsadm -L`, `-S` and `-Z`, with its meaning.
+/// The flags of `ipvsadm -L`, `-S` and `-Z`, with the same meaning.
 struct IPVSAdmOptions: ParsableArguments {
     @Flag(name: [.customShort("L"), .customShort("l"), .customLong("list")], help: "List virtual and real servers (the default).")
     var list = false
@@ -82,12 +82,12 @@ struct IPVSAdmOptions: ParsableArguments {
         if ipv6, fwmarkService == nil { throw ValidationError("-6 requires -f") }
     }
 
-    /// Whether what was asked for has no names in it.
-    var speaksAsIPVSAdm: Bool { numeric || save || zero || connection || timeout || tunInfo }
+    /// Whether the output is that of ipvsadm, without names.
+    var printsAsIPVSAdm: Bool { numeric || save || zero || connection || timeout || tunInfo }
 
     private var services: Int { [tcpService != nil, udpService != nil, sctpService != nil, fwmarkService != nil].count(where: \.self) }
 
-    /// The one virtual server that was asked for.
+    /// The selected virtual server; nil for all.
     var key: IPVSService.Key? {
         if let fwmarkService { return .firewallMark(fwmarkService, ipv6 ? .ipv6 : .ipv4) }
         for (transport, location) in [(Transport.tcp, tcpService), (.udp, udpService), (.sctp, sctpService)] {
@@ -96,7 +96,7 @@ struct IPVSAdmOptions: ParsableArguments {
         return nil
     }
 
-    /// Of several the one that ipvsadm takes.
+    /// With several flags, the columns that ipvsadm uses.
     var columns: IPVSListing.Columns {
         if stats { return .statistics(isExact: exact) }
         if rate { return .rates(isExact: exact) }

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import KubeProxyConfiguration
 
-/// The flags about settings of the kernel.
+/// The flags for kernel settings.
 struct KernelOptions: ParsableArguments {
     @Option(
         name: .customLong("ipvs-strict-arp"),

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import KubeProxyConfiguration
 
-/// How much to tell, and how.
+/// The logging flags.
 struct LoggingOptions: ParsableArguments {
     @Option(
         name: [.customLong("v"), .customShort("v")],

@@ -3,7 +3,7 @@ internal import Glibc
 internal import KubeProxyConfiguration
 internal import LocalhostNodePorts
 
-/// The flags that say what the kernel should hold: those of `run` and `plan`.
+/// The flags that determine the desired state, of `run` and `plan`.
 struct ProxyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -177,18 +177,18 @@ struct ProxyOptions: ParsableArguments {
     @OptionGroup var otherModes: OtherModesOptions
     @OptionGroup var logging: LoggingOptions
 
-    /// Everything that flags and file say, checked; fails with all that is wrong.
+    /// Returns the validated configuration from flags and file; fails with all errors.
     ///
     /// - Parameters:
     ///   - isForWriting: for `--write-config-to`.
-    ///   - quiet: for commands whose result is what they print.
+    ///   - quiet: for commands whose output is their result.
     func start(isForWriting: Bool = false, quiet: Bool = false) throws -> StartConfiguration {
         for deprecation in servers.deprecations { warn(deprecation) }
         return try StartConfiguration(
             path: config, values, hostname: ProxyOptions.hostname(), isForWriting: isForWriting, quiet: quiet)
     }
 
-    /// The flags as they were given.
+    /// The flags as given.
     var values: FlagValues {
         var flags = FlagValues()
         flags.manifests = manifests
@@ -226,7 +226,7 @@ struct ProxyOptions: ParsableArguments {
         return flags
     }
 
-    /// What stands between commas, of all uses of a flag; nil if there is none.
+    /// The comma-separated values of all uses of a flag; nil if it is not used.
     static func list(_ uses: [String]) -> [String]? {
         uses.isEmpty ? nil : uses.flatMap { $0.split(separator: ",").map(String.init) }
     }
@@ -238,7 +238,7 @@ struct ProxyOptions: ParsableArguments {
     }
 }
 
-/// A boolean as Go reads it.
+/// A boolean in Go's syntax.
 struct GoBool: ExpressibleByArgument, CustomStringConvertible {
     var value: Bool
 
@@ -252,7 +252,7 @@ struct GoBool: ExpressibleByArgument, CustomStringConvertible {
     var description: String { "\(value)" }
 }
 
-/// Flags of kube-proxy that mean nothing in ipvs mode: accepted, so that its command lines need no change.
+/// Flags of kube-proxy that have no effect in ipvs mode, accepted so that its command lines need no change.
 struct OtherModesOptions: ParsableArguments {
     @Option(help: .hidden) var iptablesLocalhostNodeports: GoBool?
     @Option(help: .hidden) var iptablesSyncPeriod: GoDuration?

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import KubeProxyConfiguration
 
-/// The flags about health, metrics and what else is served.
+/// The flags for the health and metrics servers.
 struct ServerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -58,7 +58,7 @@ struct ServerOptions: ParsableArguments {
         flags.showHiddenMetricsForVersion = showHiddenMetricsForVersion
     }
 
-    /// What to tell of flags that will go, as kube-proxy does.
+    /// Warnings about deprecated flags, with kube-proxy's text.
     var deprecations: [String] {
         [("healthz-port", "healthz-bind-address", healthzPort), ("metrics-port", "metrics-bind-address", metricsPort)]
             .filter { $0.2 != nil }.map { old, new, _ in

@@ -5,7 +5,7 @@ internal import KubeProxyConfiguration
 internal import StatusServer
 internal import StatusAPI
 
-/// The state directory of a proxy that runs: the one that was given, else the usual one, else that of the only proxy which listens elsewhere.
+/// The state directory of the running proxy: the given one, else the default, else that of the only proxy that listens in another one.
 struct StateDirectory: ParsableArguments {
     @Option(
         name: .customLong("state-directory"),
@@ -14,13 +14,13 @@ struct StateDirectory: ParsableArguments {
             valueName: "directory"))
     var given: String?
 
-    /// Looks for the running proxies unless the directory was given.
+    /// Searches for running proxies unless the directory was given.
     func find() throws -> String {
         if let given { return given }
         return try StateDirectory.choose(usual: FlagValues().stateDirectory, listening: StateDirectory.listening())
     }
 
-    /// More than one proxy runs, and none in the usual place.
+    /// Several proxies run, none of them with the default directory.
     struct Ambiguous: Error, CustomStringConvertible {
         var directories: [String]
         var description: String {
@@ -34,18 +34,19 @@ struct StateDirectory: ParsableArguments {
         return first
     }
 
-    // MARK: Proxies that listen
+    // MARK: Running proxies
 
-    /// The state directories of the proxies that run in this network namespace, sorted; those that anybody but root could have put there are left out.
+    /// The state directories of the proxies in this network namespace, sorted, without those that users other than root could have created.
     static func listening() -> [String] {
-        // Without it (no /proc) only the usual place is known.
+        // Without /proc, only the default directory is known.
         guard let table = try? String(contentsOfFile: "/proc/net/unix", encoding: .isoLatin1) else { return [] }
         return directories(in: table).filter { isOwnedByRootOnly("\($0)/\(ProxyReport.socketName)") }
     }
 
-    /// The directories of the sockets named as ours that listen.
+    /// The directories of listening sockets with the name of the status socket.
     ///
-    /// - Parameter table: `/proc/net/unix`: number, references, protocol, flags, type, state, inode and path (net/unix/af_unix.c `unix_seq_show`).
+    /// - Parameter table: `/proc/net/unix`: number, references, protocol, flags, type, state, inode and path (net/unix/af_unix.c
+    ///   `unix_seq_show`).
     static func directories(in table: String) -> [String] {
         let found = table.split(separator: "\n").dropFirst().compactMap { line -> String? in
             let columns = line.split(separator: " ", maxSplits: 7, omittingEmptySubsequences: true)
@@ -58,24 +59,24 @@ struct StateDirectory: ParsableArguments {
         return Set(found).sorted()
     }
 
-    /// Whether a socket is root's, in a directory in which nobody else can put another in its place.
+    /// Whether root owns the socket, and other users cannot replace it or its directories.
     ///
-    /// - Parameter user: who counts as root.
+    /// - Parameter user: another user ID that counts as root.
     static func isOwnedByRootOnly(_ path: String, user: UInt32 = 0) -> Bool {
-        func look(_ path: String) -> (mode: UInt32, isTrusted: Bool)? {
+        func status(of path: String) -> (mode: UInt32, isTrusted: Bool)? {
             var found = stat()
             guard unsafe lstat(path, &found) == 0 else { return nil }
             return (found.st_mode, found.st_uid == 0 || found.st_uid == user)
         }
-        guard let socket = look(path), socket.isTrusted, socket.mode & S_IFMT == S_IFSOCK,
+        guard let socket = status(of: path), socket.isTrusted, socket.mode & S_IFMT == S_IFSOCK,
             let real = unsafe realpath(path, nil)
         else { return false }
         defer { unsafe free(real) }
         var folder = unsafe String(cString: real)
         while folder.count > 1, let slash = folder.lastIndex(of: "/") {
             folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
-            guard let place = look(folder), place.isTrusted else { return false }
-            // In a folder such as /tmp everybody may write, but nobody may rename what is another's.
+            guard let place = status(of: folder), place.isTrusted else { return false }
+            // In a sticky directory such as /tmp, everyone may write, but not rename the files of others.
             if place.mode & (S_IWGRP | S_IWOTH) != 0, place.mode & S_ISVTX == 0 { return false }
         }
         return true
