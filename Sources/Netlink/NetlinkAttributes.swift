@@ -15,7 +15,7 @@ public struct NetlinkAttributes: Sequence, IteratorProtocol, Sendable {
         public var networkU32: UInt32? { networkOrder(payload) }
         public var nested: NetlinkAttributes { NetlinkAttributes(payload) }
 
-        /// Up to the first NUL; nil where it is not UTF-8.
+        /// The string up to the first NUL; nil if it is not UTF-8.
         public var string: String? { String(validating: payload.prefix { $0 != 0 }, as: UTF8.self) }
     }
 

@@ -1,6 +1,6 @@
 internal import Subprocess
 
-/// Runs a system program and waits for it, where there is no other interface.
+/// Runs system programs and waits for them; used only if there is no other interface.
 enum Command {
     struct Result: Hashable {
         /// Nil if a signal killed the program.

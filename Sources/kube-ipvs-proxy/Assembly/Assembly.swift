@@ -156,7 +156,7 @@ struct Assembly {
 
     private static let listLimit: Duration = .seconds(60)
 
-    /// The API server did not answer in time.
+    /// The API server did not list the objects in time.
     struct ClusterReadTimeout: Error, CustomStringConvertible {
         let description =
             "the API server did not list Services and EndpointSlices within \(Assembly.listLimit.components.seconds) s; see the log for its errors"

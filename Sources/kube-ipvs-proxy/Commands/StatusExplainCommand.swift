@@ -109,7 +109,7 @@ struct StatusExplainCommand: AsyncParsableCommand {
         return found
     }
 
-    /// The location with each of its transport protocols; with TCP if it has none.
+    /// The location with each of its protocols; with TCP if it has none.
     private func known(_ location: AddressPort, _ report: ProxyReport?) throws -> [VirtualServer.Identity] {
         let all = Transport.allCases.map { VirtualServer.Identity($0, location) }
         let ipvs = try IPVSClient()
