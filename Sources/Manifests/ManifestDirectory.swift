@@ -5,10 +5,10 @@ public import Model
 internal import Synchronization
 internal import SystemCalls
 
-/// The manifests of a directory as a source of objects, kept current by `inotify(7)`.
+/// A directory of manifests as a source of objects, watched with `inotify(7)`.
 ///
-/// Every `*.yaml`, `*.yml` and `*.json` that is not hidden counts, not those of directories inside. A file with a mistake in it keeps its
-/// last good version in force; one that never had any counts as far as it is good.
+/// It reads every `*.yaml`, `*.yml` and `*.json` that is not hidden, and no subdirectories. The last valid version of an invalid file stays
+/// in effect; of a file that never was valid, the valid objects are used.
 public final class ManifestDirectory: ClusterSource {
     public let feed = ChangeFeed()
 
@@ -16,7 +16,7 @@ public final class ManifestDirectory: ClusterSource {
     private let logger: Logger
     private let onProblem: @Sendable (SourceProblem) -> Void
     private let library: Mutex<ManifestLibrary>
-    /// Reading and waiting block a thread, which must be none of the few that all tasks share.
+    /// Reading and waiting block a thread: not one of the few of the concurrency pool.
     private let queue = DispatchQueue(label: "manifests")
 
     public init(
@@ -29,15 +29,15 @@ public final class ManifestDirectory: ClusterSource {
         library = Mutex(ManifestLibrary(directory: directory, settings: settings))
     }
 
-    /// Reads what is there now and publishes it; returns what is wrong with it, which is also logged and handed to `onProblem`.
+    /// Reads and publishes all manifests; returns their problems, which are also logged and passed to `onProblem`.
     ///
-    /// The feed counts as synced afterwards, unless the directory itself could not be read.
+    /// The feed is synced afterwards, unless the directory itself could not be read.
     @discardableResult
     public func load() -> [SourceProblem] {
-        look { $0.scan() }.problems
+        update { $0.scan() }.problems
     }
 
-    /// Follows the directory until the task is cancelled.
+    /// Watches the directory until the task is cancelled.
     public func run() async throws {
         let stop = try StopSignal()
         await withTaskCancellationHandler {
@@ -52,37 +52,37 @@ public final class ManifestDirectory: ClusterSource {
         }
     }
 
-    /// How often all files are looked at although nothing was told: for what no watch can see, such as a write through a network.
+    /// How often all files are checked without an event: no watch reports, for example, a write over a network file system.
     static let sweepInterval = Duration.seconds(30)
 
     private func follow(until stop: StopSignal) {
         var watch = DirectoryWatch(directory, isOfInterest: ManifestFile.isManifest)
         var schedule = ManifestSchedule()
-        var sight = watch.sight
-        // The watch stands before the first look, so that nothing can happen in between.
+        var quality = watch.sight
+        // The watch is set up before the first scan, so that no change is missed in between.
         _ = watch.renew()
-        follow(look { $0.scan() }.files, &watch)
+        follow(update { $0.scan() }.files, &watch)
         var lastSweep = ContinuousClock.now
         while true {
-            report(watch.sight, before: &sight)
+            report(watch.sight, previous: &quality)
             let pause = ManifestDirectory.pause(watch.sight)
             let wake = min(schedule.deadline ?? lastSweep + pause, lastSweep + pause)
             guard let events = watch.wait(milliseconds: ManifestDirectory.milliseconds(until: wake), stop: stop) else { return }
             let now = ContinuousClock.now
-            schedule.take(events, at: now)
-            if watch.renew() { schedule.take([.everything], at: now) }
+            schedule.record(events, at: now)
+            if watch.renew() { schedule.record([.everything], at: now) }
             let due = schedule.due(at: now, isEmpty: isEmpty)
             if due.everything || lastSweep + pause <= now {
                 let unsettled = schedule.unsettled.union(due.files)
-                follow(look { $0.scan(except: unsettled) }.files, &watch)
+                follow(update { $0.scan(except: unsettled) }.files, &watch)
                 lastSweep = now
             }
-            if !due.files.isEmpty { follow(look { $0.read(due.files) }.files, &watch) }
+            if !due.files.isEmpty { follow(update { $0.read(due.files) }.files, &watch) }
         }
     }
 
-    private static func pause(_ sight: DirectoryWatch.WatchQuality) -> Duration {
-        switch sight {
+    private static func pause(_ quality: DirectoryWatch.WatchQuality) -> Duration {
+        switch quality {
         case .watching: sweepInterval
         case .absent: .milliseconds(50)
         case .blind: .seconds(1)
@@ -91,30 +91,30 @@ public final class ManifestDirectory: ClusterSource {
 
     private static func milliseconds(until time: ContinuousClock.Instant) -> Int32 {
         let (seconds, attoseconds) = (time - .now).components
-        // Rounded up, or the last millisecond would be spent in a busy loop.
+        // Rounded up: otherwise the last millisecond would be a busy loop.
         return Int32(clamping: max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1))
     }
 
     private func isEmpty(_ name: String) -> Bool {
-        // A file that cannot be looked at is not waited for: reading it tells what is wrong.
+        // There is no point in waiting for an inaccessible file: reading it reports the error.
         (try? FileStamp(path: "\(directory)/\(name)"))?.size == 0
     }
 
-    /// Watches what links lead to; what changed there before the watch stood is read after all.
+    /// Watches the targets of symbolic links; reads those that changed before the watch was set up.
     private func follow(_ names: [String], _ watch: inout DirectoryWatch) {
         var names = names
-        // Whoever changes a link's target all the time is left to the sweep.
+        // Targets that keep changing are left to the sweep.
         for _ in 0..<3 where !names.isEmpty {
             let links = followLinks(names, &watch)
-            names = links.isEmpty ? [] : look { $0.readChanged(links) }.files
+            names = links.isEmpty ? [] : update { $0.readChanged(links) }.files
         }
     }
 
-    /// Returns those of the names that are links.
+    /// Watches the targets of the files that are symbolic links; returns the names of these files.
     private func followLinks(_ names: [String], _ watch: inout DirectoryWatch) -> [String] {
         var links: [String] = []
         for name in names {
-            // Gone: then there is no link to follow either.
+            // A removed file is no link.
             let isLink = (try? FileStamp(path: "\(directory)/\(name)", followsLinks: false))?.isSymbolicLink ?? false
             watch.follow(linkNamed: name, isLink: isLink)
             if isLink { links.append(name) }
@@ -122,13 +122,13 @@ public final class ManifestDirectory: ClusterSource {
         return links
     }
 
-    /// Looks at the directory and hands on what came of it.
-    private func look(_ how: @Sendable (inout ManifestLibrary) -> ManifestLibrary.Update) -> ManifestLibrary.Update {
+    /// Updates the library from the directory; publishes the changes, and logs and reports the problems.
+    private func update(with read: @Sendable (inout ManifestLibrary) -> ManifestLibrary.Update) -> ManifestLibrary.Update {
         let start = ContinuousClock.now
-        // Published under the lock: two looks at once must not overtake each other.
+        // Published under the lock, so that concurrent updates are published in order.
         let (update, objects) = library.withLock { library in
-            let update = how(&library)
-            // Doubt ends only after what ends it is known.
+            let update = read(&library)
+            // The source becomes complete only after the objects that complete it are published.
             if library.isIncomplete { feed.setIncomplete(true) }
             feed.publish(update.changes)
             feed.setIncomplete(library.isIncomplete)
@@ -153,9 +153,9 @@ public final class ManifestDirectory: ClusterSource {
         onProblem(problem)
     }
 
-    private func report(_ sight: DirectoryWatch.WatchQuality, before: inout DirectoryWatch.WatchQuality) {
-        defer { before = sight }
-        guard case .blind(let error) = sight, sight != before else { return }
+    private func report(_ quality: DirectoryWatch.WatchQuality, previous: inout DirectoryWatch.WatchQuality) {
+        defer { previous = quality }
+        guard case .blind(let error) = quality, quality != previous else { return }
         report(
             SourceProblem(
                 file: directory,
@@ -165,14 +165,14 @@ public final class ManifestDirectory: ClusterSource {
     }
 }
 
-/// What a control plane chooses from for Services whose manifests leave it open.
+/// The ranges of cluster IPs and node ports for Services whose manifests leave them unset.
 public struct ManifestSettings: Hashable, Sendable {
-    /// `--service-cluster-ip-range` of kube-apiserver: at most one range a family, the first being that of Services that name none.
+    /// `--service-cluster-ip-range` of kube-apiserver: at most one range per family; the first is used for Services without a family.
     public var serviceClusterIPRanges: [CIDR]
     /// `--service-node-port-range` of kube-apiserver.
     public var nodePorts: ClosedRange<UInt16>
 
-    /// From ServiceCIDRs of the manifests: cluster IPs may be named from them, and none is chosen from them.
+    /// The ranges of ServiceCIDRs of the manifests: Services may specify cluster IPs from them, but none is chosen from them.
     var addedRanges: [CIDR] = []
 
     public init(serviceClusterIPRanges: [CIDR] = ManifestSettings.defaultRanges, nodePorts: ClosedRange<UInt16> = 30000...32767) {
@@ -180,7 +180,7 @@ public struct ManifestSettings: Hashable, Sendable {
         self.nodePorts = nodePorts
     }
 
-    /// `10.96.0.0/12`, as kubeadm has it.
+    /// `10.96.0.0/12`, the default of kubeadm.
     public static let defaultRanges = CIDR(IPAddress(v4: 0x0a60_0000), prefixLength: 12).map { [$0] } ?? []
 
     /// The families that Services can have, in order of preference.
@@ -188,6 +188,6 @@ public struct ManifestSettings: Hashable, Sendable {
 
     func range(of family: IPFamily) -> CIDR? { serviceClusterIPRanges.first { $0.family == family } }
 
-    /// The ranges of a family that a cluster IP may be in; none where the family's are not known.
+    /// Returns the ranges of a family that a cluster IP may be in; empty if they are unknown.
     func ranges(of family: IPFamily) -> [CIDR] { (serviceClusterIPRanges + addedRanges).filter { $0.family == family } }
 }

@@ -1,22 +1,22 @@
 internal import FoundationEssentials
 internal import YAML
 
-/// A piece of a file that stands for itself.
+/// A document of a file of manifests.
 struct ManifestDocument: Sendable {
     enum Content: Sendable {
         case item(ManifestItem)
-        /// Not even readable as YAML or JSON.
+        /// Not valid YAML or JSON.
         case unreadable(String)
     }
 
-    /// Which one of the file, from 1.
+    /// The number of the document in the file, from 1.
     var number: Int
-    /// The line at which it starts, or at which reading it failed, from 1.
+    /// The line at which the document starts or reading it failed, from 1.
     var line: Int
     var content: Content
 }
 
-/// JSON in: the documents of a file, one after the other, as kubectl takes them.
+/// Reads manifests in JSON: a file may contain several documents in a row, as with kubectl.
 enum JSONDocuments {
     static func read(_ bytes: [UInt8]) -> [ManifestDocument] {
         let decoder = JSONDecoder()
@@ -43,7 +43,8 @@ enum JSONDocuments {
         }
     }
 
-    /// Where each top-level value stands; whatever is no object or list, or never ends, is a range of its own for the decoder to refuse.
+    /// Returns the range of each top-level value. Anything that is no object or list, or is incomplete, is a range of its own, for the
+    /// decoder to refuse.
     private static func ranges(_ bytes: [UInt8]) -> [Range<Int>] {
         var ranges: [Range<Int>] = []
         var start: Int?
@@ -86,9 +87,9 @@ enum JSONDocuments {
     }
 }
 
-/// Manifests in YAML.
+/// Reads manifests in YAML.
 ///
-/// Documents are parted before they are parsed, because a mistake ends the parser: so it spoils its own document and not those behind it.
+/// Documents are split before parsing, because an error stops the parser: this way it affects only its own document.
 enum YAMLDocuments {
     static func read(_ bytes: [UInt8]) -> [ManifestDocument] {
         guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -98,7 +99,7 @@ enum YAMLDocuments {
             var line = piece.line
             let content: ManifestDocument.Content
             do {
-                content = .item(try YAMLDocument.decode(piece.text, as: ManifestItem.self) ?? ManifestItem(.passedOver))
+                content = .item(try YAMLDocument.decode(piece.text, as: ManifestItem.self) ?? ManifestItem(.skipped))
             } catch let refusal as YAMLSyntaxError {
                 line += (refusal.line ?? 1) - 1
                 content = .unreadable(refusal.isMalformed ? "is not valid YAML: \(refusal.message)" : refusal.message)

@@ -1,24 +1,24 @@
 internal import Kubernetes
 internal import Model
 
-/// What one document, or one item of a `List`, turned out to be.
+/// The content of a document, or of an item of a `List`.
 ///
-/// Decoding it never throws, so that a bad item does not take its neighbours with it.
+/// Decoding never throws, so that an invalid item does not affect the other items.
 struct ManifestItem: Decodable, Sendable {
     enum Content: Sendable {
         case object(ManifestObject)
         case list([ManifestItem])
-        /// A kind that this program does not read, or nothing at all.
-        case passedOver
-        case bad([FieldProblem])
+        /// Empty, or of a kind that this program does not read.
+        case skipped
+        case invalid([FieldProblem])
     }
 
     var content: Content
     /// Fields of an object that have no effect.
     var warnings: [FieldProblem] = []
-    /// The kind, where it is one that is read.
+    /// The kind; nil if this program does not read it.
     var kind: ManifestKind?
-    /// The name, where there is one, even if the rest is bad.
+    /// The name of the object, even if the rest of it is invalid.
     var name: NamespacedName?
 
     private enum CodingKeys: String, CodingKey { case apiVersion, kind, metadata, items }
@@ -38,11 +38,11 @@ struct ManifestItem: Decodable, Sendable {
         do {
             try self.init(reading: decoder, impliedKind: impliedKind, isItem: isItem)
         } catch let error as DecodingError {
-            self.init(.bad([FieldProblem(error, in: decoder)]))
+            self.init(.invalid([FieldProblem(error, in: decoder)]))
         } catch let problem as FieldProblem {
-            self.init(.bad([problem]))
+            self.init(.invalid([problem]))
         } catch {
-            self.init(.bad([FieldProblem("", nil, "failed to decode: \(error)")]))
+            self.init(.invalid([FieldProblem("", nil, "failed to decode: \(error)")]))
         }
     }
 
@@ -50,7 +50,7 @@ struct ManifestItem: Decodable, Sendable {
 
     private init(reading decoder: any Decoder, impliedKind: ManifestKind?, isItem: Bool) throws {
         if ManifestItem.isNull(decoder) {
-            content = .passedOver
+            content = .skipped
             return
         }
         let fields = try decoder.container(keyedBy: CodingKeys.self)
@@ -63,26 +63,26 @@ struct ManifestItem: Decodable, Sendable {
         }
         let versionText = try fields.value(.apiVersion, default: impliedKind?.apiVersion ?? "")
         guard let kind = try ManifestItem.kind(kindText, apiVersion: versionText) else {
-            content = .passedOver
+            content = .skipped
             return
         }
         self.kind = kind
         name = ManifestItem.name(in: fields, kind: kind)
         do {
             let admission = try ManifestDefaulting(kind, from: decoder)
-            content = admission.problems.isEmpty ? .object(admission.object) : .bad(admission.problems)
+            content = admission.problems.isEmpty ? .object(admission.object) : .invalid(admission.problems)
             warnings = admission.warnings
         } catch let error as DecodingError {
-            content = .bad([FieldProblem(error, in: decoder)])
+            content = .invalid([FieldProblem(error, in: decoder)])
         }
     }
 
     private static func isNull(_ decoder: any Decoder) -> Bool {
-        // A decoder that has no single value here has a mapping or a list, which is not nothing.
+        // Without a single value, it is a mapping or a list, and not null.
         (try? decoder.singleValueContainer().decodeNil()) ?? false
     }
 
-    /// The kind to read an object as; nil for kinds of other groups, whatever they share a name with.
+    /// Returns the kind of an object; nil for other kinds, including those of the same name in other API groups.
     private static func kind(_ text: String, apiVersion: String) throws -> ManifestKind? {
         guard !apiVersion.isEmpty else { throw FieldProblem("apiVersion", nil, "is required") }
         guard let kind = ManifestKind(rawValue: text) else { return nil }
@@ -104,7 +104,7 @@ struct ManifestItem: Decodable, Sendable {
     }
 
     private static func name(in fields: KeyedDecodingContainer<CodingKeys>, kind: ManifestKind) -> NamespacedName? {
-        // Only for telling which object is bad: where the metadata cannot be read, decoding the object says so itself.
+        // Only to name an invalid object: if the metadata is unreadable, decoding the object reports it.
         guard let metadata = try? fields.nestedContainer(keyedBy: NameKeys.self, forKey: .metadata),
             let name = try? metadata.decode(String.self, forKey: .name)
         else { return nil }

@@ -3,28 +3,28 @@ internal import Kubernetes
 internal import Model
 internal import SystemCalls
 
-/// What has been read of a directory of manifests so far, and what the cluster looks like because of it.
+/// The manifests of a directory and the cluster that they describe.
 struct ManifestLibrary {
-    /// What came of a look at the directory.
+    /// The result of reading the directory or some of its files.
     struct Update {
         var changes: [ClusterChange] = []
         var problems: [SourceProblem] = []
-        /// What has no effect.
+        /// Fields and objects that have no effect.
         var warnings: [SourceProblem] = []
-        /// Files that were read, or found gone.
+        /// The names of files that were read or found removed.
         var files: [String] = []
     }
 
     private let directory: String
     private let maximumFileSize: Int64
     private var stamps: [String: FileStamp] = [:]
-    /// Files of which a version without a mistake has been read: that one counts until there is another.
-    private var sound: Set<String> = []
+    /// Files of which a valid version has been read: the last one is used until there is another.
+    private var validFiles: Set<String> = []
     private var store = ManifestStore()
     private var controlPlane: ManifestControlPlane
     private var isDirectoryMissing = false
 
-    /// Whether all files have been looked at once.
+    /// Whether all files have been read once.
     private(set) var isLoaded = false
 
     init(directory: String, settings: ManifestSettings, maximumFileSize: Int64 = ManifestFile.maximumSize) {
@@ -35,10 +35,10 @@ struct ManifestLibrary {
 
     var objectCount: Int { store.count }
 
-    /// Whether there are files with mistakes of which no good version is known: after a start, what they stood for may be in service.
-    var isIncomplete: Bool { !Set(stamps.keys).subtracting(sound).isEmpty }
+    /// Whether there are invalid files without a known valid version: after a restart, the kernel may still have their objects.
+    var isIncomplete: Bool { !Set(stamps.keys).subtracting(validFiles).isEmpty }
 
-    /// Looks at all files and reads those whose stamp is new, save those that are being written to.
+    /// Reads all files whose stamp has changed, except those that are being written.
     mutating func scan(except unsettled: Set<String> = []) -> Update {
         let names: [String]
         do {
@@ -49,10 +49,10 @@ struct ManifestLibrary {
         }
         isLoaded = true
         let all = Set(names).union(stamps.keys).subtracting(unsettled)
-        return update(all.filter { isNew($0) })
+        return update(all.filter { isChanged($0) })
     }
 
-    /// Reads files of which it is known that something happened to them.
+    /// Reads files that are known to have changed.
     mutating func read(_ names: Set<String>) -> Update {
         do {
             guard try FileStamp(path: directory).isDirectory else { return missing(FileError("opendir", directory, ENOTDIR)) }
@@ -62,22 +62,22 @@ struct ManifestLibrary {
         return update(names)
     }
 
-    /// Reads those files whose stamp is new.
+    /// Reads the files whose stamp has changed.
     mutating func readChanged(_ names: [String]) -> Update {
-        let changed = names.filter(isNew)
+        let changed = names.filter(isChanged)
         return changed.isEmpty ? Update() : read(Set(changed))
     }
 
-    private func isNew(_ name: String) -> Bool {
+    private func isChanged(_ name: String) -> Bool {
         do {
             return try FileStamp(path: "\(directory)/\(name)") != stamps[name]
         } catch {
-            // Gone or out of reach: reading it says which.
+            // Removed or inaccessible: reading it determines which.
             return true
         }
     }
 
-    /// Keeps everything: a directory that is not there, because it is being replaced or its disk is, is no wish to delete all Services.
+    /// Keeps all objects: a missing directory, because it or its disk is being replaced, does not mean that all Services are deleted.
     private mutating func missing(_ error: FileError) -> Update {
         defer { isDirectoryMissing = true }
         guard !isDirectoryMissing else { return Update() }
@@ -103,7 +103,7 @@ struct ManifestLibrary {
     }
 
     private func problem(_ key: ManifestObject.Key, file: String?, _ found: FieldProblem) -> SourceProblem {
-        SourceProblem(file: file.map { "\(directory)/\($0)" }, kind: key.kind.rawValue, object: key.name, message: "").saying(found)
+        SourceProblem(file: file.map { "\(directory)/\($0)" }, kind: key.kind.rawValue, object: key.name, message: "").with(found)
     }
 
     private mutating func read(_ name: String, _ contents: inout [String: [ManifestObject]?], _ update: inout Update) {
@@ -114,15 +114,15 @@ struct ManifestLibrary {
             let reading = ManifestReading(bytes, file: path)
             update.problems += reading.problems
             if reading.problems.isEmpty {
-                sound.insert(name)
-            } else if sound.contains(name) {
+                validFiles.insert(name)
+            } else if validFiles.contains(name) {
                 return
             }
             update.warnings += reading.warnings
             contents[name] = .some(reading.objects)
         } catch  where error.isAbsent {
             stamps[name] = nil
-            sound.remove(name)
+            validFiles.remove(name)
             contents[name] = .some(nil)
         } catch {
             reportUnreadable(name, "\(error)", &update)
@@ -131,7 +131,7 @@ struct ManifestLibrary {
 
     private mutating func reportUnreadable(_ name: String, _ reason: String, _ update: inout Update) {
         let path = "\(directory)/\(name)"
-        // Told once for each state of the file. Without a stamp, what it held stays until the next event or sweep finds better.
+        // Reported once for each state of the file. Without a stamp, its last content stays until the next event or sweep can read it.
         let stamp = try? FileStamp(path: path)
         if stamp == nil || stamp != stamps[name] {
             update.problems.append(SourceProblem(file: path, message: "failed to load: \(reason)"))
@@ -140,10 +140,10 @@ struct ManifestLibrary {
     }
 }
 
-/// An object of a manifest with the API server's defaults, and what the API server would say of it.
+/// An object of a manifest with the API server's defaults, and the problems that the API server would report.
 struct ManifestDefaulting: Sendable {
     var object: ManifestObject
-    /// What is wrong; the object does not count unless this is empty.
+    /// What is invalid; the object is used only if this is empty.
     var problems: [FieldProblem]
     /// Fields that have no effect.
     var warnings: [FieldProblem] = []

@@ -10,7 +10,7 @@ enum ManifestObject: Hashable, Sendable {
     case pod(Pod)
     case serviceCIDR(ServiceCIDR)
 
-    /// What makes an object itself, across files.
+    /// Identifies an object across files.
     struct Key: Hashable, Sendable, Comparable {
         var kind: ManifestKind
         var name: NamespacedName
@@ -44,7 +44,7 @@ enum ManifestObject: Hashable, Sendable {
 
     var key: Key { Key(kind: kind, name: metadata.namespacedName) }
 
-    /// An object of a manifest with the namespace it has where it names none, as kubectl puts it.
+    /// Decodes an object of a manifest; without a namespace it gets `default`, as with kubectl.
     init(_ kind: ManifestKind, from decoder: any Decoder) throws {
         switch kind {
         case .service:
@@ -81,7 +81,7 @@ extension ObjectMeta {
     }
 }
 
-/// Blocks of cluster IPs beside those of `--service-cluster-ip-range` (`networking.k8s.io/v1` ServiceCIDR).
+/// Ranges of cluster IPs in addition to `--service-cluster-ip-range` (ServiceCIDR of `networking.k8s.io/v1`).
 struct ServiceCIDR: Hashable, Sendable {
     var metadata: ObjectMeta
     /// `spec.cidrs`
@@ -100,7 +100,7 @@ extension ServiceCIDR: Decodable {
     }
 }
 
-/// The kinds that are read; all others are ignored.
+/// The kinds of objects that are read; all others are ignored.
 enum ManifestKind: String, Hashable, Sendable, CaseIterable {
     case service = "Service"
     case endpointSlice = "EndpointSlice"
@@ -109,7 +109,7 @@ enum ManifestKind: String, Hashable, Sendable, CaseIterable {
     case pod = "Pod"
     case serviceCIDR = "ServiceCIDR"
 
-    /// The `apiVersion` in which the kind is read.
+    /// The supported `apiVersion` of the kind.
     var apiVersion: String {
         switch self {
         case .endpointSlice: "discovery.k8s.io/v1"
@@ -118,6 +118,6 @@ enum ManifestKind: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// Whether objects of the kind are in a namespace.
+    /// Whether the kind is namespaced.
     var isNamespaced: Bool { self != .node && self != .serviceCIDR }
 }

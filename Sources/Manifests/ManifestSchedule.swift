@@ -1,26 +1,26 @@
 internal import SystemCalls
 
-/// When files that changed are read: soon after the last of a burst of events, never while someone writes to them.
+/// Decides when changed files are read: shortly after the last of a burst of events, and never while they are being written.
 struct ManifestSchedule {
-    /// How long nothing must happen before a change is read.
-    static let quiet = Duration.milliseconds(10)
-    /// How long a burst of events can put reading off.
-    static let patience = Duration.milliseconds(50)
-    /// After how long without a write a file counts as written, although its writer has not closed it.
-    static let unclosed = Duration.seconds(1)
+    /// The time without events before a change is read.
+    static let quietPeriod = Duration.milliseconds(10)
+    /// The longest time that a burst of events can delay reading.
+    static let maximumDelay = Duration.milliseconds(50)
+    /// The time without a write after which a file is read although its writer has not closed it.
+    static let writeTimeout = Duration.seconds(1)
 
     private var changed: Set<String> = []
     private var everything = false
     private var first: ContinuousClock.Instant?
     private var last: ContinuousClock.Instant?
-    /// Files that someone has begun to write to, and when they last did.
+    /// The files that are being written, with the time of the last write.
     private var writing: [String: ContinuousClock.Instant] = [:]
 
-    /// Files that are not to be read yet.
+    /// The files that must not be read yet.
     var unsettled: Set<String> { Set(writing.keys) }
 
-    /// Takes events over in the order in which they happened.
-    mutating func take(_ events: [DirectoryEvent], at now: ContinuousClock.Instant) {
+    /// Records events, in the order in which they happened.
+    mutating func record(_ events: [DirectoryEvent], at now: ContinuousClock.Instant) {
         for event in events {
             switch event {
             case .writing(let name):
@@ -40,19 +40,19 @@ struct ManifestSchedule {
         }
     }
 
-    /// When there is something to do next; nil if never.
+    /// When files are due next; nil if none are.
     var deadline: ContinuousClock.Instant? {
-        var deadlines = writing.values.map { $0 + ManifestSchedule.unclosed }
-        if let first, let last { deadlines.append(min(first + ManifestSchedule.patience, last + ManifestSchedule.quiet)) }
+        var deadlines = writing.values.map { $0 + ManifestSchedule.writeTimeout }
+        if let first, let last { deadlines.append(min(first + ManifestSchedule.maximumDelay, last + ManifestSchedule.quietPeriod)) }
         return deadlines.min()
     }
 
-    /// What is to be read now: some files, or all that are new.
+    /// Returns the files to read now, and whether all changed files are to be read.
     ///
-    /// An empty file that nobody has closed is waited for: whoever emptied it is about to fill it.
+    /// An empty file that has not been closed is not due: its writer is about to fill it.
     mutating func due(at now: ContinuousClock.Instant, isEmpty: (String) -> Bool) -> (files: Set<String>, everything: Bool) {
         var files: Set<String> = []
-        for (name, time) in writing where time + ManifestSchedule.unclosed <= now {
+        for (name, time) in writing where time + ManifestSchedule.writeTimeout <= now {
             if isEmpty(name) {
                 writing[name] = now
             } else {
@@ -60,7 +60,7 @@ struct ManifestSchedule {
                 files.insert(name)
             }
         }
-        guard let first, let last, min(first + ManifestSchedule.patience, last + ManifestSchedule.quiet) <= now else {
+        guard let first, let last, min(first + ManifestSchedule.maximumDelay, last + ManifestSchedule.quietPeriod) <= now else {
             return (files, false)
         }
         defer {

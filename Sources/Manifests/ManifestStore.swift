@@ -1,11 +1,11 @@
 internal import Model
 
-/// The objects of all files, and which file's counts where several have the same.
+/// The objects of all files, and the file in effect for objects that several files contain.
 struct ManifestStore {
-    /// An object that several files have.
+    /// An object that several files contain.
     struct Duplicate: Hashable {
         var key: ManifestObject.Key
-        /// The file whose object counts: the first by name.
+        /// The file whose object is in effect: the first by name.
         var kept: String
         var ignored: String
     }
@@ -13,14 +13,14 @@ struct ManifestStore {
     private var files: [String: [ManifestObject.Key: ManifestObject]] = [:]
     private var holders: [ManifestObject.Key: Set<String>] = [:]
 
-    /// The file whose object counts.
+    /// Returns the file whose object is in effect.
     func file(of key: ManifestObject.Key) -> String? { holders[key]?.min() }
 
     func object(_ key: ManifestObject.Key) -> ManifestObject? { file(of: key).flatMap { files[$0]?[key] } }
 
     var count: Int { holders.count }
 
-    /// Puts new content in the place of files, nil for those that are gone; returns what of the whole is different now.
+    /// Replaces the content of files, with nil for removed files; returns the objects that differ now, and new duplicates.
     mutating func replace(_ contents: [String: [ManifestObject]?]) -> (
         changes: [ManifestObject.Key: ManifestObject?], duplicates: [Duplicate]
     ) {
@@ -43,7 +43,7 @@ struct ManifestStore {
         return (changes, duplicates(among: contents))
     }
 
-    /// What is new among the objects that several files have.
+    /// Returns the duplicates of objects in the given files.
     private func duplicates(among contents: [String: [ManifestObject]?]) -> [Duplicate] {
         var found: Set<Duplicate> = []
         for (file, content) in contents {

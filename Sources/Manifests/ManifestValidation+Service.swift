@@ -12,7 +12,7 @@ extension ManifestValidation {
             }
     }
 
-    /// What is wrong with fields of which nothing is kept, or only what they come to.
+    /// Returns the problems of fields that the decoded Service does not contain as written.
     static func problems(of service: Service, _ written: ServiceAsWritten) -> [FieldProblem] {
         policyProblems(service, written) + loadBalancerProblems(service, written) + externalNameProblems(service, written)
             + written.appProtocols.enumerated().flatMap { appProtocolProblems($1, "spec.ports[\($0)]") }
@@ -21,7 +21,7 @@ extension ManifestValidation {
 
     // MARK: - Addresses
 
-    /// A name needs no address.
+    /// Returns the fields that are not allowed with type ExternalName, which needs no address.
     private static func externalNameProblems(_ service: Service) -> [FieldProblem] {
         var problems: [FieldProblem] = []
         func refuse(_ field: String, _ value: String?) {
@@ -228,7 +228,7 @@ extension ManifestValidation {
         return problems
     }
 
-    /// The API takes blanks around a range.
+    /// Returns the problem of a CIDR; the API server accepts spaces around it.
     private static func rangeProblem(_ text: String, _ field: String) -> FieldProblem? {
         let range = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         return CIDR(range) == nil ? FieldProblem(field, text, "must be a CIDR such as 192.0.2.0/24") : nil
@@ -258,10 +258,10 @@ extension ManifestValidation {
 }
 
 extension Service {
-    /// Whether load balancers ask this node if it has endpoints of the Service.
+    /// Whether load balancers check if this node has endpoints of the Service.
     var needsHealthCheckNodePort: Bool { type == .loadBalancer && externalTrafficPolicy == .local }
 
-    /// `spec.ipFamilyPolicy`, with the default of the API server.
+    /// `spec.ipFamilyPolicy`, or the API server's default.
     var effectiveFamilyPolicy: String {
         ipFamilyPolicy ?? (isHeadless && selector.isEmpty ? "RequireDualStack" : "SingleStack")
     }

@@ -3,7 +3,7 @@ internal import Model
 internal import Text
 internal import YAML
 
-/// What the API server would refuse; `docs/manifests.md` has the table.
+/// Validates objects as the API server does; `docs/manifests.md` lists the rules.
 enum ManifestValidation {
     static func problems(of object: ManifestObject) -> [FieldProblem] {
         var problems = problems(of: object.metadata, kind: object.kind)
@@ -53,7 +53,7 @@ enum ManifestValidation {
             }
     }
 
-    // MARK: - Rules that several objects share
+    // MARK: - Rules shared by several kinds
 
     static let portRule = "must be a port, 1 to 65535"
     static let labelRule = "must be at most 63 lower-case letters, digits and '-', and start and end with a letter or digit"
@@ -73,7 +73,7 @@ enum ManifestValidation {
         }
     }
 
-    /// Labels, or a selector of labels.
+    /// Returns the problems of labels or of a label selector.
     static func labelProblems(_ labels: [String: String], _ field: String) -> [FieldProblem] {
         labels.sorted { $0.key < $1.key }.compactMap { key, value in
             if !NameSyntax.isQualifiedName(key) { return FieldProblem(field, key, "is not a valid label key: \(qualifiedNameRule)") }
@@ -96,15 +96,15 @@ enum ManifestValidation {
         return [FieldProblem("\(endpoint).nodeName", name, subdomainRule)]
     }
 
-    /// What an endpoint's address may not be, because it would lead traffic to the node itself or nowhere; nil where it is fine.
+    /// Returns the rule that an endpoint's address violates, as traffic to it would reach the node itself or nothing; nil if it is valid.
     static func endpointRule(brokenBy address: IPAddress) -> String? { address.isHarmfulAsService ? harmfulRule : nil }
 
-    /// The name of a port that a container gives (RFC 6335 §5.1): letters, digits and single dashes inside, at least one letter.
+    /// Whether a text is a valid port name (RFC 6335 §5.1): letters, digits and single dashes inside, at least one letter.
     static func isPortName(_ text: String) -> Bool {
         text.utf8.count <= 15 && NameSyntax.isLabel(text) && text.utf8.contains { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) }
     }
 
-    /// A fully qualified domain name, with a dot at the end or without.
+    /// Whether a text is a fully qualified domain name, with or without a trailing dot.
     static func isDomain(_ text: String) -> Bool {
         let name = text.hasSuffix(".") ? String(text.dropLast()) : text
         let labels = name.split(separator: ".", omittingEmptySubsequences: false)
@@ -112,9 +112,9 @@ enum ManifestValidation {
     }
 }
 
-/// What is wrong with a field of an object.
+/// A problem with a field of an object.
 struct FieldProblem: Hashable, Sendable, Error {
-    /// `spec.ports[0].port`; empty for the object as a whole.
+    /// The path of the field, such as `spec.ports[0].port`; empty for the object itself.
     var field: String
     var value: String?
     var message: String
@@ -125,14 +125,14 @@ struct FieldProblem: Hashable, Sendable, Error {
         self.message = message
     }
 
-    /// What a decoder objected to, with the text that stands there.
+    /// Creates a problem from a decoding error, with the text at its path.
     init(_ error: DecodingError, in decoder: any Decoder) {
-        let objection = DecodingProblem(error, words: .yaml)
-        let path = objection.path.dropFirst(decoder.codingPath.count)
-        self.init(path.fieldPath, FieldProblem.value(at: path, in: decoder), objection.message)
+        let problem = DecodingProblem(error, words: .yaml)
+        let path = problem.path.dropFirst(decoder.codingPath.count)
+        self.init(path.fieldPath, FieldProblem.value(at: path, in: decoder), problem.message)
     }
 
-    /// The text at a path, found by walking down again: it is needed only when something is wrong.
+    /// Returns the text at a path by decoding again, as it is needed only for problems; nil if there is none.
     private static func value(at path: ArraySlice<any CodingKey>, in decoder: any Decoder) -> String? {
         guard let key = path.first else { return scalar(in: decoder) }
         do {
@@ -145,14 +145,14 @@ struct FieldProblem: Hashable, Sendable, Error {
             let field = FieldKey(key.stringValue)
             return fields.contains(field) ? value(at: path.dropFirst(), in: try fields.superDecoder(forKey: field)) : nil
         } catch {
-            // The structure ends above the path: there is no value to show, and the problem is told without one.
+            // The structure ends above the path: the problem is reported without a value.
             return nil
         }
     }
 
     private static func scalar(in decoder: any Decoder) -> String? {
         if let text = YAMLDocument.writtenText(at: decoder) { return text }
-        // Each attempt fails where the value is of another type, which is the question asked here.
+        // A failed attempt only means that the value is of another type.
         guard let value = try? decoder.singleValueContainer(), !value.decodeNil() else { return nil }
         if let text = try? value.decode(String.self) { return text }
         if let number = try? value.decode(Int.self) { return "\(number)" }
@@ -163,7 +163,7 @@ struct FieldProblem: Hashable, Sendable, Error {
 }
 
 extension ManifestValidation {
-    /// Of a slice.
+    /// The maximum number of endpoints of a slice.
     static let endpointLimit = 1000
     private static let portLimit = 20_000
     private static let hintLimit = 8

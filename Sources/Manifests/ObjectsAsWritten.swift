@@ -1,7 +1,7 @@
 internal import Kubernetes
 internal import Model
 
-/// What a manifest says of a Service beyond what is kept of it: fields that only validation looks at, and whether fields with a default are there.
+/// The fields of a Service manifest that `Service` does not contain as written: those for validation only, and those with a default.
 struct ServiceAsWritten: Decodable {
     struct Ingress: Decodable {
         var ip: String?
@@ -27,7 +27,7 @@ struct ServiceAsWritten: Decodable {
     var loadBalancerClass: String?
     /// `spec.trafficDistribution`
     var trafficDistribution: String?
-    /// Whether `spec.sessionAffinityConfig` is there.
+    /// Whether `spec.sessionAffinityConfig` is set.
     var hasSessionAffinityConfig = false
     /// `spec.ports[].appProtocol`
     var appProtocols: [String?] = []
@@ -63,15 +63,15 @@ struct ServiceAsWritten: Decodable {
 
     private static let topologyAnnotations = ["service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"]
 
-    /// The traffic distribution that slices get hints for: none where the Service asks for hints by its CPU (`topology-mode: Auto`), which
-    /// comes first in Kubernetes.
+    /// The traffic distribution that slices get hints for; nil if the Service requests hints proportional to CPUs (`topology-mode: Auto`),
+    /// which takes precedence in Kubernetes.
     var effectiveTrafficDistribution: TrafficDistribution? {
         let mode = ServiceAsWritten.topologyAnnotations.compactMap { annotations[$0] }.first
         guard mode != "Auto", mode != "auto" else { return nil }
         return trafficDistribution.flatMap(TrafficDistribution.init(rawValue:))
     }
 
-    /// Takes out what the API server drops without an error; returns a warning for each.
+    /// Removes the fields that the API server drops without an error; returns a warning for each.
     func drop(from service: inout Service) -> [FieldProblem] {
         var warnings: [FieldProblem] = []
         if service.sessionAffinity == .none {
@@ -88,7 +88,7 @@ struct ServiceAsWritten: Decodable {
     }
 }
 
-/// What a manifest says of an EndpointSlice beyond what is kept of it.
+/// The fields of an EndpointSlice manifest that `EndpointSlice` does not contain as written.
 struct EndpointSliceAsWritten: Decodable {
     struct Endpoint: Decodable {
         var addresses: [String]?
@@ -117,12 +117,12 @@ struct EndpointSliceAsWritten: Decodable {
 
 extension ManifestValidation {
     private static let topologyLimit = 16
-    /// Of an endpoint.
+    /// The maximum number of addresses of an endpoint.
     private static let addressLimit = 100
 
     static func problems(of slice: EndpointSliceAsWritten, _ type: AddressType) -> [FieldProblem] {
         var problems: [FieldProblem] = []
-        // That there are more is a problem of its own.
+        // More endpoints than the limit are a problem of their own.
         for (index, endpoint) in slice.endpoints.prefix(endpointLimit).enumerated() {
             let field = "endpoints[\(index)]"
             problems += addressProblems(endpoint.addresses ?? [], field, type)
@@ -159,7 +159,7 @@ extension ManifestValidation {
     }
 }
 
-/// Labels and annotations as a manifest has them; of most annotations nothing is kept.
+/// The labels and annotations of a manifest as written; `ObjectMeta` keeps only some annotations.
 struct MetadataAsWritten: Decodable {
     /// `metadata.labels`
     var labels: [String: String] = [:]
@@ -178,7 +178,7 @@ struct MetadataAsWritten: Decodable {
 }
 
 extension ManifestValidation {
-    /// Bytes of all annotations of an object, keys and values.
+    /// The maximum size of all annotations of an object, keys and values, in bytes.
     private static let annotationLimit = 256 << 10
 
     static func problems(of metadata: MetadataAsWritten) -> [FieldProblem] {

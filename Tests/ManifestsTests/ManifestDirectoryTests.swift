@@ -269,7 +269,7 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
     @Test func `An overflow of the kernel's event queue causes a full scan`() {
         var schedule = ManifestSchedule()
         let now = ContinuousClock.now
-        schedule.take([.everything, .writing("a.yaml")], at: now)
+        schedule.record([.everything, .writing("a.yaml")], at: now)
         let due = schedule.due(at: now + .milliseconds(60), isEmpty: { _ in false })
         #expect(due.everything && due.files.isEmpty)
         #expect(schedule.unsettled == ["a.yaml"])
@@ -281,9 +281,9 @@ func web(_ port: Int, name: String = "web") -> String { manifest(service: name, 
         func due(_ milliseconds: Int, isEmpty: Bool = false) -> Set<String> {
             schedule.due(at: start + .milliseconds(milliseconds), isEmpty: { _ in isEmpty }).files
         }
-        schedule.take([.writing("a.yaml")], at: start)
+        schedule.record([.writing("a.yaml")], at: start)
         #expect(due(1000, isEmpty: true) == [])
-        schedule.take([.writing("a.yaml")], at: start + .milliseconds(1300))
+        schedule.record([.writing("a.yaml")], at: start + .milliseconds(1300))
         #expect(due(2299) == [] && schedule.unsettled == ["a.yaml"])
         #expect(due(2300) == ["a.yaml"] && schedule.unsettled == [])
     }

@@ -1,17 +1,17 @@
 internal import Kubernetes
 internal import Model
 
-/// What the control plane's mirroring controller makes of an Endpoints object: slices for a Service without selector.
+/// The EndpointSlices that the control plane's mirroring controller would create from an Endpoints object of a Service without selector.
 struct EndpointsMirror {
     private let endpoints: Endpoints
-    /// Why the object does not count; or which part of it.
+    /// Why the object, or a part of it, is ignored; nil if all of it is used.
     let omission: FieldProblem?
     private let isMirrored: Bool
 
-    /// Of a subset; the rest is left out.
+    /// The maximum number of addresses of a subset; further ones are ignored.
     static let addressLimit = 1000
 
-    /// - Parameter service: of the same name; nil where there is none.
+    /// - Parameter service: The Service of the same name; nil if there is none.
     init(_ endpoints: Endpoints, of service: Service?) {
         self.endpoints = endpoints
         let reason: FieldProblem? =
@@ -43,7 +43,7 @@ struct EndpointsMirror {
         return nil
     }
 
-    /// One slice for each family and set of ports.
+    /// Returns one slice for each family and set of ports.
     func slices(isTaken: (NamespacedName) -> Bool) -> [NamespacedName: EndpointSlice] {
         var slices: [NamespacedName: EndpointSlice] = [:]
         guard isMirrored else { return slices }
@@ -62,7 +62,7 @@ struct EndpointsMirror {
         return slices
     }
 
-    /// The labels and annotations of the object, but for what says whose slice it is and when the object changed.
+    /// The labels and annotations of the object, with the slice's own Service name and manager and without the time of the last change.
     private var metadata: ObjectMeta {
         var metadata = ObjectMeta(
             name: "", namespace: endpoints.metadata.namespace, labels: endpoints.metadata.labels,
@@ -73,7 +73,7 @@ struct EndpointsMirror {
         return metadata
     }
 
-    /// Endpoints that share their ports, in the order of the subsets.
+    /// Returns the endpoints grouped by their ports, in the order of the subsets.
     private func groups(_ family: IPFamily) -> [([EndpointPort], [Endpoint])] {
         var order: [[EndpointPort]] = []
         var groups: [[EndpointPort]: [Endpoint]] = [:]

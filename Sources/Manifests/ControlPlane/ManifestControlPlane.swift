@@ -1,71 +1,70 @@
 internal import Kubernetes
 internal import Model
 
-/// The part that a cluster's control plane plays: addresses and ports that a manifest leaves open, and slices for selectors.
+/// Emulates the control plane for manifests: allocates the addresses and ports that they leave unset, and creates EndpointSlices.
 ///
-/// It does no I/O: objects of manifests in, changes of the cluster out. A change costs as much as what it touches.
+/// It takes objects of manifests and returns changes of the cluster, without I/O. The cost of a change depends on the objects it affects.
 struct ManifestControlPlane {
-    /// What the control plane may choose from.
     typealias Settings = ManifestSettings
 
     private(set) var settings: Settings
     var claims = ServiceClaims()
-    /// Services as their manifests have them.
+    /// Services as written in their manifests.
     var services: [NamespacedName: Service] = [:]
-    /// Services that may not be served, because others hold what they need.
+    /// Services that are not served, because they are invalid or because a resource that they need is allocated or not available.
     var refused: Set<NamespacedName> = []
-    /// Services for which nothing was left to choose.
-    var starved: Set<NamespacedName> = []
+    /// Services for which the range to choose from is full.
+    var unallocated: Set<NamespacedName> = []
     private var index = PodIndex()
     private var slices: [NamespacedName: EndpointSlice] = [:]
     private var slicesOfService: [NamespacedName: Set<NamespacedName>] = [:]
-    /// Slices made here, by the Service they were made for.
-    private var made: [NamespacedName: [NamespacedName: EndpointSlice]] = [:]
-    private var makerOfSlice: [NamespacedName: NamespacedName] = [:]
+    /// The slices created here, by their Service.
+    private var generated: [NamespacedName: [NamespacedName: EndpointSlice]] = [:]
+    private var ownerOfGeneratedSlice: [NamespacedName: NamespacedName] = [:]
     private var published: [NamespacedName: Service] = [:]
     private var endpoints: [NamespacedName: Endpoints] = [:]
     private var serviceCIDRs: [NamespacedName: ServiceCIDR] = [:]
-    /// Why Endpoints are not mirrored, or not all of them, as last reported.
+    /// Why Endpoints are not mirrored completely, as last reported.
     private var omissions: [NamespacedName: FieldProblem] = [:]
-    /// The zones of the Nodes that have one.
+    /// The zones of Nodes, by the name of the Node.
     private var zones: [String: String] = [:]
-    /// Services whose slices have hints that depend on zones.
+    /// Services with a traffic distribution: the hints of their slices depend on zones.
     private var distributed: Set<NamespacedName> = []
 
     init(settings: Settings = Settings()) {
         self.settings = settings
     }
 
-    /// Takes over what changed in the manifests; nil in place of an object means that it is gone.
+    /// Applies changes of the manifests; a nil object means that it was removed.
     mutating func apply(_ changes: [ManifestObject.Key: ManifestObject?]) -> ControlPlaneOutcome {
         var outcome = ControlPlaneOutcome()
         var changedServices: Set<NamespacedName> = []
         var reselect: Set<NamespacedName> = []
         for key in changes.keys.sorted() {
             switch (key.kind, changes[key] ?? nil) {
-            case (.service, .service(let service)?): take(service, key.name, &changedServices)
-            case (.service, _): take(nil as Service?, key.name, &changedServices)
-            case (.endpointSlice, .endpointSlice(let slice)?): take(slice, key.name, &reselect, &outcome)
-            case (.endpointSlice, _): take(nil, key.name, &reselect, &outcome)
-            case (.endpoints, .endpoints(let object)?): take(object, key.name, &reselect)
-            case (.endpoints, _): take(nil as Endpoints?, key.name, &reselect)
-            case (.node, .node(let node)?): take(node, key.name.name, &reselect, &outcome)
-            case (.node, _): take(nil, key.name.name, &reselect, &outcome)
+            case (.service, .service(let service)?): update(service, key.name, &changedServices)
+            case (.service, _): update(nil as Service?, key.name, &changedServices)
+            case (.endpointSlice, .endpointSlice(let slice)?): update(slice, key.name, &reselect, &outcome)
+            case (.endpointSlice, _): update(nil, key.name, &reselect, &outcome)
+            case (.endpoints, .endpoints(let object)?): update(object, key.name, &reselect)
+            case (.endpoints, _): update(nil as Endpoints?, key.name, &reselect)
+            case (.node, .node(let node)?): update(node, key.name.name, &reselect, &outcome)
+            case (.node, _): update(nil, key.name.name, &reselect, &outcome)
             case (.serviceCIDR, .serviceCIDR(let block)?): serviceCIDRs[key.name] = block
             case (.serviceCIDR, _): serviceCIDRs[key.name] = nil
             case (.pod, .pod(let pod)?): reselect.formUnion(index.set(pod, named: key.name))
             case (.pod, _): reselect.formUnion(index.set(nil, named: key.name))
             }
         }
-        changedServices.formUnion(takeRanges())
-        let settled = settle(changedServices, &outcome)
-        for service in settled.sorted() { publish(service, &outcome) }
-        for service in reselect.union(settled).sorted() { select(service, &outcome) }
+        changedServices.formUnion(updateRanges())
+        let reallocated = allocate(changedServices, &outcome)
+        for service in reallocated.sorted() { publish(service, &outcome) }
+        for service in reselect.union(reallocated).sorted() { select(service, &outcome) }
         return outcome
     }
 
-    /// Takes over the ranges of cluster IPs; returns the Services that are refused because of them, or no longer.
-    private mutating func takeRanges() -> Set<NamespacedName> {
+    /// Updates the ranges of cluster IPs; returns the Services that become valid or invalid because of it.
+    private mutating func updateRanges() -> Set<NamespacedName> {
         let ranges = serviceCIDRs.sorted { $0.key < $1.key }.flatMap { $0.value.cidrs.compactMap { CIDR($0) } }
         guard ranges != settings.addedRanges else { return [] }
         let before = settings
@@ -77,7 +76,7 @@ struct ManifestControlPlane {
         return Set(changed.keys)
     }
 
-    private mutating func take(_ service: Service?, _ name: NamespacedName, _ changed: inout Set<NamespacedName>) {
+    private mutating func update(_ service: Service?, _ name: NamespacedName, _ changed: inout Set<NamespacedName>) {
         guard services[name] != service else { return }
         services[name] = service
         if service?.trafficDistribution == nil { distributed.remove(name) } else { distributed.insert(name) }
@@ -85,7 +84,7 @@ struct ManifestControlPlane {
         changed.insert(name)
     }
 
-    private mutating func take(
+    private mutating func update(
         _ slice: EndpointSlice?, _ name: NamespacedName, _ reselect: inout Set<NamespacedName>, _ outcome: inout ControlPlaneOutcome
     ) {
         let before = slices[name]
@@ -99,20 +98,21 @@ struct ManifestControlPlane {
             slicesOfService[service, default: []].insert(name)
             reselect.insert(service)
         }
-        // A slice made here that bears the same name gives way: the manifest's takes its place, and another name is found for it.
-        if let maker = makerOfSlice.removeValue(forKey: name) {
-            made[maker]?[name] = nil
-            reselect.insert(maker)
+        // The manifest's slice replaces one of the same name that was created here, which gets another name.
+        if let owner = ownerOfGeneratedSlice.removeValue(forKey: name) {
+            generated[owner]?[name] = nil
+            reselect.insert(owner)
         }
         outcome.changes.append(.endpointSlice(name, slice))
     }
 
-    private mutating func take(_ object: Endpoints?, _ name: NamespacedName, _ reselect: inout Set<NamespacedName>) {
+    private mutating func update(_ object: Endpoints?, _ name: NamespacedName, _ reselect: inout Set<NamespacedName>) {
         endpoints[name] = object
         reselect.insert(name)
     }
 
-    private mutating func take(_ node: Node?, _ name: String, _ reselect: inout Set<NamespacedName>, _ outcome: inout ControlPlaneOutcome) {
+    private mutating func update(_ node: Node?, _ name: String, _ reselect: inout Set<NamespacedName>, _ outcome: inout ControlPlaneOutcome)
+    {
         outcome.changes.append(.node(name, node))
         guard zones[name] != node?.zone else { return }
         zones[name] = node?.zone
@@ -129,7 +129,7 @@ struct ManifestControlPlane {
         outcome.changes.append(.service(name, completed))
     }
 
-    /// Makes the slices of a Service anew, and publishes those that differ.
+    /// Recreates the slices of a Service and publishes those that differ.
     private mutating func select(_ name: NamespacedName, _ outcome: inout ControlPlaneOutcome) {
         var wanted: [NamespacedName: EndpointSlice] = [:]
         if let service = services[name], !service.selector.isEmpty, service.type != .externalName, slicesOfService[name] == nil {
@@ -138,25 +138,25 @@ struct ManifestControlPlane {
                 zones: zones, isTaken: { slices[$0] != nil })
         }
         if let mirror = endpoints[name].map({ EndpointsMirror($0, of: services[name]) }) {
-            // Beside whatever slices the Service has from manifests, as in Kubernetes.
-            wanted.merge(mirror.slices(isTaken: { slices[$0] != nil })) { made, _ in made }
+            // In addition to slices of the Service from manifests, as in Kubernetes.
+            wanted.merge(mirror.slices(isTaken: { slices[$0] != nil })) { mirrored, _ in mirrored }
             report(mirror.omission, name, &outcome)
         } else {
             omissions[name] = nil
         }
-        let before = made[name] ?? [:]
+        let before = generated[name] ?? [:]
         for slice in before.keys.sorted() where wanted[slice] == nil {
-            makerOfSlice[slice] = nil
+            ownerOfGeneratedSlice[slice] = nil
             outcome.changes.append(.endpointSlice(slice, nil))
         }
         for (slice, content) in wanted.sorted(by: { $0.key < $1.key }) where before[slice] != content {
-            makerOfSlice[slice] = name
+            ownerOfGeneratedSlice[slice] = name
             outcome.changes.append(.endpointSlice(slice, content))
         }
-        made[name] = wanted.isEmpty ? nil : wanted
+        generated[name] = wanted.isEmpty ? nil : wanted
     }
 
-    /// Reports once why Endpoints do not count.
+    /// Reports once why Endpoints are ignored.
     private mutating func report(_ omission: FieldProblem?, _ name: NamespacedName, _ outcome: inout ControlPlaneOutcome) {
         guard omissions[name] != omission else { return }
         omissions[name] = omission
@@ -165,44 +165,44 @@ struct ManifestControlPlane {
 }
 
 extension ManifestControlPlane {
-    /// Shares out cluster IPs and node ports after Services changed; returns the Services that may look different now.
-    mutating func settle(_ changed: Set<NamespacedName>, _ outcome: inout ControlPlaneOutcome) -> Set<NamespacedName> {
+    /// Allocates cluster IPs and node ports after Services changed; returns the Services that may differ now.
+    mutating func allocate(_ changed: Set<NamespacedName>, _ outcome: inout ControlPlaneOutcome) -> Set<NamespacedName> {
         var queue = changed
         var touched = changed
         for service in changed { queue.formUnion(release(service)) }
-        var open: Set<NamespacedName> = []
+        var claimed: Set<NamespacedName> = []
         while !queue.isEmpty {
             touched.formUnion(queue)
             let round = queue.map(precedence).sorted().map(\.service)
             queue = []
             for service in round where services[service] != nil {
                 queue.formUnion(claim(service, &outcome))
-                open.insert(service)
+                claimed.insert(service)
             }
         }
-        // By name, so that who meets a collision does not depend on the order of files.
-        for service in open.sorted() where !refused.contains(service) { fulfil(service, &outcome) }
+        // By name, so that collisions are resolved independently of the order of files.
+        for service in claimed.sorted() where !refused.contains(service) { chooseUnset(service, &outcome) }
         return touched
     }
 
-    /// Lets go of what a changed Service no longer needs; returns who may have it now.
+    /// Releases the resources that a changed Service no longer needs; returns the Services that may get them now.
     private mutating func release(_ name: NamespacedName) -> Set<NamespacedName> {
         refused.remove(name)
-        starved.remove(name)
+        unallocated.remove(name)
         let requests = services[name].map { Set(ServiceClaimsAndRequests($0, settings: settings).requests) } ?? []
         let chosen = claims.releaseChosen(of: name, except: requests)
         let named = claims.named(by: name)
         var waiters = claims.releaseNamed(of: name).union(chosen.waiters)
-        if chosen.any || !named.isEmpty { waiters.formUnion(starved) }
+        if chosen.any || !named.isEmpty { waiters.formUnion(unallocated) }
         return waiters
     }
 
-    /// Takes what the manifest names, from younger Services if need be; returns who has to look again.
+    /// Claims the resources that the manifest names, from younger Services if necessary; returns the Services to allocate again.
     private mutating func claim(_ name: NamespacedName, _ outcome: inout ControlPlaneOutcome) -> Set<NamespacedName> {
         guard let service = services[name] else { return [] }
         let demand = ServiceClaimsAndRequests(service, settings: settings)
         refused.remove(name)
-        starved.remove(name)
+        unallocated.remove(name)
         if let problem = demand.problem {
             refuse(name, problem, &outcome)
             return []
@@ -210,7 +210,7 @@ extension ManifestControlPlane {
         var displaced: Set<NamespacedName> = []
         for (resource, field) in demand.claims {
             guard let holder = claims.holder(of: resource), holder.service != name else { continue }
-            // Not by name alone: a manifest that is merely added must not take a running Service down.
+            // Never by name alone: adding a manifest must not take down a running Service.
             if holder.basis == .named, precedence(name).isOlder(than: precedence(holder.service)) {
                 displaced.insert(holder.service)
                 continue
@@ -223,22 +223,22 @@ extension ManifestControlPlane {
             refuse(name, FieldProblem(field, resource.description, "\(reason): choose another"), &outcome)
             return claims.releaseNamed(of: name)
         }
-        // Whoever found nothing left to choose may find it among what is let go here.
-        var again = displaced.isEmpty ? [] : displaced.union(starved)
-        for loser in displaced { again.formUnion(claims.releaseNamed(of: loser)) }
+        // Services that found the range full may get what is released here.
+        var requeued = displaced.isEmpty ? [] : displaced.union(unallocated)
+        for loser in displaced { requeued.formUnion(claims.releaseNamed(of: loser)) }
         claims.name(Set(demand.claims.map(\.resource)), for: name)
-        return again.subtracting([name])
+        return requeued.subtracting([name])
     }
 
-    /// Chooses what the manifest leaves open and has not been chosen before.
-    private mutating func fulfil(_ name: NamespacedName, _ outcome: inout ControlPlaneOutcome) {
+    /// Chooses the resources that the manifest leaves unset and that have not been chosen before.
+    private mutating func chooseUnset(_ name: NamespacedName, _ outcome: inout ControlPlaneOutcome) {
         guard let service = services[name] else { return }
         let allocation = ServiceAllocation(settings: settings)
         for request in ServiceClaimsAndRequests(service, settings: settings).requests where claims.chosen(for: name)[request] == nil {
             if let resource = allocation.choose(request, for: name, held: claims) {
                 claims.choose(resource, for: name, request)
             } else {
-                starved.insert(name)
+                unallocated.insert(name)
                 refuse(name, FieldProblem(request.field, nil, "is not set, and the range to choose it from is full"), &outcome)
                 return
             }
@@ -250,22 +250,22 @@ extension ManifestControlPlane {
         outcome.problems.append(ControlPlaneProblem(object: .init(kind: .service, name: name), field: problem))
     }
 
-    /// By creation, those without a time last, then by name.
+    /// Returns the precedence of a Service: the older first, those without a creation time last, then by name.
     private func precedence(_ name: NamespacedName) -> Precedence {
         Precedence(created: services[name]?.metadata.creationTimestamp, service: name)
     }
 }
 
-/// What came of a number of changes.
+/// The result of a set of changes.
 struct ControlPlaneOutcome {
     var changes: [ClusterChange] = []
-    /// Objects that cannot be as their manifests want them.
+    /// Why objects are refused.
     var problems: [ControlPlaneProblem] = []
-    /// What has no effect.
+    /// Fields and objects that have no effect.
     var warnings: [ControlPlaneProblem] = []
 }
 
-/// What there is to say of an object.
+/// A problem with a field of an object.
 struct ControlPlaneProblem: Hashable {
     var object: ManifestObject.Key
     var field: FieldProblem

@@ -1,11 +1,12 @@
 internal import Kubernetes
 internal import Model
 
-/// The EndpointSlices that the control plane would make of the Pods a Service selects.
+/// The EndpointSlices that the control plane would create for the Pods that a Service selects.
 enum PodSlices {
-    /// One slice for each family and for each way in which the Service's ports lead to Pods' ports; a Pod without any of them has a slice without ports.
+    /// Returns one slice for each family and each mapping of Service ports to Pod ports; Pods without any of the ports are in a slice
+    /// without ports.
     ///
-    /// - Parameter zones: of Nodes, by name.
+    /// - Parameter zones: The zones of Nodes, by the name of the Node.
     static func slices(
         of service: Service, families: [IPFamily], pods: [Pod], zones: [String: String], isTaken: (NamespacedName) -> Bool
     ) -> [NamespacedName: EndpointSlice] {
@@ -27,7 +28,7 @@ enum PodSlices {
         return slices
     }
 
-    /// Endpoints that share their ports, in the order of the first Pod of each group.
+    /// Returns the endpoints grouped by their ports, in the order of the first Pod of each group.
     private static func groups(
         of pods: [Pod], _ service: Service, _ family: IPFamily, _ zones: [String: String]
     ) -> [([EndpointPort], [Endpoint])] {
@@ -42,7 +43,7 @@ enum PodSlices {
         return order.map { ($0, endpoints[$0] ?? []) }
     }
 
-    /// What the Pods of these endpoints say of their weights (`kube-ipvs-proxy.io/weight`); nil where none says anything.
+    /// Returns the weights annotation of a slice from the `kube-ipvs-proxy.io/weight` annotations of its Pods; nil if none has one.
     private static func weights(of endpoints: [Endpoint], _ pods: [Pod]) -> String? {
         let names = Set(endpoints.compactMap(\.pod))
         let weights = pods.compactMap { pod in
@@ -51,7 +52,7 @@ enum PodSlices {
         return weights.isEmpty ? nil : weights.joined(separator: ",")
     }
 
-    /// Where a port of the Service leads in a Pod; nil if the Pod has no port of that name.
+    /// Returns the Pod's port for a port of the Service; nil if the Pod has no port of that name.
     private static func endpointPort(_ port: ServicePort, in pod: Pod) -> EndpointPort? {
         let number: UInt16? =
             switch port.targetPort {
@@ -68,7 +69,7 @@ enum PodSlices {
             addresses: [address], ready: isReady, serving: pod.isReady, terminating: pod.isTerminating, nodeName: pod.nodeName,
             pod: pod.metadata.name)
         if isReady, let distribution = service.trafficDistribution {
-            // An endpoint without a zone has no hint for one, and then none of the Service's counts.
+            // An endpoint without a zone gets no zone hint, and then the hints of all endpoints of the Service are ignored.
             endpoint.zoneHints = [pod.nodeName.flatMap { zones[$0] }].compactMap(\.self)
             if distribution == .preferSameNode { endpoint.nodeHints = [pod.nodeName].compactMap(\.self) }
         }
@@ -76,49 +77,49 @@ enum PodSlices {
     }
 }
 
-/// Pods and the Services that select them, each found through labels without walking the others.
+/// An index of Pods and the Services that select them, by label.
 struct PodIndex {
-    private struct LabelPlace: Hashable {
+    private struct LabelKey: Hashable {
         var namespace: String
         var key: String
         var value: String
     }
 
     private(set) var pods: [NamespacedName: Pod] = [:]
-    private var podsByLabel: [LabelPlace: Set<NamespacedName>] = [:]
+    private var podsByLabel: [LabelKey: Set<NamespacedName>] = [:]
     private var selectors: [NamespacedName: [String: String]] = [:]
-    /// Services by one label of their selector, the first in order: a Pod that is selected has it.
-    private var servicesByLabel: [LabelPlace: Set<NamespacedName>] = [:]
+    /// Services by the first label of their selector: every selected Pod has it.
+    private var servicesByLabel: [LabelKey: Set<NamespacedName>] = [:]
 
-    /// Takes a Pod over; returns the Services that select it as it was or as it is.
+    /// Adds, replaces or removes a Pod; returns the Services that selected it before or select it now.
     mutating func set(_ pod: Pod?, named name: NamespacedName) -> Set<NamespacedName> {
         let before = pods[name]
         guard before != pod else { return [] }
         let affected = services(selecting: before).union(services(selecting: pod))
         for (key, value) in before?.metadata.labels ?? Labels([:]) {
-            podsByLabel.remove(name, from: LabelPlace(namespace: name.namespace, key: key, value: value))
+            podsByLabel.remove(name, from: LabelKey(namespace: name.namespace, key: key, value: value))
         }
         for (key, value) in pod?.metadata.labels ?? Labels([:]) {
-            podsByLabel[LabelPlace(namespace: name.namespace, key: key, value: value), default: []].insert(name)
+            podsByLabel[LabelKey(namespace: name.namespace, key: key, value: value), default: []].insert(name)
         }
         pods[name] = pod
         return affected
     }
 
-    /// Takes the selector of a Service over; an empty one selects nothing.
+    /// Sets the selector of a Service; an empty one selects nothing.
     mutating func set(selector: [String: String], of service: NamespacedName) {
         guard selectors[service, default: [:]] != selector else { return }
-        if let old = PodIndex.place(of: selectors[service], in: service.namespace) { servicesByLabel.remove(service, from: old) }
-        if let new = PodIndex.place(of: selector, in: service.namespace) { servicesByLabel[new, default: []].insert(service) }
+        if let old = PodIndex.indexKey(of: selectors[service], in: service.namespace) { servicesByLabel.remove(service, from: old) }
+        if let new = PodIndex.indexKey(of: selector, in: service.namespace) { servicesByLabel[new, default: []].insert(service) }
         selectors[service] = selector.isEmpty ? nil : selector
     }
 
-    /// The Pods that a Service selects, by name.
+    /// Returns the Pods that a Service selects, sorted by name.
     func pods(selectedBy service: NamespacedName) -> [Pod] {
         guard let selector = selectors[service] else { return [] }
         var fewest: Set<NamespacedName>?
         for (key, value) in selector {
-            let found = podsByLabel[LabelPlace(namespace: service.namespace, key: key, value: value)] ?? []
+            let found = podsByLabel[LabelKey(namespace: service.namespace, key: key, value: value)] ?? []
             if fewest.map({ found.count < $0.count }) ?? true { fewest = found }
         }
         return (fewest ?? []).sorted().compactMap { pods[$0] }.filter { PodIndex.matches($0, selector) }
@@ -128,14 +129,14 @@ struct PodIndex {
         guard let pod else { return [] }
         var found: Set<NamespacedName> = []
         for (key, value) in pod.metadata.labels {
-            let place = LabelPlace(namespace: pod.metadata.namespace, key: key, value: value)
-            for service in servicesByLabel[place] ?? [] where PodIndex.matches(pod, selectors[service] ?? [:]) { found.insert(service) }
+            let label = LabelKey(namespace: pod.metadata.namespace, key: key, value: value)
+            for service in servicesByLabel[label] ?? [] where PodIndex.matches(pod, selectors[service] ?? [:]) { found.insert(service) }
         }
         return found
     }
 
-    private static func place(of selector: [String: String]?, in namespace: String) -> LabelPlace? {
-        selector?.min { $0.key < $1.key }.map { LabelPlace(namespace: namespace, key: $0.key, value: $0.value) }
+    private static func indexKey(of selector: [String: String]?, in namespace: String) -> LabelKey? {
+        selector?.min { $0.key < $1.key }.map { LabelKey(namespace: namespace, key: $0.key, value: $0.value) }
     }
 
     private static func matches(_ pod: Pod, _ selector: [String: String]) -> Bool {
@@ -144,7 +145,7 @@ struct PodIndex {
 }
 
 extension Dictionary {
-    /// Takes one member out of the set under a key, and the set out once it is empty.
+    /// Removes a member from the set of a key, and the key once the set is empty.
     mutating func remove<Member>(_ member: Member, from key: Key) where Value == Set<Member> {
         self[key]?.remove(member)
         if self[key]?.isEmpty == true { self[key] = nil }

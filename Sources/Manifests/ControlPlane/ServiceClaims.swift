@@ -1,15 +1,17 @@
 internal import Kubernetes
 internal import Model
 
-/// Who holds which cluster IP and which node port.
+/// The allocation of cluster IPs and node ports to Services.
 ///
-/// What a manifest names goes to the Service that had it first, or to an older one if both say when they were made. What is chosen here depends on the Service's name alone, as long as
-/// nobody holds it, and stays with the Service while the process lives.
+/// A resource that a manifest names is allocated to the Service that had it first, or to the older one if both have a creation time.
+/// A resource that is chosen here depends only on the Service's name, unless another Service holds it, and stays allocated while the
+/// process runs.
 struct ServiceClaims {
-    /// Why somebody holds a resource.
+    /// Why a Service holds a resource.
     enum Basis: Hashable {
-        /// The manifest names it.
+        /// The manifest specifies it.
         case named
+        /// It was chosen here.
         case chosen
     }
 
@@ -21,24 +23,24 @@ struct ServiceClaims {
     private var holders: [ServiceResource: Holder] = [:]
     private var named: [NamespacedName: Set<ServiceResource>] = [:]
     private var chosen: [NamespacedName: [AllocationRequest: ServiceResource]] = [:]
-    /// Services that could not have a resource because of its holder, and may when that lets go.
+    /// Services that wait for a resource until its holder releases it.
     private var waiting: [ServiceResource: Set<NamespacedName>] = [:]
 
     func holder(of resource: ServiceResource) -> Holder? { holders[resource] }
 
     func chosen(for service: NamespacedName) -> [AllocationRequest: ServiceResource] { chosen[service] ?? [:] }
 
-    /// What a Service holds because its manifest names it.
+    /// Returns the resources that a Service holds because its manifest names them.
     func named(by service: NamespacedName) -> Set<ServiceResource> { named[service] ?? [] }
 
-    /// How many are held, which bounds how many collisions a search can meet.
+    /// The number of allocated resources: the upper limit of collisions of a search.
     var count: Int { holders.count }
 
     mutating func wait(_ service: NamespacedName, for resource: ServiceResource) {
         waiting[resource, default: []].insert(service)
     }
 
-    /// Gives a Service what its manifest names; what it was given by choice before becomes its own.
+    /// Allocates to a Service the resources that its manifest names; those that were chosen for it before count as named.
     mutating func name(_ resources: Set<ServiceResource>, for service: NamespacedName) {
         for resource in resources {
             if let holder = holders[resource], holder.service == service, holder.basis == .chosen {
@@ -54,19 +56,19 @@ struct ServiceClaims {
         chosen[service, default: [:]][request] = resource
     }
 
-    /// Takes away what the manifest named; returns who waited for it.
+    /// Releases the resources that the manifest named; returns the Services that wait for them.
     mutating func releaseNamed(of service: NamespacedName) -> Set<NamespacedName> {
         release(named.removeValue(forKey: service) ?? [])
     }
 
-    /// Takes away what was chosen for wishes that are no longer there; returns who waited for it.
+    /// Releases the resources that were chosen for requests other than the given ones; returns the Services that wait for them.
     mutating func releaseChosen(of service: NamespacedName, except requests: Set<AllocationRequest>) -> (
         waiters: Set<NamespacedName>, any: Bool
     ) {
-        let gone = chosen[service, default: [:]].filter { !requests.contains($0.key) }
+        let removed = chosen[service, default: [:]].filter { !requests.contains($0.key) }
         chosen[service] = chosen[service]?.filter { requests.contains($0.key) }
         if chosen[service]?.isEmpty == true { chosen[service] = nil }
-        return (release(Set(gone.values)), !gone.isEmpty)
+        return (release(Set(removed.values)), !removed.isEmpty)
     }
 
     private mutating func release(_ resources: Set<ServiceResource>) -> Set<NamespacedName> {
@@ -79,10 +81,10 @@ struct ServiceClaims {
     }
 }
 
-/// What only one Service at a time can have.
+/// A resource that only one Service at a time can hold.
 enum ServiceResource: Hashable, Sendable, CustomStringConvertible {
     case clusterIP(IPAddress)
-    /// A port of the node, for traffic or for health checks; of all protocols, as in Kubernetes.
+    /// A node port for traffic or for health checks, of all protocols, as in Kubernetes.
     case nodePort(UInt16)
 
     var description: String {
@@ -93,14 +95,14 @@ enum ServiceResource: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// What a Service leaves to the control plane to choose.
+/// A resource that a Service leaves to the control plane to choose.
 enum AllocationRequest: Hashable, Sendable {
     case clusterIP(IPFamily)
-    /// For `spec.ports[].port`, whatever the protocols: they share a node port.
+    /// The node port for `spec.ports[].port`; all protocols of that port share it.
     case nodePort(UInt16)
     case healthCheckNodePort
 
-    /// The field that it fills.
+    /// The field of the Service that the resource is set in.
     var field: String {
         switch self {
         case .clusterIP: "spec.clusterIP"
@@ -110,18 +112,18 @@ enum AllocationRequest: Hashable, Sendable {
     }
 }
 
-/// Where what is chosen for Services comes from: a number of places, one of which a name hashes to.
+/// Chooses resources for Services: a name hashes to a slot of the range.
 struct ServiceAllocation {
     var settings: ManifestControlPlane.Settings
 
-    /// The resource for a wish: the one its name leads to or, where that is held, the next that is free; nil if none is.
+    /// Returns the resource that a request hashes to or, if it is allocated, the next free one; nil if the range is full.
     func choose(_ request: AllocationRequest, for service: NamespacedName, held claims: ServiceClaims) -> ServiceResource? {
         switch request {
         case .clusterIP(let family):
             guard let range = settings.range(of: family), range.count > 2 else { return nil }
-            // Neither the first address nor the last, which is the broadcast address of an IPv4 network. A range that is larger than
-            // can be counted is used as far as it can be.
-            return firstFree(places: range.count - 2, key: "\(service)", claims) { .clusterIP(range.address.advanced(by: 1 + $0)) }
+            // Without the first address and the last, which is the broadcast address of an IPv4 network. Of a range with more addresses
+            // than `count` can hold, only the first ones are used.
+            return firstFree(slots: range.count - 2, key: "\(service)", claims) { .clusterIP(range.address.advanced(by: 1 + $0)) }
         case .nodePort(let port): return nodePort(key: "\(service)/\(port)", claims)
         case .healthCheckNodePort: return nodePort(key: "\(service)/healthCheckNodePort", claims)
         }
@@ -129,18 +131,18 @@ struct ServiceAllocation {
 
     private func nodePort(key: String, _ claims: ServiceClaims) -> ServiceResource? {
         let range = settings.nodePorts
-        return firstFree(places: UInt64(range.count), key: key, claims) { .nodePort(range.lowerBound + UInt16($0)) }
+        return firstFree(slots: UInt64(range.count), key: key, claims) { .nodePort(range.lowerBound + UInt16($0)) }
     }
 
     private func firstFree(
-        places: UInt64, key: String, _ claims: ServiceClaims, _ resource: (UInt64) -> ServiceResource
+        slots: UInt64, key: String, _ claims: ServiceClaims, _ resource: (UInt64) -> ServiceResource
     ) -> ServiceResource? {
-        var place = StableHash(key).value % places
-        // Among one more than are held, one is free, if there are as many places.
-        for _ in 0..<min(places, UInt64(claims.count) + 1) {
-            let candidate = resource(place)
+        var slot = StableHash(key).value % slots
+        // Of one more slot than there are allocated resources, at least one is free.
+        for _ in 0..<min(slots, UInt64(claims.count) + 1) {
+            let candidate = resource(slot)
             if claims.holder(of: candidate) == nil { return candidate }
-            place = place == places - 1 ? 0 : place + 1
+            slot = slot == slots - 1 ? 0 : slot + 1
         }
         return nil
     }

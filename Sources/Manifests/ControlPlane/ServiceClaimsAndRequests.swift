@@ -1,17 +1,17 @@
 internal import Kubernetes
 internal import Model
 
-/// What a Service claims by name and what it wishes for, from its manifest alone.
+/// The resources that the manifest of a Service names, and those that it leaves to be chosen.
 struct ServiceClaimsAndRequests {
-    /// Claimed by name, each with the field that says so.
+    /// The resources that the manifest names, each with its field.
     var claims: [(resource: ServiceResource, field: String)] = []
-    /// To be chosen, in this order.
+    /// The resources to choose, in this order.
     var requests: [AllocationRequest] = []
     /// The families of the Service, the first being that of `spec.clusterIP`.
     var families: [IPFamily] = []
-    /// The node port of each of `spec.ports`, where the manifest gives one to it or to another protocol of the same port; else 0.
+    /// The node port of each of `spec.ports`, if the manifest sets it or that of another protocol of the same port; 0 otherwise.
     var nodePorts: [UInt16] = []
-    /// Why it cannot be served at all: the first reason.
+    /// The first reason why the Service cannot be served; nil if there is none.
     private(set) var problem: FieldProblem?
     private var fieldOfNodePort: [UInt16: String] = [:]
 
@@ -35,7 +35,7 @@ struct ServiceClaimsAndRequests {
         addNodePorts(service, settings)
     }
 
-    /// The families that `spec.ipFamilies` and `spec.ipFamilyPolicy` ask for beyond those of the addresses given.
+    /// Adds the families that `spec.ipFamilies` and `spec.ipFamilyPolicy` specify beyond those of the cluster IPs.
     private mutating func addFamilies(_ service: Service, _ settings: ManifestControlPlane.Settings) {
         for family in service.ipFamilies where !families.contains(family) { families.append(family) }
         if families.isEmpty { families = [settings.families.first ?? .ipv4] }
@@ -43,7 +43,7 @@ struct ServiceClaimsAndRequests {
         if service.effectiveFamilyPolicy != "SingleStack" {
             for family in [IPFamily.ipv4, .ipv6] where !families.contains(family) { families.append(family) }
         }
-        // What a headless Service lists is only which endpoints it has: no range is needed for that.
+        // The families of a headless Service only determine its endpoints, which needs no range.
         guard !service.isHeadless else { return }
         let given = service.addresses.count
         let isPreferred = service.ipFamilyPolicy == "PreferDualStack"
@@ -63,12 +63,12 @@ struct ServiceClaimsAndRequests {
         problem = problem ?? FieldProblem(field, value, message)
     }
 
-    /// The ports of a node are shared out by number, whatever their protocol. Within a Service the protocols of one port may share one.
+    /// Node ports are allocated by number, for all protocols. Within a Service, the protocols of one port may share a node port.
     private mutating func addNodePorts(_ service: Service, _ settings: ManifestControlPlane.Settings) {
         nodePorts = service.ports.map(\.nodePort)
         guard service.type == .nodePort || service.type == .loadBalancer else { return }
         let chooses = service.type == .nodePort || service.allocateLoadBalancerNodePorts
-        // What the manifest gives to any protocol of a port goes to all of them.
+        // A node port that the manifest sets for one protocol of a port applies to all of them.
         let given = Dictionary(
             service.ports.lazy.filter { $0.nodePort != 0 }.map { ($0.port, $0.nodePort) }, uniquingKeysWith: { first, _ in first })
         var seen: Set<UInt16> = []
@@ -90,7 +90,7 @@ struct ServiceClaimsAndRequests {
     }
 
     private mutating func claim(_ port: UInt16, _ field: String, _ settings: ManifestControlPlane.Settings) {
-        // Anything else would take a port away from the node itself: 22 is the way in.
+        // A port outside of the range could belong to a service of the node itself, such as SSH on 22.
         if !settings.nodePorts.contains(port) {
             let range = "\(settings.nodePorts.lowerBound) to \(settings.nodePorts.upperBound)"
             refuse(field, "\(port)", "must be a node port, \(range)")
@@ -103,12 +103,12 @@ struct ServiceClaimsAndRequests {
 }
 
 extension Service {
-    /// The cluster IPs that the manifest gives.
+    /// The cluster IPs that the manifest specifies.
     fileprivate var addresses: [IPAddress] {
         isHeadless ? [] : (clusterIPs.isEmpty ? [clusterIP] : clusterIPs).compactMap { IPAddress($0) }
     }
 
-    /// The Service as the API server would hold it: with what was chosen for it, and with its defaults spelled out.
+    /// Returns the Service as the API server would store it: with the resources that were chosen for it, and with defaults set.
     func completed(_ demand: ServiceClaimsAndRequests, given: [AllocationRequest: ServiceResource]) -> Service {
         var service = self
         if type != .externalName, !isHeadless {
@@ -141,7 +141,7 @@ extension Service {
 }
 
 extension CIDR {
-    /// Whether an address is one of the block that a host can have: not the first, nor in IPv4 the last.
+    /// Whether the block contains an address that a host can have: not the first, nor in IPv4 the last.
     fileprivate func hasHost(_ other: IPAddress) -> Bool {
         guard contains(other), other != address else { return false }
         return family == .ipv6 || count < 2 || other != address.advanced(by: count - 1)
