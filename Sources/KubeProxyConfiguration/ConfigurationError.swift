@@ -1,10 +1,10 @@
-/// Everything that is wrong with a configuration, told at once.
+/// All problems of a configuration, reported together.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
     public struct Problem: Hashable, Sendable, CustomStringConvertible {
         /// Such as `--masquerade-bit`.
         public var flag: String
         public var value: String
-        /// What would be right.
+        /// Which value is valid.
         public var message: String
 
         public init(flag: String, value: String, message: String) {
@@ -16,9 +16,9 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
         public var description: String { "\(flag): invalid value \"\(value)\": \(message)" }
     }
 
-    /// What is wrong with flags of this program's own, or already with the form of one of kube-proxy's.
+    /// Invalid flags of this program, and malformed flags of kube-proxy.
     public var problems: [Problem]
-    /// What is wrong with the fields of the KubeProxyConfiguration that flags and file come to.
+    /// Invalid fields of the effective KubeProxyConfiguration.
     public var fields: [FieldError]
 
     public init(problems: [Problem] = [], fields: [FieldError] = []) {
@@ -30,7 +30,7 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
         (problems.map(\.description) + (validation.map { [$0] } ?? [])).joined(separator: "\n")
     }
 
-    /// The line in which kube-proxy tells what is wrong with fields; nil if nothing is.
+    /// The line in which kube-proxy reports invalid fields; nil if there are none.
     public var validation: String? {
         guard let first = fields.first else { return nil }
         var reported: Set<String> = []
@@ -38,7 +38,7 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
         return "failed validate: " + (texts.count == 1 ? first.description : "[\(texts.joined(separator: ", "))]")
     }
 
-    /// The flags that set the fields, for whoever gave flags.
+    /// The flags of all problems and invalid fields.
     public var flags: [String] {
         var reported: Set<String> = []
         return (problems.map(\.flag) + fields.compactMap(\.flag)).filter { reported.insert($0).inserted }

@@ -1,13 +1,13 @@
-/// A length of time as Go writes it: `30s`, `1m30s`, `500ms`, `1.5h`, `0`.
+/// A duration in Go's format: `30s`, `1m30s`, `500ms`, `1.5h`, `0`.
 public struct GoDuration: Hashable, Sendable, Comparable, CustomStringConvertible {
-    /// Some 292 years at most.
+    /// At most about 292 years.
     public var nanoseconds: Int64
 
     public static let zero = GoDuration(nanoseconds: 0)
 
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    /// What is longer than 292 years is cut to that.
+    /// Creates a duration, clamped to 292 years.
     public init(_ duration: Duration) {
         let (seconds, attoseconds) = duration.components
         let whole = seconds.multipliedReportingOverflow(by: 1_000_000_000)
@@ -17,7 +17,7 @@ public struct GoDuration: Hashable, Sendable, Comparable, CustomStringConvertibl
 
     public static func seconds(_ seconds: Int64) -> GoDuration { GoDuration(nanoseconds: seconds * 1_000_000_000) }
 
-    /// Nil for anything Go's `time.ParseDuration` refuses.
+    /// Parses a duration; nil for anything that Go's `time.ParseDuration` refuses.
     public init?(_ text: some StringProtocol) {
         var rest = text.utf8[...]
         let isNegative = rest.first == UInt8(ascii: "-")
@@ -37,7 +37,7 @@ public struct GoDuration: Hashable, Sendable, Comparable, CustomStringConvertibl
         nanoseconds = isNegative ? Int64(truncatingIfNeeded: 0 &- total) : Int64(total)
     }
 
-    /// A number with its unit, in nanoseconds.
+    /// Parses a number with its unit; returns nanoseconds.
     private static func part<Bytes: Collection<UInt8>>(_ rest: inout Bytes) -> UInt64? where Bytes.SubSequence == Bytes {
         let whole = digits(&rest)
         var fraction: ArraySlice<UInt8> = []
@@ -57,10 +57,10 @@ public struct GoDuration: Hashable, Sendable, Comparable, CustomStringConvertibl
             value = sum.partialValue
         }
         let scaled = value.multipliedReportingOverflow(by: scale)
-        // An hour has 13 digits of nanoseconds: what is behind them counts for nothing.
+        // An hour has 13 digits of nanoseconds: further digits have no effect.
         var (weight, parts) = (scale, UInt64(0))
         for digit in fraction.prefix(13) {
-            // Exact where a power of ten divides the unit, which it does not for minutes and hours beyond the tenth digit.
+            // Exact while a power of ten divides the unit; for minutes and hours it does up to the tenth digit.
             parts += weight / 10 * UInt64(digit - UInt8(ascii: "0"))
             weight /= 10
         }
@@ -82,7 +82,7 @@ public struct GoDuration: Hashable, Sendable, Comparable, CustomStringConvertibl
 
     public var duration: Duration { .nanoseconds(nanoseconds) }
 
-    /// As Go prints it: `1m30s`, `1h0m0s`, `1.5s`, `500ms`, `0s`.
+    /// The duration in Go's format: `1m30s`, `1h0m0s`, `1.5s`, `500ms`, `0s`.
     public var description: String {
         let sign = nanoseconds < 0 ? "-" : ""
         let total = nanoseconds.magnitude
@@ -96,11 +96,11 @@ public struct GoDuration: Hashable, Sendable, Comparable, CustomStringConvertibl
         return sign + (minutes < 60 ? "" : "\(minutes / 60)h") + "\(minutes % 60)m" + seconds
     }
 
-    /// With as many digits behind the point as it has.
+    /// Formats a quotient with as many decimal places as needed.
     private static func decimal(_ value: UInt64, _ unit: UInt64) -> String {
         let (whole, rest) = value.quotientAndRemainder(dividingBy: unit)
         if rest == 0 { return "\(whole)" }
-        // The unit is a power of ten: with it in front, the rest keeps its leading zeros.
+        // Adding the unit, a power of ten, keeps the leading zeros of the rest.
         var digits = Substring("\(unit + rest)".dropFirst())
         while digits.last == "0" { digits.removeLast() }
         return "\(whole).\(digits)"

@@ -1,12 +1,12 @@
 internal import Model
 
-/// An address with a port behind a colon, as text: `10.0.0.1:80`, `[fd00::1]:80`.
+/// The text of an address and a port: `10.0.0.1:80`, `[fd00::1]:80`.
 struct HostPort: Hashable {
     var host: String
-    /// As it is written: a number if it is right.
+    /// The port as written; a number if valid.
     var port: String
 
-    /// Parts text as Go's `net.SplitHostPort` does; nil where it is not of this form.
+    /// Splits text as Go's `net.SplitHostPort` does; nil if it does not have this form.
     init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":") else { return nil }
         let front = text[..<colon]
@@ -21,10 +21,10 @@ struct HostPort: Hashable {
         guard !host.contains(where: { $0 == "[" || $0 == "]" }), !port.contains(where: { $0 == "[" || $0 == "]" }) else { return nil }
     }
 
-    /// 1…65535; nil for anything else.
+    /// The port, 1…65535; nil if it is invalid.
     var portNumber: UInt16? { UInt16(port).flatMap { $0 > 0 ? $0 : nil } }
 
-    /// The text with a port if it is an address without one; anything else stays as it is, for validation to see.
+    /// Appends a port to an address without one; returns anything else unchanged, for validation.
     static func appending(_ port: Int32, to text: String) -> String {
         guard HostPort(text) == nil, let address = IPAddress(text) else { return text }
         return address.family == .ipv4 ? "\(text):\(port)" : "[\(text)]:\(port)"

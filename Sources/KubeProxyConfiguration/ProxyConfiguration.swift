@@ -1,18 +1,18 @@
 public import Model
 public import Translation
 
-/// What the proxy is told to do: checked, typed, defaults filled in.
+/// The validated configuration of the proxy, with defaults.
 public struct ProxyConfiguration: Hashable, Sendable {
-    /// Where iptables keeps its rules on this node.
+    /// The iptables backend of this node.
     public enum IPTablesBackendChoice: String, Hashable, Sendable, CaseIterable { case auto, legacy, nft }
 
-    /// How much `/metrics` says of single Services.
+    /// The metrics of individual Services in `/metrics`.
     public enum MetricsPerService: String, Hashable, Sendable, CaseIterable { case off, service, endpoint }
 
-    /// How the addresses of other Nodes are kept known while a Service has an address that might be one of theirs.
+    /// How the addresses of other Nodes are obtained while a Service has an address that might be one of theirs.
     public enum OtherNodeAddresses: String, Hashable, Sendable, CaseIterable { case auto, watch, list, ignore }
 
-    /// Where the cluster is read from.
+    /// The source of Services and endpoints.
     public enum ClusterSourceChoice: Hashable, Sendable {
         /// A directory of manifests.
         case manifests(String)
@@ -22,7 +22,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
 
     /// The name of this node's Node object.
     public var nodeName: String
-    /// Where Services and endpoints are read from.
+    /// The source of Services and endpoints.
     public var cluster: ClusterSourceChoice
     public var scheduler: Scheduler
     public var syncPeriod: Duration
@@ -32,50 +32,50 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// 0…31.
     public var masqueradeBit: Int
     public var nodePortAddresses: NodePortAddresses
-    /// Whether TCP node ports answer on 127.0.0.1 as well.
+    /// Whether TCP node ports are also served on 127.0.0.1.
     public var localhostNodePorts: Bool
     /// Ranges that external IPs of Services must lie in; empty allows all.
     public var externalIPCIDRs: [CIDR]
     public var otherNodeAddresses: OtherNodeAddresses
     public var featureGates: FeatureGates
     public var localTraffic: LocalTraffic
-    /// How long a real server that is no longer wanted keeps its TCP connections.
+    /// How long a draining real server keeps its TCP connections.
     public var drainTimeout: Duration
     public var iptables: IPTablesBackendChoice
-    /// Where cluster IPs are taken from for manifests that have none: one range, or one a family.
+    /// The ranges that cluster IPs are chosen from for manifests: one, or one of each family.
     public var serviceClusterIPRanges: [CIDR]
     public var stateDirectory: String
-    /// Counts before the Node's own addresses unless it is unspecified; nothing listens on it.
+    /// Takes precedence over the Node's own addresses, unless it is unspecified; nothing listens on it.
     public var bindAddress: IPAddress
-    /// Where `/healthz` and `/livez` are served; nil for nowhere.
+    /// The address of `/healthz` and `/livez`; nil to disable them.
     public var healthzBindAddress: AddressPort?
-    /// Where `/metrics`, `/proxyMode` and `/configz` are served; nil for nowhere.
+    /// The address of `/metrics`, `/proxyMode` and `/configz`; nil to disable them.
     public var metricsBindAddress: AddressPort?
-    /// Whether not being able to listen ends the program.
+    /// Whether the program exits if it cannot listen on an address.
     public var bindAddressHardFail: Bool
     public var enableProfiling: Bool
     public var metricsPerService: MetricsPerService
-    /// How many ports of Services, and how many endpoints, have series.
+    /// The maximum number of Service ports, and of endpoints, with series.
     public var metricsPerServiceLimit: Int
     /// −1000…1000.
     public var oomScoreAdj: Int
     public var conntrack: ConntrackSettings
     public var ipvsTimeouts: IPVSTimeouts
-    /// Whether the node answers ARP only for addresses of the interface that is asked on.
+    /// Whether the node answers an ARP request only for addresses of the receiving interface.
     public var strictARP: Bool
 
-    /// Checks every flag; fails with all that is wrong.
+    /// Validates the flags; throws all problems together.
     ///
-    /// - Parameter hostname: this machine's name, for where no node name is given.
+    /// - Parameter hostname: The host name, used if no node name is set.
     public init(_ flags: FlagValues, hostname: String) throws(ConfigurationError) {
         try self.init(try KubeProxyConfiguration.effective(file: nil, flags: flags), flags, hostname: hostname)
     }
 
-    /// Checks what file and flags came to, and this program's own flags; fails with all that is wrong.
+    /// Validates the effective configuration and this program's own flags; throws all problems together.
     ///
     /// - Parameters:
-    ///   - configuration: from `KubeProxyConfiguration.effective`.
-    ///   - hostname: this machine's name, for where no node name is given.
+    ///   - configuration: The result of `KubeProxyConfiguration.effective`.
+    ///   - hostname: The host name, used if no node name is set.
     public init(_ configuration: KubeProxyConfiguration, _ flags: FlagValues, hostname: String) throws(ConfigurationError) {
         var reader = FlagReader()
         nodeName = reader.nodeName(configuration.hostnameOverride, hostname: hostname)
@@ -93,7 +93,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
         externalIPCIDRs = reader.cidrs("--external-ip-cidrs", flags.externalIPCIDRs)
         otherNodeAddresses = reader.choice("--other-node-addresses", flags.otherNodeAddresses, default: .auto)
 
-        // Where one of these is not what it should be, validation below says so and nothing is made of it.
+        // The validation below reports invalid values; then the configuration is not used.
         scheduler = Scheduler(configuration.ipvs.scheduler) ?? .roundRobin
         syncPeriod = configuration.syncPeriod.duration
         minSyncPeriod = configuration.minSyncPeriod.duration
@@ -117,11 +117,11 @@ public struct ProxyConfiguration: Hashable, Sendable {
         guard reader.problems.isEmpty, fields.isEmpty else { throw ConfigurationError(problems: reader.problems, fields: fields) }
     }
 
-    /// What Translation needs of it.
+    /// Returns the settings for the translation of Services to kernel state.
     ///
     /// - Parameters:
-    ///   - families: those this kernel and its iptables can do.
-    ///   - hasRandomFully: whether MASQUERADE takes `--random-fully`.
+    ///   - families: The families that the kernel and iptables support.
+    ///   - hasRandomFully: Whether MASQUERADE supports `--random-fully`.
     public func translationSettings(families: Set<IPFamily>, hasRandomFully: Bool) -> TranslationSettings {
         TranslationSettings(
             nodeName: nodeName, scheduler: scheduler, families: families, masqueradeAll: masqueradeAll, masqueradeBit: masqueradeBit,
@@ -149,7 +149,7 @@ extension LocalTraffic {
 }
 
 extension AddressPort {
-    /// Nil for empty text.
+    /// Returns nil for empty or invalid text.
     fileprivate init?(bound text: String) {
         guard let parts = HostPort(text), let address = IPAddress(parts.host), let port = parts.portNumber else { return nil }
         self.init(address, port)
@@ -173,19 +173,19 @@ extension IPVSTimeouts {
     }
 }
 
-/// How to reach the API server (`clientConnection` of KubeProxyConfiguration, and `--master`).
+/// The connection to the API server (`clientConnection` of KubeProxyConfiguration, and `--master`).
 public struct ClientConnection: Hashable, Sendable {
-    /// The path of a kubeconfig; empty for none. With `master` empty too, this is a pod of the cluster.
+    /// The path of a kubeconfig; empty for none. If `master` is empty too, the in-cluster configuration is used.
     public var kubeconfig: String
-    /// A URL that counts more than the kubeconfig's server; empty for none.
+    /// A URL that overrides the kubeconfig's server; empty for none.
     public var master: String
     /// One of `contentTypes`.
     public var contentType: String
-    /// An `Accept` header to use as it is; empty to derive it from `contentType`.
+    /// The `Accept` header; empty to derive it from `contentType`.
     public var acceptContentTypes: String
-    /// Requests a second in the long run; below 0 for no limit, 0 for the default of 5.
+    /// The average number of requests per second; below 0 for no limit, 0 for the default of 5.
     public var qps: Double
-    /// Requests at once; 0 for the default of 10.
+    /// The maximum burst of requests; 0 for the default of 10.
     public var burst: Int
 
     public init(

@@ -1,11 +1,11 @@
 internal import Kubernetes
 internal import YAML
 
-/// Fills the fields of an object from a mapping, and tells what is left over.
+/// Reads the fields of an object from a mapping, and reports unknown fields.
 struct FieldReader: FieldVisitor {
     private let path: String
     private var entries: [String: YAMLValue.Entry] = [:]
-    /// The names in the order of the document.
+    /// The names, in the order of the document.
     private var names: [String] = []
     private var known: Set<String> = []
     private var report: DecodingReport
@@ -14,7 +14,7 @@ struct FieldReader: FieldVisitor {
         self.path = path
         self.report = report
         for entry in entries {
-            // The last one counts.
+            // The last one is used.
             if self.entries.updateValue(entry, forKey: entry.key) == nil {
                 names.append(entry.key)
             } else {
@@ -26,28 +26,28 @@ struct FieldReader: FieldVisitor {
     mutating func field<Value: FieldValue>(_ name: String, _ value: inout Value, omitsEmpty: Bool) {
         known.insert(name)
         guard let given = entries[name]?.value, given != .null else { return }
-        if let read = Value.read(given, at: place(name), &report) { value = read }
+        if let read = Value.read(given, at: fieldPath(name), &report) { value = read }
     }
 
-    private func place(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+    private func fieldPath(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
 
-    /// What was found, with the fields that nobody asked for.
+    /// Returns the report, with the unknown fields.
     consuming func finish() -> DecodingReport {
-        report.unknown += names.filter { !known.contains($0) }.map(place)
+        report.unknown += names.filter { !known.contains($0) }.map(fieldPath)
         return report
     }
 }
 
-/// An object of the configuration: one list of its fields serves for reading and for writing.
+/// An object of the configuration, with one list of its fields for both reading and writing.
 protocol FieldObject: FieldValue {
     init()
-    /// Shows every field, in Kubernetes's order, under its name in JSON.
+    /// Visits every field, in Kubernetes's order, under its JSON name.
     mutating func visit(_ fields: inout some FieldVisitor)
 }
 
-/// What passes over the fields of an object.
+/// A visitor of the fields of an object.
 protocol FieldVisitor {
-    /// - Parameter omitsEmpty: not written where it is empty (`omitempty`).
+    /// - Parameter omitsEmpty: Whether an empty value is not written (`omitempty`).
     mutating func field<Value: FieldValue>(_ name: String, _ value: inout Value, omitsEmpty: Bool)
 }
 
@@ -55,7 +55,7 @@ extension FieldVisitor {
     mutating func field<Value: FieldValue>(_ name: String, _ value: inout Value) { field(name, &value, omitsEmpty: false) }
 }
 
-/// Makes a mapping of the fields of an object.
+/// Writes the fields of an object to a mapping.
 struct FieldWriter: FieldVisitor {
     private(set) var entries: [YAMLValue.Entry] = []
 
@@ -65,19 +65,19 @@ struct FieldWriter: FieldVisitor {
     }
 }
 
-/// What a document has beside what it should have.
+/// Unknown, repeated and invalid fields of a document.
 struct DecodingReport {
     struct Repeated: Hashable {
         var key: String
         var line: Int
     }
 
-    /// Paths of fields that no version has.
+    /// The paths of unknown fields.
     var unknown: [String] = []
-    /// Keys that are there twice; the last value counts.
+    /// Keys that appear more than once; the last value is used.
     var repeated: [Repeated] = []
-    /// What cannot be read, each with its field and value.
-    private(set) var mistakes: [String] = []
+    /// Messages about invalid values, each with its field and value.
+    private(set) var errors: [String] = []
 
     mutating func refuse(_ field: String, _ value: YAMLValue, _ message: String) {
         let shown =
@@ -85,10 +85,10 @@ struct DecodingReport {
             case .null, .list, .mapping: value.kind
             case .boolean, .number, .text: value.json
             }
-        mistakes.append("\(field.isEmpty ? "the document" : field): \(message), not \(shown)")
+        errors.append("\(field.isEmpty ? "the document" : field): \(message), not \(shown)")
     }
 
-    /// What a strict reader would not take, in kube-proxy's words; nil where there is none.
+    /// The error of strict decoding, in kube-proxy's words; nil if there is none.
     var strictError: String? {
         guard !unknown.isEmpty || !repeated.isEmpty else { return nil }
         let lines = repeated.map { "\n  line \($0.line): key \"\($0.key)\" already set in map" }
@@ -99,7 +99,7 @@ struct DecodingReport {
 }
 
 extension Bool {
-    /// A boolean as Go reads it (`strconv.ParseBool`).
+    /// Parses a boolean as Go does (`strconv.ParseBool`).
     public init?(goText: String) {
         switch goText {
         case "1", "t", "T", "true", "TRUE", "True": self = true

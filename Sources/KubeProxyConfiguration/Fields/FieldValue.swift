@@ -1,12 +1,12 @@
 internal import Kubernetes
 internal import YAML
 
-/// What a field can hold.
+/// A value of a field.
 protocol FieldValue {
-    /// Nil, and told to the report, for what does not fit.
+    /// Returns nil for an invalid value, which it adds to the report.
     static func read(_ value: YAMLValue, at field: String, _ report: inout DecodingReport) -> Self?
     var written: YAMLValue { get }
-    /// As `omitempty` of Go means it.
+    /// Whether `omitempty` of Go omits the value.
     var isEmpty: Bool { get }
 }
 
@@ -54,7 +54,7 @@ extension Bool: FieldValue {
     var isEmpty: Bool { !self }
 }
 
-/// Whole numbers of a range.
+/// An integer; values outside of the range of the type are invalid.
 protocol WholeNumberField: FieldValue, FixedWidthInteger {}
 
 extension WholeNumberField {

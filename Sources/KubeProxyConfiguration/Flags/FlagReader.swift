@@ -1,7 +1,7 @@
 internal import Model
 internal import Text
 
-/// Makes values of flags and collects what is wrong with their form.
+/// Parses the values of flags and collects malformed ones.
 struct FlagReader {
     private(set) var problems: [ConfigurationError.Problem] = []
 
@@ -9,14 +9,14 @@ struct FlagReader {
         problems.append(.init(flag: flag, value: value, message: message))
     }
 
-    /// Without the white space around it and in lower case; nothing else is in the name of a Node.
+    /// Returns a node name without surrounding white space and in lower case.
     mutating func hostname(_ override: String) -> String {
         let name = FlagReader.trimmed(override)
         if name.isEmpty { refuse("--hostname-override", override, "must be the name of this node, as in `kubectl get nodes`") }
         return name
     }
 
-    /// The name of this node: what the configuration says, else what the machine is called. Node names are lower case, host names need not be.
+    /// Returns the name of this node, from the configuration or else the host name. Node names are lower case, host names need not be.
     mutating func nodeName(_ override: String, hostname: String) -> String {
         let name = FlagReader.trimmed(override.isEmpty ? hostname : override)
         if name.isEmpty {
@@ -30,7 +30,7 @@ struct FlagReader {
         text.split(whereSeparator: \.isWhitespace).joined(separator: " ").lowercased()
     }
 
-    /// A directory of manifests if one is given, else the API server.
+    /// Returns the directory of manifests if one is set, otherwise the API server.
     mutating func cluster(
         _ connection: ClientConnectionConfiguration, _ flags: FlagValues
     ) -> ProxyConfiguration.ClusterSourceChoice {
@@ -64,7 +64,7 @@ struct FlagReader {
         }
     }
 
-    /// One range, or an IPv4 and an IPv6 one; empty text is none.
+    /// Returns one range, or one of each family; none for empty text.
     mutating func familyPair(_ flag: String, _ text: String) -> [CIDR] {
         let ranges = cidrs(flag, text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false).map(String.init))
         if ranges.count > 2 || ranges.count == 2 && ranges[0].family == ranges[1].family {
@@ -79,7 +79,7 @@ struct FlagReader {
         return `default`
     }
 
-    /// Nil for empty text, which changes nothing, and for what is no address.
+    /// Returns nil for empty text, which leaves the default, and for an invalid address.
     mutating func address(_ flag: String, _ text: String) -> String? {
         guard !text.isEmpty else { return nil }
         if IPAddress(text) != nil { return text }
@@ -87,7 +87,7 @@ struct FlagReader {
         return nil
     }
 
-    /// An address with or without a port; nil for empty text and for anything else.
+    /// Returns an address with or without a port; nil for empty text and for anything else.
     mutating func hostPort(_ flag: String, _ text: String) -> String? {
         guard !text.isEmpty else { return nil }
         if IPAddress(text) != nil { return text }
@@ -102,7 +102,7 @@ struct FlagReader {
         return nil
     }
 
-    /// `pattern=N,…`; empty parts mean nothing.
+    /// Parses `pattern=N,…`, ignoring empty parts.
     mutating func vmodule(_ text: String) -> [LoggingConfiguration.VModuleItem] {
         text.split(separator: ",").compactMap { part in
             let sides = part.split(separator: "=", omittingEmptySubsequences: false)
@@ -116,7 +116,7 @@ struct FlagReader {
 }
 
 extension FlagReader {
-    /// Lists such as `A=true,B=false`, of which the later counts (`MapStringBool` of component-base).
+    /// Parses lists such as `A=true,B=false`; the last value of a gate is used (`MapStringBool` of component-base).
     mutating func featureGates(_ flag: String, _ lists: [String]) -> [String: Bool] {
         var settings: [String: Bool] = [:]
         for pair in lists.flatMap({ $0.split(separator: ",").map(String.init) }) {

@@ -1,6 +1,6 @@
-/// Flags as they were given, before anything is made of them; nil for those that were not.
+/// The values of flags as given; nil for those that were not.
 public struct FlagValues: Hashable, Sendable {
-    // This program's own.
+    // Flags of this program.
     public var manifests: String?
     public var drainTimeout = "15m"
     public var iptablesBackend = "auto"
@@ -12,7 +12,7 @@ public struct FlagValues: Hashable, Sendable {
     public var externalIPCIDRs: [String] = []
     public var otherNodeAddresses = "auto"
 
-    // kube-proxy's, by its names.
+    // Flags of kube-proxy.
     public var proxyMode: String?
     public var kubeconfig: String?
     public var master = ""
@@ -62,7 +62,7 @@ public struct FlagValues: Hashable, Sendable {
         public var udpTimeoutStream: GoDuration?
     }
 
-    /// Those that count even beside a file.
+    /// The flags that apply even with a configuration file.
     public struct Logging: Hashable, Sendable {
         public var v: UInt32?
         /// `pattern=N,…`.
@@ -78,24 +78,24 @@ public struct FlagValues: Hashable, Sendable {
     public init() {}
 }
 
-/// Puts a value that was given in the place of another.
-private func take<Value>(_ given: Value?, _ place: inout Value) {
-    if let given { place = given }
+/// Replaces a value, if another was given.
+private func assign<Value>(_ given: Value?, _ target: inout Value) {
+    if let given { target = given }
 }
 
-/// The same for a field that may be absent.
-private func take<Value>(_ given: Value?, _ place: inout Value?) {
-    if let given { place = given }
+/// Replaces an optional value, if another was given.
+private func assign<Value>(_ given: Value?, _ target: inout Value?) {
+    if let given { target = given }
 }
 
 extension FlagValues {
-    /// The object that flags alone make.
+    /// Returns the configuration without a file.
     ///
-    /// kube-proxy fills in the defaults before it knows the mode. So without a file the shortest time between two syncs is that of the section
-    /// `iptables`, 1 s, and the addresses of the servers do not follow `--bind-address`.
+    /// kube-proxy sets the defaults before it knows the mode. So without a file, the minimum sync period is that of the section `iptables`,
+    /// 1 s, and the addresses of the servers do not depend on `--bind-address`.
     func configuration(resolvesPorts: Bool, _ check: inout FlagReader) -> KubeProxyConfiguration {
         var result = KubeProxyConfiguration().defaulted()
-        // This program's name says it.
+        // The only mode of this program.
         result.mode = proxyMode ?? KubeProxyConfiguration.ipvsMode
         result.ipvs.syncPeriod = result.iptables.syncPeriod
         result.ipvs.minSyncPeriod = result.iptables.minSyncPeriod
@@ -108,41 +108,41 @@ extension FlagValues {
     }
 
     private func fold(into result: inout KubeProxyConfiguration, _ check: inout FlagReader) {
-        take(kubeconfig, &result.clientConnection.kubeconfig)
-        take(kubeAPIContentType, &result.clientConnection.contentType)
-        take(kubeAPIQPS, &result.clientConnection.qps)
-        take(kubeAPIBurst, &result.clientConnection.burst)
-        take(clusterCIDR, &result.clusterCIDR)
-        take(configSyncPeriod, &result.configSyncPeriod)
-        take(detectLocalMode, &result.detectLocalMode)
-        take(podBridgeInterface, &result.detectLocal.bridgeInterface)
-        take(podInterfaceNamePrefix, &result.detectLocal.interfaceNamePrefix)
-        take(nodePortAddresses, &result.nodePortAddresses)
-        take(featureGates.map { check.featureGates("--feature-gates", $0) }, &result.featureGates)
-        take(masqueradeAll, &result.iptables.masqueradeAll)
-        take(masqueradeBit, &result.iptables.masqueradeBit)
-        take(iptablesLocalhostNodePorts, &result.iptables.localhostNodePorts)
-        take(oomScoreAdj, &result.oomScoreAdj)
-        take(ipvsScheduler, &result.ipvs.scheduler)
-        take(ipvsExcludeCIDRs, &result.ipvs.excludeCIDRs)
-        take(ipvsStrictARP, &result.ipvs.strictARP)
-        take(ipvsTCPTimeout, &result.ipvs.tcpTimeout)
-        take(ipvsTCPFinTimeout, &result.ipvs.tcpFinTimeout)
-        take(ipvsUDPTimeout, &result.ipvs.udpTimeout)
-        // In another mode they mean nothing.
+        assign(kubeconfig, &result.clientConnection.kubeconfig)
+        assign(kubeAPIContentType, &result.clientConnection.contentType)
+        assign(kubeAPIQPS, &result.clientConnection.qps)
+        assign(kubeAPIBurst, &result.clientConnection.burst)
+        assign(clusterCIDR, &result.clusterCIDR)
+        assign(configSyncPeriod, &result.configSyncPeriod)
+        assign(detectLocalMode, &result.detectLocalMode)
+        assign(podBridgeInterface, &result.detectLocal.bridgeInterface)
+        assign(podInterfaceNamePrefix, &result.detectLocal.interfaceNamePrefix)
+        assign(nodePortAddresses, &result.nodePortAddresses)
+        assign(featureGates.map { check.featureGates("--feature-gates", $0) }, &result.featureGates)
+        assign(masqueradeAll, &result.iptables.masqueradeAll)
+        assign(masqueradeBit, &result.iptables.masqueradeBit)
+        assign(iptablesLocalhostNodePorts, &result.iptables.localhostNodePorts)
+        assign(oomScoreAdj, &result.oomScoreAdj)
+        assign(ipvsScheduler, &result.ipvs.scheduler)
+        assign(ipvsExcludeCIDRs, &result.ipvs.excludeCIDRs)
+        assign(ipvsStrictARP, &result.ipvs.strictARP)
+        assign(ipvsTCPTimeout, &result.ipvs.tcpTimeout)
+        assign(ipvsTCPFinTimeout, &result.ipvs.tcpFinTimeout)
+        assign(ipvsUDPTimeout, &result.ipvs.udpTimeout)
+        // They have no effect in other modes.
         guard result.mode == KubeProxyConfiguration.ipvsMode else { return }
-        take(ipvsSyncPeriod, &result.ipvs.syncPeriod)
-        take(ipvsMinSyncPeriod, &result.ipvs.minSyncPeriod)
+        assign(ipvsSyncPeriod, &result.ipvs.syncPeriod)
+        assign(ipvsMinSyncPeriod, &result.ipvs.minSyncPeriod)
     }
 
-    /// An empty address leaves the default; only the metrics server can be switched off by one, as kube-proxy's help has it.
+    /// An empty address leaves the default, except that it disables the metrics server, as documented in kube-proxy's help.
     private func foldServers(into result: inout KubeProxyConfiguration, resolvesPorts: Bool, _ check: inout FlagReader) {
-        take(bindAddress.flatMap { check.address("--bind-address", $0) }, &result.bindAddress)
-        take(healthzBindAddress.flatMap { check.hostPort("--healthz-bind-address", $0) }, &result.healthzBindAddress)
-        take(metricsBindAddress.flatMap { $0.isEmpty ? $0 : check.hostPort("--metrics-bind-address", $0) }, &result.metricsBindAddress)
-        take(bindAddressHardFail, &result.bindAddressHardFail)
-        take(profiling, &result.enableProfiling)
-        take(showHiddenMetricsForVersion, &result.showHiddenMetricsForVersion)
+        assign(bindAddress.flatMap { check.address("--bind-address", $0) }, &result.bindAddress)
+        assign(healthzBindAddress.flatMap { check.hostPort("--healthz-bind-address", $0) }, &result.healthzBindAddress)
+        assign(metricsBindAddress.flatMap { $0.isEmpty ? $0 : check.hostPort("--metrics-bind-address", $0) }, &result.metricsBindAddress)
+        assign(bindAddressHardFail, &result.bindAddressHardFail)
+        assign(profiling, &result.enableProfiling)
+        assign(showHiddenMetricsForVersion, &result.showHiddenMetricsForVersion)
         guard resolvesPorts else { return }
         result.healthzBindAddress = FlagValues.address(
             result.healthzBindAddress, port: healthzPort ?? KubeProxyConfiguration.healthzPort)
@@ -150,7 +150,7 @@ extension FlagValues {
             result.metricsBindAddress, port: metricsPort ?? KubeProxyConfiguration.metricsPort)
     }
 
-    /// What the deprecated flags of ports make of an address: 0 switches the server off, others count where the address has none.
+    /// Applies a deprecated port flag to an address: 0 disables the server, other ports are used if the address has none.
     static func address(_ text: String, port: Int32) -> String {
         port == 0 ? "" : HostPort.appending(port, to: text)
     }
@@ -158,26 +158,26 @@ extension FlagValues {
 
 extension FlagValues.Conntrack {
     fileprivate func fold(into conntrack: inout KubeProxyConntrackConfiguration) {
-        take(maxPerCore, &conntrack.maxPerCore)
-        take(min, &conntrack.min)
-        take(tcpTimeoutEstablished, &conntrack.tcpEstablishedTimeout)
-        take(tcpTimeoutCloseWait, &conntrack.tcpCloseWaitTimeout)
-        take(tcpBeLiberal, &conntrack.tcpBeLiberal)
-        take(udpTimeout, &conntrack.udpTimeout)
-        take(udpTimeoutStream, &conntrack.udpStreamTimeout)
+        assign(maxPerCore, &conntrack.maxPerCore)
+        assign(min, &conntrack.min)
+        assign(tcpTimeoutEstablished, &conntrack.tcpEstablishedTimeout)
+        assign(tcpTimeoutCloseWait, &conntrack.tcpCloseWaitTimeout)
+        assign(tcpBeLiberal, &conntrack.tcpBeLiberal)
+        assign(udpTimeout, &conntrack.udpTimeout)
+        assign(udpTimeoutStream, &conntrack.udpStreamTimeout)
     }
 }
 
 extension FlagValues.Logging {
-    /// Puts what was given in the place of what the file says; `--vmodule` comes before the file's entries.
+    /// Overrides the values of the file with flags; entries of `--vmodule` precede those of the file.
     func override(_ logging: inout LoggingConfiguration, _ check: inout FlagReader) {
-        take(v, &logging.verbosity)
-        take(format, &logging.format)
-        take(flushFrequency.map(LoggingConfiguration.FlushFrequency.init), &logging.flushFrequency)
-        take(textSplitStream, &logging.options.text.splitStream)
-        take(jsonSplitStream, &logging.options.json.splitStream)
-        take(textInfoBufferSize.flatMap { check.quantity("--log-text-info-buffer-size", $0) }, &logging.options.text.infoBufferSize)
-        take(jsonInfoBufferSize.flatMap { check.quantity("--log-json-info-buffer-size", $0) }, &logging.options.json.infoBufferSize)
+        assign(v, &logging.verbosity)
+        assign(format, &logging.format)
+        assign(flushFrequency.map(LoggingConfiguration.FlushFrequency.init), &logging.flushFrequency)
+        assign(textSplitStream, &logging.options.text.splitStream)
+        assign(jsonSplitStream, &logging.options.json.splitStream)
+        assign(textInfoBufferSize.flatMap { check.quantity("--log-text-info-buffer-size", $0) }, &logging.options.text.infoBufferSize)
+        assign(jsonInfoBufferSize.flatMap { check.quantity("--log-json-info-buffer-size", $0) }, &logging.options.json.infoBufferSize)
         logging.vmodule = check.vmodule(vmodule ?? "") + logging.vmodule
     }
 }

@@ -4,9 +4,9 @@ extension KubeProxyConfiguration {
     static let healthzPort: Int32 = 10256
     static let metricsPort: Int32 = 10249
 
-    /// The object with a value wherever one is needed (`SetDefaults_KubeProxyConfiguration`).
+    /// Returns the configuration with defaults (`SetDefaults_KubeProxyConfiguration`).
     ///
-    /// Zero and empty are the same as absent for most fields; `conntrack` and `oomScoreAdj` can be told zero.
+    /// For most fields, zero and empty mean unset; fields of `conntrack` and `oomScoreAdj` can be zero.
     func defaulted() -> KubeProxyConfiguration {
         var result = self
         result.setAddressDefaults()
@@ -21,7 +21,7 @@ extension KubeProxyConfiguration {
         return result
     }
 
-    /// Where the servers listen hangs on the family of `bindAddress`, here and only here: not if it is given as a flag.
+    /// Sets the default addresses of the servers, which depend on the family of `bindAddress` in a file, but not on `--bind-address`.
     private mutating func setAddressDefaults() {
         if bindAddress.isEmpty { bindAddress = "0.0.0.0" }
         let isIPv4 = IPAddress(bindAddress)?.family == .ipv4
@@ -36,7 +36,7 @@ extension KubeProxyConfiguration {
         iptables.localhostNodePorts = iptables.localhostNodePorts ?? true
         if iptables.syncPeriod == .zero { iptables.syncPeriod = .seconds(30) }
         if iptables.minSyncPeriod == .zero { iptables.minSyncPeriod = .seconds(1) }
-        // A minimum of 0 stands here, unlike in the other sections: every change is synced at once.
+        // Unlike in the other sections, a minimum of 0 is valid: every change is synced at once.
         if ipvs.syncPeriod == .zero { ipvs.syncPeriod = .seconds(30) }
         nftables.masqueradeBit = nftables.masqueradeBit ?? 14
         if nftables.syncPeriod == .zero { nftables.syncPeriod = .seconds(30) }

@@ -1,10 +1,10 @@
 extension KubeProxyConfiguration {
-    /// `clusterCIDR`, parted at its commas.
+    /// `clusterCIDR`, split at commas.
     var clusterCIDRs: [String] {
         clusterCIDR.isEmpty ? [] : clusterCIDR.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     }
 
-    /// The longest time between two syncs, of the section that `mode` names.
+    /// The maximum time between syncs, from the section of `mode`.
     var syncPeriod: GoDuration {
         switch mode {
         case KubeProxyConfiguration.ipvsMode: ipvs.syncPeriod
@@ -13,7 +13,7 @@ extension KubeProxyConfiguration {
         }
     }
 
-    /// The shortest time between two syncs, of the section that `mode` names.
+    /// The minimum time between syncs, from the section of `mode`.
     var minSyncPeriod: GoDuration {
         switch mode {
         case KubeProxyConfiguration.ipvsMode: ipvs.minSyncPeriod
@@ -24,7 +24,7 @@ extension KubeProxyConfiguration {
 
     var hasLoggingAlphaOptions: Bool { featureGates["LoggingAlphaOptions"] ?? featureGates["AllAlpha"] ?? false }
 
-    /// Without what is of another mode: there is one sync period and one `masqueradeAll`, kept where `mode` says.
+    /// Clears the values of other modes: the sync periods, and `masqueradeAll` of `nftables`.
     mutating func clearOtherModes() {
         if mode != "nftables" {
             (nftables.syncPeriod, nftables.minSyncPeriod, nftables.masqueradeAll) = (.zero, .zero, false)
@@ -35,16 +35,16 @@ extension KubeProxyConfiguration {
         if mode != KubeProxyConfiguration.ipvsMode { (ipvs.syncPeriod, ipvs.minSyncPeriod) = (.zero, .zero) }
     }
 
-    /// What empty means on Linux.
+    /// Sets the defaults for Linux.
     mutating func setPlatformDefaults() {
         if mode.isEmpty { mode = "iptables" }
         if detectLocalMode.isEmpty { detectLocalMode = DetectLocalMode.clusterCIDR.rawValue }
     }
 
-    /// What a file and flags come to, not yet validated (kube-proxy's `Complete`).
+    /// Returns the effective configuration of a file and flags, not yet validated (kube-proxy's `Complete`).
     ///
-    /// With a file, few flags count: `--hostname-override` and those of logging. Without one, all do.
-    /// - Parameter isForWriting: for `--write-config-to`, with which the deprecated `--healthz-port` and `--metrics-port` mean nothing.
+    /// With a file, only `--hostname-override` and the logging flags apply; without one, all flags.
+    /// - Parameter isForWriting: Whether it is for `--write-config-to`, which ignores the deprecated `--healthz-port` and `--metrics-port`.
     public static func effective(
         file: KubeProxyConfiguration?, flags: FlagValues, isForWriting: Bool = false
     ) throws(ConfigurationError) -> KubeProxyConfiguration {

@@ -2,16 +2,16 @@ internal import Kubernetes
 internal import YAML
 
 extension KubeProxyConfiguration {
-    /// What a file says, before defaults.
+    /// The content of a file, without defaults.
     public struct Document: Hashable, Sendable {
         public var configuration: KubeProxyConfiguration
-        /// What a strict reader would not have taken, such as unknown fields; nil if there is nothing.
+        /// The error of strict decoding, such as unknown fields; nil if there is none.
         public var strictError: String?
     }
 
-    /// Reads the text of a file, YAML or JSON.
+    /// Decodes the text of a file, YAML or JSON.
     ///
-    /// Unknown fields and keys that are there twice are told, not refused, as kube-proxy does for v1alpha1: the last value of a key counts.
+    /// Unknown and duplicate fields are reported, but accepted, as kube-proxy does for v1alpha1; the last value of a field is used.
     public static func read(_ text: String) throws(DecodingError) -> Document {
         let root: YAMLValue
         do {
@@ -24,13 +24,13 @@ extension KubeProxyConfiguration {
         var reader = FieldReader(entries, at: "", DecodingReport())
         file.visit(&reader)
         let report = reader.finish()
-        // Without them nothing else means anything.
+        // Other errors are meaningless for another type.
         try file.checkType()
-        guard report.mistakes.isEmpty else { throw DecodingError(report.mistakes.joined(separator: ", ")) }
+        guard report.errors.isEmpty else { throw DecodingError(report.errors.joined(separator: ", ")) }
         return Document(configuration: file.configuration, strictError: report.strictError)
     }
 
-    /// The object with the fields that say what it is, in kube-proxy's order.
+    /// The configuration with its type fields, in kube-proxy's order.
     private struct File: FieldObject {
         var kind = ""
         var apiVersion = ""
@@ -61,10 +61,10 @@ extension KubeProxyConfiguration {
         return file
     }
 
-    /// The object as JSON, fields in kube-proxy's order: what `/configz` shows under `kubeproxy.config.k8s.io`.
+    /// The configuration as JSON, with fields in kube-proxy's order, as `/configz` returns it under `kubeproxy.config.k8s.io`.
     public var json: String { file.written.json }
 
-    /// The object as `--write-config-to` writes it.
+    /// The configuration as YAML, as `--write-config-to` writes it.
     public var yaml: String {
         get throws(DecodingError) {
             do {
@@ -75,7 +75,7 @@ extension KubeProxyConfiguration {
         }
     }
 
-    /// A text that is no KubeProxyConfiguration.
+    /// An error for text that is no KubeProxyConfiguration.
     public struct DecodingError: Error, Hashable, Sendable, CustomStringConvertible {
         public var message: String
 

@@ -1,6 +1,6 @@
-/// A KubeProxyConfiguration of `kubeproxy.config.k8s.io/v1alpha1`, as kube-proxy 1.36 has it.
+/// A KubeProxyConfiguration of `kubeproxy.config.k8s.io/v1alpha1`, as in kube-proxy 1.36.
 ///
-/// Names are those of its fields. Addresses, ranges and modes are text as it stands there: what is wrong with them is for validation to say.
+/// Properties have the names of its fields. Addresses, ranges and modes are text as written, checked only by validation.
 public struct KubeProxyConfiguration: Hashable, Sendable {
     public static let apiVersion = "kubeproxy.config.k8s.io/v1alpha1"
     public static let kind = "KubeProxyConfiguration"
@@ -22,7 +22,7 @@ public struct KubeProxyConfiguration: Hashable, Sendable {
     public var winkernel = KubeProxyWinkernelConfiguration()
     public var detectLocalMode = ""
     public var detectLocal = DetectLocalConfiguration()
-    /// One range, or two with a comma between them.
+    /// One range, or two separated by a comma.
     public var clusterCIDR = ""
     public var nodePortAddresses: [String]?
     public var oomScoreAdj: Int32?
@@ -63,14 +63,14 @@ extension KubeProxyConfiguration: FieldObject {
     }
 }
 
-/// How to reach the API server (`clientConnection`).
+/// The connection to the API server (`clientConnection`).
 public struct ClientConnectionConfiguration: Hashable, Sendable {
     public var kubeconfig = ""
     public var acceptContentTypes = ""
     public var contentType = ""
-    /// Requests a second in the long run; below 0 for no limit.
+    /// The average number of requests per second; below 0 for no limit.
     public var qps: Float = 0
-    /// Requests at once.
+    /// The maximum burst of requests.
     public var burst: Int32 = 0
 
     public init() {}
@@ -86,11 +86,11 @@ extension ClientConnectionConfiguration: FieldObject {
     }
 }
 
-/// By what interface traffic of this node's pods is known (`detectLocal`).
+/// The interface that traffic of this node's pods is detected by (`detectLocal`).
 public struct DetectLocalConfiguration: Hashable, Sendable {
-    /// Where `detectLocalMode` is `BridgeInterface`.
+    /// The bridge, if `detectLocalMode` is `BridgeInterface`.
     public var bridgeInterface = ""
-    /// Where it is `InterfaceNamePrefix`.
+    /// The prefix, if `detectLocalMode` is `InterfaceNamePrefix`.
     public var interfaceNamePrefix = ""
 
     public init() {}
@@ -103,7 +103,7 @@ extension DetectLocalConfiguration: FieldObject {
     }
 }
 
-/// How traffic of this node's pods is told from other traffic (`detectLocalMode`).
+/// How traffic of this node's pods is detected (`detectLocalMode`).
 enum DetectLocalMode: String, CaseIterable {
     case clusterCIDR = "ClusterCIDR"
     case nodeCIDR = "NodeCIDR"
@@ -111,11 +111,11 @@ enum DetectLocalMode: String, CaseIterable {
     case interfaceNamePrefix = "InterfaceNamePrefix"
 }
 
-/// Settings of the kernel's connection tracking (`conntrack`); durations of 0 leave what the kernel has.
+/// Settings of the kernel's connection tracking (`conntrack`); durations of 0 leave the kernel's values.
 public struct KubeProxyConntrackConfiguration: Hashable, Sendable {
-    /// Connections for each processor; 0 leaves the limit alone, whatever `min` says.
+    /// The maximum number of conntrack entries per core; 0 leaves the limit unchanged and ignores `min`.
     public var maxPerCore: Int32?
-    /// The limit, at least.
+    /// The minimum of the limit.
     public var min: Int32?
     public var tcpEstablishedTimeout: GoDuration?
     public var tcpCloseWaitTimeout: GoDuration?
@@ -138,7 +138,7 @@ extension KubeProxyConntrackConfiguration: FieldObject {
     }
 }
 
-/// Of the section `iptables`, `masqueradeBit` and `masqueradeAll` count in ipvs mode too.
+/// The section `iptables`, of which `masqueradeBit` and `masqueradeAll` also apply in ipvs mode.
 public struct KubeProxyIPTablesConfiguration: Hashable, Sendable {
     /// 0…31.
     public var masqueradeBit: Int32?
@@ -164,11 +164,11 @@ extension KubeProxyIPTablesConfiguration: FieldObject {
 public struct KubeProxyIPVSConfiguration: Hashable, Sendable {
     public var syncPeriod = GoDuration.zero
     public var minSyncPeriod = GoDuration.zero
-    /// Empty for rr.
+    /// The IPVS scheduler; empty for rr.
     public var scheduler = ""
     public var excludeCIDRs: [String]?
     public var strictARP = false
-    /// Of connections without traffic; 0 leaves what the kernel has.
+    /// Timeouts of idle connections; 0 leaves the kernel's values.
     public var tcpTimeout = GoDuration.zero
     public var tcpFinTimeout = GoDuration.zero
     public var udpTimeout = GoDuration.zero
@@ -189,7 +189,7 @@ extension KubeProxyIPVSConfiguration: FieldObject {
     }
 }
 
-/// The section `nftables`, which means nothing in ipvs mode.
+/// The section `nftables`, which has no effect in ipvs mode.
 public struct KubeProxyNFTablesConfiguration: Hashable, Sendable {
     public var masqueradeBit: Int32?
     public var masqueradeAll = false
@@ -208,7 +208,7 @@ extension KubeProxyNFTablesConfiguration: FieldObject {
     }
 }
 
-/// The section `winkernel`, which means nothing on Linux.
+/// The section `winkernel`, which has no effect on Linux.
 public struct KubeProxyWinkernelConfiguration: Hashable, Sendable {
     public var networkName = ""
     public var sourceVip = ""

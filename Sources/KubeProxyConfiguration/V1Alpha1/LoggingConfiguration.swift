@@ -1,13 +1,13 @@
 internal import Kubernetes
 internal import YAML
 
-/// How to log (`logging`, the LoggingConfiguration of Kubernetes's component base).
+/// The logging configuration (`logging`, the LoggingConfiguration of Kubernetes's component-base).
 public struct LoggingConfiguration: Hashable, Sendable {
     /// `text` or `json`.
     public var format = ""
     public var flushFrequency = FlushFrequency(.zero)
     public var verbosity: UInt32 = 0
-    /// Other verbosities for some files.
+    /// Verbosities of individual files.
     public var vmodule: [VModuleItem] = []
     public var options = FormatOptions()
 
@@ -20,7 +20,7 @@ public struct LoggingConfiguration: Hashable, Sendable {
         public init(_ duration: GoDuration) { self.duration = duration }
     }
 
-    /// A verbosity of its own for files whose names match a pattern.
+    /// The verbosity of files whose names match a pattern.
     public struct VModuleItem: Hashable, Sendable {
         public var filePattern = ""
         public var verbosity: UInt32 = 0
@@ -39,7 +39,7 @@ public struct LoggingConfiguration: Hashable, Sendable {
     }
 
     public struct OutputRoutingOptions: Hashable, Sendable {
-        /// Errors to standard error and the rest to standard output.
+        /// Whether errors go to standard error and all else to standard output.
         public var splitStream = false
         public var infoBufferSize = Quantity()
     }
@@ -86,20 +86,20 @@ extension LoggingConfiguration.OutputRoutingOptions: FieldObject {
     }
 }
 
-/// A number of Kubernetes with its suffix: `512`, `1K`, `2Ki`, `3M` (`resource.Quantity`).
+/// A Kubernetes quantity: `512`, `1K`, `2Ki`, `3M` (`resource.Quantity`).
 public struct Quantity: Hashable, Sendable, CustomStringConvertible {
-    /// As it was written.
+    /// The quantity as written.
     public let description: String
 
     public init() { description = "0" }
 
-    /// Nil for what is no quantity.
+    /// Parses a quantity; nil if it is invalid.
     public init?(_ text: String) {
         guard text.wholeMatch(of: /[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([EPTGMK]i?|Ki|[numk]|[eE][+-]?[0-9]+)?/) != nil else { return nil }
         description = text.allSatisfy { $0 == "0" } ? "0" : text
     }
 
-    /// Whether it is zero, however it is written.
+    /// Whether the quantity is zero in any notation.
     public var isZero: Bool {
         description.prefix { !$0.isLetter }.allSatisfy { !("1"..."9").contains($0) }
     }
@@ -120,7 +120,7 @@ extension Quantity: FieldValue {
 }
 
 extension LoggingConfiguration {
-    /// As `k8s.io/component-base/logs/api/v1` has it.
+    /// Validates the fields as `k8s.io/component-base/logs/api/v1` does.
     func validate(_ check: inout FieldCheck, hasAlphaOptions: Bool) {
         if format != "text", format != "json" { check.refuse("logging.format", format, "Unsupported log format", flag: "--logging-format") }
         if flushFrequency.duration <= .zero {

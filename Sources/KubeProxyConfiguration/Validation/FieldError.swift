@@ -2,14 +2,14 @@ internal import Kubernetes
 internal import Model
 internal import YAML
 
-/// What is wrong with a field, in the form of Kubernetes's `field.Error`.
+/// An invalid field, in the format of Kubernetes's `field.Error`.
 public struct FieldError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// With kube-proxy's internal names: `KubeProxyConfiguration.KubeProxyIPVSConfiguration.TCPTimeout`.
+    /// The path with kube-proxy's internal names: `KubeProxyConfiguration.KubeProxyIPVSConfiguration.TCPTimeout`.
     public var field: String
     public var kind: FieldErrorType
-    /// As JSON; empty where the kind shows none.
+    /// The value as JSON; empty if the kind of error does not show it.
     public var value: String
-    /// What would be right.
+    /// Which value is valid.
     public var detail: String
     /// The flag that sets the field, such as `--ipvs-tcp-timeout`.
     public var flag: String?
@@ -27,7 +27,7 @@ public struct FieldError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Collects what is wrong with fields.
+/// Collects invalid fields.
 struct FieldCheck {
     private(set) var errors: [FieldError] = []
 

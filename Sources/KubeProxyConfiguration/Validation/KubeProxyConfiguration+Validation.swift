@@ -1,7 +1,7 @@
 internal import Model
 
 extension KubeProxyConfiguration {
-    /// Everything that is wrong, in kube-proxy's order and words; then what kube-proxy would find out only later, or never.
+    /// Returns all errors, in kube-proxy's order and words, and then those that kube-proxy finds only later or never.
     public func validate() -> [FieldError] {
         var check = FieldCheck()
         check.range(
@@ -68,7 +68,7 @@ extension KubeProxyConfiguration {
         if IPAddress(bindAddress) == nil {
             check.refuse("BindAddress", bindAddress, "not a valid textual representation of an IP address", flag: "--bind-address")
         }
-        // Empty: there is no such server.
+        // An empty address disables the server.
         if !healthzBindAddress.isEmpty {
             check.hostPort("HealthzBindAddress", healthzBindAddress, flag: "--healthz-bind-address")
         }
@@ -102,7 +102,7 @@ extension KubeProxyConfiguration {
             flag: "--show-hidden-metrics-for-version")
     }
 
-    /// The one before the Kubernetes whose metrics these are, 1.36.
+    /// The minor version before that of the metrics, 1.36.
     static let previousVersion = "1.35"
 
     private func validateDetectLocal(_ check: inout FieldCheck) {
@@ -134,7 +134,7 @@ extension KubeProxyConfiguration {
         if ranges.count == 2, ranges[0].family == ranges[1].family { check.refuse(field, texts, pair, flag: "--cluster-cidr") }
     }
 
-    /// What kube-proxy leaves to the kernel, to iptables or to the API server, which tell it worse.
+    /// Validates what kube-proxy leaves to the kernel, iptables or the API server, whose errors are less clear.
     private func validateForThisProgram(_ check: inout FieldCheck) {
         for (name, value) in featureGates.sorted(by: { $0.key < $1.key }) {
             guard let problem = FeatureGates.problem(name, value) else { continue }
@@ -160,7 +160,7 @@ extension KubeProxyConfiguration {
 }
 
 extension FieldCheck {
-    /// The name goes into a line of iptables-restore: nothing that could end the word.
+    /// Validates an interface name, which becomes a word in a line for iptables-restore and must not end it.
     fileprivate mutating func interface(_ field: String, _ name: String, flag: String) {
         let isClean = name.utf8.allSatisfy {
             (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")

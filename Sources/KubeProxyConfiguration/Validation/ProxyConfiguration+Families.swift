@@ -1,44 +1,44 @@
 public import Model
 internal import Translation
 
-/// The families of addresses that a node serves.
+/// The IP families that a node serves.
 public struct NodeFamilies: Hashable, Sendable {
     public var primary: IPFamily
     public var isDualStack: Bool
 
     /// - Parameters:
-    ///   - supported: those this kernel and its iptables can do; not none.
-    ///   - bindAddress: decides the primary one unless it is unspecified.
-    ///   - hostAddresses: the Node's, the first of which decides it otherwise; none where the Node is not known.
+    ///   - supported: The families that the kernel and iptables support; not empty.
+    ///   - bindAddress: Determines the primary family, unless it is unspecified.
+    ///   - hostAddresses: The Node's addresses, of which the first supported one determines it otherwise; empty if the Node is unknown.
     public init(supported: Set<IPFamily>, bindAddress: IPAddress, hostAddresses: [IPAddress] = []) {
         isDualStack = supported.count > 1
-        let usual: IPFamily = isDualStack || supported.contains(.ipv4) ? .ipv4 : .ipv6
+        let defaultFamily: IPFamily = isDualStack || supported.contains(.ipv4) ? .ipv4 : .ipv6
         let ofNode = hostAddresses.first { supported.contains($0.family) }?.family
-        primary = bindAddress.isUnspecified ? ofNode ?? usual : bindAddress.family
+        primary = bindAddress.isUnspecified ? ofNode ?? defaultFamily : bindAddress.family
     }
 
-    /// For tests of what follows from it.
+    /// For tests.
     init(primary: IPFamily, isDualStack: Bool) {
         self.primary = primary
         self.isDualStack = isDualStack
     }
 }
 
-/// What of a configuration does not fit the node.
+/// Settings that do not match the families of the node.
 public struct FamilyMismatches: Hashable, Sendable {
-    /// What was most likely meant otherwise.
+    /// Settings that are probably unintended.
     public var warnings: [String] = []
-    /// What cannot work.
+    /// Settings that cannot work.
     public var errors: [String] = []
 }
 
 extension ProxyConfiguration {
-    /// What is not meant so, or cannot work, with these families (kube-proxy's `checkBadConfig` and `checkBadIPConfig`).
+    /// Returns the settings that do not match the node's families (kube-proxy's `checkBadConfig` and `checkBadIPConfig`).
     ///
-    /// - Parameter podCIDRs: the Node's ranges, as far as they are known.
+    /// - Parameter podCIDRs: The pod CIDRs of the Node; empty if unknown.
     public func familyMismatches(_ families: NodeFamilies, podCIDRs: [CIDR] = []) -> FamilyMismatches {
         var familyMismatches = FamilyMismatches()
-        if let doubt = nodePortFamilyProblem(families, podCIDRs) { familyMismatches.warnings.append(doubt) }
+        if let warning = nodePortFamilyProblem(families, podCIDRs) { familyMismatches.warnings.append(warning) }
         let cluster = "cluster is \(families.primary.rawValue)-\(families.isDualStack ? "primary" : "only")"
         let other = families.primary.other
         func isFamilyMismatch(_ ranges: [CIDR]) -> Bool { !ranges.isEmpty && ranges.allSatisfy { $0.family == other } }
@@ -61,7 +61,7 @@ extension ProxyConfiguration {
         return familyMismatches
     }
 
-    /// Where node ports answer on more addresses than one may think.
+    /// Returns a warning if node ports may be served on more addresses than expected.
     private func nodePortFamilyProblem(_ families: NodeFamilies, _ podCIDRs: [CIDR]) -> String? {
         let (primary, other) = (families.primary, families.primary.other)
         switch nodePortAddresses {
