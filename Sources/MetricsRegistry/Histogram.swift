@@ -1,9 +1,9 @@
 internal import Synchronization
 
-/// How values spread over buckets, for each set of labels.
+/// A histogram metric: counts of values by bucket, for each set of labels.
 public final class Histogram: MetricFamily {
     private struct Series {
-        /// How many fell into each bucket, and after the last one how many were larger.
+        /// The number of values in each bucket, and at the end of those above the last bound.
         var counts: [UInt64]
         var sum = 0.0
 
@@ -18,8 +18,8 @@ public final class Histogram: MetricFamily {
     private let series: Mutex<[MetricLabels: Series]>
 
     /// - Parameters:
-    ///   - bounds: upper bounds of the buckets, rising.
-    ///   - start: series that are there before anything happened.
+    ///   - bounds: The upper bounds of the buckets, in ascending order.
+    ///   - start: Series that exist before the first value.
     public init(_ name: String, _ help: String, bounds: [Double], start: [MetricLabels] = []) {
         description = MetricDescription(name: name, kind: .histogram, help: help)
         self.bounds = bounds
@@ -27,7 +27,7 @@ public final class Histogram: MetricFamily {
         series = Mutex(Dictionary(start.map { ($0, empty) }) { first, _ in first })
     }
 
-    /// Powers of two, from a start on.
+    /// Returns bounds that double from a start.
     public static func exponential(from start: Double, count: Int) -> [Double] {
         (0..<count).map { start * Double(1 << $0) }
     }
@@ -39,7 +39,7 @@ public final class Histogram: MetricFamily {
         }
     }
 
-    /// Buckets of a series in the order of their bounds, each with all below it, then sum and count.
+    /// The cumulative buckets of each series in the order of their bounds, then sum and count.
     public var samples: [String] {
         let name = description.name
         return series.withLock(\.self).sorted { $0.key.text < $1.key.text }.flatMap { labels, entry in

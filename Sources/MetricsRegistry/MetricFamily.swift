@@ -1,21 +1,21 @@
 internal import Synchronization
 
-/// A metric by its name, with all its series.
+/// A metric with all its series.
 public protocol MetricFamily: Sendable {
     var description: MetricDescription { get }
 
-    /// One line a sample, without the lines `# HELP` and `# TYPE`.
+    /// One line per sample, without the lines `# HELP` and `# TYPE`.
     var samples: [String] { get }
 }
 
-/// What a metric is called, and what it tells.
+/// The name, type and help text of a metric.
 public struct MetricDescription: Hashable, Sendable {
     public var name: String
     public var kind: MetricType
     public var help: String
 }
 
-/// Counts up, or says how much there is: a number for each set of labels.
+/// A counter or gauge: a number for each set of labels.
 public final class NumberMetric: MetricFamily {
     public let description: MetricDescription
     private let series: Mutex<[MetricLabels: Double]>
@@ -25,12 +25,12 @@ public final class NumberMetric: MetricFamily {
         series = Mutex(Dictionary(start.map { ($0, 0) }) { first, _ in first })
     }
 
-    /// - Parameter start: series that are there, with 0, before anything happened.
+    /// - Parameter start: Series that start with 0.
     public static func counter(_ name: String, _ help: String, start: [MetricLabels] = []) -> NumberMetric {
         NumberMetric(MetricDescription(name: name, kind: .counter, help: help), start)
     }
 
-    /// - Parameter start: series that are there, with 0, before anything happened.
+    /// - Parameter start: Series that start with 0.
     public static func gauge(_ name: String, _ help: String, start: [MetricLabels] = []) -> NumberMetric {
         NumberMetric(MetricDescription(name: name, kind: .gauge, help: help), start)
     }
@@ -39,7 +39,7 @@ public final class NumberMetric: MetricFamily {
 
     public func set(_ value: Double, _ labels: MetricLabels = .none) { series.withLock { $0[labels] = value } }
 
-    /// These series, and no others.
+    /// Replaces all series.
     public func replace(_ values: [MetricLabels: Double]) { series.withLock { $0 = values } }
 
     public func value(_ labels: MetricLabels = .none) -> Double? { series.withLock { $0[labels] } }

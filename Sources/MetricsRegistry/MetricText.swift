@@ -1,8 +1,8 @@
-/// The text format of Prometheus, version 0.0.4.
+/// The text exposition format of Prometheus, version 0.0.4.
 public enum MetricText {
     public static let contentType = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 
-    /// All families that have a sample, by name.
+    /// Returns the text of all families with samples, sorted by name.
     public static func exposition(_ families: [any MetricFamily]) -> String {
         var text = ""
         for family in families.sorted(by: { $0.description.name < $1.description.name }) {
@@ -15,7 +15,7 @@ public enum MetricText {
         return text
     }
 
-    /// Shortest digits, as Go's `%g` writes them: `0`, `0.001`, `300`, `1.795399354122354e+09`.
+    /// Formats a number with the shortest digits, as Go's `%g` does: `0`, `0.001`, `300`, `1.795399354122354e+09`.
     static func number(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
@@ -33,7 +33,7 @@ public enum MetricText {
         return sign + whole + String(repeating: "0", count: exponent + 1 - whole.count) + (rest.isEmpty ? "" : ".\(rest)")
     }
 
-    /// The shortest digits that read back as the same number, and the exponent of the first.
+    /// Returns the shortest digits that parse to the same number, and the exponent of the first digit.
     private static func decimal(_ value: Double) -> (digits: String, exponent: Int) {
         let parts = "\(value)".lowercased().split(separator: "e")
         let mantissa = parts[0].split(separator: ".", omittingEmptySubsequences: false)
@@ -48,7 +48,7 @@ public enum MetricText {
     }
 }
 
-/// The labels of one series, in the order of their names.
+/// The labels of a series, sorted by name.
 public struct MetricLabels: Hashable, Sendable, ExpressibleByDictionaryLiteral {
     let pairs: [Pair]
 
@@ -65,10 +65,10 @@ public struct MetricLabels: Hashable, Sendable, ExpressibleByDictionaryLiteral {
 
     private init(pairs: [Pair]) { self.pairs = pairs }
 
-    /// With the upper bound of a bucket, which comes last.
+    /// Returns the labels followed by the upper bound of a bucket.
     func with(le bound: String) -> MetricLabels { MetricLabels(pairs: pairs + [Pair(name: "le", value: bound)]) }
 
-    /// `{ip_family="IPv4",traffic_policy="external"}`; nothing where there are none.
+    /// `{ip_family="IPv4",traffic_policy="external"}`; empty without labels.
     var text: String {
         pairs.isEmpty ? "" : "{\(pairs.map { "\($0.name)=\"\(MetricLabels.escaped($0.value))\"" }.joined(separator: ","))}"
     }

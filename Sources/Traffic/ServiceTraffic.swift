@@ -2,13 +2,13 @@ internal import Algorithms
 public import MetricsRegistry
 public import Model
 
-/// What the busiest ports of Services carried, as metrics.
+/// The traffic of the busiest Service ports, as metrics.
 ///
-/// Users decide how many Services there are: a limit on series keeps the cost of a scrape, and that of who stores it, within bounds.
+/// As users determine the number of Services, a limit of series bounds the cost of scraping and storing them.
 public struct ServiceTraffic: Sendable {
     public enum Detail: Hashable, Sendable { case service, endpoint }
 
-    /// What the kernel says of a real server.
+    /// The kernel's data of a real server.
     public struct Endpoint: Hashable, Sendable {
         public var location: AddressPort
         public var weight: UInt32
@@ -32,34 +32,34 @@ public struct ServiceTraffic: Sendable {
     private let limit: Int
     private var ports = TrafficTotals<VirtualServer.Identity, TrafficPort>()
     private var endpoints = TrafficTotals<Source, TrafficEndpoint>()
-    /// Those that have series, the busiest first, with their virtual servers.
+    /// The ports that have series, the busiest first, with their virtual servers.
     private var shown: [(port: TrafficPort, servers: [VirtualServer.Identity])] = []
     private var shownBefore: Set<VirtualServer.Identity> = []
     private var omittedServices = 0
     private var hasBegun = false
-    /// Virtual servers that had counted something at the beginning: so may their real servers have.
-    private var old: Set<VirtualServer.Identity> = []
+    /// Virtual servers with traffic before the first reading; their real servers may have had traffic too.
+    private var serversWithEarlierTraffic: Set<VirtualServer.Identity> = []
 
-    /// - Parameter limit: how many ports, and with `.endpoint` how many endpoints, have series.
+    /// - Parameter limit: The maximum number of ports, and with `.endpoint` also of endpoints, that have series.
     public init(_ detail: Detail, limit: Int) {
         self.detail = detail
         self.limit = limit
     }
 
-    /// Notes what was counted before anybody asked, which is nobody's to tell: a restart of the program must not look like traffic.
+    /// Records the counters at the start, which are not reported: a restart of the program must not look like traffic.
     public mutating func begin(_ counters: [(identity: VirtualServer.Identity, counters: TrafficCounters)]) {
-        ports.take(counters.map { .init(source: $0.identity, subject: nil, counters: $0.counters, isNew: false) })
-        old = Set(counters.filter { $0.counters != .zero }.map(\.identity))
+        ports.add(counters.map { .init(source: $0.identity, subject: nil, counters: $0.counters, isNew: false) })
+        serversWithEarlierTraffic = Set(counters.filter { $0.counters != .zero }.map(\.identity))
         hasBegun = true
     }
 
-    /// Takes over what every virtual server counted; first step of a scrape.
+    /// Records the counters of all virtual servers: the first step of a scrape.
     ///
     /// - Parameters:
-    ///   - counters: may name one twice, as a dump of a table that changes does.
-    ///   - desired: tells whose each is; what nobody's is does not count.
-    /// - Returns: those whose real servers are to be asked for, the busiest first.
-    public mutating func take(
+    ///   - counters: May contain a virtual server twice, like a dump of a changing table.
+    ///   - desired: The desired virtual servers, with their Services; others are ignored.
+    /// - Returns: The virtual servers whose real servers are needed, the busiest first.
+    public mutating func record(
         _ counters: [(identity: VirtualServer.Identity, counters: TrafficCounters)], of desired: [VirtualServer.Identity: VirtualServer]
     ) -> [VirtualServer.Identity] {
         if !hasBegun { begin(counters) }
@@ -71,7 +71,7 @@ public struct ServiceTraffic: Sendable {
             if let port { servers[port, default: []].append(identity) }
             readings.append(.init(source: identity, subject: port, counters: counters, isNew: true))
         }
-        ports.take(readings)
+        ports.add(readings)
         let busiest = servers.keys.map { (port: $0, packets: ports[$0].packets) }.min(count: limit) { first, second in
             first.packets == second.packets ? first.port < second.port : first.packets > second.packets
         }
@@ -81,17 +81,17 @@ public struct ServiceTraffic: Sendable {
         return shown.flatMap(\.servers)
     }
 
-    /// The metrics; second step of a scrape.
+    /// Returns the metrics: the second step of a scrape.
     ///
     /// - Parameters:
-    ///   - realServers: of the virtual servers that the first step asked for, as far as they could be read.
-    ///   - desired: tells who is still wanted.
+    ///   - realServers: The real servers of the virtual servers from the first step, as far as they could be read.
+    ///   - desired: The desired virtual servers, to detect draining real servers.
     public mutating func families(
         _ realServers: [VirtualServer.Identity: [Endpoint]], of desired: [VirtualServer.Identity: VirtualServer]
     ) -> [any MetricFamily] {
         let service = TrafficFamilies.ofServices
         var (families, omittedServices) = (service.all, omittedServices)
-        var behind: [Behind] = []
+        var endpointsByPort: [PortEndpoints] = []
         for (port, servers) in shown {
             service.set(ports[port], port.labels)
             guard servers.allSatisfy({ realServers[$0] != nil }) else { continue }
@@ -103,12 +103,12 @@ public struct ServiceTraffic: Sendable {
                 }
             }
             service.set(realServersByLocation.values.map(Summary.init), port.labels)
-            behind.append((port, realServersByLocation))
+            endpointsByPort.append((port, realServersByLocation))
         }
         if detail == .endpoint {
             let endpoint = TrafficFamilies.ofEndpoints
             families += endpoint.all
-            let rows = takeEndpoints(behind)
+            let rows = recordEndpoints(endpointsByPort)
             omittedServices += rows.count - min(limit, rows.count)
             for row in rows.prefix(limit) {
                 endpoint.set(endpoints[row.endpoint], row.endpoint.labels)
@@ -121,45 +121,45 @@ public struct ServiceTraffic: Sendable {
         return families + [rest]
     }
 
-    private typealias Behind = (port: TrafficPort, endpoints: [AddressPort: [TrackedServer]])
+    private typealias PortEndpoints = (port: TrafficPort, endpoints: [AddressPort: [TrackedServer]])
 
     private struct Row {
         var endpoint: TrafficEndpoint
         var summary: Summary
         var packets: UInt64
 
-        /// The busiest first.
+        /// Orders rows by traffic, the busiest first.
         static func precedes(_ first: Row, _ second: Row) -> Bool {
             first.packets == second.packets ? first.endpoint < second.endpoint : first.packets > second.packets
         }
     }
 
-    /// All endpoints of the ports that are shown, the busiest first.
-    private mutating func takeEndpoints(_ behind: [Behind]) -> [Row] {
+    /// Returns all endpoints of the ports that have series, the busiest first.
+    private mutating func recordEndpoints(_ endpointsByPort: [PortEndpoints]) -> [Row] {
         var readings: [TrafficTotals<Source, TrafficEndpoint>.Reading] = []
-        for (port, realServersByLocation) in behind {
-            for standing in realServersByLocation.values.joined() {
-                let location = standing.endpoint.location
+        for (port, realServersByLocation) in endpointsByPort {
+            for server in realServersByLocation.values.joined() {
+                let location = server.endpoint.location
                 readings.append(
                     .init(
-                        source: Source(identity: standing.identity, location: location),
-                        subject: TrafficEndpoint(port: port, location: location), counters: standing.endpoint.counters,
-                        isNew: shownBefore.contains(standing.identity) || !old.contains(standing.identity)))
+                        source: Source(identity: server.identity, location: location),
+                        subject: TrafficEndpoint(port: port, location: location), counters: server.endpoint.counters,
+                        isNew: shownBefore.contains(server.identity) || !serversWithEarlierTraffic.contains(server.identity)))
             }
         }
-        endpoints.take(readings)
+        endpoints.add(readings)
         var rows: [Row] = []
-        for (port, realServersByLocation) in behind {
-            for (location, realServersByLocation) in realServersByLocation {
+        for (port, realServersByLocation) in endpointsByPort {
+            for (location, trackedServers) in realServersByLocation {
                 let endpoint = TrafficEndpoint(port: port, location: location)
-                rows.append(Row(endpoint: endpoint, summary: Summary(realServersByLocation), packets: endpoints[endpoint].packets))
+                rows.append(Row(endpoint: endpoint, summary: Summary(trackedServers), packets: endpoints[endpoint].packets))
             }
         }
         return rows.sorted(by: Row.precedes)
     }
 }
 
-/// A real server of one virtual server, and whether it is on its way out.
+/// A real server of a virtual server, and whether it is draining.
 private struct TrackedServer {
     var identity: VirtualServer.Identity
     var endpoint: ServiceTraffic.Endpoint
@@ -174,19 +174,19 @@ private struct TrackedServer {
     }
 }
 
-/// One endpoint, however many addresses of the Service lead to it.
+/// An endpoint, summed over all addresses of the Service that lead to it.
 private struct Summary {
     var active = 0.0
     var inactive = 0.0
     var weight = 0.0
     var isDraining = true
 
-    init(_ realServersByLocation: [TrackedServer]) {
-        for standing in realServersByLocation {
-            active += Double(standing.endpoint.connections.active)
-            inactive += Double(standing.endpoint.connections.inactive)
-            weight = max(weight, Double(standing.endpoint.weight))
-            isDraining = isDraining && standing.isDraining
+    init(_ servers: [TrackedServer]) {
+        for server in servers {
+            active += Double(server.endpoint.connections.active)
+            inactive += Double(server.endpoint.connections.inactive)
+            weight = max(weight, Double(server.endpoint.weight))
+            isDraining = isDraining && server.isDraining
         }
     }
 }

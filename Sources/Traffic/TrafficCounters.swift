@@ -1,4 +1,4 @@
-/// What went through a virtual server or a real server (`IPVS_STATS_ATTR_*`, `linux/ip_vs.h`).
+/// The traffic counters of a virtual server or a real server (`IPVS_STATS_ATTR_*`, `linux/ip_vs.h`).
 public struct TrafficCounters: Hashable, Sendable {
     public var connections: UInt64
     public var inPackets: UInt64
@@ -26,49 +26,50 @@ public struct TrafficCounters: Hashable, Sendable {
         lhs.outBytes &+= rhs.outBytes
     }
 
-    /// By how much they rose since an earlier look; all of them where they begin anew: made again, or zeroed (`ipvsadm -Z`).
+    /// Returns the increase since an earlier reading; the full counters if the server was recreated or zeroed (`ipvsadm -Z`) since.
     func since(_ earlier: TrafficCounters) -> TrafficCounters {
-        let goesOn =
+        let hasNotRestarted =
             connections >= earlier.connections && inPackets >= earlier.inPackets && outPackets >= earlier.outPackets
             && inBytes >= earlier.inBytes && outBytes >= earlier.outBytes
-        guard goesOn else { return self }
+        guard hasNotRestarted else { return self }
         return TrafficCounters(
             connections: connections - earlier.connections, inPackets: inPackets - earlier.inPackets,
             outPackets: outPackets - earlier.outPackets, inBytes: inBytes - earlier.inBytes, outBytes: outBytes - earlier.outBytes)
     }
 }
 
-/// Adds up for each subject what several sources count, so that the sum never falls where a source goes or begins anew: a counter that falls is taken for one
-/// that began at 0, and all that is left of it for new traffic.
+/// Sums the counters of several sources for each subject, so that the total never decreases when a source is removed or restarts: a lower
+/// counter is assumed to have restarted at 0, and its value to be new traffic.
 ///
-/// What is missing in one look is kept until the next: dumps of IPVS go by number, and where something is deleted meanwhile they pass another one over.
+/// An entry that is missing in one reading is kept until the next: dumps of IPVS continue by index, and skip an entry if another one is
+/// deleted meanwhile.
 struct TrafficTotals<Source: Hashable & Sendable, Subject: Hashable & Sendable>: Sendable {
-    private struct Kept {
+    private struct Entry {
         var counters: TrafficCounters
         var isMissing = false
     }
 
-    /// Those that are not 0: most Services carry nothing on most nodes.
-    private var last: [Source: Kept] = [:]
-    private var totals: [Subject: Kept] = [:]
+    /// Only counters that are not 0, as most Services have no traffic on most nodes.
+    private var last: [Source: Entry] = [:]
+    private var totals: [Subject: Entry] = [:]
 
     struct Reading {
         var source: Source
-        /// Nil where nobody wants to know for now.
+        /// Nil if the source belongs to no subject at present.
         var subject: Subject?
         var counters: TrafficCounters
-        /// Whether a source that was never seen has counted since somebody looked first.
+        /// Whether the counters of a source without an earlier reading are new traffic.
         var isNew: Bool
     }
 
     subscript(subject: Subject) -> TrafficCounters { totals[subject]?.counters ?? .zero }
 
-    /// Takes over what all sources count now, each once.
-    mutating func take(_ readings: some Sequence<Reading>) {
-        var (last, totals): ([Source: Kept], [Subject: Kept]) = ([:], [:])
+    /// Adds a reading of all sources; further readings of the same source are ignored.
+    mutating func add(_ readings: some Sequence<Reading>) {
+        var (last, totals): ([Source: Entry], [Subject: Entry]) = ([:], [:])
         for reading in readings where last[reading.source] == nil {
             let before = self.last[reading.source]?.counters
-            if reading.counters != .zero || before != nil { last[reading.source] = Kept(counters: reading.counters) }
+            if reading.counters != .zero || before != nil { last[reading.source] = Entry(counters: reading.counters) }
             guard let subject = reading.subject else { continue }
             var total = totals[subject]?.counters ?? self[subject]
             if let before {
@@ -76,15 +77,15 @@ struct TrafficTotals<Source: Hashable & Sendable, Subject: Hashable & Sendable>:
             } else if reading.isNew {
                 total += reading.counters
             }
-            if total != .zero { totals[subject] = Kept(counters: total) }
+            if total != .zero { totals[subject] = Entry(counters: total) }
         }
         (self.last, self.totals) = (TrafficTotals.keeping(self.last, in: last), TrafficTotals.keeping(self.totals, in: totals))
     }
 
-    private static func keeping<Key>(_ before: [Key: Kept], in now: [Key: Kept]) -> [Key: Kept] {
+    private static func keeping<Key>(_ before: [Key: Entry], in now: [Key: Entry]) -> [Key: Entry] {
         var now = now
-        for (key, kept) in before where now[key] == nil && !kept.isMissing {
-            now[key] = Kept(counters: kept.counters, isMissing: true)
+        for (key, entry) in before where now[key] == nil && !entry.isMissing {
+            now[key] = Entry(counters: entry.counters, isMissing: true)
         }
         return now
     }

@@ -1,9 +1,9 @@
 internal import MetricsRegistry
 internal import Model
 
-/// A port of a Service on one kind of its addresses: what has a series.
+/// A port of a Service on one kind of its addresses, which has a series.
 ///
-/// All addresses of that kind, of both families, count together: every address of a node would be a series otherwise.
+/// The series covers all addresses of that kind in both families; otherwise there would be a series for every address of a node.
 struct TrafficPort: Hashable, Sendable {
     var origin: ServiceOrigin
     var transport: Transport

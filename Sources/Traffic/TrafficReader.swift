@@ -3,22 +3,22 @@ public import Logging
 public import MetricsRegistry
 public import Model
 
-/// Joins what the kernel counted with whose it is.
+/// Combines the counters of the kernel with their Services.
 public actor TrafficReader {
     private let kernel: IPVSTraffic
     private let desired: @Sendable () async -> [VirtualServer.Identity: VirtualServer]
     private let logger: Logger
     private var traffic: ServiceTraffic
-    /// The answer that is being made, or was made last.
+    /// The current or last reading.
     private var last: (task: Task<[any MetricFamily], Never>, time: ContinuousClock.Instant)?
     private var isReading = false
 
-    /// Many that ask at once get the same answer.
+    /// How long a reading is reused for further scrapes.
     private static let lifetime: Duration = .seconds(1)
-    /// Everything else that is asked for must not wait for a kernel that is slow.
-    private static let patience: Duration = .seconds(3)
+    /// The maximum time to wait for a reading: other metrics must not wait for a slow kernel.
+    private static let timeout: Duration = .seconds(3)
 
-    /// - Parameter desired: what the kernel is to hold of Services, at the moment.
+    /// - Parameter desired: Returns the virtual servers that the kernel should currently have.
     public init(
         _ kernel: IPVSTraffic, _ traffic: ServiceTraffic, logger: Logger,
         desired: @escaping @Sendable () async -> [VirtualServer.Identity: VirtualServer]
@@ -29,7 +29,7 @@ public actor TrafficReader {
         self.logger = logger
     }
 
-    /// Notes what the kernel has counted before this program does anything.
+    /// Records the kernel's counters before the first sync.
     public func begin() async {
         do {
             traffic.begin(try await counters())
@@ -38,10 +38,10 @@ public actor TrafficReader {
         }
     }
 
-    /// None where the kernel cannot be asked or does not answer in time, which is logged.
+    /// Returns the metrics; none if the kernel cannot be read in time, which is logged.
     public func families() async -> [any MetricFamily] {
         let task: Task<[any MetricFamily], Never>
-        // One look after the other: counters that are taken over in another order than they were read in would seem to fall.
+        // One reading at a time: counters recorded in another order than they were read would seem to decrease.
         if let last, isReading || last.time.duration(to: .now) < TrafficReader.lifetime {
             task = last.task
         } else {
@@ -49,17 +49,17 @@ public actor TrafficReader {
             task = Task { await read() }
             last = (task, .now)
         }
-        let (answers, answer) = AsyncStream.makeStream(of: [any MetricFamily]?.self)
-        Task { answer.yield(await task.value) }
-        let alarm = Task {
-            // Cut short once there is an answer.
-            try? await Task.sleep(for: TrafficReader.patience)
-            answer.yield(nil)
+        let (results, continuation) = AsyncStream.makeStream(of: [any MetricFamily]?.self)
+        Task { continuation.yield(await task.value) }
+        let timer = Task {
+            // Cancelled once there is a result.
+            try? await Task.sleep(for: TrafficReader.timeout)
+            continuation.yield(nil)
         }
-        defer { alarm.cancel() }
-        for await families in answers {
+        defer { timer.cancel() }
+        for await families in results {
             if families == nil {
-                logger.warning("Timed out reading Service traffic counters", metadata: ["limit": "\(TrafficReader.patience)"])
+                logger.warning("Timed out reading Service traffic counters", metadata: ["limit": "\(TrafficReader.timeout)"])
             }
             return families ?? []
         }
@@ -75,9 +75,9 @@ public actor TrafficReader {
     private func read() async -> [any MetricFamily] {
         defer { isReading = false }
         do {
-            // What is desired is not held on to while the kernel is read: a sync in the meantime would have to copy it.
+            // The desired state is not retained while the kernel is read: a sync in the meantime would have to copy it.
             let counters = try await counters()
-            let busiest = traffic.take(counters, of: await desired())
+            let busiest = traffic.record(counters, of: await desired())
             let realServers = try await kernel.realServers(of: busiest).mapValues { $0.map(ServiceTraffic.Endpoint.init) }
             return traffic.families(realServers, of: await desired())
         } catch {

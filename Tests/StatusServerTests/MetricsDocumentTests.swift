@@ -56,7 +56,7 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
         let desired = [identity: VirtualServer(identity, origin: origin)]
         let endpoint = ServiceTraffic.Endpoint(identity.location, weight: 1, connections: .init(active: 0, inactive: 0), counters: .zero)
         var traffic = ServiceTraffic(.endpoint, limit: 9)
-        _ = traffic.take([(identity, .zero)], of: desired)
+        _ = traffic.record([(identity, .zero)], of: desired)
         return traffic.families([identity: [endpoint]], of: desired)
     }
 

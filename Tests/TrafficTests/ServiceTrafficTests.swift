@@ -39,7 +39,7 @@ private struct Scrapes {
     mutating func lines(
         _ counters: [VirtualServer.Identity: TrafficCounters], _ endpoints: [VirtualServer.Identity: [ServiceTraffic.Endpoint]] = [:]
     ) -> [String] {
-        let asked = traffic.take(counters.map { ($0.key, $0.value) }.shuffled(), of: desired)
+        let asked = traffic.record(counters.map { ($0.key, $0.value) }.shuffled(), of: desired)
         let families = traffic.families(endpoints.filter { asked.contains($0.key) }, of: desired)
         return MetricText.exposition(families).split(separator: "\n").map(String.init).filter { !$0.hasPrefix("#") }
     }
@@ -77,7 +77,7 @@ private struct Scrapes {
         }
         var scrapes = Scrapes(origins, limit: 3)
         #expect(
-            Set(scrapes.traffic.take(counters.map { ($0.key, $0.value) }, of: scrapes.desired))
+            Set(scrapes.traffic.record(counters.map { ($0.key, $0.value) }, of: scrapes.desired))
                 == [identity(17), identity(18), identity(19)])
         let text = scrapes.lines(counters)
         let named = text.filter { $0.hasPrefix("kube_ipvs_proxy_service_connections_total") }
@@ -141,7 +141,7 @@ private struct Scrapes {
 
     @Test func `says nothing of endpoints that could not be read`() {
         var scrapes = Scrapes([identity(1): origin("web")])
-        let asked = scrapes.traffic.take([(identity(1), .init(inPackets: 3))], of: scrapes.desired)
+        let asked = scrapes.traffic.record([(identity(1), .init(inPackets: 3))], of: scrapes.desired)
         let text = MetricText.exposition(scrapes.traffic.families([:], of: scrapes.desired))
         #expect(asked == [identity(1)] && text.contains("_incoming_packets_total{") && !text.contains("_weight{"))
     }

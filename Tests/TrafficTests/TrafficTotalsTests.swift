@@ -6,7 +6,7 @@ import Testing
     private var totals = TrafficTotals<String, String>()
 
     private mutating func take(_ readings: (source: String, subject: String?, connections: UInt64)..., isNew: Bool = true) -> UInt64 {
-        totals.take(
+        totals.add(
             readings.map { .init(source: $0.source, subject: $0.subject, counters: .init(connections: $0.connections), isNew: isNew) })
         return totals["web"].connections
     }
