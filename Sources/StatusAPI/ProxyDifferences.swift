@@ -1,13 +1,13 @@
-/// What a running proxy answers on its socket to `GET /differences`: what would bring the kernel to what it is to hold.
+/// The response of a running proxy to `GET /differences` on its socket: the operations that would bring the kernel in sync.
 public struct ProxyDifferences: Codable, Hashable, Sendable {
     public static let path = "/differences"
 
     public struct Step: Codable, Hashable, Sendable {
         /// Such as `addRealServer`.
         public var operation: String
-        /// The command that it equals.
+        /// The equivalent command.
         public var command: String
-        /// The Service port it is about, such as `default/web:http (ClusterIP)`.
+        /// The affected Service port, such as `default/web:http (ClusterIP)`.
         public var service: String?
 
         public init(operation: String, command: String, service: String?) {

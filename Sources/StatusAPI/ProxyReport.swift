@@ -1,13 +1,13 @@
 public import Model
 
-/// What a running proxy answers on its socket to `GET /state`: what the kernel is to hold of the cluster's Services, and for whom.
+/// The response of a running proxy to `GET /state` on its socket: the desired kernel state of Services, with their names.
 ///
-/// `docs/status.md` describes its JSON; `apiVersion` changes when a field changes its meaning or goes.
+/// `docs/status.md` describes its JSON; `apiVersion` changes when a field is removed or changes its meaning.
 public struct ProxyReport: Codable, Hashable, Sendable {
     public static let path = "/state"
-    /// The socket's name in the state directory.
+    /// The name of the socket in the state directory.
     public static let socketName = "status.sock"
-    /// Narrows it to the Services that a label selector matches, as `?labelSelector=app%3Dweb`.
+    /// The query parameter with a label selector of Services, as in `?labelSelector=app%3Dweb`.
     public static let selectorParameter = "labelSelector"
     public static let apiVersion = "kube-ipvs-proxy/v1alpha1"
     public static let kind = "ProxyState"
@@ -16,12 +16,12 @@ public struct ProxyReport: Codable, Hashable, Sendable {
     public var kind = ProxyReport.kind
     /// The name of this node's Node object.
     public var node: String
-    /// Whether the last sync left nothing undone.
+    /// Whether the last sync was complete.
     public var inSync: Bool
     public var virtualServers: [Server]
-    /// What Services ask for that is not served.
+    /// The parts of Services that are not served.
     public var notServed: [NotServed]
-    /// What failed and is tried again; nil from a proxy that does not say.
+    /// The failures that are being retried; nil if the proxy does not report them.
     public var failing: [Failing]?
 
     public struct Server: Codable, Hashable, Sendable {
@@ -31,14 +31,14 @@ public struct ProxyReport: Codable, Hashable, Sendable {
         public var port: UInt16
         public var namespace: String
         public var service: String
-        /// Empty where the Service's only port has no name.
+        /// The name of the port; empty if the only port of the Service has no name.
         public var portName: String
         /// `ClusterIP`, `NodePort`, `ExternalIP` or `LoadBalancer`.
         public var addressKind: String
         public var realServers: [Endpoint]
-        /// Those that get no new connections and keep the ones they have.
+        /// The real servers that keep their connections and get no new ones.
         public var draining: [Draining]
-        /// Why it has no real servers; nil where it has some.
+        /// Why there are no real servers; nil if there are some.
         public var whyEmpty: String?
     }
 
@@ -61,9 +61,9 @@ public struct ProxyReport: Codable, Hashable, Sendable {
         public var port: UInt16
         public var pod: String?
         public var node: String?
-        /// Since when, in seconds before the report.
+        /// Seconds since draining started.
         public var seconds: Int64
-        /// Until its connections are given up.
+        /// Seconds until its connections are terminated.
         public var secondsLeft: Int64
 
         public init(address: String, port: UInt16, pod: String?, node: String?, seconds: Int64, secondsLeft: Int64) {
@@ -89,17 +89,17 @@ public struct ProxyReport: Codable, Hashable, Sendable {
     }
 
     public struct Failing: Codable, Hashable, Sendable {
-        /// The command that the operation equals, or what cannot be read.
+        /// The command equivalent to the operation, or what cannot be read.
         public var what: String
-        /// The Service port it is about, such as `default/web:http (ClusterIP)`.
+        /// The affected Service port, such as `default/web:http (ClusterIP)`.
         public var service: String?
-        /// The kernel's word.
+        /// The error of the kernel.
         public var error: String
-        /// How often in a row.
+        /// The number of consecutive failures.
         public var attempts: Int
-        /// Since when, in seconds before the report.
+        /// Seconds since the first failure.
         public var seconds: Int64?
-        /// Until it is tried again.
+        /// Seconds until the next retry.
         public var secondsToRetry: Int64?
 
         public init(what: String, service: String?, error: String, attempts: Int, seconds: Int64? = nil, secondsToRetry: Int64? = nil) {
@@ -134,11 +134,11 @@ extension ProxyReport.Server {
             draining: draining, whyEmpty: whyEmpty)
     }
 
-    /// Nil where it is none.
+    /// The identity of the virtual server; nil if its address is invalid.
     public var identity: VirtualServer.Identity? {
         IPAddress(address).map { VirtualServer.Identity(self.protocol, AddressPort($0, port)) }
     }
 
-    /// `default/web:http`, `default/web` where the port has no name.
+    /// `default/web:http`, `default/web` if the port has no name.
     public var servicePort: String { "\(namespace)/\(service)\(portName.isEmpty ? "" : ":\(portName)")" }
 }

@@ -5,9 +5,9 @@ public import ServiceLifecycle
 public import SyncLoop
 internal import Translation
 
-/// The servers at health check node ports (`Service.spec.healthCheckNodePort`), which come and go with Services and follow the node's addresses.
+/// The servers at health check node ports (`Service.spec.healthCheckNodePort`), according to Services and the node's addresses.
 ///
-/// They stand in the network, so they cost little: all share one limit of connections, and an answer is made of one number.
+/// As they are exposed to the network, they are cheap: all share one limit of connections, and a response only needs one number.
 public struct HealthCheckServers: ServiceLifecycle.Service {
     private let board: StatusBoard
     private let events: any EventRecorder
@@ -15,7 +15,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
     private let connections = OpenConnections(limit: 512)
     private let retry: Duration
 
-    /// - Parameter retry: how long after a port could not be opened it is tried again.
+    /// - Parameter retry: The delay before retrying to open a port.
     public init(_ board: StatusBoard, events: any EventRecorder, retry: Duration = .seconds(5), logger: Logger) {
         self.board = board
         self.events = events
@@ -27,12 +27,12 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
         await cancelWhenGracefulShutdown { await withDiscardingTaskGroup { await serve(&$0) } }
     }
 
-    /// A port that is open, or tried to be.
+    /// A port that is open or being opened.
     private struct Server {
         var subject: HealthCheckListeners.Subject
-        /// Ends it when it finishes.
+        /// Finished to stop the server.
         var stop: AsyncStream<Void>.Continuation
-        /// Finishes when it has ended.
+        /// Finishes when the server has stopped.
         var end: AsyncStream<Void>
     }
 
@@ -42,14 +42,14 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
         var last: ProxyStatus?
         for await _ in board.changes {
             let status = board.status
-            // After most syncs these share their storage with those of the last, and are equal at once.
+            // After most syncs, these share their storage with the last ones, so that comparing them is cheap.
             if let last, last.healthChecks == status.healthChecks, last.healthCheckAddresses == status.healthCheckAddresses { continue }
             last = status
             let wanted = HealthCheckListeners(status, current: open.mapValues(\.subject))
             let ending = open.filter { wanted.subjects[$0.key] != $0.value.subject }
             for server in ending.values { server.stop.finish() }
             for (address, server) in ending {
-                // The port is free for the next one only then.
+                // Only then is the port free for the next server.
                 for await _ in server.end {}
                 open[address] = nil
             }
@@ -80,7 +80,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
         return Server(subject: subject, stop: stop, end: end)
     }
 
-    /// Until cancelled; what cannot be opened is told once and tried again.
+    /// Keeps a port open until cancelled; reports a failure once, and retries.
     private func keepOpen(_ address: ListenAddress, _ subject: HealthCheckListeners.Subject) async {
         let listener = HTTPListener(address, connections: connections) { _ in answer(subject) }
         var reported: ListenError?
@@ -93,7 +93,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
             } catch {
                 if reported != error { report(subject.service, error) }
                 reported = error
-                // Cancelled means that the port is not wanted any more.
+                // Cancellation ends the loop: the port is no longer needed.
                 try? await Task.sleep(for: retry)
             }
         }
@@ -105,7 +105,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
             subject.service, localEndpoints: count, isProxyHealthy: board.health.isHealthy(at: .now))
     }
 
-    /// As kube-proxy tells it.
+    /// Reports a failure with kube-proxy's event.
     private func report(_ service: NamespacedName, _ error: ListenError) {
         logger.error(
             "Failed to open health check node port; retrying", metadata: ["service": "\(service)", "error": "\(error)"])
@@ -116,20 +116,20 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
     }
 }
 
-/// Which health check node ports are to be open where, and for which Service.
+/// The addresses and health check node ports to listen on, with their Services.
 public struct HealthCheckListeners: Hashable, Sendable {
-    /// Whom a listener speaks for.
+    /// The Service and family of a listener.
     public struct Subject: Hashable, Sendable {
         public var service: NamespacedName
-        /// Clients of a family are told of endpoints of that family.
+        /// The family of clients, and of the endpoints that are reported to them.
         public var family: IPFamily
     }
 
     public var subjects: [ListenAddress: Subject] = [:]
-    /// Services whose port another one has.
+    /// Services whose port is already used by another Service.
     public var conflicts: [NamespacedName: ListenAddress] = [:]
 
-    /// - Parameter current: who has a port keeps it.
+    /// - Parameter current: The open listeners; in conflicts, their Services keep the port.
     public init(_ status: ProxyStatus, current: [ListenAddress: Subject] = [:]) {
         for (service, check) in status.healthChecks.sorted(by: { $0.key < $1.key }) {
             for family in check.localEndpoints.keys {
@@ -145,9 +145,9 @@ public struct HealthCheckListeners: Hashable, Sendable {
             subjects[address] = subject
             return
         }
-        let takesOver = current[address] == subject
-        if takesOver { subjects[address] = subject }
-        conflicts[takesOver ? holder.service : subject.service] = address
+        let isCurrent = current[address] == subject
+        if isCurrent { subjects[address] = subject }
+        conflicts[isCurrent ? holder.service : subject.service] = address
     }
 
     private static func addresses(_ status: ProxyStatus, _ family: IPFamily, _ port: UInt16) -> [ListenAddress] {
@@ -159,9 +159,9 @@ public struct HealthCheckListeners: Hashable, Sendable {
     }
 }
 
-/// What a health check node port says.
+/// The response of a health check node port.
 enum HealthCheckAnswer {
-    /// 200 while this node has endpoints of the Service and the proxy keeps up; the weight lets load balancers spread by the number of endpoints.
+    /// Returns 200 if this node has endpoints of the Service and the proxy is healthy, with the number of endpoints as weight.
     static func response(_ service: NamespacedName, localEndpoints: Int, isProxyHealthy: Bool) -> StatusResponse {
         let body = """
             {

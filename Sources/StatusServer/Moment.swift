@@ -2,10 +2,10 @@ internal import Glibc
 public import Model
 public import Text
 
-/// A moment on two clocks: one to tell people, one to measure by, which nobody sets.
+/// A moment by two clocks: wall time for display, and a clock that is never set for measuring.
 public struct Moment: Hashable, Sendable {
     public var wall: WallTime
-    /// Since the machine started.
+    /// The time since boot.
     public var uptime: Timestamp
 
     public init(wall: WallTime, uptime: Timestamp) {
@@ -13,7 +13,7 @@ public struct Moment: Hashable, Sendable {
         self.uptime = uptime
     }
 
-    /// Now, by the machine's clocks.
+    /// The current moment.
     public static var now: Moment {
         let (wall, uptime) = (time(CLOCK_REALTIME), time(CLOCK_BOOTTIME))
         return Moment(
@@ -21,7 +21,7 @@ public struct Moment: Hashable, Sendable {
             uptime: Timestamp(nanoseconds: Int64(uptime.tv_sec) * 1_000_000_000 + Int64(uptime.tv_nsec)))
     }
 
-    /// These clocks are always there, so that reading them cannot fail.
+    /// Reading these clocks cannot fail, as they always exist.
     private static func time(_ clock: clockid_t) -> timespec {
         var time = timespec()
         _ = unsafe clock_gettime(clock, &time)

@@ -4,24 +4,24 @@ public import Kubernetes
 internal import NIOCore
 public import StatusAPI
 
-/// A socket in the file system that only root can connect to.
+/// A Unix domain socket that only root can connect to.
 struct RootSocket {
     private let path: String
     private let inode: ino_t
-    /// Bound; nobody listens yet. Whoever takes it closes it.
+    /// The bound socket, which does not listen yet. Its user closes it.
     let descriptor: Int32
 
-    /// Makes the file anew, whatever an earlier run left there.
+    /// Creates the socket file, replacing one of an earlier run.
     ///
-    /// The kernel gives the file the mode that the socket has (`unix_bind_bsd`, net/unix/af_unix.c): it is right from its first moment on, without the umask,
-    /// which all threads share.
+    /// The kernel creates the file with the mode of the socket (`unix_bind_bsd`, net/unix/af_unix.c), so that the mode is never wrong and
+    /// the umask, which all threads share, need not change.
     init(_ path: String) throws {
         let address = try SocketAddress(unixDomainSocketPath: path)
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
         do {
             guard fchmod(descriptor, 0o600) == 0 else { throw IOError(errnoCode: errno, reason: "fchmod") }
-            // What is no socket stays: binding fails then.
+            // A file that is no socket is kept, and binding fails.
             if RootSocket.inode(at: path) != nil { try RootSocket.remove(path) }
             guard unsafe address.withSockAddr({ unsafe bind(descriptor, $0, socklen_t($1)) }) == 0 else {
                 throw IOError(errnoCode: errno, reason: "bind")
@@ -35,9 +35,9 @@ struct RootSocket {
         inode = RootSocket.inode(at: path) ?? 0
     }
 
-    /// Removes the file, unless it is another instance's by now.
+    /// Removes the file, unless another instance has replaced it.
     func remove() {
-        // Without it, only a file that nobody listens on is left.
+        // A failure only leaves an unused file.
         if RootSocket.inode(at: path) == inode { try? RootSocket.remove(path) }
     }
 
@@ -45,19 +45,19 @@ struct RootSocket {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw IOError(errnoCode: errno, reason: "unlink") }
     }
 
-    /// Nil where there is no socket.
+    /// Returns the inode of the socket at a path; nil if there is none.
     private static func inode(at path: String) -> ino_t? {
         var found = stat()
         return unsafe lstat(path, &found) == 0 && found.st_mode & S_IFMT == S_IFSOCK ? found.st_ino : nil
     }
 }
 
-/// Lets only root's connections in (`SO_PEERCRED`, `man 7 unix`), whatever became of the socket's mode.
+/// Accepts connections from root only (`SO_PEERCRED`, `man 7 unix`), even if the mode of the socket was changed.
 final class RootOnlyAccept: ChannelInboundHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
 
-    /// `struct ucred`, which the C library shows only to those who ask for GNU's extensions.
+    /// `struct ucred`, which the C library only declares with GNU extensions.
     private struct Credentials: Sendable {
         var process: Int32 = 0
         var user: UInt32 = 0
@@ -80,14 +80,14 @@ final class RootOnlyAccept: ChannelInboundHandler {
     }
 }
 
-/// What is answered on the socket of the status command: `GET /state` and `GET /differences`.
+/// The routes of the socket for the status command: `GET /state` and `GET /differences`.
 public struct SocketRoutes: Sendable {
     private let report: @Sendable (LabelSelector?) async -> ProxyReport
     private let differences: @Sendable () async throws -> ProxyDifferences
 
     /// - Parameters:
-    ///   - report: of the Services that a selector matches; nil for all.
-    ///   - differences: between the kernel and what it should hold.
+    ///   - report: Returns the report of the Services that a selector matches; nil for all.
+    ///   - differences: Returns the differences between actual and desired kernel state.
     public init(
         report: @escaping @Sendable (LabelSelector?) async -> ProxyReport,
         differences: @escaping @Sendable () async throws -> ProxyDifferences

@@ -3,7 +3,7 @@ public import Model
 internal import Synchronization
 public import SyncLoop
 
-/// What the servers know of the proxy: written by the proxy as it works, read by whoever asks.
+/// The state of the proxy for the status servers, updated by the proxy.
 public final class StatusBoard: ProxyObserver {
     private struct State {
         var health: Health
@@ -13,15 +13,15 @@ public final class StatusBoard: ProxyObserver {
 
     private let state: Mutex<State>
     private let now: @Sendable () -> Moment
-    /// Without a Node object, as with manifests, nothing can be said against the node.
+    /// Whether a Node object is expected; if not, as with manifests, the node is eligible without one.
     private let expectsNode: Bool
     public let metrics: ProxyMetrics
-    /// One after each sync.
+    /// Emits an element after each sync.
     public let changes: AsyncStream<Void>
 
     /// - Parameters:
-    ///   - families: those that this node serves.
-    ///   - syncPeriod: something may wait for twice as long.
+    ///   - families: The families that this node serves.
+    ///   - syncPeriod: Half of the time that a change may be pending.
     public init(families: Set<IPFamily>, syncPeriod: Duration, expectsNode: Bool, now: @escaping @Sendable () -> Moment = { Moment.now }) {
         let (changes, watcher) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.changes = changes
@@ -38,7 +38,7 @@ public final class StatusBoard: ProxyObserver {
 
     // MARK: ProxyObserver
 
-    /// The node's taints count as soon as they are known, whether they change anything in the kernel or not.
+    /// Updates the node at once, as its taints apply even if they do not change the kernel.
     public func changed(_ changes: [ClusterChange], node: Node?, pending: PendingChanges) {
         state.withLock { $0.status.node = node }
         metrics.changed(changes, pending: pending)

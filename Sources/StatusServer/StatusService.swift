@@ -2,7 +2,7 @@ public import Kubernetes
 public import Logging
 public import ServiceLifecycle
 
-/// A server for operators, at an address that a flag names.
+/// A server for operators, at an address set by a flag.
 public struct StatusService: ServiceLifecycle.Service {
     private let kind: StatusServerKind
     private let address: ListenAddress
@@ -14,8 +14,8 @@ public struct StatusService: ServiceLifecycle.Service {
     private let answer: @Sendable (StatusRequest) async -> StatusResponse
 
     /// - Parameters:
-    ///   - hardFail: whether the program ends where it cannot listen (`--bind-address-hard-fail`).
-    ///   - retry: how long after it could not listen it tries again.
+    ///   - hardFail: Whether the program exits if it cannot listen (`--bind-address-hard-fail`).
+    ///   - retry: The delay before retrying to listen.
     public init(
         _ kind: StatusServerKind, at address: ListenAddress, hardFail: Bool, node: String, events: any EventRecorder,
         retry: Duration = .seconds(5), logger: Logger,
@@ -55,14 +55,14 @@ public struct StatusService: ServiceLifecycle.Service {
                     logger.error("Failed to listen; retrying", metadata: ["server": "\(kind)", "error": "\(error)"])
                 }
                 reported = error
-                // Cancelled means that the proxy ends.
+                // Cancellation ends the loop: the proxy is stopping.
                 try? await Task.sleep(for: retry)
             }
         }
     }
 }
 
-/// Which server it is, and what is told when it cannot listen.
+/// The kind of server; the raw value is the reason of its event if it cannot listen.
 public enum StatusServerKind: String, Sendable {
     case healthz = "FailedToStartProxierHealthcheck"
     case metrics = "FailedToStartMetricServer"

@@ -9,17 +9,17 @@ internal import NIOHTTPTypes
 internal import NIOPosix
 internal import Text
 
-/// An HTTP server on one address, for clients that nobody vouches for: all they can use up is bounded.
+/// An HTTP server on one address for untrusted clients: all resources that they can use are limited.
 ///
-/// A body of more than `StatusRequest.bodyLimit` bytes is refused, and so is a head of more than 16 KiB; a client that does not finish its request, or does not
-/// read the answer, is cut off; the oldest connection makes room for a new one. Addresses are listened on one family at a time where a host asks for that, which is why the socket is opened
-/// here; all else about HTTP is Hummingbird's.
+/// It refuses a body of more than `StatusRequest.bodyLimit` bytes and a head of more than 16 KiB, disconnects clients that do not finish
+/// a request or do not read the response, and closes the oldest connection when a new one exceeds the limit. It opens the socket itself
+/// in order to listen on a single family where necessary; Hummingbird does the rest of HTTP.
 public struct HTTPListener: Sendable {
-    /// How long clients may take.
+    /// Timeouts of clients.
     public struct ClientTimeouts: Hashable, Sendable {
-        /// For the head of a request, from the connection's start or the last answer on.
+        /// For the head of a request, from the start of the connection or the last response.
         public var idle: Duration
-        /// From the head of a request until the answer is read.
+        /// From the head of a request until the response is read.
         public var exchange: Duration
 
         public init(idle: Duration = .seconds(30), exchange: Duration = .seconds(15)) {
@@ -43,9 +43,9 @@ public struct HTTPListener: Sendable {
         self.answer = answer
     }
 
-    /// Listens and answers until the task is cancelled; then all connections are closed.
+    /// Serves requests until the task is cancelled, and then closes all connections.
     ///
-    /// - Parameter onListening: called once clients can connect, with the port they can connect to.
+    /// - Parameter onListening: Called with the port once clients can connect.
     public func run(onListening: @Sendable (UInt16) -> Void = { _ in }) async throws(ListenError) {
         let http = HTTP1Channel(responder: responder, configuration: configuration)
         let server: NIOAsyncChannel<HTTP1Channel.Value, Never>
@@ -57,23 +57,23 @@ public struct HTTPListener: Sendable {
             throw ListenError(address: address, reason: HTTPListener.reason(error))
         }
         onListening(server.channel.localAddress?.port.map { UInt16(truncatingIfNeeded: $0) } ?? address.port)
-        // A task of its own, which is not cancelled along: a connection that was accepted and is handled by nobody ends the program
+        // An unstructured task, which is not cancelled with this one: an accepted connection without a handler crashes the program
         // (https://github.com/apple/swift-nio/issues/2637).
         let serving = Task { try await serve(server, http) }
         do {
             try await withTaskCancellationHandler {
                 try await serving.value
             } onCancel: {
-                HTTPListener.end(server.channel)
+                HTTPListener.stop(server.channel)
             }
         } catch {
-            // Being told to end is how it ends.
+            // Errors after cancellation are expected.
             guard !Task.isCancelled else { return }
             throw ListenError(address: address, reason: HTTPListener.reason(error))
         }
     }
 
-    /// Handles connections until the listening socket is closed, then closes them.
+    /// Handles connections until the listening socket is closed, and then closes them.
     private func serve(_ server: NIOAsyncChannel<HTTP1Channel.Value, Never>, _ http: HTTP1Channel) async throws {
         try await withThrowingDiscardingTaskGroup { group in
             defer { connections.closeAll(of: ObjectIdentifier(server.channel)) }
@@ -85,15 +85,15 @@ public struct HTTPListener: Sendable {
         }
     }
 
-    /// Accepts no more, and closes the listening socket when those that were accepted have reached who handles them.
-    private static func end(_ server: any Channel) {
+    /// Stops accepting, and closes the listening socket after the accepted connections have reached their handlers.
+    private static func stop(_ server: any Channel) {
         server.setOption(.autoRead, value: false).whenComplete { _ in
-            server.eventLoop.scheduleTask(in: settling) { server.close(promise: nil) }
+            server.eventLoop.scheduleTask(in: handlerDelay) { server.close(promise: nil) }
         }
     }
 
-    /// Setting a connection up takes microseconds.
-    private static let settling = TimeAmount.milliseconds(100)
+    /// The time for accepted connections to reach their handlers, which takes microseconds.
+    private static let handlerDelay = TimeAmount.milliseconds(100)
 
     private func bind(
         _ http: HTTP1Channel, _ file: inout RootSocket?
@@ -155,7 +155,7 @@ public struct HTTPListener: Sendable {
 
     // MARK: One request
 
-    /// Ends the connection: what is left of the request is nobody's.
+    /// Ends the connection, without reading the rest of the request.
     private struct Refused: Error {}
 
     private var responder: HTTPChannelHandler.Responder {
@@ -177,7 +177,7 @@ public struct HTTPListener: Sendable {
         }
     }
 
-    /// Nil for one that is too large.
+    /// Returns the body of a request; nil if it is too large.
     private static func body(of request: Request) async throws -> String? {
         if let length = request.headers[.contentLength], Int(length).map({ $0 > StatusRequest.bodyLimit }) ?? true { return nil }
         var body: [UInt8] = []
@@ -188,7 +188,7 @@ public struct HTTPListener: Sendable {
         return String(decoding: body, as: UTF8.self)
     }
 
-    /// What clients do wrong is not for this node's log: there would be no end to it.
+    /// Errors of clients are not logged, so that clients cannot flood the log.
     private static let silent = Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
 
     private static func reason(_ error: any Error) -> String {

@@ -1,14 +1,14 @@
 public import Model
 
-/// Where a server listens.
+/// The address that a server listens on.
 public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     public enum Host: Hashable, Sendable {
-        /// All addresses of both families; IPv4 alone where the kernel has no IPv6.
+        /// All addresses of both families; only IPv4 if the kernel has no IPv6.
         case everywhere
         /// All addresses of one family.
         case all(IPFamily)
         case address(IPAddress)
-        /// A socket in the file system, for root alone; the port means nothing.
+        /// A Unix domain socket for root only; the port is unused.
         case socket(path: String)
     }
 
@@ -20,7 +20,8 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
-    /// As a flag says it: an unspecified address of either family means all addresses of both, as for Go's `net.Listen("tcp", …)`.
+    /// Creates an address from a flag: an unspecified address of either family means all addresses of both, as for Go's
+    /// `net.Listen("tcp", …)`.
     public init(_ location: AddressPort) {
         self.init(location.address.isUnspecified ? .everywhere : .address(location.address), port: location.port)
     }
@@ -35,10 +36,10 @@ public struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A server cannot listen where it should.
+/// A failure to listen on an address.
 public struct ListenError: Error, Hashable, Sendable, CustomStringConvertible {
     public var address: ListenAddress
-    /// The kernel's word.
+    /// The error of the kernel.
     public var reason: String
 
     /// `listen on 0.0.0.0:30000: Address already in use`.

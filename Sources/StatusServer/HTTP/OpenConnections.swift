@@ -2,10 +2,10 @@ internal import NIOCore
 internal import NIOHTTPTypes
 internal import Synchronization
 
-/// The connections of one or several listeners, within a limit: where one too many comes, the oldest one goes.
+/// The connections of one or several listeners, up to a limit, above which the oldest one is closed.
 ///
-/// Clients that open connections and keep them cannot use up this process's descriptors, nor keep others out: whoever connects is answered at once, long
-/// before it is the oldest.
+/// Clients that keep connections open can neither use up this process's descriptors nor lock out other clients: a new connection gets
+/// its response long before it is the oldest one.
 public final class OpenConnections: Sendable {
     private struct Entry {
         var channel: any Channel
@@ -41,7 +41,7 @@ public final class OpenConnections: Sendable {
     }
 }
 
-/// Notes connections as they are accepted, before anything is read from them.
+/// Registers connections when they are accepted, before anything is read from them.
 final class ConnectionAdmission: ChannelInboundHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
@@ -56,9 +56,9 @@ final class ConnectionAdmission: ChannelInboundHandler {
     }
 }
 
-/// Closes a connection whose client does not finish: be it that its request's body drips in, be it that it does not read the answer.
+/// Closes a connection whose client sends the body of a request too slowly or does not read the response.
 ///
-/// Connections between requests, and those whose head does not come, are the idle timeout's.
+/// The idle timeout applies to connections between requests and to those that do not send a head.
 final class ExchangeDeadline: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -84,7 +84,7 @@ final class ExchangeDeadline: ChannelDuplexHandler, RemovableChannelHandler {
             context.write(data, promise: promise)
             return
         }
-        // Once it is with the kernel, and not before.
+        // Answered only when the kernel has the response.
         let written = promise ?? context.eventLoop.makePromise(of: Void.self)
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         written.futureResult.whenSuccess {

@@ -1,12 +1,12 @@
-/// A request as far as answers depend on it.
+/// The parts of a request that responses depend on.
 public struct StatusRequest: Hashable, Sendable {
     /// `GET`, `PUT`…
     public var method: String
-    /// Without the query.
+    /// The path, without the query.
     public var path: String
-    /// Parameters in the query, `verbose` and `1` in `?verbose=1`; empty values where there are none.
+    /// The parameters of the query, such as `verbose` and `1` in `?verbose=1`; a parameter without a value is empty.
     public var parameters: [String: String]
-    /// The `Accept` header; empty where there is none.
+    /// The `Accept` header; empty if absent.
     public var accept: String
     /// At most `bodyLimit` bytes.
     public var body: String
@@ -19,11 +19,11 @@ public struct StatusRequest: Hashable, Sendable {
         self.body = body
     }
 
-    /// What nobody has a reason to exceed is refused (413).
+    /// The maximum size of a body in bytes; larger ones are refused (413).
     public static let bodyLimit = 4096
 }
 
-/// What is answered, but for `Date` and `Content-Length`, which the listener adds.
+/// A response, without `Date` and `Content-Length`, which the listener adds.
 public struct StatusResponse: Hashable, Sendable {
     public struct Header: Hashable, Sendable {
         public var name: String
@@ -46,7 +46,7 @@ public struct StatusResponse: Hashable, Sendable {
         self.body = body
     }
 
-    /// As Go's servers answer: with a type, and a word to browsers not to guess another.
+    /// Returns a response with the headers of Go's servers: the type, and `nosniff` for browsers.
     static func of(_ status: Int, type: String, _ body: String, more: [Header] = []) -> StatusResponse {
         StatusResponse(
             status: status, headers: [Header("Content-Type", type), Header("X-Content-Type-Options", "nosniff")] + more, body: body)

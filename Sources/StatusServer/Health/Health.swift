@@ -5,37 +5,37 @@ internal import Reconciler
 public import SyncLoop
 public import Text
 
-/// Whether this node's kernel follows the cluster, family by family.
+/// Whether this node's kernel is kept up to date with the cluster, by family.
 ///
-/// A family is well as long as nothing waits to be programmed for too long: what was asked for first and is not done counts. As kube-proxy's proxier health
-/// server judges, but for the start: before the first sync nothing is programmed, and load balancers are told so.
+/// A family is healthy as long as its oldest pending change has not waited for too long, as in kube-proxy's proxier health server. Unlike
+/// there, `/healthz` also fails before the first sync, as nothing is programmed.
 public struct Health: Hashable, Sendable {
     public struct Family: Hashable, Sendable {
-        /// When it was programmed last; nil before the first time.
+        /// When the family was programmed last; nil before the first time.
         public var updated: WallTime?
-        /// Since when something waits to be programmed.
+        /// When the oldest pending change was queued; nil if there is none.
         public var queued: Timestamp?
 
         public init() {}
     }
 
     public private(set) var families: [IPFamily: Family] = [:]
-    /// How long something may wait: twice the sync period.
+    /// How long a change may be pending: twice the sync period.
     public let limit: Duration
 
-    /// What the start waits for before it is known which families are served, such as the lock of iptables; nil once it is known.
+    /// What startup waits for before the served families are known, such as the iptables lock; nil afterwards.
     ///
-    /// A restart would not help: it takes the node out of load balancers, and does not end the program.
+    /// It only fails `/healthz`, which takes the node out of load balancers, and not `/livez`, as a restart would not help.
     public var waitingFor: String?
 
     public init(limit: Duration) { self.limit = limit }
 
-    /// Something is to be programmed.
+    /// Records a pending change of families.
     public mutating func queue(_ families: Set<IPFamily>, at now: Moment) {
         for family in families where self.families[family]?.queued == nil { self.families[family, default: Family()].queued = now.uptime }
     }
 
-    /// All that waited is programmed.
+    /// Records that all pending changes of families are programmed.
     public mutating func update(_ families: Set<IPFamily>, at now: Moment) {
         for family in families {
             self.families[family, default: Family()].updated = now.wall
@@ -48,24 +48,24 @@ public struct Health: Hashable, Sendable {
         return queued.duration(to: now.uptime) < limit
     }
 
-    /// Whether no family waits for too long.
+    /// Whether all families are healthy.
     public func isHealthy(at now: Moment) -> Bool { families.keys.allSatisfy { isHealthy($0, at: now) } }
 
-    /// Whether everything was programmed at least once.
+    /// Whether all families have been programmed at least once.
     public var isProgrammed: Bool { waitingFor == nil && !families.isEmpty && families.values.allSatisfy { $0.updated != nil } }
 
-    /// When a family was programmed last.
+    /// When any family was programmed last.
     public var lastUpdated: WallTime { families.values.compactMap(\.updated).max() ?? .never }
 }
 
 extension Health {
-    /// What `/healthz` and `/livez` say, with kube-proxy's keys in kube-proxy's order, and `waitingFor` where there is something to wait for.
+    /// Returns the JSON of `/healthz` and `/livez`, with kube-proxy's keys in its order, and `waitingFor` if startup is waiting.
     ///
-    /// - Parameter nodeEligible: nil where the node is not looked at.
+    /// - Parameter nodeEligible: Nil if the response does not depend on the node.
     func json(isHealthy: Bool, nodeEligible: Bool?, at now: Moment) -> String {
-        let isGood = isHealthy && nodeEligible ?? true
+        let isServing = isHealthy && nodeEligible ?? true
         var fields = [
-            "\"lastUpdated\":\"\((isGood ? now.wall : lastUpdated).rfc3339)\"", "\"currentTime\":\"\(now.wall.rfc3339)\"",
+            "\"lastUpdated\":\"\((isServing ? now.wall : lastUpdated).rfc3339)\"", "\"currentTime\":\"\(now.wall.rfc3339)\"",
         ]
         if let nodeEligible { fields.append("\"nodeEligible\":\(nodeEligible)") }
         fields.append("\"healthy\":\(isHealthy)")
@@ -81,20 +81,20 @@ extension Health {
         return "{\(fields.joined(separator: ","))}"
     }
 
-    /// As a string of JSON.
+    /// Returns the text as a JSON string.
     private static func quoted(_ text: String) -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .withoutEscapingSlashes
-        // A string always has a form in JSON.
+        // Encoding a string cannot fail.
         return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
     }
 }
 
 extension Health {
-    /// The families for which everything is done that is to be done for the node as a whole.
+    /// Returns the families for which everything that all Services share, and at least half of the Services, are programmed.
     ///
-    /// A Service that cannot be programmed is reported on that Service: it must not take the node out of every load balancer, for then one user could. But
-    /// what all Services share has to stand, and so do most Services.
+    /// A Service that cannot be programmed is reported on that Service. It must not take the node out of all load balancers, as then a
+    /// single user could.
     public static func programmed(_ status: ProxyStatus) -> Set<IPFamily> {
         guard status.unreadable.isEmpty, status.pendingServices.count * 2 <= status.serviceCount else { return [] }
         var families = status.families.subtracting(status.familiesWithoutRules)
@@ -111,7 +111,8 @@ extension Health {
 }
 
 extension Node {
-    /// Whether load balancers should send new connections to the node: not while it is deleted, nor once the cluster autoscaler means to (KEP-3836).
+    /// Whether load balancers should send new connections to the node: not while it is being deleted, nor once the cluster autoscaler is
+    /// about to delete it (KEP-3836).
     public var isEligible: Bool {
         metadata.deletionTimestamp == nil && !taints.contains { $0.key == "ToBeDeletedByClusterAutoscaler" }
     }

@@ -1,6 +1,6 @@
 internal import MetricsRegistry
 
-/// What load balancers and the kubelet ask of the node proxy as a whole: `/healthz` and `/livez`.
+/// The health checks of the node proxy for load balancers and the kubelet: `/healthz` and `/livez`.
 public struct HealthRoutes: Sendable {
     private let start: StartupHealth
 
@@ -20,14 +20,14 @@ public struct HealthRoutes: Sendable {
         }
     }
 
-    /// 200 where the node may get traffic: it is programmed, keeps up, and is here to stay.
+    /// Returns 200 if the node may get traffic: it is programmed, healthy and eligible.
     static func healthz(_ health: Health, nodeEligible: Bool, at now: Moment) -> StatusResponse {
         let isHealthy = health.isProgrammed && health.isHealthy(at: now)
         return .json(
             health.json(isHealthy: isHealthy, nodeEligible: nodeEligible, at: now), status: isHealthy && nodeEligible ? 200 : 503)
     }
 
-    /// 200 where a restart would mend nothing: it is no use while the cluster is not known yet, and whatever becomes of the node.
+    /// Returns 503 only if a restart may help: not while the cluster is unknown, nor for an ineligible node.
     static func livez(_ health: Health, at now: Moment) -> StatusResponse {
         let isHealthy = health.isHealthy(at: now)
         return .json(health.json(isHealthy: isHealthy, nodeEligible: nil, at: now), status: isHealthy ? 200 : 503)

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// What `/healthz` and `/livez` go by from the first moment of the program: what the start waits for, and once the proxy is assembled its status board.
+/// The source of `/healthz` and `/livez`: what startup waits for and, once the proxy is assembled, its status board.
 public final class StartupHealth: Sendable {
     private enum Phase {
         case starting(waitingFor: String?)
@@ -8,7 +8,7 @@ public final class StartupHealth: Sendable {
     }
 
     private let phase: Mutex<Phase>
-    /// Without a Node object, as with manifests, nothing can be said against the node.
+    /// Whether a Node object is expected; if not, as with manifests, the node is eligible without one.
     private let expectsNode: Bool
 
     public init(expectsNode: Bool) {
@@ -16,7 +16,7 @@ public final class StartupHealth: Sendable {
         phase = Mutex(.starting(waitingFor: nil))
     }
 
-    /// - Parameter reason: what the start waits for; nil while it goes on.
+    /// - Parameter reason: What startup waits for; nil if nothing.
     public func wait(for reason: String?) {
         phase.withLock { phase in
             guard case .starting = phase else { return }
@@ -24,10 +24,10 @@ public final class StartupHealth: Sendable {
         }
     }
 
-    /// From now on the board counts.
+    /// Uses the board from now on.
     public func start(_ board: StatusBoard) { phase.withLock { $0 = .started(board) } }
 
-    /// Nil while the program starts.
+    /// The status board; nil during startup.
     var board: StatusBoard? {
         guard case .started(let board) = phase.withLock(\.self) else { return nil }
         return board

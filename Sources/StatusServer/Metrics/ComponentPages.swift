@@ -1,21 +1,21 @@
 internal import Model
 internal import Text
 
-/// A page that components of Kubernetes tell of themselves, for people or as an object of `config.k8s.io/v1beta1`.
+/// A z-page of Kubernetes components, as text or as an object of `config.k8s.io/v1beta1`.
 struct ComponentPage {
     /// `Statusz`
     private let kind: String
     private let text: String
     private let json: String
 
-    /// - Parameter text: what stands below the heading.
+    /// - Parameter text: The text below the heading.
     init(_ kind: String, text: String, json: String) {
         self.kind = kind
         self.text = text
         self.json = json
     }
 
-    /// Text, unless the JSON of the version is asked for that there is.
+    /// Returns text, unless the request accepts JSON of exactly this kind and version.
     func response(accept: String) -> StatusResponse {
         let type = "application/json;g=config.k8s.io;v=v1beta1;as=\(kind)"
         let isJSON = accept.split(separator: ",").contains { wanted in
@@ -40,7 +40,7 @@ struct ComponentPage {
 struct FlagsPage {
     let flags: [String: String]
 
-    /// Text, unless JSON is asked for.
+    /// Returns text, unless the request accepts JSON.
     func response(accept: String) -> StatusResponse { ComponentPage("Flagz", text: text, json: json).response(accept: accept) }
 
     private var sorted: [(key: String, value: String)] { flags.sorted { $0.key < $1.key } }
@@ -64,7 +64,7 @@ struct FlagsPage {
     }
 }
 
-/// `/statusz`: since when the program runs, and which it is.
+/// `/statusz`: the start time and the version of the program.
 struct StatusPage {
     private let content: MetricsRoutes.Content
     private let paths: [String]
@@ -78,18 +78,18 @@ struct StatusPage {
         self.now = now
     }
 
-    /// Text, unless JSON is asked for.
+    /// Returns text, unless the request accepts JSON.
     func response(accept: String) -> StatusResponse { ComponentPage("Statusz", text: text, json: jsonText).response(accept: accept) }
 
     private var uptime: Int64 { start.uptime.duration(to: now.uptime).components.seconds }
 
     private var text: String {
         let minutes = uptime / 60
-        func two(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        func twoDigits(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
         return """
 
             Started  \(start.wall.unixDate)
-            Up  \(minutes / 60) hr \(two(minutes % 60)) min \(two(uptime % 60)) sec
+            Up  \(minutes / 60) hr \(twoDigits(minutes % 60)) min \(twoDigits(uptime % 60)) sec
             Binary version  \(content.version)
             Emulation version  \(content.emulates)
             Paths  \(paths.joined(separator: " "))

@@ -1,21 +1,21 @@
 public import MetricsRegistry
 internal import Text
 
-/// What operators ask at the metrics address.
+/// The routes at the metrics address.
 public struct MetricsRoutes: Sendable {
-    /// What of it this program has to tell.
+    /// The content of the routes.
     public struct Content: Sendable {
         /// The program's version.
         public var version: String
-        /// Kubernetes's version that it behaves like, as 1.36.
+        /// The emulated version of Kubernetes, such as 1.36.
         public var emulates: String
-        /// JSON of the configuration in force; nil where nobody knows it.
+        /// The effective configuration as JSON; nil if unknown.
         public var configuration: String?
-        /// Flags and their values; nil where nobody knows them.
+        /// Flags and their values; nil if unknown.
         public var flags: [String: String]?
-        /// Feature gates that decide something here.
+        /// The feature gates that have an effect here.
         public var featureGates: [String: Bool] = [:]
-        /// Sets how much is logged; nil without `--profiling`.
+        /// Sets the log verbosity; nil without `--profiling`.
         public var setVerbosity: (@Sendable (Int) -> Void)?
 
         public init(version: String, emulates: String) {
@@ -29,7 +29,7 @@ public struct MetricsRoutes: Sendable {
     private let content: Content
     private let start: Moment
 
-    /// - Parameter more: metrics of other parts of the program.
+    /// - Parameter more: Metrics of other parts of the program.
     public init(_ metrics: ProxyMetrics, more: [any MetricFamily] = [], _ content: Content, start: Moment) {
         self.metrics = metrics
         self.more = more
@@ -37,7 +37,7 @@ public struct MetricsRoutes: Sendable {
         self.start = start
     }
 
-    /// - Parameter traffic: what Services carried, for `/metrics`.
+    /// - Parameter traffic: The traffic metrics of Services, for `/metrics`.
     public func answer(_ request: StatusRequest, at now: Moment, traffic: [any MetricFamily] = []) -> StatusResponse {
         let process = ProcessMetrics(start: start.wall)
         switch request.path {
@@ -55,7 +55,7 @@ public struct MetricsRoutes: Sendable {
         }
     }
 
-    /// Whether an answer tells what Services carried.
+    /// Whether the response includes the traffic metrics of Services.
     public static func includesTraffic(_ request: StatusRequest) -> Bool { request.path == "/metrics" }
 
     private var paths: [String] {
@@ -85,7 +85,7 @@ public struct MetricsRoutes: Sendable {
             ], body: MetricText.exposition(families))
     }
 
-    /// As klog's handler answers: only `PUT` of a number.
+    /// Responds like klog's handler, to `PUT` of a number only.
     static func setVerbosity(_ request: StatusRequest, _ set: @Sendable (Int) -> Void) -> StatusResponse {
         func plain(_ status: Int, _ body: String) -> StatusResponse { .of(status, type: "text/plain", body) }
         guard request.method == "PUT" else { return plain(406, "unsupported http method\n") }
@@ -97,7 +97,7 @@ public struct MetricsRoutes: Sendable {
     }
 }
 
-/// Requests to the API server, under the names of Kubernetes's own client.
+/// Metrics of requests to the API server, with the names of client-go.
 public final class RequestMetrics: Sendable {
     private let host: String
     private let requests = NumberMetric.counter(
@@ -106,12 +106,12 @@ public final class RequestMetrics: Sendable {
         "rest_client_request_duration_seconds", "[ALPHA] Request latency in seconds. Broken down by verb, and host.",
         bounds: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60])
 
-    /// - Parameter host: with its port, as it stands in URLs.
+    /// - Parameter host: The host and port, as in URLs.
     public init(host: String) { self.host = host }
 
     public var families: [any MetricFamily] { [requests, duration] }
 
-    /// - Parameter code: the status; nil where no answer came.
+    /// - Parameter code: The status; nil if there was no response.
     public func answered(_ method: String, code: Int?) {
         requests.add(1, ["code": code.map { "\($0)" } ?? "<error>", "host": host, "method": method])
     }

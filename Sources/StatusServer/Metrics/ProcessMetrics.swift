@@ -2,12 +2,12 @@ internal import Glibc
 internal import MetricsRegistry
 internal import Text
 
-/// What the kernel tells of this process (`/proc/self`), under the names that Prometheus's own clients use.
+/// Metrics of this process from the kernel (`/proc/self`), with the names of Prometheus client libraries.
 struct ProcessMetrics {
-    /// When the program began to count.
+    /// The start time of the program.
     let start: WallTime
 
-    /// Read anew at each call; what cannot be read is left out.
+    /// The current metrics, without those that cannot be read.
     var families: [any MetricFamily] {
         var families: [any MetricFamily] = [startTime]
         func add(_ metric: NumberMetric, _ value: Double?) {
@@ -44,7 +44,7 @@ struct ProcessMetrics {
         return metric
     }
 
-    /// `/proc/self/statm`: sizes in pages, of which the first two are all and what is in memory.
+    /// Returns the virtual and resident size in bytes, from the first two fields of `/proc/self/statm`, which are in pages.
     private static func pages() -> (virtual: Double, resident: Double)? {
         let file = unsafe open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
@@ -61,7 +61,7 @@ struct ProcessMetrics {
     private static func openDescriptors() -> Double? {
         guard let directory = unsafe opendir("/proc/self/fd") else { return nil }
         defer { unsafe closedir(directory) }
-        // `.` and `..`, and the directory itself.
+        // Without `.`, `..` and the descriptor of the directory itself.
         var count = -3
         while unsafe readdir(directory) != nil { count += 1 }
         return Double(count)

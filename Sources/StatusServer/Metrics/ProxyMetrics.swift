@@ -6,9 +6,9 @@ internal import SyncLoop
 internal import Text
 internal import Translation
 
-/// The numbers that kube-proxy tells of itself in ipvs mode, under its names, and ours besides, which begin with `kube_ipvs_proxy_`.
+/// The metrics of kube-proxy in ipvs mode, with its names, and those of this program, which begin with `kube_ipvs_proxy_`.
 ///
-/// One sync serves both families here, so what is told of each is the same.
+/// A sync covers both families here, so metrics of syncs have the same values for each.
 public final class ProxyMetrics: Sendable {
     let syncDuration: Histogram
     let syncTimestamp: NumberMetric
@@ -24,8 +24,8 @@ public final class ProxyMetrics: Sendable {
         "kubeproxy_sync_proxy_rules_service_changes_total", "[ALPHA] Cumulative proxy rules Service changes", start: [.none])
     let noLocalEndpoints: NumberMetric
     let restoreFailures: NumberMetric
-    let forgettingDuration: Histogram
-    let forgottenFlows: NumberMetric
+    let conntrackDuration: Histogram
+    let deletedConntrackEntries: NumberMetric
     let healthz = NumberMetric.counter("kubeproxy_proxy_healthz_total", "[ALPHA] Cumulative proxy healthz HTTP status")
     let livez = NumberMetric.counter("kubeproxy_proxy_livez_total", "[ALPHA] Cumulative proxy livez HTTP status")
 
@@ -83,7 +83,7 @@ public final class ProxyMetrics: Sendable {
         restoreFailures = .counter(
             "kubeproxy_sync_proxy_rules_iptables_restore_failures_total", "[ALPHA] Cumulative proxy iptables restore failures",
             start: labels)
-        forgettingDuration = Histogram(
+        conntrackDuration = Histogram(
             "kubeproxy_conntrack_reconciler_sync_duration_seconds", "[ALPHA] ReconcileConntrackFlowEntries latency in seconds",
             bounds: Histogram.exponential(from: 0.001, count: 15), start: labels)
         droppedPackets = .counter(
@@ -91,22 +91,22 @@ public final class ProxyMetrics: Sendable {
             start: families.flatMap { family in
                 DroppedPackets.Reason.allCases.map { MetricLabels(DroppedPackets($0, family)) }
             })
-        forgottenFlows = .counter(
+        deletedConntrackEntries = .counter(
             "kubeproxy_conntrack_reconciler_deleted_entries_total",
             "[ALPHA] Cumulative conntrack flows deleted by conntrack reconciler", start: labels)
     }
 
-    /// All of them, for Prometheus.
+    /// All metrics.
     public var all: [any MetricFamily] {
         [
             syncDuration, syncTimestamp, queuedTimestamp, programming, endpointChangesPending, endpointChanges, serviceChangesPending,
-            serviceChanges, noLocalEndpoints, restoreFailures, forgettingDuration, forgottenFlows, healthz, livez, exactProgramming,
+            serviceChanges, noLocalEndpoints, restoreFailures, conntrackDuration, deletedConntrackEntries, healthz, livez, exactProgramming,
             operations, failures, driftRepaired, operationsPerSync,
             draining, refusedClaims, conflicts, invalidAnnotations, undoneServices, droppedPackets,
         ]
     }
 
-    // MARK: What happened
+    // MARK: Updates
 
     func changed(_ changes: [ClusterChange], pending: PendingChanges) {
         var (services, slices) = (0.0, 0.0)
@@ -137,8 +137,8 @@ public final class ProxyMetrics: Sendable {
         for (dropped, count) in status.droppedPackets { droppedPackets.set(Double(count), MetricLabels(dropped)) }
         set(status.pendingChanges)
         undoneServices.set(Double(status.pendingServices.count))
-        note(status, before)
-        // What was only observed says nothing about how long syncs take.
+        update(status, before)
+        // Audits that only observe the kernel are not counted as syncs.
         guard !outcome.isProbe else { return }
         for labels in families {
             syncDuration.observe(outcome.duration.inSeconds, labels)
@@ -157,21 +157,21 @@ public final class ProxyMetrics: Sendable {
         }
         for operation in outcome.repairs { driftRepaired.add(1, operation.kind.labels) }
         for (family, forgetting) in outcome.forgetting {
-            forgettingDuration.observe(forgetting.duration.inSeconds, MetricLabels(family))
-            forgottenFlows.add(Double(forgetting.flows), MetricLabels(family))
+            conntrackDuration.observe(forgetting.duration.inSeconds, MetricLabels(family))
+            deletedConntrackEntries.add(Double(forgetting.flows), MetricLabels(family))
         }
         for _ in outcome.observationFailures { failures.add(1, ["layer": "kernel", "object": "observation"]) }
     }
 
-    private func note(_ status: ProxyStatus, _ before: ProxyStatus) {
+    private func update(_ status: ProxyStatus, _ before: ProxyStatus) {
         for (shortage, count) in status.noLocalEndpoints { noLocalEndpoints.set(Double(count), MetricLabels(shortage)) }
-        // What is equal shares its memory, and is compared at once.
+        // Equal values share their storage, so that comparing them is cheap.
         if status.conflicts != before.conflicts { conflicts.set(Double(status.conflicts.values.reduce(0) { $0 + $1.count })) }
-        if status.refusedClaims != before.refusedClaims { noteRefusals(status) }
-        if status.invalidAnnotations != before.invalidAnnotations { noteInvalidAnnotations(status) }
+        if status.refusedClaims != before.refusedClaims { updateRefusals(status) }
+        if status.invalidAnnotations != before.invalidAnnotations { updateInvalidAnnotations(status) }
     }
 
-    private func noteRefusals(_ status: ProxyStatus) {
+    private func updateRefusals(_ status: ProxyStatus) {
         var refused: [MetricLabels: Double] = [:]
         for refusal in status.refusedClaims.values.joined() {
             refused[["field": refusal.field.label, "reason": refusal.reason.label], default: 0] += 1
@@ -179,7 +179,7 @@ public final class ProxyMetrics: Sendable {
         refusedClaims.replace(refused)
     }
 
-    private func noteInvalidAnnotations(_ status: ProxyStatus) {
+    private func updateInvalidAnnotations(_ status: ProxyStatus) {
         var invalid: [MetricLabels: Double] = [:]
         for annotation in status.invalidAnnotations.values.joined() {
             invalid[["annotation": annotation.annotation?.rawValue ?? "unknown"], default: 0] += 1
@@ -197,7 +197,7 @@ extension MetricLabels {
 }
 
 extension OperationKind {
-    /// Which part of the kernel an operation is about, and what it changes there.
+    /// The kernel layer of an operation, and the kind of object that it changes.
     var labels: MetricLabels {
         switch self {
         case .createSet, .replaceSet, .destroySet: ["layer": "ipset", "object": "set"]
@@ -214,7 +214,7 @@ extension OperationKind {
 }
 
 extension ServiceRefusal.Field {
-    /// The field, without whose it is: names of objects would make a series of each.
+    /// The field without the name of the object, which would add a series for each object.
     var label: String {
         switch self {
         case .clusterIP: "clusterIPs"
