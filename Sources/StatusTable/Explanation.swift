@@ -1,18 +1,18 @@
 public import Model
 public import StatusAPI
 
-/// The way of a packet to one address and port through what the proxy keeps in the kernel, from the first rule to the real server.
+/// The path of a packet to an address and port through the proxy's kernel state, from the first rule to the real server.
 public struct Explanation: Hashable, Sendable {
     public var destination: VirtualServer.Identity
-    /// For people, a line each.
+    /// The explanation as text, line by line.
     public private(set) var lines: [String] = []
-    /// What stands in the way; empty where traffic gets through.
+    /// What blocks the traffic; empty if nothing does.
     public private(set) var obstacles: [String] = []
 
     /// - Parameters:
-    ///   - kernel: what was observed of the virtual server, its address, and all sets and rules.
-    ///   - known: what the proxy says of it; nil where it does not know it or was not asked.
-    ///   - isHeldElsewhere: whether another interface of this node has the address.
+    ///   - kernel: The observed state: the virtual server, its address, and all sets and rules.
+    ///   - known: The virtual server in the proxy's report; nil if it is unknown or there is no report.
+    ///   - isHeldElsewhere: Whether another interface of this node has the address.
     public init(
         _ destination: VirtualServer.Identity, kernel: NodeState, known: ProxyReport.Server?, proxyAnswered: Bool, isHeldElsewhere: Bool
     ) {
@@ -88,7 +88,7 @@ public struct Explanation: Hashable, Sendable {
         lines += reported
     }
 
-    /// - Returns: whether the packet surely goes no further.
+    /// - Returns: Whether the packet certainly does not continue after the chain.
     private mutating func walk(
         _ chain: Rules.Chain, _ rules: Rules, _ sets: [AddressSet.Name: AddressSet], _ reported: inout [String],
         _ visited: inout Set<Rules.Chain>
@@ -97,8 +97,8 @@ public struct Explanation: Hashable, Sendable {
         for rule in rules.chains[chain] ?? [] {
             let condition = RuleCondition(rule, destination, sets)
             guard condition.verdict != .no else { continue }
-            let doubt = condition.verdict == .perhaps ? ["match depends on more than the destination"] : []
-            let notes = condition.reasons + doubt
+            let caveat = condition.verdict == .perhaps ? ["match depends on more than the destination"] : []
+            let notes = condition.reasons + caveat
             reported.append("  -A \(chain.name) \(rule)\(notes.isEmpty ? "" : "  # \(notes.joined(separator: "; "))")")
             let isSure = condition.verdict == .yes
             switch condition.target {
@@ -118,17 +118,17 @@ public struct Explanation: Hashable, Sendable {
     }
 }
 
-/// Whether a packet to one address and port meets a rule, as far as its destination tells.
+/// Whether a packet to an address and port matches a rule, as far as the destination determines it.
 struct RuleCondition {
     enum Verdict: Hashable { case no, perhaps, yes }
 
     private(set) var verdict = Verdict.yes
-    /// What decided it: `10.96.0.10,tcp:80 is in KUBE-CLUSTER-IP`.
+    /// Why the rule matches: `10.96.0.10,tcp:80 is in KUBE-CLUSTER-IP`.
     private(set) var reasons: [String] = []
-    /// The chain or the end that the rule leads to; empty where it leads nowhere.
+    /// The target of the rule; empty if it has none.
     private(set) var target = ""
 
-    /// - Parameter rule: what follows `-A <chain> ` in `iptables-save`.
+    /// - Parameter rule: The text after `-A <chain> ` in `iptables-save`.
     init(_ rule: String, _ destination: VirtualServer.Identity, _ sets: [AddressSet.Name: AddressSet]) {
         var words = rule.split(separator: " ").map(String.init)[...]
         var isNegated = false
@@ -139,19 +139,19 @@ struct RuleCondition {
                 continue
             case "--match-set":
                 guard let name = words.popFirst(), let directions = words.popFirst() else { break }
-                judge(AddressSet.Name(name), directions, isNegated, destination, sets)
+                evaluate(AddressSet.Name(name), directions, isNegated, destination, sets)
             case "-p":
                 let transport = words.popFirst()
                 if (transport == destination.transport.lowercaseName) == isNegated { verdict = .no }
             case "--dport":
                 if (words.popFirst() == "\(destination.location.port)") == isNegated { verdict = .no }
             case "-j", "-g": target = words.popFirst() ?? ""
-            // What these look at is the packet's source, way or history.
+            // These match the source, interface or state of the packet.
             case "-s", "-i", "-o", "--mark", "--ctstate", "--src-type", "--dst-type", "--vaddr", "--vproto", "--match-ipvs", "-d",
                 "--ctorigdst":
                 _ = words.popFirst()
                 if verdict == .yes { verdict = .perhaps }
-            // A comment may hold any word.
+            // A comment can contain any word.
             case "--comment":
                 guard let first = words.popFirst(), first.hasPrefix("\""), !(first.count > 1 && first.hasSuffix("\"")) else { break }
                 while let next = words.popFirst(), !next.hasSuffix("\"") {}
@@ -161,7 +161,7 @@ struct RuleCondition {
         }
     }
 
-    private mutating func judge(
+    private mutating func evaluate(
         _ name: AddressSet.Name, _ directions: String, _ isNegated: Bool, _ destination: VirtualServer.Identity,
         _ sets: [AddressSet.Name: AddressSet]
     ) {
@@ -185,7 +185,7 @@ struct RuleCondition {
 }
 
 extension AddressSet.Member {
-    /// Whether it names this address and port, or as much of them as its kind of set can.
+    /// Whether the member matches the address and port, as far as its kind of set includes them.
     fileprivate func concerns(_ destination: VirtualServer.Identity) -> Bool {
         switch self {
         case .address(let address): address == destination.location.address

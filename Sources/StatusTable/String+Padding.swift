@@ -1,11 +1,11 @@
 extension String {
-    /// With spaces behind it, to a width in bytes; never shorter.
+    /// Appends spaces up to a width in bytes.
     func padded(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - utf8.count)) }
 
-    /// With spaces before it.
+    /// Prepends spaces up to a width in bytes.
     func paddedLeft(_ width: Int) -> String { String(repeating: " ", count: max(0, width - utf8.count)) + self }
 
-    /// Without control characters: names of pods and nodes are whatever a user of the cluster wrote, and a terminal obeys.
+    /// The text with control characters replaced, which a terminal would interpret: users of the cluster choose the names.
     var printable: String {
         guard unicodeScalars.contains(where: \.isControl) else { return self }
         var text = ""

@@ -1,11 +1,11 @@
 public import Model
 
-/// A line of `/proc/net/ip_vs_conn`: a connection, or a template that keeps a client at its real server.
+/// A line of `/proc/net/ip_vs_conn`: a connection, or a template for the persistence of a client.
 public struct IPVSConnection: Hashable, Sendable {
     /// `TCP`, `UDP`, `SCTP`; `IP` for a template of a firewall mark.
     public var protocolName: String
     public var client: AddressPort
-    /// A template of a firewall mark has the mark in the place of the address.
+    /// The virtual server; a template of a firewall mark has the mark instead of the address.
     public var virtualServer: AddressPort
     public var realServer: AddressPort
     /// Such as `ESTABLISHED`; `ASSURED` and `NONE` for templates.
@@ -14,7 +14,7 @@ public struct IPVSConnection: Hashable, Sendable {
     public var persistenceEngine: String?
     public var engineData: String
 
-    /// Nil for the heading and for what is no such line.
+    /// Parses a line; nil for the heading and malformed lines.
     public init?(_ line: some StringProtocol) {
         let words = line.split(separator: " ", maxSplits: 10, omittingEmptySubsequences: true)
         guard words.count >= 9, let seconds = UInt32(words[8]), let client = AddressPort(hexAddress: words[1], port: words[2]),
@@ -31,7 +31,7 @@ public struct IPVSConnection: Hashable, Sendable {
 }
 
 extension AddressPort {
-    /// `0A600001` or `fd00:0000:…:0001`, and a port, also in base 16.
+    /// Parses an address such as `0A600001` or `fd00:0000:…:0001`, and a port in base 16.
     fileprivate init?(hexAddress: some StringProtocol, port: some StringProtocol) {
         guard let port = UInt16(port, radix: 16) else { return nil }
         if hexAddress.utf8.contains(UInt8(ascii: ":")) {
@@ -45,15 +45,15 @@ extension AddressPort {
 }
 
 extension IPVSConnection {
-    /// The two lines above the list (`ipvsadm -L -n -c`).
+    /// Returns the two heading lines of `ipvsadm -L -n -c`.
     ///
-    /// - Parameter withEngines: with what persistence engines keep (`--persistent-conn`).
+    /// - Parameter withEngines: Whether to include the data of persistence engines (`--persistent-conn`).
     public static func heading(withEngines: Bool) -> String {
         "IPVS connection entries\npro expire state       source             virtual            destination"
             + (withEngines ? "        pe name          pe_data\n" : "\n")
     }
 
-    /// As `ipvsadm -L -n -c` writes it.
+    /// Returns the line of `ipvsadm -L -n -c`.
     public func text(withEngines: Bool) -> String {
         let (minutes, seconds) = (secondsLeft / 60, secondsLeft % 60)
         let expiry = "\(minutes < 10 ? "0" : "")\(minutes):\(seconds < 10 ? "0" : "")\(seconds)"

@@ -1,14 +1,14 @@
 public import Model
 
-/// The kernel's table in the layout of `ipvsadm -L -n`, byte for byte as version 1.31 has it.
+/// The kernel's table in exactly the format of `ipvsadm -L -n`, version 1.31.
 public struct IPVSListing {
-    /// What is told of each real server.
+    /// The columns of real servers.
     public enum Columns: Hashable, Sendable {
         /// Forwarding, weight and connections.
         case connections
-        /// `--tun-info`: those, and how packets are wrapped.
+        /// `--tun-info`: in addition, the tunnel.
         case tunnels
-        /// `--stats`; `--exact` for whole numbers.
+        /// `--stats`; with `--exact` without unit suffixes.
         case statistics(isExact: Bool)
         /// `--rate`
         case rates(isExact: Bool)
@@ -20,13 +20,13 @@ public struct IPVSListing {
     private let services: [IPVSService]
     private let columns: Columns
 
-    /// - Parameter isSorted: false for the kernel's own order (`--nosort`).
+    /// - Parameter isSorted: False for the kernel's order (`--nosort`).
     public init(_ services: [IPVSService], columns: Columns = .connections, isSorted: Bool = true) {
         self.services = isSorted ? IPVSListing.sorted(services) : services
         self.columns = columns
     }
 
-    /// In ipvsadm's order.
+    /// Returns the services in ipvsadm's order.
     public static func sorted(_ services: [IPVSService]) -> [IPVSService] {
         IPVSOrder.sorted(services).map { service in
             var service = service
@@ -35,7 +35,7 @@ public struct IPVSListing {
         }
     }
 
-    /// - Parameter info: nil for the listing of a single virtual server, which has no first line.
+    /// - Parameter info: Nil for the listing of a single virtual server, which has no version line.
     public func text(_ info: IPVSInfo?) -> String {
         var lines = info.map { ["IP Virtual Server version \($0.versionText) (size=\($0.connectionTableSize))"] } ?? []
         lines += header
@@ -81,7 +81,7 @@ public struct IPVSListing {
         }
     }
 
-    /// A mark above 2³¹ is a negative number to ipvsadm.
+    /// ipvsadm prints a mark above 2³¹ as a negative number.
     private static func name(_ key: IPVSService.Key) -> String {
         switch key {
         case .firewallMark(let mark, let family): "FWM  \(Int32(bitPattern: mark))\(family == .ipv6 ? " IPv6" : "")"
@@ -133,13 +133,13 @@ extension IPVSStatistics {
     fileprivate var counters: [UInt64] { [connections, inPackets, outPackets, inBytes, outBytes] }
     fileprivate var rates: [UInt64] { [connectionRate, inPacketRate, outPacketRate, inByteRate, outByteRate] }
 
-    /// What ipvsadm counts of a real server wraps at 2³², but for bytes.
+    /// The counters of a real server, which wrap at 2³² in ipvsadm except for bytes.
     fileprivate var countersOfDestination: [UInt64] { counters[..<3].map { $0 & 0xffff_ffff } + counters[3...] }
 }
 
-/// Numbers in columns of nine characters.
+/// Formats numbers in columns of nine characters.
 private struct Numbers {
-    /// Without units, however long they get.
+    /// Whether numbers of any length are printed without a unit suffix.
     let isExact: Bool
 
     func joined(_ numbers: some Sequence<UInt64>) -> String { numbers.map(text).joined() }
@@ -159,8 +159,8 @@ private struct Numbers {
 
 /// The order in which ipvsadm lists a table (libipvs.c, `ipvs_cmp_services` and `ipvs_cmp_dests`).
 ///
-/// It takes the difference of two 32-bit numbers for a signed one, so that addresses go round in a circle: 192.0.2.9 stands before 10.96.0.10. Such a
-/// comparison is no order, and what comes out depends on how it is sorted: by merging halves, as the C library's qsort does.
+/// It compares the difference of two 32-bit numbers as a signed number, so that addresses wrap around: 192.0.2.9 precedes 10.96.0.10.
+/// Such a comparison is not transitive, so the result depends on the algorithm: merge sort, as in the C library's qsort.
 enum IPVSOrder {
     static func sorted(_ services: [IPVSService]) -> [IPVSService] {
         mergeSorted(services[...]) { compare(key($0), key($1)) <= 0 }
@@ -170,7 +170,7 @@ enum IPVSOrder {
         mergeSorted(destinations[...]) { compare(key($0.location), key($1.location)) <= 0 }
     }
 
-    /// Mark, family, protocol, address in words of 32 bits, port.
+    /// Returns mark, family, protocol, address in words of 32 bits, and port.
     private static func key(_ service: IPVSService) -> [UInt32] {
         switch service.key {
         case .firewallMark(let mark, let family): [mark, family == .ipv4 ? 0 : 1]
@@ -188,24 +188,23 @@ enum IPVSOrder {
         zip(a, b).lazy.map { Int32(bitPattern: $0 &- $1) }.first { $0 != 0 } ?? 0
     }
 
-    private static func mergeSorted<Element>(_ elements: ArraySlice<Element>, _ isBeforeOrLikewise: (Element, Element) -> Bool) -> [Element]
-    {
+    private static func mergeSorted<Element>(_ elements: ArraySlice<Element>, _ areInOrder: (Element, Element) -> Bool) -> [Element] {
         guard elements.count > 1 else { return Array(elements) }
         let middle = elements.startIndex + elements.count / 2
-        var first = mergeSorted(elements[..<middle], isBeforeOrLikewise)[...]
-        var second = mergeSorted(elements[middle...], isBeforeOrLikewise)[...]
+        var first = mergeSorted(elements[..<middle], areInOrder)[...]
+        var second = mergeSorted(elements[middle...], areInOrder)[...]
         var merged: [Element] = []
         while let a = first.first, let b = second.first {
-            if isBeforeOrLikewise(a, b) { merged.append(first.removeFirst()) } else { merged.append(second.removeFirst()) }
+            if areInOrder(a, b) { merged.append(first.removeFirst()) } else { merged.append(second.removeFirst()) }
         }
         return merged + first + second
     }
 }
 
-// The words of ipvsadm for what the kernel says in numbers.
+// The terms of ipvsadm for numbers of the kernel.
 
 extension IPVSService {
-    /// What of a client's address persistence looks at; nil where it is all of it.
+    /// The mask of client addresses for persistence; nil if it includes all bits.
     var maskText: String? {
         switch family {
         case .ipv4: netmask == .max ? nil : "\(IPAddress(v4: netmask))"
@@ -213,9 +212,9 @@ extension IPVSService {
         }
     }
 
-    /// `mh-fallback,mh-port`, `flag-3`; nil where no flag of the scheduler is set.
+    /// `mh-fallback,mh-port`, `flag-3`; nil if no flag of the scheduler is set.
     ///
-    /// ipvsadm 1.31 has no name for the third flag of sh and mh: it prints nothing for it, and an empty list where it is the only one.
+    /// ipvsadm 1.31 has no name for the third flag of sh and mh: it omits the flag, and prints an empty list if it is the only one.
     var schedulerFlagsText: String? {
         let flags = VirtualServer.Flags(rawValue: flags).intersection([.hashFallback, .hashPort, .schedulerFlag3])
         guard !flags.isEmpty else { return nil }
@@ -255,7 +254,7 @@ extension IPVSDestination {
         }
     }
 
-    /// As `-S` writes it; empty without a tunnel.
+    /// The arguments in `ipvsadm -S`; empty without a tunnel.
     var tunnelArguments: String {
         guard method == .tunnel else { return "" }
         let checksum =

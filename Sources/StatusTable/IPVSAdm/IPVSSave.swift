@@ -1,20 +1,20 @@
 public import Model
 
-/// The kernel's table as commands that `ipvsadm -R` takes.
+/// The kernel's table as input of `ipvsadm -R`.
 public struct IPVSSave {
     private let services: [IPVSService]
     private let isComplete: Bool
 
     /// - Parameters:
-    ///   - isSorted: false for the kernel's own order (`--nosort`).
-    ///   - isComplete: false for exactly what `ipvsadm -S -n` of version 1.31 writes: it forgets thresholds and the third flag of sh and mh, and writes
-    ///     marks above 2³¹ in a way that it does not read.
+    ///   - isSorted: False for the kernel's order (`--nosort`).
+    ///   - isComplete: False for exactly the output of `ipvsadm -S -n`, version 1.31, which lacks thresholds and the third flag of sh and
+    ///     mh, and has marks above 2³¹ in a format that it cannot read.
     public init(_ services: [IPVSService], isSorted: Bool, isComplete: Bool) {
         self.services = isSorted ? IPVSListing.sorted(services) : services
         self.isComplete = isComplete
     }
 
-    /// A line a server; empty without any.
+    /// One line per virtual and real server; empty without any.
     public var text: String {
         services.flatMap { service in
             let name = name(service.key)

@@ -1,13 +1,13 @@
 internal import StatusAPI
 
-/// The status for people: ipvsadm's words, with the names of the cluster beside them.
+/// The status as a table: ipvsadm's terms, with the names of Services, pods and nodes.
 public struct NamedTable {
-    /// What is told in numbers.
+    /// The numeric columns.
     public enum Columns: Hashable, Sendable {
         case connections
-        /// Those, persistence, thresholds and rates.
+        /// In addition, persistence, thresholds and rates.
         case wide
-        /// What moves: connections and rates.
+        /// Changing numbers only: connections and rates.
         case watched
         /// `--stats`
         case statistics
@@ -19,15 +19,15 @@ public struct NamedTable {
         case persistentConnections
     }
 
-    /// What a line is about, for whoever prints in colour.
+    /// The kind of a line, for coloured output.
     public enum LineStyle: Hashable, Sendable { case heading, virtualServer, realServer, draining, trouble }
 
     public struct Line: Hashable, Sendable {
         public var mood: LineStyle
         public var text: String
-        /// What stays as it is while only connections, counters and time go on.
-        public var essence: String
-        /// What of a virtual server it tells: itself, or what is behind it; nil where it is about none.
+        /// The part of the text that does not change with connections, counters and time.
+        public var stableText: String
+        /// Whether the line shows a virtual server itself or what is behind it; nil for other lines.
         public var part: Part?
     }
 
@@ -50,13 +50,13 @@ public struct NamedTable {
             rows.append(
                 Row(
                     server.inKernel ? .virtualServer : .trouble, cells, .head,
-                    essence: "\(server.name) \(cells.prefix(3)) \(server.settings)"))
+                    stableText: "\(server.name) \(cells.prefix(3)) \(server.settings)"))
             rows += server.realServers.map { real in
                 let state = "\(real.place) \(real.weight) \(real.pod ?? "") \(real.draining != nil)"
-                return Row(real.draining == nil ? .realServer : .draining, self.cells(real), .body, essence: "\(server.name) \(state)")
+                return Row(real.draining == nil ? .realServer : .draining, self.cells(real), .body, stableText: "\(server.name) \(state)")
             }
             if let why = server.whyEmpty {
-                rows.append(Row(.trouble, ["     no real servers: \(why)"], .body, essence: "\(server.name) \(why)"))
+                rows.append(Row(.trouble, ["     no real servers: \(why)"], .body, stableText: "\(server.name) \(why)"))
             }
         }
         rows += document.notServed.map { Row(.trouble, ["\($0.namespace)/\($0.service): not served: \($0.reason)"]) }
@@ -64,7 +64,7 @@ public struct NamedTable {
             let service = failing.service.map { "\($0): " } ?? ""
             let retry = failing.secondsToRetry.map { ", retrying in \($0) s" } ?? ", retrying"
             let text = "\(service)failed: \(failing.what): \(failing.error)"
-            return Row(.trouble, ["\(text) (attempts: \(failing.attempts)\(retry))"], essence: text)
+            return Row(.trouble, ["\(text) (attempts: \(failing.attempts)\(retry))"], stableText: text)
         }
         return NamedTable.aligned(rows)
     }
@@ -73,13 +73,13 @@ public struct NamedTable {
         var mood: LineStyle
         var cells: [String]
         var part: Part?
-        var essence: String
+        var stableText: String
 
-        init(_ mood: LineStyle, _ cells: [String], _ part: Part? = nil, essence: String? = nil) {
+        init(_ mood: LineStyle, _ cells: [String], _ part: Part? = nil, stableText: String? = nil) {
             self.mood = mood
             self.part = part
             self.cells = cells.map(\.printable)
-            self.essence = essence ?? cells.joined(separator: " ")
+            self.stableText = stableText ?? cells.joined(separator: " ")
         }
     }
 
@@ -141,18 +141,18 @@ public struct NamedTable {
 
     /// `42s`, `14m18s`, `2h05m`.
     static func time(_ seconds: Int64) -> String {
-        func two(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        func twoDigits(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
         if seconds < 60 { return "\(max(0, seconds))s" }
-        if seconds < 3600 { return "\(seconds / 60)m\(two(seconds % 60))s" }
-        return "\(seconds / 3600)h\(two(seconds / 60 % 60))m"
+        if seconds < 3600 { return "\(seconds / 60)m\(twoDigits(seconds % 60))s" }
+        return "\(seconds / 3600)h\(twoDigits(seconds / 60 % 60))m"
     }
 
     // MARK: Columns
 
-    /// One long name must not make every line long.
+    /// The maximum width of a column, so that one long name does not widen every line.
     private static let widest = 64
 
-    /// Virtual servers and real servers have columns of their own; the first is common to both.
+    /// Aligns the columns of virtual servers and those of real servers; both share the width of the first column.
     private static func aligned(_ rows: [Row]) -> [Line] {
         var widths: [Bool: [Int]] = [:]
         func isOfRealServers(_ cells: [String]) -> Bool { cells.first?.hasPrefix("  ->") ?? false }
@@ -172,7 +172,7 @@ public struct NamedTable {
                 let width = index == 0 ? first : index < known.count ? known[index] : 0
                 text += index == row.cells.count - 1 ? cell : cell.padded(width) + "  "
             }
-            return Line(mood: row.mood, text: text, essence: row.essence, part: row.part)
+            return Line(mood: row.mood, text: text, stableText: row.stableText, part: row.part)
         }
     }
 }
@@ -195,12 +195,12 @@ extension StatusDocument.Server {
     }
 }
 
-/// A table beside the one before: what came, and below what went.
+/// The changes of a table since the previous one: added lines in place, and removed lines below.
 public struct TableChanges {
     public enum Mark: String, Hashable, Sendable {
         case same = " "
         case new = "+"
-        case gone = "-"
+        case removed = "-"
     }
 
     public struct Line: Hashable, Sendable {
@@ -210,18 +210,18 @@ public struct TableChanges {
 
     public let lines: [Line]
 
-    /// - Parameter before: empty for the first table, in which nothing is new.
+    /// - Parameter before: Empty for the first table, in which no line is marked as new.
     public init(_ now: [NamedTable.Line], since before: [NamedTable.Line]) {
-        let (known, kept) = (Set(before.map(\.essence)), Set(now.map(\.essence)))
-        var lines = now.map { Line(mark: before.isEmpty || known.contains($0.essence) ? .same : .new, line: $0) }
-        // The virtual server that what follows is behind, until it has been named.
+        let (known, kept) = (Set(before.map(\.stableText)), Set(now.map(\.stableText)))
+        var lines = now.map { Line(mark: before.isEmpty || known.contains($0.stableText) ? .same : .new, line: $0) }
+        // The virtual server of the lines that follow, until it is listed.
         var head: NamedTable.Line?
         for line in before where line.mood != .heading {
             if line.part == .head { head = line }
-            guard !kept.contains(line.essence) else { continue }
-            if line.part == .body, let named = head, kept.contains(named.essence) { lines.append(Line(mark: .same, line: named)) }
+            guard !kept.contains(line.stableText) else { continue }
+            if line.part == .body, let named = head, kept.contains(named.stableText) { lines.append(Line(mark: .same, line: named)) }
             head = nil
-            lines.append(Line(mark: .gone, line: line))
+            lines.append(Line(mark: .removed, line: line))
         }
         self.lines = lines
     }

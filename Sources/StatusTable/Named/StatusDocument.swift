@@ -1,19 +1,19 @@
 public import Model
 public import StatusAPI
 
-/// The kernel's table with what the proxy knows of it: what `kube-ipvs-proxy status -o json` prints.
+/// The kernel's table with the data of the proxy, as `kube-ipvs-proxy status -o json` prints it.
 ///
-/// `docs/status.md` describes its JSON; `apiVersion` changes when a field changes its meaning or goes.
+/// `docs/status.md` describes its JSON; `apiVersion` changes when a field is removed or changes its meaning.
 public struct StatusDocument: Encodable, Hashable, Sendable {
     public let apiVersion = ProxyReport.apiVersion
     public let kind = "Status"
-    /// Whether a proxy answered; without one there are no names.
+    /// Whether a proxy answered; otherwise there are no names.
     public var proxyAnswered: Bool
-    /// Nil where no proxy answered.
+    /// Whether the proxy is in sync; nil if no proxy answered.
     public var inSync: Bool?
     public var virtualServers: [Server]
     public var notServed: [ProxyReport.NotServed]
-    /// What failed and is tried again.
+    /// The failures that are being retried.
     public var failing: [ProxyReport.Failing]
 
     private enum CodingKeys: CodingKey { case apiVersion, kind, proxyAnswered, inSync, virtualServers, notServed, failing }
@@ -25,25 +25,25 @@ public struct StatusDocument: Encodable, Hashable, Sendable {
         public var port: UInt16?
         public var firewallMark: UInt32?
         public var family: IPFamily
-        /// Nil for a virtual server of somebody else.
+        /// The Service; nil for a virtual server that does not belong to the proxy.
         public var service: Service?
-        /// False where the proxy wants it and the kernel does not have it.
+        /// False if the virtual server is desired but missing in the kernel.
         public var inKernel: Bool
         public var scheduler: String?
         public var schedulerFlags: [String]
-        /// Seconds for which a client keeps its real server; nil where it does not.
+        /// The persistence timeout in seconds; nil without persistence.
         public var persistenceSeconds: UInt32?
         public var onePacket: Bool
         public var counters: Counters
         public var realServers: [RealServer]
-        /// Nil where it has real servers or nobody knows.
+        /// Why there are no real servers; nil if there are some or the reason is unknown.
         public var whyEmpty: String?
     }
 
     public struct Service: Encodable, Hashable, Sendable {
         public var namespace: String
         public var name: String
-        /// Empty where the Service's only port has no name.
+        /// The name of the port; empty if the only port of the Service has no name.
         public var port: String
         /// `ClusterIP`, `NodePort`, `ExternalIP` or `LoadBalancer`.
         public var addressKind: String
@@ -63,7 +63,7 @@ public struct StatusDocument: Encodable, Hashable, Sendable {
         public var counters: Counters
         public var pod: String?
         public var node: String?
-        /// Nil where it takes new connections, or nobody knows.
+        /// Nil if the real server is not draining, or it is unknown.
         public var draining: Draining?
     }
 
@@ -72,7 +72,7 @@ public struct StatusDocument: Encodable, Hashable, Sendable {
         public var secondsLeft: Int64
     }
 
-    /// Since they were zeroed, and a second.
+    /// Totals since the counters were zeroed, and rates per second.
     public struct Counters: Encodable, Hashable, Sendable {
         public var connections: UInt64
         public var inPackets: UInt64
@@ -89,8 +89,8 @@ public struct StatusDocument: Encodable, Hashable, Sendable {
 
 extension StatusDocument {
     /// - Parameters:
-    ///   - services: the kernel's, in the order in which they are to be listed.
-    ///   - report: nil where no proxy answered.
+    ///   - services: The virtual servers of the kernel, in the order to list them.
+    ///   - report: Nil if no proxy answered.
     public init(_ services: [IPVSService], _ report: ProxyReport?) {
         var known: [VirtualServer.Identity: ProxyReport.Server] = [:]
         for server in report?.virtualServers ?? [] {
@@ -106,7 +106,7 @@ extension StatusDocument {
         virtualServers += known.sorted { $0.key < $1.key }.map { Server(missing: $0.value, family: $0.key.family) }
     }
 
-    /// Only what belongs to these; nil for any.
+    /// Returns only the parts that belong to a namespace and Service; nil for any.
     public func filtered(namespace: String?, service: String?) -> StatusDocument {
         var copy = self
         func isSelected(_ own: (namespace: String?, name: String?)) -> Bool {
@@ -114,7 +114,7 @@ extension StatusDocument {
         }
         copy.virtualServers.removeAll { !isSelected(($0.service?.namespace, $0.service?.name)) }
         copy.notServed.removeAll { !isSelected(($0.namespace, $0.service)) }
-        // What belongs to no Service concerns them all.
+        // Failures without a Service affect all of them.
         copy.failing.removeAll { failing in
             guard let name = failing.service?.prefix(while: { $0 != ":" && $0 != " " }).split(separator: "/"), name.count == 2 else {
                 return false
@@ -126,7 +126,7 @@ extension StatusDocument {
 }
 
 extension StatusDocument {
-    /// Only what belongs to a Service that the proxy told of.
+    /// The document without virtual servers that do not belong to a Service.
     public var ofServices: StatusDocument {
         var copy = self
         copy.virtualServers.removeAll { $0.service == nil }
@@ -175,7 +175,7 @@ extension StatusDocument.Server {
         whyEmpty = known.whyEmpty
     }
 
-    /// `10.96.0.10:80/TCP` or `FWM 7 IPv4`: what `status explain` takes.
+    /// `10.96.0.10:80/TCP` or `FWM 7 IPv4`, as `status explain` accepts it.
     public var name: String {
         if let firewallMark { return "FWM \(firewallMark) \(family.rawValue)" }
         return "\(place)/\(self.protocol ?? "")"
