@@ -2,7 +2,7 @@ internal import Glibc
 public import Logging
 internal import Synchronization
 
-/// Writes lines to standard error as klog does.
+/// Writes log lines to standard error, as klog does.
 struct KlogHandler: LogHandler {
     let format: LogFormat
     private var ownLevel = Logger.Level.info
@@ -26,33 +26,33 @@ struct KlogHandler: LogHandler {
         let line = LogLine(
             level: event.level, message: "\(event.message)", metadata: metadata.merging(event.metadata ?? [:]) { $1 }, file: event.file,
             line: event.line, seconds: now.tv_sec, nanoseconds: now.tv_nsec)
-        // One write, so that lines of several threads do not mix; there is nobody to tell that standard error is gone.
+        // A single write, so that lines of several threads do not mix; a failure to write to standard error cannot be reported.
         _ = unsafe Array("\(format.written(line))\n".utf8).withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }
 
 extension Logger {
-    /// A logger to standard error in klog's formats.
+    /// Creates a logger to standard error in klog's formats.
     ///
     /// - Parameters:
-    ///   - verbosity: what `--v` says.
-    ///   - quiet: only warnings and errors, unless more was asked for: for commands whose result is what they print.
+    ///   - verbosity: The value of `--v`.
+    ///   - quiet: Whether only warnings and errors are logged at verbosity 0, for commands that print a result.
     public init(verbosity: UInt32, format: LogFormat = .text, quiet: Bool = false) {
         self.init(label: "kube-ipvs-proxy") { _ in KlogHandler(format) }
         logLevel = quiet && verbosity == 0 ? .warning : Verbosity.level(Int(verbosity))
     }
 }
 
-/// How much is logged (`--v`), and how that is changed while the program runs.
+/// The log verbosity (`--v`), which can change while the program runs.
 public enum Verbosity {
     private static let override = Mutex<Logger.Level?>(nil)
 
-    /// What `--v` means: 0 what matters, 4 each operation on the kernel, 6 everything.
+    /// Returns the level for `--v`: from 0 info, from 4 also each kernel operation, from 6 everything.
     public static func level(_ number: Int) -> Logger.Level { number >= 6 ? .trace : number >= 4 ? .debug : .info }
 
-    /// For all loggers, whatever they were made with.
+    /// Sets the verbosity of all loggers, overriding their own.
     public static func set(_ number: Int) { override.withLock { $0 = level(number) } }
 
-    /// Nil until somebody sets it.
+    /// The level that was set; nil if none was.
     static var current: Logger.Level? { override.withLock(\.self) }
 }

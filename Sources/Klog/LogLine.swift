@@ -2,7 +2,7 @@ internal import Glibc
 internal import Logging
 internal import Text
 
-/// A line of the log before it is written down.
+/// A line of the log, before formatting.
 struct LogLine {
     var level: Logger.Level
     var message: String
@@ -10,17 +10,17 @@ struct LogLine {
     /// `NodeProxy/NodeProxy.swift`
     var file: String
     var line: UInt
-    /// Since the epoch, of `CLOCK_REALTIME`.
+    /// The time since the epoch, by `CLOCK_REALTIME`.
     var seconds: Int
     var nanoseconds: Int
 
-    /// What is told beside the message, by name.
+    /// The metadata, sorted by name.
     var pairs: [(name: String, value: String)] {
         metadata.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
     }
 }
 
-/// How a line is written down (`--logging-format`).
+/// The format of log lines (`--logging-format`).
 public enum LogFormat: String, Sendable {
     case text, json
 
@@ -33,7 +33,7 @@ public enum LogFormat: String, Sendable {
 }
 
 extension LogLine {
-    /// As klog writes it: `I1123 00:41:39.533763    1234 NodeProxy.swift:98] "Synced" bind="2"`.
+    /// The line in klog's text format: `I1123 00:41:39.533763    1234 NodeProxy.swift:98] "Synced" bind="2"`.
     var text: String {
         let name = file.split(separator: "/").last ?? ""
         let values = pairs.map { " \($0.name)=\($0.value.goQuoted)" }.joined()
@@ -62,24 +62,24 @@ extension LogLine {
 }
 
 extension LogLine {
-    /// As Kubernetes's components write it with `--logging-format json` (k8s.io/component-base/logs/json):
+    /// The line in the format of Kubernetes components with `--logging-format json` (k8s.io/component-base/logs/json):
     /// `{"ts":1795399350680.123,"caller":"NodeProxy/NodeProxy.swift:98","msg":"Synced","v":0,"bind":"2"}`.
     ///
-    /// What is an error has `err` and no `v`, as there. What is a warning has `severity` besides: it would look like any other line.
+    /// As there, metadata named `error` becomes `err`, and an error has no `v`. A warning also has `severity`, to distinguish it from info.
     var json: String {
-        // Names, and values as they are written.
+        // Names and encoded values.
         var fields = [("ts", timestamp), ("caller", "\(file):\(line)".jsonQuoted), ("msg", message.jsonQuoted)]
         if let verbosity { fields.append(("v", "\(verbosity)")) }
         if level == .warning { fields.append(("severity", "warning".jsonQuoted)) }
         let taken = Set(fields.map(\.0))
-        // A name that is taken already would be an object that readers understand in different ways.
+        // Parsers treat duplicate names of an object differently, so that a name in use gets a suffix.
         for (name, value) in pairs {
             fields.append((taken.contains(name) ? "\(name)_" : name == "error" ? "err" : name, value.jsonQuoted))
         }
         return "{" + fields.map { "\($0.0.jsonQuoted):\($0.1)" }.joined(separator: ",") + "}"
     }
 
-    /// What `-v` has to be at least for the line to be written; nil for errors, which are always.
+    /// The minimum `--v` at which the line is written; nil for errors, which are always written.
     private var verbosity: Int? {
         switch level {
         case .trace: 6
@@ -89,7 +89,7 @@ extension LogLine {
         }
     }
 
-    /// Milliseconds since the epoch, with parts of them.
+    /// Milliseconds since the epoch, with fractions.
     private var timestamp: String {
         let micro = nanoseconds / 1000 % 1000
         let digits = String(1000 + micro).dropFirst()
