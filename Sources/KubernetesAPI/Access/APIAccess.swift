@@ -1,11 +1,11 @@
-/// Everything needed to reach an API server and to be let in.
+/// The address, TLS settings, proxy and credentials for connecting to an API server.
 public struct APIAccess: Hashable, Sendable {
     public var server: ServerAddress
-    /// Which certificate authorities vouch for the server; nil for those of the system.
+    /// The certificate authorities that verify the server; nil for the system's.
     public var certificateAuthority: PEMSource?
-    /// Whether the server's certificate goes unverified; only ever because someone wrote `insecure-skip-tls-verify: true`.
+    /// Whether to skip verification of the server's certificate; true only with `insecure-skip-tls-verify: true`.
     public var skipsVerification: Bool
-    /// The name the server's certificate is checked for, where it is not the host of its address.
+    /// The name to verify the server's certificate against, if it is not the host of the address.
     public var tlsServerName: String?
     public var proxy: ProxyAddress?
     public var clientCertificate: PEMSource?
@@ -27,18 +27,18 @@ public struct APIAccess: Hashable, Sendable {
         self.authentication = authentication
     }
 
-    /// Finds the way as kube-proxy does: by `--kubeconfig`, by `--master`, by both (the kubeconfig with another server), or, with neither, as
-    /// a pod of the cluster. The proxy is the kubeconfig's, else that of the environment.
+    /// Resolves access as kube-proxy does: from `--kubeconfig`, from `--master`, from both (`--master` overrides the kubeconfig's server),
+    /// or, with neither, from the in-cluster configuration. The proxy is the kubeconfig's, else that of the environment.
     public static func find(
         kubeconfig: String?, master: String?, environment: [String: String], serviceAccount: String = InCluster.serviceAccount
     ) throws(AccessError) -> APIAccess {
-        var access = try described(
+        var access = try configured(
             kubeconfig: kubeconfig, master: master, environment: environment, serviceAccount: serviceAccount)
         if access.proxy == nil { access.proxy = try ProxyEnvironment(environment).proxy(for: access.server) }
         return access
     }
 
-    private static func described(
+    private static func configured(
         kubeconfig: String?, master: String?, environment: [String: String], serviceAccount: String
     ) throws(AccessError) -> APIAccess {
         let kubeconfig = kubeconfig.flatMap { $0.isEmpty ? nil : $0 }
@@ -52,24 +52,23 @@ public struct APIAccess: Hashable, Sendable {
     }
 }
 
-/// What a TLS connection is set up with, as bytes: two that are equal need no new connection.
+/// The certificates and key of a TLS connection, as bytes; equal material needs no new connection.
 struct TLSMaterial: Hashable, Sendable {
-    /// PEM of the certificate authorities; nil for those of the system.
+    /// PEM of the certificate authorities; nil for the system's.
     var authorities: [UInt8]?
-    /// PEM of the client's certificate, its chain behind it, and of the key.
+    /// PEM of the client certificate followed by its chain, and of its key.
     var certificate: [UInt8]?
     var key: [UInt8]?
 }
 
-/// What keeps this program from reaching the API server, found before anything was sent: which file, which field of it, and what is wrong.
+/// An error in the configuration of API access, found before any request is sent: the source, the field and what is wrong.
 public struct AccessError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Where the mistake is: `kubeconfig /etc/kubeconfig`, `environment`, `file /var/run/…/token`.
+    /// The input with the error: `kubeconfig /etc/kubeconfig`, `environment`, `file /var/run/…/token`.
     public var source: String
-    /// The field, if one is to blame: `contexts[0].context.cluster`.
+    /// The field at fault, if any: `contexts[0].context.cluster`.
     public var field: String?
-    /// What stands in the field, unless it is a secret.
+    /// The value of the field, unless it is a secret.
     public var value: String?
-    /// What is wrong.
     public var message: String
 
     public init(source: String, field: String? = nil, value: String? = nil, message: String) {

@@ -4,7 +4,7 @@ internal import SystemCalls
 internal import SystemPackage
 internal import Text
 
-/// The credentials of a way to the API server, kept as fresh as the files and programs they come from.
+/// The credentials for the API server, refreshed from the files and plugins that supply them.
 actor Credentials {
     private let access: APIAccess
     private let logger: Logger
@@ -18,7 +18,9 @@ actor Credentials {
     private var isRefreshing = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
-    /// `interval`: how often files are looked at; `timeLimit`: how long a credential plugin may take.
+    /// - Parameters:
+    ///   - interval: how often files are reread.
+    ///   - timeLimit: the time limit of a credential plugin.
     init(_ access: APIAccess, interval: Duration = .seconds(60), timeLimit: Duration = .seconds(30), logger: Logger) {
         self.access = access
         self.logger = logger
@@ -27,9 +29,9 @@ actor Credentials {
         plugin = CredentialFreshness(interval: interval)
     }
 
-    /// What the next request is to be sent with.
+    /// Returns the credential for the next request, refreshed if due.
     func current() async throws(AccessError) -> Credential {
-        // A plugin takes its time: who comes meanwhile waits for its answer instead of starting another.
+        // A plugin may take a while: concurrent callers wait for its result instead of starting another.
         while isRefreshing { await withCheckedContinuation { waiting.append($0) } }
         isRefreshing = true
         defer {
@@ -41,19 +43,19 @@ actor Credentials {
         let time = Date().timeIntervalSince1970
         if files.isDue(at: uptime, secondsSince1970: time) {
             try readFiles()
-            files.got(at: uptime)
+            files.refreshed(at: uptime)
         }
         if case .exec(let program) = access.authentication, plugin.isDue(at: uptime, secondsSince1970: time) {
             let answer = try await run(program)
             self.answer = answer
-            plugin.got(at: ContinuousClock.now - start, expiring: true, expiration: answer.expiration)
+            plugin.refreshed(at: ContinuousClock.now - start, expiring: true, expiration: answer.expiration)
         }
         return credential
     }
 
-    /// The server said 401 to a request with `used`; tells whether another try can end otherwise.
+    /// Handles a 401 response to a request sent with `used`; returns whether a retry may succeed.
     func refused(_ used: Credential) async throws(AccessError) -> Bool {
-        // Who asks late, about what has been replaced since, need not have it replaced again.
+        // A credential that has been replaced in the meantime needs no further refresh.
         if used == credential {
             files.refused()
             plugin.refused()
@@ -87,7 +89,7 @@ actor Credentials {
             tls = fresh
             if case .tokenFile(let path) = access.authentication { token = try CredentialFile.readLine(path) }
         } catch {
-            // What was good a minute ago is the best there is while someone replaces the files.
+            // Keep the previous credentials while the files are being replaced.
             guard tls != TLSMaterial() || token != nil else { throw error }
             logger.warning("Failed to reload credentials; using previous credentials", metadata: ["error": "\(error)"])
         }
@@ -112,7 +114,7 @@ actor Credentials {
     }
 }
 
-/// What a request is sent with: who it is from, and over which TLS connection.
+/// The `Authorization` header and the TLS material of a request.
 struct Credential: Hashable, Sendable {
     /// The `Authorization` header.
     var authorization: String?
@@ -127,7 +129,7 @@ struct Credential: Hashable, Sendable {
 
 /// A file that holds a token, a certificate or a kubeconfig.
 enum CredentialFile {
-    /// Far more than any such file is.
+    /// Far larger than any such file.
     private static let limit: Int64 = 4 << 20
 
     static func read(_ path: String) throws(AccessError) -> [UInt8] {
@@ -138,7 +140,7 @@ enum CredentialFile {
         }
     }
 
-    /// The text of a file without the white space around it.
+    /// Reads a file that contains a single token, without surrounding white space.
     static func readLine(_ path: String) throws(AccessError) -> String {
         guard let text = String(validating: try read(path), as: UTF8.self) else {
             throw AccessError(source: "file \(path)", message: "is not UTF-8 text")
@@ -152,9 +154,9 @@ enum CredentialFile {
     }
 }
 
-/// When credentials have to be got again; knows no clock but what it is told.
+/// When credentials have to be refreshed; the caller supplies the time.
 struct CredentialFreshness: Hashable, Sendable {
-    /// How long what was read from a file counts as what is in it.
+    /// How long the contents of a file are considered current.
     var interval: Duration
     private var readAt: Duration?
     /// Seconds since 1970.
@@ -162,25 +164,25 @@ struct CredentialFreshness: Hashable, Sendable {
     private var isRefused = false
     private var expires = false
 
-    /// How long before a credential expires it is not used any more: a request takes time.
+    /// How long before its expiration a credential is no longer used, to leave time for the request.
     static let margin = 5.0
 
     init(interval: Duration = .seconds(60)) {
         self.interval = interval
     }
 
-    /// Notes that credentials were got; `expiring` are those that say themselves how long they last.
-    mutating func got(at uptime: Duration, expiring: Bool = false, expiration: Double? = nil) {
+    /// Records a refresh. `expiring` credentials are valid until `expiration` (nil: forever), regardless of the interval.
+    mutating func refreshed(at uptime: Duration, expiring: Bool = false, expiration: Double? = nil) {
         readAt = uptime
         isRefused = false
         expires = expiring
         self.expiration = expiration
     }
 
-    /// Notes that the server did not accept them (401).
+    /// Records that the server rejected the credentials (401).
     mutating func refused() { isRefused = true }
 
-    /// Whether to get them again before the next request.
+    /// Whether the credentials have to be refreshed before the next request.
     func isDue(at uptime: Duration, secondsSince1970 time: Double) -> Bool {
         guard let readAt, !isRefused else { return true }
         guard expires else { return uptime - readAt >= interval }
@@ -188,21 +190,21 @@ struct CredentialFreshness: Hashable, Sendable {
     }
 }
 
-/// How requests say who they are from, apart from a client certificate.
+/// How requests authenticate, apart from a client certificate.
 public enum Authentication: Hashable, Sendable {
     case none
     /// `Authorization: Bearer …`
     case token(String)
-    /// The same with a token that is read again as it rotates.
+    /// A bearer token from a file, which is reread as it rotates.
     case tokenFile(String)
     /// `Authorization: Basic …`
     case basic(user: String, password: String)
-    /// Whatever a program says.
+    /// The credential that a plugin prints.
     case exec(ExecPlugin)
 }
 
 extension Authentication: CustomStringConvertible {
-    /// Never the secret itself.
+    /// Omits secrets.
     public var description: String {
         switch self {
         case .none: "none"

@@ -4,20 +4,20 @@ internal import SystemPackage
 
 /// A program that prints credentials (`users[].user.exec` of a kubeconfig, `client.authentication.k8s.io/v1`).
 public struct ExecPlugin: Hashable, Sendable {
-    /// `apiVersion`: what the program is asked to print.
+    /// `apiVersion`: the version of the ExecCredential that the program has to print.
     public var apiVersion: String
-    /// `command`: a name to look for in PATH, or a path.
+    /// `command`: a name to look up in PATH, or a path.
     public var command: String
     /// `args`
     public var arguments: [String]
-    /// `env`, on top of this process's environment.
+    /// `env`, in addition to this process's environment.
     public var environment: [String: String]
-    /// `installHint`: shown when the program is not there.
+    /// `installHint`: shown if the program is missing.
     public var installHint: String?
-    /// `provideClusterInfo`: whether the program is told which cluster it is for.
+    /// `provideClusterInfo`: whether the program gets the details of the cluster.
     public var providesClusterInfo: Bool
 
-    /// The versions that are understood; they differ only in name.
+    /// The supported versions; they differ only in name.
     public static let apiVersions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
 
     public init(
@@ -34,7 +34,7 @@ public struct ExecPlugin: Hashable, Sendable {
 }
 
 extension ExecPlugin {
-    /// Runs the program and reads what it printed; what it wrote to its standard error is in `complaint` or in the error.
+    /// Runs the program and decodes its output. Its stderr is returned, or part of the error.
     func run(information: String, timeLimit: Duration) async throws(AccessError) -> (credential: ExecCredential, standardError: String) {
         var updates: [Environment.Key: String?] = ["KUBERNETES_EXEC_INFO": information]
         for (name, value) in environment { updates[Environment.Key(stringLiteral: name)] = value }
@@ -55,7 +55,7 @@ extension ExecPlugin {
                     try await Task.sleep(for: timeLimit)
                     return .timedOut
                 }
-                // Whoever is second is cancelled, which ends the program.
+                // The slower of the two is cancelled, which terminates the program.
                 defer { group.cancelAll() }
                 return try await group.next() ?? .timedOut
             }
@@ -74,12 +74,12 @@ extension ExecPlugin {
     private func failure(_ message: String) -> AccessError { AccessError(source: "exec \(command)", message: message) }
 }
 
-/// What a credential plugin printed (`ExecCredential` of `client.authentication.k8s.io/v1`).
+/// The output of a credential plugin (`ExecCredential` of `client.authentication.k8s.io/v1`).
 struct ExecCredential: Hashable, Sendable {
     var token: String?
     var certificate: [UInt8]?
     var key: [UInt8]?
-    /// Seconds since 1970; nil for as long as the process lives.
+    /// Seconds since 1970; nil if the credential is valid for the lifetime of the process.
     var expiration: Double?
 
     private struct Answer: Decodable {
@@ -95,7 +95,7 @@ struct ExecCredential: Hashable, Sendable {
         var status: Status?
     }
 
-    /// Reads the answer of a plugin; errors never show what it printed, for that is the credential.
+    /// Decodes the output of a plugin. Errors never show the output, as it contains the credential.
     init(json: [UInt8], of plugin: ExecPlugin) throws(AccessError) {
         func refusal(_ field: String?, _ message: String, _ value: String? = nil) -> AccessError {
             AccessError(source: "exec \(plugin.command)", field: field, value: value, message: message)
@@ -128,7 +128,7 @@ struct ExecCredential: Hashable, Sendable {
     }
 }
 
-/// What a credential plugin is told in `KUBERNETES_EXEC_INFO`.
+/// The content of `KUBERNETES_EXEC_INFO` for a credential plugin.
 struct ExecInfo: Encodable {
     struct Spec: Encodable {
         var interactive = false
@@ -155,7 +155,7 @@ struct ExecInfo: Encodable {
     var apiVersion: String
     var spec: Spec
 
-    /// The variable's value.
+    /// Returns the value of the variable.
     static func text(for plugin: ExecPlugin, access: APIAccess, authorities: [UInt8]?) throws(AccessError) -> String {
         var info = ExecInfo(apiVersion: plugin.apiVersion, spec: Spec())
         if plugin.providesClusterInfo {

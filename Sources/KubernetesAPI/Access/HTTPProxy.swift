@@ -2,12 +2,12 @@ internal import FoundationEssentials
 internal import Model
 internal import Text
 
-/// A proxy on the way to the API server (`clusters[].cluster.proxy-url`, or of the environment).
+/// A proxy between this program and the API server (`clusters[].cluster.proxy-url`, or from the environment).
 public struct ProxyAddress: Hashable, Sendable {
     public var kind: HTTPProxyKind
     public var host: String
     public var port: Int
-    /// `Proxy-Authorization: Basic` of an HTTP proxy.
+    /// For `Proxy-Authorization: Basic` with an HTTP proxy.
     public var user: String?
     public var password: String?
 
@@ -19,12 +19,12 @@ public struct ProxyAddress: Hashable, Sendable {
         self.password = password
     }
 
-    /// Why a text names no proxy that can be used.
+    /// Why a text is not a usable proxy address.
     enum Problem: Error, Hashable {
         case malformed
-        /// `https://`: the HTTP client speaks to proxies without TLS.
+        /// `https://`: the HTTP client does not support TLS to proxies.
         case needsTLS
-        /// A SOCKS proxy that asks who one is: the HTTP client has no answer.
+        /// A SOCKS proxy with authentication, which the HTTP client does not support.
         case needsUser
 
         var message: String {
@@ -36,7 +36,7 @@ public struct ProxyAddress: Hashable, Sendable {
         }
     }
 
-    /// Reads `http://user:password@host:3128` or `socks5://host:1080`.
+    /// Parses `http://user:password@host:3128` or `socks5://host:1080`.
     init(_ text: String) throws(Problem) {
         guard let url = URL(string: text), let scheme = url.scheme?.lowercased(), let host = url.host(percentEncoded: false), !host.isEmpty
         else { throw .malformed }
@@ -54,7 +54,7 @@ public struct ProxyAddress: Hashable, Sendable {
         }
     }
 
-    /// A text that should name a proxy, for people to read: `…` stands for what is or may be a secret.
+    /// Returns an invalid proxy address for an error message, with `…` in place of anything that is or may be a secret.
     static func withoutSecrets(_ text: String) -> String {
         var rest = text[...]
         var shown = ""
@@ -68,7 +68,7 @@ public struct ProxyAddress: Hashable, Sendable {
         }
         guard let colon = rest.lastIndex(of: ":") else { return shown + rest }
         let port = rest[rest.index(after: colon)...]
-        // `user:password` of which the host was forgotten; the password may be a number, and is one if it is no port.
+        // May be `user:password` without the host; a number above 65535 is a password, not a port.
         let isPassword = !port.isPort || !rest.hasPrefix("@") && Int(port).map { $0 > 65535 } ?? false
         return isPassword ? shown + rest[...colon] + "…" : shown + rest
     }
@@ -86,22 +86,22 @@ extension ProxyAddress: CustomStringConvertible {
     public var description: String { "\(kind == .http ? "http" : "socks5")://\(ServerAddress.authority(host: host, port: port))" }
 }
 
-/// Which proxy the environment names for a server: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, or the same in lower case where that is not set.
+/// The proxy that the environment specifies for a server: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, or their lower-case forms if unset.
 ///
-/// The rules are those of client-go: Go's golang.org/x/net/http/httpproxy, by way of net/http `ProxyFromEnvironment`.
+/// The rules are those of client-go: Go's golang.org/x/net/http/httpproxy, through net/http `ProxyFromEnvironment`.
 public struct ProxyEnvironment: Sendable {
     private let variables: [String: String]
 
     public init(_ environment: [String: String]) { variables = environment }
 
-    /// Nil for the direct way.
+    /// Returns nil for a direct connection.
     ///
-    /// Fails where the proxy cannot be used; the error names the variable and shows no password. Go takes the direct way then.
+    /// Throws if the proxy is unusable; the error names the variable and contains no password. Go connects directly in that case.
     public func proxy(for server: ServerAddress) throws(AccessError) -> ProxyAddress? {
         guard let (name, value) = variable(server.isSecure ? "HTTPS_PROXY" : "HTTP_PROXY") else { return nil }
-        // In a CGI program `HTTP_PROXY` is a header of the request: https://golang.org/s/cgihttpproxy
+        // In a CGI program, `HTTP_PROXY` is set from a request header: https://golang.org/s/cgihttpproxy
         if !server.isSecure, isCGI { throw error(name, value, "cannot be used in a CGI environment (REQUEST_METHOD is set)") }
-        guard reachesByProxy(server) else { return nil }
+        guard usesProxy(server) else { return nil }
         do {
             return try ProxyAddress(value.contains("://") ? value : "http://\(value)")
         } catch {
@@ -109,14 +109,14 @@ public struct ProxyEnvironment: Sendable {
         }
     }
 
-    private func reachesByProxy(_ server: ServerAddress) -> Bool {
+    private func usesProxy(_ server: ServerAddress) -> Bool {
         guard server.host != "localhost", IPAddress(server.host)?.isLoopback != true else { return false }
         return !(variable("NO_PROXY").map { ProxyExceptions($0.value).contain(host: server.host, port: server.port) } ?? false)
     }
 
     private var isCGI: Bool { variables["REQUEST_METHOD"].map { !$0.isEmpty } ?? false }
 
-    /// A variable that is empty is not set.
+    /// An empty variable counts as unset.
     private func variable(_ name: String) -> (name: String, value: String)? {
         [name, name.lowercased()].lazy.compactMap { name in variables[name].map { (name, $0) } }.first { !$0.1.isEmpty }
     }
@@ -126,39 +126,39 @@ public struct ProxyEnvironment: Sendable {
     }
 }
 
-/// The servers that are reached without a proxy (`NO_PROXY`): `example.com`, `.example.com`, `*.example.com`, `192.0.2.1`, `10.0.0.0/8`, each but the last
-/// with a port where only that port is meant, or `*` for all.
+/// The servers that bypass the proxy (`NO_PROXY`): `example.com`, `.example.com`, `*.example.com`, `192.0.2.1`, each with an optional port,
+/// `10.0.0.0/8`, or `*` for all.
 struct ProxyExceptions: Hashable {
     private enum Entry: Hashable {
         case range(CIDR)
         case address(IPAddress, port: String?)
-        /// `.example.com`; with the domain's own name or without.
+        /// `.example.com`, with or without the domain's own name.
         case domain(suffix: String, includesItself: Bool, port: String?)
     }
 
     private var entries: [Entry] = []
-    private var isEverything = false
+    private var matchesAll = false
 
-    /// Takes words with commas between them; those that mean nothing are passed over, as in Go.
+    /// Parses a comma-separated list; invalid entries are ignored, as in Go.
     init(_ text: String) {
         for word in text.lowercased().split(separator: ",") {
             let word = word.trimmed
-            if word == "*" { isEverything = true }
+            if word == "*" { matchesAll = true }
             if let entry = ProxyExceptions.entry(word) { entries.append(entry) }
         }
     }
 
     func contain(host: String, port: Int) -> Bool {
-        if isEverything { return true }
+        if matchesAll { return true }
         let host = host.lowercased()
         let address = IPAddress(host)
         return entries.contains { entry in
             switch entry {
             case .range(let range): return address.map(range.contains) ?? false
-            case .address(let other, let itsPort): return address == other && (itsPort == nil || itsPort == "\(port)")
-            case .domain(let suffix, let includesItself, let itsPort):
-                // An address is no name, nor is one with a zone.
-                guard address == nil, !host.contains(":"), itsPort == nil || itsPort == "\(port)" else { return false }
+            case .address(let other, let entryPort): return address == other && (entryPort == nil || entryPort == "\(port)")
+            case .domain(let suffix, let includesItself, let entryPort):
+                // An address does not match a domain, and neither does one with a zone.
+                guard address == nil, !host.contains(":"), entryPort == nil || entryPort == "\(port)" else { return false }
                 return host.hasSuffix(suffix) || includesItself && host == suffix.dropFirst()
             }
         }
@@ -175,7 +175,7 @@ struct ProxyExceptions: Hashable {
             : .domain(suffix: ".\(domain)", includesItself: true, port: port)
     }
 
-    /// `host:port` or `[IPv6]:port`; anything else is a host, brackets and all.
+    /// Splits `host:port` or `[IPv6]:port`; anything else is a host, including any brackets.
     private static func split(_ word: String) -> (host: Substring, port: String?) {
         guard let colon = word.lastIndex(of: ":") else { return (word[...], nil) }
         let port = String(word[word.index(after: colon)...])
@@ -188,6 +188,6 @@ struct ProxyExceptions: Hashable {
 public enum HTTPProxyKind: Hashable, Sendable {
     /// HTTP CONNECT.
     case http
-    /// The name of the server is the proxy's to resolve, with `socks5://` as with `socks5h://`: so it is for client-go.
+    /// The proxy resolves the server's name, with `socks5://` as with `socks5h://`, as in client-go.
     case socks5
 }

@@ -1,10 +1,10 @@
-/// The way to the API server from inside a pod
+/// Access to the API server from inside a pod
 /// ([Accessing the API from a Pod](https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/)).
 public enum InCluster {
-    /// Where the kubelet puts the service account.
+    /// The directory where the kubelet mounts the service account's credentials.
     public static let serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-    /// Needs `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`, and the files `token` and `ca.crt` of the service account.
+    /// Requires `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`, and the files `token` and `ca.crt` of the service account.
     public static func access(
         environment: [String: String], serviceAccount: String = InCluster.serviceAccount
     ) throws(AccessError) -> APIAccess {
@@ -13,7 +13,7 @@ public enum InCluster {
         guard let port = UInt16(text), port != 0 else {
             throw AccessError(source: "environment", field: "KUBERNETES_SERVICE_PORT", value: text, message: "must be a port, 1 to 65535")
         }
-        // Read now, so that a missing mount is told at the start and not as a refusal by the server.
+        // Read now, so that a missing mount is reported at startup and not as a rejected request.
         _ = try CredentialFile.read("\(serviceAccount)/token")
         _ = try CredentialFile.read("\(serviceAccount)/ca.crt")
         return APIAccess(

@@ -2,13 +2,13 @@ internal import YAML
 
 /// A kubeconfig ([Organizing Cluster Access](https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/)).
 ///
-/// Only what the context in use needs is checked in full; the rest has to have the right shape.
+/// Only the fields that the current context needs are validated in full; the rest must have the right structure.
 public struct Kubeconfig {
     private let root: KubeconfigField
-    /// What relative paths are relative to.
+    /// The base of relative paths.
     private let folder: String
 
-    /// Reads a file.
+    /// Reads a kubeconfig file.
     public init(file: String) throws(AccessError) {
         let source = "kubeconfig \(file)"
         let bytes: [UInt8]
@@ -35,7 +35,7 @@ public struct Kubeconfig {
         try require("Config", at: root["kind"])
     }
 
-    /// What `current-context` leads to, with another server if `master` is given.
+    /// Returns the access that `current-context` specifies; `master` overrides its server.
     public func access(master: String? = nil) throws(AccessError) -> APIAccess {
         let currentContext = try root["current-context"]
         guard let contextName = try currentContext.text() else { throw currentContext.error("is not set") }
@@ -78,9 +78,9 @@ public struct Kubeconfig {
     }
 }
 
-/// What a cluster and a user of a kubeconfig say.
+/// Converts a cluster and a user of a kubeconfig to `APIAccess`.
 struct KubeconfigReading {
-    /// What relative paths are relative to.
+    /// The base of relative paths.
     let folder: String
 
     func access(cluster: KubeconfigField, user: KubeconfigField?, master: String?) throws(AccessError) -> APIAccess {
@@ -128,7 +128,7 @@ struct KubeconfigReading {
         }
     }
 
-    /// `key-data` if it is there, else the file `key` names; both must hold PEM.
+    /// Returns `key-data` if present, else the file that `key` names; both must contain PEM.
     private func pem(_ key: String, of field: KubeconfigField) throws(AccessError) -> PEMSource? {
         let dataField = try field["\(key)-data"]
         if let data = try dataField.base64() {
@@ -161,7 +161,7 @@ struct KubeconfigReading {
         let password = try user["password"].text()
         if !exec.isAbsent {
             guard name == nil, password == nil else { throw exec.error("cannot be combined with username and password") }
-            // A token counts more than a plugin, as it does for kubectl.
+            // A token takes precedence over a plugin, as in kubectl.
             if token == nil, tokenFile == nil { return .exec(try plugin(exec)) }
         }
         if token != nil || tokenFile != nil, name != nil {

@@ -1,7 +1,7 @@
 internal import FoundationEssentials
 internal import YAML
 
-/// A place in a kubeconfig: what stands there, and the path that an error names.
+/// A field of a kubeconfig: its value, and its path for errors.
 struct KubeconfigField {
     let source: String
     let path: String
@@ -13,7 +13,7 @@ struct KubeconfigField {
 
     var isAbsent: Bool { value == .null }
 
-    /// The field of a mapping; absent and null are the same.
+    /// The field of a mapping; absent and null are equivalent.
     subscript(_ key: String) -> KubeconfigField {
         get throws(AccessError) {
             let path = path.isEmpty ? key : "\(path).\(key)"
@@ -34,7 +34,7 @@ struct KubeconfigField {
         }
     }
 
-    /// The text of the field; nil where it is absent or empty.
+    /// The text of the field; nil if it is absent or empty.
     func text() throws(AccessError) -> String? {
         switch value {
         case .null: return nil
@@ -56,29 +56,29 @@ struct KubeconfigField {
         }
     }
 
-    /// Base64 of something; its value is not shown, since it may be a key.
+    /// Decodes base64. Errors omit the value, as it may be a key.
     func base64() throws(AccessError) -> [UInt8]? {
         guard let text = try text() else { return nil }
         guard let data = Data(base64Encoded: String(text.filter { !$0.isWhitespace })) else { throw error("must be base64") }
         return [UInt8](data)
     }
 
-    /// A file, relative to the folder of the kubeconfig.
+    /// Returns the path of a file; relative paths start at the folder of the kubeconfig.
     func file(relativeTo folder: String) throws(AccessError) -> String? {
         guard let text = try text() else { return nil }
         return text.hasPrefix("/") ? text : "\(folder)/\(text)"
     }
 }
 
-/// A value of a kubeconfig, before anyone knows what it is for.
+/// A value of a kubeconfig, not yet interpreted.
 enum KubeconfigValue: Hashable {
     case null
     case text(String)
     case list([KubeconfigValue])
-    /// The last value of a key that is there twice counts, as it does for kubectl.
+    /// For a duplicate key, the last value wins, as in kubectl.
     case map([String: KubeconfigValue])
 
-    /// Reads the one document of a text; JSON is YAML too.
+    /// Parses a single document; JSON is valid YAML.
     init(yaml text: String) throws(YAMLSyntaxError) {
         self.init(try YAMLValue(yaml: text, plainWords: .text))
     }

@@ -1,24 +1,24 @@
-/// Text armour of certificates and keys (RFC 7468).
+/// The PEM encoding of certificates and keys (RFC 7468).
 enum PEM {
     private static let marker = Array("-----BEGIN ".utf8)
 
-    /// Whether there is anything in PEM in some bytes at all.
+    /// Whether the bytes contain a PEM block.
     static func isIn(_ bytes: [UInt8]) -> Bool {
         guard bytes.count >= marker.count else { return false }
         return bytes.indices.contains { bytes[$0...].starts(with: marker) }
     }
 }
 
-/// Where certificates or a key in PEM come from.
+/// The source of certificates or a key in PEM.
 public enum PEMSource: Hashable, Sendable {
-    /// A file, read again as it is replaced.
+    /// A file, which is reread periodically.
     case file(String)
-    /// The text itself.
+    /// The PEM data itself.
     case data([UInt8])
 }
 
 extension PEMSource: CustomStringConvertible {
-    /// The data may be a key and is not shown.
+    /// Omits the data, as it may be a key.
     public var description: String {
         switch self {
         case .file(let path): path

@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 
-/// Where the API server is: `https://10.0.0.1:6443`, with a path in front of every request's where it stands behind a proxy.
+/// The address of the API server: `https://10.0.0.1:6443`, with a path prefix if it is behind a proxy.
 public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
     public var isSecure: Bool
     /// A name or an address; IPv6 without brackets.
@@ -16,9 +16,9 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
         self.path = path
     }
 
-    /// Reads `https://host:6443/path`; without a scheme (`host:6443`) `defaultsToTLS` says which is meant, as for kubectl.
+    /// Parses `https://host:6443/path`. Without a scheme (`host:6443`), `defaultsToTLS` selects it, as in kubectl.
     ///
-    /// Nil where the text is no such thing.
+    /// Returns nil if the address is invalid.
     public init?(_ text: String, defaultsToTLS: Bool = true) {
         let isComplete = text.contains("://")
         guard let url = URL(string: isComplete ? text : (defaultsToTLS ? "https://" : "http://") + text),
@@ -33,7 +33,7 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
         self.init(isSecure: scheme == "https", host: host.trimming("[", "]"), port: port, path: path)
     }
 
-    /// What stands in a `Host` header and in a URL: `10.0.0.1:6443`, `[fd00::1]:6443`.
+    /// The host and port as in a `Host` header and a URL: `10.0.0.1:6443`, `[fd00::1]:6443`.
     public var authority: String { ServerAddress.authority(host: host, port: port) }
 
     static func authority(host: String, port: Int) -> String {

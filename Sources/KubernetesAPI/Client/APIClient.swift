@@ -5,9 +5,9 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
 
-/// Sends requests to the API server: with fresh credentials, no more of them than allowed, over HTTP/2 where the server offers it.
+/// Sends requests to the API server with current credentials, within the rate limit, over HTTP/2 if the server supports it.
 ///
-/// It repeats nothing but a request refused with 401 once its credentials have changed; `close` has to be called when it is done with.
+/// Retries only requests rejected with 401, once the credentials have changed. Call `close` when done.
 public actor APIClient {
     private let access: APIAccess
     private let settings: APIClientSettings
@@ -33,12 +33,12 @@ public actor APIClient {
         bucket = TokenBucket(qps: settings.qps, burst: settings.burst)
     }
 
-    /// Gets the credentials and reads the certificates, so that what is wrong with them is told at the start and not as a connection that fails.
+    /// Loads the credentials and certificates, so that errors in them are reported at startup and not as failed connections.
     public func prepare() async throws(AccessError) {
         _ = try connection(for: try await credentials.current().tls)
     }
 
-    /// Sends a request and waits for the whole answer; anything but success (2xx) is thrown.
+    /// Sends a request and returns the complete response; throws for any status other than 2xx.
     public func send(_ request: APIRequest) async throws(APIError) -> APIResponse {
         let start = ContinuousClock.now
         defer { observer.finished(request.method, after: .now - start) }
@@ -50,19 +50,19 @@ public actor APIClient {
             throw .unreadable("more than \(settings.maximumBodyBytes) bytes")
         } catch {
             let error = APIError(transport: error)
-            if error == .silent { renew(generation) }
+            if error == .timedOut { drop(generation) }
             throw error
         }
         return APIResponse(code: Int(response.status.code), contentType: contentType, body: body)
     }
 
-    /// Sends a request and returns with the beginning of the answer; for watches.
+    /// Sends a request and returns once the response begins; for watches.
     public func stream(_ request: APIRequest) async throws(APIError) -> APIByteStream {
         let (response, contentType, generation) = try await answer(request)
-        return APIByteStream(response.body, contentType: contentType) { [weak self] in await self?.renew(generation) }
+        return APIByteStream(response.body, contentType: contentType) { [weak self] in await self?.drop(generation) }
     }
 
-    /// Ends what is under way and lets go of connections and thread.
+    /// Cancels requests in flight and releases the connections and the thread.
     public func close() async {
         guard !isClosed else { return }
         isClosed = true
@@ -80,7 +80,7 @@ public actor APIClient {
     private func answer(_ request: APIRequest) async throws(APIError) -> Answer {
         var isRepeated = false
         while true {
-            try await waitForTurn()
+            try await waitForToken()
             let credential: Credential
             let connection: HTTPConnection
             do throws(AccessError) {
@@ -114,7 +114,7 @@ public actor APIClient {
         }
     }
 
-    private func waitForTurn() async throws(APIError) {
+    private func waitForToken() async throws(APIError) {
         let wait = bucket.take(at: .now - start)
         guard wait > .zero else { return }
         do {
@@ -144,16 +144,16 @@ public actor APIClient {
         } catch {
             let error = APIError(transport: error)
             if error != .cancelled { observer.answered(request.method, code: nil) }
-            if error == .silent { renew(connection.generation) }
+            if error == .timedOut { drop(connection.generation) }
             throw error
         }
     }
 
-    /// What a refusal says, of itself or of its status line and headers.
+    /// Returns the Status of an error response, from its body or else from its status line and headers.
     private func status(of response: HTTPClientResponse, contentType: ContentType?) async -> APIStatus {
         let code = Int(response.status.code)
         let retryAfter = response.headers.first(name: "retry-after").flatMap { Int($0) }
-        // A body that breaks off explains nothing, but the status line has been read.
+        // An incomplete body explains nothing, but the status line has been read.
         let body = try? await response.body.collect(upTo: 1 << 20)
         var status =
             body.flatMap { body in
@@ -165,14 +165,14 @@ public actor APIClient {
     }
 
     private func connection(for tls: TLSMaterial) throws(AccessError) -> HTTPConnection {
-        if let connection, connection.isGood(for: tls) { return connection }
+        if let connection, connection.isUsable(for: tls) { return connection }
         guard !isClosed else { throw AccessError(source: "client", message: "is closed") }
         generation += 1
         let fresh: HTTPConnection
         do throws(AccessError) {
             fresh = try HTTPConnection(access, settings: settings, tls: tls, generation: generation, on: group)
         } catch {
-            // Certificate and key are two files: between the two replacements they do not fit.
+            // Certificate and key are separate files: between their replacements they do not match.
             guard let connection else { throw error }
             logger.warning("Failed to load new certificates; using previous certificates", metadata: ["error": "\(error)"])
             return connection
@@ -183,14 +183,14 @@ public actor APIClient {
         return fresh
     }
 
-    /// Gives a connection up that does not answer any more: over HTTP/2 every other request would hang on it too.
-    private func renew(_ generation: Int) {
+    /// Drops a connection that timed out: over HTTP/2, all other requests would hang on it as well.
+    private func drop(_ generation: Int) {
         guard connection?.generation == generation else { return }
         logger.warning("Connection timed out; reconnecting")
         retire()
     }
 
-    /// Ends the connections, and with them the watches, which go on from where they were over new ones.
+    /// Closes the connections and their watches, which resume over new connections.
     private func retire() {
         guard let old = connection else { return }
         connection = nil
@@ -199,18 +199,19 @@ public actor APIClient {
     }
 }
 
-/// Hears of requests to the API server, for metrics. Nothing of it may wait or fail.
+/// Receives notifications of requests to the API server, for metrics. Implementations must not block or fail.
 public protocol APIClientObserver: Sendable {
-    /// A request was answered, or began to be.
+    /// Called when the response to a request begins, or the request fails without one.
     ///
-    /// - Parameter code: the status; nil where no answer came.
+    /// - Parameter code: the HTTP status; nil if there was no response.
     func answered(_ method: APIRequest.Method, code: Int?)
 
-    /// A request and its whole answer took that long, with the wait for its turn. Not told of watches, whose answers have no end.
+    /// Called when a request completes, with its duration including the wait for the rate limit. Not called for watches, which are
+    /// open-ended.
     func finished(_ method: APIRequest.Method, after duration: Duration)
 }
 
-/// Nobody asks.
+/// Ignores all notifications.
 public struct NoAPIClientObserver: APIClientObserver {
     public init() {}
 
@@ -218,27 +219,27 @@ public struct NoAPIClientObserver: APIClientObserver {
     public func finished(_ method: APIRequest.Method, after duration: Duration) {}
 }
 
-/// How to talk to the API server (`clientConnection` of the configuration, and the times that are nobody's to configure).
+/// How to connect to the API server (`clientConnection` of the configuration, and timeouts that are not configurable).
 public struct APIClientSettings: Hashable, Sendable {
-    /// `contentType`: what bodies are preferably sent and asked for in.
+    /// `contentType`: the preferred encoding of bodies.
     public var contentType: ContentType
-    /// `acceptContentTypes`: an `Accept` header to use as it is; nil to derive it from `contentType`.
+    /// `acceptContentTypes`: the `Accept` header to send; nil to derive it from `contentType`.
     public var acceptContentTypes: String?
-    /// `qps`: requests a second in the long run; below 0 for no limit.
+    /// `qps`: requests per second on average; negative for no limit.
     public var qps: Double
-    /// `burst`: requests at once.
+    /// `burst`: the number of requests at once.
     public var burst: Int
     /// `User-Agent`
     public var userAgent: String
-    /// How long a connection, TLS included, may take to come about.
+    /// The timeout for establishing a connection, including TLS.
     public var connectTimeout: Duration
-    /// After how long without a byte a response counts as lost. A watch gets a bookmark every minute.
+    /// The timeout of a response that sends no data. A watch receives a bookmark every minute.
     public var readTimeout: Duration
-    /// How often files of credentials are looked at.
+    /// How often credential files are reread.
     public var credentialsInterval: Duration
-    /// How long a credential plugin may take.
+    /// The time limit of a credential plugin.
     public var execTimeLimit: Duration
-    /// How large a whole body may be.
+    /// The maximum size of a complete body.
     public var maximumBodyBytes: Int
 
     public init(
@@ -258,7 +259,7 @@ public struct APIClientSettings: Hashable, Sendable {
         self.maximumBodyBytes = maximumBodyBytes
     }
 
-    /// The `Accept` header: protobuf first, and JSON from what knows no protobuf.
+    /// The `Accept` header: protobuf first, with JSON for servers without protobuf.
     public var accept: String {
         if let acceptContentTypes, !acceptContentTypes.isEmpty { return acceptContentTypes }
         switch contentType {

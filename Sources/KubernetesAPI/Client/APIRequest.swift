@@ -12,7 +12,7 @@ public struct APIRequest: Hashable, Sendable {
         case delete = "DELETE"
     }
 
-    /// A parameter of the query, before it is encoded.
+    /// A query parameter, unencoded.
     public struct Parameter: Hashable, Sendable {
         public var name: String
         public var value: String
@@ -23,7 +23,7 @@ public struct APIRequest: Hashable, Sendable {
         }
     }
 
-    /// What is sent, and as what: `application/merge-patch+json`.
+    /// The bytes to send, and their content type: `application/merge-patch+json`.
     public struct Body: Hashable, Sendable {
         public var bytes: [UInt8]
         public var contentType: String
@@ -47,7 +47,7 @@ public struct APIRequest: Hashable, Sendable {
         self.body = body
     }
 
-    /// The path with its query, encoded (RFC 3986).
+    /// The path with its percent-encoded query (RFC 3986).
     public var target: String {
         guard !query.isEmpty else { return path }
         let pairs = query.map { "\($0.name.percentEncoded)=\($0.value.percentEncoded)" }
@@ -55,7 +55,7 @@ public struct APIRequest: Hashable, Sendable {
     }
 }
 
-/// A whole answer that says success.
+/// A complete successful response.
 public struct APIResponse: Hashable, Sendable {
     public var code: Int
     public var contentType: ContentType
@@ -68,26 +68,26 @@ public struct APIResponse: Hashable, Sendable {
     }
 }
 
-/// The body of an answer as it comes: bytes are taken from the connection only as fast as they are asked for, once.
+/// The body of a response as a single-pass stream; bytes are read from the connection only as they are consumed.
 public struct APIByteStream: AsyncSequence, Sendable {
     public typealias Element = [UInt8]
     public typealias Failure = APIError
 
     public let contentType: ContentType
     private let body: HTTPClientResponse.Body
-    private let onSilence: @Sendable () async -> Void
+    private let onTimeout: @Sendable () async -> Void
 
-    init(_ body: HTTPClientResponse.Body, contentType: ContentType, onSilence: @escaping @Sendable () async -> Void) {
+    init(_ body: HTTPClientResponse.Body, contentType: ContentType, onTimeout: @escaping @Sendable () async -> Void) {
         self.body = body
         self.contentType = contentType
-        self.onSilence = onSilence
+        self.onTimeout = onTimeout
     }
 
-    public func makeAsyncIterator() -> Iterator { Iterator(base: body.makeAsyncIterator(), onSilence: onSilence) }
+    public func makeAsyncIterator() -> Iterator { Iterator(base: body.makeAsyncIterator(), onTimeout: onTimeout) }
 
     public struct Iterator: AsyncIteratorProtocol {
         fileprivate var base: HTTPClientResponse.Body.AsyncIterator
-        fileprivate let onSilence: @Sendable () async -> Void
+        fileprivate let onTimeout: @Sendable () async -> Void
 
         public mutating func next() async throws(APIError) -> [UInt8]? {
             do {
@@ -95,7 +95,7 @@ public struct APIByteStream: AsyncSequence, Sendable {
                 return Array(buffer.readableBytesView)
             } catch {
                 let error = APIError(transport: error)
-                if error == .silent { await onSilence() }
+                if error == .timedOut { await onTimeout() }
                 throw error
             }
         }

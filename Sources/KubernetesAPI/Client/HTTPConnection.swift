@@ -4,13 +4,13 @@ internal import NIOCore
 internal import NIOHTTP1
 internal import NIOSSL
 
-/// The HTTP client with the TLS it was set up with: another certificate needs another client.
+/// An HTTP client and the TLS material that it was created with; new certificates need a new client.
 struct HTTPConnection: Sendable {
     let client: HTTPClient
     let tls: TLSMaterial
-    /// Counts the clients, so that one is not given up for the failure of the one before.
+    /// Numbers the clients, so that a failure of the previous one does not close this one.
     let generation: Int
-    /// From when to when the authorities are those that it was set up with, in seconds since 1970.
+    /// The period in which the trusted authorities stay the same, in seconds since 1970.
     private let validity: Range<Int>
 
     init(
@@ -25,26 +25,26 @@ struct HTTPConnection: Sendable {
         configuration.redirectConfiguration = .disallow
         configuration.timeout.connect = TimeAmount(settings.connectTimeout)
         configuration.timeout.read = TimeAmount(settings.readTimeout)
-        // Attempts are the reflector's to repeat, and a failure is the user's to see.
+        // The reflector does the retries, and failures must be visible to the user.
         configuration.connectionPool.retryConnectionEstablishment = false
         if access.server.isSecure, let name = access.nameForTLS { configuration.dnsOverride = [name: access.server.host] }
         configuration.proxy = access.proxy.map(HTTPConnection.proxy)
-        // A connection gets no request before these are through (HTTPConnectionPool+Factory.swift of AsyncHTTPClient).
+        // The pool sends no request over a connection before these complete (HTTPConnectionPool+Factory.swift of AsyncHTTPClient).
         let identity = access.serverIdentity
         configuration.http1_1ConnectionDebugInitializer = { HTTPConnection.admit($0, as: identity) }
         configuration.http2ConnectionDebugInitializer = { HTTPConnection.admit($0, as: identity) }
         client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
     }
 
-    /// The server, under the name its certificate is checked for; its address then stands in the `Host` header.
+    /// The URL of the server, with the name to verify its certificate against as the host; the `Host` header contains its address.
     static func base(_ access: APIAccess) -> String {
         let server = access.server
         guard server.isSecure, let name = access.nameForTLS else { return server.description }
         return "https://\(ServerAddress.authority(host: name, port: server.port))\(server.path)"
     }
 
-    /// Whether it can go on being used with such certificates.
-    func isGood(for tls: TLSMaterial) -> Bool { self.tls == tls && validity.contains(HTTPConnection.now) }
+    /// Whether the client can still be used with this TLS material.
+    func isUsable(for tls: TLSMaterial) -> Bool { self.tls == tls && validity.contains(HTTPConnection.now) }
 
     private static var now: Int { time(nil) }
 
@@ -66,7 +66,7 @@ struct HTTPConnection: Sendable {
         if access.skipsVerification {
             result.certificateVerification = .none
         } else if case .address = access.serverIdentity, access.proxy != nil || access.tlsServerName != nil {
-            // NIOSSL would look for the address that the connection leads to; `admit` looks for the right one.
+            // NIOSSL would verify the address of the peer; `admit` verifies the right one.
             result.certificateVerification = .noHostnameVerification
         }
         if let anchors { result.trustRoots = .certificates(anchors.certificates) }
@@ -82,10 +82,10 @@ struct HTTPConnection: Sendable {
         return result
     }
 
-    /// A key that does not fit its certificate would look like a failure of the network when the connection is made.
+    /// Detects a key that does not match its certificate, which would otherwise appear as a network failure when connecting.
     private static func check(_ configuration: TLSConfiguration, _ access: APIAccess) throws(AccessError) {
         var configuration = configuration
-        // The system's authorities are many, and not what is in question.
+        // The system's many authorities are irrelevant to this check.
         configuration.trustRoots = .certificates([])
         do {
             _ = try NIOSSLContext(configuration: configuration)
@@ -122,14 +122,14 @@ struct HTTPConnection: Sendable {
         }
     }
 
-    /// Lets a connection be used: to the right server, and watched by the kernel.
+    /// Admits a new connection: verifies the server's identity and enables TCP keepalive.
     private static func admit(_ channel: any Channel, as identity: ServerIdentity?) -> EventLoopFuture<Void> {
         guard let identity else { return keepAlive(channel) }
         return channel.nioSSL_peerCertificate().flatMapThrowing { certificate in
             guard let certificate else { throw NIOSSLError.noCertificateToValidate }
             try identity.check(certificate)
         }.flatMap { keepAlive(channel) }.flatMapError { error in
-            // Closed before the failure is known, which is what the pool expects, and without a farewell, which the server may not answer.
+            // Close before the failure is reported, as the pool expects, and without close_notify, which the server may not answer.
             channel.pipeline.context(handlerType: NIOSSLHandler.self).whenComplete { found in
                 switch found {
                 case .success(let context): context.close(promise: nil)
@@ -140,7 +140,7 @@ struct HTTPConnection: Sendable {
         }
     }
 
-    /// Lets the kernel notice a peer that is gone: after 15 s without a word it asks three times, and what is sent is acknowledged within 30 s.
+    /// Lets the kernel detect a dead peer: after 15 s of silence it sends three probes, and sent data must be acknowledged within 30 s.
     private static func keepAlive(_ channel: any Channel) -> EventLoopFuture<Void> {
         let options: [(ChannelOptions.Types.SocketOption, SocketOptionValue)] = [
             (ChannelOptions.socketOption(.so_keepalive), 1),
@@ -154,12 +154,12 @@ struct HTTPConnection: Sendable {
 }
 
 extension APIAccess {
-    /// Whom the server's certificate has to be for; nil where it goes unverified, or there is none.
+    /// The identity that the server's certificate must have; nil without verification or without TLS.
     fileprivate var serverIdentity: ServerIdentity? {
         server.isSecure && !skipsVerification ? ServerIdentity(tlsServerName ?? server.host) : nil
     }
 
-    /// The name to give in the place of the server's host (SNI), in which no address can stand (RFC 6066 §3).
+    /// The name to send in place of the server's host (SNI); nil for an address, which SNI does not allow (RFC 6066 §3).
     fileprivate var nameForTLS: String? {
         guard let tlsServerName, case .name = ServerIdentity(tlsServerName) else { return nil }
         return tlsServerName

@@ -1,13 +1,13 @@
 internal import Model
 internal import NIOSSL
 
-/// Whom a server's certificate has to be for: `tls-server-name`, else the host of the server's address.
+/// The identity that a server's certificate must have: `tls-server-name`, else the host of the server's address.
 ///
-/// The rules are those of Go's crypto/x509 (`VerifyHostname`), as client-go has them: subject alternative names only, and an address never stands for a name.
-/// NIOSSL would also take a certificate for the address that the connection leads to, which behind a proxy is the proxy's.
+/// The rules are those of Go's crypto/x509 (`VerifyHostname`), as in client-go: subject alternative names only, and an address never
+/// matches a name. NIOSSL would also accept a certificate for the address of the peer, which behind a proxy is the proxy's.
 enum ServerIdentity: Hashable, Sendable {
     case address(IPAddress)
-    /// In lower case, without a dot at its end.
+    /// In lower case, without a trailing dot.
     case name(String)
 
     init(_ text: String) {
@@ -19,7 +19,7 @@ enum ServerIdentity: Hashable, Sendable {
         }
     }
 
-    /// A name that a certificate is for.
+    /// A subject alternative name of a certificate.
     enum Subject: Hashable, CustomStringConvertible {
         case address(IPAddress)
         /// `api.example.com`, `*.example.com`
@@ -33,7 +33,7 @@ enum ServerIdentity: Hashable, Sendable {
         }
     }
 
-    /// The certificate is somebody else's.
+    /// The certificate is for another server.
     struct Mismatch: Error, Hashable, CustomStringConvertible {
         var expected: ServerIdentity
         var found: [Subject]
@@ -58,7 +58,7 @@ enum ServerIdentity: Hashable, Sendable {
         guard subjects.contains(where: matches) else { throw Mismatch(expected: self, found: subjects) }
     }
 
-    /// An asterisk stands for the whole first label of a name, and nothing else.
+    /// Whether a name of a certificate matches; an asterisk stands for the complete first label and nothing else.
     func matches(_ subject: Subject) -> Bool {
         switch (self, subject) {
         case (.address(let expected), .address(let found)): return expected == found
@@ -72,14 +72,14 @@ enum ServerIdentity: Hashable, Sendable {
     }
 }
 
-/// What a certificate may be used for, by its extensions (RFC 5280 §4.2.1).
+/// The uses that a certificate permits by its extensions (RFC 5280 §4.2.1).
 struct CertificateExtensions: Hashable {
     /// `basicConstraints` with `cA`.
     var isAuthority = false
-    /// No `extendedKeyUsage`, or one with `serverAuth` or any.
+    /// Has no `extendedKeyUsage`, or one with `serverAuth` or `anyExtendedKeyUsage`.
     var isForServers = true
 
-    /// Whether issuer and subject are the same, as in a root.
+    /// Whether issuer and subject are the same, as in a root certificate.
     var isSelfIssued = false
 
     /// `id-kp-serverAuth`, 1.3.6.1.5.5.7.3.1
@@ -89,7 +89,7 @@ struct CertificateExtensions: Hashable {
     private static let basicConstraints: [UInt8] = [0x55, 0x1d, 0x13]
     private static let extendedKeyUsage: [UInt8] = [0x55, 0x1d, 0x25]
 
-    /// Reads a certificate in DER; nil where it is none.
+    /// Parses a certificate in DER; nil if it is malformed.
     init?(of bytes: [UInt8]) {
         // Certificate { tbsCertificate { …, [3] { SEQUENCE OF Extension } }, … }
         guard let certificate = DERElement.all(in: bytes[...])?.first, let signed = certificate.children?.first,
@@ -120,14 +120,14 @@ struct CertificateExtensions: Hashable {
     }
 }
 
-/// A value in DER (X.690 §8.1): a tag of one byte, a length, and what it holds.
+/// A DER value (X.690 §8.1): a one-byte tag, a length, and the content.
 private struct DERElement {
     var tag: UInt8
     var content: ArraySlice<UInt8>
 
     var children: [DERElement]? { DERElement.all(in: content) }
 
-    /// The values that follow each other; nil where the bytes are no such thing.
+    /// Parses consecutive values; nil if the bytes are malformed.
     static func all(in bytes: ArraySlice<UInt8>) -> [DERElement]? {
         var rest = bytes
         var elements: [DERElement] = []

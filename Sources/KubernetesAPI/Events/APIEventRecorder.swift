@@ -3,13 +3,13 @@ public import Kubernetes
 public import Logging
 internal import Synchronization
 
-/// Puts events into the API server, in its own time: what is recorded waits in a queue that has a limit, and `run` sends it.
+/// Sends events to the API server asynchronously: `record` adds them to a bounded queue, and `run` sends them.
 public final class APIEventRecorder: EventRecorder {
     private struct State {
         var queue: EventQueue
         var generator = SystemRandomNumberGenerator()
         var isEnding = false
-        /// The refusals that the log has told.
+        /// The rejections that have been logged.
         var reported: Set<RefusedEvent> = []
     }
 
@@ -28,9 +28,9 @@ public final class APIEventRecorder: EventRecorder {
     private let wakeups: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
 
-    /// The client stays the caller's to close, once `run` has returned. Events come from `kube-proxy-HOSTNAME`.
+    /// The caller closes the client, once `run` has returned. Events are reported by `kube-proxy-HOSTNAME`.
     ///
-    /// - Parameter identities: names Services by their uid as well.
+    /// - Parameter identities: supplies the uids of Services.
     public init(
         _ client: APIClient, hostname: String, identities: ServiceIdentities = ServiceIdentities(),
         settings: EventSettings = EventSettings(),
@@ -46,20 +46,20 @@ public final class APIEventRecorder: EventRecorder {
     }
 
     public func record(_ event: ClusterEvent) {
-        let isNews = state.withLock { $0.queue.record(event, at: now, using: &$0.generator) }
-        if isNews { wake.yield() }
+        let changesNextStep = state.withLock { $0.queue.record(event, at: now, using: &$0.generator) }
+        if changesNextStep { wake.yield() }
     }
 
-    /// Sends events until the task is cancelled, and then for a moment what is left; for one caller.
+    /// Sends events until the task is cancelled, then flushes the queue for a moment; for a single caller.
     public func run() async {
-        // A task of its own: what is left is sent by a task that is not cancelled.
+        // A separate task, so that the flush is not cancelled.
         let work = Task { await deliver() }
         await withTaskCancellationHandler {
             await work.value
         } onCancel: {
             end()
             Task {
-                // Nobody cancels this one.
+                // This task is never cancelled.
                 try? await Task.sleep(for: settings.flushTime)
                 work.cancel()
             }
@@ -87,7 +87,7 @@ public final class APIEventRecorder: EventRecorder {
             case .wait(let duration):
                 let timer = duration.map { duration in
                     Task {
-                        // Cut short only when nobody waits for it any more.
+                        // Interrupted only when the timer is no longer needed.
                         try? await Task.sleep(for: duration)
                         if !Task.isCancelled { wake.yield() }
                     }
@@ -116,13 +116,13 @@ public final class APIEventRecorder: EventRecorder {
         state.withLock { $0.queue.delivered(delivery, at: now) }
     }
 
-    /// Sends a request, for no longer than a request may take: an answer that does not come must not hold up the others for minutes.
+    /// Sends a request within the request time limit, so that a missing response does not delay the other events for minutes.
     private func send(_ request: APIRequest) async throws {
         try await withThrowingTaskGroup { group in
             group.addTask { _ = try await self.client.send(request) }
             group.addTask {
                 try await Task.sleep(for: self.settings.requestTimeLimit)
-                throw APIError.silent
+                throw APIError.timedOut
             }
             defer { group.cancelAll() }
             try await group.next()
@@ -140,7 +140,7 @@ public final class APIEventRecorder: EventRecorder {
             ])
     }
 
-    /// Whether the log has not told a refusal of this kind yet; in a namespace that is going away nothing else is to be expected.
+    /// Whether this kind of rejection has not been logged yet; false in a terminating namespace, where rejections are expected.
     private func shouldReport(_ delivery: EventDelivery, _ error: any Error) -> Bool {
         var code = 0
         if case APIError.status(let status) = error {
@@ -160,35 +160,35 @@ extension MicroTime {
     fileprivate static var now: MicroTime { MicroTime(microsecondsSince1970: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
 }
 
-/// How events are counted, limited and sent; the numbers of client-go (`tools/events`, `tools/record`) where it has them.
+/// How events are counted, limited and sent; the values are those of client-go (`tools/events`, `tools/record`) where it has them.
 public struct EventSettings: Hashable, Sendable {
-    /// After how long without another like it an event is over.
+    /// How long after its last occurrence an event is over.
     public var silence: Duration
-    /// How often, at most, the count of one event is told once the first repetition has been.
+    /// The minimum interval between updates of the count of an event, after the first repetition is reported.
     public var refresh: Duration
-    /// How many different events an object can have at once.
+    /// The number of different events that an object can have at once.
     public var objectBurst: Int
     /// How long until an object can have one more.
     public var objectRefill: Duration
-    /// How many events are held, waiting or counting; what comes after is dropped. What is about the node has a tenth more room.
+    /// The maximum number of events held, queued or counting; further ones are dropped. Events about the node have a tenth more room.
     public var maximumQueued: Int
-    /// Requests a second in the long run.
+    /// Requests per second on average.
     public var qps: Double
     /// Requests at once.
     public var burst: Int
-    /// How often an event is tried.
+    /// The maximum number of attempts to send an event.
     public var maximumTries: Int
     /// The first delay after a failure; each further one is up to twice as long.
     public var minimumDelay: Duration
-    /// The longest delay after failures, unless the server asks for more.
+    /// The longest delay after failures, unless the server requests more.
     public var maximumDelay: Duration
-    /// The longest delay a server can ask for with `Retry-After`.
+    /// The longest delay that a server can request with `Retry-After`.
     public var maximumRetryAfter: Duration
-    /// How long a request may take.
+    /// The time limit of a request.
     public var requestTimeLimit: Duration
-    /// How long, at the end, what is still held may be sent.
+    /// The time limit for flushing the queue at shutdown.
     public var flushTime: Duration
-    /// How often, at most, the log tells how many events have been dropped.
+    /// The minimum interval between log messages about dropped events.
     public var reportInterval: Duration
 
     public init(
@@ -215,18 +215,19 @@ public struct EventSettings: Hashable, Sendable {
     }
 }
 
-/// Writes requests about events in the name of one proxy.
+/// Builds Event requests on behalf of one proxy.
 struct EventWriter {
     private let instance: String
 
     init(hostname: String) {
-        // The API takes 128 bytes, and a hostname is ASCII.
+        // The API allows 128 bytes, and a hostname is ASCII.
         instance = String("kube-proxy-\(hostname)".prefix(128))
     }
 
-    /// The request, given what clock and wall say now: what the wall said when it happened may have been wrong.
+    /// Builds the request. Times derive from the current uptime and wall clock, as the wall clock may have been wrong at the time of the
+    /// event.
     ///
-    /// - Parameter uid: the object's, without which `kubectl describe` does not show the event.
+    /// - Parameter uid: the uid of the object, without which `kubectl describe` does not show the event.
     func request(for delivery: EventDelivery, uid: String? = nil, at now: Duration, wall: MicroTime) throws -> APIRequest {
         let series = delivery.series
         let object = series.event.regarding

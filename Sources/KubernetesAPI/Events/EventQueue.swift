@@ -1,21 +1,21 @@
 internal import Kubernetes
 
-/// Decides what is sent about events and when: counts those that are the same, limits those of an object, and bounds them all.
+/// Decides which events are sent and when: counts repetitions, limits the events of an object, and bounds their total number.
 ///
-/// It knows neither clock nor connection: it is asked for the `next` step and told what came of it, one request at a time. The rules are
+/// It uses neither clock nor connection: the caller asks for the `next` step and reports its result, one request at a time. The rules are
 /// those of client-go's `tools/events/event_broadcaster.go`, and for the limits of `tools/record/events_cache.go`.
 struct EventQueue {
     private let settings: EventSettings
     private var series: [EventKey: EventSeries] = [:]
-    /// What waits to be sent, in order: what is about the node itself, and what is about objects that users make.
-    private var nodeLine: [EventKey] = []
-    private var objectLine: [EventKey] = []
+    /// The events to send, in order: about the node itself, and about objects that users create.
+    private var nodeQueue: [EventKey] = []
+    private var objectQueue: [EventKey] = []
     private var objects: ObjectLimits
     private var bucket: TokenBucket
     private var backoff: Backoff
-    /// Before this, nothing is sent.
+    /// Nothing is sent before this time.
     private var notBefore: Duration = .zero
-    /// Whether the next request has been paid for.
+    /// Whether a token for the next request has been taken.
     private var hasToken = false
     /// No series is due before this.
     private var nextDue: Duration = .zero
@@ -30,16 +30,16 @@ struct EventQueue {
         backoff = Backoff(minimum: settings.minimumDelay, maximum: settings.maximumDelay)
     }
 
-    /// How many events are held.
+    /// The number of events held.
     var count: Int { series.count }
 
-    /// Whether something waits to be sent.
-    var isWaiting: Bool { !nodeLine.isEmpty || !objectLine.isEmpty }
+    /// Whether an event is waiting to be sent.
+    var isWaiting: Bool { !nodeQueue.isEmpty || !objectQueue.isEmpty }
 
-    /// An event happened; returns whether that changes the next step.
+    /// Records an event; returns whether that changes the next step.
     mutating func record(_ event: ClusterEvent, at now: Duration, using generator: inout some RandomNumberGenerator) -> Bool {
         let key = EventKey(event)
-        if let held = series[key], !held.isOver(at: now, settings) || held.isUnderWay {
+        if let held = series[key], !held.isOver(at: now, settings) || held.isPending {
             series[key]?.repeated(at: now)
             return enqueueIfDue(key, at: now) || isDueEarlier(key)
         }
@@ -53,7 +53,7 @@ struct EventQueue {
         return true
     }
 
-    /// What to do now. What it says to send is under way until `delivered` or `failed`.
+    /// Returns the next step. A delivery is pending until `delivered` or `failed` is called for it.
     mutating func next(at now: Duration) -> EventStep {
         sweep(at: now)
         guard isWaiting else {
@@ -66,25 +66,25 @@ struct EventQueue {
         }
         guard now >= notBefore else { return .wait(notBefore - now) }
         hasToken = false
-        let key = nodeLine.isEmpty ? objectLine.removeFirst() : nodeLine.removeFirst()
-        // What is in a line is held.
+        let key = nodeQueue.isEmpty ? objectQueue.removeFirst() : nodeQueue.removeFirst()
+        // Queued events are always held.
         guard let held = series[key] else { return .wait(.zero) }
         return .send(EventDelivery(method: held.isCreated ? .patch : .create, key: key, series: held))
     }
 
-    /// The server took it.
+    /// Records that the server accepted the event.
     mutating func delivered(_ delivery: EventDelivery, at now: Duration) {
         backoff.reset()
         settle(delivery, isCreated: true, at: now)
     }
 
-    /// It came to nothing.
+    /// Records that the request failed.
     mutating func failed(
         _ delivery: EventDelivery, _ failure: EventFailure, at now: Duration, using generator: inout some RandomNumberGenerator
     ) {
-        // What is tried again goes to the end of its line: it may be its own fault, not the server's.
+        // Retries go to the end of their queue: the event may be at fault, not the server.
         switch failure {
-        case .passing(let retryAfter):
+        case .transient(let retryAfter):
             let delay = max(backoff.next(using: &generator), min(retryAfter ?? .zero, settings.maximumRetryAfter))
             notBefore = max(notBefore, now + delay)
             guard let tries = series[delivery.key]?.failed(), tries < settings.maximumTries else {
@@ -94,7 +94,7 @@ struct EventQueue {
             append(delivery.key)
         case .missing where delivery.method == .patch:
             backoff.reset()
-            series[delivery.key]?.forget()
+            series[delivery.key]?.markMissing()
             append(delivery.key)
         case .missing, .refused:
             backoff.reset()
@@ -102,13 +102,13 @@ struct EventQueue {
         }
     }
 
-    /// The end is near: what has not been told is told now, counts included.
+    /// Prepares for shutdown: queues all counts that have not been reported.
     mutating func end() {
         isEnding = true
-        for (key, held) in series where !held.isUnderWay && held.isUnreported && held.isCreated { enqueueKey(key) }
+        for (key, held) in series where !held.isPending && held.isUnreported && held.isCreated { enqueueKey(key) }
     }
 
-    /// How many events have been dropped since this was last told; nil while that is not to be told.
+    /// Returns the number of events dropped since the last report; nil if no report is due.
     mutating func takeDropped(at now: Duration) -> Int? {
         guard dropped > 0 else { return nil }
         if let reportedAt, now - reportedAt < settings.reportInterval, !isEnding { return nil }
@@ -117,7 +117,7 @@ struct EventQueue {
         return dropped
     }
 
-    /// Whether there is room for one more; users' objects leave some for the node.
+    /// Whether there is room for one more event; some is reserved for events about the node.
     private func hasRoom(for object: ObjectReference) -> Bool {
         let reserve = object.namespace.isEmpty ? settings.maximumQueued / 10 : 0
         return series.count < settings.maximumQueued + reserve
@@ -128,11 +128,11 @@ struct EventQueue {
         _ = isDueEarlier(delivery.key)
     }
 
-    /// Lines up what has to be told, and lets go of what is over.
+    /// Queues the events that are due, and removes those that are over.
     private mutating func sweep(at now: Duration) {
         guard !isEnding, now >= nextDue else { return }
         var earliest: Duration?
-        for (key, held) in series where !held.isUnderWay {
+        for (key, held) in series where !held.isPending {
             if held.isOver(at: now, settings) {
                 series[key] = nil
             } else if !enqueueIfDue(key, at: now) {
@@ -143,68 +143,68 @@ struct EventQueue {
         nextDue = earliest ?? now + settings.silence
     }
 
-    /// Whether there is something to do about a series before anything else; remembers it.
+    /// Whether a series is due before all others; updates `nextDue`.
     private mutating func isDueEarlier(_ key: EventKey) -> Bool {
-        guard let held = series[key], !held.isUnderWay, held.due(settings) < nextDue else { return false }
+        guard let held = series[key], !held.isPending, held.due(settings) < nextDue else { return false }
         nextDue = held.due(settings)
         return true
     }
 
     private mutating func enqueueIfDue(_ key: EventKey, at now: Duration) -> Bool {
-        guard let held = series[key], !held.isUnderWay, held.isUnreported, now >= held.due(settings) else { return false }
+        guard let held = series[key], !held.isPending, held.isUnreported, now >= held.due(settings) else { return false }
         enqueueKey(key)
         return true
     }
 
     private mutating func enqueueKey(_ key: EventKey) {
-        series[key]?.isUnderWay = true
+        series[key]?.isPending = true
         append(key)
     }
 
     private mutating func append(_ key: EventKey) {
-        if key.regarding.namespace.isEmpty { nodeLine.append(key) } else { objectLine.append(key) }
+        if key.regarding.namespace.isEmpty { nodeQueue.append(key) } else { objectQueue.append(key) }
     }
 }
 
-/// What to do about events.
+/// The next step for events.
 enum EventStep: Hashable {
     case send(EventDelivery)
-    /// Nothing, for this long or until an event comes; nil if only an event can change that.
+    /// Wait for this long or until an event is recorded; nil if only a new event matters.
     case wait(Duration?)
 }
 
-/// What came of a request about an event, if not success.
+/// Why a request about an event failed.
 enum EventFailure: Hashable {
-    /// The server was not reached, was in trouble or was busy; another try may succeed.
-    case passing(retryAfter: Duration?)
-    /// The server does not have the event whose count was told.
+    /// The server was unreachable, failed or was overloaded; a retry may succeed.
+    case transient(retryAfter: Duration?)
+    /// The server does not have the event whose count was sent.
     case missing
-    /// The server does not want it.
+    /// The server rejected it.
     case refused
 }
 
 /// One request about an event.
 struct EventDelivery: Hashable {
     enum Method: Hashable {
-        /// Tells the event, with its count if that is more than one.
+        /// Creates the event, with its count if greater than one.
         case create
-        /// Tells the count.
+        /// Updates the count.
         case patch
     }
 
     var method: Method
     var key: EventKey
-    /// The event as it was when it was its turn.
+    /// The event as it was when the delivery began.
     var series: EventSeries
 }
 
 extension APIError {
-    /// What a failed request says about the event; nil where the server has taken it for all that is known.
+    /// Returns the failure of a delivery; nil if the server is assumed to have accepted it.
     func eventFailure(of delivery: EventDelivery) -> EventFailure? {
         switch self {
-        // Only answers that say success are read.
+        // Only successful responses are decoded.
         case .unreadable: nil
-        case .access, .unreachable, .transport, .silent, .cancelled: .passing(retryAfter: nil)
+        case .access, .unreachable, .transport, .timedOut, .cancelled: .transient(retryAfter: nil)
         case .status(let status): status.eventFailure(of: delivery)
         }
     }
@@ -214,9 +214,9 @@ extension APIStatus {
     fileprivate func eventFailure(of delivery: EventDelivery) -> EventFailure? {
         switch code {
         case 404 where delivery.method == .patch: .missing
-        // The try before came through, and only its answer was lost.
+        // A previous attempt succeeded, and only its response was lost.
         case 409 where delivery.method == .create && reason == "AlreadyExists": nil
-        case 408, 429, 500...: .passing(retryAfter: retryAfterSeconds.map { .seconds($0) })
+        case 408, 429, 500...: .transient(retryAfter: retryAfterSeconds.map { .seconds($0) })
         default: .refused
         }
     }

@@ -1,23 +1,23 @@
 internal import Kubernetes
 
-/// An event, how often it happened, and what the server knows of that. Times are since the start.
+/// An event, its number of occurrences, and what the server knows of them. Times are since the start.
 struct EventSeries: Hashable {
-    /// The first; the note of those that followed is not told.
+    /// The first occurrence; the notes of later ones are not sent.
     let event: ClusterEvent
-    /// Tells it from all others, in its name.
+    /// Makes the name of the event unique.
     let id: UInt64
     let first: Duration
     private(set) var last: Duration
     private(set) var count = 1
-    /// Whether the server has it.
+    /// Whether the server has the event.
     private(set) var isCreated = false
-    /// The count that the server knows, or refused to know.
+    /// The count that the server has accepted or rejected.
     private(set) var reported = 0
-    /// When it was told.
+    /// When the count was reported.
     private(set) var reportedAt: Duration = .zero
-    /// Whether it waits to be sent or is being sent.
-    var isUnderWay = true
-    /// How often it has been tried in vain since it was last settled.
+    /// Whether it is queued or being sent.
+    var isPending = true
+    /// The number of failed attempts since it was last settled.
     private(set) var tries = 0
 
     init(_ event: ClusterEvent, id: UInt64, at now: Duration) {
@@ -34,40 +34,40 @@ struct EventSeries: Hashable {
         last = max(last, now)
     }
 
-    /// The server has taken `count`, or has refused the series and is left alone with it for a while.
+    /// Records that the server has accepted `count`, or has rejected the series, which is then not sent for a while.
     mutating func settle(count: Int, isCreated: Bool, at now: Duration) {
         reported = count
         reportedAt = now
         self.isCreated = isCreated
-        isUnderWay = false
+        isPending = false
         tries = 0
     }
 
-    /// The server does not have it any more.
-    mutating func forget() { isCreated = false }
+    /// Records that the server no longer has the event.
+    mutating func markMissing() { isCreated = false }
 
-    /// A try failed; returns how many there have been.
+    /// Records a failed attempt; returns the number of attempts.
     mutating func failed() -> Int {
         tries += 1
         return tries
     }
 
-    /// When something has to be done about it, by itself: tell the count, or let go of it.
+    /// When the series needs attention without a new occurrence: to report its count, or to be removed.
     func due(_ settings: EventSettings) -> Duration {
         let end = last + settings.silence
         guard isUnreported else { return end }
-        // The first repetition is news; the following ones are a number.
+        // The first repetition is reported at once; later ones only update the count.
         if isCreated, reported == 1 { return reportedAt }
         return min(end, reportedAt + settings.refresh)
     }
 
-    /// Whether nobody needs it any more: over, and told as far as the server wants to hear it.
+    /// Whether the series can be removed: it is over, and its count is reported.
     func isOver(at now: Duration, _ settings: EventSettings) -> Bool {
         now >= last + settings.silence && !(isUnreported && isCreated)
     }
 }
 
-/// What makes two events the same but for their number: all but the note, which may differ.
+/// The identity of an event: everything except the note, which may differ between repetitions.
 struct EventKey: Hashable {
     var type: ClusterEvent.EventType
     var reason: String
@@ -82,20 +82,20 @@ struct EventKey: Hashable {
     }
 }
 
-/// What events are called, and in which namespace they are. Names come from objects that may not be what they should.
+/// The names and namespaces of events. They derive from the names of objects, which may be invalid.
 enum EventName {
-    /// As long as the API allows a name to be.
+    /// The API's limit on the length of a name.
     private static let limit = NameSyntax.subdomainLimit
 
-    /// Whether an event about an object can be put anywhere; its namespace becomes part of a path.
+    /// Whether an event about the object can be created; the namespace becomes part of a URL path.
     static func isUsable(_ object: ObjectReference) -> Bool {
         !object.name.isEmpty && object.name.utf8.count <= limit && (object.namespace.isEmpty || NameSyntax.isLabel(object.namespace))
     }
 
-    /// The namespace of an event: that of the object, or `default` for an object that has none.
+    /// Returns the namespace of an event: that of the object, or `default` for an object without one.
     static func namespace(for object: ObjectReference) -> String { object.namespace.isEmpty ? "default" : object.namespace }
 
-    /// `web.6f2c0a9be1d34c58`: the object's name and what tells the event from all others.
+    /// `web.6f2c0a9be1d34c58`: the object's name and a unique suffix.
     static func name(for object: ObjectReference, id: UInt64) -> String {
         let hex = String(id, radix: 16)
         let suffix = String(repeating: "0", count: 16 - hex.utf8.count) + hex

@@ -7,7 +7,7 @@ struct ObjectLimits: Hashable {
         var used: Duration
     }
 
-    /// As many objects as client-go keeps; of more, those not heard of for longest start afresh.
+    /// The number of objects in client-go; beyond it, the limits of the least recently used objects are reset.
     static let capacity = 4096
 
     private let full: TokenBucket
@@ -19,7 +19,7 @@ struct ObjectLimits: Hashable {
         full = TokenBucket(qps: .seconds(1) / settings.objectRefill, burst: settings.objectBurst)
     }
 
-    /// Whether an object may have another event now.
+    /// Whether the object may have another event now.
     mutating func allows(_ object: ObjectReference, at now: Duration) -> Bool {
         var entry = entries[object] ?? Entry(bucket: full, used: now)
         let isAllowed = entry.bucket.takeIfAvailable(at: now)
@@ -29,7 +29,7 @@ struct ObjectLimits: Hashable {
         return isAllowed
     }
 
-    /// Half at a time, so that this is rare.
+    /// Removes half at a time, so that this is rare.
     private mutating func removeOldest() {
         let newest = entries.sorted { $0.value.used > $1.value.used }.prefix(ObjectLimits.capacity / 2)
         entries = Dictionary(uniqueKeysWithValues: newest.map { ($0.key, $0.value) })

@@ -2,19 +2,20 @@ public import Kubernetes
 public import Logging
 public import Model
 
-/// The API server as a source of objects: Services, their slices and this Node, as kube-proxy watches them; and the other Nodes while a Service has an address that
-/// might be one of theirs.
+/// The API server as the source of Services, EndpointSlices and this Node, selected as in kube-proxy; and of the other Nodes while a
+/// Service has an address that may be one of theirs.
 ///
-/// The feed counts as synced when Services and EndpointSlices have both been listed, and the other Nodes where they are needed; this Node comes when it comes.
+/// The feed is synced once Services and EndpointSlices are listed, and the other Nodes if they are needed; it does not wait for this Node.
 public final class APISource: ClusterSource {
     /// How the other Nodes are followed.
     public struct OtherNodesSettings: Sendable {
         public var following: ReflectorSettings.Following
-        /// How long Services wait for the first list of the other Nodes: longer than a streamed list may take, so that a paged one has its chance.
+        /// How long Services wait for the first list of the other Nodes: longer than the limit of a streaming list, to leave time for a
+        /// paginated one.
         public var limit: Duration
-        /// How long the Nodes are followed after the last Service that needs them is gone.
+        /// How long the Nodes are followed after the last Service that needs them is removed.
         public var linger: Duration
-        /// Which external IPs are served.
+        /// Whether an external IP may be served.
         public var allowsExternalIP: @Sendable (IPAddress) -> Bool
 
         public init(
@@ -39,9 +40,9 @@ public final class APISource: ClusterSource {
     private let logger: Logger
     private let progress: FeedProgress
 
-    /// The client stays the caller's to close. Objects that cannot be read are reported in the log and, on the objects, as `events`.
+    /// The caller closes the client. Objects that fail to decode are reported in the log and, on the objects, as `events`.
     ///
-    /// - Parameter otherNodes: nil never follows them.
+    /// - Parameter otherNodes: nil to never follow the other Nodes.
     public init(
         _ client: APIClient, nodeName: String, settings: ReflectorSettings = ReflectorSettings(),
         otherNodes: OtherNodesSettings? = OtherNodesSettings(), events: any EventRecorder = NoEvents(), logger: Logger
@@ -67,16 +68,16 @@ public final class APISource: ClusterSource {
                 var settings = self.settings
                 settings.following = otherNodes.following
                 for await _ in self.progress.nodesNeeded {
-                    // What one of them finds out about the server holds for the next.
+                    // Carry over whether the server supports streaming lists.
                     settings.streamsLists = await self.followOtherNodes(otherNodes, settings)
                 }
             }
         }
     }
 
-    /// Follows the other Nodes until no Service needs them any more.
+    /// Follows the other Nodes until no Service needs them.
     ///
-    /// - Returns: whether the server streams lists.
+    /// - Returns: whether the server supports streaming lists.
     private func followOtherNodes(_ otherNodes: OtherNodesSettings, _ settings: ReflectorSettings) async -> Bool {
         logger.info("Reading addresses of other Nodes for Services with external or load balancer IPs")
         let start = ContinuousClock.now
@@ -87,7 +88,7 @@ public final class APISource: ClusterSource {
                 await self.stopWaitingForOtherNodes(after: otherNodes.limit)
                 return nil
             }
-            // Cancelled means that the program ends.
+            // Cancellation means that the program exits.
             while (try? await Task.sleep(for: otherNodes.linger / 10)) != nil,
                 !progress.releaseNodes(at: Timestamp(nanoseconds: 0).advanced(by: start.duration(to: .now)))
             {}
@@ -102,7 +103,7 @@ public final class APISource: ClusterSource {
     }
 
     private func stopWaitingForOtherNodes(after limit: Duration) async {
-        // Cancelled means that nobody waits any more.
+        // Cancellation means that no Service is waiting any longer.
         guard (try? await Task.sleep(for: limit)) != nil, progress.stopWaitingForOtherNodes() else { return }
         logger.error(
             "Timed out listing Nodes; not checking external and load balancer IPs against Node addresses",

@@ -1,9 +1,9 @@
-/// Delays that double, with a random part so that nodes which failed together do not return together.
+/// Exponential backoff with jitter, so that nodes that failed together do not retry together.
 public struct Backoff: Hashable, Sendable {
     private let minimum: Duration
     private let maximum: Duration
     private var base: Duration
-    /// How many delays there have been since the last `reset`.
+    /// The number of delays since the last `reset`.
     public private(set) var count = 0
 
     public init(minimum: Duration, maximum: Duration) {
@@ -12,7 +12,7 @@ public struct Backoff: Hashable, Sendable {
         base = minimum
     }
 
-    /// The next delay: between `base` and twice `base`, never more than the maximum.
+    /// Returns the next delay: between `base` and twice `base`, at most the maximum.
     public mutating func next(using generator: inout some RandomNumberGenerator) -> Duration {
         count += 1
         let ceiling = min(base * 2, maximum)

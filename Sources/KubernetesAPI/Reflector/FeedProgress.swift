@@ -2,7 +2,7 @@ internal import Kubernetes
 internal import Model
 internal import Synchronization
 
-/// What several reflectors together say about the feed that they share: whether everything is there, whether it is beyond doubt, and whether the
+/// The combined progress of the reflectors of one feed: whether all lists are complete, whether the source is incomplete, and whether the
 /// other Nodes are needed.
 final class FeedProgress: Sendable {
     /// A set of objects that one reflector follows.
@@ -20,12 +20,12 @@ final class FeedProgress: Sendable {
     private let state: Mutex<State>
     private let wake: AsyncStream<Void>.Continuation
 
-    /// One element after the other Nodes became needed; for a single reader.
+    /// Yields when the other Nodes become needed; for a single consumer.
     let nodesNeeded: AsyncStream<Void>
 
     /// - Parameters:
-    ///   - demand: before any Service is known.
-    ///   - allowsExternalIP: which external IPs are served, for the comparison with the addresses of other Nodes; nil for no comparison.
+    ///   - demand: the demand before any Service is known.
+    ///   - allowsExternalIP: whether an external IP may be served, for the check against addresses of other Nodes; nil for no check.
     init(
         _ feed: ChangeFeed, demand: OtherNodesDemand = OtherNodesDemand(linger: .zero),
         allowsExternalIP: (@Sendable (IPAddress) -> Bool)? = nil
@@ -36,17 +36,17 @@ final class FeedProgress: Sendable {
         (nodesNeeded, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Publishes changes. Where they make the other Nodes needed, the same batch says that these are pending.
+    /// Publishes changes. If they make the other Nodes needed, the same batch marks those as pending.
     ///
-    /// - Parameter isIncomplete: whether there may be objects that cannot be read.
+    /// - Parameter isIncomplete: whether there may be objects that failed to decode.
     func publish(_ changes: [ClusterChange], of part: Part, isIncomplete: Bool) {
-        // Under the lock: two reflectors must not overtake each other.
+        // Under the lock, so that one reflector does not overtake another.
         state.withLock { state in
             if part == .services || part == .endpointSlices {
                 if isIncomplete { state.incompleteParts.insert(part) } else { state.incompleteParts.remove(part) }
                 if !state.incompleteParts.isEmpty { feed.setIncomplete(true) }
             }
-            // Doubt ends only after what ends it is known.
+            // The source is complete only after the changes that complete it are published.
             defer { feed.setIncomplete(!state.incompleteParts.isEmpty) }
             if let allowsExternalIP, part == .services, state.demand.take(changes, allowing: allowsExternalIP) {
                 set(.pending, &state, with: changes)
@@ -58,7 +58,7 @@ final class FeedProgress: Sendable {
         }
     }
 
-    /// Notes that a part has been listed and the list published.
+    /// Records that a part has been listed and the list published.
     func listed(_ part: Part) {
         state.withLock { state in
             if part == .otherNodes { set(.known, &state) }
@@ -66,9 +66,9 @@ final class FeedProgress: Sendable {
         }
     }
 
-    /// Goes on without the other Nodes, should they still be pending.
+    /// Continues without the other Nodes if they are still pending.
     ///
-    /// - Returns: whether they were.
+    /// - Returns: whether they were pending.
     func stopWaitingForOtherNodes() -> Bool {
         state.withLock { state in
             guard state.otherNodes == .pending else { return false }
@@ -78,7 +78,7 @@ final class FeedProgress: Sendable {
         }
     }
 
-    /// Whether the other Nodes have not been needed for a while; if so, they are not followed any more.
+    /// Whether the other Nodes have not been needed for a while; if so, they are no longer followed.
     func releaseNodes(at now: Timestamp) -> Bool {
         state.withLock { $0.demand.release(at: now) }
     }

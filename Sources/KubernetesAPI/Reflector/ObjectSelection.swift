@@ -1,10 +1,10 @@
-/// Which objects of a resource are followed; what is left out never leaves the server.
+/// The selectors of the objects to follow; the server applies them.
 public struct ObjectSelection: Hashable, Sendable {
     /// `labelSelector`
     public var labels: String?
     /// `fieldSelector`
     public var fields: String?
-    /// Whether the fields only save traffic: what they leave out is left out here as well.
+    /// Whether the field selector only saves traffic: the same objects are filtered out locally.
     public var canOmitFields: Bool
 
     public init(labels: String? = nil, fields: String? = nil, canOmitFields: Bool = false) {
@@ -13,23 +13,23 @@ public struct ObjectSelection: Hashable, Sendable {
         self.canOmitFields = canOmitFields
     }
 
-    /// Services that no other proxy takes care of and that are not headless, as kube-proxy asks for them. API servers before 1.31 refuse the field
-    /// `spec.clusterIP` (kubernetes PR 123905).
+    /// Services that are not headless and not handled by another proxy, as kube-proxy selects them. API servers before 1.31 reject the
+    /// field `spec.clusterIP` (kubernetes PR 123905).
     public static let services = ObjectSelection(
         labels: "!service.kubernetes.io/service-proxy-name", fields: "spec.clusterIP!=None", canOmitFields: true)
-    /// The slices of Services that are not headless.
+    /// EndpointSlices of Services that are not headless.
     public static let endpointSlices = ObjectSelection(labels: "!service.kubernetes.io/headless")
 
-    /// One object by its name.
+    /// A single object by name.
     public static func named(_ name: String) -> ObjectSelection { ObjectSelection(fields: "metadata.name=\(name)") }
 
-    /// All objects but one.
+    /// All objects except one.
     public static func others(than name: String) -> ObjectSelection { ObjectSelection(fields: "metadata.name!=\(name)") }
 
-    /// The same without the fields.
+    /// The same selection without the field selector.
     var withoutFields: ObjectSelection { ObjectSelection(labels: labels) }
 
-    /// The request of a step; nil for a wait.
+    /// Returns the request for a step; nil for a wait.
     func request(_ step: ReflectorStep, of resource: APIResource) -> APIRequest? {
         var query: [APIRequest.Parameter] = []
         if let labels { query.append(.init("labelSelector", labels)) }

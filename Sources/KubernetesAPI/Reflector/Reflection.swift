@@ -1,12 +1,12 @@
 public import Kubernetes
 public import Model
 
-/// One set of objects being followed: the next step, and what each answer means for those who are told of changes.
+/// A set of followed objects: decides the next step, and converts responses to changes.
 struct Reflection<Object: Reflected> {
     private(set) var state: ReflectorState
     private(set) var held = PublishedObjects()
 
-    /// - Parameter selection: which of the objects there are.
+    /// - Parameter selection: the selectors of the objects.
     init(_ selection: ObjectSelection, _ settings: ReflectorSettings) {
         state = ReflectorState(settings, canOmitFields: selection.canOmitFields)
     }
@@ -20,7 +20,7 @@ struct Reflection<Object: Reflected> {
         return step
     }
 
-    /// A page of a list.
+    /// Processes a page of a list.
     mutating func take(_ page: ObjectList<Object>) -> [ClusterChange] {
         var changes = page.items.compactMap { put($0) }
         for problem in page.problems { _ = take(problem) }
@@ -29,7 +29,7 @@ struct Reflection<Object: Reflected> {
         return changes
     }
 
-    /// An event of a watch; an error is thrown, for it is the last.
+    /// Processes an event of a watch; an error event is thrown, as it is the last.
     mutating func take(_ event: WatchEvent<Object>) throws(APIStatus) -> [ClusterChange] {
         switch event {
         case .added(let object), .modified(let object):
@@ -45,14 +45,14 @@ struct Reflection<Object: Reflected> {
         }
     }
 
-    /// An object that cannot be understood: its last good version stays in force. Returns whether only a list can tell what has changed.
+    /// Processes an object that failed to decode: its last valid version stays in force. Returns whether only a list can show what changed.
     mutating func take(_ problem: WireProblem) -> Bool {
         held.keepUnreadable(problem.object)
-        // In a watch it may have been deleted, or be any object; in a list it is there.
+        // In a watch, it may have been deleted, or be any object; in a list, it exists.
         return state.resourceVersion != nil
     }
 
-    /// Whether a step has brought a whole list and no watch is to follow.
+    /// Whether a step has completed a list and no watch follows.
     func isDone(_ step: ReflectorStep) -> Bool {
         guard case .streamList = step else { return false }
         return state.isListWithoutWatch(objectCount: held.count)
@@ -77,17 +77,17 @@ struct Reflection<Object: Reflected> {
     }
 }
 
-/// An object of the API that can be followed.
+/// A kind of object that can be followed.
 public protocol Reflected: APIObject {
-    /// The change that the rest of the program gets; nil in place of the object means that it is gone.
+    /// Returns the change to publish; nil in place of the object means that it was deleted.
     static func change(_ name: NamespacedName, _ object: Self?) -> ClusterChange
 
-    /// What has to differ for the object to be news: by default its resource version.
+    /// Returns the revision of the object, which must differ for a change to be published: by default its resource version.
     static func revision(_ object: Versioned<Self>) -> String
 }
 
 extension Service: Reflected {
-    /// API servers before 1.31 cannot leave headless Services out, so they are left out here too.
+    /// API servers before 1.31 cannot filter out headless Services, so they are filtered out here as well.
     public static func change(_ name: NamespacedName, _ object: Service?) -> ClusterChange {
         .service(name, object?.isHeadless == true ? nil : object)
     }
@@ -102,7 +102,7 @@ extension Reflected {
 }
 
 extension OtherNode: Reflected {
-    /// The kubelet updates the status of its Node all the time, and its addresses hardly ever.
+    /// The kubelet updates the status of its Node all the time, but rarely its addresses.
     public static func revision(_ object: Versioned<OtherNode>) -> String {
         "addresses " + object.object.node.addresses.map(\.address).joined(separator: " ")
     }
@@ -114,64 +114,64 @@ extension Node: Reflected {
     public static func change(_ name: NamespacedName, _ object: Node?) -> ClusterChange { .node(name.name, object) }
 }
 
-/// Which objects have been published, in which revision: what a new list is compared with. The objects themselves are held elsewhere.
+/// The published objects and their revisions, to compare with a new list. The objects themselves are held elsewhere.
 struct PublishedObjects: Hashable, Sendable {
-    /// What is collected while a list is under way.
+    /// The state of a list in progress.
     private struct Listing: Hashable {
-        /// What is held and has not been in the list so far.
+        /// Held objects that have not been in the list so far.
         var missing: Set<NamespacedName>
-        var unread: Set<NamespacedName?> = []
+        var unreadable: Set<NamespacedName?> = []
     }
 
     private var revisions: [NamespacedName: String] = [:]
-    /// Objects that are there, cannot be read and are not held in an earlier version; nil for one whose name cannot be read either.
-    private var unread: Set<NamespacedName?> = []
+    /// Objects that exist, failed to decode and are not held in an earlier version; nil for one with an unreadable name.
+    private var unreadable: Set<NamespacedName?> = []
     private var listing: Listing?
 
     var count: Int { revisions.count }
 
     var names: [NamespacedName] { Array(revisions.keys) }
 
-    /// Whether there are objects of which nothing is known but that they exist.
-    var isIncomplete: Bool { !unread.isEmpty || listing?.unread.isEmpty == false }
+    /// Whether there are objects of which only the existence is known.
+    var isIncomplete: Bool { !unreadable.isEmpty || listing?.unreadable.isEmpty == false }
 
-    /// A list begins; one that was under way and broke off is forgotten.
+    /// Begins a list, discarding an unfinished one.
     mutating func beginList() { listing = Listing(missing: Set(revisions.keys)) }
 
-    /// An object is there; returns whether that is news.
+    /// Records an object; returns whether it is new or changed.
     mutating func put(_ name: NamespacedName, revision: String) -> Bool {
         settle(name)
         let before = revisions.updateValue(revision, forKey: name)
         return before != revision || revision.isEmpty
     }
 
-    /// An object is there and cannot be read: the version that is held, if one is, stays.
+    /// Records an object that failed to decode: an earlier version, if held, stays.
     mutating func keepUnreadable(_ name: NamespacedName?) {
         if let name {
             settle(name)
             if revisions[name] != nil { return }
         }
-        if listing == nil { unread.insert(name) } else { listing?.unread.insert(name) }
+        if listing == nil { unreadable.insert(name) } else { listing?.unreadable.insert(name) }
     }
 
-    /// An object is gone; returns whether that is news.
+    /// Removes an object; returns whether it was held.
     mutating func remove(_ name: NamespacedName) -> Bool {
         settle(name)
         return revisions.removeValue(forKey: name) != nil
     }
 
-    /// The list is whole; returns what was held and is not there any more, in order.
+    /// Completes the list; returns the objects that no longer exist, sorted by name.
     mutating func endList() -> [NamespacedName] {
         guard let listing else { return [] }
         self.listing = nil
-        unread = listing.unread
+        unreadable = listing.unreadable
         for name in listing.missing { revisions[name] = nil }
         return listing.missing.sorted { ($0.namespace, $0.name) < ($1.namespace, $1.name) }
     }
 
     private mutating func settle(_ name: NamespacedName) {
         listing?.missing.remove(name)
-        listing?.unread.remove(name)
-        unread.remove(name)
+        listing?.unreadable.remove(name)
+        unreadable.remove(name)
     }
 }

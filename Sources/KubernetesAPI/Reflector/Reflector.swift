@@ -2,7 +2,7 @@ internal import AsyncAlgorithms
 internal import Kubernetes
 internal import Logging
 
-/// Follows the objects of a resource and publishes what changes, until its task is cancelled.
+/// Lists and watches the objects of a resource and publishes their changes, until its task is cancelled.
 struct Reflector<Object: Reflected>: Sendable {
     private let client: APIClient
     private let selection: ObjectSelection
@@ -28,7 +28,7 @@ struct Reflector<Object: Reflected>: Sendable {
         self.logger = logger
     }
 
-    /// Follows the objects; returns what it has come to when the task is cancelled.
+    /// Follows the objects until the task is cancelled; returns the final state.
     func run() async -> Reflection<Object> {
         var reflection = Reflection<Object>(selection, settings)
         var generator = SystemRandomNumberGenerator()
@@ -38,7 +38,7 @@ struct Reflector<Object: Reflected>: Sendable {
             do throws(ReflectorProblem) {
                 switch step {
                 case .wait(let duration):
-                    // Cut short only by cancellation, which the loop looks at.
+                    // Interrupted only by cancellation, which the loop checks.
                     try? await Task.sleep(for: duration)
                 case .page: try await page(step, &reflection)
                 case .streamList, .watch:
@@ -64,7 +64,7 @@ struct Reflector<Object: Reflected>: Sendable {
         return reflection
     }
 
-    /// A server that refuses to list Nodes will not change its mind while Services wait.
+    /// A server that refuses to list Nodes will not allow it while Services wait.
     private func continueWithoutNodes(_ problem: ReflectorProblem) {
         guard part == .otherNodes, case .status(let status, _) = problem.failure, [401, 403, 404, 405].contains(status.code),
             progress.stopWaitingForOtherNodes()
@@ -88,15 +88,15 @@ struct Reflector<Object: Reflected>: Sendable {
         publish(reflection.take(list), reflection, hadListed: hadListed)
     }
 
-    /// What arrives while a streamed list or a watch is under way.
+    /// The input while a streaming list or a watch is in progress.
     private enum StreamInput: Sendable {
         case bytes([UInt8])
         case end
-        /// Time has passed.
+        /// The timer fired.
         case tick
     }
 
-    /// Reads a streamed list or a watch to its end; returns early where no watch is to follow the list.
+    /// Reads a streaming list or a watch to its end; returns early if no watch follows the list.
     private func watch(
         _ step: ReflectorStep, from start: ContinuousClock.Instant, _ reflection: inout Reflection<Object>
     ) async throws(ReflectorProblem) {
@@ -121,7 +121,7 @@ struct Reflector<Object: Reflected>: Sendable {
         }
     }
 
-    /// Sends the request of a streamed list or a watch. A list has to begin within the time that it may take.
+    /// Opens a streaming list or a watch. A list has to begin within its time limit.
     private func open(_ request: APIRequest, _ step: ReflectorStep) async throws -> APIByteStream {
         guard case .streamList = step else { return try await client.stream(request) }
         return try await withThrowingTaskGroup { group in
@@ -139,9 +139,9 @@ struct Reflector<Object: Reflected>: Sendable {
     private func take(_ chunk: [UInt8], _ decoder: inout WatchDecoder<Object>, _ reflection: inout Reflection<Object>) throws {
         let hadListed = reflection.state.hasListed
         var changes: [ClusterChange] = []
-        // What came before a mistake has been taken over and has to be published, or the next list would not find it new.
+        // Changes before an error are applied and have to be published, as the next list would not report them as new.
         defer { publish(changes, reflection, hadListed: hadListed) }
-        // One after the other: an object that cannot be read is still in the list that ends in the same bytes.
+        // In order: an object that fails to decode is still part of a list that ends in the same bytes.
         for outcome in try decoder.outcomes(chunk) {
             switch outcome {
             case .event(let event): changes += try reflection.take(event)
@@ -153,7 +153,7 @@ struct Reflector<Object: Reflected>: Sendable {
         if let failure = decoder.failure { throw failure }
     }
 
-    /// Gives a streamed list up whose end does not come.
+    /// Aborts a streaming list that does not complete within its limit.
     private func checkList(after waited: Duration, _ reflection: Reflection<Object>) throws {
         guard reflection.state.resourceVersion == nil else { return }
         if waited >= settings.streamedListLimit { throw ReflectorProblem.listUnfinished(after: settings.streamedListLimit) }
@@ -181,7 +181,7 @@ struct Reflector<Object: Reflected>: Sendable {
     private func report(_ problem: ReflectorProblem, of step: ReflectorStep) {
         let level: Logger.Level =
             switch problem.failure {
-            // A version that is gone is part of the API.
+            // An expired resource version is normal.
             case .status(let status, _) where status.code == 410: .info
             default: .warning
             }
@@ -189,14 +189,14 @@ struct Reflector<Object: Reflected>: Sendable {
     }
 }
 
-/// How lists and watches are paced.
+/// The timing and limits of lists and watches.
 public struct ReflectorSettings: Hashable, Sendable {
     /// How objects are kept up to date after a list.
     public enum Following: Hashable, Sendable {
         case watch
-        /// A list after each pause.
+        /// A new list after each pause.
         case relist
-        /// A watch up to so many objects, lists beyond.
+        /// A watch up to this number of objects, lists beyond.
         case watchUpTo(objects: Int)
 
         func relists(_ objectCount: Int) -> Bool {
@@ -207,29 +207,30 @@ public struct ReflectorSettings: Hashable, Sendable {
             }
         }
 
-        /// The longest pause between two lists: the more objects, the longer, so that a client reads two to four objects a second at most.
+        /// The longest pause between two lists. It grows with the number of objects, so that a client reads at most two to four objects per
+        /// second.
         func pause(_ objectCount: Int) -> Duration { max(.seconds(600), .milliseconds(500) * objectCount) }
     }
 
     /// The first delay after a failure; each further one is up to twice as long.
     public var minimumDelay: Duration
-    /// The longest delay after failures, unless the server asks for more.
+    /// The longest delay after failures, unless the server requests more.
     public var maximumDelay: Duration
-    /// The longest delay a server can ask for with `Retry-After`.
+    /// The longest delay that a server can request with `Retry-After`.
     public var maximumRetryAfter: Duration
-    /// How long a watch is asked for, in seconds: between this and twice this, so that not all end at once.
+    /// The requested duration of a watch in seconds: between this and twice this, so that not all end at once.
     public var watchSeconds: Int
     /// A watch that ends sooner and without an event counts as a failure.
     public var shortWatch: Duration
-    /// How many objects a page of a list may have.
+    /// The maximum number of objects in a page of a list.
     public var pageLimit: Int
-    /// Whether to ask for lists as the beginning of a watch (`sendInitialEvents`).
+    /// Whether to request lists as the beginning of a watch (`sendInitialEvents`).
     public var streamsLists: Bool
-    /// How long a streamed list may take; a paged one takes over then.
+    /// The time limit of a streaming list; after it, a paginated list is requested.
     public var streamedListLimit: Duration
-    /// What comes after a list.
+    /// How objects are followed after a list.
     public var following: Following
-    /// How large an event may be; etcd takes objects of 1.5 MB, which JSON and a cautious factor make larger.
+    /// The maximum size of an event; etcd accepts objects of 1.5 MB, which JSON and a safety factor make larger.
     public var maximumFrameBytes: Int
 
     public init(

@@ -1,7 +1,7 @@
-/// Decides how a set of objects is followed: list, watch from there, and what to do when either fails.
+/// Decides how a set of objects is followed: list, watch from there, and how to recover if either fails.
 ///
-/// It knows neither objects nor clock nor connection: it is asked for the `next` step and gets the result. The rules are those of
-/// client-go's `tools/cache/reflector.go`, with one addition: no way of failing keeps it at one version or token for ever.
+/// It uses neither objects nor clock nor connection: the caller asks for the `next` step and reports the result. The rules are those of
+/// client-go's `tools/cache/reflector.go`, with one addition: no failure keeps it at the same version or token forever.
 public struct ReflectorState: Hashable, Sendable {
     private enum Position: Hashable {
         case start
@@ -14,30 +14,30 @@ public struct ReflectorState: Hashable, Sendable {
     private var position = Position.start
     private var delay: Duration?
     private var backoff: Backoff
-    /// Of lists that follow failed watches: an event in between does not begin it anew, a bookmark or a watch that lasted does.
+    /// For lists that follow failed watches: an event in between does not reset it, a bookmark or a watch that lasted does.
     private var listBackoff: Backoff
-    /// The newest version there has been, for a list not to go back behind it; nil where the server has forgotten it.
+    /// The newest version so far, so that a list does not go back in time; nil if the server no longer has it.
     private var newest: String?
-    /// Whether lists are asked for as the beginning of a watch; false for good once the server has refused that, or did not end one.
+    /// Whether lists are requested as the beginning of a watch; false for good once the server has rejected that, or did not complete one.
     public private(set) var streamsLists: Bool
-    /// Whether requests have the field selector; false for good once the server has refused it.
+    /// Whether requests have the field selector; false for good once the server has rejected it.
     public private(set) var selectsFields = true
-    /// Streamed lists in a row that did not come to their end.
+    /// Consecutive streaming lists that did not complete.
     private var brokenStreams = 0
-    /// Failures in a row at the same version or page.
+    /// Consecutive failures at the same version or page.
     private var failuresInPlace = 0
     private var listsWithoutPaging = false
-    /// Whether there has been a whole list.
+    /// Whether a list has been completed.
     public private(set) var hasListed = false
-    /// Whether the watch under way has brought anything.
+    /// Whether the current watch has delivered anything.
     private var hasProgressed = false
 
-    /// After so many streamed lists that broke off, the list is paged once: it may pass where the stream does not.
+    /// After this many broken streaming lists, the list is paginated once: it may succeed where the stream does not.
     private static let brokenStreamLimit = 3
-    /// After so many failures in one place a list begins anew: it may bring what the watch does not.
+    /// After this many failures in one place, a new list begins: it may deliver what the watch does not.
     private static let failureLimit = 3
 
-    /// - Parameter canOmitFields: whether the field selector may be left out where the server refuses it.
+    /// - Parameter canOmitFields: whether the field selector can be omitted if the server rejects it.
     public init(_ settings: ReflectorSettings = ReflectorSettings(), canOmitFields: Bool = false) {
         self.settings = settings
         self.canOmitFields = canOmitFields
@@ -46,18 +46,18 @@ public struct ReflectorState: Hashable, Sendable {
         listBackoff = backoff
     }
 
-    /// Where a watch goes on; nil while there is no whole list to go on from.
+    /// The version from which a watch continues; nil without a complete list.
     public var resourceVersion: String? {
         guard case .watch(let version) = position else { return nil }
         return version
     }
 
-    /// Whether there is a whole list and no watch is to follow it.
+    /// Whether there is a complete list and no watch follows it.
     func isListWithoutWatch(objectCount: Int) -> Bool { resourceVersion != nil && settings.following.relists(objectCount) }
 
-    /// What to do now.
+    /// Returns the next step.
     ///
-    /// - Parameter objectCount: how many objects there are.
+    /// - Parameter objectCount: the number of objects held.
     public mutating func next(objectCount: Int = 0, using generator: inout some RandomNumberGenerator) -> ReflectorStep {
         if let delay {
             self.delay = nil
@@ -68,14 +68,14 @@ public struct ReflectorState: Hashable, Sendable {
             position = .start
             backoff.reset()
             listBackoff.reset()
-            // Proxies that started together do not list together.
+            // Jitter, so that proxies that started together do not list together.
             return .wait(settings.following.pause(objectCount) * Double.random(in: 0.5...1, using: &generator))
         }
         let seconds = Int.random(in: settings.watchSeconds...settings.watchSeconds * 2, using: &generator)
         switch position {
         case .start where isStreaming: return .streamList(timeoutSeconds: seconds)
         case .start:
-            // The server's cache will do, which has no pages, unless that means to go back in time; then etcd has to answer.
+            // The server's cache, which has no pages, is sufficient unless that could go back in time; then etcd has to answer.
             let version = newest ?? (hasListed ? nil : "0")
             return .page(
                 resourceVersion: version, limit: listsWithoutPaging || newest != nil ? nil : settings.pageLimit, continueToken: nil)
@@ -86,7 +86,7 @@ public struct ReflectorState: Hashable, Sendable {
 
     private var isStreaming: Bool { streamsLists && brokenStreams < ReflectorState.brokenStreamLimit }
 
-    /// A page came; without a token it was the last.
+    /// Processes a page; without a token it was the last.
     public mutating func tookPage(resourceVersion: String, continueToken: String?) {
         failuresInPlace = 0
         if let continueToken {
@@ -96,14 +96,14 @@ public struct ReflectorState: Hashable, Sendable {
         }
     }
 
-    /// An object was added, modified or deleted.
+    /// Processes the addition, modification or deletion of an object.
     public mutating func tookEvent(resourceVersion: String) {
-        // What a list has brought so far is nothing to go on from.
+        // A watch cannot continue from an incomplete list.
         guard self.resourceVersion != nil else { return }
         progressed(to: resourceVersion)
     }
 
-    /// The server said how far the watch is; returns whether that ends a list.
+    /// Processes a bookmark; returns whether it completes a list.
     @discardableResult
     public mutating func tookBookmark(resourceVersion: String, isInitialEventsEnd: Bool) -> Bool {
         if self.resourceVersion != nil {
@@ -116,7 +116,7 @@ public struct ReflectorState: Hashable, Sendable {
         return false
     }
 
-    /// A watch ended without an error, after this long.
+    /// Processes the end of a watch without an error, after this duration.
     public mutating func ended(after duration: Duration, using generator: inout some RandomNumberGenerator) {
         if resourceVersion == nil {
             brokenStreams += 1
@@ -125,15 +125,15 @@ public struct ReflectorState: Hashable, Sendable {
             backoff.reset()
             listBackoff.reset()
         } else {
-            // A watch that ends like this may hide changes (kubernetes issue 104171).
+            // Such a watch may hide changes (kubernetes issue 104171).
             position = .start
             delay = listBackoff.next(using: &generator)
         }
     }
 
-    /// A step failed.
+    /// Processes the failure of a step.
     public mutating func failed(_ failure: ReflectorFailure, using generator: inout some RandomNumberGenerator) {
-        if case .status(let status, _) = failure, ReflectorState.forgets(status) { newest = nil }
+        if case .status(let status, _) = failure, ReflectorState.lacksVersion(status) { newest = nil }
         switch position {
         case .start: failedToList(failure, using: &generator)
         case .page: failedToPage(failure, using: &generator)
@@ -169,10 +169,10 @@ public struct ReflectorState: Hashable, Sendable {
 
     private mutating func failedToWatch(_ failure: ReflectorFailure, using generator: inout some RandomNumberGenerator) {
         switch failure {
-        // The server is busy or away: the version is as good as before, and a list costs more than a watch.
+        // The server is busy or unreachable: the version is still valid, and a list costs more than a watch.
         case .status(let status, _) where status.code == 429: wait(atLeast: status.retryAfterSeconds, using: &generator)
         case .unreachable: wait(using: &generator)
-        // A load balancer in front of a server that restarts.
+        // A load balancer in front of a restarting server.
         case .status(let status, asEvent: false) where status.code == 502 || status.code == 503:
             retry(atLeast: status.retryAfterSeconds, using: &generator)
         case .transport: retry(using: &generator)
@@ -180,20 +180,22 @@ public struct ReflectorState: Hashable, Sendable {
         }
     }
 
-    /// Whether the server does not have a version: it is gone, or has not come yet.
-    private static func forgets(_ status: APIStatus) -> Bool { [400, 410, 422, 504].contains(status.code) || status.reason == "Expired" }
+    /// Whether the server does not have a version: it has expired, or does not exist yet.
+    private static func lacksVersion(_ status: APIStatus) -> Bool {
+        [400, 410, 422, 504].contains(status.code) || status.reason == "Expired"
+    }
 
-    /// Whether the server does not know lists as the beginning of a watch, as against being in trouble.
+    /// Whether the server does not support lists as the beginning of a watch, as opposed to failing temporarily.
     private func refusesStreaming(_ status: APIStatus, asEvent: Bool) -> Bool {
         switch status.code {
         case 400, 405, 406, 415, 422, 501: true
-        // An API server whose etcd cannot do it says 500 as the first event.
+        // An API server whose etcd does not support it returns 500 as the first event.
         case 500: asEvent
         default: false
         }
     }
 
-    /// Tries the same again; after some failures in a row, lists.
+    /// Retries the same step; after several consecutive failures, lists.
     private mutating func retry(atLeast seconds: Int? = nil, using generator: inout some RandomNumberGenerator) {
         if hasProgressed { failuresInPlace = 0 }
         failuresInPlace += 1
@@ -204,7 +206,7 @@ public struct ReflectorState: Hashable, Sendable {
         wait(atLeast: seconds, using: &generator)
     }
 
-    /// Lists again: at once the first time, later with a delay, should the server go on like this.
+    /// Lists again: at once the first time, then with a delay in case the server keeps failing.
     private mutating func restart(using generator: inout some RandomNumberGenerator) {
         position = .start
         failuresInPlace = 0
@@ -225,65 +227,65 @@ public struct ReflectorState: Hashable, Sendable {
         hasProgressed = true
         backoff.reset()
         guard case .watch(let held) = position, !version.isEmpty else { return }
-        // Versions are numbers (KEP-5504); going back would only bring what has been seen.
+        // Versions are numbers (KEP-5504); going back would only repeat known changes.
         if let old = UInt64(held), let new = UInt64(version), new < old { return }
         position = .watch(from: version)
         newest = version
     }
 
     private mutating func wait(atLeast seconds: Int? = nil, using generator: inout some RandomNumberGenerator) {
-        let asked = min(.seconds(seconds ?? 0), settings.maximumRetryAfter)
-        let own = backoff.next(using: &generator)
-        // Clients that got the same answer do not all return at the same time.
-        delay = asked > own ? asked + min(own, settings.maximumDelay) * 0.5 : own
+        let requested = min(.seconds(seconds ?? 0), settings.maximumRetryAfter)
+        let ownDelay = backoff.next(using: &generator)
+        // Jitter, so that clients with the same response do not retry at the same time.
+        delay = requested > ownDelay ? requested + min(ownDelay, settings.maximumDelay) * 0.5 : ownDelay
     }
 }
 
-/// What a reflector does next.
+/// The next step of a reflector.
 public enum ReflectorStep: Hashable, Sendable {
-    /// Watch from nowhere: first everything there is (`sendInitialEvents`), then what changes.
+    /// A watch without a start version: first all objects (`sendInitialEvents`), then changes.
     case streamList(timeoutSeconds: Int)
-    /// Get a page of a list; `resourceVersion` "0" is whatever the server has at hand, nil the newest.
+    /// A page of a list; `resourceVersion` "0" is any version that the server has cached, nil the newest.
     case page(resourceVersion: String?, limit: Int?, continueToken: String?)
     case watch(resourceVersion: String, timeoutSeconds: Int)
     case wait(Duration)
 }
 
-/// How a step went wrong.
+/// How a step failed.
 public enum ReflectorFailure: Hashable, Sendable {
-    /// The server refused, with a status line or, `asEvent`, in the middle of a watch.
+    /// The server returned an error, as a response or, `asEvent`, within a watch.
     case status(APIStatus, asEvent: Bool)
-    /// There was no connection to the server, or there are no credentials: nothing is known of the server.
+    /// There was no connection to the server, or there are no credentials: the state of the server is unknown.
     case unreachable
-    /// The connection failed or fell silent before the answer was whole.
+    /// The connection failed or timed out before the response was complete.
     case transport
-    /// The end of a streamed list did not come in time.
+    /// A streaming list did not complete in time.
     case listUnfinished
-    /// Something happened to an object, and only a list can tell what.
+    /// An object changed, and only a list can show how.
     case unknownChange
-    /// What came is not what the API sends.
+    /// The response is invalid.
     case undecodable
 }
 
-/// A failure with what a log says of it.
+/// A failure and its message for the log.
 struct ReflectorProblem: Error, Hashable {
     var failure: ReflectorFailure
     var message: String
 
-    /// An object in a watch that cannot be understood.
+    /// An object in a watch that failed to decode.
     init(_ problem: WireProblem) {
         failure = .unknownChange
         message = "\(problem)"
     }
 
-    /// A streamed list that has no end.
+    /// A streaming list that did not complete.
     static func listUnfinished(after duration: Duration) -> ReflectorProblem {
         ReflectorProblem(
             failure: .listUnfinished,
             message: "the streaming list did not end within \(duration): the bookmark with k8s.io/initial-events-end is missing")
     }
 
-    /// A stream that ended where it must not.
+    /// A stream that ended in the middle of an event.
     static let cutInEvent = ReflectorProblem(APIError.transport("the stream ended within an event"))
 
     private init(failure: ReflectorFailure, message: String) {
@@ -295,7 +297,7 @@ struct ReflectorProblem: Error, Hashable {
         message = "\(error)"
         switch error {
         case let problem as ReflectorProblem: self = problem
-        // Only the event of a watch is thrown bare.
+        // Only the error event of a watch is thrown unwrapped.
         case let status as APIStatus: failure = .status(status, asEvent: true)
         case APIError.status(let status): failure = .status(status, asEvent: false)
         case APIError.unreadable: failure = .undecodable

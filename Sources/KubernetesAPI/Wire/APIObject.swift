@@ -1,21 +1,21 @@
 public import Kubernetes
 public import Model
 
-/// A kind of object that is listed and watched: Service, EndpointSlice and Node.
+/// A kind of object that is listed and watched: Service, EndpointSlice or Node.
 public protocol APIObject: Hashable, Sendable, Decodable {
-    /// Where the API serves it.
+    /// The resource of the kind in the API.
     static var resource: APIResource { get }
 
     /// `kind`
     static var kind: String { get }
 
-    /// What tells it from the others of its kind; without a namespace for kinds that have none.
+    /// The identity of the object within its kind; without a namespace for cluster-scoped kinds.
     var namespacedName: NamespacedName { get }
 
-    /// Lets go of what came along when it was read from JSON and is not used.
+    /// Drops fields that were decoded from JSON and are not used.
     mutating func narrow()
 
-    /// Reads the protobuf form.
+    /// Decodes the protobuf form.
     static func read(_ object: ProtobufObject) throws(WireError) -> Versioned<Self>
 }
 
@@ -23,7 +23,7 @@ extension Service: APIObject {
     public static let resource = APIResource(version: "v1", plural: "services", namespaced: true)
     public static let kind = "Service"
     public var namespacedName: NamespacedName { metadata.namespacedName }
-    /// People name Services by any label, and Events by the uid.
+    /// Keeps the labels, by which users select Services, and the uid, which Events need.
     public mutating func narrow() {
         let labels = Dictionary(metadata.labels.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
         metadata.labels = Labels(ObjectMeta.relevantToService(labels))
@@ -44,15 +44,15 @@ extension Node: APIObject {
     public mutating func narrow() { metadata.narrow() }
 }
 
-/// Where the API serves a kind of object.
+/// The resource of a kind of object in the API.
 public struct APIResource: Hashable, Sendable {
     /// `discovery.k8s.io`; empty for the core group.
     public var group: String
     /// `v1`
     public var version: String
-    /// The kind in the plural and in lower case, as it stands in paths: `endpointslices`.
+    /// The plural of the kind in lower case, as in paths: `endpointslices`.
     public var plural: String
-    /// Whether its objects live in namespaces.
+    /// Whether its objects are namespaced.
     public var namespaced: Bool
 
     public init(group: String = "", version: String, plural: String, namespaced: Bool) {
@@ -62,17 +62,17 @@ public struct APIResource: Hashable, Sendable {
         self.namespaced = namespaced
     }
 
-    /// What stands in `apiVersion`: `v1`, `discovery.k8s.io/v1`.
+    /// The value of `apiVersion`: `v1`, `discovery.k8s.io/v1`.
     public var apiVersion: String { group.isEmpty ? version : "\(group)/\(version)" }
 
     /// The path of a list or watch over all namespaces: `/api/v1/services`, `/apis/discovery.k8s.io/v1/endpointslices`.
     public var listPath: String { group.isEmpty ? "/api/\(version)/\(plural)" : "/apis/\(group)/\(version)/\(plural)" }
 }
 
-/// An object, and the version of the cluster's state in which it was last changed.
+/// An object and its resource version.
 public struct Versioned<Object: Sendable>: Sendable {
     public var object: Object
-    /// `metadata.resourceVersion`: opaque, for the server to read.
+    /// `metadata.resourceVersion`: opaque to clients.
     public var resourceVersion: String
 
     public init(object: Object, resourceVersion: String) {
@@ -84,15 +84,15 @@ public struct Versioned<Object: Sendable>: Sendable {
 extension Versioned: Equatable where Object: Equatable {}
 extension Versioned: Hashable where Object: Hashable {}
 
-/// What the API server answers to a list, or one page of it.
+/// A list from the API server, or one page of it.
 public struct ObjectList<Object: Sendable>: Sendable {
-    /// `items`, those that could be read.
+    /// `items`, those that could be decoded.
     public var items: [Versioned<Object>]
-    /// `metadata.resourceVersion`: from where a watch goes on.
+    /// `metadata.resourceVersion`: the version from which a watch continues.
     public var resourceVersion: String
-    /// `metadata.continue`: what asks for the next page; nil on the last one.
+    /// `metadata.continue`: the token of the next page; nil on the last one.
     public var continueToken: String?
-    /// The items that could not be read.
+    /// The items that failed to decode.
     public var problems: [WireProblem]
 
     public init(items: [Versioned<Object>], resourceVersion: String, continueToken: String? = nil, problems: [WireProblem] = []) {

@@ -1,12 +1,12 @@
-/// What the API server says instead of what was asked for (`meta/v1` Status).
+/// An error response of the API server (`meta/v1` Status).
 public struct APIStatus: Error, Hashable, Sendable {
-    /// `code`: that of HTTP; 0 where none is given.
+    /// `code`: the HTTP status code; 0 if absent.
     public var code: Int
-    /// `reason`: `Expired`, `NotFound`, `Unauthorized`, …; empty where none is given.
+    /// `reason`: `Expired`, `NotFound`, `Unauthorized`, …; empty if absent.
     public var reason: String
     /// `message`
     public var message: String
-    /// `details.retryAfterSeconds`: how long to wait before the next attempt.
+    /// `details.retryAfterSeconds`: how long to wait before a retry.
     public var retryAfterSeconds: Int?
 
     public init(code: Int, reason: String = "", message: String = "", retryAfterSeconds: Int? = nil) {
@@ -47,6 +47,6 @@ extension APIStatus: Decodable {
             retryAfterSeconds: APIStatus.wait(Int(status.details.retryAfterSeconds)))
     }
 
-    /// The API takes 0 for "not given".
+    /// The API treats 0 as unset.
     private static func wait(_ seconds: Int) -> Int? { seconds > 0 ? seconds : nil }
 }

@@ -2,7 +2,7 @@ public import Kubernetes
 internal import Model
 
 extension EndpointSlice {
-    /// Reads `discovery.k8s.io/v1` EndpointSlice.
+    /// Decodes `discovery.k8s.io/v1` EndpointSlice.
     public static func read(_ object: ProtobufObject) throws(WireError) -> Versioned<EndpointSlice> {
         let message: ProtoEndpointSlice = try object.message()
         guard message.hasAddressType else { throw WireError(field: "addressType", message: "is required: IPv4, IPv6 or FQDN") }

@@ -1,14 +1,14 @@
 internal import FoundationEssentials
 internal import Kubernetes
 
-/// An object in JSON, read or not: what is wrong with one does not stop the others.
+/// The result of decoding an object from JSON; an invalid object does not affect the others.
 struct JSONObject<Object: APIObject>: Decodable {
     let decoded: Decoded<Object>
 
     init(from decoder: any Decoder) {
         do {
             let type = try JSONTypeMeta(from: decoder)
-            // Items of a list have no kind; objects of events have.
+            // Items of a list have no kind; objects of events do.
             guard type.kind == nil || type.kind == Object.kind && type.apiVersion == Object.resource.apiVersion else {
                 throw WireError(
                     message: "is a \(type.kind ?? "") of \(type.apiVersion ?? ""), not a \(Object.kind) of \(Object.resource.apiVersion)")
@@ -23,15 +23,15 @@ struct JSONObject<Object: APIObject>: Decodable {
         }
     }
 
-    /// A problem that names its object if anyhow possible.
+    /// Returns a problem that names its object if possible.
     static func problem(_ error: WireError, in decoder: any Decoder) -> WireProblem {
-        // Where not even the name can be read, the problem is told without one.
+        // If the name cannot be decoded either, the problem has none.
         let identity = (try? JSONIdentity(from: decoder))?.metadata
         return Object.problem(error, name: identity?.name, namespace: identity?.namespace, resourceVersion: identity?.resourceVersion)
     }
 }
 
-/// What of the metadata tells which object it is.
+/// The metadata that identifies an object.
 struct JSONIdentity: Decodable {
     struct Metadata: Decodable {
         var name: String?
@@ -42,7 +42,7 @@ struct JSONIdentity: Decodable {
     var metadata: Metadata?
 }
 
-/// JSON as bytes.
+/// Decodes JSON and converts errors to `WireError`.
 enum JSONText {
     static func decode<T: Decodable>(_ type: T.Type, from bytes: Data) throws(WireError) -> T {
         do {

@@ -2,7 +2,7 @@ public import Kubernetes
 public import Model
 
 extension Node {
-    /// Reads `core/v1` Node.
+    /// Decodes `core/v1` Node.
     public static func read(_ object: ProtobufObject) throws(WireError) -> Versioned<Node> {
         let message: ProtoNode = try object.message()
         var node = Node(
@@ -14,7 +14,7 @@ extension Node {
     }
 }
 
-/// A Node of which only the name and the IP addresses are kept, for the comparison with addresses that Services ask for.
+/// A Node reduced to its name and IP addresses, for the check against addresses of Services.
 public struct OtherNode: Hashable, Sendable {
     public private(set) var node: Node
 

@@ -13,7 +13,7 @@ public struct ProtobufObject: Sendable {
         try ProtobufObject.message(bytes)
     }
 
-    /// Reads a message. Fields that are not in ours are skipped and, unlike the library's default, not kept either.
+    /// Decodes a message. Fields that kubernetes.proto does not define are skipped and, unlike the library's default, not kept.
     static func message<M: Message>(_ bytes: Data, of type: M.Type = M.self) throws(WireError) -> M {
         do {
             return try M(serializedBytes: bytes, partial: true, options: options)
@@ -37,7 +37,7 @@ extension WireError {
     }
 }
 
-/// What stands around every object and list in protobuf: the magic `k8s\0` and a `runtime.Unknown` that names the kind.
+/// The envelope of every object and list in protobuf: the magic `k8s\0` and a `runtime.Unknown` that names the kind.
 struct ProtobufEnvelope {
     let apiVersion: String
     let kind: String
@@ -58,7 +58,7 @@ struct ProtobufEnvelope {
         content = unknown.raw
     }
 
-    /// The content, if it is of the kind that is expected.
+    /// Returns the content; throws if it is not of the expected kind.
     func content(apiVersion expectedVersion: String, kind expectedKind: String) throws(WireError) -> Data {
         guard kind == expectedKind, apiVersion == expectedVersion else {
             throw WireError(message: "is a \(kind) of \(apiVersion), not a \(expectedKind) of \(expectedVersion)")
@@ -66,7 +66,7 @@ struct ProtobufEnvelope {
         return content
     }
 
-    /// The content as a Status; nil if it is something else.
+    /// The content as a Status; nil for any other kind.
     var status: APIStatus? {
         get throws(WireError) {
             guard kind == "Status", apiVersion == "v1" else { return nil }
@@ -75,21 +75,21 @@ struct ProtobufEnvelope {
     }
 }
 
-/// The rules by which the API reads fields that are numbers and words, as the JSON forms have them.
+/// Decodes numbers and enumerations by the rules of the API, as in the JSON forms.
 enum ProtobufField {
-    /// A port number, 0…65535; whether 0 may stand there is for others to say.
+    /// Returns a port number, 0…65535; the caller validates whether 0 is allowed.
     static func port(_ number: Int32, _ field: String) throws(WireError) -> UInt16 {
         guard let port = UInt16(exactly: number) else { throw WireError(field: field, message: "must be a port, 1 to 65535") }
         return port
     }
 
-    /// One of a few words; absent and empty are the default.
+    /// Returns one of a set of values; absent and empty are the default.
     static func choice<T: RawRepresentable & CaseIterable>(_ text: String, _ field: String, default fallback: T) throws(WireError) -> T
     where T.RawValue == String {
         text.isEmpty ? fallback : try word(text, field)
     }
 
-    /// One of a few words.
+    /// Returns one of a set of values.
     static func word<T: RawRepresentable & CaseIterable>(_ text: String, _ field: String) throws(WireError) -> T
     where T.RawValue == String {
         guard let value = T(rawValue: text) else {
@@ -98,7 +98,7 @@ enum ProtobufField {
         return value
     }
 
-    /// Each of a list; what is wrong with one is told at its place.
+    /// Decodes each element of a list; an error names the index.
     static func each<M, T>(_ messages: [M], _ field: String, _ read: (M) throws(WireError) -> T) throws(WireError) -> [T] {
         var values: [T] = []
         values.reserveCapacity(messages.count)
@@ -113,7 +113,7 @@ enum ProtobufField {
     }
 }
 
-/// An event in protobuf: one frame of a watch, without its length.
+/// An event in protobuf: one frame of a watch, without its length prefix.
 enum ProtobufEvent<Object: APIObject> {
     static func read(_ frame: ArraySlice<UInt8>) throws(WireError) -> EventOutcome<Object> {
         let event: ProtoWatchEvent = try ProtobufObject.message(Data(frame))

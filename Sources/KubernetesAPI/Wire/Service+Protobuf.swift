@@ -2,7 +2,7 @@ public import Kubernetes
 internal import Model
 
 extension Service {
-    /// Reads `core/v1` Service.
+    /// Decodes `core/v1` Service.
     public static func read(_ object: ProtobufObject) throws(WireError) -> Versioned<Service> {
         let message: ProtoService = try object.message()
         var service = Service(metadata: try ObjectMeta(message.metadata, isService: true))
@@ -64,7 +64,7 @@ extension ServicePort {
 }
 
 extension IntOrString {
-    /// Nil for 0 and "", which the API takes for "not given".
+    /// Returns nil for 0 and "", which the API treats as unset.
     fileprivate init?(target message: ProtoIntOrString) throws(WireError) {
         if message.type == 1 {
             guard !message.strVal.isEmpty else { return nil }

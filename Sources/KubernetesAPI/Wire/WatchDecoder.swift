@@ -1,11 +1,11 @@
 internal import FoundationEssentials
 
-/// Reads the stream of a watch as its bytes arrive, wherever they are cut.
+/// Decodes the stream of a watch from chunks of any size.
 ///
-/// In JSON an event is a line. In protobuf it is a frame: a 4-byte length, the most significant byte first, and a `meta/v1` WatchEvent.
+/// In JSON, an event is a line. In protobuf, it is a frame: a 4-byte big-endian length and a `meta/v1` WatchEvent.
 public struct WatchDecoder<Object: APIObject>: Sendable {
-    /// What was wrong with objects of the last `feed`. Where one has no name, nobody knows which object has changed, and only
-    /// a list tells.
+    /// The objects of the last `feed` that failed to decode. Without a name, the changed object is unknown, and only a list can show the
+    /// change.
     public private(set) var problems: [WireProblem] = []
 
     /// Why the stream cannot be read any further; the next `feed` throws it.
@@ -19,21 +19,21 @@ public struct WatchDecoder<Object: APIObject>: Sendable {
         buffer = FrameBuffer(contentType: contentType, maximumFrameBytes: maximumFrameBytes)
     }
 
-    /// Whether the stream may end here: no event has been cut and nothing has failed.
+    /// Whether the stream may end here: no event is incomplete, and nothing has failed.
     public var isAtFrameBoundary: Bool { buffer.isEmpty && failure == nil }
 
-    /// Takes the next bytes and hands on the events that they complete, in order.
+    /// Decodes the next bytes and returns the events that they complete, in order.
     ///
-    /// An object that cannot be read is told in `problems`, and the events around it are handed on. What is no event at all is the
-    /// end of the stream: events before it in the same bytes are still handed on, `failure` is set, and the next call throws it.
+    /// An object that fails to decode is added to `problems`, and the events around it are returned. An invalid event ends the stream: the
+    /// events before it in the same bytes are returned, `failure` is set, and the next call throws it.
     public mutating func feed(_ bytes: some Sequence<UInt8>) throws(WireError) -> [WatchEvent<Object>] {
         try outcomes(bytes).compactMap { outcome in
             if case .event(let event) = outcome { event } else { nil }
         }
     }
 
-    /// As `feed`, with the problems where they belong among the events: an object that cannot be read before the end of a list is part of
-    /// that list.
+    /// As `feed`, with the problems in order among the events: an object that fails to decode before the end of a list is part of that
+    /// list.
     mutating func outcomes(_ bytes: some Sequence<UInt8>) throws(WireError) -> [EventOutcome<Object>] {
         problems = []
         if let failure { throw failure }
@@ -63,20 +63,20 @@ public struct WatchDecoder<Object: APIObject>: Sendable {
     }
 }
 
-/// Bytes of a watch that have arrived, cut into the frames that are whole.
+/// Buffers the bytes of a watch and splits them into complete frames.
 ///
-/// It holds no more than one frame that is not whole, and allocates for bytes that have come, not for a length that was announced.
+/// Holds at most one incomplete frame, and allocates for the bytes received, not for an announced length.
 struct FrameBuffer: Sendable {
     private let contentType: ContentType
     private let maximumFrameBytes: Int
     private var bytes: [UInt8] = []
-    /// Where the first frame that has not been taken starts.
+    /// The start of the first frame that has not been returned.
     private var start = 0
-    /// Up to where no line end was found.
+    /// The position up to which no line end was found.
     private var searched = 0
 
     private static let lengthBytes = 4
-    /// How large the buffer may stay between frames.
+    /// The maximum capacity to keep between frames.
     private static let keptCapacity = 1 << 20
 
     init(contentType: ContentType, maximumFrameBytes: Int) {
@@ -90,7 +90,7 @@ struct FrameBuffer: Sendable {
         bytes.append(contentsOf: more)
     }
 
-    /// Forgets what has been taken.
+    /// Discards the frames that have been returned.
     mutating func compact() {
         guard start > 0 else { return }
         if isEmpty {
@@ -108,7 +108,7 @@ struct FrameBuffer: Sendable {
         searched = 0
     }
 
-    /// The next whole frame; nil while it is not whole.
+    /// Returns the next complete frame; nil if there is none yet.
     mutating func next() throws(WireError) -> ArraySlice<UInt8>? {
         switch contentType {
         case .json: try nextLine().map { bytes[$0] }
@@ -116,7 +116,7 @@ struct FrameBuffer: Sendable {
         }
     }
 
-    /// A 4-byte length, the most significant byte first, then as many bytes.
+    /// Returns the range of a frame with a 4-byte big-endian length prefix.
     private mutating func nextLengthDelimited() throws(WireError) -> Range<Int>? {
         guard bytes.count - start >= FrameBuffer.lengthBytes else { return nil }
         var length = 0
@@ -128,7 +128,7 @@ struct FrameBuffer: Sendable {
         return first..<start
     }
 
-    /// A line that is not empty, without its end.
+    /// Returns the range of a line that is not blank, without its line end.
     private mutating func nextLine() throws(WireError) -> Range<Int>? {
         while let end = lineEnd() {
             let line = start..<end

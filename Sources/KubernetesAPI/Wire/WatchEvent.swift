@@ -2,19 +2,20 @@
 public enum WatchEvent<Object: Sendable>: Sendable {
     case added(Versioned<Object>)
     case modified(Versioned<Object>)
-    /// The state before the deletion, at the version of the deletion. An object that no longer fits the selectors is deleted too.
+    /// The state before the deletion, at the version of the deletion. An object that no longer matches the selectors is reported as deleted
+    /// too.
     case deleted(Versioned<Object>)
-    /// All events up to a version have been told. The end of the initial events of a streaming list
-    /// (annotation `k8s.io/initial-events-end`) is one of these.
+    /// All events up to a version have been sent. The end of the initial events of a streaming list (annotation
+    /// `k8s.io/initial-events-end`) is also a bookmark.
     case bookmark(resourceVersion: String, isInitialEventsEnd: Bool)
-    /// The watch has failed, and nothing follows: 410 where its version is gone.
+    /// The watch has failed and ends: 410 if its version has expired.
     case error(APIStatus)
 }
 
 extension WatchEvent: Equatable where Object: Equatable {}
 extension WatchEvent: Hashable where Object: Hashable {}
 
-/// What became of an event that arrived whole.
+/// The result of decoding a complete event.
 enum EventOutcome<Object: APIObject> {
     case event(WatchEvent<Object>)
     case problem(WireProblem)

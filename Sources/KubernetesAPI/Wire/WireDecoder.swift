@@ -3,7 +3,7 @@ internal import Kubernetes
 internal import Model
 internal import SwiftProtobuf
 
-/// Reads what the API server answers as a whole: lists and statuses.
+/// Decodes complete responses of the API server: lists and statuses.
 public struct WireDecoder<Object: APIObject>: Sendable {
     public let contentType: ContentType
 
@@ -11,7 +11,7 @@ public struct WireDecoder<Object: APIObject>: Sendable {
         self.contentType = contentType
     }
 
-    /// Reads a list or a page of one. An item that cannot be read is told in its `problems`; what is no list is thrown.
+    /// Decodes a list or a page of one. An item that fails to decode is added to `problems`; throws if the body is not a list.
     public func list(_ body: [UInt8]) throws(WireError) -> ObjectList<Object> {
         switch contentType {
         case .json: return try jsonList(body)
@@ -19,9 +19,9 @@ public struct WireDecoder<Object: APIObject>: Sendable {
         }
     }
 
-    /// Reads a Status; nil if the body is something else, such as the text of a proxy in between.
+    /// Decodes a Status; nil if the body is anything else, such as text from an intermediate proxy.
     public static func status(_ body: [UInt8], contentType: ContentType) -> APIStatus? {
-        // What cannot be read is no status, and the code of HTTP is all there is to tell.
+        // An unreadable body is not a Status, which leaves only the HTTP status code.
         switch contentType {
         case .json:
             let data = Data(body)
@@ -66,25 +66,25 @@ public struct WireDecoder<Object: APIObject>: Sendable {
     }
 }
 
-/// In which of its encodings the API server speaks.
+/// The encodings of the API.
 public enum ContentType: String, Hashable, Sendable, CaseIterable {
     case json = "application/json"
     case protobuf = "application/vnd.kubernetes.protobuf"
 
-    /// What a `Content-Type` header names, whatever its parameters: `application/vnd.kubernetes.protobuf;stream=watch`.
+    /// Parses a `Content-Type` header, ignoring its parameters: `application/vnd.kubernetes.protobuf;stream=watch`.
     ///
-    /// Nil for other types, such as the `text/plain` of a proxy in between.
+    /// Returns nil for other types, such as the `text/plain` of an intermediate proxy.
     public init?(header: String) {
         let type = header.prefix { $0 != ";" }.filter { !$0.isWhitespace }
         self.init(rawValue: type.lowercased())
     }
 }
 
-/// An object of a list or an event, read or not.
+/// An object of a list or an event, or why it failed to decode.
 typealias Decoded<Object: APIObject> = Result<Versioned<Object>, WireProblem>
 
 extension APIObject {
-    /// Refuses objects that cannot be told apart: everything else about them may be missing, but not the name.
+    /// Throws if the object has no name, or no namespace where its kind requires one; everything else may be missing.
     func requireName() throws(WireError) {
         guard !namespacedName.name.isEmpty else { throw WireError(field: "metadata.name", message: "is required") }
         guard !Self.resource.namespaced || !namespacedName.namespace.isEmpty else {
@@ -92,7 +92,7 @@ extension APIObject {
         }
     }
 
-    /// Reads an object in protobuf, without its envelope.
+    /// Decodes an object in protobuf, without its envelope.
     static func decode(protobuf bytes: Data) -> Decoded<Self> {
         do {
             let read = try Self.read(ProtobufObject(bytes))
@@ -103,9 +103,9 @@ extension APIObject {
         }
     }
 
-    /// A problem that names its object if anyhow possible.
+    /// Returns a problem that names its object if possible.
     static func problem(_ error: WireError, in bytes: Data) -> WireProblem {
-        // Where not even the name can be read, the problem is told without one.
+        // If the name cannot be decoded either, the problem has none.
         let identity = try? ProtobufObject.message(bytes, of: ProtoObjectIdentity.self).metadata
         return problem(error, name: identity?.name, namespace: identity?.namespace, resourceVersion: identity?.resourceVersion)
     }

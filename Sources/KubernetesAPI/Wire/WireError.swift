@@ -2,11 +2,11 @@ public import Kubernetes
 public import Model
 internal import Text
 
-/// What is malformed in the bytes from the API server, and where.
+/// An error in data from the API server: its location, and what is wrong.
 public struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The field: `spec.ports[0].port`; empty for the whole.
+    /// The field: `spec.ports[0].port`; empty if the error concerns the complete object.
     public var field: String
-    /// What is wrong, or what has to stand there.
+    /// What is wrong, or the required value.
     public var message: String
 
     public init(field: String = "", message: String) {
@@ -19,18 +19,18 @@ public struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
         SourceProblem(field: field.isEmpty ? nil : field, message: message).description
     }
 
-    /// The same one level further out.
+    /// Returns the error with its field below an outer one.
     func inside(_ outer: String) -> WireError {
         let separator = field.isEmpty || field.hasPrefix("[") ? "" : "."
         return WireError(field: outer + separator + field, message: message)
     }
 
-    /// Text from the other side, safe to print: one line, without control characters.
+    /// Returns text from the server, safe to print: one line, without control characters.
     static func printable(_ text: String) -> String { SourceProblem(message: text).description }
 }
 
 extension WireError {
-    /// What a `Decoder` objected to, as seen from a point within what it decodes.
+    /// Converts an error of a `Decoder`; its path becomes relative to `outer`.
     init(_ error: any Error, below outer: [any CodingKey] = []) {
         if let error = error as? WireError {
             self = error
@@ -40,20 +40,19 @@ extension WireError {
             self.init(message: "\(error)")
             return
         }
-        let objection = DecodingProblem(error, words: .json)
-        self.init(field: objection.path.dropFirst(outer.count).fieldPath, message: objection.message)
+        let problem = DecodingProblem(error, words: .json)
+        self.init(field: problem.path.dropFirst(outer.count).fieldPath, message: problem.message)
     }
 }
 
-/// An object that the API server sent and that cannot be used.
+/// An object from the API server that cannot be used.
 public struct WireProblem: Error, Hashable, Sendable, CustomStringConvertible {
     /// `kind`
     public var kind: String
-    /// The object; nil where not even its name can be read, so that nobody knows which one is amiss.
+    /// The object; nil if its name cannot be decoded, so that the object is unknown.
     public var object: NamespacedName?
-    /// The object's version, where that can be read.
+    /// The object's version, if it can be decoded.
     public var resourceVersion: String?
-    /// What is wrong with it.
     public var error: WireError
 
     public init(kind: String, object: NamespacedName? = nil, resourceVersion: String? = nil, error: WireError) {
@@ -68,7 +67,7 @@ public struct WireProblem: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 extension SourceProblem {
-    /// A problem of the API, in the form in which every source tells its problems.
+    /// Converts a problem of the API to the common form of all sources.
     public init(_ problem: WireProblem) {
         self.init(
             kind: problem.kind, object: problem.object, field: problem.error.field.isEmpty ? nil : problem.error.field,
@@ -77,7 +76,7 @@ extension SourceProblem {
 }
 
 extension ClusterEvent {
-    /// Says on a Service or an EndpointSlice that it cannot be read; nil for other kinds, and where nobody knows which object it is.
+    /// An event on a Service or an EndpointSlice that failed to decode; nil for other kinds, and if the object is unknown.
     init?<Object: Reflected>(_ problem: WireProblem, of type: Object.Type) {
         guard Object.self == Service.self || Object.self == EndpointSlice.self, let object = problem.object else { return nil }
         var anonymous = SourceProblem(problem)

@@ -58,8 +58,8 @@ struct EventQueuePropertyTests {
         var run = EventRun(Self.settings)
         run.answer = { delivery in
             switch (delivery.series.id ^ UInt64(delivery.series.count) &+ UInt64(delivery.series.tries)) % 5 {
-            case 0: .passing(retryAfter: nil)
-            case 1: .passing(retryAfter: .seconds(3))
+            case 0: .transient(retryAfter: nil)
+            case 1: .transient(retryAfter: .seconds(3))
             case 2: .refused
             case 3: .missing
             default: nil
