@@ -1,17 +1,17 @@
 import Synchronization
 
-/// The hand-over between a source of objects, which must never wait, and the proxy, which takes what there is when it has time.
+/// Passes changes from a source of objects, which must never wait, to the sync loop, which takes all pending changes when it is ready.
 ///
-/// Changes of the same object replace one another, so that what is pending is bounded by the number of objects.
+/// A change replaces a pending change of the same object, so that the pending changes are bounded by the number of objects.
 public final class ChangeFeed: Sendable {
-    /// What was pending.
+    /// The pending changes.
     public struct Batch: Hashable, Sendable {
-        /// At most one an object, in the order in which the objects first changed.
+        /// At most one per object, in the order in which the objects first changed.
         public var changes: [ClusterChange]
-        /// Whether the source has delivered its first full list, with this batch or before.
+        /// Whether the source has delivered its first complete list, with this batch or before.
         public var synced: Bool
-        /// Whether the source is in doubt about what exists: something it cannot read may be an object that is in service. Then nothing
-        /// should be taken away for not being known.
+        /// Whether the source is incomplete: something that it cannot read may be an object in service. While it is, objects should not be
+        /// removed for being unknown.
         public var isIncomplete: Bool
 
         public init(changes: [ClusterChange] = [], synced: Bool = false, isIncomplete: Bool = false) {
@@ -31,14 +31,14 @@ public final class ChangeFeed: Sendable {
     private let pending = Mutex(Pending())
     private let wake: AsyncStream<Void>.Continuation
 
-    /// One element after any number of changes; for a single reader, which then calls `take`.
+    /// Yields once after any number of changes; for a single consumer, which then calls `take`.
     public let wakeups: AsyncStream<Void>
 
     public init() {
         (wakeups, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Adds changes to what is pending and wakes the reader.
+    /// Adds changes to the pending ones and wakes the consumer.
     public func publish(_ changes: [ClusterChange]) {
         guard !changes.isEmpty else { return }
         pending.withLock { pending in
@@ -49,7 +49,7 @@ public final class ChangeFeed: Sendable {
         wake.yield()
     }
 
-    /// Says that everything there was at the start has been published.
+    /// Records that the first complete list has been published.
     public func markSynced() {
         let isNew = pending.withLock { pending in
             defer { pending.synced = true }
@@ -58,7 +58,7 @@ public final class ChangeFeed: Sendable {
         if isNew { wake.yield() }
     }
 
-    /// Says whether the source is in doubt about what exists.
+    /// Records whether the source is incomplete.
     public func setIncomplete(_ isIncomplete: Bool) {
         let isNew = pending.withLock { pending in
             defer { pending.isIncomplete = isIncomplete }
@@ -67,7 +67,7 @@ public final class ChangeFeed: Sendable {
         if isNew { wake.yield() }
     }
 
-    /// Everything pending, which is then pending no more.
+    /// Returns the pending changes and clears them.
     public func take() -> Batch {
         let taken = pending.withLock { pending in
             defer {
@@ -80,9 +80,9 @@ public final class ChangeFeed: Sendable {
     }
 }
 
-/// Where Services, EndpointSlices and Nodes come from.
+/// A source of Services, EndpointSlices and Nodes.
 public protocol ClusterSource: Sendable {
-    /// Where it puts what it learns.
+    /// The feed to which it publishes changes.
     var feed: ChangeFeed { get }
 
     /// Keeps the feed current until the task is cancelled.

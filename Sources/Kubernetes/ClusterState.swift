@@ -1,14 +1,14 @@
 public import Model
 
-/// The cluster as this node sees it, and what of it has changed since someone last looked.
+/// The cluster as this node sees it, and the Services that changed since the last sync.
 ///
-/// A change costs as much as the change is big, however many objects there are.
+/// The cost of a change depends on its size, not on the number of objects.
 public struct ClusterState: Sendable {
     public private(set) var services: [NamespacedName: Service] = [:]
-    /// The slices of each Service that has any, whether the Service itself is there or not.
+    /// The slices of each Service that has any, whether or not the Service itself exists.
     public private(set) var slices: [NamespacedName: [NamespacedName: EndpointSlice]] = [:]
     public private(set) var nodes: [String: Node] = [:]
-    /// Whether `nodes` has all whose addresses matter.
+    /// Whether `nodes` contains all Nodes whose addresses matter.
     public private(set) var otherNodes = OtherNodes.known
 
     private var dirtyServices: Set<NamespacedName> = []
@@ -17,10 +17,10 @@ public struct ClusterState: Sendable {
 
     public init() {}
 
-    /// A slice by its own name; nil where it is not there or belongs to no Service.
+    /// Returns a slice by its own name; nil if it does not exist or belongs to no Service.
     public func slice(_ name: NamespacedName) -> EndpointSlice? { serviceOfSlice[name].flatMap { slices[$0]?[name] } }
 
-    /// Takes a change over; returns whether it made a difference.
+    /// Applies a change; returns whether it made a difference.
     @discardableResult
     public mutating func apply(_ change: ClusterChange) -> Bool {
         switch change {
@@ -31,7 +31,7 @@ public struct ClusterState: Sendable {
         }
     }
 
-    /// Services that changed, or whose slices did, since the last call.
+    /// Returns the Services that changed, or whose slices changed, since the last call.
     public mutating func takeDirtyServices() -> Set<NamespacedName> {
         defer { dirtyServices = [] }
         return dirtyServices
@@ -47,7 +47,7 @@ public struct ClusterState: Sendable {
     private mutating func apply(_ name: NamespacedName, _ slice: EndpointSlice?) -> Bool {
         let before = serviceOfSlice[name]
         let after = slice?.serviceName
-        // A slice that belongs to no Service serves nothing and is not kept.
+        // A slice that belongs to no Service has no effect and is not kept.
         let kept = after == nil ? nil : slice
         guard before.flatMap({ slices[$0]?[name] }) != kept else { return false }
         if let before {
@@ -76,15 +76,15 @@ public struct ClusterState: Sendable {
     }
 }
 
-/// What happened to one object of the cluster; nil in place of the object means that it is gone.
+/// A change of one object of the cluster; nil in place of the object means that it was deleted.
 public enum ClusterChange: Hashable, Sendable {
     case service(NamespacedName, Service?)
     case endpointSlice(NamespacedName, EndpointSlice?)
     case node(String, Node?)
-    /// How much is known of the Nodes besides this one.
+    /// How much is known of the Nodes other than this one.
     case otherNodes(OtherNodes)
 
-    /// The object that a change is about.
+    /// The object that changed.
     public enum Key: Hashable, Sendable {
         case service(NamespacedName)
         case endpointSlice(NamespacedName)
@@ -102,20 +102,21 @@ public enum ClusterChange: Hashable, Sendable {
     }
 }
 
-/// How much is known of the Nodes besides this one, whose addresses no Service may take.
+/// How much is known of the Nodes other than this one, whose addresses no Service may use.
 public enum OtherNodes: Hashable, Sendable {
-    /// All that are needed are there.
+    /// All Nodes that are needed are known.
     case known
-    /// They are being listed; until then no Service gets an address that might be a Node's.
+    /// The Nodes are being listed; until then, no Service gets an address that may be a Node's.
     case pending
-    /// They could not be listed in time; Services are served without the comparison until they are.
+    /// The Nodes could not be listed in time; until they are, Services are served without the check.
     case unavailable
 }
 
 extension Service {
-    /// Whether the Service has addresses that nobody but this node's comparison keeps from being a Node's: external IPs and load balancer IPs in VIP mode.
+    /// Whether the Service has addresses that only this program's check can keep from being a Node's: external IPs, and load balancer IPs
+    /// in VIP mode.
     ///
-    /// - Parameter allowsExternalIP: whether an external IP may be served at all.
+    /// - Parameter allowsExternalIP: whether an external IP may be served.
     public func hasExternalVIPs(allowing allowsExternalIP: (IPAddress) -> Bool) -> Bool {
         guard type != .externalName, !isHeadless else { return false }
         return externalIPs.contains { IPAddress($0).map(allowsExternalIP) ?? false }

@@ -1,8 +1,8 @@
 public import Model
 
-/// Who comes first where two Services claim the same thing: the older one, then by name.
+/// The precedence of Services that claim the same resource: the older one comes first, then by name.
 public struct Precedence: Hashable, Sendable, Comparable {
-    /// `metadata.creationTimestamp`; those without come last.
+    /// `metadata.creationTimestamp`; Services without one come last.
     public var created: Time?
     public var service: NamespacedName
 
@@ -11,7 +11,7 @@ public struct Precedence: Hashable, Sendable, Comparable {
         self.service = service
     }
 
-    /// Whether this Service is older for certain: both say when they were made.
+    /// Whether this Service is certainly older: both creation times are known.
     public func isOlder(than other: Precedence) -> Bool {
         guard let mine = created, let theirs = other.created else { return false }
         return mine < theirs

@@ -1,22 +1,22 @@
 public import Model
 
-/// What is wrong with a piece of input, where it is, and what it has to be.
+/// A problem in an input: its location, and what is wrong.
 public struct SourceProblem: Hashable, Sendable, CustomStringConvertible {
     /// The file, where the input is one.
     public var file: String?
-    /// Which document of the file, from 1.
+    /// The number of the document in the file, from 1.
     public var document: Int?
-    /// The line of the file at which the document, or the mistake in it, starts, from 1.
+    /// The line of the file at which the document, or the error in it, starts, from 1.
     public var line: Int?
-    /// The kind of the object, where that is known.
+    /// The kind of the object, if known.
     public var kind: String?
-    /// The object, where its name is known.
+    /// The object, if its name is known.
     public var object: NamespacedName?
     /// The field: `spec.ports[0].port`.
     public var field: String?
-    /// What stands in the field.
+    /// The value of the field.
     public var value: String?
-    /// What is wrong, or what has to stand there.
+    /// What is wrong, or the required value.
     public var message: String
 
     public init(
@@ -47,13 +47,13 @@ public struct SourceProblem: Hashable, Sendable, CustomStringConvertible {
             place.append(SourceProblem.printable(kind))
         }
         let quoted = value.map { "\"\(SourceProblem.printable($0))\"" }
-        let what = [field.map(SourceProblem.printable), quoted].compactMap(\.self).joined(separator: " ")
-        if !what.isEmpty { place.append(what) }
+        let fieldAndValue = [field.map(SourceProblem.printable), quoted].compactMap(\.self).joined(separator: " ")
+        if !fieldAndValue.isEmpty { place.append(fieldAndValue) }
         let message = SourceProblem.printable(message, limit: 400)
         return place.isEmpty ? message : "\(place.joined(separator: ", ")): \(message)"
     }
 
-    /// Text that cannot forge a log line or move a terminal's cursor: input is other people's.
+    /// Returns text that cannot forge a log line or move a terminal's cursor: the input is untrusted.
     static func printable(_ text: String, limit: Int = 200) -> String {
         var result = ""
         var count = 0

@@ -1,8 +1,8 @@
 public import Model
 
-/// What an operator should see on an object of the cluster (`events.k8s.io/v1` Event, the part that says what happened).
+/// An event on an object of the cluster, for operators (the part of `events.k8s.io/v1` Event that describes what happened).
 ///
-/// The texts are such as the API takes: shorter than its limits and without control characters, whoever wrote what they quote.
+/// The texts fit the API: they are within its limits and without control characters, even if they quote user input.
 public struct ClusterEvent: Hashable, Sendable {
     /// `type`
     public enum EventType: String, Hashable, Sendable {
@@ -12,13 +12,13 @@ public struct ClusterEvent: Hashable, Sendable {
 
     /// `type`
     public let type: EventType
-    /// `reason`: why, for machines: `Starting`. At most 128 bytes.
+    /// `reason`: why, in machine-readable form: `Starting`. At most 128 bytes.
     public let reason: String
-    /// `action`: what was done or failed, for machines: `StartKubeProxy`. At most 128 bytes.
+    /// `action`: what was done or failed, in machine-readable form: `StartKubeProxy`. At most 128 bytes.
     public let action: String
     /// `regarding`
     public let regarding: ObjectReference
-    /// `note`: what happened, for people. At most 1024 bytes.
+    /// `note`: what happened, in human-readable form. At most 1024 bytes.
     public let note: String
 
     public init(_ type: EventType, reason: String, action: String, regarding: ObjectReference, note: String = "") {
@@ -29,7 +29,7 @@ public struct ClusterEvent: Hashable, Sendable {
         self.note = ClusterEvent.text(note, bytes: 1024)
     }
 
-    /// Printable text, cut between characters.
+    /// Returns printable text, truncated at a character boundary.
     private static func text(_ text: String, bytes limit: Int) -> String {
         let printable = SourceProblem.printable(text, limit: limit)
         guard printable.utf8.count > limit else { return printable }
@@ -45,19 +45,19 @@ public struct ClusterEvent: Hashable, Sendable {
     }
 }
 
-/// Where events go. Recording one never waits and never fails: whatever goes wrong with an event is of no consequence for who recorded it.
+/// Receives events. Recording an event never waits and never fails: errors do not affect the caller.
 public protocol EventRecorder: Sendable {
     func record(_ event: ClusterEvent)
 }
 
-/// Keeps no events, for sources without an API server.
+/// Discards events, for sources without an API server.
 public struct NoEvents: EventRecorder {
     public init() {}
 
     public func record(_ event: ClusterEvent) {}
 }
 
-/// The object that an event is about (`core/v1` ObjectReference, as far as it is used).
+/// The object that an event is about (`core/v1` ObjectReference, only the fields in use).
 public struct ObjectReference: Hashable, Sendable {
     /// `apiVersion`
     public var apiVersion: String

@@ -1,6 +1,6 @@
-/// The annotations that are read.
+/// The annotations in use.
 ///
-/// Others (`last-applied-configuration` above all) would cost more memory than the rest of the object; they are dropped as they are decoded.
+/// Others (`last-applied-configuration` above all) would take more memory than the rest of the object; they are dropped during decoding.
 public enum Annotation: String, Hashable, Sendable, CaseIterable {
     case scheduler = "kube-ipvs-proxy.io/scheduler"
     case schedulerFlags = "kube-ipvs-proxy.io/scheduler-flags"
@@ -12,26 +12,26 @@ public enum Annotation: String, Hashable, Sendable, CaseIterable {
     case lowerThreshold = "kube-ipvs-proxy.io/lower-threshold"
     /// On an EndpointSlice or a Service: weights by address or pod.
     case weights = "kube-ipvs-proxy.io/weights"
-    /// On a Pod of a directory of manifests.
+    /// On a Pod in a directory of manifests.
     case weight = "kube-ipvs-proxy.io/weight"
     /// kube-router's names for the first two.
     case kubeRouterScheduler = "kube-router.io/service.scheduler"
     case kubeRouterSchedulerFlags = "kube-router.io/service.schedflags"
-    /// When the change behind an EndpointSlice happened.
+    /// The time of the change that led to an update of an EndpointSlice.
     case lastChangeTriggerTime = "endpoints.kubernetes.io/last-change-trigger-time"
 
-    /// What begins so is for this program, and a mistake if it does not know it.
+    /// The prefix of this program's annotations; an unknown annotation with this prefix is a mistake.
     public static let prefix = "kube-ipvs-proxy.io/"
 
-    /// The longest value in bytes that counts; one that is longer is kept as one byte more, so that it can be told.
+    /// The maximum length of a value in bytes; a longer one is truncated to one byte more, so that it can be reported.
     public var limit: Int { self == .weights ? 65536 : 256 }
 
-    /// This many of our prefix are kept without being known, so that they can be told.
+    /// The number of unknown annotations with the prefix that are kept, so that they can be reported.
     static let unknownLimit = 8
 
-    /// What is kept of an object's annotations: those that are read, and the names of some that may be misspelled.
+    /// Returns the annotations to keep: those in use, and the names of some that may be misspelled.
     ///
-    /// Their writers are users of the cluster: what is kept is bounded.
+    /// Annotations are written by users, so the amount kept is bounded.
     public static func kept(of annotations: [String: String]) -> [String: String] {
         var kept: [String: String] = [:]
         var unknown: [String] = []

@@ -1,6 +1,6 @@
 internal import Text
 
-/// The rules by which the API reads optional fields: absent, null and empty are the same.
+/// Decodes optional fields by the rules of the API: absent, null and empty are equivalent.
 extension KeyedDecodingContainer {
     package func value<T: Decodable>(_ key: Key, default fallback: T) throws -> T {
         try decodeIfPresent(T.self, forKey: key) ?? fallback
@@ -10,12 +10,12 @@ extension KeyedDecodingContainer {
         try decodeIfPresent([T].self, forKey: key) ?? []
     }
 
-    /// A table of texts; one that is null is empty.
+    /// A map of strings; a null value is an empty string.
     package func strings(_ key: Key) throws -> [String: String] {
         (try decodeIfPresent([String: String?].self, forKey: key) ?? [:]).mapValues { $0 ?? "" }
     }
 
-    /// A port number, 0…65535; whether 0 may stand there is for validation to say.
+    /// A port number, 0…65535; validation decides whether 0 is allowed.
     package func port(_ key: Key) throws -> UInt16? {
         guard let number = try decodeIfPresent(Int.self, forKey: key) else { return nil }
         guard let port = UInt16(exactly: number) else {
@@ -33,7 +33,7 @@ extension KeyedDecodingContainer {
         return time
     }
 
-    /// One of a few words; absent and empty are the default.
+    /// One of a set of values; absent and empty are the default.
     package func choice<T: RawRepresentable & CaseIterable>(_ key: Key, default fallback: T) throws -> T where T.RawValue == String {
         guard let text = try decodeIfPresent(String.self, forKey: key), !text.isEmpty else { return fallback }
         guard let value = T(rawValue: text) else {
@@ -42,7 +42,7 @@ extension KeyedDecodingContainer {
         return value
     }
 
-    /// A list of words, each one of a few.
+    /// A list of values, each one of a set.
     package func choices<T: RawRepresentable & CaseIterable>(_ key: Key, of type: T.Type = T.self) throws -> [T]
     where T.RawValue == String {
         try list(key, of: String.self).enumerated().map { index, text in
@@ -54,7 +54,7 @@ extension KeyedDecodingContainer {
         }
     }
 
-    /// The name of the Pod that an object reference names; nil where it names none.
+    /// The name of the Pod in an object reference; nil if it does not refer to a Pod.
     package func pod(_ key: Key) throws -> String? {
         guard let target = try nested(TargetKeys.self, key), try target.value(.kind, default: "Pod") == "Pod" else { return nil }
         return try target.decodeIfPresent(String.self, forKey: .name)
@@ -93,7 +93,7 @@ extension IntOrString: Decodable {
         do {
             number = try container.decode(Int.self)
         } catch {
-            // Not a number: the other of the two forms, whose own error is the one worth telling.
+            // Not a number: decode the other form, whose error is the more useful one.
             self = .name(try container.decode(String.self))
             return
         }

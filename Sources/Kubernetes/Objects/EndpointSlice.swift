@@ -1,6 +1,6 @@
 public import Model
 
-/// A part of the endpoints of a Service (`discovery.k8s.io/v1` EndpointSlice).
+/// A subset of the endpoints of a Service (`discovery.k8s.io/v1` EndpointSlice).
 public struct EndpointSlice: Hashable, Sendable {
     public var metadata: ObjectMeta
     /// `addressType`
@@ -17,10 +17,10 @@ public struct EndpointSlice: Hashable, Sendable {
         self.ports = ports
     }
 
-    /// The label that says which Service of the same namespace a slice belongs to.
+    /// The label that names the Service, in the same namespace, that a slice belongs to.
     public static let serviceNameLabel = "kubernetes.io/service-name"
 
-    /// The Service that the slice belongs to; nil where the label is missing or empty, and then the slice serves nothing.
+    /// The Service that the slice belongs to; nil if the label is missing or empty, in which case the slice is not used.
     public var serviceName: NamespacedName? {
         guard let name = metadata.labels[EndpointSlice.serviceNameLabel], !name.isEmpty else { return nil }
         return NamespacedName(namespace: metadata.namespace, name: name)
@@ -45,7 +45,7 @@ extension EndpointSlice: Decodable {
     }
 }
 
-/// What the addresses of a slice are (`EndpointSlice.addressType`).
+/// The type of the addresses of a slice (`EndpointSlice.addressType`).
 public enum AddressType: String, Hashable, Sendable, CaseIterable {
     case ipv4 = "IPv4"
     case ipv6 = "IPv6"
@@ -55,7 +55,7 @@ public enum AddressType: String, Hashable, Sendable, CaseIterable {
         self = family == .ipv4 ? .ipv4 : .ipv6
     }
 
-    /// The family of the addresses; nil for names.
+    /// The family of the addresses; nil for FQDN.
     public var family: IPFamily? {
         switch self {
         case .ipv4: .ipv4
@@ -65,9 +65,9 @@ public enum AddressType: String, Hashable, Sendable, CaseIterable {
     }
 }
 
-/// A server behind a Service (`EndpointSlice.endpoints[]`).
+/// An endpoint of a Service (`EndpointSlice.endpoints[]`).
 public struct Endpoint: Hashable, Sendable {
-    /// `addresses`, up to the first that is no IP address; only the first is used, and without one the endpoint gets no traffic.
+    /// `addresses`, up to the first that is not an IP address. Only the first is used; without one, the endpoint gets no traffic.
     public var addresses: [IPAddress]
     /// `conditions.ready`
     public var ready: Bool?
@@ -77,7 +77,7 @@ public struct Endpoint: Hashable, Sendable {
     public var terminating: Bool?
     /// `nodeName`
     public var nodeName: String?
-    /// `targetRef.name` where `targetRef.kind` is `Pod`.
+    /// `targetRef.name` if `targetRef.kind` is `Pod`.
     public var pod: String?
     /// `hints.forZones[].name`
     public var zoneHints: [String]
@@ -98,9 +98,9 @@ public struct Endpoint: Hashable, Sendable {
         self.nodeHints = nodeHints
     }
 
-    /// Reads `addresses`.
+    /// Parses `addresses`.
     ///
-    /// An address does not move up to the place of a text before it that is none; in a slice of names there are none.
+    /// Parsing stops at the first invalid address, so that a later one does not take its place; FQDN slices have none.
     public static func addresses(_ texts: [String]) -> [IPAddress] {
         var addresses: [IPAddress] = []
         for text in texts {
@@ -110,13 +110,13 @@ public struct Endpoint: Hashable, Sendable {
         return addresses
     }
 
-    /// Whether it takes new connections; the API says that nil counts as true.
+    /// Whether it accepts new connections; the API defines nil as true.
     public var isReady: Bool { ready ?? true }
 
-    /// Whether it answers, be it terminating or not; the API says that nil counts as true.
+    /// Whether it responds, even while terminating; the API defines nil as true.
     public var isServing: Bool { serving ?? true }
 
-    /// Whether it is on its way out; the API says that nil counts as false.
+    /// Whether it is terminating; the API defines nil as false.
     public var isTerminating: Bool { terminating ?? false }
 }
 
@@ -151,7 +151,7 @@ extension Endpoint: Decodable {
 
 /// A port that the endpoints of a slice share (`EndpointSlice.ports[]`).
 public struct EndpointPort: Hashable, Sendable {
-    /// `name`: that of the Service port it serves.
+    /// `name`: the name of the Service port that it serves.
     public var name: String?
     /// `port`
     public var port: UInt16?

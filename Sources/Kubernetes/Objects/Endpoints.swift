@@ -1,9 +1,9 @@
-/// The endpoints of a Service in the old form (`core/v1` Endpoints), which the control plane mirrors to EndpointSlices.
+/// The endpoints of a Service in the legacy form (`core/v1` Endpoints), which the control plane mirrors to EndpointSlices.
 public struct Endpoints: Hashable, Sendable {
     public var metadata: ObjectMeta
     /// `subsets`
     public var subsets: [EndpointSubset]
-    /// Whether it is the lock of a leader election and holds no endpoints (annotation `control-plane.alpha.kubernetes.io/leader`).
+    /// Whether it is the lock of a leader election, without endpoints (annotation `control-plane.alpha.kubernetes.io/leader`).
     public var isLeaderElection: Bool
 
     public init(metadata: ObjectMeta, subsets: [EndpointSubset] = [], isLeaderElection: Bool = false) {
@@ -12,7 +12,7 @@ public struct Endpoints: Hashable, Sendable {
         self.isLeaderElection = isLeaderElection
     }
 
-    /// The label of Endpoints that are not mirrored: somebody else makes slices of them.
+    /// The label of Endpoints that are not mirrored, as another controller creates their slices.
     public static let skipMirrorLabel = "endpointslice.kubernetes.io/skip-mirror"
 
     public static let leaderAnnotation = "control-plane.alpha.kubernetes.io/leader"
@@ -20,7 +20,7 @@ public struct Endpoints: Hashable, Sendable {
 
 /// Addresses that share their ports (`Endpoints.subsets[]`).
 public struct EndpointSubset: Hashable, Sendable {
-    /// `addresses`, which are ready.
+    /// `addresses`: the ready ones.
     public var addresses: [SubsetAddress]
     /// `notReadyAddresses`
     public var notReadyAddresses: [SubsetAddress]
@@ -42,7 +42,7 @@ public struct SubsetAddress: Hashable, Sendable {
     public var hostname: String
     /// `nodeName`
     public var nodeName: String?
-    /// `targetRef.name` where `targetRef.kind` is `Pod`.
+    /// `targetRef.name` if `targetRef.kind` is `Pod`.
     public var pod: String?
 
     public init(ip: String, hostname: String = "", nodeName: String? = nil, pod: String? = nil) {

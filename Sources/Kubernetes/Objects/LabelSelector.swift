@@ -1,6 +1,7 @@
-/// What `kubectl --selector` takes: `app=web,tier!=cache,env in (prod,test),!canary,size>3`.
+/// A label selector as in `kubectl --selector`: `app=web,tier!=cache,env in (prod,test),!canary,size>3`.
 ///
-/// As Kubernetes reads it (k8s.io/apimachinery/pkg/labels): all requirements must hold, and what must not have a value may lack the label.
+/// As in Kubernetes (k8s.io/apimachinery/pkg/labels), all requirements must hold, and an object without the label satisfies `!=` and
+/// `notin`.
 public struct LabelSelector: Hashable, Sendable {
     enum Requirement: Hashable, Sendable {
         case exists(String)
@@ -22,7 +23,7 @@ public struct LabelSelector: Hashable, Sendable {
         }
     }
 
-    /// Why a text is no selector.
+    /// Why a text is not a valid selector.
     public struct Malformed: Error, Hashable, Sendable, CustomStringConvertible {
         public let text: String
         public let reason: String
@@ -33,7 +34,7 @@ public struct LabelSelector: Hashable, Sendable {
 
     let requirements: [Requirement]
 
-    /// An empty text selects everything.
+    /// Parses a selector; an empty text selects everything.
     public init(_ text: String) throws(Malformed) {
         var parser = SelectorParser(text)
         requirements = try parser.requirements()
@@ -42,7 +43,7 @@ public struct LabelSelector: Hashable, Sendable {
     public func matches(_ labels: Labels) -> Bool { requirements.allSatisfy { $0.holds(for: labels) } }
 }
 
-/// Words and signs, one after the other.
+/// Splits a selector into words and operators, and parses them.
 private struct SelectorParser {
     private enum Token: Hashable {
         case word(String)
@@ -109,7 +110,7 @@ private struct SelectorParser {
         return key
     }
 
-    /// An empty one may be meant.
+    /// Returns a value, which may be empty.
     private mutating func value() throws(LabelSelector.Malformed) -> String {
         guard case .word(let value)? = tokens.first else { return "" }
         guard NameSyntax.isLabelValue(value) else { throw fail("\"\(value)\" is not a valid label value") }

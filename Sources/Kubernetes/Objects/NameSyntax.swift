@@ -1,12 +1,12 @@
-/// What Kubernetes takes for a name or a label (`k8s.io/apimachinery/pkg/util/validation`).
+/// The syntax of names and labels in Kubernetes (`k8s.io/apimachinery/pkg/util/validation`).
 public enum NameSyntax {
-    /// How long a subdomain may be, in bytes.
+    /// The maximum length of a subdomain in bytes.
     public static let subdomainLimit = 253
 
-    /// A label of RFC 1123, as namespaces and port names are: at most 63 bytes.
+    /// Whether the text is a label of RFC 1123, as in namespaces and port names: at most 63 bytes.
     public static func isLabel(_ text: some StringProtocol) -> Bool { text.utf8.count <= 63 && isSubdomainPart(text) }
 
-    /// Labels with dots between (RFC 1123 §2.1); Kubernetes limits the whole and not each label.
+    /// Whether the text is a subdomain: labels separated by dots (RFC 1123 §2.1). Kubernetes limits its length, not that of each label.
     public static func isSubdomain(_ text: some StringProtocol) -> Bool {
         text.utf8.count <= subdomainLimit && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { isSubdomainPart($0) }
     }
@@ -15,17 +15,17 @@ public enum NameSyntax {
         isBounded(text) && text.utf8.allSatisfy { isLowerCaseOrDigit($0) || $0 == UInt8(ascii: "-") }
     }
 
-    /// The value of a label; it may be empty.
+    /// Whether the text is a valid value of a label; it may be empty.
     public static func isLabelValue(_ text: some StringProtocol) -> Bool { text.isEmpty || isNamePart(text) }
 
-    /// The key of a label or an annotation: a name, and before it a domain and `/` if it has one.
+    /// Whether the text is a valid key of a label or an annotation: a name, optionally preceded by a domain and `/`.
     public static func isQualifiedName(_ text: some StringProtocol) -> Bool {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard let name = parts.last, parts.count <= 2, isNamePart(name) else { return false }
         return parts.count == 1 || isSubdomain(parts[0])
     }
 
-    /// At most 63 letters, digits, `-`, `_` and `.`.
+    /// Whether the text has at most 63 letters, digits, `-`, `_` and `.`.
     private static func isNamePart(_ text: some StringProtocol) -> Bool {
         text.utf8.count <= 63 && isBounded(text) && text.utf8.allSatisfy { isLetterOrDigit($0) || "-_.".utf8.contains($0) }
     }

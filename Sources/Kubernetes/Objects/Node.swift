@@ -1,9 +1,9 @@
 public import Model
 
-/// A Node (`core/v1`), with `spec` and `status` laid flat.
+/// A Node (`core/v1`), with the fields of `spec` and `status` at the top level.
 public struct Node: Hashable, Sendable {
     public var metadata: ObjectMeta
-    /// `spec.podCIDRs`, or `spec.podCIDR` where only that is there.
+    /// `spec.podCIDRs`, or `spec.podCIDR` if only that is set.
     public var podCIDRs: [String]
     /// `spec.taints`
     public var taints: [Taint]
@@ -17,10 +17,10 @@ public struct Node: Hashable, Sendable {
         self.addresses = addresses
     }
 
-    /// The label that says in which zone a Node stands.
+    /// The label with the zone of a Node.
     public static let zoneLabel = "topology.kubernetes.io/zone"
 
-    /// The zone of the Node; nil where it has none.
+    /// The zone of the Node; nil if it has none.
     public var zone: String? { metadata.labels[Node.zoneLabel] }
 }
 
@@ -57,8 +57,8 @@ public struct NodeAddress: Hashable, Sendable, Decodable {
 }
 
 extension Node {
-    /// The address that counts of each family (`Node.status.addresses`): all internal ones in order, then all external
-    /// ones. The one of the primary family comes first.
+    /// At most one address per family (`Node.status.addresses`): internal addresses take precedence over external ones. The address of the
+    /// primary family comes first.
     public var hostAddresses: [IPAddress] {
         let ordered = ["InternalIP", "ExternalIP"].flatMap { type in
             addresses.filter { $0.type == type }.compactMap { IPAddress($0.address) }
@@ -68,7 +68,7 @@ extension Node {
     }
 }
 
-/// A mark that keeps pods away from a Node (`Node.spec.taints[]`).
+/// A taint of a Node, which keeps pods away from it (`Node.spec.taints[]`).
 public struct Taint: Hashable, Sendable, Decodable {
     /// `key`
     public var key: String

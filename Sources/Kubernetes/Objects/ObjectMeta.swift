@@ -1,16 +1,16 @@
 public import Model
 
-/// What every object of the API says about itself (`metadata`), as far as it is used.
+/// The metadata of an object (`metadata`), only the fields in use.
 public struct ObjectMeta: Hashable, Sendable {
     /// `metadata.name`
     public var name: String
     /// `metadata.namespace`; empty for objects without one, such as Nodes.
     public var namespace: String
-    /// `metadata.uid`, of Services from the API; nil where nobody needs it.
+    /// `metadata.uid`, for Services from the API; nil if not needed.
     public var uid: String?
-    /// `metadata.labels`; of objects from the API other than Services, only those that are read.
+    /// `metadata.labels`; for objects from the API other than Services, only those in use.
     public var labels: Labels
-    /// `metadata.annotations`, only those that are read (`Annotation`).
+    /// `metadata.annotations`, only those in use (`Annotation`).
     public var annotations: [String: String]
     /// `metadata.creationTimestamp`
     public var creationTimestamp: Time?
@@ -32,7 +32,7 @@ public struct ObjectMeta: Hashable, Sendable {
 
     public var namespacedName: NamespacedName { NamespacedName(namespace: namespace, name: name) }
 
-    /// The value of an annotation; nil where there is none.
+    /// The value of an annotation; nil if it is not set.
     public subscript(annotation: Annotation) -> String? { annotations[annotation.rawValue] }
 }
 
@@ -54,14 +54,14 @@ extension ObjectMeta: Decodable {
     }
 }
 
-/// The labels of an object (`metadata.labels`), in the order of their keys.
+/// The labels of an object (`metadata.labels`), sorted by key.
 ///
-/// One piece of text and not a table: ten thousand Services have some sixty thousand of them, and hardly ever is one looked at.
+/// A single string instead of a dictionary: ten thousand Services have some sixty thousand labels, which are rarely read.
 public struct Labels: Hashable, Sendable {
-    /// Each key and each value with a NUL behind it.
+    /// Each key and each value followed by NUL.
     private var text: String
 
-    /// One with a NUL in it, which is no label, is left out.
+    /// Omits labels that contain NUL, which are invalid.
     public init(_ labels: [String: String]) {
         text = ""
         for (key, value) in labels.sorted(by: { $0.key < $1.key }) where !key.utf8.contains(0) && !value.utf8.contains(0) {

@@ -1,17 +1,18 @@
 public import Model
 
-/// A Pod (`core/v1`), with `spec` and `status` laid flat.
+/// A Pod (`core/v1`), with the fields of `spec` and `status` at the top level.
 public struct Pod: Hashable, Sendable {
     public var metadata: ObjectMeta
     /// `spec.nodeName`
     public var nodeName: String?
     /// `spec.hostNetwork`
     public var hostNetwork: Bool
-    /// `spec.containers[].ports`, of all containers in order; then those of the sidecars among `spec.initContainers`, which run as long as the Pod.
+    /// `spec.containers[].ports` of all containers in order, then those of the sidecars in `spec.initContainers`, which run as long as the
+    /// Pod.
     public var ports: [ContainerPort]
     /// `status.phase`: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     public var phase: String?
-    /// `status.podIPs[].ip`, or `status.podIP` where only that is there.
+    /// `status.podIPs[].ip`, or `status.podIP` if only that is set.
     public var podIPs: [String]
     /// `status.conditions`
     public var conditions: [PodCondition]
@@ -29,13 +30,13 @@ public struct Pod: Hashable, Sendable {
         self.conditions = conditions
     }
 
-    /// Whether the Pod's `Ready` condition holds; where there are no conditions at all, whether its phase does not speak against it.
+    /// Whether the Pod's `Ready` condition is true; without any conditions, whether its phase does not rule it out.
     public var isReady: Bool {
         guard !conditions.isEmpty else { return phase.map { !["Failed", "Succeeded", "Pending"].contains($0) } ?? true }
         return conditions.contains { $0.type == "Ready" && $0.status == "True" }
     }
 
-    /// Whether the Pod has ended for good and serves nothing any more.
+    /// Whether the Pod has ended and will not serve again.
     public var isFinished: Bool { phase == "Failed" || phase == "Succeeded" }
 
     /// Whether the Pod is being deleted.
@@ -89,9 +90,9 @@ public struct PodCondition: Hashable, Sendable, Decodable {
     }
 }
 
-/// A port that a container announces (`Pod.spec.containers[].ports[]`).
+/// A port that a container declares (`Pod.spec.containers[].ports[]`).
 public struct ContainerPort: Hashable, Sendable {
-    /// `name`; empty where it has none.
+    /// `name`; empty if it has none.
     public var name: String
     /// `containerPort`
     public var containerPort: UInt16

@@ -1,11 +1,11 @@
 public import Model
 
-/// A Service (`core/v1`), with `spec` and `status` laid flat.
+/// A Service (`core/v1`), with the fields of `spec` and `status` at the top level.
 public struct Service: Hashable, Sendable {
     public var metadata: ObjectMeta
     /// `spec.type`
     public var type: ServiceType
-    /// `spec.clusterIP`: empty where none is given, `None` for a headless Service.
+    /// `spec.clusterIP`: empty if not set, `None` for a headless Service.
     public var clusterIP: String
     /// `spec.clusterIPs`
     public var clusterIPs: [String]
@@ -29,13 +29,13 @@ public struct Service: Hashable, Sendable {
     public var externalTrafficPolicy: TrafficPolicy
     /// `spec.internalTrafficPolicy`
     public var internalTrafficPolicy: TrafficPolicy
-    /// `spec.healthCheckNodePort`; 0 where there is none.
+    /// `spec.healthCheckNodePort`; 0 if there is none.
     public var healthCheckNodePort: UInt16
     /// `spec.publishNotReadyAddresses`
     public var publishNotReadyAddresses: Bool
     /// `spec.allocateLoadBalancerNodePorts`
     public var allocateLoadBalancerNodePorts: Bool
-    /// `spec.trafficDistribution` of a manifest; nil for Services of the API server, whose slices have the hints that come of it.
+    /// `spec.trafficDistribution` of a manifest; nil for Services of the API server, whose slices have the resulting hints.
     public var trafficDistribution: TrafficDistribution?
     /// `status.loadBalancer.ingress`
     public var loadBalancerIngress: [LoadBalancerIngress]
@@ -70,14 +70,14 @@ public struct Service: Hashable, Sendable {
         self.loadBalancerIngress = loadBalancerIngress
     }
 
-    /// Whether the Service has no address of its own on purpose (`spec.clusterIP: None`).
+    /// Whether the Service is headless (`spec.clusterIP: None`).
     public var isHeadless: Bool { clusterIP == Service.headlessClusterIP || clusterIPs.first == Service.headlessClusterIP }
 
-    /// What stands in `spec.clusterIP` of a headless Service.
+    /// The value of `spec.clusterIP` in a headless Service.
     public static let headlessClusterIP = "None"
 }
 
-/// How a Service is reached (`Service.spec.type`).
+/// The type of a Service (`Service.spec.type`).
 public enum ServiceType: String, Hashable, Sendable, CaseIterable {
     case clusterIP = "ClusterIP"
     case nodePort = "NodePort"
@@ -85,13 +85,13 @@ public enum ServiceType: String, Hashable, Sendable, CaseIterable {
     case externalName = "ExternalName"
 }
 
-/// Whether a client keeps its endpoint (`Service.spec.sessionAffinity`).
+/// The session affinity of a Service (`Service.spec.sessionAffinity`).
 public enum ServiceAffinity: String, Hashable, Sendable, CaseIterable {
     case none = "None"
     case clientIP = "ClientIP"
 }
 
-/// Which endpoints traffic may reach (`Service.spec.externalTrafficPolicy`, `Service.spec.internalTrafficPolicy`).
+/// Which endpoints may receive traffic (`Service.spec.externalTrafficPolicy`, `Service.spec.internalTrafficPolicy`).
 public enum TrafficPolicy: String, Hashable, Sendable, CaseIterable {
     case cluster = "Cluster"
     case local = "Local"
@@ -108,7 +108,7 @@ public enum TrafficDistribution: String, Hashable, Sendable, CaseIterable {
 
 /// A port of a Service (`Service.spec.ports[]`).
 public struct ServicePort: Hashable, Sendable {
-    /// `name`; empty where the only port has none.
+    /// `name`; empty if the only port has none.
     public var name: String
     /// `protocol`
     public var transport: Transport
@@ -116,7 +116,7 @@ public struct ServicePort: Hashable, Sendable {
     public var port: UInt16
     /// `targetPort`; nil means `port`.
     public var targetPort: IntOrString?
-    /// `nodePort`; 0 where there is none.
+    /// `nodePort`; 0 if there is none.
     public var nodePort: UInt16
 
     public init(name: String = "", transport: Transport = .tcp, port: UInt16, targetPort: IntOrString? = nil, nodePort: UInt16 = 0) {
@@ -141,14 +141,14 @@ extension ServicePort: Decodable {
             port: try fields.port(.port) ?? 0,
             targetPort: try fields.decodeIfPresent(IntOrString.self, forKey: .targetPort),
             nodePort: try fields.port(.nodePort) ?? 0)
-        // The API takes 0 and "" for "not given".
+        // The API treats 0 and "" as unset.
         if targetPort == .number(0) || targetPort == .name("") { targetPort = nil }
     }
 }
 
-/// An address at which a load balancer answers for a Service (`Service.status.loadBalancer.ingress[]`).
+/// An address of a load balancer of a Service (`Service.status.loadBalancer.ingress[]`).
 public struct LoadBalancerIngress: Hashable, Sendable {
-    /// `ip`; empty where the load balancer is known by a host name only.
+    /// `ip`; empty if the load balancer has only a host name.
     public var ip: String
     /// `ipMode`: `VIP`, `Proxy`, or nil, which means `VIP`.
     public var ipMode: String?
@@ -158,7 +158,7 @@ public struct LoadBalancerIngress: Hashable, Sendable {
         self.ipMode = ipMode
     }
 
-    /// Whether packets arrive with this address, so that it is for the nodes to serve (`ipMode`).
+    /// Whether packets arrive with this destination address, so that the nodes have to serve it (`ipMode`).
     public var isVIP: Bool { ipMode == nil || ipMode == "VIP" }
 }
 

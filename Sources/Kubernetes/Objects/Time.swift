@@ -1,20 +1,20 @@
 /// A time of the API (`meta/v1` Time).
 public struct Time: Hashable, Sendable {
     public let secondsSince1970: Int64
-    /// The fraction of the second, 0 to 999,999,999; 0 in what the API server writes itself.
+    /// The fraction of the second, 0 to 999,999,999; 0 in times that the API server writes.
     public let nanoseconds: Int32
 
-    /// 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, which is what the API allows.
+    /// 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, the range that the API allows.
     private static let allowed: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
 
-    /// Nil outside the years 1 to 9999.
+    /// Returns nil outside the years 1 to 9999.
     public init?(secondsSince1970: Int64, nanoseconds: Int32 = 0) {
         guard Time.allowed.contains(secondsSince1970), 0..<1_000_000_000 ~= nanoseconds else { return nil }
         self.secondsSince1970 = secondsSince1970
         self.nanoseconds = nanoseconds
     }
 
-    /// Reads RFC 3339 as Go does: `2026-01-01T00:00:00Z`, `2026-01-01T01:00:00.25+01:00`; nil for anything else.
+    /// Parses RFC 3339 as Go does: `2026-01-01T00:00:00Z`, `2026-01-01T01:00:00.25+01:00`; nil for anything else.
     public init?(_ text: String) {
         var digits = Digits(text.utf8[...])
         guard let year = digits.number(4), digits.take("-"), let month = digits.number(2), digits.take("-"), let day = digits.number(2),
@@ -31,9 +31,10 @@ public struct Time: Hashable, Sendable {
         return month == 2 ? (isLeapYear ? 29 : 28) : [4, 6, 9, 11].contains(month) ? 30 : 31
     }
 
-    /// Days since 1970 of a proleptic Gregorian date, by the 400-year cycles of 146,097 days counted from 0000-03-01, so that leap days come last.
+    /// Days since 1970 of a proleptic Gregorian date, in 400-year cycles of 146,097 days counted from 0000-03-01, so that leap days come
+    /// last.
     private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
-        // Moved by a cycle, so that January of the year 0 is not negative.
+        // Shifted by one cycle, so that January of the year 0 is not negative.
         let year = (month <= 2 ? year - 1 : year) + 400
         let yearOfCycle = year % 400
         let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
@@ -47,7 +48,7 @@ extension Time: Comparable {
     }
 }
 
-/// The text of a time, read from its start.
+/// Parses the text of a time from its start.
 private struct Digits {
     private var rest: Substring.UTF8View
 
@@ -67,7 +68,7 @@ private struct Digits {
         return Int(byte - UInt8(ascii: "0"))
     }
 
-    /// A number of so many digits.
+    /// A number with this many digits.
     mutating func number(_ count: Int) -> Int? {
         var number = 0
         for _ in 0..<count {
@@ -77,7 +78,7 @@ private struct Digits {
         return number
     }
 
-    /// Nanoseconds; 0 where there is no fraction, nil for a point without digits. What is finer is dropped.
+    /// Nanoseconds; 0 without a fraction, nil for a point without digits. Further digits are dropped.
     mutating func fraction() -> Int32? {
         guard take(".") else { return 0 }
         var (nanoseconds, unit): (Int32, Int32) = (0, 100_000_000)
@@ -90,7 +91,7 @@ private struct Digits {
         return nanoseconds
     }
 
-    /// Seconds east of Greenwich: `Z`, `+01:00`.
+    /// The offset from UTC in seconds: `Z`, `+01:00`.
     mutating func offset() -> Int? {
         if take("Z") { return 0 }
         let isWest = take("-")
