@@ -1,11 +1,11 @@
-/// What a decoder objected to, in the words of Kubernetes's own messages.
+/// A decoding error in the words of Kubernetes' own messages.
 package struct DecodingProblem {
-    /// Where the value is, from the top of what was decoded.
+    /// The path of the value, from the top of the decoded document.
     package var path: [any CodingKey]
-    /// What has to be there: `must be a whole number`.
+    /// The requirement: `must be a whole number`.
     package var message: String
 
-    /// What the format calls an absent value and a set of named values.
+    /// The words of a format for an absent value and for a mapping.
     package struct Words: Sendable {
         package var nothing: String
         package var mapping: String
@@ -42,13 +42,13 @@ extension DecodingProblem.Words {
         case is String.Type: "text"
         case is Bool.Type: "true or false"
         case is any BinaryInteger.Type: "a whole number"
-        // Decoders have types of their own for lists and mappings.
+        // Decoders use their own types for lists and mappings.
         default: "\(type)".hasPrefix("Array") ? "a list" : mapping
         }
     }
 }
 
-/// A key by its text or position, for paths that no `CodingKeys` spells out.
+/// A key by text or index, for paths without `CodingKeys`.
 package struct FieldKey: CodingKey {
     package let stringValue: String
     package let intValue: Int?
@@ -68,7 +68,7 @@ package struct FieldKey: CodingKey {
 }
 
 extension Sequence where Element == any CodingKey {
-    /// A coding path as Kubernetes writes it: `spec.ports[0].port`.
+    /// The coding path in Kubernetes notation: `spec.ports[0].port`.
     package var fieldPath: String {
         reduce(into: "") { text, key in
             if let index = key.intValue {

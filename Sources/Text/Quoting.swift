@@ -1,5 +1,5 @@
 extension StringProtocol {
-    /// A JSON string (RFC 8259 §7), with its quotes.
+    /// The text as a JSON string (RFC 8259 §7), with quotes.
     package var jsonQuoted: String {
         quoted { scalar in
             switch scalar {
@@ -10,14 +10,14 @@ extension StringProtocol {
         }
     }
 
-    /// As Go's `%q` writes it, with its quotes: one line, whatever is in the text.
+    /// The text as Go's `%q` writes it, with quotes: always one line.
     package var goQuoted: String {
         quoted { scalar in
             scalar.value < 0x20 || scalar.value == 0x7f ? "\\x" + scalar.value.padded(2, radix: 16) : nil
         }
     }
 
-    /// - Parameter escape: what stands for a scalar besides those that both formats escape alike; nil for the scalar itself.
+    /// - Parameter escape: returns the escape of a scalar that only one of the formats escapes; nil for the scalar itself.
     private func quoted(_ escape: (Unicode.Scalar) -> String?) -> String {
         var result = "\""
         for scalar in unicodeScalars {
@@ -39,7 +39,7 @@ extension StringProtocol {
 }
 
 extension BinaryInteger {
-    /// The digits, with zeros in front up to a width.
+    /// The digits, padded with leading zeros to a width.
     package func padded(_ width: Int, radix: Int = 10, uppercase: Bool = false) -> String {
         let digits = String(self, radix: radix, uppercase: uppercase)
         return String(repeating: "0", count: Swift.max(0, width - digits.utf8.count)) + digits
@@ -47,7 +47,7 @@ extension BinaryInteger {
 }
 
 extension StringProtocol {
-    /// The text as a part of a URL: everything but unreserved characters is encoded (RFC 3986 §2.3).
+    /// The text percent-encoded for a URL: everything but unreserved characters (RFC 3986 §2.3).
     package var percentEncoded: String {
         var result = ""
         for byte in utf8 {

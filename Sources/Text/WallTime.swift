@@ -1,4 +1,4 @@
-/// A moment as people and other programs write it: in UTC, by the calendar.
+/// A wall-clock time in UTC, and its text forms for users and other programs.
 public struct WallTime: Hashable, Sendable, Comparable {
     /// Since 1970-01-01.
     public var seconds: Int64
@@ -10,15 +10,15 @@ public struct WallTime: Hashable, Sendable, Comparable {
         self.nanoseconds = nanoseconds
     }
 
-    /// What Go writes for a time that was never set: the first moment of the year 1.
+    /// The zero time of Go: the start of the year 1.
     public static let never = WallTime(seconds: -62_135_596_800)
 
-    /// With a fraction, as Prometheus takes it.
+    /// Seconds since 1970 with a fraction, as in Prometheus metrics.
     public var secondsSinceEpoch: Double { Double(seconds) + Double(nanoseconds) / 1e9 }
 
     public static func < (lhs: WallTime, rhs: WallTime) -> Bool { (lhs.seconds, lhs.nanoseconds) < (rhs.seconds, rhs.nanoseconds) }
 
-    /// RFC 3339 with as many digits of the second as there are (Go's `RFC3339Nano`): `2026-11-23T02:03:20.906555337Z`.
+    /// RFC 3339 with as many fractional digits as needed (Go's `RFC3339Nano`): `2026-11-23T02:03:20.906555337Z`.
     public var rfc3339: String {
         let date = calendar
         var text = "\(date.year.padded(4))-\(date.month.padded(2))-\(date.day.padded(2))T\(date.clock)"
@@ -28,13 +28,13 @@ public struct WallTime: Hashable, Sendable, Comparable {
         return text + "Z"
     }
 
-    /// As HTTP's `Date` header has it (RFC 9110, 5.6.7): `Mon, 23 Nov 2026 02:03:20 GMT`.
+    /// As in HTTP's `Date` header (RFC 9110, 5.6.7): `Mon, 23 Nov 2026 02:03:20 GMT`.
     public var httpDate: String {
         let date = calendar
         return "\(date.weekdayName), \(date.day.padded(2)) \(date.monthName) \(date.year.padded(4)) \(date.clock) GMT"
     }
 
-    /// As `date` writes it (Go's `UnixDate`): `Mon Nov 23 02:02:30 UTC 2026`.
+    /// As in the output of `date` (Go's `UnixDate`): `Mon Nov 23 02:02:30 UTC 2026`.
     public var unixDate: String {
         let date = calendar
         let day = date.day < 10 ? " \(date.day)" : "\(date.day)"
@@ -56,7 +56,7 @@ public struct WallTime: Hashable, Sendable, Comparable {
         }
     }
 
-    /// The proleptic Gregorian calendar, counted in eras of 400 years from 1 March, which puts leap days last.
+    /// The date in the proleptic Gregorian calendar, computed in eras of 400 years from 1 March, so that leap days come last.
     private var calendar: Calendar {
         let days = seconds.flooredQuotient(86400)
         let second = seconds - days * 86400

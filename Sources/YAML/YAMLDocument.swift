@@ -1,10 +1,10 @@
 internal import Yams
 
-/// One document of YAML; the files of this module are the only ones that know which library reads it.
+/// A YAML document. Only the files of this module depend on the YAML library.
 public enum YAMLDocument {
-    /// The document as a value; nil where there is nothing in it.
+    /// Decodes a document; nil if it is empty.
     ///
-    /// Fails with a `YAMLSyntaxError` where the text is no YAML or beyond the limits, else with what the type says of the value.
+    /// Throws a `YAMLSyntaxError` if the text is not YAML or exceeds the limits, and the type's own errors otherwise.
     public static func decode<T: Decodable>(_ text: String, as type: T.Type) throws -> T? {
         do {
             return try withRoot(of: text) { root in try root.map { try YAMLNodeDecoder(node: $0).decode(type) } }
@@ -13,11 +13,11 @@ public enum YAMLDocument {
         }
     }
 
-    /// Parses a document within the limits and hands its root on; nil where there is nothing in it.
+    /// Parses a document within the limits and passes its root to `read`; nil if it is empty.
     static func withRoot<T>(of text: String, _ read: (Yams.Node?) throws -> T) throws -> T {
         try YAMLLimits.checkText(text)
         let parser = try Parser(yaml: text, resolver: .basic)
-        // Nodes hold their anchors weakly: the parser has to outlive them.
+        // Nodes hold their anchors weakly, so the parser has to outlive them.
         return try withExtendedLifetime(parser) {
             let root = try parser.singleRoot()
             if let root {
@@ -28,7 +28,7 @@ public enum YAMLDocument {
         }
     }
 
-    /// Refuses what aliases have blown up: they share memory, but whatever walks the nodes walks each use of them.
+    /// Rejects documents that aliases make too large: aliases share memory, but a traversal visits each use of them.
     private static func checkSize(_ node: Yams.Node, depth: Int, _ budget: inout Int) throws(YAMLSyntaxError) {
         budget -= 1
         guard budget >= 0 else { throw .limit("grows too large through its aliases: write the values out") }
@@ -38,7 +38,7 @@ public enum YAMLDocument {
         case .sequence(let list):
             for element in list { try checkSize(element, depth: depth + 1, &budget) }
         case .mapping(let mapping):
-            // The library looks keys up one by one: time would grow with the square of their number.
+            // The library looks up keys one by one, so the time grows with the square of their number.
             guard mapping.count <= YAMLLimits.keys else {
                 throw .limit("has a mapping of more than \(YAMLLimits.keys) keys")
             }
@@ -65,9 +65,9 @@ extension YAMLSyntaxError {
     static func limit(_ message: String) -> YAMLSyntaxError { YAMLSyntaxError(message: message, isMalformed: false) }
 }
 
-/// The documents of a YAML file as text.
+/// Splits a YAML file into its documents, as text.
 ///
-/// A line that starts with `---` parts documents wherever it stands: not even a block of text can hold one (YAML 1.2 §9.1.2).
+/// A line that starts with `---` always separates documents: not even a block scalar can contain one (YAML 1.2 §9.1.2).
 public enum YAMLPieces {
     public struct Piece: Hashable, Sendable {
         public var text: String
@@ -75,7 +75,7 @@ public enum YAMLPieces {
         public var line: Int
     }
 
-    /// Documents with something in them; those of comments and blank lines alone are left out and not counted.
+    /// Returns the documents with content; those with only comments and blank lines are omitted and not counted.
     public static func split(_ text: String) -> [Piece] {
         let bytes = text.utf8
         var pieces: [Piece] = []
@@ -116,7 +116,7 @@ public enum YAMLPieces {
         byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
     }
 
-    /// Whether a line holds more than blanks, a comment, a directive, a byte order mark or the end of a document.
+    /// Whether a line contains more than blanks, a comment, a directive, a byte order mark or the end of a document.
     private static func isContent(_ line: Substring.UTF8View) -> Bool {
         let mark: [UInt8] = [0xef, 0xbb, 0xbf]
         let line = line.starts(with: mark) ? line.dropFirst(3) : line

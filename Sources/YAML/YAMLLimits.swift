@@ -1,18 +1,18 @@
-/// What a YAML document may be, so that a small one cannot take the memory, the stack or the time of a large one.
+/// The limits of a YAML document, so that a small one cannot use the memory, stack or time of a large one.
 ///
-/// Aliases are what makes that possible: a few lines that quote one another stand for billions of values, or nest without end. What can be
-/// judged only after parsing (`YAMLDocument.checkSize`) is judged there; here is what has to be known before, from the text alone. It may
-/// refuse a harmless document that has aliases, never one that has none.
+/// Aliases make that possible: a few lines that refer to one another stand for billions of values, or nest without end. Limits that can be
+/// checked only after parsing are checked there (`YAMLDocument.checkSize`); this type checks the text before. It may reject a harmless
+/// document with aliases, but never one without.
 enum YAMLLimits {
-    /// How deep mappings and lists may nest.
+    /// The maximum depth of nested mappings and lists.
     static let depth = 200
-    /// Keys of one mapping.
+    /// The maximum number of keys in a mapping.
     static let keys = 10_000
-    /// Values a document may have beyond one for each byte of its text.
+    /// The number of values that a document may have in addition to one per byte of text.
     static let spareNodes = 10_000
-    /// Uses of aliases in a document.
+    /// The maximum number of uses of aliases in a document.
     static let aliases = 1_000
-    /// Mappings and lists in a document that uses aliases: they may nest as deep as there are of them, and the stack has to bear it.
+    /// The maximum number of mappings and lists in a document with aliases: all of them may nest, and the stack has to bear it.
     static let nestingWithAliases = 10_000
 
     static func checkText(_ text: String) throws(YAMLSyntaxError) {
@@ -24,17 +24,17 @@ enum YAMLLimits {
         guard scan.collections <= nestingWithAliases else {
             throw .limit("is too large for a document with aliases: write the values out or split it")
         }
-        // The parser hashes keys to find doubles, and hashing one that stands for billions of values never ends.
+        // The parser hashes keys to find duplicates, and hashing a key that stands for billions of values never ends.
         guard !scan.mayHaveComplexKey else {
             throw .limit(
                 "has an alias or a bracket where a mapping key could be: with aliases, write one `key: value` per line")
         }
     }
 
-    /// Counts what looks like an anchor, an alias or a collection.
+    /// Counts bytes that look like an anchor, an alias or a collection.
     ///
-    /// It knows nothing of quotes, comments and blocks of text, so it takes all of them for structure. An alias, `[` or `{` is certainly
-    /// no key (and in none) if `:` or `-` stands before it on its line and no `:` behind it.
+    /// It does not recognize quotes, comments and block scalars, and treats them all as structure. An alias, `[` or `{` is certainly not a
+    /// key (or part of one) if `:` or `-` precedes it on its line and no `:` follows it.
     private struct Scan {
         var aliases = 0
         var anchors = 0
@@ -68,7 +68,7 @@ enum YAMLLimits {
             remember(byte)
         }
 
-        /// Sees a `:` behind an alias or behind the end of a list or mapping, with or without blanks between.
+        /// Detects a `:` after an alias or after the end of a list or mapping, with or without blanks in between.
         private mutating func followAlias(_ byte: UInt8) {
             if byte == UInt8(ascii: ":"), inAlias || significant == UInt8(ascii: "]") || significant == UInt8(ascii: "}") {
                 mayHaveComplexKey = true
@@ -92,7 +92,7 @@ enum YAMLLimits {
         private func precedesValue(_ byte: UInt8) -> Bool { byte == UInt8(ascii: ":") || byte == UInt8(ascii: "-") }
 
         private func isName(_ byte: UInt8) -> Bool {
-            // Wider than the letters, digits, `_` and `-` that the parser takes.
+            // Includes more than the letters, digits, `_` and `-` that the parser accepts.
             byte > UInt8(ascii: " ") && !isFlow(byte) && byte != UInt8(ascii: ":") && byte != UInt8(ascii: "*") && byte != UInt8(ascii: "&")
         }
 

@@ -1,9 +1,9 @@
 internal import Text
 internal import Yams
 
-/// Decodes a YAML node as kubectl reads it: a word without quotes is what YAML 1.1 takes it for, and only text is text.
+/// Decodes a YAML node as kubectl does: an unquoted word has its YAML 1.1 type, and only text decodes as text.
 ///
-/// `name: on` is a boolean and `app: 1` a number; neither is a name or the value of a label, and the API server takes neither for one.
+/// `name: on` is a boolean and `app: 1` a number; neither is a valid name or label value, and the API server rejects both.
 struct YAMLNodeDecoder: Decoder {
     let node: Yams.Node
     var codingPath: [any CodingKey] = []
@@ -21,13 +21,13 @@ struct YAMLNodeDecoder: Decoder {
 
     func singleValueContainer() -> any SingleValueDecodingContainer { self }
 
-    /// A scalar as the file has it; nil for anything else, and for nothing at all.
+    /// A scalar as written in the file; nil for null, lists and mappings.
     fileprivate var writtenText: String? {
         guard case .scalar(let scalar) = node, value != .null else { return nil }
         return scalar.string
     }
 
-    /// What the node is; nil for lists and mappings.
+    /// The typed value of a scalar; nil for lists and mappings.
     private var value: YAMLValue? {
         guard case .scalar(let scalar) = node else { return nil }
         switch scalar.tag.rawValue {
@@ -38,7 +38,7 @@ struct YAMLNodeDecoder: Decoder {
         }
     }
 
-    /// The values of a mapping by their keys; those of its merge key (`<<`) where it has none of its own.
+    /// Returns the values of a mapping by key; its merge key (`<<`) supplies those that it lacks.
     private func fields(of mapping: Yams.Node.Mapping) throws -> [String: Yams.Node] {
         var fields: [String: Yams.Node] = [:]
         var merged: [Yams.Node] = []
@@ -52,7 +52,7 @@ struct YAMLNodeDecoder: Decoder {
                 merged += value.sequence.map(Array.init) ?? [value]
                 continue
             }
-            // A key that is no text becomes text, as on the way to JSON.
+            // A key that is not text becomes text, as in the conversion to JSON.
             switch YAMLValue(plain: scalar.string) {
             case .boolean(let flag): fields["\(flag)"] = value
             case .number(let text): fields[YAMLNumber(text)?.description ?? text] = value
@@ -80,7 +80,7 @@ struct YAMLNodeDecoder: Decoder {
 }
 
 extension YAMLDocument {
-    /// The scalar at which a decoder stands, as the file has it; nil for anything else, and for decoders of other formats.
+    /// Returns the scalar at a decoder's position as written in the file; nil for anything else, and for decoders of other formats.
     public static func writtenText(at decoder: any Decoder) -> String? { (decoder as? YAMLNodeDecoder)?.writtenText }
 }
 

@@ -1,13 +1,14 @@
-/// A number as the YAML 1.1 of kubectl has it (sigs.k8s.io/yaml): decimal, octal (`0120`, `0o120`), hexadecimal and binary, with `_` between digits.
+/// A number in the YAML 1.1 of kubectl (sigs.k8s.io/yaml): decimal, octal (`0120`, `0o120`), hexadecimal and binary, with `_` between
+/// digits.
 ///
-/// `1:30` is text, not a number of base 60. What begins like an octal number and is none, such as `089`, is decimal.
+/// `1:30` is text, not a number in base 60. A number that begins like an octal one but is not, such as `089`, is decimal.
 public enum YAMLNumber: Hashable, Sendable {
     case integer(Int64)
     /// Beyond `Int64.max`.
     case unsigned(UInt64)
     case float(Double)
 
-    /// Nil where the text is no number.
+    /// Returns nil if the text is not a number.
     public init?(_ text: String) {
         guard let first = text.utf8.first else { return nil }
         switch first {
@@ -53,7 +54,7 @@ public enum YAMLNumber: Hashable, Sendable {
         }
     }
 
-    /// `1`, `.5`, `1.`, `1e3`, with a sign or without.
+    /// `1`, `.5`, `1.`, `1e3`, with an optional sign.
     private init?(float text: String) {
         var rest = text.utf8[...]
         func skipSign() {
@@ -80,7 +81,7 @@ public enum YAMLNumber: Hashable, Sendable {
         self = .float(value)
     }
 
-    /// The number where it is whole and fits; `80.0` is 80, as in JSON.
+    /// The number if it is whole and fits the type; `80.0` is 80, as in JSON.
     public func whole<T: FixedWidthInteger>(_ type: T.Type = T.self) -> T? {
         switch self {
         case .integer(let value): T(exactly: value)

@@ -1,21 +1,21 @@
 internal import Text
 internal import Yams
 
-/// A value of a YAML or JSON document, before anyone knows what it is for.
+/// A value of a YAML or JSON document, not yet interpreted.
 public enum YAMLValue: Hashable, Sendable {
     case null
     case boolean(Bool)
-    /// A number as it stands there: who needs it knows its range.
+    /// A number as written; the consumer knows its range.
     case number(String)
     case text(String)
     case list([YAMLValue])
-    /// In the order of the document; a key that is there twice is here twice.
+    /// In document order, including duplicate keys.
     case mapping([Entry])
 
     public struct Entry: Hashable, Sendable {
         public var key: String
         public var value: YAMLValue
-        /// Where the key stands, from 1; 0 where nothing was read.
+        /// The line of the key, from 1; 0 if it does not come from a document.
         public var line: Int
 
         public init(key: String, value: YAMLValue, line: Int = 0) {
@@ -25,7 +25,7 @@ public enum YAMLValue: Hashable, Sendable {
         }
     }
 
-    /// What a word without quotes means in the YAML 1.1 that Kubernetes reads (sigs.k8s.io/yaml).
+    /// Interprets an unquoted word by the YAML 1.1 that Kubernetes reads (sigs.k8s.io/yaml).
     public init(plain text: String) {
         switch text {
         case "", "~", "null", "Null", "NULL": self = .null
@@ -35,7 +35,7 @@ public enum YAMLValue: Hashable, Sendable {
         }
     }
 
-    /// How the value is named where it does not fit.
+    /// The name of the type for error messages.
     public var kind: String {
         switch self {
         case .null: "nothing"
@@ -48,12 +48,12 @@ public enum YAMLValue: Hashable, Sendable {
     }
 }
 
-/// Why a text is not read as YAML.
+/// Why a text was rejected as YAML.
 public struct YAMLSyntaxError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// From 1; nil where it is about the whole.
+    /// From 1; nil if the error concerns the complete document.
     public var line: Int?
     public var message: String
-    /// Whether the text is no YAML, as against YAML that is beyond the limits.
+    /// Whether the text is not YAML, as opposed to YAML that exceeds the limits.
     public var isMalformed: Bool
 
     public init(line: Int? = nil, message: String, isMalformed: Bool = true) {
@@ -67,18 +67,18 @@ public struct YAMLSyntaxError: Error, Hashable, Sendable, CustomStringConvertibl
 }
 
 extension YAMLValue {
-    /// Keys that may be there twice in one document.
+    /// The maximum number of duplicate keys in a document.
     private static let repetitions = 64
 
-    /// What words without quotes are read as.
+    /// How unquoted words are read.
     public enum PlainWords: Hashable, Sendable {
-        /// What YAML 1.1 takes them for.
+        /// By their YAML 1.1 types.
         case typed
-        /// Text as it stands there, but for null: for readers to whom `yes` and `1` are text.
+        /// As written, except for null: for formats in which `yes` and `1` are text.
         case text
     }
 
-    /// Reads the one document of a text; JSON is YAML too. Null where there is nothing in it.
+    /// Parses a text with a single document; JSON is valid YAML. Null if it is empty.
     public init(yaml text: String, plainWords: PlainWords = .typed) throws(YAMLSyntaxError) {
         do {
             self = try YAMLValue.read(text, plainWords)
@@ -91,8 +91,8 @@ extension YAMLValue {
         }
     }
 
-    /// The library refuses a document in which a key is there twice; here that is for the reader to judge. So the first of the two gets a
-    /// mark in front, which is taken off again.
+    /// The library rejects a document with a duplicate key, but here that is up to the consumer. Therefore the first of the two keys gets a
+    /// mark as a prefix, which is removed afterwards.
     private static func read(_ text: String, _ plainWords: PlainWords) throws -> YAMLValue {
         var text = text
         var marks = 0
@@ -110,10 +110,10 @@ extension YAMLValue {
         }
     }
 
-    /// Of private use, so that it means nothing to anyone else.
+    /// A private-use character, so that it has no other meaning.
     private static let mark: Unicode.Scalar = "\u{E000}"
 
-    /// The text with a mark before the word at a place, behind its quote if it has one; nil if there is no such place.
+    /// Returns the text with a mark before the word at a position, after its quote if it has one; nil if there is no such position.
     private static func marked(_ text: String, line: Int, column: Int, number: Int) -> String? {
         let scalars = text.unicodeScalars
         var index = scalars.startIndex
@@ -178,14 +178,14 @@ extension YAMLValue {
         case .null: .scalar(.init("null", .implicit, .plain))
         case .boolean(let value): .scalar(.init("\(value)", .implicit, .plain))
         case .number(let digits): .scalar(.init(digits, .implicit, .plain))
-        // Quoted where it would be read as something else; the library knows what else needs quotes.
+        // Quoted if it would be read as another type; the library handles everything else that needs quotes.
         case .text(let text): .scalar(.init(text, .implicit, YAMLValue(plain: text) == self && text != "<<" ? .any : .doubleQuoted))
         case .list(let values): .sequence(.init(values.map(\.node)))
         case .mapping(let entries): .mapping(.init(entries.map { (YAMLValue.text($0.key).node, $0.value.node) }))
         }
     }
 
-    /// The value as JSON, without white space, keys in their order.
+    /// The value as JSON, without white space, with the keys in their order.
     public var json: String {
         switch self {
         case .null: "null"
