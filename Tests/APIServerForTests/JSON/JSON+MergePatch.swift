@@ -1,5 +1,5 @@
 extension JSON {
-    /// What a merge patch makes of this value (RFC 7386): members of the patch replace, `null` removes.
+    /// Returns the result of a merge patch (RFC 7386): members of the patch replace, `null` removes.
     public func merging(_ patch: JSON) -> JSON {
         guard case .object(let changes) = patch else { return patch }
         var result = members == nil ? JSON.object([]) : self

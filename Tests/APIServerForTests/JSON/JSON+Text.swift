@@ -1,5 +1,5 @@
 extension JSON {
-    /// The value as text, without spaces.
+    /// The value as text, without white space.
     public var bytes: [UInt8] {
         var bytes: [UInt8] = []
         write(to: &bytes)

@@ -1,4 +1,4 @@
-/// A value in JSON. Members keep their order, and numbers their digits.
+/// A JSON value. Members keep their order, and numbers their digits.
 public enum JSON: Sendable {
     /// A name and its value in an object.
     public struct Member: Sendable {
@@ -18,7 +18,7 @@ public enum JSON: Sendable {
     case array([JSON])
     case object([Member])
 
-    /// A member of an object. Setting nil removes it; anything but an object becomes one.
+    /// A member of an object. Setting nil removes it; setting a member of anything but an object replaces it with an object.
     public subscript(_ name: String) -> JSON? {
         get { members?.first { $0.name == name }?.value }
         set {
@@ -54,7 +54,7 @@ public enum JSON: Sendable {
         if case .bool(let bool) = self { bool } else { nil }
     }
 
-    /// Members that are text: labels, annotations.
+    /// The members that are strings: labels, annotations.
     public var texts: [String: String] {
         (members ?? []).reduce(into: [:]) { $0[$1.name] = $1.value.text }
     }

@@ -1,37 +1,37 @@
 extension JSON {
-    /// What is wrong with a text, and where.
+    /// An error in a text, with its position.
     public struct Malformed: Error, CustomStringConvertible {
         public let description: String
     }
 
-    /// Reads a text that is one value.
+    /// Parses a text that is a single value.
     public init(_ bytes: [UInt8]) throws(Malformed) {
         var parser = JSONParser(bytes)
-        self = try parser.whole()
+        self = try parser.completeValue()
     }
 }
 
-/// Reads JSON (RFC 8259).
+/// Parses JSON (RFC 8259).
 struct JSONParser {
     private let bytes: [UInt8]
     private var index = 0
     private var depth = 0
 
-    /// Deeper than any object of Kubernetes, and no danger to the stack.
+    /// Deeper than any Kubernetes object, but safe for the stack.
     private static let maximumDepth = 128
 
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
     }
 
-    mutating func whole() throws(JSON.Malformed) -> JSON {
+    mutating func completeValue() throws(JSON.Malformed) -> JSON {
         let value = try value()
         skipSpace()
         guard index == bytes.count else { throw malformed("more than one value") }
         return value
     }
 
-    private func malformed(_ what: String) -> JSON.Malformed { JSON.Malformed(description: "not JSON: \(what) at byte \(index)") }
+    private func malformed(_ problem: String) -> JSON.Malformed { JSON.Malformed(description: "not JSON: \(problem) at byte \(index)") }
 
     private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
 

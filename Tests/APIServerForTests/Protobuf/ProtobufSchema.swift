@@ -5,7 +5,7 @@ struct ProtobufSchema: Sendable {
         var name: String
         var type: String
         var isRepeated: Bool
-        /// Whether it is written only when it is set.
+        /// Whether it is written only if it is set.
         var isPointer: Bool
     }
 

@@ -1,9 +1,9 @@
-/// The published field numbers of what is served, from the generated.proto files of Kubernetes 1.36.
+/// The published field numbers of the types that are served, from the generated.proto files of Kubernetes 1.36.
 ///
-/// A line is number, name in JSON and type. `[T]` is repeated; `T?` has a pointer for its Go type and is written only when it is set, all
-/// else is written always, as gogo-protobuf does. `map` has texts for values, `quantities` has quantities.
+/// A line is number, JSON name and type. `[T]` is repeated; `T?` is a pointer in Go and is written only if it is set, and everything else
+/// is always written, as in gogo-protobuf. `map` has strings as values, `quantities` has quantities.
 ///
-/// It is written by hand and knows nothing of the program's own decoder: each is a witness to the other.
+/// It is written by hand and independent of the program's own decoder, so that each verifies the other.
 enum ProtobufTable {
     static let text = meta + core + discovery + events
 

@@ -1,13 +1,13 @@
 import FoundationEssentials
 
-/// A time as protobuf has it.
+/// A time in protobuf.
 struct ProtobufTime {
     var seconds: Int64
     var nanoseconds: UInt64
 
-    /// Reads RFC 3339 in UTC, with or without a fraction of a second.
+    /// Parses RFC 3339 in UTC, with or without a fraction of a second.
     init?(_ text: String) {
-        // What cannot be read is no time.
+        // A text that does not parse is not a time.
         let parts = text.dropLast(text.last == "Z" ? 1 : 0).split(separator: ".", maxSplits: 1)
         guard text.last == "Z", let first = parts.first, let date = try? Date("\(first)Z", strategy: .iso8601) else { return nil }
         seconds = Int64(date.timeIntervalSince1970)

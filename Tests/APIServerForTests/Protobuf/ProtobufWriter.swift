@@ -1,6 +1,6 @@
-/// Writes JSON as protobuf, by the table: fields by ascending numbers, maps by their keys, as an API server does.
+/// Encodes JSON as protobuf, by the table: fields in ascending order, maps sorted by key, as an API server does.
 struct ProtobufWriter {
-    /// A value that the field of this name cannot hold.
+    /// A value that does not fit the type of its field.
     struct Mismatch: Error, CustomStringConvertible {
         var field: String
         var type: String
@@ -14,7 +14,7 @@ struct ProtobufWriter {
         self.schema = schema
     }
 
-    /// A message of the table.
+    /// Encodes a message of the table.
     static func message(_ name: String, _ json: JSON, schema: ProtobufSchema = .kubernetes) throws(Mismatch) -> [UInt8] {
         var writer = ProtobufWriter(schema)
         guard let fields = schema.messages[name], json.members != nil else { throw Mismatch(field: "", type: name) }
@@ -22,7 +22,7 @@ struct ProtobufWriter {
         return writer.bytes
     }
 
-    /// Some bytes as a field.
+    /// Encodes bytes as a field.
     static func field(_ number: UInt64, _ content: [UInt8]) -> [UInt8] {
         var writer = ProtobufWriter(.kubernetes)
         writer.write(number, content)
@@ -78,7 +78,7 @@ struct ProtobufWriter {
         }
     }
 
-    /// The zero value of a Go type that is no pointer.
+    /// Writes the zero value of a Go type that is not a pointer.
     private mutating func writeAbsent(_ field: ProtobufSchema.Field) throws(Mismatch) {
         switch field.type {
         case "string", "time": write(field.number, [])

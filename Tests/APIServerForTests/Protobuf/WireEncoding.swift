@@ -1,9 +1,9 @@
-/// In which encoding an answer goes out, and how.
+/// The encoding of a response.
 enum WireEncoding: String, Hashable, Sendable, CaseIterable {
     case json = "application/json"
     case protobuf = "application/vnd.kubernetes.protobuf"
 
-    /// What an `Accept` header asks for, in the order in which it says it; nil where it is neither.
+    /// The first supported encoding in an `Accept` header; nil if there is none.
     init?(accept header: String?) {
         for range in (header ?? "*/*").split(separator: ",") {
             switch range.prefix(while: { $0 != ";" }).filter({ $0 != " " }) {
@@ -18,7 +18,7 @@ enum WireEncoding: String, Hashable, Sendable, CaseIterable {
 
     func contentType(isWatch: Bool = false) -> String { self == .protobuf && isWatch ? "\(rawValue);stream=watch" : rawValue }
 
-    /// A whole object, with its kind.
+    /// Encodes a single object, with its kind.
     func object(_ object: StoredObject) -> [UInt8] {
         switch self {
         case .json: object.typedJSON
@@ -26,7 +26,7 @@ enum WireEncoding: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// A whole answer to a request for a list; its items do not say what they are.
+    /// Encodes the complete response to a list request; its items have no kind.
     func list(_ items: some Sequence<StoredObject>, of resource: ServerResource, version: Int, continueToken: String? = nil) -> [UInt8] {
         var metadata: JSON = ["resourceVersion": .string("\(version)")]
         if let continueToken { metadata["continue"] = .string(continueToken) }
@@ -41,13 +41,13 @@ enum WireEncoding: String, Hashable, Sendable, CaseIterable {
             }
             return bytes + Array("]}".utf8)
         case .protobuf:
-            var bytes = ProtobufWriter.field(1, WireEncoding.ours("ListMeta", metadata))
+            var bytes = ProtobufWriter.field(1, WireEncoding.encode("ListMeta", metadata))
             for item in items { bytes += ProtobufWriter.field(2, item.protobuf) }
             return WireEncoding.envelope(resource.apiVersion, "\(resource.kind)List", bytes)
         }
     }
 
-    /// An event of a watch, as it stands in the stream.
+    /// Encodes an event of a watch, as in the stream.
     func event(_ type: EventType, _ object: StoredObject) -> [UInt8] { frame(type.rawValue, self.object(object)) }
 
     func bookmark(of resource: ServerResource, version: Int, isInitialEventsEnd: Bool = false) -> [UInt8] {
@@ -58,7 +58,7 @@ enum WireEncoding: String, Hashable, Sendable, CaseIterable {
             let object: JSON = ["kind": .string(resource.kind), "apiVersion": .string(resource.apiVersion), "metadata": metadata]
             return frame("BOOKMARK", object.bytes)
         case .protobuf:
-            let message = WireEncoding.ours(resource.kind, ["metadata": metadata])
+            let message = WireEncoding.encode(resource.kind, ["metadata": metadata])
             return frame("BOOKMARK", WireEncoding.envelope(resource.apiVersion, resource.kind, message))
         }
     }
@@ -66,13 +66,13 @@ enum WireEncoding: String, Hashable, Sendable, CaseIterable {
     func status(_ status: TestStatus) -> [UInt8] {
         switch self {
         case .json: status.json.bytes
-        case .protobuf: WireEncoding.envelope("v1", "Status", WireEncoding.ours("Status", status.json))
+        case .protobuf: WireEncoding.envelope("v1", "Status", WireEncoding.encode("Status", status.json))
         }
     }
 
     func errorEvent(_ status: TestStatus) -> [UInt8] { frame("ERROR", self.status(status)) }
 
-    /// One event around an object: a line in JSON, a length and a message in protobuf.
+    /// Encodes an event with an object: a line in JSON, a length and a message in protobuf.
     private func frame(_ type: String, _ object: [UInt8]) -> [UInt8] {
         switch self {
         case .json: return Array("{\"type\":\"\(type)\",\"object\":".utf8) + object + Array("}\n".utf8)
@@ -82,15 +82,15 @@ enum WireEncoding: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// What stands around every object and list: the magic `k8s\0` and a `runtime.Unknown`, whose two last fields are empty.
+    /// Adds the envelope of objects and lists: the magic `k8s\0` and a `runtime.Unknown`, whose last two fields are empty.
     private static func envelope(_ apiVersion: String, _ kind: String, _ message: [UInt8]) -> [UInt8] {
-        let type = ours("TypeMeta", ["apiVersion": .string(apiVersion), "kind": .string(kind)])
+        let type = encode("TypeMeta", ["apiVersion": .string(apiVersion), "kind": .string(kind)])
         return Array("k8s\0".utf8) + ProtobufWriter.field(1, type) + ProtobufWriter.field(2, message) + ProtobufWriter.field(3, [])
             + ProtobufWriter.field(4, [])
     }
 
-    /// A message whose JSON is made here.
-    private static func ours(_ message: String, _ json: JSON) -> [UInt8] {
+    /// Encodes a message whose JSON this server creates itself.
+    private static func encode(_ message: String, _ json: JSON) -> [UInt8] {
         do {
             return try ProtobufWriter.message(message, json)
         } catch {

@@ -1,17 +1,17 @@
 import NIOCore
 
-/// What can be done to all who watch, whatever their encoding.
+/// An action on all watchers, whatever their encoding.
 enum Interruption: Sendable {
     case end
     case cut
     case hang
-    /// Bytes as they are.
+    /// Bytes to send as they are.
     case text(String)
     /// The first half of an event.
     case half
     /// A bookmark at any version.
     case bookmark(Int)
-    /// A DELETED event for an object, whether or not it was ever there.
+    /// A DELETED event for an object, whether or not it ever existed.
     case deleted(StoredObject)
 
     func item(for watcher: Watcher, version: Int) -> WatchItem {

@@ -1,4 +1,4 @@
-/// What a test API server can be asked for.
+/// A kind of request to a test API server.
 struct ServerCall: Hashable, Sendable {
     enum Verb: String, Sendable, CaseIterable {
         case get, list, watch, create, replace, patch, delete

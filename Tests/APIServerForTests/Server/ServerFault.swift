@@ -1,18 +1,18 @@
-/// How a test API server misbehaves once, instead of answering.
+/// A fault that a test API server injects once, in place of its response.
 enum ServerFault: Sendable {
-    /// Answers with a Status.
+    /// Responds with a Status.
     case status(Int, reason: String, retryAfter: Int? = nil)
-    /// Answers a watch with an ERROR event.
+    /// Responds to a watch with an ERROR event.
     case errorEvent(Int, reason: String)
-    /// Breaks the connection off after so many bytes of the body.
+    /// Closes the connection after this many bytes of the body.
     case cut(afterBytes: Int)
-    /// Takes the request and never says a word.
+    /// Accepts the request and never responds.
     case hang
-    /// Answers with success and an empty body.
+    /// Responds with success and an empty body.
     case empty
-    /// Sends bytes that mean nothing, as if they were the answer.
+    /// Responds with meaningless bytes.
     case garbage
-    /// Answers, but only after this.
+    /// Responds after this delay.
     case slow(Duration)
 
     static let garbageBytes = Array("\u{1}\u{2}k8s\u{0}\n}}{{\n".utf8)

@@ -1,15 +1,15 @@
-/// How a test API server is set up.
+/// The settings of a test API server.
 public struct ServerSettings: Sendable {
     public var host = "127.0.0.1"
-    /// 0 for any that is free.
+    /// 0 for any free port.
     public var port = 0
-    /// How often all who watch are told how far they are; nil for never.
+    /// How often all watchers get a bookmark; nil for never.
     public var bookmarkInterval: Duration?
-    /// How many events are kept for watches that begin in the past.
+    /// The number of events kept for watches that begin at an earlier version.
     public var historyLimit = 100_000
-    /// How many events a watch may be behind.
+    /// The number of events that a watch may lag behind.
     public var watchLimit = 10_000
-    /// The beginnings of paths that only those with a client's certificate may ask for.
+    /// The path prefixes that require a client certificate.
     public var certifiedPaths: [String] = []
 
     public init() {}

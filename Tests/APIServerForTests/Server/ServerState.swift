@@ -1,29 +1,29 @@
-/// All that changes in a test API server.
+/// The mutable state of a test API server.
 struct ServerState: Sendable {
     var store = ServerStore()
     var faults: [ServerCall: [ServerFault]] = [:]
     var watchers: [Int: Watcher] = [:]
     var nextWatcher = 0
-    /// The token that lets in; nil to let everyone in.
+    /// The token that requests must have; nil to admit all requests.
     var token: String?
     var streamingLists = StreamingLists.supported
-    /// What each watch from a version gets, by the plural of the resource, for as long as it stands here. Streamed lists are no such watches.
+    /// The fault of each watch from a version, by the plural of the resource, for as long as it is set. Streaming lists are not affected.
     var brokenWatches: [String: ServerFault] = [:]
-    /// The minor version of Kubernetes whose selectors are understood.
+    /// The minor version of Kubernetes whose selectors are supported.
     var minorVersion = 36
-    /// Resources that there are none of.
+    /// Resources that the server does not have.
     var absent: Set<String> = []
-    /// How many deletions to come, of what, nobody who watches hears of.
+    /// The number of deletions to come, by resource, that watchers are not notified of.
     var lostDeletions: [String: Int] = [:]
     var requests: [String] = []
     var connections = 0
 
-    /// Enough to tell what a program has asked for lately.
+    /// Enough to see what a program has requested lately.
     private static let requestLimit = 100_000
 
-    /// Tells all who watch.
+    /// Sends an event to all watchers.
     func send(_ event: StoredEvent) {
-        // Those who watch in the same encoding get the same bytes.
+        // Watchers with the same encoding get the same bytes.
         var frames: [WireEncoding: [EventType: WatchItem]] = [:]
         for watcher in watchers.values where watcher.resource == event.resource {
             guard let type = event.type(for: watcher.selector) else { continue }
@@ -34,9 +34,9 @@ struct ServerState: Sendable {
     }
 
     mutating func delete(_ plural: String, key: String) {
-        let isTold = lostDeletions[plural, default: 0] == 0
-        if !isTold { lostDeletions[plural, default: 0] -= 1 }
-        if let event = store.delete(plural, key: key, isTold: isTold) { send(event) }
+        let notifiesWatchers = lostDeletions[plural, default: 0] == 0
+        if !notifiesWatchers { lostDeletions[plural, default: 0] -= 1 }
+        if let event = store.delete(plural, key: key, notifiesWatchers: notifiesWatchers) { send(event) }
     }
 
     func interrupt(_ plural: String, _ interruptions: [Interruption]) {
@@ -45,7 +45,7 @@ struct ServerState: Sendable {
         }
     }
 
-    /// Tells those who want to know how far they are.
+    /// Sends bookmarks to the watchers that accept them.
     func sendBookmarks() {
         for watcher in watchers.values where watcher.takesBookmarks {
             watcher.yield(Interruption.bookmark(store.version).item(for: watcher, version: store.version))

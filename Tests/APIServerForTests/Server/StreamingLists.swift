@@ -1,10 +1,10 @@
-/// How a test API server takes a request for a streamed list.
+/// How a test API server handles a request for a streaming list.
 enum StreamingLists: String, Sendable {
     case supported
-    /// As an API server without the feature does.
+    /// As an API server without the feature.
     case invalid
-    /// As an API server with etcd 3.4 does.
+    /// As an API server with etcd 3.4.
     case errorEvent
-    /// Sends all there is, and never says that this was all.
+    /// Sends all objects, but never the bookmark that ends the list.
     case endless
 }

@@ -1,40 +1,40 @@
 import NIOCore
 import NIOHTTP1
 
-/// Answers to all requests that are no watches.
+/// Responses to all requests except watches.
 extension TestAPIServer {
     func answer(
         _ request: TestRequest, _ verb: ServerCall.Verb, _ place: ServerStore.Place, _ encoding: WireEncoding
     ) throws -> (code: Int, body: [UInt8]) {
-        // A whole collection is only listed, and an object is made where it does not have a name yet.
-        let isWhole = place.name != nil && (place.namespace != nil) == place.resource.isNamespaced
+        // A collection can only be listed, and an object is created at a path without its name.
+        let isObject = place.name != nil && (place.namespace != nil) == place.resource.isNamespaced
         switch verb {
         case .list, .watch: return (200, try list(request, place, encoding))
-        case .get where isWhole: return (200, encoding.object(try withState { try $0.store.get(place) }))
+        case .get where isObject: return (200, encoding.object(try withState { try $0.store.get(place) }))
         case .create where place.name == nil && (place.namespace != nil) == place.resource.isNamespaced:
             let body = try json(request, "application/json")
             return (201, encoding.object(try write(place) { store in try store.create(place, body) }))
-        case .replace where isWhole:
+        case .replace where isObject:
             let body = try json(request, "application/json")
             return (200, encoding.object(try write(place) { store in try store.replace(place, body) }))
-        case .patch where isWhole:
-            // Of an Event, whose series is no list, a strategic merge patch means the same.
+        case .patch where isObject:
+            // For an Event, whose series is not a list, a strategic merge patch is equivalent.
             let body = try json(request, "application/merge-patch+json", "application/strategic-merge-patch+json")
             return (200, encoding.object(try write(place) { store in try store.patch(place, body) }))
-        case .delete where isWhole:
-            let gone = try withState { state in
-                let gone = try state.store.deleted(with: place)
-                for object in gone { state.delete(object.resource.plural, key: object.key) }
-                return gone
+        case .delete where isObject:
+            let removed = try withState { state in
+                let removed = try state.store.deleted(with: place)
+                for object in removed { state.delete(object.resource.plural, key: object.key) }
+                return removed
             }
-            return (200, gone.last.map { encoding.object($0) } ?? [])
+            return (200, removed.last.map { encoding.object($0) } ?? [])
         default:
             throw TestStatus(
                 405, reason: "MethodNotAllowed", message: "the server does not allow this method on the requested resource")
         }
     }
 
-    /// Changes the store and tells all who watch; where nothing changes, the object is as it was.
+    /// Changes the store and notifies the watchers; returns the current object if nothing changes.
     private func write(
         _ place: ServerStore.Place, _ change: @Sendable (inout ServerStore) throws -> StoredEvent?
     ) throws -> StoredObject {
@@ -56,7 +56,7 @@ extension TestAPIServer {
         }
     }
 
-    /// A list or a page of one. As with a real server, the pages after the first are at the version of the first.
+    /// Returns a list or a page of one. As in a real server, the pages after the first are at the version of the first.
     private func list(_ request: TestRequest, _ place: ServerStore.Place, _ encoding: WireEncoding) throws -> [UInt8] {
         let selector = try ObjectSelector(
             place.resource, namespace: place.namespace, labels: request["labelSelector"], fields: request["fieldSelector"],
@@ -72,7 +72,7 @@ extension TestAPIServer {
             version = first
             objects = objects.drop { $0.key <= parts[1] }
         }
-        // As the watch cache, which has no pages.
+        // As in the watch cache, which has no pages.
         let limit = request["resourceVersion"] == "0" ? nil : request["limit"].flatMap { Int($0) }
         let page = objects.prefix(limit.flatMap { $0 > 0 ? $0 : nil } ?? .max)
         let token = page.count < objects.count ? page.last.map { "\(version):\($0.key)" } : nil

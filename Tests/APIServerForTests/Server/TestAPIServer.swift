@@ -1,8 +1,8 @@
 public import NIOSSL
 import Synchronization
 
-/// An API server in this process: lists, watches and writes in JSON and protobuf over HTTP/1.1 or HTTP/2, from a store in memory, that can be
-/// told to misbehave.
+/// An API server in this process: lists, watches and writes in JSON and protobuf over HTTP/1.1 or HTTP/2, with an in-memory store and fault
+/// injection.
 public final class TestAPIServer: Sendable {
     let settings: ServerSettings
     private let state: Mutex<ServerState>
@@ -18,7 +18,7 @@ public final class TestAPIServer: Sendable {
         self.state = Mutex(state)
     }
 
-    /// Where it listens.
+    /// The URL at which it listens.
     public var url: String {
         let host = settings.host.contains(":") ? "[\(settings.host)]" : settings.host
         return "\(isSecure ? "https" : "http")://\(host):\(listener.port)"
@@ -34,7 +34,7 @@ public final class TestAPIServer: Sendable {
         try await withThrowingTaskGroup { group in
             group.addTask {
                 try await server.listener.run({ server.withState { $0.connections += 1 } }) { exchange in
-                    // A connection that a test breaks off, or a client that goes, is what is being tested.
+                    // Tests break connections on purpose, and clients disconnect.
                     try? await TestConnection(server: server, channel: exchange).run()
                 }
             }
@@ -55,10 +55,10 @@ public final class TestAPIServer: Sendable {
         try state.withLock { try body(&$0) }
     }
 
-    /// The token that lets in; nil to let everyone in.
+    /// The token that requests must have; nil to admit all requests.
     public func setToken(_ token: String?) { withState { $0.token = token } }
 
-    /// Stores the items of a `List` in JSON.
+    /// Creates the items of a `List` in JSON.
     public func load(_ list: JSON) throws {
         for item in list["items"]?.items ?? [] {
             guard let resource = ServerResource.of(kind: item["kind"]?.text ?? "", apiVersion: item["apiVersion"]?.text ?? "") else {
@@ -70,7 +70,7 @@ public final class TestAPIServer: Sendable {
     }
 }
 
-/// What tests do to a server.
+/// The operations of tests on a server.
 extension TestAPIServer {
     func put(_ plural: String, _ objects: TestObject...) {
         for object in objects { withState { state in state.send(state.store.put(plural, object)) } }
@@ -80,12 +80,12 @@ extension TestAPIServer {
         for object in objects { withState { $0.delete(plural, key: object.key) } }
     }
 
-    /// Misbehaves at the next calls, once each.
+    /// Injects faults into the next calls, one each.
     func fail(_ call: ServerCall, _ faults: ServerFault...) {
         withState { $0.faults[call, default: []] += faults }
     }
 
-    /// Does something to all who watch now.
+    /// Interrupts all current watchers.
     func interrupt(_ plural: String, _ interruptions: Interruption...) {
         withState { $0.interrupt(plural, interruptions) }
     }
@@ -96,7 +96,7 @@ extension TestAPIServer {
 
     func watcherCount(_ plural: String) -> Int { withState { state in state.watchers.values.count { $0.resource.plural == plural } } }
 
-    /// The targets asked for so far that contain a text.
+    /// The targets requested so far that contain a text.
     func requests(_ text: String) -> [String] { withState { $0.requests.filter { $0.contains(text) } } }
 }
 

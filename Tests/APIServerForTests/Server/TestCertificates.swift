@@ -3,16 +3,16 @@ import FoundationEssentials
 import Subprocess
 import SystemPackage
 
-/// Certificates that openssl makes, in a folder.
+/// Certificates that openssl creates in a folder.
 public struct TestCertificates: Sendable {
     public let folder: String
 
-    /// Those that are there already.
+    /// Uses existing certificates.
     public init(found folder: String) {
         self.folder = folder
     }
 
-    /// An authority, and a server's certificate for 127.0.0.1, `api.test` and whatever else (`IP:…`, `DNS:…`).
+    /// Creates an authority, and a server certificate for 127.0.0.1, `api.test` and any other names (`IP:…`, `DNS:…`).
     public init(in folder: String, for names: [String] = []) async throws {
         self.folder = folder
         try await openssl(
@@ -21,9 +21,9 @@ public struct TestCertificates: Sendable {
         try await sign("server", subject: "/CN=server", extensions: "subjectAltName=\(all.joined(separator: ","))")
     }
 
-    /// A key and a certificate of an authority, the first one or another that was signed: `NAME.key` and `NAME.crt`.
+    /// Creates a key and a certificate of an authority, the first one or another that was signed: `NAME.key` and `NAME.crt`.
     ///
-    /// - Parameter days: how long it is good; below 0 for one that has expired.
+    /// - Parameter days: the validity; negative for an expired certificate.
     public func sign(
         _ name: String, subject: String, extensions: String = "basicConstraints=CA:FALSE", by authority: String = "ca", days: Int = 2
     ) async throws {
@@ -35,7 +35,7 @@ public struct TestCertificates: Sendable {
         )
     }
 
-    /// A key and a certificate that it signed itself.
+    /// Creates a key and a self-signed certificate.
     public func signItself(_ name: String, subject: String, extensions: String) async throws {
         try Data(extensions.utf8).write(to: URL(filePath: "\(folder)/\(name).ext"))
         try await openssl(
@@ -43,32 +43,32 @@ public struct TestCertificates: Sendable {
         try await openssl("x509 -req -in \(name).csr -signkey \(name).key -days 2 -extfile \(name).ext -out \(name).crt")
     }
 
-    /// Whether a client has to show a certificate of the authority.
+    /// Whether a client has to present a certificate of the authority.
     public enum Clients: Sendable {
-        case unasked, mayShow, mustShow
+        case notRequested, optional, required
     }
 
-    /// What the server is set up with; it offers HTTP/2 if so.
-    public func server(clients: Clients = .unasked, offersHTTP2: Bool = false) throws -> TLSConfiguration {
+    /// Returns the TLS configuration of the server, optionally with HTTP/2.
+    public func server(clients: Clients = .notRequested, offersHTTP2: Bool = false) throws -> TLSConfiguration {
         var result = TLSConfiguration.makeServerConfiguration(
             certificateChain: try NIOSSLCertificate.fromPEMFile("\(folder)/server.crt").map { .certificate($0) },
             privateKey: .privateKey(try NIOSSLPrivateKey(file: "\(folder)/server.key", format: .pem)))
         if offersHTTP2 { result.applicationProtocols = ["h2", "http/1.1"] }
-        if clients != .unasked {
-            result.certificateVerification = clients == .mustShow ? .noHostnameVerification : .optionalVerification
+        if clients != .notRequested {
+            result.certificateVerification = clients == .required ? .noHostnameVerification : .optionalVerification
             result.trustRoots = .file("\(folder)/ca.crt")
         }
         return result
     }
 
     private struct Failed: Error {
-        let complaint: String
+        let standardError: String
     }
 
     private func openssl(_ arguments: String) async throws {
         let result = try await Subprocess.run(
             .name("openssl"), arguments: Arguments(arguments.split(separator: " ").map(String.init)), workingDirectory: .init(folder),
             output: .discarded, error: .string(limit: 1 << 16))
-        guard result.terminationStatus.isSuccess else { throw Failed(complaint: result.standardError) }
+        guard result.terminationStatus.isSuccess else { throw Failed(standardError: result.standardError) }
     }
 }

@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 
-/// Watches.
+/// Handling of watches.
 extension TestConnection {
     func watch(
         _ request: TestRequest, of place: ServerStore.Place, _ encoding: WireEncoding, cutAfter: Int?, _ outbound: Outbound
@@ -15,7 +15,7 @@ extension TestConnection {
             items: items)
         let (id, first) = try server.open(watcher, request)
         defer { server.withState { $0.watchers[id] = nil } }
-        // Who has gone is noticed even if nothing happens that could be told.
+        // A disconnected client is detected even without anything to send.
         channel.channel.closeFuture.whenComplete { _ in items.finish() }
         let end = request["timeoutSeconds"].flatMap { Int($0) }.map { seconds in
             Task {
@@ -39,7 +39,7 @@ extension TestConnection {
 }
 
 extension TestAPIServer {
-    /// Lets someone watch; returns what comes first, with no event between that and what is sent later.
+    /// Registers a watcher; returns its initial data, with no gap between that and later events.
     fileprivate func open(_ watcher: Watcher, _ request: TestRequest) throws -> (id: Int, first: ByteBuffer) {
         let streams = request["sendInitialEvents"] == "true"
         let start = request["resourceVersion"].flatMap { Int($0) } ?? 0
@@ -50,7 +50,7 @@ extension TestAPIServer {
             default: break
             }
             var first = ByteBuffer()
-            // Without a version, too, a watch begins with what there is.
+            // A watch without a version also begins with the current objects.
             if streams || start == 0 {
                 for object in state.store.sorted(watcher.resource.plural) where watcher.selector.matches(object) {
                     first.writeBytes(watcher.encoding.event(.added, object))
@@ -72,7 +72,7 @@ extension TestAPIServer {
 }
 
 extension ServerStore {
-    /// Throws if a version is gone, or has not come yet.
+    /// Throws if a version has expired or does not exist yet.
     func check(version: Int, asEvent: Bool) throws(TestStatus) {
         if version < oldest {
             throw TestStatus(410, reason: "Expired", message: "too old resource version: \(version) (\(oldest))", asEvent: asEvent)

@@ -2,11 +2,11 @@ import NIOCore
 import NIOHTTP1
 import NIOSSL
 
-/// One connection to a test API server, or one stream of a connection of many.
+/// A connection to a test API server, or one stream of a multiplexed connection.
 struct TestConnection {
     typealias Outbound = NIOAsyncChannelOutboundWriter<TestResponsePart>
 
-    /// Ends a connection without ceremony.
+    /// Closes a connection abruptly.
     struct Cut: Error {}
 
     let server: TestAPIServer
@@ -21,14 +21,14 @@ struct TestConnection {
                 switch part {
                 case .head(let head): request = TestRequest(head)
                 case .body(var buffer):
-                    // What is too large is read to its end, as the refusal comes after it.
+                    // A body that is too large is read to its end, as the refusal comes after it.
                     if let size = request?.body.readableBytes, size <= TestConnection.maximumBodyBytes {
                         request?.body.writeBuffer(&buffer)
                     }
                 case .end:
-                    guard let whole = request else { continue }
+                    guard let completed = request else { continue }
                     request = nil
-                    try await answer(whole, outbound)
+                    try await answer(completed, outbound)
                 }
             }
         }
@@ -61,7 +61,7 @@ struct TestConnection {
         }
     }
 
-    /// Notes a request, and throws if it is not let in or asks for what there is not.
+    /// Records a request; throws if it is not admitted or its resource does not exist.
     private func admit(_ request: TestRequest) async throws {
         let (token, absent) = server.withState { state in
             state.note(request.target)
@@ -77,9 +77,9 @@ struct TestConnection {
     }
 
     private func hasCertificate() async -> Bool {
-        // A stream of a connection has no TLS of its own, but its parent has.
+        // A stream of a multiplexed connection has no TLS of its own, but its parent does.
         for channel in [channel.channel, channel.channel.parent].compactMap(\.self) {
-            // Fails where there is no TLS, and so no certificate.
+            // Fails without TLS, and so without a certificate.
             let certificate = try? await channel.nioSSL_peerCertificate().get()
             if certificate != nil { return true }
         }

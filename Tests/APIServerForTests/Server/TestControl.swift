@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 
-/// What the server can be told by `curl`, at paths that no Kubernetes API has.
+/// The control interface of the server for `curl`, at paths outside the Kubernetes API.
 struct TestControl {
     let server: TestAPIServer
 
@@ -32,7 +32,7 @@ struct TestControl {
         }
     }
 
-    /// Numbers to look at.
+    /// Counters for inspection.
     private var state: JSON {
         server.withState { state in
             var objects: JSON = [:]
@@ -49,54 +49,54 @@ struct TestControl {
         }
     }
 
-    private func addFaults(_ order: JSON) throws(TestStatus) {
-        guard let verb = (order["call"]?.text).flatMap(ServerCall.Verb.init) else {
+    private func addFaults(_ command: JSON) throws(TestStatus) {
+        guard let verb = (command["call"]?.text).flatMap(ServerCall.Verb.init) else {
             throw .badRequest("call must be one of \(ServerCall.Verb.allCases.map(\.rawValue))")
         }
-        let plural = try resource(order).plural
-        let code = order["code"]?.integer ?? 500
-        let reason = order["reason"]?.text ?? "InternalError"
+        let plural = try resource(command).plural
+        let code = command["code"]?.integer ?? 500
+        let reason = command["reason"]?.text ?? "InternalError"
         let fault: ServerFault =
-            switch order["fault"]?.text {
-            case "status": .status(code, reason: reason, retryAfter: order["retryAfter"]?.integer)
+            switch command["fault"]?.text {
+            case "status": .status(code, reason: reason, retryAfter: command["retryAfter"]?.integer)
             case "errorEvent": .errorEvent(code, reason: reason)
-            case "cut": .cut(afterBytes: order["afterBytes"]?.integer ?? 0)
+            case "cut": .cut(afterBytes: command["afterBytes"]?.integer ?? 0)
             case "hang": .hang
             case "empty": .empty
             case "garbage": .garbage
-            case "slow": .slow(.milliseconds(order["milliseconds"]?.integer ?? 1000))
+            case "slow": .slow(.milliseconds(command["milliseconds"]?.integer ?? 1000))
             default: throw .badRequest("fault must be status, errorEvent, cut, hang, empty, garbage or slow")
             }
         let call = ServerCall(verb: verb, plural: plural)
-        let count = max(1, order["count"]?.integer ?? 1)
+        let count = max(1, command["count"]?.integer ?? 1)
         server.withState { $0.faults[call, default: []] += Array(repeating: fault, count: count) }
     }
 
-    private func interrupt(_ order: JSON) throws(TestStatus) {
-        let plural = order["resource"]?.text == "*" ? "*" : try resource(order).plural
+    private func interrupt(_ command: JSON) throws(TestStatus) {
+        let plural = command["resource"]?.text == "*" ? "*" : try resource(command).plural
         let version = server.withState { $0.store.version }
         let interruption: Interruption
-        switch order["action"]?.text {
+        switch command["action"]?.text {
         case "end": interruption = .end
         case "cut": interruption = .cut
         case "hang": interruption = .hang
         case "half": interruption = .half
         case "garbage": interruption = .text("\u{7f}garbage}{\n")
-        case "text": interruption = .text(order["text"]?.text ?? "")
-        case "bookmark": interruption = .bookmark(order["version"]?.integer ?? version + (order["offset"]?.integer ?? 0))
-        case "deleted": interruption = .deleted(try object(order, try resource(order), version))
+        case "text": interruption = .text(command["text"]?.text ?? "")
+        case "bookmark": interruption = .bookmark(command["version"]?.integer ?? version + (command["offset"]?.integer ?? 0))
+        case "deleted": interruption = .deleted(try object(command, try resource(command), version))
         case "loseDelete":
-            return server.withState { $0.lostDeletions[plural, default: 0] += max(1, order["count"]?.integer ?? 1) }
+            return server.withState { $0.lostDeletions[plural, default: 0] += max(1, command["count"]?.integer ?? 1) }
         default: throw .badRequest("action must be end, cut, hang, half, garbage, text, bookmark, deleted or loseDelete")
         }
         server.interrupt(plural, interruption)
     }
 
-    /// The object that is named, or one that never was.
-    private func object(_ order: JSON, _ resource: ServerResource, _ version: Int) throws(TestStatus) -> StoredObject {
+    /// Returns the object that is named, or one that never existed.
+    private func object(_ command: JSON, _ resource: ServerResource, _ version: Int) throws(TestStatus) -> StoredObject {
         let place = ServerStore.Place(
-            resource: resource, namespace: resource.isNamespaced ? order["namespace"]?.text ?? "default" : nil,
-            name: order["name"]?.text ?? "never")
+            resource: resource, namespace: resource.isNamespaced ? command["namespace"]?.text ?? "default" : nil,
+            name: command["name"]?.text ?? "never")
         var metadata: JSON = ["name": .string(place.name ?? "")]
         metadata["namespace"] = place.namespace.map { .string($0) }
         do throws(ProtobufWriter.Mismatch) {
@@ -107,18 +107,18 @@ struct TestControl {
         }
     }
 
-    private func change(_ order: JSON) throws(TestStatus) {
-        if let text = order["streamingLists"]?.text {
+    private func change(_ command: JSON) throws(TestStatus) {
+        if let text = command["streamingLists"]?.text {
             guard let streamingLists = StreamingLists(rawValue: text) else {
                 throw .badRequest("streamingLists must be supported, invalid, errorEvent or endless")
             }
             server.withState { $0.streamingLists = streamingLists }
         }
-        if let absent = order["absent"]?.items { server.withState { $0.absent = Set(absent.compactMap(\.text)) } }
+        if let absent = command["absent"]?.items { server.withState { $0.absent = Set(absent.compactMap(\.text)) } }
     }
 
-    private func resource(_ order: JSON) throws(TestStatus) -> ServerResource {
-        guard let resource = (order["resource"]?.text).flatMap(ServerResource.named) else {
+    private func resource(_ command: JSON) throws(TestStatus) -> ServerResource {
+        guard let resource = (command["resource"]?.text).flatMap(ServerResource.named) else {
             throw .badRequest("resource must be one of \(ServerResource.all.map(\.plural))")
         }
         return resource

@@ -4,7 +4,7 @@ import NIOHTTP2
 import NIOPosix
 import NIOSSL
 
-/// Where a test API server listens: HTTP/1.1, or over TLS whatever is negotiated.
+/// The listener of a test API server: HTTP/1.1, or over TLS the negotiated protocol.
 struct TestListener: Sendable {
     typealias Exchange = NIOAsyncChannel<HTTPServerRequestPart, TestResponsePart>
     typealias Negotiated = NIONegotiatedHTTPVersion<Exchange, (any Channel, NIOHTTP2Handler.AsyncStreamMultiplexer<Exchange>)>
@@ -40,20 +40,20 @@ struct TestListener: Sendable {
             }
     }
 
-    /// What goes in and out on a connection, or on a stream of one.
+    /// Wraps a connection, or a stream of one, as an asynchronous channel.
     private static func exchange(_ channel: any Channel) throws -> Exchange {
         try channel.pipeline.syncOperations.addHandler(TestResponseHandler())
         return try Exchange(wrappingChannelSynchronously: channel)
     }
 
-    /// Hands on every exchange as it begins, until the task is cancelled.
+    /// Passes every exchange to `body` as it begins, until the task is cancelled.
     func run(_ onConnection: @escaping @Sendable () -> Void, _ body: @escaping @Sendable (Exchange) async -> Void) async throws {
         try await TestListener.untilCancelled(closing: channel.channel) {
             try await withThrowingDiscardingTaskGroup { group in
                 try await channel.executeThenClose { connections in
                     for try await connection in connections {
                         onConnection()
-                        // A handshake that fails is what some tests are about.
+                        // Some tests are about failed handshakes.
                         group.addTask { try? await TestListener.serve(try await connection.get(), body) }
                     }
                 }
@@ -62,13 +62,14 @@ struct TestListener: Sendable {
         }
     }
 
-    /// Runs what takes things from a channel until the channel closes, which it does when this task is cancelled.
+    /// Runs a consumer of a channel until the channel closes, which happens when this task is cancelled.
     ///
-    /// What takes them is not cancelled itself: it would leave some untaken, and NIO ends the program where an asynchronous channel is let go unfinished.
+    /// The consumer itself is not cancelled: it would leave elements unread, and NIO traps if an asynchronous channel is released
+    /// unfinished.
     static func untilCancelled(closing channel: any Channel, _ body: @escaping @Sendable () async throws -> Void) async throws {
-        let taking = Task { try await body() }
+        let consumer = Task { try await body() }
         try await withTaskCancellationHandler {
-            try await taking.value
+            try await consumer.value
         } onCancel: {
             channel.close(promise: nil)
         }

@@ -2,7 +2,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// An HTTP proxy in this process that leads every CONNECT to one place, whatever it is asked for.
+/// An HTTP proxy in this process that connects every CONNECT request to one port, whatever its target.
 final class TestProxy: Sendable {
     private let listener: NIOAsyncChannel<NIOAsyncChannel<ByteBuffer, ByteBuffer>, Never>
     private let upstream: Int
@@ -17,12 +17,12 @@ final class TestProxy: Sendable {
 
     var port: Int { listener.channel.localAddress?.port ?? 0 }
 
-    /// What clients sent before their tunnels began: request line and headers.
+    /// The request lines and headers that clients sent before their tunnels began.
     var heads: [String] { received.withLock(\.self) }
 
     /// Serves while `body` runs.
     ///
-    /// - Parameter port: of this machine, where all tunnels lead.
+    /// - Parameter port: the local port to which all tunnels lead.
     static func serving(to port: Int, _ body: @escaping @Sendable (TestProxy) async throws -> Void) async throws {
         let proxy = try await TestProxy(to: port)
         try await withThrowingTaskGroup { group in
@@ -37,7 +37,7 @@ final class TestProxy: Sendable {
             try await withThrowingDiscardingTaskGroup { group in
                 try await self.listener.executeThenClose { connections in
                     for try await connection in connections {
-                        // A connection that either side breaks off is what some tests are about.
+                        // Some tests are about connections that either side breaks.
                         group.addTask { try? await self.serve(connection) }
                     }
                 }

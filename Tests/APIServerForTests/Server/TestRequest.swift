@@ -1,13 +1,13 @@
 import NIOCore
 import NIOHTTP1
 
-/// A request as a test API server reads it.
+/// A request, as parsed by a test API server.
 struct TestRequest: Sendable {
     let method: HTTPMethod
     let target: String
     let path: String
     let headers: HTTPHeaders
-    /// Where in the API it goes; nil for other paths.
+    /// Its place in the API; nil for other paths.
     let place: ServerStore.Place?
     var body = ByteBuffer()
     private let query: [String: String]
@@ -45,7 +45,7 @@ struct TestRequest: Sendable {
         return verb.map { ServerCall(verb: $0, plural: place.resource.plural) }
     }
 
-    /// `api/v1/…` or `apis/GROUP/v1/…`, then `namespaces/NAMESPACE/PLURAL/NAME` or less.
+    /// Parses `api/v1/…` or `apis/GROUP/v1/…`, followed by `namespaces/NAMESPACE/PLURAL/NAME` or a part of it.
     private static func place(_ path: [String]) -> ServerStore.Place? {
         let isCore = path.first == "api"
         guard isCore || path.first == "apis", path.count >= (isCore ? 3 : 4), path[isCore ? 1 : 2] == "v1" else { return nil }
@@ -63,7 +63,7 @@ struct TestRequest: Sendable {
 }
 
 extension String {
-    /// Without percent-encoding.
+    /// The text with percent-encoding removed.
     fileprivate var removingEscapes: String {
         guard utf8.contains(UInt8(ascii: "%")) else { return self }
         var bytes: [UInt8] = []

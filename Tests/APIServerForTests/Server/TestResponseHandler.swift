@@ -3,7 +3,7 @@ import NIOHTTP1
 
 typealias TestResponsePart = HTTPPart<HTTPResponseHead, ByteBuffer>
 
-/// Puts bytes into what the HTTP encoder wants.
+/// Converts bytes to the parts that the HTTP encoder expects.
 final class TestResponseHandler: ChannelOutboundHandler {
     typealias OutboundIn = TestResponsePart
     typealias OutboundOut = HTTPServerResponsePart

@@ -1,17 +1,17 @@
 import NIOHTTP1
 
-/// A refusal by a test API server.
+/// An error response of a test API server.
 struct TestStatus: Error, Sendable {
     var code: Int
     var reason: String
     var message: String
     var retryAfter: Int?
-    /// Whether it comes as the event of a watch that was let in.
+    /// Whether it is sent as an event of an accepted watch.
     var asEvent = false
     private var details: JSON = [:]
 
     init(
-        _ code: Int, reason: String, message: String = "as told", retryAfter: Int? = nil, asEvent: Bool = false,
+        _ code: Int, reason: String, message: String = "injected", retryAfter: Int? = nil, asEvent: Bool = false,
         about place: ServerStore.Place? = nil
     ) {
         self.code = code

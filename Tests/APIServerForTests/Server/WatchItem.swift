@@ -1,12 +1,12 @@
 import NIOCore
 
-/// What goes out on a watch that is open.
+/// An item to send on an open watch.
 enum WatchItem: Sendable {
     case bytes(ByteBuffer)
-    /// Ends the answer as it should be ended.
+    /// Ends the response properly.
     case end
-    /// Breaks the connection off.
+    /// Closes the connection abruptly.
     case cut
-    /// Nothing goes out any more, and the connection stays.
+    /// Sends nothing more and keeps the connection open.
     case hang
 }

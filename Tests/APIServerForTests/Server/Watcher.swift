@@ -1,4 +1,4 @@
-/// Someone who watches.
+/// A client that watches.
 struct Watcher: Sendable {
     var resource: ServerResource
     var selector: ObjectSelector
@@ -6,7 +6,7 @@ struct Watcher: Sendable {
     var takesBookmarks: Bool
     var items: AsyncStream<WatchItem>.Continuation
 
-    /// Ends a watch that is further behind than its buffer reaches, once what is in the buffer has gone out.
+    /// Sends an item; ends a watch that exceeds its buffer, after the buffered items are sent.
     func yield(_ item: WatchItem) {
         if case .dropped = items.yield(item) { items.finish() }
     }

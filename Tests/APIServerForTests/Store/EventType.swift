@@ -1,4 +1,4 @@
-/// What happened to an object, as a watch tells it.
+/// The type of a watch event.
 enum EventType: String, Hashable, Sendable {
     case added = "ADDED"
     case modified = "MODIFIED"

@@ -1,4 +1,4 @@
-/// Which objects of a resource a list or a watch is about.
+/// The selectors of a list or a watch.
 struct ObjectSelector: Sendable {
     /// Nil for all namespaces.
     var namespace: String?
@@ -9,14 +9,14 @@ struct ObjectSelector: Sendable {
         self.namespace = namespace
     }
 
-    /// - Parameter minorVersion: that of Kubernetes.
+    /// - Parameter minorVersion: the minor version of Kubernetes.
     init(
         _ resource: ServerResource, namespace: String?, labels: String?, fields: String?, minorVersion: Int = 36
     ) throws(TestStatus) {
         self.namespace = namespace
         self.labels = try ObjectSelector.requirements(labels)
         self.fields = try ObjectSelector.requirements(fields)
-        // Services by their fields: from 1.31 on.
+        // Field selectors of Services exist from 1.31 on.
         let hasFields = minorVersion >= 31 || resource.plural != "services"
         let known = ["metadata.name", "metadata.namespace"] + (hasFields ? resource.selectableFields : [])
         for field in self.fields where !known.contains(field.key) {

@@ -1,4 +1,4 @@
-/// One part of a selector.
+/// One requirement of a selector.
 struct Requirement: Hashable, Sendable {
     enum Condition: Hashable, Sendable {
         case exists
@@ -10,7 +10,7 @@ struct Requirement: Hashable, Sendable {
     var key: String
     var condition: Condition
 
-    /// Reads `key`, `!key`, `key=value`, `key==value`, `key!=value`; nil for the rest of what Kubernetes knows.
+    /// Parses `key`, `!key`, `key=value`, `key==value`, `key!=value`; nil for the rest of the Kubernetes syntax.
     init?(_ text: Substring) {
         if let range = text.firstRange(of: "!=") {
             key = String(text[..<range.lowerBound])
@@ -26,13 +26,13 @@ struct Requirement: Hashable, Sendable {
         guard !key.isEmpty, !key.contains(where: { $0 == " " || $0 == "(" || $0 == "!" }) else { return nil }
     }
 
-    /// Whether a value, nil where there is none, is what is asked for.
+    /// Whether a value, nil if absent, satisfies the requirement.
     func holds(_ value: String?) -> Bool {
         switch condition {
         case .exists: value != nil
         case .isAbsent: value == nil
         case .equals(let wanted): value == wanted
-        // As in Kubernetes, what has no value differs from every value.
+        // As in Kubernetes, an absent value differs from every value.
         case .differs(let unwanted): value != unwanted
         }
     }

@@ -1,10 +1,10 @@
-/// A kind of object that is served.
+/// A resource that is served.
 struct ServerResource: Hashable, Sendable {
     var group = ""
     var plural: String
     var kind: String
     var isNamespaced = true
-    /// The fields by which objects can be selected, besides those of the metadata.
+    /// The fields that field selectors support, besides those of the metadata.
     var selectableFields: [String] = []
 
     static let all = [
@@ -22,6 +22,6 @@ struct ServerResource: Hashable, Sendable {
 
     var apiVersion: String { group.isEmpty ? "v1" : "\(group)/v1" }
 
-    /// As a Status names it: `endpointslices.discovery.k8s.io`.
+    /// The name in a Status: `endpointslices.discovery.k8s.io`.
     var qualifiedName: String { group.isEmpty ? plural : "\(plural).\(group)" }
 }

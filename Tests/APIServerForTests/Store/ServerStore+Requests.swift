@@ -1,8 +1,8 @@
 import FoundationEssentials
 
-/// What clients ask for, and the refusals they get.
+/// The requests of clients, and their errors.
 extension ServerStore {
-    /// Where an object is: `name` is what the path says, nil where it says none.
+    /// The place of an object; `name` is from the path, nil if it has none.
     struct Place: Sendable {
         var resource: ServerResource
         var namespace: String?
@@ -38,7 +38,7 @@ extension ServerStore {
         return try store(place, value)
     }
 
-    /// Nil where nothing changes.
+    /// Returns nil if nothing changes.
     mutating func replace(_ place: Place, _ body: JSON) throws(TestStatus) -> StoredEvent? {
         let old = try get(place)
         var value = try checked(body, place)
@@ -59,15 +59,15 @@ extension ServerStore {
         return value.bytes == old.json ? nil : try store(place, value)
     }
 
-    /// Nil where nothing changes.
+    /// Returns nil if nothing changes.
     mutating func patch(_ place: Place, _ patch: JSON) throws(TestStatus) -> StoredEvent? {
-        // Only what the patch says of the version is a claim about it.
+        // Only a version in the patch itself is a precondition.
         var merged = try get(place).value
         merged["metadata"]?["resourceVersion"] = ""
         return try replace(place, merged.merging(patch))
     }
 
-    /// What goes with a Namespace, and last the object itself.
+    /// Returns the objects that are deleted: the contents of a Namespace, and last the object itself.
     func deleted(with place: Place) throws(TestStatus) -> [StoredObject] {
         let object = try get(place)
         return place.resource.plural == "namespaces" ? contents(of: object.name) + [object] : [object]
@@ -81,7 +81,7 @@ extension ServerStore {
         }
     }
 
-    /// An object as it is stored, if it belongs where the path says.
+    /// Returns an object as it is stored; throws if it does not belong at the path.
     private func checked(_ body: JSON, _ place: Place) throws(TestStatus) -> JSON {
         guard body.members != nil else { throw TestStatus(400, reason: "BadRequest", message: "no object") }
         let resource = place.resource

@@ -1,10 +1,10 @@
-/// What a test API server holds: objects, their versions, and the last events.
+/// The contents of a test API server: objects, their versions, and the latest events.
 struct ServerStore: Sendable {
     /// By plural, then by `namespace/name`.
     private(set) var objects: [String: [String: StoredObject]] = [:]
     private(set) var history: [StoredEvent] = []
     private(set) var version = 100
-    /// Watches from before this have to list again.
+    /// Watches from an earlier version have to list again.
     private(set) var oldest = 0
     private let historyLimit: Int
 
@@ -12,7 +12,7 @@ struct ServerStore: Sendable {
         self.historyLimit = historyLimit
     }
 
-    /// Stores a value under its name, new or not.
+    /// Stores a value under its name, new or existing.
     mutating func put(_ resource: ServerResource, _ value: JSON) throws(ProtobufWriter.Mismatch) -> StoredEvent {
         let object = try StoredObject(resource, value, version: version + 1)
         version += 1
@@ -20,15 +20,15 @@ struct ServerStore: Sendable {
         return record(StoredEvent(version: version, before: before, after: object))
     }
 
-    /// Nil where there is no such object. Unless it `isTold`, nobody who watches will ever hear of it.
-    mutating func delete(_ plural: String, key: String, isTold: Bool = true) -> StoredEvent? {
+    /// Deletes an object; returns nil if there is none. Unless `notifiesWatchers`, watchers never see the deletion.
+    mutating func delete(_ plural: String, key: String, notifiesWatchers: Bool = true) -> StoredEvent? {
         guard let before = objects[plural]?.removeValue(forKey: key) else { return nil }
         version += 1
-        guard isTold else { return nil }
+        guard notifiesWatchers else { return nil }
         return record(StoredEvent(version: version, before: before, after: nil))
     }
 
-    /// Forgets the past.
+    /// Discards the history.
     mutating func compact() {
         version += 1
         oldest = version
@@ -39,7 +39,7 @@ struct ServerStore: Sendable {
         (objects[plural] ?? [:]).sorted { $0.key < $1.key }.map(\.value)
     }
 
-    /// All there is in a namespace.
+    /// Returns all objects in a namespace.
     func contents(of namespace: String) -> [StoredObject] {
         ServerResource.all.filter(\.isNamespaced).flatMap { sorted($0.plural) }.filter { $0.namespace == namespace }
     }
@@ -56,7 +56,7 @@ struct ServerStore: Sendable {
 
     private mutating func record(_ event: StoredEvent) -> StoredEvent {
         history.append(event)
-        // Some at a time, as what is left has to move up.
+        // Removes several at a time, as the remaining events have to move up.
         if history.count > historyLimit + historyLimit / 4 {
             let surplus = history.count - historyLimit
             oldest = history[surplus - 1].version

@@ -8,7 +8,7 @@ struct StoredEvent: Sendable {
 
     var resource: ServerResource? { (after ?? before)?.resource }
 
-    /// What it is to those who look at some objects only: one that stops matching is gone, one that begins to match is new.
+    /// Returns the type for a selector: an object that stops matching is deleted, one that begins to match is added.
     func type(for selector: ObjectSelector) -> EventType? {
         let matched = before.map(selector.matches) ?? false
         let matches = after.map(selector.matches) ?? false
@@ -20,7 +20,7 @@ struct StoredEvent: Sendable {
         }
     }
 
-    /// As it stands in the stream of a watch. What is deleted is told as it was before, at the version of the deletion.
+    /// Returns the event as in the stream of a watch. A deleted object is sent in its previous state, at the version of the deletion.
     func frame(_ type: EventType, _ encoding: WireEncoding) -> ByteBuffer {
         let object = type == .deleted ? before?.at(version: version) : after
         return object.map { ByteBuffer(bytes: encoding.event(type, $0)) } ?? ByteBuffer()

@@ -1,17 +1,17 @@
-/// An object at one version, in both encodings: however many ask for it, it has been encoded once.
+/// An object at one version, in both encodings, so that it is encoded only once.
 final class StoredObject: Sendable {
     let resource: ServerResource
     let version: Int
     let namespace: String
     let name: String
-    /// What stays the same when the object is replaced: `uid`, `creationTimestamp`.
+    /// The fields that stay the same when the object is replaced: `uid`, `creationTimestamp`.
     let identity: JSON
     let labels: [String: String]
-    /// What field selectors can ask for.
+    /// The fields for field selectors.
     let fields: [String: String]
-    /// As it stands in lists: without kind and apiVersion.
+    /// As in lists: without kind and apiVersion.
     let json: [UInt8]
-    /// Without an envelope.
+    /// Without the envelope.
     let protobuf: [UInt8]
 
     /// `value` has no kind and no apiVersion.
@@ -40,12 +40,12 @@ final class StoredObject: Sendable {
 
     var key: String { "\(namespace)/\(name)" }
 
-    /// With kind and apiVersion, as it stands alone and in events.
+    /// With kind and apiVersion, as in single objects and events.
     var typedJSON: [UInt8] {
         Array("{\"kind\":\"\(resource.kind)\",\"apiVersion\":\"\(resource.apiVersion)\",".utf8) + json.dropFirst()
     }
 
-    /// What was stored.
+    /// The value that was stored.
     var value: JSON {
         do {
             return try JSON(json)
@@ -54,7 +54,7 @@ final class StoredObject: Sendable {
         }
     }
 
-    /// The same at another version.
+    /// Returns the same object at another version.
     func at(version: Int) -> StoredObject {
         do {
             return try StoredObject(resource, value, version: version)

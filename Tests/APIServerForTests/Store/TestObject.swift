@@ -1,11 +1,11 @@
-/// An object as a test puts it on the server.
+/// An object for a test to store on the server.
 struct TestObject: Sendable {
     var namespace: String
     var name: String
-    /// What stands beside `metadata`: `"spec":{…}`.
+    /// The fields besides `metadata`: `"spec":{…}`.
     var rest: String
     var labels: [String: String] = [:]
-    /// An annotation, to make an object large.
+    /// The value of an annotation that makes the object large.
     var ballast = ""
 
     var key: String { "\(namespace)/\(name)" }
