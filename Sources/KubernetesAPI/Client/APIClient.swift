@@ -7,7 +7,7 @@ internal import NIOPosix
 
 /// Sends requests to the API server with current credentials, within the rate limit, over HTTP/2 if the server supports it.
 ///
-/// Retries only requests rejected with 401, once the credentials have changed. Call `close` when done.
+/// Retries only a request rejected with 401, if the credentials have changed. Call `close` when done.
 public actor APIClient {
     private let access: APIAccess
     private let settings: APIClientSettings

@@ -8,7 +8,7 @@ internal import NIOSSL
 struct HTTPConnection: Sendable {
     let client: HTTPClient
     let tls: TLSMaterial
-    /// Numbers the clients, so that a failure of the previous one does not close this one.
+    /// Numbers the clients, so that a failure of an earlier one does not close a later one.
     let generation: Int
     /// The period in which the trusted authorities stay the same, in seconds since 1970.
     private let validity: Range<Int>

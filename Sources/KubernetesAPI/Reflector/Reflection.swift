@@ -24,7 +24,7 @@ struct Reflection<Object: Reflected> {
     mutating func take(_ page: ObjectList<Object>) -> [ClusterChange] {
         var changes = page.items.compactMap { put($0) }
         for problem in page.problems { _ = take(problem) }
-        state.tookPage(resourceVersion: page.resourceVersion, continueToken: page.continueToken)
+        state.processPage(resourceVersion: page.resourceVersion, continueToken: page.continueToken)
         if page.continueToken == nil { changes += endList() }
         return changes
     }
@@ -33,14 +33,14 @@ struct Reflection<Object: Reflected> {
     mutating func take(_ event: WatchEvent<Object>) throws(APIStatus) -> [ClusterChange] {
         switch event {
         case .added(let object), .modified(let object):
-            state.tookEvent(resourceVersion: object.resourceVersion)
+            state.processEvent(resourceVersion: object.resourceVersion)
             return [put(object)].compactMap(\.self)
         case .deleted(let object):
-            state.tookEvent(resourceVersion: object.resourceVersion)
+            state.processEvent(resourceVersion: object.resourceVersion)
             let name = object.object.namespacedName
             return held.remove(name) ? [Object.change(name, nil)] : []
         case .bookmark(let version, let isInitialEventsEnd):
-            return state.tookBookmark(resourceVersion: version, isInitialEventsEnd: isInitialEventsEnd) ? endList() : []
+            return state.processBookmark(resourceVersion: version, isInitialEventsEnd: isInitialEventsEnd) ? endList() : []
         case .error(let status): throw status
         }
     }

@@ -18,9 +18,9 @@ public struct ReflectorState: Hashable, Sendable {
     private var listBackoff: Backoff
     /// The newest version so far, so that a list does not go back in time; nil if the server no longer has it.
     private var newest: String?
-    /// Whether lists are requested as the beginning of a watch; false for good once the server has rejected that, or did not complete one.
+    /// Whether lists are requested as the beginning of a watch; permanently false once the server rejects that or fails to complete one.
     public private(set) var streamsLists: Bool
-    /// Whether requests have the field selector; false for good once the server has rejected it.
+    /// Whether requests have the field selector; permanently false once the server rejects it.
     public private(set) var selectsFields = true
     /// Consecutive streaming lists that did not complete.
     private var brokenStreams = 0
@@ -87,7 +87,7 @@ public struct ReflectorState: Hashable, Sendable {
     private var isStreaming: Bool { streamsLists && brokenStreams < ReflectorState.brokenStreamLimit }
 
     /// Processes a page; without a token it was the last.
-    public mutating func tookPage(resourceVersion: String, continueToken: String?) {
+    public mutating func processPage(resourceVersion: String, continueToken: String?) {
         failuresInPlace = 0
         if let continueToken {
             position = .page(token: continueToken)
@@ -97,7 +97,7 @@ public struct ReflectorState: Hashable, Sendable {
     }
 
     /// Processes the addition, modification or deletion of an object.
-    public mutating func tookEvent(resourceVersion: String) {
+    public mutating func processEvent(resourceVersion: String) {
         // A watch cannot continue from an incomplete list.
         guard self.resourceVersion != nil else { return }
         progressed(to: resourceVersion)
@@ -105,7 +105,7 @@ public struct ReflectorState: Hashable, Sendable {
 
     /// Processes a bookmark; returns whether it completes a list.
     @discardableResult
-    public mutating func tookBookmark(resourceVersion: String, isInitialEventsEnd: Bool) -> Bool {
+    public mutating func processBookmark(resourceVersion: String, isInitialEventsEnd: Bool) -> Bool {
         if self.resourceVersion != nil {
             progressed(to: resourceVersion)
             listBackoff.reset()
