@@ -1,7 +1,7 @@
-/// An address and a port: where a virtual or real server is found.
+/// The address and port of a virtual or real server.
 public struct AddressPort: Hashable, Sendable, Comparable, CustomStringConvertible {
     public var address: IPAddress
-    /// 1…65535; 0 is "any port", which only persistent virtual servers of others use.
+    /// 1…65535; 0 means any port, which only persistent virtual servers of other software use.
     public var port: UInt16
 
     public init(_ address: IPAddress, _ port: UInt16) {

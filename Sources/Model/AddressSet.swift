@@ -1,4 +1,4 @@
-/// An ipset: addresses and ports that a rule matches in one step.
+/// An ipset: addresses and ports that one rule matches.
 public struct AddressSet: Hashable, Sendable {
     public enum Member: Hashable, Sendable, CustomStringConvertible {
         case address(IPAddress)
@@ -32,9 +32,9 @@ public struct AddressSet: Hashable, Sendable {
     public var kind: AddressSetType
     /// Ignored for `bitmap:port`.
     public var family: IPFamily
-    /// Members it may hold; 65536 in sets that kube-proxy made. Not part of what makes two sets alike unless members do not fit.
+    /// The maximum number of members; 65536 in sets that kube-proxy created. A different capacity matters only if the members do not fit.
     public var capacity: UInt32
-    /// Each member with the Service port it stands for, nil where that is not known.
+    /// Each member with the Service port it belongs to, nil if unknown.
     public var members: [Member: ServiceOrigin?]
 
     public init(
@@ -48,10 +48,10 @@ public struct AddressSet: Hashable, Sendable {
         self.members = members
     }
 
-    /// What ipset and kube-proxy use.
+    /// The default of ipset and kube-proxy.
     public static let defaultCapacity: UInt32 = 65536
 
-    /// Whether members of one fit the other: same kind and, for hashes, same family.
+    /// Whether both sets take the same members: same kind and, for hashes, same family.
     public func isShapedLike(_ other: AddressSet) -> Bool {
         kind == other.kind && (kind == .bitmapPort || family == other.family)
     }
@@ -62,11 +62,11 @@ extension AddressSet.Member: Comparable {
     public static func < (lhs: AddressSet.Member, rhs: AddressSet.Member) -> Bool {
         switch (lhs, rhs) {
         case (.address(let a), .address(let b)): a < b
-        case (.addressPort(let a, let over), .addressPort(let b, let other)): (a, over) < (b, other)
-        case (.addressPortAddress(let a, let over, let from), .addressPortAddress(let b, let other, let origin)):
-            (a, over, from) < (b, other, origin)
-        case (.addressPortNet(let a, let over, let net), .addressPortNet(let b, let other, let range)):
-            (a, over, net.address, net.prefixLength) < (b, other, range.address, range.prefixLength)
+        case (.addressPort(let a, let p), .addressPort(let b, let q)): (a, p) < (b, q)
+        case (.addressPortAddress(let a, let p, let s), .addressPortAddress(let b, let q, let t)):
+            (a, p, s) < (b, q, t)
+        case (.addressPortNet(let a, let p, let m), .addressPortNet(let b, let q, let n)):
+            (a, p, m.address, m.prefixLength) < (b, q, n.address, n.prefixLength)
         case (.port(let a), .port(let b)): a < b
         default: lhs.rank < rhs.rank
         }
@@ -83,7 +83,7 @@ extension AddressSet.Member: Comparable {
     }
 }
 
-/// What members look like (`man ipset`).
+/// The type of an ipset (`man ipset`).
 public enum AddressSetType: String, Hashable, Sendable, CaseIterable {
     case hashIP = "hash:ip"
     case hashIPPort = "hash:ip,port"

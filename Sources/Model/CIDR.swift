@@ -1,4 +1,4 @@
-/// A block of addresses, always held with the host bits cleared.
+/// A block of addresses, always with the host bits cleared.
 public struct CIDR: Hashable, Sendable, LosslessStringConvertible {
     /// The first address of the block.
     public let address: IPAddress
@@ -6,7 +6,7 @@ public struct CIDR: Hashable, Sendable, LosslessStringConvertible {
     /// 0…32 or 0…128.
     public var prefixLength: Int { Int(length) }
 
-    /// The block of `prefixLength` bits that holds `address`; nil if the length does not fit the family.
+    /// The block of `prefixLength` bits that contains `address`; nil if the length is out of range for the family.
     public init?(_ address: IPAddress, prefixLength: Int) {
         guard (0...address.family.addressBits).contains(prefixLength) else { return nil }
         let mask = CIDR.mask(prefixLength + (address.family == .ipv4 ? 96 : 0))
@@ -35,7 +35,7 @@ public struct CIDR: Hashable, Sendable, LosslessStringConvertible {
         other.family == family && CIDR(other, prefixLength: prefixLength)?.address == address
     }
 
-    /// Addresses in the block, capped at `UInt64.max`.
+    /// The number of addresses in the block, capped at `UInt64.max`.
     public var count: UInt64 {
         let hostBits = family.addressBits - prefixLength
         return hostBits >= 64 ? .max : 1 << UInt64(hostBits)

@@ -1,12 +1,12 @@
-/// What the kernel's connection tracking is to be told; zero leaves what it has.
+/// Settings of the kernel's connection tracking; zero keeps the kernel's value.
 public struct ConntrackSettings: Hashable, Sendable {
-    /// Connections for each processor; 0 leaves the limit alone, whatever `min` says.
+    /// Connections per CPU; 0 keeps the kernel's limit, regardless of `min`.
     public var maxPerCore: Int
-    /// The limit, at least.
+    /// The lower bound of the limit.
     public var min: Int
     public var tcpEstablishedTimeout: Duration
     public var tcpCloseWaitTimeout: Duration
-    /// Packets outside the TCP window are not invalid; false leaves what the kernel has.
+    /// Whether packets outside the TCP window count as valid; false keeps the kernel's value.
     public var tcpBeLiberal: Bool
     public var udpTimeout: Duration
     public var udpStreamTimeout: Duration

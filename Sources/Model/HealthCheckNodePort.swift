@@ -1,7 +1,7 @@
-/// A port of every node where load balancers ask whether the node has endpoints of a Service (`Service.spec.healthCheckNodePort`).
+/// A port on which load balancers check whether a node has endpoints of a Service (`Service.spec.healthCheckNodePort`).
 public struct HealthCheckNodePort: Hashable, Sendable {
     public var port: UInt16
-    /// How many addresses its ready endpoints on this node have, for each family that the Service has; what terminates is not counted.
+    /// Number of addresses of ready endpoints on this node, for each family of the Service; terminating endpoints do not count.
     public var localEndpoints: [IPFamily: Int]
 
     public init(port: UInt16, localEndpoints: [IPFamily: Int]) {

@@ -6,7 +6,7 @@ public struct IPAddress: Hashable, Sendable {
     let high: UInt64
     /// The last eight bytes, most significant first; the four bytes of an IPv4 address are its low half.
     let low: UInt64
-    // Last, so that what holds an address has its own small fields beside it: there are hundreds of thousands of them.
+    // Last, so that small fields of an enclosing type fit in beside it: there are hundreds of thousands of addresses.
     public let family: IPFamily
 
     init(family: IPFamily, high: UInt64, low: UInt64) {
@@ -68,17 +68,18 @@ public struct IPAddress: Hashable, Sendable {
         family == .ipv4 ? low >> 28 == 0xe : high >> 56 == 0xff
     }
 
-    /// `0.0.0.0/8` or `255.255.255.255`: of no host, or of all (RFC 1122 §3.2.1.3).
+    /// `0.0.0.0/8` or `255.255.255.255`: the address of no host or of all hosts (RFC 1122 §3.2.1.3).
     ///
-    /// The rest of `240.0.0.0/4` is not: some clouds have pods there.
+    /// The rest of `240.0.0.0/4` does not count: some clouds use it for pods.
     public var isReserved: Bool {
         family == .ipv4 && (low >> 24 == 0 || low == 0xffff_ffff)
     }
 
-    /// An address that belongs to every host or link or to none: as a Service's or an endpoint's it would lead traffic astray or cut the node off.
+    /// Whether the address belongs to every host or link, or to none. A Service or endpoint with such an address would misdirect traffic or
+    /// cut the node off.
     public var isHarmfulAsService: Bool { isUnspecified || isLoopback || isLinkLocal || isMulticast || isReserved }
 
-    /// The address `offset` further on, wrapping at the end of the family's space.
+    /// The address plus `offset`, wrapping at the end of the family's space.
     public func advanced(by offset: UInt64) -> IPAddress {
         if family == .ipv4 {
             return IPAddress(v4: UInt32(truncatingIfNeeded: low &+ offset))
@@ -101,7 +102,7 @@ extension IPAddress: Comparable {
 extension IPAddress: LosslessStringConvertible {
     /// Parses `10.96.0.1`, `010.096.0.1`, `fd00::1`, `::ffff:10.0.0.1`; nil for anything else (zones and ports included).
     public init?(_ text: some StringProtocol) {
-        // Endpoints are counted in tens of thousands, almost all of them IPv4: no copy is made for those.
+        // There are tens of thousands of endpoints, almost all of them IPv4: those are parsed without a copy.
         if let bits = IPAddress.parseV4(text.utf8) {
             self.init(v4: bits)
         } else if text.utf8.contains(UInt8(ascii: ":")), let (high, low) = IPAddress.parseV6(Array(text.utf8)[...]) {
@@ -153,7 +154,7 @@ extension IPAddress: LosslessStringConvertible {
         zip(text.indices, text.indices.dropFirst()).first { text[$0] == UInt8(ascii: ":") && text[$1] == UInt8(ascii: ":") }?.0
     }
 
-    /// Sixteen-bit words between colons; the last may be an embedded IPv4 address (two words) where the address ends here.
+    /// Sixteen-bit words between colons; the last may be an embedded IPv4 address (two words) if the text ends the address.
     private static func parseWords(_ text: ArraySlice<UInt8>, endsAddress: Bool = true) -> [UInt16]? {
         var words: [UInt16] = []
         let parts = text.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
@@ -202,7 +203,7 @@ extension IPAddress: LosslessStringConvertible {
     }
 }
 
-/// One of the two families of IP.
+/// An IP family.
 ///
 /// The raw value is the spelling of `EndpointSlice.addressType`, `Service.spec.ipFamilies` and kube-proxy's `ip_family` metric label.
 public enum IPFamily: String, Hashable, Sendable, CaseIterable, Codable {

@@ -1,4 +1,4 @@
-/// What the kernel says of one real server.
+/// One real server as the kernel reports it.
 public struct IPVSDestination: Hashable, Sendable {
     public var location: AddressPort
     /// The low bits of `IP_VS_CONN_F_FWD_MASK`.
@@ -8,7 +8,7 @@ public struct IPVSDestination: Hashable, Sendable {
     public var lowerThreshold: UInt32
     public var connections: RealServer.Connections
     public var statistics: IPVSStatistics
-    /// How packets are wrapped where `forwarding` is a tunnel.
+    /// The encapsulation if `forwarding` is a tunnel.
     public var tunnel: IPVSTunnel
 
     public init(
@@ -27,7 +27,7 @@ public struct IPVSDestination: Hashable, Sendable {
     }
 }
 
-/// How packets to a real server are wrapped (`IP_VS_CONN_F_TUNNEL_TYPE_*` and `IP_VS_TUNNEL_ENCAP_FLAG_*`, `linux/ip_vs.h`).
+/// The encapsulation of packets to a real server (`IP_VS_CONN_F_TUNNEL_TYPE_*` and `IP_VS_TUNNEL_ENCAP_FLAG_*`, `linux/ip_vs.h`).
 public struct IPVSTunnel: Hashable, Sendable {
     public struct Flags: OptionSet, Hashable, Sendable {
         public let rawValue: UInt16
@@ -38,7 +38,7 @@ public struct IPVSTunnel: Hashable, Sendable {
     }
 
     public var kind: IPVSTunnelKind
-    /// Of GUE.
+    /// The UDP port of GUE.
     public var port: UInt16
     public var flags: Flags
 

@@ -1,6 +1,6 @@
-/// What the kernel says of one virtual server: all of it, foreign ones included; what `kube-ipvs-proxy status` shows.
+/// One virtual server as the kernel reports it, including those of other software. `kube-ipvs-proxy status` shows it.
 public struct IPVSService: Hashable, Sendable {
-    /// How packets are recognised.
+    /// What packets the virtual server matches.
     public enum Key: Hashable, Sendable {
         case address(protocolNumber: UInt16, AddressPort)
         case firewallMark(UInt32, IPFamily)
@@ -8,9 +8,9 @@ public struct IPVSService: Hashable, Sendable {
 
     public var key: Key
     public var scheduler: String
-    /// `IP_VS_SVC_F_*`, the kernel's own HASHED included.
+    /// `IP_VS_SVC_F_*`, including the kernel's own HASHED.
     public var flags: UInt32
-    /// Seconds of persistence.
+    /// Persistence timeout in seconds.
     public var timeout: UInt32
     /// IPv4: the mask as a number, most significant byte first; IPv6: the prefix length.
     public var netmask: UInt32
@@ -47,7 +47,7 @@ extension IPVSService.Key {
         }
     }
 
-    /// As a virtual server of the model is named; nil for firewall marks and for protocols a Service cannot have.
+    /// The identity in the model; nil for firewall marks and for protocols that a Service cannot have.
     public var identity: VirtualServer.Identity? {
         guard case .address(let number, let location) = self, let transport = UInt8(exactly: number).flatMap(Transport.init(number:)) else {
             return nil

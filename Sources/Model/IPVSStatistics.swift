@@ -1,4 +1,4 @@
-/// Counters and rates (`IPVS_STATS_ATTR_*`, `linux/ip_vs.h`): packets and bytes since the counters were last zeroed, rates a second.
+/// Counters and rates (`IPVS_STATS_ATTR_*`, `linux/ip_vs.h`): packets and bytes since the counters were last zeroed, rates per second.
 public struct IPVSStatistics: Hashable, Sendable {
     public var connections: UInt64 = 0
     public var inPackets: UInt64 = 0
@@ -14,11 +14,11 @@ public struct IPVSStatistics: Hashable, Sendable {
     public init() {}
 }
 
-/// What `IPVS_CMD_GET_INFO` says.
+/// The reply to `IPVS_CMD_GET_INFO`.
 public struct IPVSInfo: Hashable, Sendable {
-    /// Such as 1.2.1, one byte a number.
+    /// One byte per number: 0x010201 is 1.2.1.
     public var version: UInt32
-    /// Buckets of the connection table.
+    /// Number of buckets of the connection table.
     public var connectionTableSize: UInt32
 
     public init(version: UInt32, connectionTableSize: UInt32) {

@@ -1,4 +1,4 @@
-/// How long IPVS keeps connections without traffic; zero leaves what the kernel has.
+/// How long IPVS keeps connections without traffic; zero keeps the kernel's value.
 public struct IPVSTimeouts: Hashable, Sendable {
     public var tcp: Duration
     /// After a FIN.

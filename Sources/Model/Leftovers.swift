@@ -1,6 +1,6 @@
-/// What a kube-proxy that ran in another mode left of one family: it leads traffic past the virtual servers, or is in the way.
+/// Rules that a kube-proxy in another mode left in one family. They bypass the virtual servers or interfere with them.
 public struct Leftovers: Hashable, Sendable {
-    /// A rule of somebody's chain that leads into what is left over.
+    /// A rule of a built-in chain that jumps to a leftover chain.
     public struct Jump: Hashable, Sendable {
         public var table: Rules.Table
         /// `INPUT`, `FORWARD`, `OUTPUT`, `PREROUTING` or `POSTROUTING`.
@@ -19,7 +19,7 @@ public struct Leftovers: Hashable, Sendable {
     /// Chains of iptables mode.
     public var chains: Set<Rules.Chain>
     public var jumps: [Jump]
-    /// Whether there is the table of nftables mode, `kube-proxy`.
+    /// Whether the table of nftables mode, `kube-proxy`, exists.
     public var hasTable: Bool
 
     public init(_ family: IPFamily, chains: Set<Rules.Chain> = [], jumps: [Jump] = [], hasTable: Bool = false) {

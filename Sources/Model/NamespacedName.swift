@@ -1,4 +1,4 @@
-/// A namespaced name of the Kubernetes API.
+/// The namespace and name of a Kubernetes object.
 public struct NamespacedName: Hashable, Sendable, Comparable, CustomStringConvertible {
     public var namespace: String
     public var name: String

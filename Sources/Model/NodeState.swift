@@ -1,15 +1,15 @@
-/// Everything this program keeps in a kernel, as one value: desired (from the cluster) or observed (from a dump).
+/// Everything this program manages in a kernel, as one value: desired (from the cluster) or observed (from a dump).
 ///
-/// Printing it is the debug dump; comparing two of them is the plan.
+/// Printing it gives the debug dump; comparing two of them gives the plan.
 public struct NodeState: Hashable, Sendable {
     public var virtualServers: [VirtualServer.Identity: VirtualServer]
-    /// Addresses on `kube-ipvs0`, each with the Service port it stands for where that is known.
+    /// Addresses on `kube-ipvs0`, each with the Service port it belongs to, nil if unknown.
     public var addresses: [IPAddress: ServiceOrigin?]
-    /// Whether the dummy device `kube-ipvs0` is there.
+    /// Whether the dummy device `kube-ipvs0` exists.
     public var hasDevice: Bool
     public var sets: [AddressSet.Name: AddressSet]
     public var rules: [IPFamily: Rules]
-    /// Of other modes of kube-proxy, where there is something; nobody desires them.
+    /// Leftover rules of other proxy modes, for families that have any; always empty in the desired state.
     public var leftovers: [IPFamily: Leftovers] = [:]
 
     public init(
@@ -24,6 +24,6 @@ public struct NodeState: Hashable, Sendable {
         self.rules = Dictionary(rules.map { ($0.family, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// The dummy device that holds the service addresses; kube-proxy's name, so that either can take over.
+    /// The dummy device that holds the service addresses; kube-proxy's name, so that each proxy can adopt the other's state.
     public static let deviceName = "kube-ipvs0"
 }

@@ -21,7 +21,7 @@ public struct RealServer: Hashable, Sendable {
             self.persistent = persistent
         }
 
-        /// No flow is left that would break if the server went; persistence templates do not count.
+        /// Whether removing the server would break no connection; persistence templates do not count.
         public var isIdle: Bool { active == 0 && inactive == 0 }
     }
 
@@ -32,13 +32,13 @@ public struct RealServer: Hashable, Sendable {
     /// Connections above which the server takes no new ones; 0 is no limit.
     public var upperThreshold: UInt32
     public var lowerThreshold: UInt32
-    /// Known on the observed side only, and only since the weight last changed: nil means "ask the kernel first".
+    /// Known on the observed side only, and reset when the server starts to drain; nil means that they must be read from the kernel.
     public var connections: Connections?
-    /// When it was first seen draining, by the clock of this process; nil on the desired side and for servers in service.
+    /// When it was first observed draining, by the clock of this process; nil on the desired side and for servers that do not drain.
     public var drainingSince: Timestamp?
-    /// When its weight began to rise, by the clock of this process; nil on the desired side and for servers that have their own weight.
+    /// When its slow start began, by the clock of this process; nil on the desired side and for servers that have their full weight.
     public var warmingSince: Timestamp?
-    /// Known on the desired side, and on the observed one for what this process made.
+    /// Known on the desired side, and on the observed side for servers that this process added.
     public var origin: EndpointOrigin?
 
     public init(
@@ -57,7 +57,7 @@ public struct RealServer: Hashable, Sendable {
         self.origin = origin
     }
 
-    /// Whether the kernel would forward alike for both: everything but counters and names.
+    /// Whether the kernel would forward the same for both: compares everything except counters, times and origin.
     public func isConfiguredLike(_ other: RealServer) -> Bool {
         location == other.location && weight == other.weight && forwarding == other.forwarding
             && upperThreshold == other.upperThreshold && lowerThreshold == other.lowerThreshold

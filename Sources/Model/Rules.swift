@@ -1,6 +1,6 @@
-/// The iptables chains of ours in one family, and the jumps that lead to them.
+/// This program's iptables chains in one family and the jumps to them.
 ///
-/// Rules are held in the form `iptables-save` prints, so that desired and observed text compare directly.
+/// Rules have the form that `iptables-save` prints, so that desired and observed text compare directly.
 public struct Rules: Hashable, Sendable {
     public enum Table: String, Hashable, Sendable, CaseIterable {
         case filter, nat, mangle
@@ -22,7 +22,7 @@ public struct Rules: Hashable, Sendable {
         }
     }
 
-    /// A rule in a built-in chain that jumps to one of ours.
+    /// A rule in a built-in chain that jumps to one of this program's chains.
     public struct Jump: Hashable, Sendable, CustomStringConvertible {
         public var table: Table
         /// `INPUT`, `FORWARD`, `OUTPUT`, `PREROUTING` or `POSTROUTING`.
@@ -46,7 +46,7 @@ public struct Rules: Hashable, Sendable {
     public var family: IPFamily
     /// What follows `-A <chain> ` in each rule, in order.
     public var chains: [Chain: [String]]
-    /// In the order in which they are inserted at the top of their chains.
+    /// In the order of insertion at the top of their chains.
     public var jumps: [Jump]
 
     public init(_ family: IPFamily, chains: [Chain: [String]] = [:], jumps: [Jump] = []) {

@@ -2,7 +2,7 @@
 public struct Scheduler: Hashable, Sendable, CustomStringConvertible {
     public let name: String
 
-    /// Nil where the kernel could not hold the name: 1…15 bytes (`IP_VS_SCHEDNAME_MAXLEN`, `linux/ip_vs.h`), letters, digits and `_-`.
+    /// Nil if the kernel could not store the name: 1…15 bytes (`IP_VS_SCHEDNAME_MAXLEN`, `linux/ip_vs.h`), letters, digits and `_-`.
     public init?(_ name: String) {
         let allowed = name.utf8.allSatisfy {
             switch $0 {
@@ -31,7 +31,7 @@ public struct Scheduler: Hashable, Sendable, CustomStringConvertible {
     public static let maglevHash = Scheduler(known: "mh")
     public static let twoChoices = Scheduler(known: "twos")
 
-    /// Those that come with Linux (net/netfilter/ipvs/Kconfig, 6.18).
+    /// The schedulers of the Linux kernel (net/netfilter/ipvs/Kconfig, 6.18).
     public static let ofLinux: [Scheduler] = [
         roundRobin, weightedRoundRobin, leastConnections, weightedLeastConnections, localityLeastConnections,
         localityLeastConnectionsWithReplication, destinationHash, sourceHash, shortestExpectedDelay, neverQueue, failover, overflow,
@@ -41,10 +41,11 @@ public struct Scheduler: Hashable, Sendable, CustomStringConvertible {
     public var description: String { name }
 }
 
-// What schedulers make of weights and of the order of real servers (net/netfilter/ipvs/ip_vs_*.c of Linux 6.1 and 6.18).
+// How schedulers use weights and the order of real servers (net/netfilter/ipvs/ip_vs_*.c of Linux 6.1 and 6.18).
 
 extension Scheduler {
-    /// The same with an eye for weights: rr and lc only ask whether a weight is 0. With equal weights both share alike.
+    /// The same scheduler with support for weights: rr and lc only check whether a weight is 0. With equal weights both make the same
+    /// choices.
     public var weightedEquivalent: Scheduler {
         switch self {
         case .roundRobin: .weightedRoundRobin
@@ -55,8 +56,8 @@ extension Scheduler {
 
     /// Whether a real server of half the weight gets half the new connections.
     ///
-    /// Of the others some take no notice (rr, lc, dh), to some a weight is a rank (fo, ovf), and in some every change of a weight moves clients to
-    /// other servers (sh, mh).
+    /// Of the others, some ignore weights (rr, lc, dh), some use the weight as a rank (fo, ovf), and some move clients to other servers
+    /// whenever a weight changes (sh, mh).
     public var sharesByWeight: Bool {
         switch self {
         case .weightedRoundRobin, .weightedLeastConnections, .localityLeastConnections, .localityLeastConnectionsWithReplication,
@@ -66,9 +67,9 @@ extension Scheduler {
         }
     }
 
-    /// Whether nodes choose alike if they added their real servers in the same order.
+    /// Whether nodes that added their real servers in the same order make the same choices.
     ///
-    /// The others begin at the server that was added last: they had better not do so on all nodes at once.
+    /// The others begin at the server that was added last, which should not be the same one on all nodes.
     public var choosesByOrder: Bool {
         switch self {
         case .sourceHash, .maglevHash, .destinationHash, .failover, .overflow: true

@@ -5,18 +5,18 @@ public enum Scope: Hashable, Sendable {
 
     /// Keys whose values may have changed.
     public struct Selection: Hashable, Sendable {
-        /// Whether `kube-ipvs0` is there, and all its addresses.
+        /// Whether `kube-ipvs0` exists, and all its addresses.
         public var device: Bool
         /// All virtual servers, without their real servers.
         public var headers: Bool
-        /// With their real servers.
+        /// These virtual servers with their real servers.
         public var virtualServers: Set<VirtualServer.Identity>
-        /// Only the real servers of these.
+        /// Only the real servers of these virtual servers.
         public var realServers: Set<VirtualServer.Identity>
         public var addresses: Set<IPAddress>
         public var members: [AddressSet.Name: Set<AddressSet.Member>]
         public var rules: Set<IPFamily>
-        /// Virtual servers whose UDP flows are to be forgotten. No state shows that: it can only be planned.
+        /// Virtual servers whose UDP conntrack entries are to be flushed. This is never observed, only planned.
         public var flows: Set<VirtualServer.Identity>
 
         public init(
@@ -50,7 +50,7 @@ public enum Scope: Hashable, Sendable {
             flows.formUnion(other.flows)
         }
 
-        /// Takes away what an observation of `other` covers: a set is observed as a whole.
+        /// Removes what an observation of `other` covers: a set is always observed completely.
         public mutating func subtract(_ other: Selection) {
             if other.device { (device, addresses) = (false, []) }
             if other.headers { headers = false }
@@ -78,7 +78,7 @@ public enum Scope: Hashable, Sendable {
         case (.everything, _): break
         case (_, .everything): self = .everything
         case (.only(var mine), .only(let theirs)):
-            // Both hold the value otherwise, and each set would be copied.
+            // Releases the second reference to the value; otherwise each set would be copied.
             self = .nothing
             mine.formUnion(theirs)
             self = .only(mine)

@@ -1,6 +1,6 @@
-/// The Service port that a virtual server, an address or a set member stands for.
+/// The Service port that a virtual server, an address or a set member belongs to.
 public struct ServiceOrigin: Hashable, Sendable, CustomStringConvertible {
-    /// Which of a Service's addresses it is.
+    /// Which kind of Service address it is.
     public enum AddressKind: String, Hashable, Sendable {
         case clusterIP = "ClusterIP"
         case nodePort = "NodePort"
@@ -9,7 +9,7 @@ public struct ServiceOrigin: Hashable, Sendable, CustomStringConvertible {
     }
 
     public var service: NamespacedName
-    /// `Service.spec.ports[].name`; empty where the only port has none.
+    /// `Service.spec.ports[].name`; empty if the only port has none.
     public var portName: String
     public var kind: AddressKind
 
@@ -25,9 +25,9 @@ public struct ServiceOrigin: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The endpoint that a real server stands for.
+/// The endpoint that a real server represents.
 public struct EndpointOrigin: Hashable, Sendable {
-    /// `EndpointSlice.endpoints[].targetRef.name` where it names a Pod.
+    /// `EndpointSlice.endpoints[].targetRef.name` if it names a Pod.
     public var pod: String?
     /// `EndpointSlice.endpoints[].nodeName`.
     public var node: String?

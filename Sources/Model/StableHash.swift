@@ -1,4 +1,4 @@
-/// FNV-1a of 64 bits (RFC 9923): the same at each start, unlike `Hasher`.
+/// A 64-bit FNV-1a hash (RFC 9923). Unlike `Hasher`, it is the same in every process.
 public struct StableHash: Hashable, Sendable {
     public private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 

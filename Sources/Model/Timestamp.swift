@@ -1,6 +1,6 @@
-/// A moment on a clock that only runs forward, in nanoseconds from an origin that means nothing.
+/// A point in time of a monotonic clock, in nanoseconds from an arbitrary origin.
 ///
-/// Pure modules hold no clock: whoever calls them says what time it is.
+/// Pure modules have no clock: callers pass the current time.
 public struct Timestamp: Hashable, Sendable, Comparable {
     public var nanoseconds: Int64
 

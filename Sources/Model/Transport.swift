@@ -1,4 +1,4 @@
-/// A transport protocol that a Service can speak.
+/// A transport protocol of Service ports.
 ///
 /// The raw value is `Service.spec.ports[].protocol`.
 public enum Transport: String, Hashable, Sendable, CaseIterable, Codable, Comparable {
@@ -6,7 +6,7 @@ public enum Transport: String, Hashable, Sendable, CaseIterable, Codable, Compar
     case udp = "UDP"
     case sctp = "SCTP"
 
-    /// The protocol number of IP: 6, 17 or 132 (IANA; `linux/in.h`).
+    /// The IP protocol number: 6, 17 or 132 (IANA; `linux/in.h`).
     public var number: UInt8 {
         switch self {
         case .tcp: 6
@@ -20,7 +20,7 @@ public enum Transport: String, Hashable, Sendable, CaseIterable, Codable, Compar
         self = transport
     }
 
-    /// The lower-case word that ipset and iptables use: `tcp`, `udp`, `sctp`.
+    /// The lowercase name that ipset and iptables use: `tcp`, `udp`, `sctp`.
     public var lowercaseName: String {
         switch self {
         case .tcp: "tcp"
@@ -29,7 +29,7 @@ public enum Transport: String, Hashable, Sendable, CaseIterable, Codable, Compar
         }
     }
 
-    /// The flag with which ipvsadm names a virtual server of this protocol.
+    /// The ipvsadm flag for a virtual server of this protocol.
     public var ipvsadmFlag: String {
         switch self {
         case .tcp: "-t"

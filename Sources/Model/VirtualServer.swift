@@ -1,6 +1,6 @@
-/// A virtual server of IPVS: an address that spreads connections over real servers.
+/// An IPVS virtual server, which distributes connections to an address and port over real servers.
 public struct VirtualServer: Hashable, Sendable {
-    /// What makes a virtual server itself; two with equal identities cannot exist at once.
+    /// The unique key of a virtual server in the kernel.
     public struct Identity: Hashable, Sendable, Comparable, CustomStringConvertible {
         public var location: AddressPort
         public var transport: Transport
@@ -30,7 +30,7 @@ public struct VirtualServer: Hashable, Sendable {
 
         /// A client keeps its real server for `timeout` seconds.
         public static let persistent = Flags(rawValue: 0x1)
-        /// Each UDP datagram is scheduled by itself.
+        /// Each UDP datagram is scheduled independently.
         public static let onePacket = Flags(rawValue: 0x4)
         /// sh and mh: a client whose server is unavailable gets another one (`IP_VS_SVC_F_SCHED1`).
         public static let hashFallback = Flags(rawValue: 0x8)
@@ -39,7 +39,7 @@ public struct VirtualServer: Hashable, Sendable {
         /// Reserved for schedulers (`IP_VS_SVC_F_SCHED3`).
         public static let schedulerFlag3 = Flags(rawValue: 0x20)
 
-        /// `sh-fallback`, `mh-port`… as ipvsadm names them for a scheduler.
+        /// ipvsadm's names of the flags for a scheduler: `sh-fallback`, `mh-port`.
         public func schedulerFlagNames(_ scheduler: String) -> [String] {
             let isNamed = scheduler == "sh" || scheduler == "mh"
             let names: [(Flags, String)] = [
@@ -53,16 +53,16 @@ public struct VirtualServer: Hashable, Sendable {
     public var identity: Identity
     public var scheduler: Scheduler
     public var flags: Flags
-    /// Persistence in seconds; 0 unless `.persistent`.
+    /// Persistence timeout in seconds; 0 unless `.persistent`.
     public var timeout: UInt32
-    /// Clients whose addresses have so many leading bits in common keep the same real server; all bits unless `.persistent`.
+    /// Clients whose addresses have this many leading bits in common keep the same real server; all bits unless `.persistent`.
     public var affinityPrefix: UInt8
     public var realServers: [AddressPort: RealServer]
-    /// The Service port it stands for; nil for one that was found and not made.
+    /// The Service port it belongs to; nil for one that was found in the kernel and not created by this process.
     public var origin: ServiceOrigin?
-    /// How long its real servers may drain; nil for as long as those of all others. Known on the desired side only.
+    /// How long its real servers may drain; nil for the default. Known on the desired side only.
     public var drainTimeout: Duration?
-    /// For how long the weight of a new real server rises to its own; nil gives it at once. Known on the desired side only.
+    /// How long the weight of a new real server takes to rise to its full value; nil for no slow start. Known on the desired side only.
     public var slowStart: Duration?
 
     /// - Parameter affinityPrefix: nil for all bits.
@@ -81,7 +81,7 @@ public struct VirtualServer: Hashable, Sendable {
         self.origin = origin
     }
 
-    /// Whether the kernel would schedule alike for both; real servers are compared by themselves.
+    /// Whether the kernel would schedule the same for both; real servers are compared separately.
     public func isConfiguredLike(_ other: VirtualServer) -> Bool {
         identity == other.identity && scheduler == other.scheduler && flags == other.flags && timeout == other.timeout
             && affinityPrefix == other.affinityPrefix
