@@ -1,22 +1,23 @@
 internal import Kubernetes
 internal import Model
 
-/// Which Services claim a key that more than one of them asks for; what two claim stays as long as one does.
+/// The Services that claim the same key. A key is removed only when its last claimant releases it.
 ///
-/// Almost every key has one claimant. Nothing is kept for it here: the desired state says whose a key is, and whoever asks names that Service, the
-/// key's holder.
+/// Almost every key has a single claimant and is not stored here: the desired state contains the Service that holds the key, and callers
+/// pass that holder.
 struct Claims<Key: Hashable & Sendable>: Sendable {
-    /// In order of precedence. A list of one is that of the next in line, until it holds the key.
+    /// In order of precedence. A list with one element contains the next claimant, until it holds the key.
     private var contested: [Key: [Precedence]] = [:]
 
-    /// The claimant that comes first.
+    /// Returns the claimant with the highest precedence.
     func winner(_ key: Key, holder: NamespacedName?) -> NamespacedName? { contested[key]?.first?.service ?? holder }
 
-    /// Returns whom the key came from or went to, if not to and from the claimant: it has to be translated again.
+    /// Adds a claimant and, if that changes the winner, returns the previous and the new winner except the claimant. They have to be
+    /// translated again.
     ///
-    /// A claimant can lose what it had by claiming again, when it was made anew and is younger now.
+    /// A claimant can lose a key by claiming it again, if it was recreated and is now younger.
     ///
-    /// - Parameter holder: who holds the key, unless that is the claimant.
+    /// - Parameter holder: the holder of the key, unless that is the claimant.
     mutating func add(_ claimant: Precedence, to key: Key, holder: Precedence?) -> Set<NamespacedName> {
         guard var claimants = contested[key] ?? holder.map({ [$0] }) else { return [] }
         let before = claimants.first?.service
@@ -28,7 +29,7 @@ struct Claims<Key: Hashable & Sendable>: Sendable {
         return before == after ? [] : Set([before, after].compactMap(\.self)).subtracting([claimant.service])
     }
 
-    /// Returns the claimant that comes first now.
+    /// Removes a claimant and returns the claimant that now has the highest precedence.
     mutating func remove(_ service: NamespacedName, from key: Key, holder: NamespacedName?) -> NamespacedName? {
         guard let claimants = contested[key]?.filter({ $0.service != service }) else { return holder == service ? nil : holder }
         contested[key] = claimants.isEmpty || claimants.map(\.service) == [holder] ? nil : claimants

@@ -1,9 +1,9 @@
 public import Model
 
-/// Packets that rules of ours drop, by what they are dropped for.
+/// The reason and family of packets that this program's rules drop.
 public struct DroppedPackets: Hashable, Sendable {
     public enum Reason: String, Hashable, Sendable, CaseIterable {
-        /// `externalTrafficPolicy: Local`, and there is no endpoint on this node.
+        /// `externalTrafficPolicy` is Local, and this node has no endpoint.
         case noLocalEndpoints
         /// The client is in none of `loadBalancerSourceRanges`.
         case sourceRanges
@@ -17,7 +17,7 @@ public struct DroppedPackets: Hashable, Sendable {
         self.family = family
     }
 
-    /// Packets of each kind, from those that each chain of ours dropped.
+    /// Returns the dropped packets by reason and family, from the packets that each chain dropped.
     public static func counts(_ chains: [IPFamily: [Rules.Chain: UInt64]]) -> [DroppedPackets: UInt64] {
         chains.reduce(into: [:]) { counts, entry in
             for (chain, packets) in entry.value {
@@ -28,9 +28,9 @@ public struct DroppedPackets: Hashable, Sendable {
     }
 }
 
-/// A traffic policy asks for endpoints of this node, which has none, while others have some.
+/// A traffic policy requires endpoints on this node, which has none, while other nodes have some.
 public struct NoLocalEndpoints: Hashable, Sendable {
-    /// Which of a Service's policies asks for it (`spec.internalTrafficPolicy`, `spec.externalTrafficPolicy`).
+    /// Which of a Service's traffic policies requires them (`spec.internalTrafficPolicy`, `spec.externalTrafficPolicy`).
     public enum Policy: String, Hashable, Sendable, CaseIterable { case `internal`, external }
 
     public var policy: Policy

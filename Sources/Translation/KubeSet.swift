@@ -1,8 +1,8 @@
 public import Model
 
-/// The ipsets of a node proxy in ipvs mode, by kube-proxy's names, so that either finds what the other left.
+/// The ipsets of a node proxy in IPVS mode, with kube-proxy's names, so that each proxy finds the sets that the other left.
 ///
-/// One is ours alone: `KUBE-NO-LOCAL-ENDPOINTS`. kube-proxy leaves a set that it does not know alone, and flushes the rules that read it.
+/// Only `KUBE-NO-LOCAL-ENDPOINTS` is not one of kube-proxy's. kube-proxy keeps unknown sets and flushes the rules that match them.
 public enum KubeSet: String, Hashable, Sendable, CaseIterable {
     case loopBack = "KUBE-LOOP-BACK"
     case clusterIP = "KUBE-CLUSTER-IP"
@@ -23,10 +23,10 @@ public enum KubeSet: String, Hashable, Sendable, CaseIterable {
     case ipvsIPs = "KUBE-IPVS-IPS"
     case noLocalEndpoints = "KUBE-NO-LOCAL-ENDPOINTS"
 
-    /// IPv6 sets put `KUBE-6-` in front; the kernel's limit of 31 bytes cuts the longest.
+    /// Returns the set's name in a family. IPv6 sets start with `KUBE-6-`; names are cut to the kernel's limit of 31 bytes.
     public func name(_ family: IPFamily) -> AddressSet.Name { KubeSet.names[family]?[self] ?? makeName(family) }
 
-    /// Made once: names are asked for with every member of a set.
+    /// Computed once, because a name is looked up for every set member.
     private static let names = Dictionary(
         uniqueKeysWithValues: IPFamily.allCases.map { family in
             (family, Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.makeName(family)) }))
@@ -48,7 +48,7 @@ public enum KubeSet: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// What the comment of a rule says that matches the set.
+    /// The comment of rules that match the set.
     var comment: String {
         switch self {
         case .loopBack: "Kubernetes endpoints dst ip:port, source ip for solving hairpin purpose"

@@ -1,23 +1,23 @@
 public import Model
 
-/// How traffic from this node's own pods is told from other traffic (`--detect-local-mode`).
+/// How traffic from this node's own pods is detected (`--detect-local-mode`).
 public enum LocalTraffic: Hashable, Sendable {
     /// By the cluster's pod ranges.
     case clusterCIDR([CIDR])
     /// By this node's pod ranges (`Node.spec.podCIDRs`).
     case nodeCIDR
-    /// By the bridge pods hang on.
+    /// By the bridge that pods are attached to.
     case bridgeInterface(String)
-    /// By the beginning of the names of pods' interfaces.
+    /// By the name prefix of pods' interfaces.
     case interfaceNamePrefix(String)
 
-    /// A match of iptables.
+    /// An iptables match.
     struct Match: Hashable {
-        /// Matches what does not come from this node's pods, such as `! -s 10.244.0.0/16`.
+        /// Matches traffic that does not come from this node's pods, such as `! -s 10.244.0.0/16`.
         var notLocal: String
     }
 
-    /// Nil where this family cannot be told apart.
+    /// Returns nil if local traffic cannot be detected in this family.
     func match(_ family: IPFamily, podCIDRs: [CIDR]) -> Match? {
         switch self {
         case .clusterCIDR(let ranges): LocalTraffic.match(ranges, family)

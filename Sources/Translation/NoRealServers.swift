@@ -10,19 +10,19 @@ public enum NoRealServers: Hashable, Sendable, CustomStringConvertible {
     case noneReady(count: Int)
     /// `internalTrafficPolicy: Local`
     case noneOnThisNode(count: Int)
-    case noneFits(count: Int)
+    case allExcluded(count: Int)
 
-    /// - Parameter server: one that the translation of this Service and these slices left without real servers.
+    /// - Parameter server: a virtual server that got no real servers from this Service and these slices.
     public init(
         _ server: VirtualServer, of origin: ServiceOrigin, _ service: Service?, _ slices: some Collection<EndpointSlice>, nodeName: String
     ) {
         let hasSelector = service?.selector.isEmpty == false
         let family = server.identity.family
         let ofFamily = slices.filter { $0.addressType.family == family }
-        let fitting = ofFamily.filter { slice in
+        let slicesWithPort = ofFamily.filter { slice in
             slice.ports.contains { ($0.name ?? "") == origin.portName && $0.transport == server.identity.transport }
         }
-        let endpoints = fitting.flatMap(\.endpoints)
+        let endpoints = slicesWithPort.flatMap(\.endpoints)
         let ready = endpoints.filter(\.isReady)
         if slices.isEmpty {
             self = .noSlices(hasSelector: hasSelector)
@@ -37,7 +37,7 @@ public enum NoRealServers: Hashable, Sendable, CustomStringConvertible {
         } else if origin.kind == .clusterIP, service?.internalTrafficPolicy == .local, !ready.contains(where: { $0.nodeName == nodeName }) {
             self = .noneOnThisNode(count: ready.count)
         } else {
-            self = .noneFits(count: ready.count)
+            self = .allExcluded(count: ready.count)
         }
     }
 
@@ -53,7 +53,7 @@ public enum NoRealServers: Hashable, Sendable, CustomStringConvertible {
         case .noneReady(let count): "none of its \(count) endpoints is ready"
         case .noneOnThisNode(1): "internalTrafficPolicy is Local, and its only ready endpoint is on another node"
         case .noneOnThisNode(let count): "internalTrafficPolicy is Local, and its \(count) ready endpoints are on other nodes"
-        case .noneFits(let count): "\(count) endpoints are ready, but excluded by their addresses, ports or hints"
+        case .allExcluded(let count): "\(count) endpoints are ready, but excluded by their addresses, ports or hints"
         }
     }
 }

@@ -1,25 +1,25 @@
 internal import Kubernetes
 internal import Model
 
-/// What decides the share of a Service besides the Service itself: the settings, this node, the other nodes.
+/// The inputs of the translation besides Services and their slices: the settings, this node, the other nodes and the API server.
 struct NodeContext: Sendable {
     let settings: TranslationSettings
     /// Addresses of this node on interfaces other than `kube-ipvs0`.
     private(set) var localAddresses: Set<IPAddress> = []
-    /// Addresses on which node ports answer, by family.
+    /// Addresses on which node ports are served, by family.
     private(set) var nodePortAddresses: [IPFamily: [IPAddress]] = [:]
-    /// This node's own address of each family: the Node object's first, or what the settings say.
+    /// This node's address of each family: the Node object's first, or the bind address from the settings.
     private(set) var primaryAddresses: [IPAddress] = []
     private(set) var podCIDRs: [CIDR] = []
     private(set) var zone: String?
     /// Addresses of all known Nodes.
     private(set) var nodeAddresses: Set<IPAddress> = []
-    /// Those of this node's Node.
+    /// Addresses of this node's Node object.
     private(set) var ownAddresses: Set<IPAddress> = []
     private(set) var apiServerAddresses: Set<IPAddress> = []
     private(set) var otherNodes = OtherNodes.known
 
-    /// What the addresses were read from.
+    /// The objects that the addresses were read from.
     private var nodes: [String: Node] = [:]
     private var apiServerSlices: [NamespacedName: EndpointSlice] = [:]
     private var ownNode: Node?
@@ -29,14 +29,14 @@ struct NodeContext: Sendable {
         primaryAddresses = NodeIPs(hostAddresses: [], bindAddress: settings.bindAddress).addresses
     }
 
-    /// What of it changed.
+    /// The parts of the context that changed.
     struct Change {
-        /// Addresses that became or ceased to be some node's or the API server's.
+        /// Addresses that were added to or removed from a node or the API server.
         var addresses: Set<IPAddress> = []
         var nodePortAddresses = false
         var primaryAddresses = false
         var zone = false
-        /// Whether the addresses of other Nodes are known, or not.
+        /// Whether `NodeContext.otherNodes` changed.
         var otherNodes = false
     }
 
@@ -60,11 +60,11 @@ struct NodeContext: Sendable {
             zone: before.zone != zone, otherNodes: before.otherNodes != otherNodes)
     }
 
-    /// Comparing costs nothing while nobody has touched them, for then both share their storage.
+    /// The comparison is free while the nodes are unchanged, because both dictionaries then share their storage.
     private mutating func updateNodes(_ nodes: [String: Node]) {
         guard nodes != self.nodes else { return }
         self.nodes = nodes
-        // A Node object that is deleted says nothing new about the node, which is still here.
+        // After this node's Node object is deleted, its last values stay in use: the node itself still exists.
         if let node = nodes[settings.nodeName] {
             ownNode = node
             podCIDRs = node.podCIDRs.compactMap { CIDR($0) }
@@ -79,7 +79,7 @@ struct NodeContext: Sendable {
     /// The Service whose endpoints are the API servers.
     private static let apiServer = NamespacedName(namespace: "default", name: "kubernetes")
 
-    /// Whether clients on the node itself are among those that a restricted load balancer lets in.
+    /// Whether this node is in the source ranges of a load balancer, so that clients on the node itself have access.
     func isNode(in ranges: [CIDR]) -> Bool { primaryAddresses.contains { address in ranges.contains { $0.contains(address) } } }
 
     var healthCheckAddresses: [IPFamily: HealthCheckAddresses] {
@@ -92,6 +92,6 @@ struct NodeContext: Sendable {
 }
 
 extension Set {
-    /// Sets that share their storage are equal at once.
+    /// Comparing sets that share their storage is free.
     fileprivate func changes(since before: Set) -> Set { self == before ? [] : symmetricDifference(before) }
 }

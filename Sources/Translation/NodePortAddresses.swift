@@ -1,11 +1,11 @@
 public import Model
 
-/// On which of this node's addresses node ports answer (`--nodeport-addresses`).
+/// The addresses of this node on which node ports are served (`--nodeport-addresses`).
 public enum NodePortAddresses: Hashable, Sendable {
     case all
-    /// Addresses in these ranges; a family without a range has all of its addresses.
+    /// Addresses in these ranges; for a family without a range, all of its addresses.
     case ranges([CIDR])
-    /// The addresses of the Node object, one a family.
+    /// This node's primary address of each family.
     case primary
 
     /// - Parameters:
@@ -17,27 +17,27 @@ public enum NodePortAddresses: Hashable, Sendable {
         case .all: return candidates.filter(NodePortAddresses.isReachable).sorted()
         case .primary: return primary.filter { $0.family == family && !$0.isLoopback }
         case .ranges(let ranges):
-            let ours = ranges.filter { $0.family == family }
-            if ours.isEmpty || ours.contains(where: { $0.prefixLength == 0 }) {
+            let familyRanges = ranges.filter { $0.family == family }
+            if familyRanges.isEmpty || familyRanges.contains(where: { $0.prefixLength == 0 }) {
                 return candidates.filter(NodePortAddresses.isReachable).sorted()
             }
-            return candidates.filter { address in ours.contains { $0.contains(address) } }.sorted()
+            return candidates.filter { address in familyRanges.contains { $0.contains(address) } }.sorted()
         }
     }
 
-    /// A link-local IPv6 address means another host on every link; an IPv4 one is an ordinary address of some clouds.
+    /// A link-local IPv6 address is unique only on its link; some clouds use link-local IPv4 addresses as ordinary ones.
     private static func isReachable(_ address: IPAddress) -> Bool { !(address.family == .ipv6 && address.isLinkLocal) }
 }
 
-/// The addresses that stand for this node, one a family, and the family that counts first.
+/// This node's IP addresses, one per family, and its primary family.
 public struct NodeIPs: Hashable, Sendable {
     public var primary: IPFamily
-    /// The primary family's first; empty where none is known.
+    /// The primary family's address comes first; empty if none is known.
     public var addresses: [IPAddress]
 
     /// - Parameters:
-    ///   - hostAddresses: the Node object's, one a family.
-    ///   - bindAddress: takes the place of the one of its family, and makes it the primary family; unspecified for no change.
+    ///   - hostAddresses: the Node object's addresses, one per family.
+    ///   - bindAddress: replaces the address of its family and makes that the primary family; unspecified for no change.
     public init(hostAddresses: [IPAddress], bindAddress: IPAddress) {
         let isOverridden = !bindAddress.isUnspecified
         let primary = isOverridden ? bindAddress.family : hostAddresses.first?.family ?? .ipv4
@@ -48,14 +48,14 @@ public struct NodeIPs: Hashable, Sendable {
     }
 }
 
-/// On which of this node's addresses of a family health check node ports listen.
+/// The addresses of this node in one family on which health check node ports listen.
 public enum HealthCheckAddresses: Hashable, Sendable {
     case all
     case only([IPAddress])
 }
 
 extension NodePortAddresses {
-    /// Where node ports answer and, unlike them, on loopback addresses too, if a range has them.
+    /// Returns the addresses for node ports and, unlike for these, loopback addresses as well if a range contains them.
     ///
     /// - Parameters:
     ///   - local: addresses of this node on all interfaces but `kube-ipvs0`.
@@ -65,9 +65,9 @@ extension NodePortAddresses {
         case .all: return .all
         case .primary: return .only(primary.filter { $0.family == family })
         case .ranges(let ranges):
-            let ours = ranges.filter { $0.family == family }
-            if ours.isEmpty || ours.contains(where: { $0.prefixLength == 0 }) { return .all }
-            return .only(local.filter { address in ours.contains { $0.contains(address) } }.sorted())
+            let familyRanges = ranges.filter { $0.family == family }
+            if familyRanges.isEmpty || familyRanges.contains(where: { $0.prefixLength == 0 }) { return .all }
+            return .only(local.filter { address in familyRanges.contains { $0.contains(address) } }.sorted())
         }
     }
 }

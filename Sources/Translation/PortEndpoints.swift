@@ -1,12 +1,12 @@
 internal import Kubernetes
 internal import Model
 
-/// The endpoints of one Service port, and which of them get traffic.
+/// The endpoints of one Service port and the selection of those that get traffic.
 struct PortEndpoints {
-    /// The union of its slices, each address and port once.
+    /// The union of the slices' endpoints, each address and port once.
     let all: [EndpointAddress]
     let selection: EndpointSelection
-    /// The port that all of them have; nil where slices differ.
+    /// The port number that all endpoints have; nil if the slices differ.
     var port: UInt16?
 
     func location(of endpoint: EndpointAddress) -> AddressPort {
@@ -14,15 +14,15 @@ struct PortEndpoints {
     }
 }
 
-/// The endpoints of a Service, port by port.
+/// The endpoints of a Service by port.
 ///
-/// Ports that the same slices have, each port with one number, share their endpoints but for that number: what selects them is done once.
+/// Ports with one number throughout the same slices share their endpoints except for that number, so the endpoints are selected only once.
 struct ServiceEndpoints {
     private let slices: [EndpointSlice]
     private let serviceAnnotations: ServiceAnnotations
     private let topology: Topology
-    /// By the slices that have the port.
-    private var known: [[Int]: PortEndpoints] = [:]
+    /// By the indexes of the slices that have the port.
+    private var cached: [[Int]: PortEndpoints] = [:]
 
     init(_ slices: [EndpointSlice], _ serviceAnnotations: ServiceAnnotations, _ topology: Topology) {
         self.slices = slices
@@ -30,8 +30,8 @@ struct ServiceEndpoints {
         self.topology = topology
     }
 
-    /// - Parameter refused: takes up addresses that lead to the node itself or to nobody, which are left out (CVE-2021-25737).
-    mutating func of(_ port: ServedPort, refused: inout Set<ServiceRefusal>) -> PortEndpoints {
+    /// - Parameter refused: addresses that lead to the node itself or to no host are added to it and left out (CVE-2021-25737).
+    mutating func endpoints(of port: ServedPort, refused: inout Set<ServiceRefusal>) -> PortEndpoints {
         var sources: [(slice: Int, port: UInt16)] = []
         for index in slices.indices where slices[index].addressType.family == port.family && !slices[index].isHeadless {
             for slicePort in slices[index].ports where (slicePort.name ?? "") == port.name && slicePort.transport == port.transport {
@@ -39,28 +39,28 @@ struct ServiceEndpoints {
             }
         }
         guard let number = sources.first?.port, sources.allSatisfy({ $0.port == number }) else {
-            return endpoints(sources, port: nil, port.family, &refused)
+            return merged(sources, port: nil, port.family, &refused)
         }
         let key = sources.map(\.slice)
-        if var endpoints = known[key] {
+        if var endpoints = cached[key] {
             endpoints.port = number
             return endpoints
         }
-        let endpoints = endpoints(sources, port: number, port.family, &refused)
-        known[key] = endpoints
+        let endpoints = merged(sources, port: number, port.family, &refused)
+        cached[key] = endpoints
         return endpoints
     }
 
-    /// The same address in two slices, as while an endpoint moves from one to the other, is one endpoint: a copy that is ready counts before one that
-    /// is not, and that before one that terminates.
-    private func endpoints(
+    /// Merges the endpoints of the slices. While an endpoint moves between two slices, both list its address: a ready copy has precedence
+    /// over one that is not ready, and that over a terminating one.
+    private func merged(
         _ sources: [(slice: Int, port: UInt16)], port: UInt16?, _ family: IPFamily, _ refused: inout Set<ServiceRefusal>
     ) -> PortEndpoints {
         let count = sources.reduce(0) { $0 + slices[$1.slice].endpoints.count }
         var found: [EndpointAddress] = []
-        var places: [AddressPort: Int] = [:]
+        var indexes: [AddressPort: Int] = [:]
         found.reserveCapacity(count)
-        places.reserveCapacity(count)
+        indexes.reserveCapacity(count)
         for source in sources {
             let slice = slices[source.slice]
             for entry in slice.endpoints {
@@ -73,10 +73,10 @@ struct ServiceEndpoints {
                     continue
                 }
                 endpoint.weight = serviceAnnotations.weight(of: entry, in: slice, at: address)
-                if let place = places[endpoint.location] {
-                    if found[place].rank < endpoint.rank { found[place] = endpoint }
+                if let index = indexes[endpoint.location] {
+                    if found[index].rank < endpoint.rank { found[index] = endpoint }
                 } else {
-                    places[endpoint.location] = found.count
+                    indexes[endpoint.location] = found.count
                     found.append(endpoint)
                 }
             }
@@ -86,31 +86,31 @@ struct ServiceEndpoints {
 }
 
 extension EndpointSlice {
-    /// The label of slices that only DNS reads (`service.kubernetes.io/headless`).
+    /// Whether the slice has the label of headless Services, whose slices only DNS uses (`service.kubernetes.io/headless`).
     var isHeadless: Bool { metadata.labels["service.kubernetes.io/headless"] != nil }
 }
 
-/// An address that can serve a Service port, with what decides whether it does.
+/// An address that can serve a Service port, with the conditions and hints that decide whether it does.
 struct EndpointAddress: Hashable {
     var location: AddressPort
-    /// On this node.
+    /// Whether it is on this node.
     var isLocal: Bool
     var isReady: Bool
     var isServing: Bool
     var isTerminating: Bool
-    /// In the kernel; 0 takes no new connections.
+    /// The weight in the kernel; with 0 it gets no new connections.
     var weight: UInt32 = 1
     var zoneHints: [String]
     var nodeHints: [String]
     var origin: EndpointOrigin
 
-    /// What load balancers count on this node.
-    var isReadyHere: Bool { isLocal && isReady }
+    /// Whether the health check node port counts it.
+    var isLocalAndReady: Bool { isLocal && isReady }
 
-    /// Of two copies of an endpoint the higher one counts.
+    /// Of two copies of an endpoint, the one with the higher rank is used.
     var rank: Int { isReady ? 2 : isTerminating ? 0 : 1 }
 
-    /// Nil without an address of the family; only the first address counts, as the API says
+    /// Returns nil without an address of the family. Only the first address is used, as the API specifies
     /// (`EndpointSlice.endpoints[].addresses`).
     init?(_ entry: Endpoint, port: UInt16, family: IPFamily, nodeName: String) {
         guard let address = entry.addresses.first, address.family == family else { return nil }
@@ -125,11 +125,12 @@ struct EndpointAddress: Hashable {
     }
 }
 
-/// Which endpoints of a Service port get traffic.
+/// The endpoints of a Service port that get traffic.
 struct EndpointSelection {
-    /// Ready endpoints anywhere, narrowed to those that are near; where none is ready, those that still serve while they terminate (KEP-1669).
+    /// Ready endpoints on all nodes, narrowed by topology hints; if none is ready, endpoints that are terminating but still serving
+    /// (KEP-1669).
     let cluster: [EndpointAddress]
-    /// The same on this node, for policies that ask for local endpoints only; nothing is narrowed.
+    /// The same for endpoints on this node, for traffic policies that are Local; hints are not used.
     let local: [EndpointAddress]
 
     init(_ endpoints: [EndpointAddress], _ topology: Topology) {
@@ -140,7 +141,7 @@ struct EndpointSelection {
     private static func usable(
         _ endpoints: [EndpointAddress], _ narrow: ([EndpointAddress]) -> [EndpointAddress]
     ) -> [EndpointAddress] {
-        // Almost always they all are: then none is copied.
+        // Almost always all are ready; then the array is not copied.
         let ready = endpoints.allSatisfy(\.isReady) ? endpoints : endpoints.filter(\.isReady)
         return ready.isEmpty ? endpoints.filter { $0.isServing && $0.isTerminating } : narrow(ready)
     }

@@ -1,18 +1,18 @@
 internal import Model
 
-/// The real servers of one Service port: all its addresses share one dictionary for each choice of endpoints.
+/// The real servers of one Service port. All its addresses share one dictionary for each choice of endpoints.
 struct PortRealServers {
     enum Choice {
-        /// Of the whole cluster, or those that are near.
+        /// Endpoints on all nodes, narrowed by topology hints.
         case cluster
-        /// Of this node.
+        /// Endpoints on this node.
         case local
     }
 
     private let endpoints: PortEndpoints
     private let transport: Transport
     private let serviceAnnotations: ServiceAnnotations
-    /// What the kernel should hold until now.
+    /// The desired virtual servers before this translation.
     private let before: [VirtualServer.Identity: VirtualServer]
     private var built: [Choice: [AddressPort: RealServer]] = [:]
 
@@ -28,11 +28,11 @@ struct PortRealServers {
 
     var selection: EndpointSelection { endpoints.selection }
 
-    /// - Parameter server: one that gets them.
+    /// - Parameter server: the virtual server that gets them.
     mutating func servers(_ choice: Choice, for server: VirtualServer.Identity) -> [AddressPort: RealServer] {
         if let servers = built[choice] { return servers }
         var servers = build(choice == .local ? selection.local : selection.cluster)
-        // Dictionaries that share their storage are equal at once: where nothing changed, each address is compared at no cost.
+        // Keeps the storage of an unchanged dictionary, so that comparing it is free for each address.
         if let before = before[server]?.realServers, before == servers { servers = before }
         built[choice] = servers
         return servers
@@ -41,7 +41,7 @@ struct PortRealServers {
     private func build(_ chosen: [EndpointAddress]) -> [AddressPort: RealServer] {
         var servers: [AddressPort: RealServer] = [:]
         servers.reserveCapacity(chosen.count)
-        // Only TCP connections can drain: what goes on to a server of weight 0 by another protocol would not end.
+        // Only TCP connections can drain: flows of other protocols to a server with weight 0 might never end.
         for endpoint in chosen where transport == .tcp || endpoint.weight > 0 {
             let location = endpoints.location(of: endpoint)
             servers[location] = RealServer(
@@ -52,9 +52,9 @@ struct PortRealServers {
     }
 }
 
-/// Compares virtual servers as they were with what they are to be.
+/// Compares virtual servers with their previous desired state.
 ///
-/// Those of one Service port have the same real servers. Where these differ is looked for once, not for each address.
+/// The virtual servers of one Service port have the same real servers, so a difference in these is searched for once, not for each address.
 struct VirtualServerComparison {
     private var differences: [AddressPort] = []
 
@@ -68,7 +68,7 @@ struct VirtualServerComparison {
         return false
     }
 
-    /// A location at which there is not the same in both; nil where they are equal.
+    /// Returns a location at which both differ; nil if they are equal.
     private static func difference(_ old: [AddressPort: RealServer], _ new: [AddressPort: RealServer]) -> AddressPort? {
         guard old != new else { return nil }
         return new.first { old[$0.key] != $0.value }?.key ?? old.keys.first { new[$0] == nil }

@@ -2,7 +2,7 @@ internal import Kubernetes
 internal import Model
 internal import Text
 
-/// One port of a Service in one family: what becomes virtual servers.
+/// One port of a Service in one family, which is translated to virtual servers.
 struct ServedPort: Hashable {
     var service: NamespacedName
     /// `Service.spec.ports[].name`.
@@ -11,45 +11,45 @@ struct ServedPort: Hashable {
     var port: UInt16
     /// 0 for none.
     var nodePort: UInt16
-    var facet: Facet
+    var spec: FamilySpec
 
-    /// What the ports of a Service share in one family.
-    struct Facet: Hashable {
+    /// The fields of a Service in one family, which its ports share.
+    struct FamilySpec: Hashable {
         var clusterIP: IPAddress
         /// `Service.spec.externalIPs`.
         var externalIPs: [IPAddress]
-        /// `Service.status.loadBalancer.ingress[].ip`, of load balancers that leave the destination of packets alone.
+        /// `Service.status.loadBalancer.ingress[].ip`, of load balancers that do not change the destination of packets (`ipMode: VIP`).
         var loadBalancerIPs: [IPAddress]
         var sourceRanges: SourceRanges
         var internalTrafficPolicy: TrafficPolicy
-        /// Cluster where nothing outside can reach the Service.
+        /// Cluster if the Service is not accessible from outside the cluster.
         var externalTrafficPolicy: TrafficPolicy
         /// 0 for none.
         var healthCheckNodePort: UInt16
-        /// Seconds for which a client keeps its endpoint (`Service.spec.sessionAffinity` ClientIP); nil for none.
+        /// Seconds for which a client keeps its endpoint (`Service.spec.sessionAffinity: ClientIP`); nil for no affinity.
         var affinity: UInt32?
     }
 
-    var family: IPFamily { facet.clusterIP.family }
+    var family: IPFamily { spec.clusterIP.family }
 
-    /// The ports of a Service that a proxy programs: none for headless and external-name Services, and for those of another proxy.
+    /// Returns the ports of a Service that this proxy serves: none for headless and ExternalName Services and those of another proxy.
     static func all(of service: Service, families: Set<IPFamily>) -> [ServedPort] {
         guard service.type != .externalName, !service.isHeadless, !service.clusterIP.isEmpty, !service.isForAnotherProxy else { return [] }
         return IPFamily.allCases.filter(families.contains).flatMap { family -> [ServedPort] in
-            guard let facet = Facet(service, family) else { return [] }
+            guard let spec = FamilySpec(service, family) else { return [] }
             return service.ports.map { port in
                 ServedPort(
                     service: service.metadata.namespacedName, name: port.name, transport: port.transport, port: port.port,
-                    nodePort: port.nodePort, facet: facet)
+                    nodePort: port.nodePort, spec: spec)
             }
         }
     }
 }
 
-extension ServedPort.Facet {
-    /// Nil where the Service has no cluster IP of the family.
+extension ServedPort.FamilySpec {
+    /// Returns nil if the Service has no cluster IP of the family.
     init?(_ service: Service, _ family: IPFamily) {
-        guard let clusterIP = ServedPort.Facet.clusterIP(of: service, family) else { return nil }
+        guard let clusterIP = ServedPort.FamilySpec.clusterIP(of: service, family) else { return nil }
         self.clusterIP = clusterIP
         externalIPs = service.externalIPs.compactMap { IPAddress($0) }.filter { $0.family == family }
         loadBalancerIPs = service.loadBalancerIngress.filter(\.isVIP).compactMap { IPAddress($0.ip) }.filter { $0.family == family }
@@ -61,7 +61,7 @@ extension ServedPort.Facet {
         affinity = service.affinityTimeout
     }
 
-    /// Old objects have only `clusterIP`; others a list of which the families tell the order.
+    /// Old objects have only `clusterIP`; others have a list of cluster IPs in the order of `ipFamilies`.
     private static func clusterIP(of service: Service, _ family: IPFamily) -> IPAddress? {
         let text: String? =
             if service.ipFamilies.isEmpty {
@@ -75,32 +75,32 @@ extension ServedPort.Facet {
 }
 
 extension Service {
-    /// The label with which another proxy claims a Service (`service.kubernetes.io/service-proxy-name`).
+    /// Whether the Service has the label for another proxy (`service.kubernetes.io/service-proxy-name`).
     var isForAnotherProxy: Bool { metadata.labels["service.kubernetes.io/service-proxy-name"] != nil }
 
-    /// Whether clients outside the cluster can reach it, as the API server sees it (`service/util.go` `ExternallyAccessible`).
+    /// Whether clients outside the cluster can reach the Service, by the API server's definition (`service/util.go`
+    /// `ExternallyAccessible`).
     var isExternallyAccessible: Bool { type == .loadBalancer || type == .nodePort || !externalIPs.isEmpty }
 }
 
-/// Which clients a load balancer lets in (`Service.spec.loadBalancerSourceRanges`), in one family.
+/// The clients that a load balancer accepts in one family (`Service.spec.loadBalancerSourceRanges`).
 enum SourceRanges: Hashable {
-    case anyone
-    /// No range of the family means nobody.
+    case all
+    /// An empty list accepts no client.
     case only([CIDR])
 
-    /// Ranges of one family from the list of a Service: what does not parse counts as a restriction that lets nobody in.
+    /// Returns the ranges of one family from the list of a Service. An invalid range restricts access but accepts no client.
     ///
-    /// A list for one family alone does not open the other: a restricted Service stays restricted. Only where it says that anyone may come, in
-    /// either family, is a family without a range of its own open.
+    /// If all ranges belong to one family, the other family stays restricted and accepts no client, unless a range has prefix length 0.
     init(_ texts: [String], _ family: IPFamily) {
         let written = texts.map { $0.trimmed }.filter { !$0.isEmpty }
         let ranges = written.compactMap { CIDR($0) }
-        let ours = ranges.filter { $0.family == family }
-        let deciding = ours.isEmpty ? ranges : ours
-        if written.isEmpty || deciding.contains(where: { $0.prefixLength == 0 }) {
-            self = .anyone
+        let familyRanges = ranges.filter { $0.family == family }
+        let relevant = familyRanges.isEmpty ? ranges : familyRanges
+        if written.isEmpty || relevant.contains(where: { $0.prefixLength == 0 }) {
+            self = .all
         } else {
-            self = .only(ours)
+            self = .only(familyRanges)
         }
     }
 }

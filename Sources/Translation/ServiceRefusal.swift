@@ -1,16 +1,16 @@
 internal import Kubernetes
 public import Model
 
-/// An address that a Service or its endpoints name and that is not served: the rest of the Service works.
+/// An address of a Service or its endpoints that is refused. The rest of the Service is served.
 public struct ServiceRefusal: Hashable, Sendable, CustomStringConvertible {
-    /// Where the address stands.
+    /// The field that contains the address.
     public enum Field: Hashable, Sendable, CustomStringConvertible {
         case clusterIP
         case externalIP
         case loadBalancerIngress
         case endpoint(slice: NamespacedName)
 
-        /// The API's name of it.
+        /// The field's name in the API.
         public var description: String {
             switch self {
             case .clusterIP: "spec.clusterIPs"
@@ -21,7 +21,7 @@ public struct ServiceRefusal: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Why it would do harm, or who forbids it.
+    /// Why the address is refused.
     public enum Reason: String, Hashable, Sendable {
         case node = "is an address of a node"
         case apiServer = "is an address of the API server"
@@ -50,17 +50,17 @@ extension ServiceRefusal: Comparable {
     }
 }
 
-/// Which addresses are refused.
+/// Decides which addresses are refused.
 extension NodeContext {
-    /// Why a Service must not have an address; nil where it may.
+    /// Returns why a Service must not have an address; nil if it may.
     ///
-    /// Binding an address of a node would cut this node off from it, and this node's own from everybody: everything but the Service's ports would be
-    /// refused on it.
+    /// Binding another node's address would cut this node off from that node; binding its own would make it unreachable for everyone: on
+    /// that address all ports except the Service's would be rejected.
     func reasonToRefuse(_ address: IPAddress, as field: ServiceRefusal.Field) -> ServiceRefusal.Reason? {
         if address.isHarmfulAsService { return .reserved }
         if apiServerAddresses.contains(address) { return .apiServer }
         switch field {
-        // The API server gives cluster IPs out; who writes the status of a Node must not take them away from Services.
+        // Cluster IPs are allocated by the API server; writers of a Node's status must not be able to take them from Services.
         case .clusterIP: return ownAddresses.contains(address) || localAddresses.contains(address) ? .node : nil
         case .externalIP where nodeAddresses.contains(address), .loadBalancerIngress where nodeAddresses.contains(address): return .node
         case .externalIP: return settings.allowsExternalIP(address) ? nil : .notAllowed
@@ -68,7 +68,7 @@ extension NodeContext {
         }
     }
 
-    /// Whether it shows later whether a Service may have an address: when the other Nodes have been listed.
+    /// Whether addresses of a field can only be checked later, when the other Nodes have been listed.
     func isUndecided(_ field: ServiceRefusal.Field) -> Bool {
         switch field {
         case .externalIP, .loadBalancerIngress: otherNodes == .pending

@@ -1,23 +1,23 @@
 internal import Kubernetes
 internal import Model
 
-/// What one Service asks of a kernel: its share of the desired NodeState.
+/// The desired state of one Service: its share of the desired NodeState.
 struct ServiceState: Hashable {
     var virtualServers: [VirtualServer.Identity: VirtualServer] = [:]
-    /// To be held by `kube-ipvs0`.
+    /// To be bound to `kube-ipvs0`.
     var addresses: [IPAddress: ServiceOrigin] = [:]
     var members: [SetMember: ServiceOrigin] = [:]
     /// Load balancers that the node itself must not reach.
     var closedToNode: Set<VirtualServer.Identity> = []
-    /// Addresses that the Service asks for, whether it gets them or not.
-    var wanted: Set<IPAddress> = []
-    /// What of the Service is not served.
+    /// Addresses that the Service requests, including refused ones.
+    var requestedAddresses: Set<IPAddress> = []
+    /// Addresses of the Service and its endpoints that are refused.
     var refused: Set<ServiceRefusal> = []
-    /// What the Service and its slices say in vain.
+    /// Annotations of the Service and its slices that are ignored.
     var invalidAnnotations: Set<InvalidAnnotation> = []
-    /// Where load balancers ask for the Service; nil where it has no such port.
+    /// Nil if the Service has no health check node port.
     var healthCheck: HealthCheckNodePort?
-    /// Policies that find no endpoint here.
+    /// Traffic policies that require endpoints on this node, which has none.
     var noLocalEndpoints: Set<NoLocalEndpoints> = []
 
     struct SetMember: Hashable {
@@ -27,7 +27,7 @@ struct ServiceState: Hashable {
 
         var name: AddressSet.Name { self.set.name(family) }
 
-        /// The virtual server that it is about; nil for what is about an address, a port or an endpoint.
+        /// The virtual server that the member refers to; nil if it refers to an address, a port or an endpoint.
         var virtualServer: VirtualServer.Identity? {
             switch member {
             case .addressPort(let location, let transport), .addressPortNet(let location, let transport, _):
@@ -39,7 +39,7 @@ struct ServiceState: Hashable {
         }
     }
 
-    /// - Parameter before: the virtual servers until now, whose real servers are shared where they stay the same.
+    /// - Parameter before: the desired virtual servers before this translation, with which unchanged real servers share storage.
     init(
         _ service: Service, slices: [EndpointSlice], _ nodeContext: NodeContext,
         before: [VirtualServer.Identity: VirtualServer] = [:]
@@ -48,26 +48,26 @@ struct ServiceState: Hashable {
         let serviceAnnotations = ServiceAnnotations(service, slices, nodeContext.settings, invalid: &invalidAnnotations)
         var serviceEndpoints = ServiceEndpoints(slices, serviceAnnotations, nodeContext.topology)
         for port in ServedPort.all(of: service, families: nodeContext.settings.families) {
-            let endpoints = serviceEndpoints.of(port, refused: &refused)
-            var real = PortRealServers(endpoints, port.transport, serviceAnnotations, before: before)
+            let endpoints = serviceEndpoints.endpoints(of: port, refused: &refused)
+            var realServers = PortRealServers(endpoints, port.transport, serviceAnnotations, before: before)
             addHairpins(port, endpoints)
-            addClusterIP(port, &real, serviceAnnotations, nodeContext)
-            addExternalIPs(port, &real, serviceAnnotations, nodeContext)
-            addLoadBalancerIPs(port, &real, serviceAnnotations, nodeContext)
-            if port.nodePort != 0 { addNodePort(port, &real, serviceAnnotations, nodeContext) }
+            addClusterIP(port, &realServers, serviceAnnotations, nodeContext)
+            addExternalIPs(port, &realServers, serviceAnnotations, nodeContext)
+            addLoadBalancerIPs(port, &realServers, serviceAnnotations, nodeContext)
+            if port.nodePort != 0 { addNodePort(port, &realServers, serviceAnnotations, nodeContext) }
             addHealthCheckNodePort(port)
-            noteNoLocalEndpoints(port, endpoints.selection)
-            if port.facet.healthCheckNodePort != 0 {
-                localAddresses[port.family, default: []].formUnion(endpoints.all.lazy.filter(\.isReadyHere).map(\.location.address))
+            recordNoLocalEndpoints(port, endpoints.selection)
+            if port.spec.healthCheckNodePort != 0 {
+                localAddresses[port.family, default: []].formUnion(endpoints.all.lazy.filter(\.isLocalAndReady).map(\.location.address))
                 healthCheck = HealthCheckNodePort(
-                    port: port.facet.healthCheckNodePort, localEndpoints: localAddresses.mapValues(\.count))
+                    port: port.spec.healthCheckNodePort, localEndpoints: localAddresses.mapValues(\.count))
             }
         }
     }
 
     init() {}
 
-    /// Without what is about virtual servers that other Services have: a younger Service must not restrict an older one's.
+    /// Removes set members and restrictions of virtual servers that other Services hold: a younger Service must not restrict an older one.
     mutating func dropContested(_ lost: Set<VirtualServer.Identity>) {
         guard !lost.isEmpty else { return }
         members = members.filter { !($0.key.virtualServer.map(lost.contains) ?? false) }
@@ -76,43 +76,43 @@ struct ServiceState: Hashable {
 
     // MARK: Kinds of addresses
 
-    /// `internalTrafficPolicy: Local` never leaves the node: without an endpoint here, connections are refused.
+    /// With `internalTrafficPolicy: Local`, traffic never leaves the node: without a local endpoint, connections are refused.
     private mutating func addClusterIP(
-        _ port: ServedPort, _ real: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
+        _ port: ServedPort, _ realServers: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
-        let address = port.facet.clusterIP
+        let address = port.spec.clusterIP
         guard isServed(address, .clusterIP, nodeContext) else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .clusterIP)
         let location = AddressPort(address, port.port)
         addVirtualServer(
-            port, at: location, port.facet.internalTrafficPolicy == .local ? .local : .cluster, of: &real, origin, serviceAnnotations)
+            port, at: location, port.spec.internalTrafficPolicy == .local ? .local : .cluster, of: &realServers, origin, serviceAnnotations)
         bind(address, origin, nodeContext)
         add(location, port.transport, to: .clusterIP, origin)
     }
 
     private mutating func addExternalIPs(
-        _ port: ServedPort, _ real: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
+        _ port: ServedPort, _ realServers: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .externalIP)
-        for address in port.facet.externalIPs where isServed(address, .externalIP, nodeContext) {
+        for address in port.spec.externalIPs where isServed(address, .externalIP, nodeContext) {
             let location = AddressPort(address, port.port)
-            addExternalServer(port, at: location, &real, origin, serviceAnnotations)
+            addExternalServer(port, at: location, &realServers, origin, serviceAnnotations)
             bind(address, origin, nodeContext)
-            add(location, port.transport, to: port.facet.externalTrafficPolicy == .local ? .externalIPLocal : .externalIP, origin)
+            add(location, port.transport, to: port.spec.externalTrafficPolicy == .local ? .externalIPLocal : .externalIP, origin)
         }
     }
 
     private mutating func addLoadBalancerIPs(
-        _ port: ServedPort, _ real: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
+        _ port: ServedPort, _ realServers: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .loadBalancer)
-        for address in port.facet.loadBalancerIPs where isServed(address, .loadBalancerIngress, nodeContext) {
+        for address in port.spec.loadBalancerIPs where isServed(address, .loadBalancerIngress, nodeContext) {
             let location = AddressPort(address, port.port)
-            addExternalServer(port, at: location, &real, origin, serviceAnnotations)
+            addExternalServer(port, at: location, &realServers, origin, serviceAnnotations)
             bind(address, origin, nodeContext)
             add(location, port.transport, to: .loadBalancer, origin)
-            if port.facet.externalTrafficPolicy == .local { add(location, port.transport, to: .loadBalancerLocal, origin) }
-            if case .only(let ranges) = port.facet.sourceRanges { restrict(location, port, to: ranges, origin, nodeContext) }
+            if port.spec.externalTrafficPolicy == .local { add(location, port.transport, to: .loadBalancerLocal, origin) }
+            if case .only(let ranges) = port.spec.sourceRanges { restrict(location, port, to: ranges, origin, nodeContext) }
         }
     }
 
@@ -124,7 +124,7 @@ struct ServiceState: Hashable {
         for range in ranges {
             add(.addressPortNet(location, port.transport, range), to: .loadBalancerSourceCIDR, port.family, origin)
         }
-        // The node talks to a service address from that very address.
+        // Connections of the node itself to a service address have that address as their source.
         if nodeContext.isNode(in: ranges) {
             let own = AddressSet.Member.addressPortAddress(location, port.transport, location.address)
             add(own, to: .loadBalancerSourceIP, port.family, origin)
@@ -134,16 +134,16 @@ struct ServiceState: Hashable {
     }
 
     private mutating func addNodePort(
-        _ port: ServedPort, _ real: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
+        _ port: ServedPort, _ realServers: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
         let nodeAddresses = nodeContext.nodePortAddresses[port.family] ?? []
         guard !nodeAddresses.isEmpty else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .nodePort)
-        let isLocal = port.facet.externalTrafficPolicy == .local
+        let isLocal = port.spec.externalTrafficPolicy == .local
         for address in nodeAddresses {
             let location = AddressPort(address, port.nodePort)
-            addExternalServer(port, at: location, &real, origin, serviceAnnotations)
-            // A bitmap of ports does not know SCTP.
+            addExternalServer(port, at: location, &realServers, origin, serviceAnnotations)
+            // Only the sets for SCTP contain addresses.
             guard port.transport == .sctp else { continue }
             add(location, .sctp, to: .nodePortSCTP, origin)
             if isLocal { add(location, .sctp, to: .nodePortLocalSCTP, origin) }
@@ -160,18 +160,18 @@ struct ServiceState: Hashable {
     }
 
     private mutating func addHealthCheckNodePort(_ port: ServedPort) {
-        guard port.facet.healthCheckNodePort != 0 else { return }
+        guard port.spec.healthCheckNodePort != 0 else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .loadBalancer)
-        add(.port(port.facet.healthCheckNodePort), to: .healthCheckNodePort, port.family, origin)
+        add(.port(port.spec.healthCheckNodePort), to: .healthCheckNodePort, port.family, origin)
     }
 
-    private mutating func noteNoLocalEndpoints(_ port: ServedPort, _ selection: EndpointSelection) {
+    private mutating func recordNoLocalEndpoints(_ port: ServedPort, _ selection: EndpointSelection) {
         guard selection.local.isEmpty, !selection.cluster.isEmpty else { return }
-        if port.facet.internalTrafficPolicy == .local { noLocalEndpoints.insert(.init(.internal, port.family)) }
-        if port.facet.externalTrafficPolicy == .local { noLocalEndpoints.insert(.init(.external, port.family)) }
+        if port.spec.internalTrafficPolicy == .local { noLocalEndpoints.insert(.init(.internal, port.family)) }
+        if port.spec.externalTrafficPolicy == .local { noLocalEndpoints.insert(.init(.external, port.family)) }
     }
 
-    /// A pod of this node that reaches itself through its Service must not see itself as the client: whatever state it is in.
+    /// A pod of this node, ready or not, that connects to itself through its Service must not see its own address as the client's.
     private mutating func addHairpins(_ port: ServedPort, _ endpoints: PortEndpoints) {
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .clusterIP)
         for endpoint in endpoints.all where endpoint.isLocal {
@@ -182,10 +182,10 @@ struct ServiceState: Hashable {
 
     // MARK: Parts
 
-    /// Whether the Service gets the address; notes that it asks for it, and why it does not get it.
+    /// Returns whether the Service gets the address. Records the request and, if the address is refused, the reason.
     private mutating func isServed(_ address: IPAddress, _ field: ServiceRefusal.Field, _ nodeContext: NodeContext) -> Bool {
-        wanted.insert(address)
-        // Reported once, with all addresses.
+        requestedAddresses.insert(address)
+        // Not yet a refusal: refusals are reported once, for all addresses.
         guard !nodeContext.isUndecided(field) else { return false }
         guard let reason = nodeContext.reasonToRefuse(address, as: field) else { return true }
         refused.insert(ServiceRefusal(field, address, reason))
@@ -200,30 +200,33 @@ struct ServiceState: Hashable {
 
     /// A virtual server for clients from outside.
     ///
-    /// `externalTrafficPolicy: Local` has only endpoints of this node. Where there are none, this node and its pods get those of the cluster,
-    /// while rules keep clients from outside away.
+    /// With `externalTrafficPolicy: Local` it has only endpoints on this node. If there are none, it has those of the cluster for this node
+    /// and its pods, while rules drop traffic of clients from outside.
     private mutating func addExternalServer(
-        _ port: ServedPort, at location: AddressPort, _ real: inout PortRealServers, _ origin: ServiceOrigin,
+        _ port: ServedPort, at location: AddressPort, _ realServers: inout PortRealServers, _ origin: ServiceOrigin,
         _ serviceAnnotations: ServiceAnnotations
     ) {
-        let isLocal = port.facet.externalTrafficPolicy == .local
-        let hasNone = real.selection.local.isEmpty
-        addVirtualServer(port, at: location, isLocal && !hasNone ? .local : .cluster, of: &real, origin, serviceAnnotations)
-        if isLocal, hasNone, !real.selection.cluster.isEmpty { add(location, port.transport, to: .noLocalEndpoints, origin) }
+        let isLocal = port.spec.externalTrafficPolicy == .local
+        let hasNoLocalEndpoints = realServers.selection.local.isEmpty
+        addVirtualServer(
+            port, at: location, isLocal && !hasNoLocalEndpoints ? .local : .cluster, of: &realServers, origin, serviceAnnotations)
+        if isLocal, hasNoLocalEndpoints, !realServers.selection.cluster.isEmpty {
+            add(location, port.transport, to: .noLocalEndpoints, origin)
+        }
     }
 
     private mutating func addVirtualServer(
-        _ port: ServedPort, at location: AddressPort, _ choice: PortRealServers.Choice, of real: inout PortRealServers,
+        _ port: ServedPort, at location: AddressPort, _ choice: PortRealServers.Choice, of realServers: inout PortRealServers,
         _ origin: ServiceOrigin, _ serviceAnnotations: ServiceAnnotations
     ) {
         let identity = VirtualServer.Identity(port.transport, location)
-        let hasAffinity = port.facet.affinity != nil
+        let hasAffinity = port.spec.affinity != nil
         var server = VirtualServer(
             identity, scheduler: serviceAnnotations.scheduler, flags: serviceAnnotations.flags(port.transport, hasAffinity: hasAffinity),
-            timeout: port.facet.affinity ?? 0, affinityPrefix: hasAffinity ? serviceAnnotations.affinityPrefix[port.family] : nil,
+            timeout: port.spec.affinity ?? 0, affinityPrefix: hasAffinity ? serviceAnnotations.affinityPrefix[port.family] : nil,
             origin: origin,
             drainTimeout: serviceAnnotations.drainTimeout, slowStart: serviceAnnotations.slowStart)
-        server.realServers = real.servers(choice, for: identity)
+        server.realServers = realServers.servers(choice, for: identity)
         virtualServers[identity] = server
     }
 

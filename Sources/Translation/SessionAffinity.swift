@@ -3,7 +3,7 @@ internal import Model
 internal import Text
 
 extension Service {
-    /// Seconds for which a client keeps its endpoint: the persistence timeout of the virtual servers. Nil without `spec.sessionAffinity: ClientIP`.
+    /// Seconds for which a client keeps its endpoint: the persistence timeout of the virtual servers. Nil without ClientIP affinity.
     var affinityTimeout: UInt32? {
         sessionAffinity == .clientIP ? sessionAffinityTimeoutSeconds ?? SessionAffinity.defaultTimeout : nil
     }
@@ -14,7 +14,7 @@ enum SessionAffinity {
     /// The API server's default in seconds (`core/v1` `DefaultClientIPServiceAffinitySeconds`).
     static let defaultTimeout: UInt32 = 10800
 
-    /// `24` or `24,64`: how many leading bits of a client's address count, for IPv4 and for IPv6.
+    /// Parses `24` or `24,64`: the number of leading bits of a client's address that are compared, for IPv4 and IPv6.
     static func prefixes(_ text: String) throws(AnnotationProblem) -> [IPFamily: UInt8] {
         let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map {
             AnnotationReader.decimal($0.trimmed)

@@ -1,28 +1,29 @@
 internal import Kubernetes
 
-/// Where this node stands, for hints that keep traffic near (`EndpointSlice.endpoints[].hints`).
+/// The name and zone of this node, for topology hints (`EndpointSlice.endpoints[].hints`).
 struct Topology: Hashable {
     var nodeName: String
-    /// The node's zone; nil where it has none.
+    /// The node's zone; nil if it has none.
     var zone: String?
 
-    /// Those of the ready endpoints that hints give to this node, or else to its zone.
+    /// Returns the ready endpoints with hints for this node, or else for its zone.
     ///
-    /// Hints count only where every endpoint has them and some are for here: a half-written list must not leave the node without endpoints.
+    /// Hints are used only if every endpoint has them and at least one names this node or zone: incomplete hints must not leave the node
+    /// without endpoints.
     func narrow(_ ready: [EndpointAddress]) -> [EndpointAddress] {
-        if let near = narrow(ready, by: \.nodeHints, to: nodeName) { return near }
-        if let zone, !zone.isEmpty, let near = narrow(ready, by: \.zoneHints, to: zone) { return near }
+        if let hinted = narrow(ready, by: \.nodeHints, to: nodeName) { return hinted }
+        if let zone, !zone.isEmpty, let hinted = narrow(ready, by: \.zoneHints, to: zone) { return hinted }
         return ready
     }
 
-    private func narrow(_ ready: [EndpointAddress], by hints: KeyPath<EndpointAddress, [String]>, to place: String) -> [EndpointAddress]? {
+    private func narrow(_ ready: [EndpointAddress], by hints: KeyPath<EndpointAddress, [String]>, to name: String) -> [EndpointAddress]? {
         guard ready.allSatisfy({ !$0[keyPath: hints].isEmpty }) else { return nil }
-        let near = ready.filter { $0[keyPath: hints].contains(place) }
-        return near.isEmpty ? nil : near
+        let hinted = ready.filter { $0[keyPath: hints].contains(name) }
+        return hinted.isEmpty ? nil : hinted
     }
 }
 
 extension EndpointSlice {
-    /// Whether the zone of a node decides who gets traffic.
+    /// Whether the selection of endpoints depends on the zone of the node.
     var hasZoneHints: Bool { endpoints.contains { !$0.zoneHints.isEmpty } }
 }

@@ -1,29 +1,29 @@
 public import Model
 
-/// What of the configuration decides how Services become virtual servers.
+/// The parts of the configuration that decide how Services are translated to virtual servers.
 public struct TranslationSettings: Hashable, Sendable {
     /// The name of this node's Node object, in lower case.
     public var nodeName: String
     public var scheduler: Scheduler
-    /// What Services may ask for: those that this node's kernel has.
+    /// The schedulers that Services may request: those available in this node's kernel.
     public var schedulers: [Scheduler]
-    /// Families this kernel and its iptables can do.
+    /// Families that this node's kernel and iptables support.
     public var families: Set<IPFamily>
-    /// Masquerade all traffic to cluster IPs.
+    /// Whether all traffic to cluster IPs is masqueraded.
     public var masqueradeAll: Bool
-    /// Which bit of the packet mark says "masquerade this": 0…31.
+    /// The bit of the packet mark that marks packets for masquerading: 0…31.
     public var masqueradeBit: Int
     public var localTraffic: LocalTraffic
     public var nodePortAddresses: NodePortAddresses
-    /// Counts as this node's address before the Node object's (`--bind-address`); unspecified for no change.
+    /// Takes precedence over the Node object's address of its family (`--bind-address`); unspecified for no change.
     public var bindAddress: IPAddress
-    /// Whether MASQUERADE takes `--random-fully`.
+    /// Whether MASQUERADE supports `--random-fully`.
     public var hasRandomFully: Bool
     /// Whether `Service.spec.externalIPs` are served at all (the feature gate `AllowServiceExternalIPs`).
     public var allowsExternalIPs: Bool
     /// Ranges that external IPs must lie in (`--external-ip-cidrs`); empty allows all.
     ///
-    /// Whoever may write a Service may otherwise take over any address that pods talk to (CVE-2020-8554).
+    /// Otherwise anyone who may write Services can intercept traffic from pods to any address (CVE-2020-8554).
     public var externalIPRanges: [CIDR]
 
     public init(

@@ -1,10 +1,10 @@
 internal import Model
 
-/// Which Service addresses the device `kube-ipvs0` holds.
+/// Decides which Service addresses are bound to `kube-ipvs0`.
 extension NodeContext {
     /// Whether an address is to be bound to `kube-ipvs0`.
     ///
-    /// Not if another interface of the node holds it: the kernel accepts packets to it already, and the interface's owner manages it. Virtual servers are
-    /// programmed all the same.
+    /// False if another interface of the node has the address: the kernel already accepts packets to it, and the interface's owner manages
+    /// it. Virtual servers are created in either case.
     func bindsToDevice(_ address: IPAddress) -> Bool { !localAddresses.contains(address) }
 }

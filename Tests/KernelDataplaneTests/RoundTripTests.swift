@@ -37,7 +37,8 @@ struct `On a real kernel without IPVS` {
         #expect(iptables.families.contains(family))
         for match in [LocalTraffic.clusterCIDR(settings.localTraffic.ranges), .bridgeInterface("cni0"), .interfaceNamePrefix("veth")] {
             let localTraffic = match.match(family, podCIDRs: [])
-            let rules = ProxyRules(family: family, settings: settings, localTraffic: localTraffic, filled: Set(KubeSet.allCases)).rules
+            let rules = ProxyRules(family: family, settings: settings, localTraffic: localTraffic, nonEmptySets: Set(KubeSet.allCases))
+                .rules
             try await iptables.restore(RulesText.restore(rules, missingJumps: rules.jumps), family)
             let found = try await iptables.listing(catalogue: rules).rules
             #expect(found.chains == rules.chains)

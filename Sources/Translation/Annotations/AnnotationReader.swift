@@ -1,10 +1,10 @@
 public import Kubernetes
 public import Model
 
-/// Reads the annotations of one object, and notes those that cannot be heeded.
+/// Reads the annotations of one object and records the invalid ones.
 struct AnnotationReader {
     let metadata: ObjectMeta
-    /// Nil for those of a Service.
+    /// Nil for the annotations of a Service.
     var slice: NamespacedName?
     private(set) var invalid: Set<InvalidAnnotation> = []
 
@@ -13,27 +13,27 @@ struct AnnotationReader {
         self.slice = slice
     }
 
-    /// Nil where there is no such annotation or its value is wrong.
+    /// Returns nil if the annotation is missing or its value is invalid.
     mutating func read<Value>(_ annotation: Annotation, _ parse: (String) throws(AnnotationProblem) -> Value) -> Value? {
         guard let value = metadata[annotation] else { return nil }
         guard value.utf8.count <= annotation.limit else {
-            refuse(annotation, "must not be longer than \(annotation.limit) bytes")
+            addInvalid(annotation, "must not be longer than \(annotation.limit) bytes")
             return nil
         }
         do throws(AnnotationProblem) {
             return try parse(value)
         } catch {
-            refuse(annotation, error.reason)
+            addInvalid(annotation, error.reason)
             return nil
         }
     }
 
-    mutating func refuse(_ annotation: Annotation, _ reason: String) {
+    mutating func addInvalid(_ annotation: Annotation, _ reason: String) {
         invalid.insert(InvalidAnnotation(annotation.rawValue, metadata[annotation] ?? "", reason, slice: slice))
     }
 
-    /// Notes what has our prefix and no meaning: most likely it is misspelled.
-    mutating func refuseUnknown(except known: Set<Annotation>) {
+    /// Records unknown annotations with this program's prefix, which are most likely misspelled.
+    mutating func addUnknown(except known: Set<Annotation>) {
         for key in metadata.annotations.keys where key.hasPrefix(Annotation.prefix) {
             guard Annotation(rawValue: key).map({ !known.contains($0) }) ?? true else { continue }
             invalid.insert(
@@ -71,22 +71,22 @@ struct AnnotationReader {
         return .seconds(Int64(seconds))
     }
 
-    /// Digits alone: no sign, no blank.
+    /// Digits only, without signs or blanks.
     static func decimal(_ text: some StringProtocol) -> UInt32? {
         text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? UInt32(text) : nil
     }
 }
 
-/// An annotation that cannot be heeded: what would hold without it is in force.
+/// An annotation that is invalid and therefore ignored.
 public struct InvalidAnnotation: Hashable, Sendable, CustomStringConvertible {
-    /// The slice that has it; nil for the Service itself.
+    /// The EndpointSlice that has it; nil for the Service itself.
     public var slice: NamespacedName?
     public var key: String
-    /// Nil where the name of the annotation is not known.
+    /// Nil if the name of the annotation is unknown.
     public var annotation: Annotation?
-    /// Its first bytes.
+    /// The value, shortened.
     public var value: String
-    /// What is wrong, as the end of a sentence: `must be true or false`.
+    /// Why it is invalid, as the end of a sentence: `must be true or false`.
     public var reason: String
 
     init(_ key: String, _ value: String, _ reason: String, slice: NamespacedName? = nil) {
@@ -113,7 +113,7 @@ extension InvalidAnnotation: Comparable {
     public static func < (lhs: InvalidAnnotation, rhs: InvalidAnnotation) -> Bool { lhs.description < rhs.description }
 }
 
-/// What is wrong with a value, as the end of a sentence.
+/// Why a value is invalid, as the end of a sentence.
 struct AnnotationProblem: Error {
     var reason: String
 

@@ -1,19 +1,19 @@
 internal import Kubernetes
 internal import Model
 
-/// Weights by endpoint, as the annotation `kube-ipvs-proxy.io/weights` of a Service or a slice gives them: `web-0=3, 10.244.1.7=0`.
+/// Weights of endpoints from the annotation `kube-ipvs-proxy.io/weights` of a Service or a slice: `web-0=3, 10.244.1.7=0`.
 struct EndpointWeights: Hashable {
     private var byAddress: [IPAddress: UInt32] = [:]
     /// By the name of a pod (`endpoints[].targetRef.name`).
     private var byPod: [String: UInt32] = [:]
 
-    /// 0 takes no new connections.
+    /// With weight 0 an endpoint gets no new connections.
     static let range: ClosedRange<UInt32> = 0...65535
 
-    /// Nobody's weight is said.
+    /// No weights.
     init() {}
 
-    /// - Parameter problem: the first entry that makes no sense; it is left out, and the others count.
+    /// - Parameter problem: set to the first problem, if nil. Invalid entries are skipped, the others are used.
     init(_ text: String, problem: inout AnnotationProblem?) {
         for entry in text.split(whereSeparator: { $0 == "," || $0.isWhitespace }) {
             let parts = entry.split(separator: "=", maxSplits: 1)
@@ -31,7 +31,7 @@ struct EndpointWeights: Hashable {
 
     var isEmpty: Bool { byAddress.isEmpty && byPod.isEmpty }
 
-    /// Nil where it says nothing of the endpoint.
+    /// Returns nil if no weight is given for the endpoint.
     func weight(of endpoint: Endpoint, at address: IPAddress) -> UInt32? {
         byAddress[address] ?? endpoint.pod.flatMap { byPod[$0] }
     }

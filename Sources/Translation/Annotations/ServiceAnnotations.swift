@@ -1,73 +1,73 @@
 internal import Kubernetes
 internal import Model
 
-/// How a Service has its connections steered: what its annotations and those of its slices say, as far as this kernel can do it.
+/// The settings from the annotations of a Service and its slices, as far as this node's kernel supports them.
 struct ServiceAnnotations: Hashable {
     var scheduler: Scheduler
     var schedulerFlags: VirtualServer.Flags
-    /// Of UDP ports.
+    /// For UDP ports only.
     var onePacket = false
-    /// Leading bits of a client's address that count for affinity.
+    /// Number of leading bits of a client's address that session affinity compares.
     var affinityPrefix: [IPFamily: UInt8] = [:]
     var drainTimeout: Duration?
     var slowStart: Duration?
     var upperThreshold: UInt32 = 0
     var lowerThreshold: UInt32 = 0
-    /// Of the Service, for endpoints of which the slices say nothing.
+    /// Weights of the Service, for endpoints without a weight in their slice's annotation.
     private var weights = EndpointWeights()
-    /// By slice.
+    /// Weights by slice.
     private var sliceWeights: [NamespacedName: EndpointWeights] = [:]
 
-    /// Without a word from anybody.
+    /// The settings without annotations.
     init(_ settings: TranslationSettings) {
         scheduler = settings.scheduler
         schedulerFlags = SchedulerFlags.flags(of: settings.scheduler)
     }
 
-    /// - Parameter invalid: takes up annotations that cannot be heeded.
+    /// - Parameter invalid: invalid annotations are added to it.
     init(
         _ service: Service, _ slices: some Collection<EndpointSlice>, _ settings: TranslationSettings, invalid: inout Set<InvalidAnnotation>
     ) {
         self.init(settings)
-        // Almost all Services say nothing.
+        // Almost all Services have no annotations.
         if !service.metadata.annotations.isEmpty {
             var reader = AnnotationReader(service.metadata)
             readScheduler(&reader, settings)
             readLimits(&reader)
             readWeights(&reader)
             readPacketsAndAffinity(&reader, service)
-            reader.refuseUnknown(except: ServiceAnnotations.ofServices)
+            reader.addUnknown(except: ServiceAnnotations.allowedOnServices)
             invalid.formUnion(reader.invalid)
         }
         for slice in slices where slice.metadata.annotations.contains(where: { $0.key.hasPrefix(Annotation.prefix) }) {
             var reader = AnnotationReader(slice.metadata, slice: slice.metadata.namespacedName)
             sliceWeights[slice.metadata.namespacedName] = EndpointWeights(&reader)
-            reader.refuseUnknown(except: [.weights])
+            reader.addUnknown(except: [.weights])
             invalid.formUnion(reader.invalid)
         }
         useWeightedScheduler(service, settings, &invalid)
     }
 
-    private static let ofServices: Set<Annotation> = [
+    private static let allowedOnServices: Set<Annotation> = [
         .scheduler, .schedulerFlags, .onePacket, .affinityGranularity, .drainTimeout, .slowStart, .upperThreshold, .lowerThreshold,
         .weights,
     ]
 
-    // MARK: What the kernel gets
+    // MARK: Values in the kernel
 
-    /// The weight of an endpoint in the kernel.
+    /// Returns the weight of an endpoint in the kernel.
     ///
-    /// - Parameter slice: which lists it.
+    /// - Parameter slice: the slice that lists the endpoint.
     func weight(of endpoint: Endpoint, in slice: EndpointSlice, at address: IPAddress) -> UInt32 {
-        let own =
+        let configured =
             sliceWeights[slice.metadata.namespacedName]?.weight(of: endpoint, at: address) ?? weights.weight(of: endpoint, at: address)
-        return (own ?? 1) * (slowStart == nil ? 1 : ServiceAnnotations.slowStartScale)
+        return (configured ?? 1) * (slowStart == nil ? 1 : ServiceAnnotations.slowStartScale)
     }
 
-    /// A weight that rises needs steps to do so in.
+    /// The factor on weights with slow start, which leaves room for steps below the full weight.
     static let slowStartScale: UInt32 = 100
 
-    /// Flags of a virtual server.
+    /// Returns the flags of a virtual server.
     func flags(_ transport: Transport, hasAffinity: Bool) -> VirtualServer.Flags {
         var flags = schedulerFlags
         if hasAffinity { flags.insert(.persistent) }
@@ -78,19 +78,19 @@ struct ServiceAnnotations: Hashable {
     // MARK: Reading
 
     private mutating func readScheduler(_ reader: inout AnnotationReader, _ settings: TranslationSettings) {
-        let own = reader.metadata[.scheduler] != nil
-        let name = reader.read(own ? .scheduler : .kubeRouterScheduler) { text throws(AnnotationProblem) in
+        let hasOwnScheduler = reader.metadata[.scheduler] != nil
+        let requested = reader.read(hasOwnScheduler ? .scheduler : .kubeRouterScheduler) { text throws(AnnotationProblem) in
             guard let scheduler = Scheduler(text), settings.schedulers.contains(scheduler) else {
                 throw .init("is not available in this node's kernel, which has \(settings.schedulers.map(\.name).joined(separator: ", "))")
             }
             return scheduler
         }
-        if let name {
-            scheduler = name
-            schedulerFlags = SchedulerFlags.flags(of: name)
+        if let requested {
+            scheduler = requested
+            schedulerFlags = SchedulerFlags.flags(of: requested)
         }
-        let ownFlags = reader.metadata[.schedulerFlags] != nil
-        let flags = reader.read(ownFlags ? .schedulerFlags : .kubeRouterSchedulerFlags) {
+        let hasOwnFlags = reader.metadata[.schedulerFlags] != nil
+        let flags = reader.read(hasOwnFlags ? .schedulerFlags : .kubeRouterSchedulerFlags) {
             [scheduler] text throws(AnnotationProblem) in
             try SchedulerFlags.flags(text, of: scheduler)
         }
@@ -109,7 +109,7 @@ struct ServiceAnnotations: Hashable {
         upperThreshold = reader.read(.upperThreshold, threshold) ?? 0
         lowerThreshold = reader.read(.lowerThreshold, threshold) ?? 0
         if lowerThreshold > upperThreshold {
-            reader.refuse(.lowerThreshold, "must not be above \(Annotation.upperThreshold.rawValue), which is \(upperThreshold)")
+            reader.addInvalid(.lowerThreshold, "must not be above \(Annotation.upperThreshold.rawValue), which is \(upperThreshold)")
             lowerThreshold = 0
         }
     }
@@ -119,17 +119,17 @@ struct ServiceAnnotations: Hashable {
     private mutating func readPacketsAndAffinity(_ reader: inout AnnotationReader, _ service: Service) {
         onePacket = reader.read(.onePacket, AnnotationReader.flag) ?? false
         if onePacket, !service.ports.contains(where: { $0.transport == .udp }) {
-            reader.refuse(.onePacket, "requires a UDP port, and the Service has none")
+            reader.addInvalid(.onePacket, "requires a UDP port, and the Service has none")
         }
         affinityPrefix = reader.read(.affinityGranularity, SessionAffinity.prefixes) ?? [:]
         if !affinityPrefix.isEmpty, service.sessionAffinity != .clientIP {
-            reader.refuse(.affinityGranularity, "requires spec.sessionAffinity: ClientIP")
+            reader.addInvalid(.affinityGranularity, "requires spec.sessionAffinity: ClientIP")
         }
     }
 
     // MARK: Weights
 
-    /// rr and lc take no notice of weights: where those count, wrr and wlc stand in, which are the same but for that.
+    /// Replaces rr and lc, which ignore weights, by their weighted equivalents wrr and wlc if weights or slow start are set.
     private mutating func useWeightedScheduler(_ service: Service, _ settings: TranslationSettings, _ invalid: inout Set<InvalidAnnotation>)
     {
         let hasWeights = !weights.isEmpty || sliceWeights.values.contains { !$0.isEmpty }
@@ -139,12 +139,12 @@ struct ServiceAnnotations: Hashable {
         if settings.schedulers.contains(weighted) {
             scheduler = weighted
         } else {
-            reader.refuse(
+            reader.addInvalid(
                 slowStart == nil ? .weights : .slowStart, "requires scheduler \(weighted), which is not available in this node's kernel")
             slowStart = nil
         }
         if slowStart != nil, !scheduler.sharesByWeight {
-            reader.refuse(.slowStart, "requires a weighted scheduler such as wrr or wlc, not \(scheduler)")
+            reader.addInvalid(.slowStart, "requires a weighted scheduler such as wrr or wlc, not \(scheduler)")
             slowStart = nil
         }
         invalid.formUnion(reader.invalid)
@@ -152,11 +152,11 @@ struct ServiceAnnotations: Hashable {
 }
 
 extension EndpointWeights {
-    /// Nil where there is no such annotation.
+    /// Returns nil if the annotation is missing.
     fileprivate init?(_ reader: inout AnnotationReader) {
         var problem: AnnotationProblem?
         guard let weights = reader.read(.weights, { text in EndpointWeights(text, problem: &problem) }) else { return nil }
-        if let problem { reader.refuse(.weights, problem.reason) }
+        if let problem { reader.addInvalid(.weights, problem.reason) }
         self = weights
     }
 }
