@@ -73,7 +73,7 @@ private let unexplained = ended(
     }
 
     @Test(arguments: unsupported) func `for something unsupported is final`(attempt: Command.Attempt) {
-        guard case .notThere = IPTablesResult(attempt) else { return #expect(Bool(false), "\(IPTablesResult(attempt))") }
+        guard case .unavailable = IPTablesResult(attempt) else { return #expect(Bool(false), "\(IPTablesResult(attempt))") }
         #expect(IPTablesResult(attempt).error("iptables")?.isTemporary == false)
     }
 
@@ -110,7 +110,7 @@ private struct Node: Sendable {
         var hasRandomFully: Bool
     }
 
-    func find(_ choice: IPTables.Backend?, families: Set<IPFamily> = [.ipv4, .ipv6], trying: Bool = true) async throws -> (
+    func find(_ choice: IPTables.Backend?, families: Set<IPFamily> = [.ipv4, .ipv6], testingRules: Bool = true) async throws -> (
         outcome: Outcome, commands: Int
     ) {
         let count = Mutex(0)
@@ -123,7 +123,7 @@ private struct Node: Sendable {
             if let answer = answers[program] { return answer }
             guard arguments == ["--version"] else { return ended(0, "") }
             return ended(0, "", output: "iptables v1.8.9 (\(program.contains("nft") ? "nf_tables" : "legacy"))\n")
-        }.find(choice, families: families, trying: trying)
+        }.find(choice, families: families, testingRules: testingRules)
         return (Outcome(backend: found.backend, families: found.families, hasRandomFully: found.hasRandomFully), count.withLock(\.self))
     }
 }
@@ -141,16 +141,16 @@ private struct Node: Sendable {
 
     @Test(arguments: kinds.indices, [nil, .legacy, .nft] as [IPTables.Backend?])
     func `is detected equally or not at all, whichever command fails temporarily`(kind: Int, choice: IPTables.Backend?) async throws {
-        for trying in [true, false] {
+        for testingRules in [true, false] {
             var node = Self.kinds[kind]
             // Nothing to disturb without this backend.
-            guard let undisturbed = try? await node.find(choice, trying: trying) else { continue }
+            guard let undisturbed = try? await node.find(choice, testingRules: testingRules) else { continue }
             #expect(undisturbed.commands > 2)
             for command in 1...undisturbed.commands {
                 for answer in [temporaryFailures[0], temporaryFailures[10], temporaryFailures[13]] {
                     node.disturbance = (command, answer)
                     do {
-                        let outcome = try await node.find(choice, trying: trying).outcome
+                        let outcome = try await node.find(choice, testingRules: testingRules).outcome
                         #expect(outcome == undisturbed.outcome, "command \(command): \(answer)")
                     } catch let error as DataplaneError {
                         #expect(error.isTemporary, "command \(command): \(answer): \(error)")
@@ -214,9 +214,9 @@ private struct Node: Sendable {
         ]
         let found = try await Detection { program, arguments, _ in
             answers[program] ?? ended(0, "", output: arguments == ["--version"] ? "iptables v1.8.9 (nf_tables)\n" : "")
-        }.find(nil, families: [.ipv4], trying: true)
+        }.find(nil, families: [.ipv4], testingRules: true)
         #expect(found.backend == .nft)
-        #expect(found.passedOver.count == 1 && found.passedOver[0].hasPrefix("legacy: Fatal: can't open lock file"), "\(found.passedOver)")
+        #expect(found.skipped.count == 1 && found.skipped[0].hasPrefix("legacy: Fatal: can't open lock file"), "\(found.skipped)")
     }
 
     @Test func `is retried, with a hint to --iptables-backend, if the other backend's listing is inconclusive`() async throws {

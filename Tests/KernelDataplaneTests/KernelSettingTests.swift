@@ -134,10 +134,10 @@ private let all = ConntrackSettings(
     @Test func `are repaired each time if Services need them, and their saved values stay unchanged`() {
         let kernel = kernel()
         var audit = SettingsAudit(wanted)
-        #expect(audit.look(at: kernel).isEmpty)
+        #expect(audit.check(kernel).isEmpty)
         for _ in 0..<2 {
             kernel.changeExternally("net.ipv4.ip_forward", "0")
-            #expect(audit.look(at: kernel) == [.putBack(Sysctl("net.ipv4.ip_forward"), from: "0", to: "1")])
+            #expect(audit.check(kernel) == [.repaired(Sysctl("net.ipv4.ip_forward"), from: "0", to: "1")])
             #expect(kernel.now["net.ipv4.ip_forward"] == "1" && kernel.before.isEmpty)
         }
     }
@@ -147,12 +147,12 @@ private let all = ConntrackSettings(
         var audit = SettingsAudit(wanted)
         let name = "net.netfilter.nf_conntrack_tcp_timeout_established"
         kernel.changeExternally(name, "90")
-        #expect(audit.look(at: kernel) == [.changed(Sysctl(name), to: "90", wanted: "60")])
-        #expect(audit.look(at: kernel).isEmpty && kernel.now[name] == "90")
+        #expect(audit.check(kernel) == [.changed(Sysctl(name), to: "90", wanted: "60")])
+        #expect(audit.check(kernel).isEmpty && kernel.now[name] == "90")
         kernel.changeExternally(name, "91")
-        #expect(audit.look(at: kernel) == [.changed(Sysctl(name), to: "91", wanted: "60")])
+        #expect(audit.check(kernel) == [.changed(Sysctl(name), to: "91", wanted: "60")])
         kernel.changeExternally("net.netfilter.nf_conntrack_buckets", "9999")
-        #expect(audit.look(at: kernel).isEmpty, "more than the minimum is valid")
+        #expect(audit.check(kernel).isEmpty, "more than the minimum is valid")
     }
 
     @Test func `are reported once if they cannot be repaired`() {
@@ -161,21 +161,21 @@ private let all = ConntrackSettings(
         var audit = SettingsAudit(wanted)
         kernel.changeExternally(name, "0")
         let refusal = DataplaneError("sysctl -w \(name)=1", "Permission denied")
-        #expect(audit.look(at: kernel) == [.failed(refusal)])
-        #expect(audit.look(at: kernel).isEmpty)
+        #expect(audit.check(kernel) == [.failed(refusal)])
+        #expect(audit.check(kernel).isEmpty)
         kernel.changeExternally(name, "1")
-        #expect(audit.look(at: kernel).isEmpty)
+        #expect(audit.check(kernel).isEmpty)
         kernel.changeExternally(name, "0")
-        #expect(audit.look(at: kernel) == [.failed(refusal)], "it was correct in between")
+        #expect(audit.check(kernel) == [.failed(refusal)], "it was correct in between")
     }
 }
 
 @Suite struct `IPVS timeouts` {
     @Test func `are set only if they differ from the kernel's, and 0 means unset`() {
         let current = IPVSTimeouts(tcp: .seconds(900), tcpFin: .seconds(120), udp: .seconds(300))
-        #expect(!IPVSTimeouts().isWanting(of: current))
-        #expect(!IPVSTimeouts(tcp: .milliseconds(900_400), udp: .seconds(300)).isWanting(of: current))
-        #expect(IPVSTimeouts(udp: .seconds(301)).isWanting(of: current))
+        #expect(!IPVSTimeouts().differs(from: current))
+        #expect(!IPVSTimeouts(tcp: .milliseconds(900_400), udp: .seconds(300)).differs(from: current))
+        #expect(IPVSTimeouts(udp: .seconds(301)).differs(from: current))
     }
 
     @Test func `are saved in the format of ipvsadm`() {

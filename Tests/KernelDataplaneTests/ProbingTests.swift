@@ -26,7 +26,7 @@ import Testing
 
     /// The reports and requested delays of a probe.
     private final class Record: Sendable {
-        let reports = Mutex<[Probing.Unanswered?]>([])
+        let reports = Mutex<[Probing.PendingProbe?]>([])
         let pauses = Mutex<[Duration]>([])
 
         func probing(_ retries: ProbeRetries = .endless, pause: (@Sendable () throws -> Void)? = nil) -> Probing {
@@ -42,7 +42,7 @@ import Testing
         /// Fails `failures` times, then succeeds.
         func ask(_ probing: Probing, failures: Int, _ error: DataplaneError = held) async throws -> Int {
             var asked = 0
-            return try await probing.answer("iptables") {
+            return try await probing.run("iptables") {
                 asked += 1
                 if asked <= failures { throw error }
                 return asked
@@ -102,7 +102,7 @@ import Testing
         await #expect(throws: CancellationError.self) { try await record.ask(waiting, failures: .max) }
         #expect(record.pauses.withLock(\.count) == 1)
         let asking = Task {
-            try await record.probing().answer("iptables") {
+            try await record.probing().run("iptables") {
                 // A program terminated with the task fails without output.
                 withUnsafeCurrentTask { $0?.cancel() }
                 throw Self.held

@@ -96,7 +96,7 @@ struct EventQueueTests {
 
     @Test mutating func `Requests with temporary failures are sent up to twelve times, with increasing delays`() {
         run.record(.note("a"))
-        run.answer = { _ in .passing(retryAfter: nil) }
+        run.answer = { _ in .transient(retryAfter: nil) }
         #expect(run.advance(by: .seconds(600)).count == 12)
         #expect(run.times.last.map { $0 > .seconds(60) } == true)
         #expect(run.queue.takeDropped(at: run.now) == 1)
@@ -105,14 +105,14 @@ struct EventQueueTests {
 
     @Test mutating func `No request is sent before Retry-After`() {
         run.record(.note("a"))
-        run.answer = { _ in .passing(retryAfter: .seconds(90)) }
+        run.answer = { _ in .transient(retryAfter: .seconds(90)) }
         #expect(run.advance(by: .seconds(89)).count == 1)
         run.answer = { _ in nil }
         #expect(run.advance(by: .seconds(1)) == ["create Starting node1 1"])
     }
 
     @Test mutating func `An Event that always fails does not block others`() {
-        run.answer = { $0.key.reason == "Poison" ? .passing(retryAfter: nil) : nil }
+        run.answer = { $0.key.reason == "Poison" ? .transient(retryAfter: nil) : nil }
         run.record(.about("web", reason: "Poison"))
         for number in 0..<5 { run.record(.about("web\(number)")) }
         #expect(run.advance(by: .seconds(5)).filter { !$0.contains("Poison") }.count == 5)

@@ -23,7 +23,7 @@ struct ReflectorStateTests {
 
     private mutating func list(at version: String) {
         _ = next()
-        state.tookBookmark(resourceVersion: version, isInitialEventsEnd: true)
+        state.processBookmark(resourceVersion: version, isInitialEventsEnd: true)
     }
 
     private func status(_ code: Int, _ reason: String = "", retryAfter: Int? = nil, asEvent: Bool = false) -> ReflectorFailure {
@@ -47,15 +47,15 @@ struct ReflectorStateTests {
     @Test mutating func `The stream continues as a watch, and is resumed from its last version`() {
         list(at: "100")
         #expect(state.hasListed)
-        state.tookEvent(resourceVersion: "105")
+        state.processEvent(resourceVersion: "105")
         state.ended(after: .seconds(400), using: &generator)
         #expect(version(of: next()) == "105")
     }
 
     @Test mutating func `An incomplete list is not resumed`() {
         _ = next()
-        state.tookEvent(resourceVersion: "90")
-        state.tookBookmark(resourceVersion: "95", isInitialEventsEnd: false)
+        state.processEvent(resourceVersion: "90")
+        state.processBookmark(resourceVersion: "95", isInitialEventsEnd: false)
         state.failed(.transport, using: &generator)
         #expect(delay() != nil)
         let lists = isListing()
@@ -64,9 +64,9 @@ struct ReflectorStateTests {
 
     @Test mutating func `Bookmarks only advance the version to resume from`() {
         list(at: "100")
-        state.tookBookmark(resourceVersion: "120", isInitialEventsEnd: false)
-        state.tookBookmark(resourceVersion: "110", isInitialEventsEnd: false)
-        state.tookBookmark(resourceVersion: "", isInitialEventsEnd: false)
+        state.processBookmark(resourceVersion: "120", isInitialEventsEnd: false)
+        state.processBookmark(resourceVersion: "110", isInitialEventsEnd: false)
+        state.processBookmark(resourceVersion: "", isInitialEventsEnd: false)
         #expect(state.resourceVersion == "120")
     }
 
@@ -75,7 +75,7 @@ struct ReflectorStateTests {
         _ = next()
         state.failed(status(code, asEvent: asEvent), using: &generator)
         #expect(next() == .page(resourceVersion: "0", limit: 500, continueToken: nil))
-        state.tookPage(resourceVersion: "100", continueToken: nil)
+        state.processPage(resourceVersion: "100", continueToken: nil)
         #expect(version(of: next()) == "100")
         state.failed(status(410, asEvent: true), using: &generator)
         #expect(next() == .page(resourceVersion: nil, limit: 500, continueToken: nil))
@@ -100,10 +100,10 @@ struct ReflectorStateTests {
             _ = next()
         }
         #expect(next() == .page(resourceVersion: "0", limit: 500, continueToken: nil))
-        state.tookPage(resourceVersion: "1", continueToken: nil)
+        state.processPage(resourceVersion: "1", continueToken: nil)
         #expect(state.streamsLists)
         _ = next()
-        state.tookEvent(resourceVersion: "2")
+        state.processEvent(resourceVersion: "2")
         state.failed(status(410), using: &generator)
         guard case .streamList = next() else {
             Issue.record("streams are not retried")
@@ -114,11 +114,11 @@ struct ReflectorStateTests {
     @Test mutating func `Pages are requested in sequence, and an expired token causes a complete list`() {
         state = ReflectorState(ReflectorSettings(streamsLists: false))
         #expect(next() == .page(resourceVersion: "0", limit: 500, continueToken: nil))
-        state.tookPage(resourceVersion: "100", continueToken: "a")
+        state.processPage(resourceVersion: "100", continueToken: "a")
         #expect(next() == .page(resourceVersion: nil, limit: 500, continueToken: "a"))
         state.failed(status(410, "Expired"), using: &generator)
         #expect(next() == .page(resourceVersion: "0", limit: nil, continueToken: nil))
-        state.tookPage(resourceVersion: "101", continueToken: nil)
+        state.processPage(resourceVersion: "101", continueToken: nil)
         #expect(version(of: next()) == "101")
     }
 
@@ -153,7 +153,7 @@ struct ReflectorStateTests {
         #expect(delays.allSatisfy { $0 >= .milliseconds(800) && $0 <= .seconds(30) })
         #expect((delays.last ?? .zero) >= .seconds(15))
         _ = next()
-        state.tookEvent(resourceVersion: "101")
+        state.processEvent(resourceVersion: "101")
         state.failed(.transport, using: &generator)
         #expect((delay() ?? .zero) <= .milliseconds(1600))
     }
@@ -194,7 +194,7 @@ struct ReflectorStateTests {
         }
 
         func happen(to state: inout ReflectorState, using generator: inout FixedGenerator) {
-            if let brings { state.tookEvent(resourceVersion: brings) }
+            if let brings { state.processEvent(resourceVersion: brings) }
             if let failure { state.failed(failure, using: &generator) } else { state.ended(after: duration, using: &generator) }
         }
 
@@ -224,7 +224,7 @@ struct ReflectorStateTests {
         var steps: [Then] = []
         for _ in 0..<3 {
             // Lists are delayed even if a watch delivers events before it fails.
-            if brings, end.then == .list { state.tookEvent(resourceVersion: "100") }
+            if brings, end.then == .list { state.processEvent(resourceVersion: "100") }
             end.happen(to: &state, using: &generator)
             var step = next()
             var waited = false
@@ -236,7 +236,7 @@ struct ReflectorStateTests {
                 steps.append(waited ? .waitAndResume : .resume)
             } else {
                 steps.append(waited ? .waitAndList : .list)
-                state.tookBookmark(resourceVersion: "100", isInitialEventsEnd: true)
+                state.processBookmark(resourceVersion: "100", isInitialEventsEnd: true)
             }
         }
         switch end.then {
@@ -249,9 +249,9 @@ struct ReflectorStateTests {
     @Test mutating func `A list after a failed watch never returns older objects, and avoids reads from etcd`() {
         state = ReflectorState(ReflectorSettings(streamsLists: false))
         _ = next()
-        state.tookPage(resourceVersion: "100", continueToken: nil)
+        state.processPage(resourceVersion: "100", continueToken: nil)
         _ = next()
-        state.tookEvent(resourceVersion: "105")
+        state.processEvent(resourceVersion: "105")
         state.failed(status(500, "InternalError", asEvent: true), using: &generator)
         #expect(next() == .page(resourceVersion: "105", limit: nil, continueToken: nil))
         // A version that the server does not have is not requested again.
@@ -263,14 +263,14 @@ struct ReflectorStateTests {
     @Test mutating func `Lists are immediate again after a bookmark or a long watch`() {
         for recover in [
             { (state: inout ReflectorState, _: inout FixedGenerator) in
-                state.tookBookmark(resourceVersion: "101", isInitialEventsEnd: false); ()
+                state.processBookmark(resourceVersion: "101", isInitialEventsEnd: false); ()
             },
             { (state: inout ReflectorState, generator: inout FixedGenerator) in state.ended(after: .seconds(300), using: &generator) },
         ] {
             list(at: "100")
             for _ in 0..<2 {
                 state.failed(.unknownChange, using: &generator)
-                if case .wait = next() { list(at: "100") } else { state.tookBookmark(resourceVersion: "100", isInitialEventsEnd: true) }
+                if case .wait = next() { list(at: "100") } else { state.processBookmark(resourceVersion: "100", isInitialEventsEnd: true) }
             }
             recover(&state, &generator)
             state.failed(.unknownChange, using: &generator)
@@ -298,7 +298,7 @@ struct ReflectorStateTests {
     mutating func `A page that fails repeatedly restarts the list`(failure: ReflectorFailure) {
         state = ReflectorState(ReflectorSettings(streamsLists: false))
         _ = next()
-        state.tookPage(resourceVersion: "100", continueToken: "a")
+        state.processPage(resourceVersion: "100", continueToken: "a")
         for _ in 0..<3 {
             #expect(next() == .page(resourceVersion: nil, limit: 500, continueToken: "a"))
             state.failed(failure, using: &generator)
@@ -309,10 +309,10 @@ struct ReflectorStateTests {
 
     @Test mutating func `A streamed list without an end is replaced by pages immediately and permanently`() {
         _ = next()
-        state.tookEvent(resourceVersion: "90")
+        state.processEvent(resourceVersion: "90")
         state.failed(.listUnfinished, using: &generator)
         #expect(next() == .page(resourceVersion: "0", limit: 500, continueToken: nil))
-        state.tookPage(resourceVersion: "100", continueToken: nil)
+        state.processPage(resourceVersion: "100", continueToken: nil)
         #expect(version(of: next()) == "100")
         state.failed(status(410, asEvent: true), using: &generator)
         #expect(next() == .page(resourceVersion: nil, limit: 500, continueToken: nil))
@@ -329,7 +329,7 @@ struct ReflectorStateTests {
         }
         state.failed(status(422, "Invalid"), using: &generator)
         #expect(next() == .page(resourceVersion: "0", limit: 500, continueToken: nil))
-        state.tookPage(resourceVersion: "100", continueToken: nil)
+        state.processPage(resourceVersion: "100", continueToken: nil)
         #expect(!state.selectsFields)
     }
 
@@ -355,7 +355,7 @@ struct ReflectorStateTests {
             Issue.record("no list after the pause")
             return
         }
-        state.tookBookmark(resourceVersion: "200", isInitialEventsEnd: true)
+        state.processBookmark(resourceVersion: "200", isInitialEventsEnd: true)
         // With fewer objects the watch continues from the last list.
         #expect(version(of: state.next(objectCount: 10, using: &generator)) == "200")
     }
