@@ -3,7 +3,7 @@ import Testing
 
 @testable import NodeProxy
 
-/// Counts who sleeps.
+/// Counts the tasks that sleep.
 private final class Sleepers: Sendable {
     private let counts = Mutex((begun: 0, sleeping: 0))
     var begun: Int { counts.withLock(\.begun) }
@@ -17,7 +17,7 @@ private final class Sleepers: Sendable {
 }
 
 @Suite struct `An alarm` {
-    private func comes(_ condition: () -> Bool) async throws -> Bool {
+    private func eventually(_ condition: () -> Bool) async throws -> Bool {
         for _ in 0..<1000 {
             if condition() { return true }
             try await Task.sleep(for: .milliseconds(5))
@@ -25,18 +25,18 @@ private final class Sleepers: Sendable {
         return false
     }
 
-    @Test func `replaces the one before it, so that no more than one sleeps`() async throws {
+    @Test func `replaces the previous one, so that at most one task sleeps`() async throws {
         let sleepers = Sleepers()
         let (_, wake) = AsyncStream.makeStream(of: Void.self)
         let alarm = Alarm(wake) { _ in try await sleepers.sleep() }
         let task = Task { await alarm.run() }
         for number in 1...20 {
             alarm.set(for: .seconds(3600))
-            #expect(try await comes { sleepers.begun == number })
+            #expect(try await eventually { sleepers.begun == number })
         }
-        #expect(try await comes { sleepers.sleeping == 1 })
+        #expect(try await eventually { sleepers.sleeping == 1 })
         task.cancel()
         await task.value
-        #expect(try await comes { sleepers.sleeping == 0 })
+        #expect(try await eventually { sleepers.sleeping == 0 })
     }
 }

@@ -4,17 +4,17 @@ import Reconciler
 import Synchronization
 import TestSupport
 
-/// A kernel in memory behind the doors that the proxy uses.
+/// An in-memory kernel behind the interfaces that the proxy uses.
 actor MemoryKernel: Dataplane, PacketFilter {
     private var kernel = FakeKernel()
-    /// How long a change of rules takes.
+    /// The duration of a change of rules.
     private var rulesDuration = Duration.zero
 
     var state: NodeState { kernel.state }
     var isUntouched: Bool { kernel.isUntouched }
-    func forgetHistory() { kernel.forgetHistory() }
+    func clearHistory() { kernel.clearHistory() }
     func setRulesDuration(_ duration: Duration) { rulesDuration = duration }
-    func meddle(_ change: @Sendable (inout FakeKernel) -> Void) { change(&kernel) }
+    func changeExternally(_ change: @Sendable (inout FakeKernel) -> Void) { change(&kernel) }
 
     func observe(_ scope: Scope) async throws -> NodeState { try kernel.observe(scope) }
     func apply(_ operations: [Operation]) async -> Report { kernel.apply(operations) }
@@ -22,12 +22,12 @@ actor MemoryKernel: Dataplane, PacketFilter {
 
     func apply(_ operation: Operation) async throws -> [Rules.Chain: UInt64] {
         try await Task.sleep(for: rulesDuration)
-        if kernel.apply(operation) != nil { throw FakeKernel.Blind() }
+        if kernel.apply(operation) != nil { throw FakeKernel.Unreadable() }
         return [:]
     }
 
-    /// All three doors are the same one here.
-    nonisolated var doors: NodeProxy.Kernel { NodeProxy.Kernel(dataplane: self, reader: self, rules: self) }
+    /// The kernel interfaces of the proxy; this actor implements all three.
+    nonisolated var interfaces: NodeProxy.Kernel { NodeProxy.Kernel(dataplane: self, reader: self, rules: self) }
 
     // MARK: Addresses of the node
 
@@ -47,15 +47,15 @@ actor MemoryKernel: Dataplane, PacketFilter {
         }
     }
 
-    /// How often somebody began to listen.
-    nonisolated var listenings: Int { listeners.withLock { $0.count } }
+    /// The number of subscriptions to address changes so far.
+    nonisolated var subscriptionCount: Int { listeners.withLock { $0.count } }
 
-    func setAddresses(_ texts: String..., telling: Bool = true) {
+    func setAddresses(_ texts: String..., notifying: Bool = true) {
         addresses = Set(texts.compactMap { IPAddress($0) })
-        if telling { tellOfAddresses() }
+        if notifying { notifyAddressChange() }
     }
 
-    nonisolated func tellOfAddresses() { listeners.withLock { _ = $0.last?.yield() } }
+    nonisolated func notifyAddressChange() { listeners.withLock { _ = $0.last?.yield() } }
 
-    nonisolated func stopTellingOfAddresses() { listeners.withLock { $0.last?.finish(throwing: FakeKernel.Blind()) } }
+    nonisolated func failAddressNotifications() { listeners.withLock { $0.last?.finish(throwing: FakeKernel.Unreadable()) } }
 }

@@ -11,7 +11,7 @@ import Translation
 
 @testable import NodeProxy
 
-/// A proxy at work on a kernel in memory, and the feed it follows.
+/// A proxy running on an in-memory kernel, and the change feed it follows.
 private struct Running {
     let feed = ChangeFeed()
     let kernel = MemoryKernel()
@@ -21,23 +21,23 @@ private struct Running {
         let loop = SyncLoop(
             SyncLoop.Settings(minSyncPeriod: .zero, syncPeriod: .seconds(600), drainTimeout: .seconds(900), nodeWait: wait),
             translation: Translation(TranslationSettings(nodeName: "node1")), start: Date())
-        return NodeProxy(loop, feed: feed, kernel: kernel.doors, checkNode: checkNode, logger: logger)
+        return NodeProxy(loop, feed: feed, kernel: kernel.interfaces, checkNode: checkNode, logger: logger)
     }
 
-    /// Whether the kernel comes to have virtual servers.
-    func isProgrammed() async throws -> Bool { try await comes { await !kernel.state.virtualServers.isEmpty } }
+    /// Whether the kernel eventually has virtual servers.
+    func isProgrammed() async throws -> Bool { try await eventually { await !kernel.state.virtualServers.isEmpty } }
 
-    /// Waits until node ports answer on just these addresses.
+    /// Waits until node ports answer on exactly these addresses.
     func waitForAnswers(on addresses: String...) async throws {
         let wanted = Set(addresses)
-        let isThere = try await comes {
+        let isThere = try await eventually {
             let answering = await kernel.state.virtualServers.keys.filter { $0.location.port == 30080 }
             return Set(answering.map(\.location.address.description)) == wanted
         }
         try #require(isThere)
     }
 
-    func comes(_ condition: () async -> Bool) async throws -> Bool {
+    func eventually(_ condition: () async -> Bool) async throws -> Bool {
         for _ in 0..<30_000 {
             if await condition() { return true }
             try await Task.sleep(for: .milliseconds(10))
@@ -60,8 +60,8 @@ private let outside = ClusterChange.service(
 
 private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAddress(type: "InternalIP", address: "192.0.2.1")])
 
-@Suite struct `The proxy at work` {
-    /// Runs a proxy while `body` looks on.
+@Suite struct `A running proxy` {
+    /// Runs a proxy until `body` returns.
     private func run(_ wait: NodeWait?, _ body: (Running) async throws -> Void) async throws {
         let running = Running()
         let proxy = running.proxy(wait)
@@ -71,7 +71,7 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
         try await task.value
     }
 
-    @Test func `plans nothing before everything has been listed`() async throws {
+    @Test func `plans nothing before the initial lists are complete`() async throws {
         try await run(nil) { running in
             running.feed.publish([web])
             try await Task.sleep(for: .milliseconds(100))
@@ -81,7 +81,7 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
         }
     }
 
-    @Test func `waits for its Node, and begins when that comes`() async throws {
+    @Test func `waits for its Node object, and starts when it appears`() async throws {
         try await run(NodeWait(needsPodCIDRs: false)) { running in
             running.feed.publish([web])
             running.feed.markSynced()
@@ -92,7 +92,7 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
         }
     }
 
-    @Test func `ends where the configuration does not fit its Node, before it changes anything`() async throws {
+    @Test func `exits before it changes anything if the configuration does not match its Node`() async throws {
         let running = Running()
         let proxy = running.proxy(NodeWait(needsPodCIDRs: false)) { node throws(NodeProxyError) in
             throw .familyMismatch(node: node.metadata.name, problem: "is for another family")
@@ -103,7 +103,7 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
         #expect(await running.kernel.isUntouched)
     }
 
-    @Test func `follows the node's addresses as they come and go, between two audits`() async throws {
+    @Test func `follows added and removed node addresses without waiting for an audit`() async throws {
         try await run(nil) { running in
             running.feed.publish([outside])
             running.feed.markSynced()
@@ -115,29 +115,29 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
         }
     }
 
-    @Test func `does nothing when the addresses turn out to be the same`() async throws {
+    @Test func `does nothing if the addresses have not changed`() async throws {
         try await run(nil) { running in
             running.feed.publish([outside])
             running.feed.markSynced()
             try await running.waitForAnswers(on: "10.99.0.2")
-            await running.kernel.forgetHistory()
+            await running.kernel.clearHistory()
             let reads = await running.kernel.addressReads
-            running.kernel.tellOfAddresses()
-            #expect(try await running.comes { await running.kernel.addressReads > reads })
+            running.kernel.notifyAddressChange()
+            #expect(try await running.eventually { await running.kernel.addressReads > reads })
             try await Task.sleep(for: .milliseconds(100))
             #expect(await running.kernel.isUntouched)
         }
     }
 
-    @Test func `listens again where listening for addresses failed, and takes up what it missed`() async throws {
+    @Test func `resubscribes after the address subscription fails, and picks up missed changes`() async throws {
         try await run(nil) { running in
             running.feed.publish([outside])
             running.feed.markSynced()
             try await running.waitForAnswers(on: "10.99.0.2")
-            running.kernel.stopTellingOfAddresses()
-            await running.kernel.setAddresses("192.0.2.7", telling: false)
+            running.kernel.failAddressNotifications()
+            await running.kernel.setAddresses("192.0.2.7", notifying: false)
             try await running.waitForAnswers(on: "192.0.2.7")
-            #expect(running.kernel.listenings == 2)
+            #expect(running.kernel.subscriptionCount == 2)
         }
     }
 
@@ -151,7 +151,7 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
                 metadata: ObjectMeta(name: "web-1", namespace: "default", labels: [EndpointSlice.serviceNameLabel: "web"]),
                 addressType: .ipv4, endpoints: [Endpoint(addresses: [IPAddress(v4: 0x0af4_0001)])],
                 ports: [EndpointPort(name: "p", port: 8080)])
-            // The set of load balancers gets its first member, and rules change with it.
+            // The load balancer set gets its first member, which changes the rules.
             running.feed.publish([
                 .service(
                     NamespacedName(namespace: "default", name: "lb"),
@@ -161,22 +161,23 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
                         loadBalancerIngress: [LoadBalancerIngress(ip: "192.0.2.9")])),
                 .endpointSlice(NamespacedName(namespace: "default", name: "web-1"), slice),
             ])
-            #expect(try await running.comes { await running.kernel.state.virtualServers.values.contains { $0.realServers.count == 1 } })
+            #expect(
+                try await running.eventually { await running.kernel.state.virtualServers.values.contains { $0.realServers.count == 1 } })
         }
     }
 
-    @Test func `compares the kernel with what it should hold without a part of the loop`() async throws {
+    @Test func `reports differences between the kernel and the desired state outside the sync loop`() async throws {
         let running = Running()
         let proxy = running.proxy(nil)
         let task = Task { try await proxy.run() }
         running.feed.publish([web])
         running.feed.markSynced()
         #expect(try await running.isProgrammed())
-        #expect(try await running.comes { await proxy.snapshot.status.isInSync })
+        #expect(try await running.eventually { await proxy.snapshot.status.isInSync })
         let queries = StatusQueries(proxy)
         var found = try await queries.differences().differences.map(\.operation)
         #expect(found == [])
-        await running.kernel.meddle { $0.removeAddress(IPAddress(v4: 0x0a60_000a)) }
+        await running.kernel.changeExternally { $0.removeAddress(IPAddress(v4: 0x0a60_000a)) }
         found = try await queries.differences().differences.map(\.operation)
         #expect(found == ["bind"])
         let report = await queries.report()
@@ -185,7 +186,7 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
         try await task.value
     }
 
-    @Test func `syncs once and says what came of it`() async throws {
+    @Test func `syncs once and reports the outcome`() async throws {
         let running = Running()
         let proxy = running.proxy(nil)
         running.feed.publish([web])

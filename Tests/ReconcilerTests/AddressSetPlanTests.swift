@@ -2,7 +2,7 @@ import Model
 import Reconciler
 import Testing
 
-/// The members of a set before and after, and what leads from the one to the other.
+/// The members of a set before and after a change.
 private struct Change: CustomStringConvertible, Sendable {
     var name: String
     var kind: AddressSetType
@@ -19,29 +19,31 @@ private func net(_ text: String) -> CIDR { CIDR(text) ?? CIDR(host: IPAddress(v4
 private let changes: [Change] = [
     Change(name: "the first member", kind: .hashIPPort, after: [.addressPort(at("172.16.1.2", 80), .tcp)]),
     Change(
-        name: "nothing", kind: .hashIPPort, before: [.addressPort(at("172.16.1.2", 80), .tcp)],
+        name: "no change", kind: .hashIPPort, before: [.addressPort(at("172.16.1.2", 80), .tcp)],
         after: [.addressPort(at("172.16.1.2", 80), .tcp)]),
     Change(
-        name: "two of another protocol for one", kind: .hashIPPort, before: [.addressPort(at("172.16.1.2", 53), .udp)],
+        name: "one member replaced by two of another protocol", kind: .hashIPPort, before: [.addressPort(at("172.16.1.2", 53), .udp)],
         after: [.addressPort(at("172.16.1.1", 80), .tcp), .addressPort(at("172.16.1.2", 80), .tcp)]),
     Change(
-        name: "nothing in IPv6", kind: .hashIPPortIP, family: .ipv6,
+        name: "no change in IPv6", kind: .hashIPPortIP, family: .ipv6,
         before: [.addressPortAddress(at("fd00::1", 80), .tcp, at("fd00::1", 0).address)],
         after: [.addressPortAddress(at("fd00::1", 80), .tcp, at("fd00::1", 0).address)]),
     Change(
-        name: "one for another", kind: .hashIPPortIP, before: [.addressPortAddress(at("10.0.0.1", 80), .tcp, at("10.0.0.1", 0).address)],
+        name: "one member replaced", kind: .hashIPPortIP,
+        before: [.addressPortAddress(at("10.0.0.1", 80), .tcp, at("10.0.0.1", 0).address)],
         after: [.addressPortAddress(at("10.0.0.2", 80), .tcp, at("10.0.0.2", 0).address)]),
     Change(
-        name: "a range for a host", kind: .hashIPPortNet, before: [.addressPortNet(at("10.0.0.1", 80), .tcp, net("192.168.0.7/32"))],
+        name: "a host replaced by a range", kind: .hashIPPortNet,
+        before: [.addressPortNet(at("10.0.0.1", 80), .tcp, net("192.168.0.7/32"))],
         after: [.addressPortNet(at("10.0.0.1", 80), .tcp, net("192.168.0.0/16"))]),
     Change(
-        name: "nothing of an IPv6 host", kind: .hashIPPortNet, family: .ipv6,
+        name: "no change of an IPv6 host", kind: .hashIPPortNet, family: .ipv6,
         before: [.addressPortNet(at("fd00::1", 80), .udp, net("fd00:9::7/128"))],
         after: [.addressPortNet(at("fd00::1", 80), .udp, net("fd00:9::7/128"))]),
     Change(
-        name: "all", kind: .hashIP, before: [.address(at("10.0.0.1", 0).address), .address(at("10.0.0.2", 0).address)]),
-    Change(name: "a port for a port", kind: .bitmapPort, before: [.port(30080)], after: [.port(30081)]),
-    Change(name: "many ports", kind: .bitmapPort, before: (30000...30009).map { .port($0) }, after: [.port(30005)]),
+        name: "all members removed", kind: .hashIP, before: [.address(at("10.0.0.1", 0).address), .address(at("10.0.0.2", 0).address)]),
+    Change(name: "one port replaced", kind: .bitmapPort, before: [.port(30080)], after: [.port(30081)]),
+    Change(name: "all ports but one removed", kind: .bitmapPort, before: (30000...30009).map { .port($0) }, after: [.port(30005)]),
     Change(
         name: "SCTP", kind: .hashIPPort, after: [.addressPort(at("10.0.0.1", 36412), .sctp), .addressPort(at("10.0.0.1", 36412), .tcp)]),
     Change(name: "SCTP in IPv6", kind: .hashIPPort, family: .ipv6, after: [.addressPort(at("fd00::1", 36412), .sctp)]),
@@ -54,7 +56,7 @@ private let changes: [Change] = [
             hasDevice: true, sets: [AddressSet(AddressSet.Name("KUBE-A"), kind: change.kind, family: change.family, members: members)])
     }
 
-    @Test(arguments: changes) fileprivate func `gains and loses just what differs, the new before the old`(change: Change) {
+    @Test(arguments: changes) fileprivate func `gets only the differing members added and removed, additions first`(change: Change) {
         let plan = Plan(
             from: state(change, change.before), to: state(change, change.after), drainTimeout: .seconds(900), now: .seconds(0))
         let name = AddressSet.Name("KUBE-A")
@@ -65,27 +67,27 @@ private let changes: [Change] = [
         #expect(plan.operations.count == gained.count + lost.count)
     }
 
-    @Test func `is made with kube-proxy's size, or larger where that does not hold its members`() {
+    @Test func `is created with kube-proxy's size, or larger if its members require it`() {
         let few = Change(name: "few", kind: .hashIP)
-        guard case .createSet(let set)? = plan(making: state(few, [.address(at("10.0.0.1", 0).address)])).first else {
-            Issue.record("no set is made")
+        guard case .createSet(let set)? = plan(creating: state(few, [.address(at("10.0.0.1", 0).address)])).first else {
+            Issue.record("no set is created")
             return
         }
         #expect(set.capacity == 65536 && set.members.isEmpty)
         let many = state(few, (0..<70000 as Range<UInt32>).map { .address(IPAddress(v4: $0)) })
-        let operations = plan(making: many)
+        let operations = plan(creating: many)
         guard case .createSet(let large)? = operations.first else {
-            Issue.record("no set is made")
+            Issue.record("no set is created")
             return
         }
         #expect(large.capacity == 262144 && operations.count == 70001)
     }
 
-    private func plan(making desired: NodeState) -> [Operation] {
+    private func plan(creating desired: NodeState) -> [Operation] {
         Plan(from: NodeState(hasDevice: true), to: desired, drainTimeout: .seconds(900), now: .seconds(0)).operations
     }
 
-    @Test func `of another kind or family is replaced with all its members in one step`() {
+    @Test func `of another type or family is replaced with all its members in one operation`() {
         let wanted = Change(name: "wanted", kind: .hashIPPort, after: [.addressPort(at("10.0.0.1", 80), .tcp)])
         for other in [Change(name: "kind", kind: .hashIP), Change(name: "family", kind: .hashIPPort, family: .ipv6)] {
             let operations = Plan(

@@ -21,133 +21,133 @@ private func plan(_ observed: NodeState, _ desired: NodeState, suspendsRemovals:
     Plan(from: observed, to: desired, drainTimeout: .seconds(900), now: .seconds(0), suspendsRemovals: suspendsRemovals)
 }
 
-/// What a plan has forgotten.
-private func forgotten(_ observed: NodeState, _ desired: NodeState) -> [Operation] {
+/// The conntrack flushes of a plan.
+private func flushed(_ observed: NodeState, _ desired: NodeState) -> [Operation] {
     plan(observed, desired).operations.filter { $0.kind == .flushConntrack }
 }
 
-@Suite struct `UDP flows` {
-    @Test func `that began before their virtual server was there are forgotten when it comes`() {
+@Suite struct `UDP conntrack entries` {
+    @Test func `that predate their virtual server are flushed when it is added`() {
         let servers = [pod(1), pod(2), pod(3, weight: 0)]
-        #expect(forgotten(nothing, state(servers)) == [.flushConntrack(identity(), except: [pod(1).location, pod(2).location])])
-        #expect(forgotten(nothing, state([])) == [.flushConntrack(identity(), except: [])])
+        #expect(flushed(nothing, state(servers)) == [.flushConntrack(identity(), except: [pod(1).location, pod(2).location])])
+        #expect(flushed(nothing, state([])) == [.flushConntrack(identity(), except: [])])
     }
 
-    @Test func `of a virtual server that goes are all forgotten`() {
-        #expect(forgotten(state([pod(1)]), nothing) == [.flushConntrack(identity(), except: [])])
+    @Test func `of a removed virtual server are all flushed`() {
+        #expect(flushed(state([pod(1)]), nothing) == [.flushConntrack(identity(), except: [])])
     }
 
-    @Test func `to a real server that goes are forgotten, others stay`() {
-        #expect(forgotten(state([pod(1), pod(2)]), state([pod(2)])) == [.flushConntrack(identity(), except: [pod(2).location])])
-        #expect(forgotten(state([pod(1), pod(2)]), state([])) == [.flushConntrack(identity(), except: [])])
+    @Test func `to a removed real server are flushed, others are kept`() {
+        #expect(flushed(state([pod(1), pod(2)]), state([pod(2)])) == [.flushConntrack(identity(), except: [pod(2).location])])
+        #expect(flushed(state([pod(1), pod(2)]), state([])) == [.flushConntrack(identity(), except: [])])
     }
 
-    @Test func `to the old port of a real server are forgotten`() {
+    @Test func `to the old port of a real server are flushed`() {
         let desired = state([pod(1, port: 5454)])
-        #expect(forgotten(state([pod(1)]), desired) == [.flushConntrack(identity(), except: [pod(1, port: 5454).location])])
+        #expect(flushed(state([pod(1)]), desired) == [.flushConntrack(identity(), except: [pod(1, port: 5454).location])])
     }
 
-    @Test func `to a real server that loses its weight are forgotten`() {
+    @Test func `to a real server whose weight becomes 0 are flushed`() {
         #expect(
-            forgotten(state([pod(1), pod(2)]), state([pod(1, weight: 0), pod(2)])) == [
+            flushed(state([pod(1), pod(2)]), state([pod(1, weight: 0), pod(2)])) == [
                 .flushConntrack(identity(), except: [pod(2).location])
             ])
     }
 
-    @Test func `are forgotten when the first real server comes`() {
+    @Test func `are flushed when the first real server is added`() {
         for observed in [state([]), state([pod(1, weight: 0)])] {
-            #expect(forgotten(observed, state([pod(1)])) == [.flushConntrack(identity(), except: [pod(1).location])])
+            #expect(flushed(observed, state([pod(1)])) == [.flushConntrack(identity(), except: [pod(1).location])])
         }
     }
 
-    @Test func `are left alone where real servers are only added or weighed, or the scheduler changes`() {
+    @Test func `are kept if only real servers are added, or weights or the scheduler change`() {
         var hashed = state([pod(1)])
         hashed.virtualServers[identity()]?.scheduler = .maglevHash
         for desired in [state([pod(1)]), state([pod(1), pod(2)]), state([pod(1, weight: 7)]), hashed] {
-            #expect(forgotten(state([pod(1)]), desired).isEmpty)
+            #expect(flushed(state([pod(1)]), desired).isEmpty)
         }
     }
 
-    @Test(arguments: [Transport.tcp, .sctp]) func `are all that is forgotten: those of other protocols stay`(transport: Transport) {
+    @Test(arguments: [Transport.tcp, .sctp]) func `are the only ones flushed: entries of other protocols are kept`(transport: Transport) {
         for (observed, desired) in [(nothing, state([pod(1)], transport)), (state([pod(1)], transport), nothing)] {
-            #expect(!plan(observed, desired).isEmpty && forgotten(observed, desired).isEmpty)
+            #expect(!plan(observed, desired).isEmpty && flushed(observed, desired).isEmpty)
         }
     }
 
     @Test(arguments: 0..<200 as Range<UInt64>)
-    func `are forgotten once wherever a virtual server comes, goes or loses a real server, and nowhere else`(seed: UInt64) {
+    func `are flushed once per virtual server that is added, removed or loses a real server, and for no other`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let observed = NodeState.random(using: &generator, isObserved: true)
         let desired = NodeState.random(using: &generator, isObserved: false)
         let operations = plan(observed, desired).operations
-        var forgotten: [VirtualServer.Identity] = []
+        var flushed: [VirtualServer.Identity] = []
         for case .flushConntrack(let identity, let kept) in operations {
-            forgotten.append(identity)
+            flushed.append(identity)
             #expect(kept == Set(desired.virtualServers[identity]?.realServers.keys.map(\.self) ?? []))
         }
         let changed = operations.filter { [.addVirtualServer, .deleteVirtualServer, .deleteRealServer].contains($0.kind) }
         let needed = Set(changed.compactMap(\.virtualServer)).filter { $0.transport == .udp }
-        #expect(forgotten == Set(forgotten).sorted())
-        #expect(needed.isSubset(of: forgotten))
-        for identity in forgotten where !needed.contains(identity) {
+        #expect(flushed == Set(flushed).sorted())
+        #expect(needed.isSubset(of: flushed))
+        for identity in flushed where !needed.contains(identity) {
             #expect(observed.virtualServers[identity]?.realServers.values.allSatisfy { $0.weight == 0 } == true, "\(identity)")
         }
     }
 
-    @Test func `of a virtual server that stays while nothing is removed stay too`() {
+    @Test func `of a virtual server that is kept while removals are suspended are kept too`() {
         #expect(plan(state([pod(1)]), nothing, suspendsRemovals: true).isEmpty)
-        // A real server that goes is no such removal.
+        // The removal of a real server is not suspended.
         let kinds = plan(state([pod(1), pod(2)]), state([pod(2)]), suspendsRemovals: true).operations.map(\.kind)
         #expect(kinds == [.deleteRealServer, .flushConntrack])
     }
 
-    @Test func `wait until their address is bound`() {
+    @Test func `are flushed only after their address is bound`() {
         let address = identity().location.address
         let bind = Operation.bind(address, nil)
-        let forget = Operation.flushConntrack(identity(), except: [])
-        #expect(UnmetDependencies(failed: [bind]).dependency(of: forget) == .operation(bind))
+        let flush = Operation.flushConntrack(identity(), except: [])
+        #expect(UnmetDependencies(failed: [bind]).dependency(of: flush) == .operation(bind))
         let others = UnmetDependencies(failed: [.bind(IPAddress(v4: 1), nil), .addVirtualServer(VirtualServer(identity(.tcp)))])
-        #expect(others.dependency(of: forget) == nil)
+        #expect(others.dependency(of: flush) == nil)
     }
 }
 
-@Suite struct `Flows that could not be forgotten` {
+@Suite struct `Conntrack entries that failed to be flushed` {
     private func reconciler(_ desired: NodeState, from observed: NodeState) -> Reconciler {
         var reconciler = Reconciler(drainTimeout: .seconds(60))
         reconciler.adopt(observed, of: .everything, desired: desired, at: .seconds(0)) { _ in true }
         return reconciler
     }
 
-    private let again = Scope.only(.init(flows: [identity()]))
+    private let flushScope = Scope.only(.init(flows: [identity()]))
 
-    @Test func `are planned again though the states are the same, with the real servers of then`() {
+    @Test func `are planned again although the states are equal, with the current real servers`() {
         var reconciler = reconciler(state([pod(1)]), from: state([pod(1), pod(2)]))
         let plan = reconciler.carryOut(state([pod(1)])) { $0.kind == .flushConntrack }
         #expect(plan.operations.map(\.kind) == [.deleteRealServer, .flushConntrack])
-        #expect(!reconciler.hasSomethingToPlan && reconciler.scopeToObserve.isEmpty, "no observation tells more")
-        reconciler.planAgain(again)
+        #expect(!reconciler.hasSomethingToPlan && reconciler.scopeToObserve.isEmpty, "another observation would show nothing new")
+        reconciler.planAgain(flushScope)
         #expect(reconciler.carryOut(state([pod(1)])).operations == [.flushConntrack(identity(), except: [pod(1).location])])
-        reconciler.planAgain(again)
+        reconciler.planAgain(flushScope)
         reconciler.planAgain(.only(.init(virtualServers: [identity()])))
         let operations = reconciler.carryOut(state([pod(1), pod(3)])).operations
         #expect(
             operations == [.addRealServer(identity(), pod(3)), .flushConntrack(identity(), except: [pod(1).location, pod(3).location])])
     }
 
-    @Test func `of a virtual server that is gone are planned again`() {
+    @Test func `of a removed virtual server are planned again`() {
         var reconciler = reconciler(nothing, from: state([pod(1)]))
         reconciler.carryOut(nothing) { $0.kind == .flushConntrack }
-        reconciler.planAgain(again)
+        reconciler.planAgain(flushScope)
         #expect(reconciler.carryOut(nothing).operations == [.flushConntrack(identity(), except: [])])
     }
 
-    /// While nothing is removed it serves on, and its flows with it.
-    @Test func `of a virtual server that is kept though nobody wants it spare its real servers`() {
+    /// While removals are suspended, it keeps serving, and its conntrack entries are kept.
+    @Test func `of an undesired virtual server that is kept are flushed, except those to its real servers`() {
         var reconciler = reconciler(state([pod(1)]), from: state([pod(1), pod(2)]))
         reconciler.carryOut(state([pod(1)])) { $0.kind == .flushConntrack }
         reconciler.planAgain(.only(.init(virtualServers: [identity()])))
         #expect(reconciler.carryOut(nothing, suspendsRemovals: true).isEmpty)
-        reconciler.planAgain(again)
+        reconciler.planAgain(flushScope)
         #expect(
             reconciler.carryOut(nothing, suspendsRemovals: true).operations == [.flushConntrack(identity(), except: [pod(1).location])])
     }

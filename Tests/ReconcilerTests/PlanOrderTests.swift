@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension Dictionary {
-    /// The same keys and values in storage of another size, and so in another order.
+    /// Returns a copy in storage of another capacity, which iterates in another order.
     fileprivate func rehashed(_ capacity: Int) -> [Key: Value] {
         var copy = [Key: Value](minimumCapacity: capacity)
         for (key, value) in self { copy[key] = value }
@@ -12,7 +12,7 @@ extension Dictionary {
     }
 }
 
-@Suite struct `The order of a plan` {
+@Suite struct `Planning` {
     private func state(members: Int, capacity: UInt32 = 65536) -> NodeState {
         let location = { (number: UInt32) in AddressPort(IPAddress(v4: 0x0a60_0000 + number), 80) }
         var set = AddressSet(AddressSet.Name("KUBE-CLUSTER-IP"), kind: .hashIPPort, family: .ipv4, capacity: capacity)
@@ -28,7 +28,7 @@ extension Dictionary {
         return state
     }
 
-    @Test func `does not depend on how its states lie in memory`() {
+    @Test func `does not depend on the iteration order of its input`() {
         let (full, empty) = (state(members: 40), state(members: 0))
         var same = full
         same.virtualServers = full.virtualServers.rehashed(4000).mapValues { server in
@@ -38,7 +38,7 @@ extension Dictionary {
         }
         same.addresses = full.addresses.rehashed(5000)
         for name in same.sets.keys { same.sets[name]?.members = full.sets[name]?.members.rehashed(6000) ?? [:] }
-        #expect(Array(same.virtualServers.keys) != Array(full.virtualServers.keys), "the two lie in memory differently")
+        #expect(Array(same.virtualServers.keys) != Array(full.virtualServers.keys), "the two iterate in different orders")
         for (from, to, other) in [(empty, full, same), (NodeState(), full, same)] {
             let one = Plan(from: from, to: to, drainTimeout: .zero, now: .seconds(0))
             #expect(one.operations == Plan(from: from, to: other, drainTimeout: .zero, now: .seconds(0)).operations)
@@ -47,7 +47,7 @@ extension Dictionary {
         #expect(removal.operations == Plan(from: same, to: empty, drainTimeout: .zero, now: .seconds(0)).operations)
     }
 
-    @Test func `keeps the members of a set that is replaced while removals are suspended`() throws {
+    @Test func `keeps the members of a replaced set while removals are suspended`() throws {
         let (observed, desired) = (state(members: 3, capacity: 3), state(members: 1))
         var grown = desired
         grown.sets[AddressSet.Name("KUBE-CLUSTER-IP")]?.members.updateValue(

@@ -25,7 +25,7 @@ private func applying(_ plan: Plan, to state: NodeState) -> NodeState {
     plan.operations.reduce(into: state) { $0.apply($1) }
 }
 
-/// Without servers that still drain, and without what only a kernel knows.
+/// Returns the state without draining servers and without kernel-only values.
 private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) -> NodeState {
     var state = state
     for (key, server) in state.virtualServers {
@@ -43,7 +43,7 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
 
 @Suite struct `A plan` {
     @Test(arguments: 0..<400 as Range<UInt64>)
-    func `leads to what is desired, but for servers that drain, and then to nothing more`(seed: UInt64) {
+    func `reaches the desired state except for draining servers, and the next one is empty`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let observed = NodeState.random(using: &generator, isObserved: true)
         let desired = NodeState.random(using: &generator, isObserved: false)
@@ -58,11 +58,11 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         #expect(reached.leftovers.isEmpty)
         #expect(reached.hasDevice)
         #expect(Plan(from: reached, to: desired, drainTimeout: .seconds(900), now: start).isEmpty)
-        #expect(plan.operations.drop { $0.kind != .flushConntrack }.allSatisfy { $0.kind == .flushConntrack }, "flows go last")
+        #expect(plan.operations.drop { $0.kind != .flushConntrack }.allSatisfy { $0.kind == .flushConntrack }, "conntrack is flushed last")
     }
 
     @Test(arguments: 0..<200 as Range<UInt64>)
-    func `of a part does for that part what a plan of everything does`(seed: UInt64) {
+    func `of a limited scope has the same operations for it as a complete plan`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let observed = NodeState.random(using: &generator, isObserved: true)
         let desired = NodeState.random(using: &generator, isObserved: false)
@@ -77,7 +77,7 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
     }
 
     @Test(arguments: 0..<200 as Range<UInt64>)
-    func `never has an address answer before its rules, sets and real servers stand, nor after`(seed: UInt64) {
+    func `binds addresses after rules, sets and virtual servers are in place, and unbinds them before those are removed`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let observed = NodeState.random(using: &generator, isObserved: true)
         let desired = NodeState.random(using: &generator, isObserved: false)
@@ -88,15 +88,15 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
             [.bind],
         ]
         if let lastBind = kinds.lastIndex(of: .bind) {
-            let made = kinds[...lastBind].compactMap { kind in order.firstIndex { $0.contains(kind) } }
-            #expect(made == made.sorted())
+            let additions = kinds[...lastBind].compactMap { kind in order.firstIndex { $0.contains(kind) } }
+            #expect(additions == additions.sorted())
         }
-        if let firstBreak = kinds.firstIndex(where: { [.deleteRealServer, .unbind, .deleteVirtualServer, .removeMember].contains($0) }) {
-            let broken = kinds[firstBreak...].compactMap {
+        if let firstRemoval = kinds.firstIndex(where: { [.deleteRealServer, .unbind, .deleteVirtualServer, .removeMember].contains($0) }) {
+            let removals = kinds[firstRemoval...].compactMap {
                 [.deleteRealServer, .unbind, .deleteVirtualServer, .removeMember].firstIndex(of: $0)
             }
-            #expect(broken == broken.sorted())
-            #expect(!kinds[firstBreak...].contains(.bind))
+            #expect(removals == removals.sorted())
+            #expect(!kinds[firstRemoval...].contains(.bind))
         }
     }
 
@@ -109,7 +109,7 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         #expect(added == servers.map(\.location).sorted())
     }
 
-    @Test func `replaces a set that is too small by a larger one in one step`() throws {
+    @Test func `replaces a set that is too small with a larger one in one operation`() throws {
         var desired = AddressSet(AddressSet.Name("KUBE-A"), kind: .hashIPPort, family: .ipv4, capacity: 4)
         for port in 1...9 as ClosedRange<UInt16> {
             desired.members.updateValue(nil, forKey: .addressPort(AddressPort(address("10.96.0.1"), port), .tcp))
@@ -132,7 +132,7 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         NodeState(virtualServers: [VirtualServer(identity("10.96.0.1", transport), realServers: [server])], hasDevice: true)
     }
 
-    @Test func `begins with weight 0, whatever the connections`() throws {
+    @Test func `starts with weight 0, regardless of connections`() throws {
         for connections in [nil, RealServer.Connections(active: 0, inactive: 0), RealServer.Connections(active: 9, inactive: 0)] {
             let plan = plan(observed(realServer(1, connections: connections)), desired, at: .seconds(5))
             guard case .editRealServer(_, let drained)? = plan.operations.first, plan.operations.count == 1 else {
@@ -144,18 +144,18 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         }
     }
 
-    @Test func `waits for counts that were read after the weight was 0`() {
+    @Test func `waits for connection counts that were read after the weight was set to 0`() {
         let plan = plan(observed(realServer(1, weight: 0, connections: nil, since: start)), desired)
         #expect(plan.isEmpty && plan.draining == [identity()])
     }
 
-    @Test func `waits while there are connections, inactive ones too`() {
+    @Test func `waits while there are active or inactive connections`() {
         for connections in [RealServer.Connections(active: 1, inactive: 0), RealServer.Connections(active: 0, inactive: 1)] {
             #expect(plan(observed(realServer(1, weight: 0, connections: connections, since: start)), desired, at: .seconds(899)).isEmpty)
         }
     }
 
-    @Test func `ends when the last connection has`() {
+    @Test func `ends when the last connection has ended`() {
         let idle = RealServer.Connections(active: 0, inactive: 0, persistent: 7)
         let operations = plan(observed(realServer(1, weight: 0, connections: idle, since: start)), desired).operations
         #expect(operations == [.deleteRealServer(identity(), realServer(1).location)])
@@ -167,7 +167,7 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         #expect(operations == [.deleteRealServer(identity(), realServer(1).location)])
     }
 
-    @Test(arguments: [Transport.udp, .sctp]) func `is not for protocols whose flows have no end`(transport: Transport) {
+    @Test(arguments: [Transport.udp, .sctp]) func `does not apply to UDP and SCTP`(transport: Transport) {
         let busy = RealServer.Connections(active: 4, inactive: 4)
         let desired = NodeState(virtualServers: [VirtualServer(identity("10.96.0.1", transport))], hasDevice: true)
         let operations = plan(observed(realServer(1, connections: busy), transport), desired).operations
@@ -175,7 +175,7 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         #expect(operations == [.deleteRealServer(identity("10.96.0.1", transport), realServer(1).location)])
     }
 
-    @Test func `is over in one step for an endpoint that returns: its weight comes back in place`() {
+    @Test func `is cancelled in one operation if the endpoint returns: its weight is restored in place`() {
         let wanted = NodeState(virtualServers: [VirtualServer(identity(), realServers: [realServer(1)])], hasDevice: true)
         let busy = RealServer.Connections(active: 4, inactive: 0)
         let operations = plan(observed(realServer(1, weight: 0, connections: busy, since: start)), wanted).operations

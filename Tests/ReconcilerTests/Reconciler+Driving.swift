@@ -2,7 +2,7 @@ import Model
 import Reconciler
 
 extension Reconciler {
-    /// Plans, and takes note of all operations but those that fail, which are left for the caller to plan again.
+    /// Takes a plan and records its operations as finished, except those that fail, which the caller plans again.
     @discardableResult
     mutating func carryOut(
         _ desired: NodeState, at now: Timestamp = .seconds(0), suspendsRemovals: Bool = false, failing: (Operation) -> Bool = { _ in false }

@@ -17,7 +17,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
     private let desired = NodeState(
         virtualServers: [VirtualServer(identity, realServers: [pod])], addresses: [address: nil], hasDevice: true)
 
-    @Test func `looks at everything first`() {
+    @Test func `observes everything first`() {
         #expect(Reconciler(drainTimeout: .zero).scopeToObserve == .everything)
     }
 
@@ -28,20 +28,20 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         #expect(reconciler.plan(for: NodeState(hasDevice: true), at: .seconds(0)).isEmpty)
     }
 
-    @Test func `takes away what a run before left`() {
+    @Test func `removes what an earlier run left behind`() {
         let stale = VirtualServer(.init(.tcp, AddressPort(address, 9999)), realServers: [pod])
         let reconciler = adopting(NodeState(virtualServers: [stale], hasDevice: true), desired: NodeState(hasDevice: true), isOurs: true)
         #expect(reconciler.plan(for: NodeState(hasDevice: true), at: .seconds(0)).operations == [.deleteVirtualServer(stale.identity)])
     }
 
-    @Test func `plans nothing after a plan that was carried out, until something changes`() {
+    @Test func `plans nothing after a plan is applied, until something changes`() {
         var reconciler = adopting(NodeState(), desired: desired)
         reconciler.carryOut(desired)
         #expect(reconciler.scopeToObserve.isEmpty && !reconciler.hasSomethingToPlan)
         #expect(reconciler.plan(for: desired, at: .seconds(1)).isEmpty)
     }
 
-    @Test func `leaves out of plans what is to be observed, and plans it when it was`() {
+    @Test func `excludes from plans what must be observed first, and plans it after the observation`() {
         var reconciler = adopting(NodeState(hasDevice: true), desired: desired)
         reconciler.carryOut(desired) { $0 == .addRealServer(identity, pod) }
         reconciler.invalidate(.only(.init(virtualServers: [identity])))
@@ -53,7 +53,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         #expect(reconciler.plan(for: desired, at: .seconds(1)).operations == [.addRealServer(identity, pod)])
     }
 
-    @Test func `keeps what changes while a part is observed`() {
+    @Test func `keeps scopes that are invalidated while another one is observed`() {
         var reconciler = adopting(desired, desired: desired)
         reconciler.carryOut(desired)
         reconciler.invalidate(.only(.init(virtualServers: [identity])))
@@ -71,7 +71,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         #expect(reconciler.plan(for: desired, at: .seconds(1)).operations == [.editRealServer(identity, pod)])
     }
 
-    @Test func `that finds the device gone knows that all addresses went with it`() {
+    @Test func `treats all addresses as unbound if the device is missing`() {
         let other = IPAddress("10.96.0.2") ?? IPAddress(v4: 0)
         var desired = desired
         desired.addresses.updateValue(nil, forKey: other)
@@ -85,7 +85,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         #expect(operations == [.createDevice, .bind(address, nil), .bind(other, nil)])
     }
 
-    @Test func `keeps a virtual server whose change failed`() {
+    @Test func `keeps the last known state of a virtual server whose change failed`() {
         var reconciler = adopting(desired, desired: desired)
         var changed = desired
         changed.virtualServers[identity]?.timeout = 10
@@ -94,7 +94,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         #expect(reconciler.mirror == desired)
     }
 
-    @Test func `asks for connections right after a server began to drain, and deletes it when it is idle`() {
+    @Test func `requests connection counts as soon as a server drains, and deletes it when it is idle`() {
         var reconciler = adopting(desired, desired: desired)
         var without = desired
         without.virtualServers[identity]?.realServers = [:]
@@ -113,7 +113,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         #expect(reconciler.draining.isEmpty && reconciler.scopeToObserve.isEmpty)
     }
 
-    @Test func `takes up draining where a run before stopped, with a new deadline`() {
+    @Test func `continues a drain of an earlier run, with a new deadline`() {
         var seen = desired
         seen.virtualServers[identity]?.realServers[pod.location] = RealServer(
             pod.location, weight: 0, connections: .init(active: 2, inactive: 0))

@@ -21,34 +21,34 @@ private func restored(_ plan: Plan) -> [[Rules.Chain: [String]]] {
 }
 
 @Suite struct `Rules in a plan` {
-    @Test func `that only go leave after what they guarded`() {
+    @Test func `are removed after the addresses they protect`() {
         let plan = plan(state(["a", "b", "c"]), state(["a", "c"], serves: false))
         #expect(plan.operations.map(\.kind) == [.unbind, .deleteVirtualServer, .restoreRules])
     }
 
-    @Test func `that come stand before what they guard`() {
+    @Test func `are added before the addresses they protect`() {
         let plan = plan(state(["a"], serves: false), state(["a", "b"]))
         #expect(plan.operations.map(\.kind) == [.restoreRules, .addVirtualServer, .bind])
     }
 
-    @Test func `that come in one chain and go in another are restored twice, and nothing guards less in between`() {
+    @Test func `are restored twice if one chain gains and another loses rules, so that protection never weakens`() {
         let plan = plan(state(["a", "b"], ["x"]), state(["a"], ["x", "y"], serves: false))
         #expect(plan.operations.map(\.kind) == [.restoreRules, .unbind, .deleteVirtualServer, .restoreRules])
         #expect(restored(plan) == [[guardChain: ["a", "b"], otherChain: ["x", "y"]], [guardChain: ["a"], otherChain: ["x", "y"]]])
     }
 
-    @Test func `in another order come at once`() {
+    @Test func `that only change their order are restored first`() {
         let plan = plan(state(["a", "b"]), state(["b", "a"], serves: false))
         #expect(plan.operations.map(\.kind) == [.restoreRules, .unbind, .deleteVirtualServer])
     }
 
-    @Test func `stay while nothing may be removed`() {
+    @Test func `are kept while removals are suspended`() {
         #expect(plan(state(["a", "b"]), state(["a"], serves: false), suspendsRemovals: true).isEmpty)
         let mixed = plan(state(["a", "b"], ["x"]), state(["a"], ["x", "y"], serves: false), suspendsRemovals: true)
         #expect(restored(mixed) == [[guardChain: ["a", "b"], otherChain: ["x", "y"]]])
     }
 
-    @Test func `that lack a jump get it before anything is made`() {
+    @Test func `get a missing jump before anything is added`() {
         let jump = Rules.Jump(.filter, from: "INPUT", to: "KUBE-A", comment: "c")
         let plan = plan(state(["a", "b"], serves: false), state(["a"], jumps: [jump]))
         #expect(plan.operations.map(\.kind) == [.restoreRules, .addVirtualServer, .bind, .restoreRules])

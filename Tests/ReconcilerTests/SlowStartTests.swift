@@ -17,7 +17,7 @@ private func servers(_ weights: UInt32...) -> [RealServer] {
     weights.enumerated().map { RealServer(location(UInt32($0.offset + 1)), weight: $0.element) }
 }
 
-/// A kernel in memory and what steers it.
+/// An in-memory kernel and the reconciler that drives it.
 private struct Kernel {
     var state: NodeState
     var reconciler = Reconciler(drainTimeout: .seconds(60))
@@ -26,7 +26,7 @@ private struct Kernel {
         state = SlowStartTests.observed(weights)
     }
 
-    /// One round; returns the weights that came of it, by address.
+    /// Performs one sync and returns the resulting weights in the order of addresses.
     mutating func sync(_ desired: NodeState, at seconds: Double, observing: Bool = false) -> [UInt32] {
         if observing { reconciler.invalidate(.everything) }
         let now = Timestamp.seconds(seconds)
@@ -37,7 +37,7 @@ private struct Kernel {
         reconciler.planAgain(.only(.init(virtualServers: [identity])))
         let plan = reconciler.takePlan(for: desired, at: now).plan
         plan.operations.forEach { state.apply($0) }
-        // What a kernel does not know.
+        // The kernel does not keep these.
         for (key, server) in state.virtualServers {
             for location in server.realServers.keys {
                 state.virtualServers[key]?.realServers[location]?.warmingSince = nil
@@ -54,8 +54,8 @@ private struct Kernel {
         state(weights.enumerated().map { RealServer(location(UInt32($0.offset + 1)), weight: $0.element) }, slowStart: nil)
     }
 
-    @Suite struct `A real server that starts slowly` {
-        @Test func `begins at 1 and rises to its own weight`() {
+    @Suite struct `A real server in slow start` {
+        @Test func `starts with weight 1 and rises to its own weight`() {
             var kernel = Kernel([100])
             let desired = state(servers(100, 100))
             #expect(kernel.sync(desired, at: 0) == [100, 1])
@@ -68,7 +68,7 @@ private struct Kernel {
             #expect(!kernel.reconciler.isWarming)
         }
 
-        @Test func `rises in a look that has no other reason`() {
+        @Test func `rises in a poll without any other change`() {
             var kernel = Kernel([100])
             let desired = state(servers(100, 100))
             _ = kernel.sync(desired, at: 0)
@@ -77,7 +77,7 @@ private struct Kernel {
             #expect(plan.operations.map(\.description) == ["ipvsadm -e -t 10.96.0.1:80 -r 10.244.0.2:8080 -m -w 50"])
         }
 
-        @Test func `goes on where it was when the proxy starts again, or looks at the kernel`() {
+        @Test func `continues after a restart of the proxy or an observation of the kernel`() {
             let desired = state(servers(100, 100))
             var restarted = Kernel([100, 40])
             #expect(restarted.sync(desired, at: 1000) == [100, 40])
@@ -86,14 +86,14 @@ private struct Kernel {
             #expect(restarted.sync(desired, at: 1060, observing: true) == [100, 100])
         }
 
-        @Test func `starts anew when it comes back into service`() {
+        @Test func `starts again when it returns to service`() {
             var kernel = Kernel([100, 0])
             let desired = state(servers(100, 100))
             #expect(kernel.sync(desired, at: 500) == [100, 1])
             #expect(kernel.sync(desired, at: 525) == [100, 25])
         }
 
-        @Test func `has its own weight at once where nobody else could take its share`() {
+        @Test func `gets its own weight immediately if no other real server could take its share`() {
             var new = Kernel([])
             #expect(new.sync(state(servers(100, 100)), at: 0) == [100, 100])
             var alone = Kernel([0])
@@ -102,7 +102,7 @@ private struct Kernel {
             #expect(all.sync(state(servers(100, 100)), at: 0) == [100, 100])
         }
 
-        @Test func `drains as any other when it goes while its weight rises`() {
+        @Test func `drains like any other if it is removed while its weight rises`() {
             var kernel = Kernel([100])
             _ = kernel.sync(state(servers(100, 100)), at: 0)
             #expect(kernel.sync(state(servers(100)), at: 10) == [100, 0])
@@ -110,20 +110,20 @@ private struct Kernel {
             #expect(!kernel.reconciler.isWarming)
         }
 
-        @Test func `has its own weight at once when slow start is not asked for any more`() {
+        @Test func `gets its own weight immediately when slow start is disabled`() {
             var kernel = Kernel([100])
             _ = kernel.sync(state(servers(100, 100)), at: 0)
             #expect(kernel.sync(state(servers(1, 1), slowStart: nil), at: 10) == [1, 1])
         }
 
-        @Test func `falls at once where its own weight is lowered`() {
+        @Test func `gets a lower weight immediately`() {
             var kernel = Kernel([100, 100])
             #expect(kernel.sync(state(servers(100, 50)), at: 0) == [100, 50])
         }
     }
 
-    @Suite struct `A real server that is wanted with weight 0` {
-        @Test func `does not drain, and stays`() {
+    @Suite struct `A real server with a desired weight of 0` {
+        @Test func `does not drain and is kept`() {
             var kernel = Kernel([1, 1])
             let desired = state(servers(1, 0), slowStart: nil)
             #expect(kernel.sync(desired, at: 0) == [1, 0])
@@ -131,7 +131,7 @@ private struct Kernel {
             #expect(kernel.reconciler.drainingServerCount == 0)
         }
 
-        @Test func `drains once it is not wanted, and its time counts from then`() {
+        @Test func `drains once it is no longer desired, for the full drain timeout`() {
             var kernel = Kernel([1, 0])
             _ = kernel.sync(state(servers(1, 0), slowStart: nil), at: 0)
             let desired = state(servers(1), slowStart: nil)
@@ -143,7 +143,7 @@ private struct Kernel {
     }
 
     @Suite struct `A virtual server` {
-        @Test func `can have a drain timeout of its own`() {
+        @Test func `can have its own drain timeout`() {
             let desired = state(servers(1), slowStart: nil, drainTimeout: .seconds(5))
             var kernel = Kernel([1, 1])
             #expect(kernel.sync(desired, at: 0) == [1, 0])
@@ -164,12 +164,12 @@ private struct Kernel {
         }
 
         @Test(arguments: [Scheduler.maglevHash, .sourceHash, .destinationHash, .failover, .overflow])
-        func `whose nodes have to choose alike gets its real servers in one order everywhere`(scheduler: Scheduler) {
+        func `has the same real server order on every node if its scheduler depends on it`(scheduler: Scheduler) {
             for node in 1...20 { #expect(added(scheduler, on: "node\(node)") == Array(1...7)) }
         }
 
         @Test(arguments: [Scheduler.roundRobin, .leastConnections, .weightedLeastConnections])
-        func `of another scheduler begins at a different real server on every node`(scheduler: Scheduler) {
+        func `starts at a different real server on each node with any other scheduler`(scheduler: Scheduler) {
             let orders = (1...40).map { added(scheduler, on: "node\($0)") }
             #expect(orders.allSatisfy { $0.sorted() == Array(1...7) })
             #expect(Set(orders.compactMap(\.last)).count == 7, "each is first on some node")

@@ -12,7 +12,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> [Operation] {
     Plan(from: observed, to: desired, drainTimeout: .seconds(900), now: .seconds(0)).operations
 }
 
-/// What a virtual server in the kernel and one that a Service asks for come to.
+/// Plans for a virtual server in the kernel and a desired one.
 @Suite struct `A virtual server in a plan` {
     private func server(_ transport: Transport) -> VirtualServer {
         VirtualServer(.init(transport, AddressPort(address, 80)), realServers: [realServer(1)])
@@ -28,7 +28,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> [Operation] {
         return copy
     }
 
-    @Test(arguments: Transport.allCases) func `that is there as it is wanted is left alone`(transport: Transport) {
+    @Test(arguments: Transport.allCases) func `that already matches is left unchanged`(transport: Transport) {
         #expect(plan(state(server(transport)), state(server(transport))) == [])
     }
 
@@ -48,34 +48,34 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> [Operation] {
         #expect(plan(state(server(transport)), state(wanted)) == [.editVirtualServer(withoutServers(wanted))])
     }
 
-    /// UDP flows from before the virtual server was there lead past it.
-    private func forgettingFlows(of server: VirtualServer) -> [Operation] {
+    /// UDP conntrack entries from before the virtual server existed bypass it.
+    private func conntrackFlush(of server: VirtualServer) -> [Operation] {
         server.identity.transport == .udp ? [.flushConntrack(server.identity, except: Set(server.realServers.keys))] : []
     }
 
-    @Test(arguments: Transport.allCases) func `that is missing is made and bound`(transport: Transport) {
+    @Test(arguments: Transport.allCases) func `that is missing is added and its address bound`(transport: Transport) {
         let wanted = server(transport)
         #expect(
             plan(state(nil, isBound: false), state(wanted)) == [
                 .addVirtualServer(withoutServers(wanted)), .addRealServer(wanted.identity, realServer(1)), .bind(address, nil),
-            ] + forgettingFlows(of: wanted))
+            ] + conntrackFlush(of: wanted))
     }
 
-    @Test(arguments: Transport.allCases) func `whose address is bound already is made without binding it`(transport: Transport) {
+    @Test(arguments: Transport.allCases) func `whose address is already bound is added without binding it again`(transport: Transport) {
         let wanted = server(transport)
         #expect(
             plan(state(nil), state(wanted)) == [
                 .addVirtualServer(withoutServers(wanted)), .addRealServer(wanted.identity, realServer(1)),
-            ] + forgettingFlows(of: wanted))
+            ] + conntrackFlush(of: wanted))
     }
 
-    @Test func `that lost its weight while no proxy ran gets it back`() {
+    @Test func `whose real server lost its weight while no proxy ran gets it restored`() {
         var left = server(.tcp)
         left.realServers = [realServer(1).location: realServer(1, weight: 0)]
         #expect(plan(state(left), state(server(.tcp))) == [.editRealServer(left.identity, realServer(1))])
     }
 
-    @Test func `that goes takes its real servers along, with no drain of its own`() {
+    @Test func `that is removed is deleted with its real servers, without draining`() {
         #expect(plan(state(server(.tcp)), NodeState(hasDevice: true)) == [.unbind(address), .deleteVirtualServer(server(.tcp).identity)])
     }
 }

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Translation
 
-/// What others change in the kernel is found by audits, and nothing else is taken for it.
+/// Audits find external changes of the kernel, and report nothing else as drift.
 @Suite struct `Drift` {
     private let web = TestService("web", 10)
 
@@ -16,16 +16,16 @@ import Translation
         return node
     }
 
-    /// What was repaired within a sync period.
+    /// Returns the repairs within a sync period.
     private func repairs(_ node: inout SimulatedNode) -> [OperationKind] {
         node.outcomes = []
         node.run(for: .seconds(32))
         return node.outcomes.flatMap(\.repairs).map(\.kind).sorted { $0.rawValue < $1.rawValue }
     }
 
-    @Test func `is what others took away, and is repaired within a sync period`() {
+    @Test func `includes everything that others remove, and is repaired within a sync period`() {
         var node = node([web.change, web.slice([1, 2])])
-        #expect(repairs(&node).isEmpty, "nobody meddled")
+        #expect(repairs(&node).isEmpty, "no external change yet")
         node.kernel.removeAddress(web.clusterIP)
         node.kernel.removeRealServers(of: web.identity)
         node.kernel.removeRules(.ipv4)
@@ -35,7 +35,7 @@ import Translation
         #expect(repairs(&node).isEmpty)
     }
 
-    @Test func `is a virtual server that others took away, changed or made on an address of ours`() {
+    @Test func `includes virtual servers that others remove, change or create on our addresses`() {
         var node = node([web.change, web.slice([1])])
         node.kernel.removeVirtualServer(web.identity)
         #expect(repairs(&node) == [.addRealServer, .addVirtualServer])
@@ -47,13 +47,13 @@ import Translation
         #expect(node.kernel.differences(from: node.loop.desired).isEmpty)
     }
 
-    @Test func `is the device with all its addresses`() {
+    @Test func `includes the removal of the device with all its addresses`() {
         var node = node([web.change, web.slice([1])])
         node.kernel.removeDevice()
         #expect(repairs(&node) == [.bind, .createDevice])
     }
 
-    @Test func `is not a virtual server of somebody else's, which is left alone`() {
+    @Test func `excludes a foreign virtual server, which is left unchanged`() {
         let foreign = VirtualServer(
             .init(.tcp, AddressPort(IPAddress(v4: 0xc000_0201), 80)), realServers: [RealServer(AddressPort(IPAddress(v4: 1), 1))])
         var node = node([web.change, web.slice([1])])
@@ -64,7 +64,7 @@ import Translation
         #expect(node.kernel.state.virtualServers.keys.map(\.self) == [foreign.identity])
     }
 
-    @Test func `is not what drains, starts slowly or changes in the cluster while an audit looks`() {
+    @Test func `excludes drains, slow starts and cluster changes during an audit`() {
         let slow = TestService(
             "slow", 30, annotations: ["kube-ipvs-proxy.io/slow-start": "20s", "kube-ipvs-proxy.io/drain-timeout": "15s"])
         var node = node([web.change, web.slice([1, 2, 3]), slow.change, slow.slice([1, 2])])
@@ -81,7 +81,7 @@ import Translation
         #expect(!node.log.contains { $0.hasPrefix("Repaired external change") })
     }
 
-    @Test func `is a weight that others gave to a server that drains`() {
+    @Test func `includes a weight that others set on a draining server`() {
         var node = node([web.change, web.slice([1, 2])])
         node.kernel.connections = [web.endpoint(2): 1]
         node.absorb([web.slice([1])])
@@ -91,7 +91,7 @@ import Translation
         #expect(node.kernel.state.virtualServers[web.identity]?.realServers[web.endpoint(2)]?.weight == 0)
     }
 
-    @Test func `is not what failed before, and what fails again is not repaired`() {
+    @Test func `excludes earlier failures, and a repair that fails is not counted`() {
         var node = node([web.change, web.slice([1])])
         let subject = Operation.Subject.realServer(web.identity, web.endpoint(2))
         node.kernel.broken = [subject]
@@ -105,12 +105,12 @@ import Translation
         #expect(node.kernel.differences(from: node.loop.desired).isEmpty)
     }
 
-    @Test func `in what cannot be read is found when it can`() {
+    @Test func `in unreadable state is found once the state is readable`() {
         var node = node([web.change, web.slice([1])])
-        node.kernel.isBlind = true
+        node.kernel.isUnreadable = true
         node.run(for: .seconds(60))
         #expect(!node.status.unreadable.isEmpty && !node.status.isInSync)
-        node.kernel.isBlind = false
+        node.kernel.isUnreadable = false
         node.kernel.removeAddress(web.clusterIP)
         node.run(for: .seconds(95))
         #expect(node.kernel.differences(from: node.loop.desired).isEmpty && node.status.isInSync, "\(node.status.unreadable)")

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import Translation
 
-/// What fails is tried again by itself, and holds nothing else up.
+/// Failed operations are retried and do not delay others.
 @Suite struct `A failure` {
     private let web = TestService("web", 10)
     private let other = TestService("other", 20)
@@ -15,18 +15,18 @@ import Translation
         SimulatedNode.listed([other.change, other.slice([1])], syncPeriod: syncPeriod)
     }
 
-    @Test func `is tried again with a wait that doubles, whatever else changes meanwhile`() {
+    @Test func `is retried with exponential backoff, whatever else changes`() {
         var node = node()
         node.kernel.broken = [.virtualServer(web.identity)]
         node.absorb([web.change, web.slice([1, 2])])
         let start = node.now
         var slowest = Duration.zero
         for number in 0..<577 {
-            let (asked, target) = (node.now, other.endpoint(2 + UInt32(number % 50)))
+            let (requested, target) = (node.now, other.endpoint(2 + UInt32(number % 50)))
             node.absorb([other.slice([1, 2 + UInt32(number % 50)])])
             node.run(for: .milliseconds(130))
             let done = node.attempts { if case .addRealServer(_, let server) = $0 { server.location == target } else { false } }.last
-            slowest = max(slowest, done.map { asked.duration(to: $0) } ?? .seconds(3600))
+            slowest = max(slowest, done.map { requested.duration(to: $0) } ?? .seconds(3600))
         }
         let times = node.attempts { $0.subject == .virtualServer(web.identity) }.map { start.duration(to: $0) / .seconds(1) }
         #expect((7...9).contains(times.count), "\(times)")
@@ -36,7 +36,7 @@ import Translation
         #expect(slowest <= .milliseconds(110), "a change of another Service waits for the minimum sync period only")
         let realServers = node.attempts { if case .addRealServer(let identity, _) = $0 { identity == web.identity } else { false } }
         #expect(realServers.count == 2, "sent once, together with the first attempt")
-        #expect(node.attempts { $0.subject == .address(web.clusterIP) }.isEmpty, "what depends on it is not sent")
+        #expect(node.attempts { $0.subject == .address(web.clusterIP) }.isEmpty, "operations that depend on it are not sent")
         #expect(node.log.count { $0.contains("Operation failed") } == times.count, "and not logged")
         #expect(node.status.failures.map(\.operation.kind) == [.addVirtualServer])
         #expect(node.status.pendingServices == [web.namespacedName])
@@ -45,9 +45,9 @@ import Translation
         #expect(node.kernel.differences(from: node.loop.desired).isEmpty && node.status.isInSync)
     }
 
-    @Test func `has the kernel observed at once, and what that shows is done at once`() {
+    @Test func `triggers an immediate observation of the kernel, whose result is applied at once`() {
         var node = node()
-        // Somebody else made it meanwhile: EEXIST.
+        // Another program has created it meanwhile: EEXIST.
         node.kernel.putVirtualServer(VirtualServer(web.identity, scheduler: .maglevHash))
         node.absorb([web.change, web.slice([1])])
         node.run(for: .milliseconds(200))
@@ -56,31 +56,31 @@ import Translation
         #expect(node.status.isInSync)
     }
 
-    @Test func `that passes is made good after half a second`() {
+    @Test func `that is transient is repaired after half a second`() {
         var node = node()
         node.kernel.failures = [.bind: 1]
         node.absorb([web.change, web.slice([1])])
         node.run(for: .milliseconds(300))
         #expect(node.status.failures.map(\.operation.kind) == [.bind] && !node.status.isInSync)
-        #expect(node.kernel.state.virtualServers[web.identity]?.realServers.count == 1, "the rest is done")
+        #expect(node.kernel.state.virtualServers[web.identity]?.realServers.count == 1, "everything else is applied")
         node.run(for: .milliseconds(500))
         #expect(node.status.isInSync && node.status.failing.isEmpty)
     }
 
-    @Test func `is tried at once where something else is asked for`() {
+    @Test func `is retried immediately if the desired state changes`() {
         var node = node()
         node.kernel.broken = [.virtualServer(web.identity)]
         node.absorb([web.change])
         node.run(for: .seconds(10))
         node.kernel.broken = []
-        var mended = web
-        mended.annotations = ["kube-ipvs-proxy.io/scheduler": "mh"]
-        node.absorb([mended.change])
+        var changed = web
+        changed.annotations = ["kube-ipvs-proxy.io/scheduler": "mh"]
+        node.absorb([changed.change])
         node.run(for: .milliseconds(200))
         #expect(node.kernel.state.virtualServers[web.identity]?.scheduler == .maglevHash)
     }
 
-    @Test func `is forgotten when nobody asks for it any more`() {
+    @Test func `is dropped when its Service is deleted`() {
         var node = node()
         node.kernel.broken = [.virtualServer(web.identity)]
         node.absorb([web.change, web.slice([1])])
@@ -90,7 +90,7 @@ import Translation
         #expect(node.status.failing.isEmpty && node.status.pendingServices.isEmpty && node.status.isInSync)
     }
 
-    @Test func `of a set keeps the rules, the virtual servers and addresses behind it from being made, and nothing else`() {
+    @Test func `of a set delays only the rules, virtual servers and addresses that depend on it`() {
         var node = SimulatedNode()
         node.kernel.broken = [.set(KubeSet.clusterIP.name(.ipv4))]
         node.absorb([web.change, web.slice([1])])
@@ -103,31 +103,31 @@ import Translation
         #expect(node.kernel.differences(from: node.loop.desired).isEmpty)
     }
 
-    @Test func `of rules keeps addresses from being bound and virtual servers from being made, and endpoints are served all the same`() {
+    @Test func `of rules delays new addresses and virtual servers, but not endpoints`() {
         var node = node()
         let second = TestService("second", 30)
         node.hangingRules = [.ipv4: .seconds(60)]
         node.kernel.removeRules(.ipv4)
         node.run(for: .seconds(31))
-        #expect(!node.status.isInSync, "an audit finds the rules gone, and restoring them hangs")
+        #expect(!node.status.isInSync, "an audit finds the rules missing, and restoring them hangs")
         node.absorb([second.change, second.slice([1])])
         for number in 0..<200 as Range<UInt32> {
-            let asked = node.now
+            let requested = node.now
             node.absorb([other.slice([1, 2 + number])])
             node.run(for: .milliseconds(130))
             let done = node.attempts {
                 if case .addRealServer(_, let server) = $0 { server.location == other.endpoint(2 + number) } else { false }
             }
-            #expect(done.contains { asked.duration(to: $0) <= .milliseconds(120) })
+            #expect(done.contains { requested.duration(to: $0) <= .milliseconds(120) })
         }
         #expect(node.kernel.state.virtualServers[second.identity] == nil && node.kernel.violations.isEmpty)
-        #expect(node.rulesAtOnce == 1)
+        #expect(node.maxConcurrentRuleTasks == 1)
         node.hangingRules = [:]
         node.run(for: .seconds(120))
         #expect(node.kernel.differences(from: node.loop.desired).isEmpty && node.status.isInSync)
     }
 
-    @Test func `of the rules of one family holds nothing of the other up`() {
+    @Test func `of one family's rules does not delay the other family`() {
         var node = SimulatedNode()
         node.hangingRules = [.ipv6: .seconds(60)]
         node.absorb([web.change, web.slice([1])])
@@ -137,11 +137,11 @@ import Translation
         #expect(node.status.familiesWithoutRules == [.ipv6] && !node.status.isInSync)
     }
 
-    @Test func `to read the kernel keeps what is known, and is not answered by reading more`() {
+    @Test func `to read the kernel keeps the known state and triggers no wider read`() {
         var node = node()
         node.kernel.failures = [.addRealServer: 1]
-        node.kernel.isBlind = true
-        node.kernel.forgetHistory()
+        node.kernel.isUnreadable = true
+        node.kernel.clearHistory()
         node.absorb([other.slice([1, 2])])
         node.run(for: .seconds(5))
         #expect(!node.kernel.observations.contains(.everything))
@@ -149,26 +149,26 @@ import Translation
         node.absorb([web.change])
         node.run(for: .milliseconds(200))
         #expect(node.kernel.state.virtualServers[web.identity] != nil, "others are served meanwhile")
-        node.kernel.isBlind = false
+        node.kernel.isUnreadable = false
         node.run(for: .seconds(31))
         #expect(node.kernel.differences(from: node.loop.desired).isEmpty && node.status.isInSync)
     }
 
-    @Test func `to read the kernel for the first time is tried again, and nothing is changed before`() {
+    @Test func `of the first kernel read is retried, and nothing is changed before it succeeds`() {
         var node = SimulatedNode()
-        node.kernel.isBlind = true
+        node.kernel.isUnreadable = true
         node.absorb([web.change, web.slice([1])])
         node.list()
         node.run(for: .seconds(20))
         #expect(node.kernel.attempts.isEmpty && !node.status.isInSync)
         let reads = node.kernel.observations.count { $0 == .everything }
         #expect((4...7).contains(reads), "\(reads)")
-        node.kernel.isBlind = false
+        node.kernel.isUnreadable = false
         node.run(for: .seconds(31))
         #expect(node.status.isInSync)
     }
 
-    @Test func `to read the addresses of the node keeps the last ones in force, and syncs go on`() {
+    @Test func `to read the node addresses keeps the previous ones, and syncs continue`() {
         var node = node()
         node.addressesAreUnreadable = true
         node.loop.addressesChanged()
@@ -182,7 +182,7 @@ import Translation
         #expect(node.status.isInSync)
     }
 
-    @Test func `to forget flows is tried again though nothing changes`() {
+    @Test func `to flush conntrack entries is retried although nothing changes`() {
         let dns = TestService("dns", 30, .udp)
         var node = node()
         node.kernel.failures = [.flushConntrack: 2]
@@ -194,7 +194,7 @@ import Translation
         #expect(node.attempts { $0.kind == .flushConntrack }.count == 3)
     }
 
-    @Test func `is reported to its Service once it is no passing one`() {
+    @Test func `is reported as an Event on its Service once it persists`() {
         var node = node()
         node.kernel.broken = [.virtualServer(web.identity)]
         node.absorb([web.change, web.slice([1])])

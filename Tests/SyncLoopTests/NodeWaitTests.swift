@@ -13,14 +13,14 @@ private func node(_ address: String? = nil, podCIDRs: [String] = []) -> Node {
 private func at(_ seconds: Int) -> Timestamp { Timestamp(nanoseconds: 0).advanced(by: .seconds(seconds)) }
 
 @Suite struct `The wait for the Node` {
-    @Test func `is over once the Node has an address`() {
+    @Test func `ends once the Node has an address`() {
         var wait = NodeWait(needsPodCIDRs: false)
         #expect(wait.evaluate(nil, at: at(100)) == .wait(until: at(130)))
         #expect(wait.evaluate(node(), at: at(110)) == .wait(until: at(130)))
         #expect(wait.evaluate(node("192.0.2.1"), at: at(111)) == .ready)
     }
 
-    @Test func `is over after half a minute without it`() {
+    @Test func `ends after 30 seconds without it`() {
         var wait = NodeWait(needsPodCIDRs: false)
         _ = wait.evaluate(nil, at: at(0))
         #expect(wait.evaluate(nil, at: at(29)) == .wait(until: at(30)))
@@ -28,7 +28,7 @@ private func at(_ seconds: Int) -> Timestamp { Timestamp(nanoseconds: 0).advance
         #expect(wait.evaluate(node(), at: at(31)) == .continueWithout(missing: "status.addresses"))
     }
 
-    @Test func `lasts five minutes for pod ranges, where those are needed, and ends the program without`() {
+    @Test func `lasts five minutes if pod CIDRs are required, and ends the program without them`() {
         var wait = NodeWait(needsPodCIDRs: true)
         #expect(wait.evaluate(node("192.0.2.1"), at: at(0)) == .wait(until: at(300)))
         #expect(wait.evaluate(node("192.0.2.1", podCIDRs: ["10.244.1.0/24"]), at: at(299)) == .ready)
@@ -36,7 +36,7 @@ private func at(_ seconds: Int) -> Timestamp { Timestamp(nanoseconds: 0).advance
         #expect(wait.evaluate(nil, at: at(300)) == .timedOut(missing: "Node"))
     }
 
-    @Test func `does without addresses where pod ranges are there`() {
+    @Test func `continues without addresses if the Node has pod CIDRs`() {
         var wait = NodeWait(needsPodCIDRs: true)
         #expect(wait.evaluate(node(podCIDRs: ["10.244.1.0/24"]), at: at(0)) == .wait(until: at(30)))
         #expect(wait.evaluate(node(podCIDRs: ["10.244.1.0/24"]), at: at(30)) == .continueWithout(missing: "status.addresses"))

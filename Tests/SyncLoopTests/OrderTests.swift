@@ -6,8 +6,8 @@ import TestSupport
 import Testing
 import Translation
 
-/// What has to wait for something waits, and nothing waits for ever.
-@Suite struct `What waits` {
+/// Operations wait for what they depend on, and none waits forever.
+@Suite struct `Waiting` {
     private let web = TestService("web", 10)
     private let other = TestService("other", 20)
 
@@ -20,7 +20,7 @@ import Translation
                 loadBalancerSourceRanges: ["192.0.2.0/24"], loadBalancerIngress: [LoadBalancerIngress(ip: address)]))
     }
 
-    @Test(arguments: [10, 100, 250]) func `for rules that are just being taken away is done when they are back`(delay: Int) {
+    @Test(arguments: [10, 100, 250]) func `for rules that are being removed ends when they are restored`(delay: Int) {
         var node = SimulatedNode.listed([web.change, web.slice([1])], syncPeriod: .seconds(3600))
         node.rulesDuration = .milliseconds(400)
         node.absorb([web.removal])
@@ -33,7 +33,7 @@ import Translation
         #expect(node.kernel.differences(from: node.loop.desired) == [] && node.status.isInSync)
     }
 
-    @Test func `for the source to be complete is not taken away when it is`() {
+    @Test func `for a complete source removes nothing that the source then contains`() {
         var node = SimulatedNode()
         node.kernel = SimulatedNode.listed([web.change, web.slice([1])]).kernel
         node.list(isIncomplete: true)
@@ -45,7 +45,7 @@ import Translation
         #expect(!node.attemptTimes.contains { [.deleteVirtualServer, .unbind, .removeMember].contains($0.operation.kind) })
     }
 
-    @Test(arguments: Array(stride(from: 0, to: 1500, by: 50))) func `for rules is done whenever they change, beside an audit of them too`(
+    @Test(arguments: Array(stride(from: 0, to: 1500, by: 50))) func `for rules ends whenever they change, even during their audit`(
         delay: Int
     ) {
         var node = SimulatedNode.listed([web.change, web.slice([1])], syncPeriod: .seconds(2))
@@ -56,7 +56,7 @@ import Translation
         #expect(node.kernel.differences(from: node.loop.desired) == [] && node.status.isInSync)
     }
 
-    @Test func `for the first of two changes of rules keeps the second from being made before it`() {
+    @Test func `for the first of two rule changes delays the second`() {
         var node = SimulatedNode.listed([web.change, loadBalancer("192.0.2.77")], syncPeriod: .seconds(3600))
         // One set fills while another empties, and restoring fails for a while.
         node.kernel.failures = [.restoreRules: 2]
@@ -73,7 +73,7 @@ import Translation
         #expect(node.kernel.violations.isEmpty)
     }
 
-    @Test func `for a slice of an audit that cannot be read does not keep the others from being audited`() {
+    @Test func `for an unreadable audit slice does not block the audit of other slices`() {
         var node = SimulatedNode.listed([web.change, web.slice([1])], syncPeriod: .seconds(10))
         node.unreadableSlices = [.set(KubeSet.clusterIP.name(.ipv4))]
         node.run(for: .seconds(60))
@@ -83,9 +83,9 @@ import Translation
         #expect(node.kernel.differences(from: node.loop.desired) == [])
     }
 
-    @Test func `for no audit: what the loop itself reads is read though audits cannot`() {
+    @Test func `for failing audits does not block the reads of the loop itself`() {
         var node = SimulatedNode.listed([web.change, web.slice([1, 2])], syncPeriod: .seconds(10))
-        node.auditIsBlind = true
+        node.failsAudits = true
         node.run(for: .seconds(120))
         node.kernel.connections = [web.endpoint(2): 1]
         node.absorb([web.slice([1])])
@@ -93,12 +93,12 @@ import Translation
         node.kernel.connections = [:]
         node.run(for: .seconds(3))
         #expect(node.kernel.state.virtualServers[web.identity]?.realServers.count == 1, "drains are polled")
-        node.auditIsBlind = false
+        node.failsAudits = false
         node.run(for: .seconds(30))
         #expect(node.status.isInSync)
     }
 
-    @Test func `for a set to be replaced keeps its new addresses out of service`() {
+    @Test func `for a set replacement keeps its new addresses unbound`() {
         var node = SimulatedNode.listed([web.change], syncPeriod: .seconds(3600))
         let name = KubeSet.clusterIP.name(.ipv4)
         node.kernel.broken = [.set(name)]
@@ -112,19 +112,19 @@ import Translation
         #expect(node.kernel.differences(from: node.loop.desired) == [])
     }
 
-    @Test func `for an address to go keeps what sets say of it`() {
+    @Test func `for an address to be unbound keeps its set members`() {
         var node = SimulatedNode.listed([web.change, web.slice([1])])
         node.kernel.broken = [.address(web.clusterIP)]
         node.absorb([web.removal])
         node.run(for: .seconds(10))
         let members = node.kernel.state.sets[KubeSet.clusterIP.name(.ipv4)]?.members.count
-        #expect(members == 1, "it still answers, and a restart would not know whose it is")
+        #expect(members == 1, "it still answers, and a restart needs the set to recognize it as ours")
         node.kernel.broken = []
         node.run(for: .seconds(31))
         #expect(node.kernel.differences(from: node.loop.desired) == [] && node.status.isInSync)
     }
 
-    @Test func `for flows to be forgotten is not lost when everything is planned again`() {
+    @Test func `for a conntrack flush is not lost when everything is planned again`() {
         let dns = TestService("dns", 30, .udp)
         var node = SimulatedNode()
         node.list(isIncomplete: true)

@@ -19,12 +19,12 @@ private func slice(_ time: String?) -> EndpointSlice {
 @Suite struct `The programming latency` {
     private var latency = ProgrammingLatency(since: start)
 
-    private mutating func settle(at time: Date, except undone: Set<NamespacedName>) -> [Duration] {
+    private mutating func settle(at time: Date, except pending: Set<NamespacedName>) -> [Duration] {
         latency.take()
-        return latency.settle(at: time, except: undone)
+        return latency.settle(at: time, except: pending)
     }
 
-    @Test mutating func `of a change that comes while its sync is under way is settled by the next`() {
+    @Test mutating func `of a change during a running sync is settled by the next sync`() {
         latency.note(name, from: nil, to: slice("2026-01-01T00:00:01Z"))
         latency.take()
         latency.note(name, from: slice("2026-01-01T00:00:01Z"), to: slice("2026-01-01T00:00:02Z"))
@@ -34,7 +34,7 @@ private func slice(_ time: String?) -> EndpointSlice {
         #expect(latency.settle(at: start + 4, except: []) == [.seconds(2)])
     }
 
-    @Test mutating func `is counted from the time on the slice to the settling, once`() {
+    @Test mutating func `is measured once, from the timestamp on the slice to the end of the sync`() {
         latency.note(name, from: nil, to: slice("2026-01-01T00:00:01.25Z"))
         latency.note(name, from: slice("2026-01-01T00:00:01.25Z"), to: slice("2026-01-01T00:00:02Z"))
         let settled = settle(at: start + 3, except: []).sorted()
@@ -42,7 +42,7 @@ private func slice(_ time: String?) -> EndpointSlice {
         #expect(settle(at: start + 4, except: []).isEmpty)
     }
 
-    @Test mutating func `has no part in what happened before the start, did not change, or is gone`() {
+    @Test mutating func `excludes changes before the start, unchanged slices and deleted slices`() {
         latency.note(name, from: nil, to: slice("2025-12-31T23:59:59Z"))
         latency.note(name, from: slice("2026-01-01T00:00:01Z"), to: slice("2026-01-01T00:00:01Z"))
         latency.note(name, from: nil, to: slice(nil))
@@ -51,24 +51,24 @@ private func slice(_ time: String?) -> EndpointSlice {
         #expect(settle(at: start + 9, except: []).isEmpty)
     }
 
-    @Test mutating func `waits with a Service of which something is left to do`() {
+    @Test mutating func `is not settled while its Service has pending operations`() {
         latency.note(name, from: nil, to: slice("2026-01-01T00:00:01Z"))
         #expect(settle(at: start + 2, except: [web]).isEmpty)
         #expect(settle(at: start + 5, except: []) == [.seconds(4)])
     }
 
     @Test(arguments: ["", "yesterday", "2026-01-01", "2026-13-01T00:00:00Z", "9999999999999999999999-01-01T00:00:00Z"])
-    mutating func `passes over what is no time`(text: String) {
+    mutating func `ignores invalid timestamps`(text: String) {
         latency.note(name, from: nil, to: slice(text))
         #expect(settle(at: start + 9, except: []).isEmpty)
     }
 
-    @Test mutating func `is never negative, whatever another node's clock says`() {
+    @Test mutating func `is never negative, even if another node's clock is ahead`() {
         latency.note(name, from: nil, to: slice("2026-01-01T00:01:00.5Z"))
         #expect(settle(at: start, except: []) == [.zero])
     }
 
-    @Test mutating func `is remembered for a bounded number of changes`() {
+    @Test mutating func `is kept for a limited number of changes`() {
         for second in 1..<1000 {
             let time = "2026-01-01T00:\(10 + second / 60):\(10 + second % 50).5Z"
             latency.note(name, from: nil, to: slice(time))

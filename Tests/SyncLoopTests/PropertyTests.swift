@@ -5,10 +5,10 @@ import SyncLoop
 import TestSupport
 import Testing
 
-/// Whatever comes in whatever order: what is due happens within its bound, and in the end the kernel holds what is desired.
-@Suite struct `Under random changes, failures and meddling` {
+/// With any events in any order, due work is done in time, and the kernel reaches the desired state.
+@Suite struct `Under random changes, failures and external changes` {
     @Test(arguments: 0..<200 as Range<UInt64>)
-    func `the kernel holds what is desired once all is quiet, and never binds what is not protected`(seed: UInt64) {
+    func `the kernel reaches the desired state, and no address is ever bound unprotected`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let services = (0..<6).map { TestService("s\($0)", UInt32($0) + 10, [.tcp, .udp][$0 % 2]) }
         var node = SimulatedNode(
@@ -23,15 +23,15 @@ import Testing
         }
         calm(&node)
         node.list()
-        // Retries wait for a sync period at most. What others changed is found by the audit that begins after this one, and drains end.
+        // Retries wait for at most a sync period, the next audit finds external changes, and drains end.
         node.run(for: .seconds(100))
         #expect(node.kernel.differences(from: node.loop.desired) == [])
         #expect(node.kernel.violations == [])
         #expect(
             node.status.isInSync && node.status.failing.isEmpty && node.status.drainingServers == 0,
             "\(node.status.failing) \(node.status.unreadable)")
-        #expect(node.rulesAtOnce <= 1)
-        node.kernel.forgetHistory()
+        #expect(node.maxConcurrentRuleTasks <= 1)
+        node.kernel.clearHistory()
         node.run(for: .seconds(60))
         #expect(node.kernel.attempts == [], "there is nothing left to do")
     }
@@ -49,7 +49,7 @@ import Testing
             node.kernel.broken = [.virtualServer(service.identity), .address(service.clusterIP), .rules(.ipv4)].filter { _ in
                 Bool.random(using: &generator)
             }.reduce(into: []) { $0.insert($1) }
-        case 13: node.kernel.isBlind = Bool.random(using: &generator)
+        case 13: node.kernel.isUnreadable = Bool.random(using: &generator)
         case 14: node.hangingRules = Bool.random(using: &generator) ? [.ipv4: .seconds(20)] : [:]
         case 15: node.kernel.connections[service.endpoint(number)] = UInt32.random(in: 0...1, using: &generator)
         case 16: node.kernel.removeVirtualServer(service.identity)
@@ -62,12 +62,12 @@ import Testing
     }
 
     private func calm(_ node: inout SimulatedNode) {
-        (node.kernel.failures, node.kernel.broken, node.kernel.isBlind, node.kernel.connections) = ([:], [], false, [:])
+        (node.kernel.failures, node.kernel.broken, node.kernel.isUnreadable, node.kernel.connections) = ([:], [], false, [:])
         (node.hangingRules, node.addressesAreUnreadable) = ([:], false)
     }
 
     @Test(arguments: 0..<30 as Range<UInt64>)
-    func `what fails for ever delays a change of another Service by no more than one attempt`(seed: UInt64) {
+    func `a permanent failure delays changes of other Services by at most one attempt`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         let (web, other) = (TestService("web", 10), TestService("other", 20))
         var node = SimulatedNode.listed([web.change, web.slice([1])])
@@ -78,13 +78,13 @@ import Testing
             ].randomElement(using: &generator) ?? []
         node.absorb([other.change, other.slice([1, 2])])
         for number in 0..<200 as Range<UInt32> {
-            let (asked, target) = (node.now, web.endpoint(10 + number))
+            let (requested, target) = (node.now, web.endpoint(10 + number))
             node.absorb([web.slice([1, 10 + number])])
             node.run(for: .milliseconds(Int.random(in: 100...300, using: &generator)))
             node.run(for: .milliseconds(10))
             let done = node.attempts { if case .addRealServer(_, let server) = $0 { server.location == target } else { false } }
             // The minimum sync period, and the few steps of one attempt with the observation that follows it.
-            #expect(done.contains { asked.duration(to: $0) <= .milliseconds(100 + 10) })
+            #expect(done.contains { requested.duration(to: $0) <= .milliseconds(100 + 10) })
         }
     }
 }

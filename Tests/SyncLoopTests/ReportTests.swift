@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test(arguments: [("2h", 7200), ("10m", 600), (nil, 900), ("nonsense", 900)] as [(String?, Int64)])
-    func `says how long an endpoint may drain yet: as its Service says, else as all others`(annotation: String?, seconds: Int64) {
+    func `shows the remaining drain time from the Service's annotation or the default`(annotation: String?, seconds: Int64) {
         let web = TestService("web", 10, annotations: annotation.map { ["kube-ipvs-proxy.io/drain-timeout": $0] } ?? [:])
         var node = SimulatedNode.listed([web.change, web.slice([1])])
         node.kernel.connections = [web.endpoint(1): 1]
@@ -27,7 +27,7 @@ import Testing
         #expect(draining.map { $0.seconds + $0.secondsLeft } == [seconds])
     }
 
-    @Test func `is about the Services that a selector matches, in what is served and in what is not`() throws {
+    @Test func `includes only Services that match a selector, served or not`() throws {
         let node = SimulatedNode.listed([
             change("web", "10.96.0.10", externalIP: "127.0.0.1", ["app": "web"]),
             change("db", "10.96.0.11", externalIP: "127.0.0.1", ["app": "db"]),
@@ -39,7 +39,7 @@ import Testing
         #expect(node.loop.report(try LabelSelector("!app"), at: node.now).virtualServers.isEmpty)
     }
 
-    @Test func `says what fails, since when, and when it is tried again`() throws {
+    @Test func `shows failures with their duration and next retry`() throws {
         let web = TestService("web", 10)
         var node = SimulatedNode.listed([])
         node.kernel.broken = [.virtualServer(web.identity)]

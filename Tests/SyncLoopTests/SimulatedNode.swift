@@ -6,7 +6,7 @@ import SyncLoop
 import TestSupport
 import Translation
 
-/// A loop on a kernel in memory, in a time of its own that passes only as the test wants.
+/// A sync loop on an in-memory kernel with simulated time.
 struct SimulatedNode {
     var loop: SyncLoop
     var kernel = FakeKernel()
@@ -14,26 +14,26 @@ struct SimulatedNode {
     var localAddresses: Set<IPAddress> = [IPAddress(v4: 0x0a63_0002)]
     var addressesAreUnreadable = false
 
-    /// What steps take.
+    /// The duration of a step.
     var stepDuration = Duration.milliseconds(1)
     var rulesDuration = Duration.milliseconds(30)
-    /// What changes of a family's rules take, where that is something else.
+    /// The durations of rule changes by family, where they differ from `rulesDuration`.
     var rulesDurations: [IPFamily: Duration] = [:]
     var auditDuration = Duration.milliseconds(10)
-    /// What audits cannot read.
+    /// The slices that audits fail to read.
     var unreadableSlices: [Audit.Slice] = []
-    var auditIsBlind = false
-    /// Families whose rules take so long, and fail then.
+    var failsAudits = false
+    /// The families whose rule changes take this long and then fail.
     var hangingRules: [IPFamily: Duration] = [:]
 
     var outcomes: [SyncOutcome] = []
     var status: ProxyStatus
     var notices: [Announcer.Notice] = []
-    /// What an audit or the rules come to, and when.
+    /// The running tasks and their end times.
     private var running: [(end: Timestamp, task: SyncLoop.Task)] = []
-    /// The most that ran of one family at once.
-    var rulesAtOnce = 0
-    /// When each operation was attempted.
+    /// The maximum number of rule tasks of one family that ran at the same time.
+    var maxConcurrentRuleTasks = 0
+    /// The attempted operations and their times.
     var attemptTimes: [(time: Timestamp, operation: Operation)] = []
 
     static let start = Date(timeIntervalSince1970: 1_767_225_600)
@@ -50,7 +50,7 @@ struct SimulatedNode {
         status = loop.status
     }
 
-    /// A node whose source has listed everything.
+    /// Returns a node whose source is completely listed.
     static func listed(_ changes: [ClusterChange] = [], minSyncPeriod: Duration = .milliseconds(100), syncPeriod: Duration = .seconds(30))
         -> SimulatedNode
     {
@@ -66,10 +66,10 @@ struct SimulatedNode {
     mutating func absorb(_ changes: [ClusterChange]) { loop.absorb(changes, at: now) }
     mutating func list(isIncomplete: Bool = false) { loop.sourceChanged(isListed: true, isIncomplete: isIncomplete, at: now) }
 
-    /// Lets some time pass, with what happens in it.
+    /// Advances the time and performs everything due in it.
     mutating func run(for duration: Duration) { run(until: now.advanced(by: duration)) }
 
-    /// Until nothing is to be done at once and nothing runs.
+    /// Runs for one second, which completes all immediate work.
     mutating func settle() { run(for: .seconds(1)) }
 
     mutating func run(until end: Timestamp) {
@@ -89,7 +89,7 @@ struct SimulatedNode {
         finishTasks()
     }
 
-    /// Steps until the next publication, or until there is nothing to do.
+    /// Performs the next step and returns it.
     mutating func step() -> SyncLoop.Step {
         let step = loop.next(at: now, wall: wall)
         notices += loop.takeNotices()
@@ -101,7 +101,7 @@ struct SimulatedNode {
         switch step {
         case .readAddresses:
             pass()
-            loop.readAddresses(addressesAreUnreadable ? .failure(FakeKernel.Blind()) : .success(localAddresses), at: now)
+            loop.readAddresses(addressesAreUnreadable ? .failure(FakeKernel.Unreadable()) : .success(localAddresses), at: now)
         case .observe(let scope):
             let result = Result { try kernel.observe(scope) }
             pass()
@@ -132,8 +132,8 @@ struct SimulatedNode {
         }
         running.append((now.advanced(by: duration), task))
         for family in IPFamily.allCases {
-            rulesAtOnce = max(
-                rulesAtOnce,
+            maxConcurrentRuleTasks = max(
+                maxConcurrentRuleTasks,
                 running.count { running in
                     switch running.task {
                     case .observeRules(let of), .applyRules(_, let of): of == family
@@ -151,13 +151,13 @@ struct SimulatedNode {
             case .observeRules(let family): loop.rulesObserved(Result { try kernel.observeRules(family) }, family, at: now)
             case .applyRules(let operation, let family):
                 attemptTimes.append((now, operation))
-                let error = hangingRules[family] == nil ? kernel.apply(operation) : "it did not end"
+                let error = hangingRules[family] == nil ? kernel.apply(operation) : "timed out"
                 loop.rulesApplied(error.map { .failure(Refused(reason: $0)) } ?? .success([:]), at: now, family)
             case .audit(let slice, let baseline):
                 loop.audited(
                     slice,
                     Result {
-                        if auditIsBlind || unreadableSlices.contains(slice) { throw FakeKernel.Blind() }
+                        if failsAudits || unreadableSlices.contains(slice) { throw FakeKernel.Unreadable() }
                         return baseline.findings(slice, try kernel.observe(slice.scope))
                     }, at: now)
             }
@@ -169,15 +169,15 @@ struct SimulatedNode {
         var description: String { reason }
     }
 
-    /// Every message with its operation or Service, for a look at what was logged.
+    /// The log messages, each with its operation or Service.
     var log: [String] { notices.map { "\($0.message) \($0.metadata["operation"] ?? $0.metadata["service"] ?? "")" } }
 
-    func attempts(_ isMeant: (Operation) -> Bool) -> [Timestamp] { attemptTimes.filter { isMeant($0.operation) }.map(\.time) }
+    func attempts(_ isIncluded: (Operation) -> Bool) -> [Timestamp] { attemptTimes.filter { isIncluded($0.operation) }.map(\.time) }
 }
 
 // MARK: A small cluster
 
-/// A Service with a cluster IP of its own, and its one slice.
+/// A Service with its own cluster IP and one slice.
 struct TestService {
     var name: String
     var clusterIP: IPAddress

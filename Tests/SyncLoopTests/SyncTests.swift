@@ -9,22 +9,22 @@ import Translation
 @Suite struct `A sync` {
     private let web = TestService("web", 10)
 
-    @Test func `brings the kernel to what the cluster asks for`() {
+    @Test func `brings the kernel to the desired state`() {
         let node = SimulatedNode.listed([web.change, web.slice([1, 2])])
         #expect(node.kernel.differences(from: node.loop.desired).isEmpty && node.kernel.violations.isEmpty)
         #expect(node.status.isInSync && node.outcomes.allSatisfy(\.succeeded))
         #expect(node.log.count { $0.hasPrefix("Kernel state in sync") } == 1)
     }
 
-    @Test func `does and reads nothing where nothing changed`() {
+    @Test func `does and reads nothing if nothing changed`() {
         var node = SimulatedNode.listed([web.change, web.slice([1])], syncPeriod: .seconds(3600))
-        node.kernel.forgetHistory()
+        node.kernel.clearHistory()
         node.absorb([web.change, web.slice([1])])
         node.run(for: .seconds(2))
         #expect(node.kernel.isUntouched)
     }
 
-    @Test func `reports how many packets rules dropped`() {
+    @Test func `reports the number of packets that rules dropped`() {
         var node = SimulatedNode()
         node.kernel.dropped = [.ipv6: [Rules.Chain(.filter, "KUBE-SOURCE-RANGES-FIREWALL"): 5]]
         node.list()
@@ -32,7 +32,7 @@ import Translation
         #expect(node.status.droppedPackets == [DroppedPackets(.sourceRanges, .ipv6): 5])
     }
 
-    @Test func `takes nothing away while the source is incomplete, and does so when it is complete`() {
+    @Test func `removes nothing while the source is incomplete, and removes it once the source is complete`() {
         let before = SimulatedNode.listed([web.change, web.slice([1])])
         var node = SimulatedNode()
         node.kernel = before.kernel
@@ -45,7 +45,7 @@ import Translation
         #expect(node.kernel.differences(from: node.loop.desired).isEmpty)
     }
 
-    @Test func `drains an endpoint that goes and deletes it when its connections have ended`() {
+    @Test func `drains a removed endpoint and deletes it when its connections have ended`() {
         var node = SimulatedNode.listed([web.change, web.slice([1, 2])])
         node.kernel.connections = [web.endpoint(2): 1]
         node.absorb([web.slice([1])])
@@ -75,15 +75,15 @@ import Translation
         #expect(answering() == ["10.99.0.2", "192.0.2.7"])
         node.localAddresses = [IPAddress(v4: 0xc000_0207)]
         node.run(for: .seconds(31))
-        #expect(answering() == ["192.0.2.7"], "an audit reads them though nobody said that they changed")
-        node.kernel.forgetHistory()
+        #expect(answering() == ["192.0.2.7"], "an audit reads them without a change notification")
+        node.kernel.clearHistory()
         node.outcomes = []
         node.loop.addressesChanged()
         node.run(for: .milliseconds(100))
-        #expect(node.outcomes.isEmpty, "they are the same")
+        #expect(node.outcomes.isEmpty, "they have not changed")
     }
 
-    @Test func `hands on what the kernel is to hold where that changed, and else nothing`() {
+    @Test func `publishes the changed scope of the desired state, and nothing if it did not change`() {
         var node = SimulatedNode.listed([], syncPeriod: .seconds(3600))
         node.outcomes = []
         node.absorb([web.change, web.slice([1])])
@@ -98,7 +98,7 @@ import Translation
     }
 }
 
-@Suite struct `What Services ask for in vain` {
+@Suite struct `An unserved field of a Service` {
     private let web = TestService("web", 10)
     /// 10.244.0.255
     private let broadcast = IPAddress(v4: 0x0af4_00ff)
@@ -111,7 +111,7 @@ import Translation
         node.kernel.attempts.count { if case .addRealServer(_, let server) = $0 { server.location.address == broadcast } else { false } }
     }
 
-    @Test func `such as an annotation that makes no sense is reported once, and has the default until it is mended`() {
+    @Test func `such as an invalid annotation is reported once, and the default applies until it is fixed`() {
         var node = SimulatedNode(schedulers: [.roundRobin, .maglevHash])
         var service = web
         service.annotations = ["kube-ipvs-proxy.io/scheduler": "magic"]
@@ -133,9 +133,9 @@ import Translation
         #expect(node.status.invalidAnnotations.isEmpty && notes(node).count == 1)
     }
 
-    @Test func `such as an endpoint that the kernel refuses holds nothing up and is reported once`() {
+    @Test func `such as an endpoint that the kernel refuses delays nothing and is reported once`() {
         var node = SimulatedNode()
-        node.kernel.unwanted = [broadcast]
+        node.kernel.refusedAddresses = [broadcast]
         node.absorb([web.change, web.slice([1, 255])])
         node.list()
         node.settle()
@@ -148,23 +148,23 @@ import Translation
         node.run(for: .seconds(20))
         #expect(notes(node) == [note] && attempts(node) == 1)
         node.run(for: .seconds(45))
-        #expect(notes(node) == [note] && (2...3).contains(attempts(node)), "it is tried again once in a sync period")
-        node.kernel.unwanted = []
+        #expect(notes(node) == [note] && (2...3).contains(attempts(node)), "it is retried once per sync period")
+        node.kernel.refusedAddresses = []
         node.run(for: .seconds(31))
         #expect(node.kernel.state.virtualServers[web.identity]?.realServers.count == 3)
         #expect(node.status.refusedClaims.isEmpty && node.status.failing.isEmpty)
     }
 
-    @Test func `such as an endpoint that the kernel refuses is forgotten when it goes, and asked for anew when it comes again`() {
+    @Test func `such as an endpoint that the kernel refuses is dropped when it is removed, and retried when it is added again`() {
         var node = SimulatedNode()
-        node.kernel.unwanted = [broadcast]
+        node.kernel.refusedAddresses = [broadcast]
         node.absorb([web.change, web.slice([255])])
         node.list()
         node.settle()
         node.absorb([web.slice([1])])
         node.settle()
         #expect(node.status.refusedClaims.isEmpty)
-        node.kernel.unwanted = []
+        node.kernel.refusedAddresses = []
         node.absorb([web.slice([255])])
         node.settle()
         #expect(node.kernel.state.virtualServers[web.identity]?.realServers.keys.contains { $0.address == broadcast } == true)
@@ -173,7 +173,7 @@ import Translation
         #expect(node.status.isInSync)
     }
 
-    @Test func `such as an address that an older Service has is reported to the younger`() {
+    @Test func `such as an address that an older Service has is reported on the newer Service`() {
         var node = SimulatedNode.listed([web.change])
         var second = TestService("aaa", 10)
         second.name = "zzz"

@@ -5,25 +5,25 @@ import SyncLoop
 import TestSupport
 import Testing
 
-/// Everything that is due happens on time, whatever else happens meanwhile.
+/// Due work is done on time, whatever else happens.
 @Suite struct `On time` {
     private let web = TestService("web", 10)
     private let busy = TestService("busy", 20)
 
-    /// Changes endpoints of another Service all the time, each 100 ms.
-    private func churn(_ node: inout SimulatedNode, for duration: Duration, _ look: (inout SimulatedNode) -> Void = { _ in }) {
+    /// Changes endpoints of another Service every 100 ms.
+    private func churn(_ node: inout SimulatedNode, for duration: Duration, _ check: (inout SimulatedNode) -> Void = { _ in }) {
         let end = node.now.advanced(by: duration)
         var number: UInt32 = 100
         while node.now < end {
             number = number == 120 ? 100 : number + 1
             node.absorb([busy.slice([number])])
             node.run(for: .milliseconds(100))
-            look(&node)
+            check(&node)
         }
     }
 
     @Test(arguments: [Duration.zero, .milliseconds(100), .seconds(1)])
-    func `a drain ends with its connections or its time, under constant churn as well`(minSyncPeriod: Duration) throws {
+    func `a drain ends with its connections or at its deadline, even under constant churn`(minSyncPeriod: Duration) throws {
         let web = TestService("web", 10, annotations: ["kube-ipvs-proxy.io/drain-timeout": "10s"])
         var node = SimulatedNode.listed(
             [web.change, web.slice([1, 2, 3]), busy.change, busy.slice([100])], minSyncPeriod: minSyncPeriod, syncPeriod: .seconds(3600))
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test(arguments: [Duration.zero, .milliseconds(100), .seconds(1)])
-    func `a slow start rises step by step to its weight in its time, under constant churn as well`(minSyncPeriod: Duration) throws {
+    func `a slow start reaches its weight step by step within its duration, even under constant churn`(minSyncPeriod: Duration) throws {
         let web = TestService("web", 10, annotations: ["kube-ipvs-proxy.io/slow-start": "20s"])
         var node = SimulatedNode.listed(
             [web.change, web.slice([1]), busy.change, busy.slice([100])], minSyncPeriod: minSyncPeriod, syncPeriod: .seconds(3600))
@@ -59,7 +59,7 @@ import Testing
         for (time, weight) in weights.dropLast() { #expect(Double(weight) <= Double(full) * (time / 20) + 2, "\(time): \(weight)") }
     }
 
-    @Test func `a change rests for the minimum sync period after the last one, and at most so long`() {
+    @Test func `a change waits for the minimum sync period after the previous one, and no longer`() {
         var node = SimulatedNode.listed([web.change, web.slice([1])], minSyncPeriod: .seconds(1))
         node.run(for: .seconds(5))
         node.absorb([web.slice([1, 2])])
@@ -74,7 +74,7 @@ import Testing
         #expect(times.allSatisfy { (1...1.1).contains($0) }, "\(times)")
     }
 
-    @Test func `a poll takes no changes over, and does not count as their sync`() {
+    @Test func `a poll takes no changes and does not count as their sync`() {
         var node = SimulatedNode.listed([web.change, web.slice([1, 2])], minSyncPeriod: .seconds(5))
         node.kernel.connections = [web.endpoint(2): 1]
         node.run(for: .seconds(5))
@@ -91,7 +91,7 @@ import Testing
         #expect(node.outcomes.flatMap(\.latencies).count == 1)
     }
 
-    @Test func `a change that comes while its sync is under way is settled by the next`() {
+    @Test func `a change during a running sync is settled by the next sync`() {
         var node = SimulatedNode.listed([web.change, web.slice([1])], minSyncPeriod: .seconds(1))
         node.run(for: .seconds(2))
         node.outcomes = []
@@ -108,14 +108,14 @@ import Testing
         #expect(node.outcomes.flatMap(\.latencies).count == 2)
     }
 
-    @Test func `an audit goes over everything within a sync period, in slices, and changes do not wait for it`() {
+    @Test func `an audit covers everything in slices within a sync period, and does not delay changes`() {
         let services = (0..<1000).map { TestService("s\($0)", UInt32($0) + 1000) }
         var node = SimulatedNode(minSyncPeriod: .milliseconds(100), syncPeriod: .seconds(30))
         node.absorb(services.flatMap { [$0.change, $0.slice([1, 2])] })
         node.list()
         node.settle()
         node.auditDuration = .milliseconds(500)
-        node.kernel.forgetHistory()
+        node.kernel.clearHistory()
         let end = node.now.advanced(by: .seconds(31))
         var slowest = 0.0
         var number: UInt32 = 100
@@ -141,7 +141,7 @@ import Testing
         #expect(!node.kernel.observations.contains(.everything))
     }
 
-    @Test func `nothing is planned before everything was listed, and before the addresses of the node were read`() {
+    @Test func `nothing is planned before the initial lists are complete and the node addresses are read`() {
         var node = SimulatedNode()
         node.kernel.putVirtualServer(VirtualServer(web.identity, realServers: [RealServer(web.endpoint(1))]))
         node.absorb([web.change, web.slice([1])])
@@ -155,10 +155,10 @@ import Testing
         node.addressesAreUnreadable = false
         node.run(for: .seconds(5))
         #expect(node.status.isInSync)
-        #expect(!node.kernel.attempts.contains { $0.kind == .deleteVirtualServer }, "what a run before made is taken over")
+        #expect(!node.kernel.attempts.contains { $0.kind == .deleteVirtualServer }, "the state of an earlier run is kept")
     }
 
-    @Test(arguments: 1...80) func `rules that are restored in the middle of a plan leave nothing waiting`(delay: Int) {
+    @Test(arguments: 1...80) func `rules restored during a plan leave no operation waiting`(delay: Int) {
         var node = SimulatedNode(syncPeriod: .seconds(3600))
         node.stepDuration = .milliseconds(5)
         node.rulesDurations = [.ipv6: .milliseconds(10), .ipv4: .milliseconds(10 + delay)]
@@ -170,7 +170,7 @@ import Testing
         #expect(node.status.pendingServices.isEmpty)
     }
 
-    @Test func `serving waits for the Node object, and begins when that comes`() {
+    @Test func `serving starts once the Node object exists`() {
         var node = SimulatedNode(nodeWait: NodeWait(needsPodCIDRs: false))
         node.absorb([web.change, web.slice([1])])
         node.list()

@@ -1,7 +1,7 @@
 public import Model
 public import Reconciler
 
-/// A kernel in memory. It keeps its state its own way and decides for itself what it refuses, as the real one does: none of the program's code changes its state.
+/// An in-memory kernel with its own state and errors, as the real one: no code of the program changes its state.
 public struct FakeKernel {
     struct Service {
         var header: VirtualServer
@@ -14,37 +14,37 @@ public struct FakeKernel {
     private var sets: [AddressSet.Name: AddressSet] = [:]
     private var rules: [IPFamily: Rules] = [:]
 
-    /// What was done, in order, whether it succeeded or not.
+    /// The attempted operations in order, including failed ones.
     public var attempts: [Operation] = []
     public var observations: [Scope] = []
-    /// What a safe node proxy never does, such as binding an address whose rules are not there.
+    /// Unsafe operations, such as binding an address without its rules.
     public private(set) var violations: [String] = []
 
-    /// Kinds of operations that fail so many times more.
+    /// The number of remaining failures by kind of operation.
     public var failures: [OperationKind: Int] = [:]
-    /// What fails for ever.
+    /// The subjects whose operations always fail.
     public var broken: Set<Operation.Subject> = []
-    /// Addresses that it has no real server on, as real kernels have none on a broadcast address.
-    public var unwanted: Set<IPAddress> = []
-    /// Whether nothing can be read.
-    public var isBlind = false
-    /// How many connections each draining real server has, and until when.
+    /// Addresses that it refuses as real servers, as the real kernel refuses a broadcast address.
+    public var refusedAddresses: Set<IPAddress> = []
+    /// Whether all reads fail.
+    public var isUnreadable = false
+    /// The active connections by real server.
     public var connections: [AddressPort: UInt32] = [:]
     public var dropped: [IPFamily: [Rules.Chain: UInt64]] = [:]
 
     public init() {}
 
-    public struct Blind: Error {
+    public struct Unreadable: Error {
         public init() {}
     }
 
     public var isUntouched: Bool { attempts.isEmpty && observations.isEmpty }
 
-    public mutating func forgetHistory() { (attempts, observations) = ([], []) }
+    public mutating func clearHistory() { (attempts, observations) = ([], []) }
 
-    // MARK: Changing
+    // MARK: Applying operations
 
-    /// - Returns: the kernel's error; nil where it succeeded.
+    /// - Returns: the kernel's error; nil on success.
     public mutating func apply(_ operation: Operation) -> String? {
         attempts.append(operation)
         if broken.contains(operation.subject) { return "input/output error" }
@@ -98,7 +98,7 @@ public struct FakeKernel {
     public mutating func apply(_ operations: [Operation]) -> Report {
         var report = Report()
         for operation in operations {
-            if case .addRealServer(_, let server) = operation, unwanted.contains(server.location.address) {
+            if case .addRealServer(_, let server) = operation, refusedAddresses.contains(server.location.address) {
                 attempts.append(operation)
                 report.failures.append(.init(operation, reason: "invalid argument", isRefusal: true))
             } else if let error = apply(operation) {
@@ -108,7 +108,7 @@ public struct FakeKernel {
         return report
     }
 
-    /// An address of a Service answers at once: the rules of its family and the set that names it have to be there.
+    /// A bound address answers at once, so the rules of its family and a set that contains it must exist.
     private mutating func checkProtection(of address: IPAddress) {
         if rules[address.family]?.jumps.isEmpty ?? true { violations.append("\(address) is bound without rules") }
         let isNamed = sets.values.contains { set in
@@ -137,23 +137,23 @@ public struct FakeKernel {
 
     // MARK: Reading
 
-    /// No more than was asked for, and no rules.
+    /// Returns only the requested scope, without rules.
     public mutating func observe(_ scope: Scope) throws -> NodeState {
         observations.append(scope)
-        if isBlind { throw Blind() }
+        if isUnreadable { throw Unreadable() }
         var state = NodeState()
         switch scope {
         case .everything:
-            state.virtualServers = services.mapValues(whole)
+            state.virtualServers = services.mapValues(virtualServer)
             state.hasDevice = hasDevice
             for address in addresses { state.addresses.updateValue(nil, forKey: address) }
             state.sets = sets
         case .only(let selection):
             if selection.headers { state.virtualServers = services.mapValues(\.header) }
-            for identity in selection.virtualServers { state.virtualServers[identity] = services[identity].map(whole) }
+            for identity in selection.virtualServers { state.virtualServers[identity] = services[identity].map(virtualServer) }
             for identity in selection.realServers.subtracting(selection.virtualServers) {
                 var server = state.virtualServers[identity] ?? VirtualServer(identity)
-                server.realServers = services[identity].map(whole)?.realServers ?? [:]
+                server.realServers = services[identity].map(virtualServer)?.realServers ?? [:]
                 state.virtualServers[identity] = server
             }
             if selection.device || !selection.addresses.isEmpty { state.hasDevice = hasDevice }
@@ -165,7 +165,7 @@ public struct FakeKernel {
         return state
     }
 
-    private func whole(_ service: Service) -> VirtualServer {
+    private func virtualServer(_ service: Service) -> VirtualServer {
         var server = service.header
         server.realServers = service.destinations.mapValues { destination in
             var destination = destination
@@ -176,19 +176,19 @@ public struct FakeKernel {
     }
 
     public mutating func observeRules(_ family: IPFamily) throws -> ObservedRules {
-        if isBlind { throw Blind() }
+        if isUnreadable { throw Unreadable() }
         return ObservedRules(rules[family] ?? Rules(family), dropped: dropped[family] ?? [:])
     }
 
-    /// All there is.
+    /// The complete state.
     public var state: NodeState {
         var state = NodeState(
-            virtualServers: services.values.map(whole), hasDevice: hasDevice, sets: Array(sets.values), rules: Array(rules.values))
+            virtualServers: services.values.map(virtualServer), hasDevice: hasDevice, sets: Array(sets.values), rules: Array(rules.values))
         for address in addresses { state.addresses.updateValue(nil, forKey: address) }
         return state
     }
 
-    // MARK: What others do to it
+    // MARK: External changes
 
     public mutating func putVirtualServer(_ server: VirtualServer) {
         services[server.identity] = Service(header: FakeKernel.header(server), destinations: server.realServers.mapValues(FakeKernel.plain))
@@ -206,7 +206,7 @@ public struct FakeKernel {
         services[identity]?.destinations[location]?.weight = weight
     }
 
-    /// What differs from what is desired; nothing where the kernel is as it should be.
+    /// Returns the differences from the desired state; empty if in sync.
     public func differences(from desired: NodeState) -> [String] {
         var differences: [String] = []
         for (identity, wanted) in desired.virtualServers {

@@ -1,9 +1,9 @@
 public import Model
 
 extension NodeState {
-    /// A small state out of a small world, so that two of them have much in common and much that differs.
+    /// Returns a small random state from few values, so that two states share some and differ in some.
     ///
-    /// - Parameter isObserved: with what only a kernel has: servers that drain, connection counts, small and misshapen sets.
+    /// - Parameter isObserved: whether to include kernel-only values: draining servers, connection counts, small or malformed sets.
     public static func random(using generator: inout SeededGenerator, isObserved: Bool) -> NodeState {
         var state = NodeState(hasDevice: isObserved ? Bool.random(using: &generator) : true)
         for _ in 0..<Int.random(in: 0...6, using: &generator) {

@@ -1,4 +1,4 @@
-/// Random numbers that are the same for the same seed (SplitMix64), so that a failing case can be run again.
+/// A deterministic random number generator (SplitMix64), so that a failing case can be repeated.
 public struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 
