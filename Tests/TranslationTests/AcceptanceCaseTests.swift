@@ -4,12 +4,12 @@ import Reconciler
 import Testing
 import Translation
 
-/// Cases that kube-proxy has no test of, each by its number (X1…).
+/// Cases that kube-proxy does not test, by number (X1…).
 @Suite struct `Cases that kube-proxy does not test` {
     private static let clusterIPSet =
         "-m comment --comment \"Kubernetes service cluster ip + port for masquerade purpose\" -m set --match-set"
 
-    /// What of the settings decides how clients of a cluster IP are masqueraded, and the rule of each family.
+    /// The settings that control the masquerading of cluster IP clients, and the resulting rule of each family.
     private static let detectors: [(LocalTraffic, all: Bool, four: String, six: String)] = [
         (
             .clusterCIDR(["10.244.0.0/16", "fd00:244::/32"].compactMap { CIDR($0) }), false,
@@ -30,7 +30,9 @@ import Translation
         (.bridgeInterface("cni0"), true, "\(clusterIPSet) KUBE-CLUSTER-IP dst,dst", "\(clusterIPSet) KUBE-6-CLUSTER-IP dst,dst"),
     ]
 
-    @Test(arguments: detectors.indices) func `X1: clients of a cluster IP are masqueraded by how pods are reported apart`(index: Int) {
+    @Test(arguments: detectors.indices) func `X1: clients of a cluster IP are masqueraded according to the local traffic detection`(
+        index: Int
+    ) {
         let (localTraffic, all, four, six) = Self.detectors[index]
         let settings = TranslationSettings(nodeName: "node1", masqueradeAll: all, localTraffic: localTraffic)
         let service = Service.clusterIP("web", "10.96.0.10").with {
@@ -44,7 +46,7 @@ import Translation
     }
 
     @Test(arguments: [(0, "0x1"), (9, "0x200"), (14, "0x4000"), (31, "0x80000000")])
-    func `X1: the mark is the bit that was chosen, wherever it stands`(bit: Int, mark: String) {
+    func `X1: the mark is the configured bit, at any position`(bit: Int, mark: String) {
         let cluster = Cluster([], settings: TranslationSettings(nodeName: "node1", masqueradeBit: bit))
         #expect(cluster.rules(.nat, "KUBE-MARK-MASQ") == ["-j MARK --set-xmark \(mark)/\(mark)"])
         #expect(
@@ -54,14 +56,14 @@ import Translation
         #expect(cluster.rules(.filter, "KUBE-FORWARD").first?.hasSuffix("-m mark --mark \(mark)/\(mark) -j ACCEPT") == true)
     }
 
-    @Test func `X1: IPv6 sets have names of 31 bytes at most, no two alike`() {
+    @Test func `X1: IPv6 sets have unique names of at most 31 bytes`() {
         let names = IPFamily.allCases.flatMap { family in KubeSet.allCases.map { $0.name(family).text } }
         #expect(Set(names).count == names.count && names.allSatisfy { $0.utf8.count <= 31 })
         #expect(KubeSet.loadBalancerSourceCIDR.name(.ipv6).text == "KUBE-6-LOAD-BALANCER-SOURCE-CID")
         #expect(KubeSet.nodePortLocalSCTP.name(.ipv6).text == "KUBE-6-NODE-PORT-LOCAL-SCTP-HAS")
     }
 
-    @Test func `X2: a restricted load balancer is closed to the node by each port and protocol`() {
+    @Test func `X2: a restricted load balancer is closed to the node for each port and protocol`() {
         let service = Service.loadBalancer("lb", "10.96.0.10", ingress: ["192.0.2.50"], ranges: ["10.0.0.0/8"]).with {
             $0.ports.append(ServicePort(name: "q", transport: .udp, port: 53))
             $0.ports.append(ServicePort(name: "s", transport: .sctp, port: 99))
@@ -73,7 +75,7 @@ import Translation
                 ].map { "-s 192.0.2.50/32 -m ipvs --vproto \($0) --vaddr 192.0.2.50 --vport \($1) -j DROP" })
     }
 
-    @Test func `X3: an address that another interface takes leaves kube-ipvs0 and keeps its virtual server`() throws {
+    @Test func `X3: an address that another interface gets is unbound from kube-ipvs0 and keeps its virtual server`() throws {
         var cluster = Cluster([.loadBalancer("lb", "10.96.0.10", ingress: ["192.0.2.50"])])
         let before = cluster.translation.desired
         cluster.localAddresses.insert(try #require(IPAddress("192.0.2.50")))
@@ -84,7 +86,7 @@ import Translation
         #expect(cluster.servers == ["10.96.0.10:80/TCP []", "192.0.2.50:80/TCP []"])
     }
 
-    @Test func `X4: affinity that goes leaves neither flag nor timeout`() {
+    @Test func `X4: removed affinity leaves neither flag nor timeout`() {
         var cluster = Cluster([.clusterIP("web", "10.96.0.10").with { $0.sessionAffinity = .clientIP }])
         cluster.set(.clusterIP("web", "10.96.0.10"))
         cluster.translate()
@@ -92,7 +94,7 @@ import Translation
         #expect(cluster.translation.desired.virtualServers.values.map(\.timeout) == [0])
     }
 
-    @Test func `X10: of two Services with one address and port, the older has it with all its sets, whoever came first`() {
+    @Test func `X10: of two Services with the same address and port, the older one gets it with all its sets, in any order`() {
         let old = Service.clusterIP("old", "10.96.0.10", created: "2026-01-01T00:00:00Z").with { $0.externalIPs = ["50.60.70.81"] }
         let young = Service.loadBalancer("young", "10.96.0.11", ingress: ["50.60.70.81"], ranges: ["10.0.0.0/8"]).with {
             $0.metadata.creationTimestamp = Time("2026-02-01T00:00:00Z")
@@ -114,13 +116,13 @@ import Translation
         }
     }
 
-    @Test func `X12: node ports answer on no load balancer IP, though it lies in their ranges`() throws {
+    @Test func `X12: node ports do not answer on a load balancer IP inside their ranges`() throws {
         let settings = TranslationSettings(nodeName: "node1", nodePortAddresses: .ranges([try #require(CIDR("10.99.0.0/16"))]))
         let cluster = Cluster([.loadBalancer("lb", "10.96.0.10", ingress: ["10.99.7.7"], nodePort: 30080)], settings: settings)
         #expect(cluster.servers == ["10.96.0.10:80/TCP []", "10.99.0.2:30080/TCP []", "10.99.7.7:80/TCP []"])
     }
 
-    @Test func `X12: node ports of primary have no virtual server and no set member while the address is not known`() {
+    @Test func `X12: node ports on the primary address have no virtual server and no set member until it is known`() {
         let settings = TranslationSettings(nodeName: "node1", nodePortAddresses: .primary)
         var cluster = Cluster([.clusterIP("web", "10.96.0.10", nodePort: 30080)], settings: settings)
         #expect(cluster.servers == ["10.96.0.10:80/TCP []"] && cluster.members(.nodePortTCP).isEmpty)
@@ -129,7 +131,7 @@ import Translation
         #expect(cluster.servers.contains("10.99.0.2:30080/TCP []") && cluster.members(.nodePortTCP) == ["30080"])
     }
 
-    @Test func `X12: a loopback external IP is never bound, and goes with its Service`() {
+    @Test func `X12: a loopback external IP is never bound, and is removed with its Service`() {
         var cluster = Cluster([.clusterIP("web", "10.96.0.10").with { $0.externalIPs = ["127.0.0.1"] }])
         #expect(cluster.bound == ["10.96.0.10"] && cluster.servers == ["10.96.0.10:80/TCP []"] && cluster.refused.count == 1)
         cluster.remove("web")
@@ -137,7 +139,7 @@ import Translation
         #expect(cluster.bound.isEmpty && cluster.servers.isEmpty && cluster.refused.isEmpty)
     }
 
-    @Test func `X13: internalTrafficPolicy Local says nothing of node ports and load balancers`() {
+    @Test func `X13: internalTrafficPolicy Local does not affect node ports and load balancers`() {
         let service = Service.loadBalancer("lb", "10.96.0.10", ingress: ["192.0.2.50"], nodePort: 30080).with {
             $0.internalTrafficPolicy = .local
         }
@@ -148,18 +150,18 @@ import Translation
     }
 
     /// The kernel writes such a member without its prefix length.
-    @Test func `X14: a source range of one address is the same member as the kernel has it`() throws {
+    @Test func `X14: a source range of one address equals the kernel's form of the member`() throws {
         let cluster = Cluster([.loadBalancer("lb", "10.96.0.10", ingress: ["192.0.2.50"], ranges: ["203.0.113.7/32"])])
         #expect(cluster.members(.loadBalancerSourceCIDR) == ["192.0.2.50,tcp:80,203.0.113.7"])
         let member = AddressSet.Member.addressPortNet(
             AddressPort(try #require(IPAddress("192.0.2.50")), 80), .tcp, CIDR(host: try #require(IPAddress("203.0.113.7"))))
         #expect(cluster.translation.desired.sets[KubeSet.loadBalancerSourceCIDR.name(.ipv4)]?.members.keys.first == member)
-        var again = cluster
-        again.set(.loadBalancer("lb", "10.96.0.10", ingress: ["192.0.2.50"], ranges: ["203.0.113.7/32"]))
-        #expect(again.translate().isEmpty)
+        var repeated = cluster
+        repeated.set(.loadBalancer("lb", "10.96.0.10", ingress: ["192.0.2.50"], ranges: ["203.0.113.7/32"]))
+        #expect(repeated.translate().isEmpty)
     }
 
-    @Test func `N6: addresses with leading zeros are decimal, wherever a Service or slice has them`() {
+    @Test func `N6: addresses with leading zeros are decimal in every field of a Service or slice`() {
         let service = Service.loadBalancer(
             "web", "172.30.0.041", ingress: ["1.2.3.004"], ranges: ["203.0.113.000/025"]
         ).with { $0.externalIPs = ["192.168.099.022"] }
@@ -171,7 +173,7 @@ import Translation
         #expect(cluster.refused.isEmpty)
     }
 
-    @Test func `X17: more than 65536 members of a set make one set that has room for all`() throws {
+    @Test func `X17: a set with more than 65536 members is one set that is large enough for all`() throws {
         var desired = Translation.catalogue(TranslationSettings(nodeName: "node1"))
         let name = KubeSet.loopBack.name(.ipv4)
         let before = desired

@@ -3,8 +3,8 @@ import Model
 import Testing
 import Translation
 
-@Suite struct `The filter before service addresses` {
-    @Test(arguments: IPFamily.allCases) func `lets Services, health checks and echo requests pass and ends with kube-proxy's own rule`(
+@Suite struct `The filter for service addresses` {
+    @Test(arguments: IPFamily.allCases) func `accepts Services, health checks and echo requests, and ends with kube-proxy's own rule`(
         family: IPFamily
     ) {
         let (v6, icmp) = family == .ipv4 ? ("", "icmp") : ("6-", "icmp6")
@@ -20,7 +20,7 @@ import Translation
                 == "-m conntrack --ctstate NEW -m set --match-set KUBE-\(v6)IPVS-IPS dst -j REJECT --reject-with \(icmp)-port-unreachable")
     }
 
-    @Test func `refuses each protocol with what ends an attempt at once`() {
+    @Test func `rejects each protocol with the response that ends an attempt immediately`() {
         func refusals(_ family: IPFamily) -> [String] {
             Cluster([]).rules(.filter, "KUBE-IPVS-FILTER", family).filter { $0.contains("-j REJECT") }.map { rule in
                 let words = rule.split(separator: " ").map(String.init)
@@ -31,16 +31,16 @@ import Translation
         #expect(refusals(.ipv6) == ["tcp: tcp-reset", "any: icmp6-port-unreachable"])
     }
 
-    /// Flows that run, and errors about them, are nobody's to refuse here.
-    @Test(arguments: IPFamily.allCases) func `refuses what is new, on addresses of kube-ipvs0, and nothing else`(family: IPFamily) {
+    /// Established flows and related errors must not be rejected.
+    @Test(arguments: IPFamily.allCases) func `rejects only new flows to addresses of kube-ipvs0`(family: IPFamily) {
         let addresses = KubeSet.ipvsIPs.name(family)
         for rule in Cluster([]).rules(.filter, "KUBE-IPVS-FILTER", family) where rule.contains("-j REJECT") {
             #expect(rule.contains("--ctstate NEW -m set --match-set \(addresses) dst"), "\(rule)")
         }
     }
 
-    /// An address that another interface has is the node's own, whatever Services say: its other ports stay open.
-    @Test(arguments: ["50.60.70.81", "2001:db8::81"]) func `never concerns an address that another interface has`(address: String) {
+    /// An address of another interface is the node's own, even if a Service names it: its other ports stay open.
+    @Test(arguments: ["50.60.70.81", "2001:db8::81"]) func `never applies to an address of another interface`(address: String) {
         let web = Service.clusterIP("web", "10.96.0.10").with {
             $0.clusterIPs = ["10.96.0.10", "fd00:96::10"]
             $0.ipFamilies = [.ipv4, .ipv6]

@@ -3,7 +3,7 @@ import Model
 import Testing
 import Translation
 
-/// A cluster in a few words, for tests.
+/// A small cluster for tests.
 struct Cluster {
     var state = ClusterState()
     var translation: Translation
@@ -14,7 +14,7 @@ struct Cluster {
         localAddresses = Set(local.compactMap { IPAddress($0) })
     }
 
-    /// Translated, with these Services and slices.
+    /// Creates a cluster with these Services and slices, and translates it.
     init(
         _ services: [Service], _ slices: [EndpointSlice] = [], settings: TranslationSettings = TranslationSettings(nodeName: "node1"),
         local: [String] = ["10.99.0.2", "fd00:99::2"], node: Node? = nil
@@ -35,14 +35,14 @@ struct Cluster {
     @discardableResult
     mutating func translate() -> Scope { translation.update(state.takeDirtyServices(), of: state, localAddresses: localAddresses) }
 
-    /// `-A`/`-a` lines, sorted, as `ipvsadm -S -n` would print them but shorter: `10.96.0.1:80/TCP [10.244.0.1:8080 …]`.
+    /// The virtual servers, sorted, each with its real servers: `10.96.0.1:80/TCP [10.244.0.1:8080 …]`.
     var servers: [String] {
         translation.desired.virtualServers.values.map { server in
             "\(server.identity) [\(server.realServers.keys.sorted().map(\.description).joined(separator: " "))]"
         }.sorted()
     }
 
-    /// The real servers of one virtual server, without their ports; nil where there is no such virtual server.
+    /// Returns the real servers of a virtual server, without their ports; nil if there is no such virtual server.
     func endpoints(_ server: String) -> [String]? {
         translation.desired.virtualServers.first { $0.key.description == server }?.value.realServers.keys.sorted().map(
             \.address.description)
@@ -52,14 +52,14 @@ struct Cluster {
         (translation.desired.sets[set.name(family)]?.members.keys.map(\.description) ?? []).sorted()
     }
 
-    /// On `kube-ipvs0`.
+    /// The addresses on `kube-ipvs0`.
     var bound: [String] { translation.desired.addresses.keys.sorted().map(\.description) }
 
     func rules(_ table: Rules.Table, _ chain: String, _ family: IPFamily = .ipv4) -> [String] {
         translation.desired.rules[family]?.chains[Rules.Chain(table, chain)] ?? []
     }
 
-    /// Rules by their target and the set they match: `KUBE-MARK-MASQ(KUBE-CLUSTER-IP)`, `DROP`.
+    /// Returns rules by their target and the set they match: `KUBE-MARK-MASQ(KUBE-CLUSTER-IP)`, `DROP`.
     func targets(_ table: Rules.Table, _ chain: String, _ family: IPFamily = .ipv4) -> [String] {
         rules(table, chain, family).map { rule in
             let words = rule.split(separator: " ").map(String.init)
@@ -68,12 +68,12 @@ struct Cluster {
         }
     }
 
-    /// What is refused, each with its field and reason.
+    /// The refused claims, each with its field and reason.
     var refused: [String] { translation.refusedClaims.values.flatMap(\.self).sorted().map(\.description) }
 }
 
 extension Scope {
-    /// What of a kernel is named; nil for everything.
+    /// The selected parts; nil for everything.
     var selection: Selection? {
         guard case .only(let selection) = self else { return nil }
         return selection
@@ -105,7 +105,7 @@ extension Service {
         return service
     }
 
-    /// Changed in a few fields.
+    /// Returns a copy with changes.
     func with(_ change: (inout Service) -> Void) -> Service {
         var copy = self
         change(&copy)
@@ -138,7 +138,7 @@ extension Endpoint {
             nodeHints: nodes)
     }
 
-    /// On its way out, and still serving or not.
+    /// Returns a terminating endpoint.
     static func terminating(_ address: String, serving: Bool, node: String? = nil) -> Endpoint {
         .at(address, ready: false, serving: serving, terminating: true, node: node)
     }

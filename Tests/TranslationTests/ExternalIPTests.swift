@@ -31,14 +31,14 @@ private let endpoints = [EndpointSlice.of("web", [.at("10.244.0.1", node: "node1
             ])
     }
 
-    @Test func `counts in its family, once, and where it parses`() {
+    @Test func `is served once, in its family, if it is valid`() {
         let cluster = Cluster([service("web", "10.96.0.10", "50.60.70.81", "2012::51", "050.060.070.081", "", "nonsense")])
         #expect(cluster.bound == ["10.96.0.10", "50.60.70.81"])
         #expect(cluster.refused.isEmpty)
     }
 
     @Test(arguments: [ServiceType.clusterIP, .nodePort, .loadBalancer])
-    func `with the Local policy has the endpoints of this node`(type: ServiceType) {
+    func `with the Local policy has only the endpoints of this node`(type: ServiceType) {
         let cluster = Cluster([service("web", "10.96.0.10", "50.60.70.81", policy: .local).with { $0.type = type }], endpoints)
         #expect(cluster.endpoints("50.60.70.81:80/TCP") == ["10.244.0.1"])
         #expect(cluster.endpoints("10.96.0.10:80/TCP") == ["10.244.0.1", "10.244.1.1"])
@@ -46,7 +46,7 @@ private let endpoints = [EndpointSlice.of("web", [.at("10.244.0.1", node: "node1
         #expect(cluster.members(.externalIP).isEmpty)
     }
 
-    @Test func `that another interface holds is served and not bound, for as long as that holds it`() {
+    @Test func `that another interface has is served but not bound while the interface has it`() {
         var cluster = Cluster([service("web", "10.96.0.10", "50.60.70.81")], endpoints, local: ["10.99.0.2", "50.60.70.81"])
         #expect(cluster.endpoints("50.60.70.81:80/TCP")?.count == 2)
         #expect(cluster.members(.externalIP) == ["50.60.70.81,tcp:80"])
@@ -60,7 +60,7 @@ private let endpoints = [EndpointSlice.of("web", [.at("10.244.0.1", node: "node1
         #expect(cluster.bound == ["10.96.0.10"])
     }
 
-    @Test func `that two Services share stays until the last one goes`() {
+    @Test func `that two Services share is kept until the last one is deleted`() {
         var cluster = Cluster([
             service("a", "10.96.0.1", "50.60.70.81"), service("b", "10.96.0.2", "50.60.70.81").with { $0.ports[0].port = 81 },
         ])
@@ -75,7 +75,7 @@ private let endpoints = [EndpointSlice.of("web", [.at("10.244.0.1", node: "node1
         #expect(cluster.bound.isEmpty && cluster.members(.ipvsIPs).isEmpty && cluster.servers.isEmpty)
     }
 
-    @Test func `keeps clients like every other address of the Service`() {
+    @Test func `has session affinity like every other address of the Service`() {
         let cluster = Cluster([
             service("web", "10.96.0.10", "50.60.70.81").with {
                 $0.sessionAffinity = .clientIP
@@ -88,7 +88,7 @@ private let endpoints = [EndpointSlice.of("web", [.at("10.244.0.1", node: "node1
         #expect(servers.allSatisfy { $0.flags == .persistent && $0.timeout == 10800 })
     }
 
-    @Test func `is served only where the operator allows it, and no less reachable for it`() throws {
+    @Test func `is served only if the operator allows it`() throws {
         let allowed = TranslationSettings(nodeName: "node1", externalIPRanges: [try #require(CIDR("198.51.100.0/24"))])
         let web = service("web", "10.96.0.10", "198.51.100.7", "50.60.70.81")
         let some = Cluster([web], settings: allowed)

@@ -15,13 +15,13 @@ private func balanced(_ port: UInt16, _ name: String = "web", policy: TrafficPol
         cluster.translation.healthChecks[webName]?.localEndpoints[family]
     }
 
-    @Test func `A9.1 are of load balancers with externalTrafficPolicy Local alone`() {
+    @Test func `A9.1 exist only for load balancers with externalTrafficPolicy Local`() {
         let cluster = Cluster([balanced(30000, "a"), balanced(30001, "b"), balanced(30002, "c", policy: .cluster)])
         #expect(ports(cluster) == [30000, 30001])
         #expect(cluster.members(.healthCheckNodePort) == ["30000", "30001"])
     }
 
-    @Test func `A9.2 follow the Service as it changes and goes`() {
+    @Test func `A9.2 follow changes and deletion of the Service`() {
         var cluster = Cluster([balanced(30000)])
         #expect(ports(cluster) == [30000])
         cluster.set(balanced(30001))
@@ -37,7 +37,7 @@ private func balanced(_ port: UInt16, _ name: String = "web", policy: TrafficPol
         #expect(ports(cluster) == [])
     }
 
-    @Test func `A9.3 count ready endpoints of this node, and none that terminate`() {
+    @Test func `A9.3 count the ready endpoints of this node, and no terminating ones`() {
         var cluster = Cluster(
             [balanced(30000)],
             [.of("web", [.at("10.244.0.1", node: "node1"), .at("10.244.0.2", node: "node1"), .at("10.244.1.1", node: "node2")])])
@@ -48,7 +48,7 @@ private func balanced(_ port: UInt16, _ name: String = "web", policy: TrafficPol
         #expect(count(cluster) == 0)
     }
 
-    @Test func `count an address once, however many ports it serves, and each family by itself`() {
+    @Test func `count an address once regardless of its ports, and each family separately`() {
         let service = balanced(30000).with {
             $0.clusterIPs = ["10.96.0.10", "fd00:96::10"]
             $0.ipFamilies = [.ipv4, .ipv6]
@@ -64,7 +64,7 @@ private func balanced(_ port: UInt16, _ name: String = "web", policy: TrafficPol
         #expect(count(cluster) == 2 && count(cluster, .ipv6) == 0)
     }
 
-    @Test func `listen on all addresses, or on those of the node ports and of loopback`() {
+    @Test func `listen on all addresses, or on the node port addresses including loopback`() {
         func addresses(_ choice: NodePortAddresses, node: Node? = nil) -> [IPFamily: HealthCheckAddresses] {
             var settings = TranslationSettings(nodeName: "node1")
             settings.nodePortAddresses = choice
@@ -88,20 +88,20 @@ private func balanced(_ port: UInt16, _ name: String = "web", policy: TrafficPol
     }
 
     @Test(arguments: [(TrafficPolicy.local, TrafficPolicy.cluster), (.cluster, .local), (.local, .local)])
-    func `are none where one is here`(policies: (TrafficPolicy, TrafficPolicy)) {
+    func `do not include those with an endpoint on this node`(policies: (TrafficPolicy, TrafficPolicy)) {
         #expect(counts(policies.0, policies.1, [.at("10.244.0.1", node: "node1"), .at("10.244.1.1", node: "node2")]) == [0, 0])
     }
 
-    @Test func `are counted by policy where all are elsewhere`() {
+    @Test func `are counted by policy if all endpoints are on other nodes`() {
         let elsewhere = [Endpoint.at("10.244.1.1", node: "node2")]
         #expect(counts(.local, .cluster, elsewhere) == [1, 0])
         #expect(counts(.cluster, .local, elsewhere) == [0, 1])
         #expect(counts(.local, .local, elsewhere) == [1, 1])
     }
 
-    @Test func `are not counted where there is no endpoint at all`() { #expect(counts(.local, .local, []) == [0, 0]) }
+    @Test func `are not counted if there is no endpoint at all`() { #expect(counts(.local, .local, []) == [0, 0]) }
 
-    @Test func `are Services, not ports, and go with them`() {
+    @Test func `are counted per Service, not per port, and removed with it`() {
         let service = balanced(30000).with { $0.ports.append(ServicePort(name: "q", port: 81)) }
         var cluster = Cluster(
             [service],

@@ -34,14 +34,14 @@ private let endpoints = [EndpointSlice.of("lb", [.at("10.244.0.1", node: "node1"
     }
 
     @Test(arguments: [(nil, true), ("VIP", true), ("Proxy", false), ("Later", false)] as [(String?, Bool)])
-    func `counts where packets arrive with it`(mode: String?, isServed: Bool) {
+    func `is served only with ipMode VIP or none`(mode: String?, isServed: Bool) {
         let service = Service.loadBalancer("lb", "10.96.0.10", ingress: []).with {
             $0.loadBalancerIngress = [LoadBalancerIngress(ip: "192.0.2.50", ipMode: mode), LoadBalancerIngress(ip: "")]
         }
         #expect(Cluster([service]).bound == ["10.96.0.10"] + (isServed ? ["192.0.2.50"] : []))
     }
 
-    @Test func `counts in its family, on every port, whatever type the Service has`() {
+    @Test func `is served in its family, on every port, for any type of Service`() {
         let service = Service.clusterIP("lb", "10.96.0.10").with {
             $0.loadBalancerIngress = ["192.0.2.50", "2001:db8::50"].map { LoadBalancerIngress(ip: $0) }
             $0.ports.append(ServicePort(name: "q", transport: .udp, port: 53))
@@ -60,7 +60,7 @@ private let endpoints = [EndpointSlice.of("lb", [.at("10.244.0.1", node: "node1"
             [.loadBalancer("lb", clusterIP, ingress: ingress, ranges: ranges)], endpoints, node: .named(addresses: node))
     }
 
-    @Test func `let in whom they name and drop the rest, this node included`() {
+    @Test func `accept the clients they contain and drop all others, including this node`() {
         let cluster = cluster(["10.0.0.0/8", " 203.0.113.7/24\t"], node: ["192.0.2.1"])
         #expect(cluster.members(.loadBalancerFirewall) == ["192.0.2.50,tcp:80"])
         #expect(cluster.members(.loadBalancerSourceCIDR) == ["192.0.2.50,tcp:80,10.0.0.0/8", "192.0.2.50,tcp:80,203.0.113.0/24"])
@@ -73,7 +73,7 @@ private let endpoints = [EndpointSlice.of("lb", [.at("10.244.0.1", node: "node1"
             ])
     }
 
-    @Test func `let this node in where they hold its address, and follow that address`() {
+    @Test func `accept this node if they contain its address, and follow changes of it`() {
         var cluster = cluster(["10.99.0.0/24"], node: ["10.99.0.2"])
         #expect(cluster.members(.loadBalancerSourceIP) == ["192.0.2.50,tcp:80,192.0.2.50"])
         #expect(cluster.rules(.filter, "KUBE-IPVS-OUT-FILTER").isEmpty)
@@ -94,14 +94,14 @@ private let endpoints = [EndpointSlice.of("lb", [.at("10.244.0.1", node: "node1"
             ([" "], nil), (["2001:db8::/32"], []), (["nonsense"], []), (["10.0.0.0/8", "nonsense"], ["10.0.0.0/8"]),
             (["10.0.0.0/8", "::/0"], ["10.0.0.0/8"]), (["010.000.001.002/032"], ["10.0.1.2"]), (["10.1.2.3/31"], ["10.1.2.2/31"]),
         ] as [([String], [String]?)])
-    func `mean`(written: [String], ranges: [String]?) {
+    func `are parsed, and limited to the address family`(written: [String], ranges: [String]?) {
         let cluster = cluster(written)
         #expect(cluster.members(.loadBalancerFirewall).isEmpty == (ranges == nil))
         #expect(cluster.members(.loadBalancerSourceCIDR) == (ranges ?? []).map { "192.0.2.50,tcp:80,\($0)" })
         #expect(cluster.rules(.filter, "KUBE-IPVS-OUT-FILTER").count == (ranges == nil ? 0 : 1))
     }
 
-    @Test func `stand in the rules of their family alone`() {
+    @Test func `appear only in the rules of their family`() {
         let six = cluster(["2001:db8::/64"], ingress: ["2001:db8::50"], clusterIP: "fd00:96::10")
         #expect(six.members(.loadBalancerSourceCIDR, .ipv6) == ["2001:db8::50,tcp:80,2001:db8::/64"])
         #expect(six.rules(.filter, "KUBE-IPVS-OUT-FILTER").isEmpty)
@@ -111,7 +111,7 @@ private let endpoints = [EndpointSlice.of("lb", [.at("10.244.0.1", node: "node1"
             ])
     }
 
-    @Test func `of a Service that does not have the address restrict nobody`() {
+    @Test func `of a Service that does not own the address have no effect`() {
         let young = Service.loadBalancer("young", "10.96.0.11", ingress: ["192.0.2.50"], ranges: ["10.0.0.0/8"])
         var cluster = Cluster([young])
         #expect(cluster.members(.loadBalancerFirewall).count == 1)
@@ -130,7 +130,7 @@ private let endpoints = [EndpointSlice.of("lb", [.at("10.244.0.1", node: "node1"
 }
 
 @Suite struct `Health check node ports` {
-    @Test func `are open for load balancers with the Local policy alone, and follow the Service`() {
+    @Test func `are open only for load balancers with the Local policy, and follow the Service`() {
         var cluster = Cluster([
             .loadBalancer("a", "10.96.0.1", ingress: [], policy: .local, healthCheckNodePort: 30000),
             .loadBalancer("b", "10.96.0.2", ingress: [], policy: .local, healthCheckNodePort: 30001),
@@ -147,7 +147,7 @@ private let endpoints = [EndpointSlice.of("lb", [.at("10.244.0.1", node: "node1"
         #expect(cluster.members(.healthCheckNodePort).isEmpty)
     }
 
-    @Test func `are open where node ports have no address`() {
+    @Test func `are open even if node ports have no address`() {
         let service = Service.loadBalancer("a", "10.96.0.1", ingress: [], nodePort: 30080, policy: .local, healthCheckNodePort: 30000)
         #expect(Cluster([service], local: []).members(.healthCheckNodePort) == ["30000"])
     }

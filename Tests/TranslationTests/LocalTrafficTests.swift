@@ -6,7 +6,7 @@ import Testing
 private func ranges(_ texts: String...) -> [CIDR] { texts.compactMap { CIDR($0) } }
 
 @Suite struct `Traffic of this node's pods` {
-    @Test func `L6: is reported by source range, bridge or prefix`() {
+    @Test func `L6: is detected by source range, bridge or interface prefix`() {
         func match(_ traffic: LocalTraffic) -> String? { traffic.match(.ipv4, podCIDRs: ranges("10.0.0.0/24"))?.notLocal }
         #expect(match(.clusterCIDR(ranges("10.0.0.0/14"))) == "! -s 10.0.0.0/14")
         #expect(match(.nodeCIDR) == "! -s 10.0.0.0/24")
@@ -21,7 +21,7 @@ private func ranges(_ texts: String...) -> [CIDR] { texts.compactMap { CIDR($0) 
             (ranges("10.0.0.0/14", "2002:0:0:1234::/64"), "! -s 10.0.0.0/14", "! -s 2002:0:0:1234::/64"),
             (ranges("2002:0:0:1234::/64", "10.0.0.0/14"), "! -s 10.0.0.0/14", "! -s 2002:0:0:1234::/64"), ([], nil, nil),
         ] as [([CIDR], String?, String?)])
-    func `M12: is reported by the range of each family, in either order, and not at all without one`(
+    func `M12: is detected by the range of each family in any order, and not at all without one`(
         given: [CIDR], four: String?, six: String?
     ) {
         for traffic in [LocalTraffic.clusterCIDR(given), .nodeCIDR] {
@@ -30,7 +30,9 @@ private func ranges(_ texts: String...) -> [CIDR] { texts.compactMap { CIDR($0) 
         }
     }
 
-    @Test(arguments: IPFamily.allCases) func `M12: is reported by an interface in both families, however long its name`(family: IPFamily) {
+    @Test(arguments: IPFamily.allCases) func `M12: is detected by an interface in both families, regardless of the length of its name`(
+        family: IPFamily
+    ) {
         let name = "avz1234567890123456789"
         #expect(LocalTraffic.bridgeInterface(name).match(family, podCIDRs: [])?.notLocal == "! -i \(name)")
         #expect(LocalTraffic.interfaceNamePrefix(name).match(family, podCIDRs: [])?.notLocal == "! -i \(name)+")
@@ -49,7 +51,9 @@ private func ranges(_ texts: String...) -> [CIDR] { texts.compactMap { CIDR($0) 
             (["fd00::2", "192.0.2.2"], "127.0.0.1", .ipv4, ["127.0.0.1", "fd00::2"]),
             (["192.0.2.2"], "fd00::1", .ipv6, ["fd00::1", "192.0.2.2"]),
         ] as [([String], String, IPFamily, [String])])
-    func `M9: are the bind address, then the Node's`(node: [String], bind: String, primary: IPFamily, expected: [String]) throws {
+    func `M9: are the bind address, then the addresses of the Node object`(
+        node: [String], bind: String, primary: IPFamily, expected: [String]
+    ) throws {
         let found = NodeIPs(hostAddresses: node.compactMap { IPAddress($0) }, bindAddress: try #require(IPAddress(bind)))
         #expect(found.primary == primary && found.addresses.map(\.description) == expected)
     }

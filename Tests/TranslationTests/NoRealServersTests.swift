@@ -4,7 +4,7 @@ import Testing
 
 @testable import Translation
 
-@Suite struct `Why a Service has no servers` {
+@Suite struct `The reason for a Service without real servers` {
     private func reasonForNoRealServers(
         _ endpoints: [Endpoint], port: String? = "http", type: AddressType = .ipv4, selector: [String: String] = ["app": "web"],
         policy: TrafficPolicy = .cluster, hasSlice: Bool = true
@@ -20,7 +20,7 @@ import Testing
         return NoRealServers(server, of: origin, service, hasSlice ? [slice] : [], nodeName: "node1").description
     }
 
-    @Test func `is reported by what is missing`() throws {
+    @Test func `names what is missing`() throws {
         let ready = Endpoint(addresses: Endpoint.addresses(["10.244.2.1"]), ready: true, nodeName: "node2")
         let unready = Endpoint(addresses: Endpoint.addresses(["10.244.1.1"]), ready: false, nodeName: "node1")
         #expect(

@@ -9,7 +9,7 @@ private func node(_ addresses: [(String, String)], podCIDRs: [String] = []) -> N
 }
 
 @Suite struct `The Node object` {
-    @Test func `counts with its first internal address of each family, and an external one where there is none`() {
+    @Test func `provides its first internal address of each family, or else an external one`() {
         let addresses = [
             ("Hostname", "node1"), ("ExternalIP", "203.0.113.1"), ("ExternalIP", "2001:db8::1"), ("InternalIP", "192.0.2.1"),
             ("InternalIP", "192.0.2.2"), ("InternalIP", "no address"),
@@ -18,7 +18,7 @@ private func node(_ addresses: [(String, String)], podCIDRs: [String] = []) -> N
         #expect(node([]).hostAddresses.isEmpty)
     }
 
-    @Test func `has node ports follow its addresses where those are chosen, and outlives its deletion`() {
+    @Test func `defines the node port addresses if configured, even after its deletion`() {
         var cluster = Cluster(TranslationSettings(nodeName: "node1", nodePortAddresses: .primary))
         cluster.set(.clusterIP("web", "10.96.0.10", nodePort: 30080))
         cluster.translate()
@@ -34,7 +34,7 @@ private func node(_ addresses: [(String, String)], podCIDRs: [String] = []) -> N
         #expect(cluster.servers == ["10.96.0.10:80/TCP []", "192.0.2.9:30080/TCP []"])
     }
 
-    @Test func `says by its pod ranges what is local in NodeCIDR mode, whenever they change`() throws {
+    @Test func `defines local traffic by its pod CIDRs in NodeCIDR mode, including their changes`() throws {
         func notLocal(_ cluster: Cluster, _ family: IPFamily) throws -> [String] {
             let rules = try #require(cluster.translation.desired.rules[family])
             return "\(rules)".split(whereSeparator: { $0 == "\n" || $0 == "\"" }).map(String.init).filter { $0.contains("! -s ") }
@@ -52,6 +52,6 @@ private func node(_ addresses: [(String, String)], podCIDRs: [String] = []) -> N
         #expect(try notLocal(cluster, .ipv4).contains { $0.contains("! -s 10.244.2.0/24") })
         cluster.set(nil)
         cluster.translate()
-        #expect(try notLocal(cluster, .ipv4).contains { $0.contains("! -s 10.244.2.0/24") }, "a deleted Node says nothing new")
+        #expect(try notLocal(cluster, .ipv4).contains { $0.contains("! -s 10.244.2.0/24") }, "a deleted Node changes nothing")
     }
 }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import Translation
 
-/// Makes up changes of a small cluster, in which much is claimed by several and some of it is harmful.
+/// Generates random changes of a small cluster with many conflicting and some harmful claims.
 private struct Chance {
     var generator: SeededGenerator
 
@@ -61,9 +61,9 @@ private struct Chance {
     }
 }
 
-@Suite struct `Translating part by part` {
-    /// Any order of changes leads to what translating the result at once gives, and the scope told covers every difference.
-    @Test(arguments: 0..<120 as Range<UInt64>) func `gives what translating all at once gives`(seed: UInt64) throws {
+@Suite struct `Incremental translation` {
+    /// Any sequence of changes gives the same result as one complete translation, and the returned scope covers every difference.
+    @Test(arguments: 0..<120 as Range<UInt64>) func `gives the same result as a complete translation`(seed: UInt64) throws {
         var chance = Chance(generator: SeededGenerator(seed: seed))
         var cluster = Cluster()
         for _ in 0..<60 {
@@ -72,11 +72,11 @@ private struct Chance {
             let scope = cluster.translate()
             #expect(differences(before, cluster.translation.desired, outside: try #require(scope.selection)) == [])
         }
-        var whole = Translation(cluster.translation.settings)
-        _ = whole.update(Set(cluster.state.services.keys), of: cluster.state, localAddresses: cluster.localAddresses)
-        #expect(whole.desired == cluster.translation.desired)
-        #expect(whole.conflicts == cluster.translation.conflicts)
-        #expect(whole.refusedClaims == cluster.translation.refusedClaims)
+        var complete = Translation(cluster.translation.settings)
+        _ = complete.update(Set(cluster.state.services.keys), of: cluster.state, localAddresses: cluster.localAddresses)
+        #expect(complete.desired == cluster.translation.desired)
+        #expect(complete.conflicts == cluster.translation.conflicts)
+        #expect(complete.refusedClaims == cluster.translation.refusedClaims)
     }
 
     private func differences(_ a: NodeState, _ b: NodeState, outside selection: Scope.Selection) -> [String] {

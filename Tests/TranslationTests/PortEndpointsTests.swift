@@ -11,13 +11,13 @@ import Translation
         service.externalIPs = ["192.0.2.1"]
         var a = EndpointSlice.of("web", [.at("10.244.0.1", node: "node1"), .at("10.244.0.2", ready: false)], name: "a")
         var b = EndpointSlice.of("web", [.at("10.244.0.2"), .at("10.244.0.3")], name: "b")
-        // r is like p but for its number; q has another number in each slice.
+        // r is like p except for its number; q has another number in each slice.
         a.ports += [EndpointPort(name: "q", port: 9090), EndpointPort(name: "r", port: 7070)]
         b.ports += [EndpointPort(name: "q", port: 9091), EndpointPort(name: "r", port: 7070)]
         return Cluster([service], [a, b])
     }
 
-    @Test func `have the numbers that each slice gives them, on all addresses`() {
+    @Test func `have the port numbers of each slice, on all addresses`() {
         let p = "[10.244.0.1:8080 10.244.0.2:8080 10.244.0.3:8080]"
         let q = "[10.244.0.1:9090 10.244.0.2:9091 10.244.0.3:9091]"
         let r = "[10.244.0.1:7070 10.244.0.2:7070 10.244.0.3:7070]"
@@ -28,14 +28,14 @@ import Translation
             ])
     }
 
-    @Test func `each have their own hairpins`() {
+    @Test func `each have their own hairpin members`() {
         #expect(
             cluster().members(.loopBack) == [
                 "10.244.0.1,tcp:7070,10.244.0.1", "10.244.0.1,tcp:8080,10.244.0.1", "10.244.0.1,tcp:9090,10.244.0.1",
             ])
     }
 
-    @Test func `all change with an endpoint, on all addresses, and with nothing else`() throws {
+    @Test func `change with an endpoint on all addresses, and with nothing else`() throws {
         var cluster = cluster()
         let slice = try #require(cluster.state.slice(NamespacedName(namespace: "default", name: "web-b")))
         var fewer = slice

@@ -5,7 +5,7 @@ import Translation
 
 private let prefix = "kube-ipvs-proxy.io/"
 
-/// A Service with these annotations, the prefix left out where it is ours, and a slice of two endpoints.
+/// A Service with these annotations (keys without a prefix get ours) and a slice of two endpoints.
 private func cluster(
     _ annotations: [String: String], slice: [String: String] = [:], transport: Transport = .tcp, hasAffinity: Bool = false,
     settings: TranslationSettings = TranslationSettings(nodeName: "node1")
@@ -34,7 +34,7 @@ extension Cluster {
     /// Weights in the order of addresses.
     fileprivate var weights: [UInt32] { server?.realServers.values.sorted { $0.location < $1.location }.map(\.weight) ?? [] }
 
-    /// Upper and lower, each pair once.
+    /// The distinct pairs of upper and lower thresholds.
     fileprivate var thresholds: Set<[UInt32]> { Set(server?.realServers.values.map { [$0.upperThreshold, $0.lowerThreshold] } ?? []) }
 
     fileprivate var hasSlowStart: Bool { server?.slowStart != nil }
@@ -44,13 +44,13 @@ extension Cluster {
 }
 
 @Suite struct `A Service's annotation` {
-    @Test(arguments: ["scheduler", "kube-router.io/service.scheduler"]) func `names its scheduler`(key: String) {
+    @Test(arguments: ["scheduler", "kube-router.io/service.scheduler"]) func `sets its scheduler`(key: String) {
         let cluster = cluster([key: "wlc"])
         #expect(cluster.server?.scheduler.name == "wlc")
         #expect(cluster.invalid.isEmpty)
     }
 
-    @Test func `of our own counts before kube-router's`() {
+    @Test func `with our prefix takes precedence over kube-router's`() {
         let cluster = cluster([
             "scheduler": "sed", "kube-router.io/service.scheduler": "lc", "scheduler-flags": "",
             "kube-router.io/service.schedflags": "flag-3",
@@ -60,7 +60,7 @@ extension Cluster {
     }
 
     @Test(arguments: ["", "nosuch", "RR", "rr rr", String(repeating: "x", count: 300)])
-    func `with no scheduler that this kernel has leaves the default in force`(name: String) throws {
+    func `with a scheduler that this kernel does not have keeps the default`(name: String) throws {
         var settings = TranslationSettings(nodeName: "node1", scheduler: .leastConnections)
         settings.schedulers = [.leastConnections, .weightedRoundRobin]
         let cluster = cluster(["scheduler": name], settings: settings)
@@ -73,7 +73,7 @@ extension Cluster {
 
     private typealias Flags = VirtualServer.Flags
 
-    @Test func `names flags, and those that a scheduler by hash needs come by themselves`() {
+    @Test func `sets flags, and the flags that a hash scheduler requires are added`() {
         func flags(_ scheduler: String, _ text: String?, _ key: String = "scheduler-flags") -> Flags? {
             var annotations = ["scheduler": scheduler]
             annotations[key] = text
@@ -88,7 +88,7 @@ extension Cluster {
         #expect(flags("wrr", "flag-1") == [.hashFallback])
     }
 
-    @Test func `with a flag of another scheduler leaves its own flags in force`() {
+    @Test func `with a flag of another scheduler keeps the required flags`() {
         let cluster = cluster(["scheduler": "sh", "scheduler-flags": "mh-port"])
         #expect(cluster.server?.flags == [.hashFallback])
         #expect(
@@ -97,7 +97,7 @@ extension Cluster {
             ])
     }
 
-    @Test func `schedules each datagram by itself, and no more than that`() {
+    @Test func `schedules each datagram separately, and only for UDP`() {
         #expect(cluster(["one-packet": "true"], transport: .udp).server?.flags == [.onePacket])
         #expect(cluster(["one-packet": "false"], transport: .udp).server?.flags == [])
         let tcp = cluster(["one-packet": "true"])
@@ -106,7 +106,7 @@ extension Cluster {
         #expect(cluster(["one-packet": "yes"], transport: .udp).invalid == ["kube-ipvs-proxy.io/one-packet \"yes\": must be true or false"])
     }
 
-    @Test func `has neighbours share their affinity`() {
+    @Test func `lets clients of one subnet share their affinity`() {
         #expect(cluster(["affinity-granularity": "24"], hasAffinity: true).server?.affinityPrefix == 24)
         #expect(cluster(["affinity-granularity": "16, 64"], hasAffinity: true).server?.affinityPrefix == 16)
         #expect(cluster([:], hasAffinity: true).server?.affinityPrefix == 32)
@@ -116,19 +116,19 @@ extension Cluster {
     }
 
     @Test(arguments: ["", "0", "33", "24,0", "24,129", "24,64,1", ",64", "/24", "-1", "255.255.255.0"])
-    func `with no prefix leaves each client its own affinity`(text: String) {
+    func `with an invalid prefix length keeps affinity per client`(text: String) {
         let cluster = cluster(["affinity-granularity": text], hasAffinity: true)
         #expect(cluster.server?.affinityPrefix == 32)
         #expect(cluster.invalid.count == 1)
     }
 
     @Test(arguments: [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("0", 0), ("168h", 604_800)])
-    func `limits how long its endpoints drain`(text: String, seconds: Int) {
+    func `limits the drain time of endpoints`(text: String, seconds: Int) {
         #expect(cluster(["drain-timeout": text]).server?.drainTimeout == .seconds(seconds))
     }
 
     @Test(arguments: ["", "-1", "1d", "169h", "1m30s", "s", "99999999h", " 5", "５"])
-    func `with no duration leaves the one of all in force`(text: String) {
+    func `with an invalid duration keeps the global drain timeout`(text: String) {
         let cluster = cluster(["drain-timeout": text])
         #expect(!cluster.hasDrainTimeout)
         #expect(cluster.invalid.count == 1)
@@ -140,7 +140,7 @@ extension Cluster {
         #expect(cluster.invalid.isEmpty)
     }
 
-    @Test func `with a lower threshold above the upper one limits by the upper one alone`() {
+    @Test func `with a lower threshold above the upper one uses only the upper one`() {
         for (upper, lower, left) in [("10", "11", 10), ("x", "1", 0), ("4294967295", "1", 0)] as [(String, String, UInt32)] {
             let cluster = cluster(["upper-threshold": upper, "lower-threshold": lower])
             #expect(cluster.thresholds == [[left, 0]])
@@ -148,7 +148,7 @@ extension Cluster {
         }
     }
 
-    @Test func `that is misspelled or belongs elsewhere is told`() {
+    @Test func `that is misspelled or belongs to another object is reported`() {
         #expect(
             cluster(["schedular": "", "weight": "3"]).invalid == [
                 "kube-ipvs-proxy.io/schedular: is not supported on a Service",
@@ -160,7 +160,7 @@ extension Cluster {
             ])
     }
 
-    @Test func `that is mended is reported no more, and takes effect on the Service as it stands`() {
+    @Test func `that is corrected is no longer reported, and takes effect on the existing Service`() {
         var cluster = cluster(["scheduler": "nosuch"])
         #expect(cluster.invalid.count == 1)
         cluster.set(Service.clusterIP("web", "10.96.0.1").with { $0.metadata.annotations = [prefix + "scheduler": "mh"] })
@@ -174,12 +174,12 @@ extension Cluster {
 }
 
 @Suite struct `Weights` {
-    @Test func `are equal where nobody says anything`() {
+    @Test func `are equal by default`() {
         #expect(cluster([:]).weights == [1, 1])
         #expect(cluster([:]).server?.scheduler == .roundRobin)
     }
 
-    @Test func `come from the slice by address or pod, else from the Service`() {
+    @Test func `come from the slice by address or pod, or else from the Service`() {
         #expect(cluster([:], slice: ["weights": "10.244.0.1=5"]).weights == [5, 1])
         #expect(cluster([:], slice: ["weights": "web-0=5,\n web-1=7"]).weights == [5, 7])
         #expect(cluster(["weights": "web-0=2 web-1=3"]).weights == [2, 3])
@@ -187,7 +187,7 @@ extension Cluster {
         #expect(cluster([:], slice: ["weights": "10.244.0.1=5, web-0=6"]).weights == [5, 1])
     }
 
-    @Test func `have rr and lc give way to the schedulers that heed them`() {
+    @Test func `replace rr and lc with their weighted equivalents`() {
         func scheduler(_ name: String) -> String? { cluster(["scheduler": name, "weights": "web-0=2"]).server?.scheduler.name }
         #expect(scheduler("rr") == "wrr")
         #expect(scheduler("lc") == "wlc")
@@ -195,7 +195,7 @@ extension Cluster {
         #expect(scheduler("dh") == "dh")
     }
 
-    @Test func `that this kernel cannot heed are told`() {
+    @Test func `that this kernel does not support are reported`() {
         var settings = TranslationSettings(nodeName: "node1")
         settings.schedulers = [.roundRobin]
         let cluster = cluster(["weights": "web-0=2"], settings: settings)
@@ -206,14 +206,14 @@ extension Cluster {
             ])
     }
 
-    @Test func `of 0 keep new connections away, and what cannot drain leaves`() {
+    @Test func `of 0 stop new connections, and remove endpoints that cannot drain`() {
         #expect(cluster(["weights": "web-0=0"]).weights == [0, 1])
         #expect(cluster(["weights": "web-0=0"], transport: .udp).weights == [1])
         #expect(cluster(["weights": "web-0=0"], transport: .sctp).weights == [1])
     }
 
     @Test(arguments: ["web-0", "web-0=", "web-0=-1", "web-0=65536", "web-0=1.5", "=3x", "web-0==2"])
-    func `that make no sense are left out, reported, and the others count`(entry: String) throws {
+    func `that are invalid are ignored and reported, and the others apply`(entry: String) throws {
         let cluster = cluster([:], slice: ["weights": "\(entry),web-1=4"])
         #expect(cluster.weights == [1, 4])
         let reported = try #require(cluster.invalid.first)
@@ -221,7 +221,7 @@ extension Cluster {
         #expect(reported.hasSuffix("\"\(entry)\" must be ADDRESS=WEIGHT or POD=WEIGHT with a weight from 0 to 65535"))
     }
 
-    @Test func `in an annotation that is too long do not count at all`() {
+    @Test func `in an annotation that is too long are all ignored`() {
         let cluster = cluster([:], slice: ["weights": "web-0=2," + String(repeating: "x=1,", count: 20000)])
         #expect(cluster.weights == [1, 1])
         #expect(cluster.invalid.count == 1)
@@ -229,7 +229,7 @@ extension Cluster {
 }
 
 @Suite struct `Slow start` {
-    @Test func `gives weights steps to rise in, and a scheduler that heeds them`() {
+    @Test func `scales weights so that they can rise in steps, and selects a weighted scheduler`() {
         let cluster = cluster(["slow-start": "30s", "weights": "web-0=2"])
         #expect(cluster.server?.slowStart == .seconds(30))
         #expect(cluster.weights == [200, 100])
@@ -237,7 +237,7 @@ extension Cluster {
         #expect(cluster.invalid.isEmpty)
     }
 
-    @Test(arguments: ["sh", "mh", "dh", "fo", "ovf"]) func `is not for schedulers that do not share by weight`(scheduler: String) {
+    @Test(arguments: ["sh", "mh", "dh", "fo", "ovf"]) func `is ignored with schedulers that do not use weights`(scheduler: String) {
         let cluster = cluster(["slow-start": "30s", "scheduler": scheduler])
         #expect(!cluster.hasSlowStart)
         #expect(cluster.weights == [1, 1])
@@ -247,7 +247,7 @@ extension Cluster {
             ])
     }
 
-    @Test func `of no time is none`() {
+    @Test func `of zero or an invalid duration is disabled`() {
         #expect(cluster(["slow-start": "0"]).weights == [1, 1])
         #expect(cluster(["slow-start": "61m"]).invalid.count == 1)
     }

@@ -3,7 +3,7 @@ import Model
 import Testing
 import Translation
 
-/// A Service with ports, without names that matter.
+/// Returns a Service with these ports.
 private func service(_ name: String, _ address: String, _ ports: [(Transport, UInt16)]) -> Service {
     Service.clusterIP(name, address).with {
         $0.ports = ports.map { ServicePort(name: "\($0.1)", transport: $0.0, port: $0.1) }
@@ -11,7 +11,7 @@ private func service(_ name: String, _ address: String, _ ports: [(Transport, UI
 }
 
 @Suite struct `The Services of a cluster` {
-    @Test func `have a virtual server for each port, and none when they are gone`() {
+    @Test func `have a virtual server for each port, and none once deleted`() {
         var cluster = Cluster([
             service("a", "172.16.55.4", [(.udp, 1234), (.udp, 1235), (.sctp, 1)]), service("b", "172.16.55.10", [(.udp, 345), (.sctp, 7)]),
             .loadBalancer("lb", "172.16.55.11", ingress: ["5.6.7.8"]),
@@ -27,7 +27,7 @@ private func service(_ name: String, _ address: String, _ ports: [(Transport, UI
         #expect(KubeSet.allCases.filter { !cluster.members($0).isEmpty } == [.clusterIP, .ipvsIPs])
     }
 
-    @Test func `that are added and gone before anyone looked leave nothing`() {
+    @Test func `that are added and deleted between two translations leave nothing`() {
         var cluster = Cluster([])
         cluster.set(.clusterIP("a", "10.96.0.1"))
         cluster.remove("a")
@@ -35,7 +35,7 @@ private func service(_ name: String, _ address: String, _ ports: [(Transport, UI
         #expect(cluster.translation.desired == Translation.catalogue(cluster.translation.settings))
     }
 
-    @Test func `that are set again as they were change nothing`() {
+    @Test func `that are set again unchanged change nothing`() {
         var cluster = Cluster([.clusterIP("a", "10.96.0.1", nodePort: 30080)])
         cluster.set(.clusterIP("a", "10.96.0.1", nodePort: 30080))
         #expect(cluster.translate() == .nothing)
@@ -45,7 +45,7 @@ private func service(_ name: String, _ address: String, _ ports: [(Transport, UI
                 == .nothing)
     }
 
-    @Test func `become something else in place`() {
+    @Test func `change their type in place`() {
         let plain = Service.clusterIP("a", "172.16.55.4")
         var cluster = Cluster([plain])
         cluster.set(
@@ -61,7 +61,7 @@ private func service(_ name: String, _ address: String, _ ports: [(Transport, UI
         #expect(cluster.members(.healthCheckNodePort).isEmpty && cluster.members(.loadBalancer).isEmpty)
     }
 
-    @Test func `keep their address bound as ports come and go, until the last`() throws {
+    @Test func `keep their address bound while ports are added and removed, until deleted`() throws {
         var cluster = Cluster([service("a", "172.16.55.4", [(.tcp, 1), (.tcp, 2)])])
         for ports in [[(.tcp, 1)], [(.tcp, 1), (.tcp, 2), (.tcp, 3)]] as [[(Transport, UInt16)]] {
             cluster.set(service("a", "172.16.55.4", ports))
@@ -91,7 +91,7 @@ private func service(_ name: String, _ address: String, _ ports: [(Transport, UI
         #expect(cluster.bound == [four, six].compactMap(\.self))
     }
 
-    @Test(arguments: IPFamily.allCases) func `have external addresses and ranges of their own family alone`(family: IPFamily) {
+    @Test(arguments: IPFamily.allCases) func `have external addresses and ranges of their own family only`(family: IPFamily) {
         let isFour = family == .ipv4
         let cluster = Cluster([
             Service.clusterIP("a", isFour ? "10.96.0.1" : "fd00:96::1").with {
@@ -125,7 +125,7 @@ private func service(_ name: String, _ address: String, _ ports: [(Transport, UI
         #expect(cluster.endpoints(server) == [endpoint])
     }
 
-    @Test func `have a virtual server without endpoints too, and a set for each protocol`() {
+    @Test func `have a virtual server even without endpoints, and a set for each protocol`() {
         let cluster = Cluster([.clusterIP("web", "10.20.30.41", nodePort: 3001, transport: .udp)], local: local)
         #expect(cluster.servers == ["10.20.30.41:80/UDP []", "100.101.102.103:3001/UDP []"])
         #expect(cluster.members(.nodePortUDP) == ["3001"])
@@ -138,7 +138,7 @@ private func service(_ name: String, _ address: String, _ ports: [(Transport, UI
     }
 
     @Test(arguments: [("10.20.30.41", IPFamily.ipv4, 3), ("2020::1", .ipv6, 2)])
-    func `over SCTP are named with each address`(clusterIP: String, family: IPFamily, count: Int) {
+    func `over SCTP are set members with each address`(clusterIP: String, family: IPFamily, count: Int) {
         let cluster = Cluster(
             [.clusterIP("web", clusterIP, nodePort: 3001, transport: .sctp)],
             local: ["100.101.102.103", "100.101.102.104", "100.101.102.105", "2001:db8::1:1", "2001:db8::1:2"])
@@ -146,7 +146,7 @@ private func service(_ name: String, _ address: String, _ ports: [(Transport, UI
         #expect(cluster.members(.nodePortSCTP, family).count == count)
     }
 
-    @Test func `with the Local policy answer where the operator wants, from this node`() throws {
+    @Test func `with the Local policy answer on the configured addresses from endpoints of this node`() throws {
         let settings = TranslationSettings(nodeName: "node1", nodePortAddresses: .ranges([try #require(CIDR("100.101.102.0/24"))]))
         let service = Service.clusterIP("web", "10.20.30.41", nodePort: 3001).with {
             $0.type = .nodePort

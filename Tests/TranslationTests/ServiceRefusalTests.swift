@@ -3,10 +3,10 @@ import Model
 import Testing
 import Translation
 
-@Suite struct `A claim that would hurt` {
-    private static let nobodys = ["127.0.0.1", "0.0.0.0", "169.254.1.1", "224.0.0.1", "0.1.2.3", "255.255.255.255"]
+@Suite struct `A harmful claim` {
+    private static let reservedAddresses = ["127.0.0.1", "0.0.0.0", "169.254.1.1", "224.0.0.1", "0.1.2.3", "255.255.255.255"]
 
-    @Test(arguments: nobodys) func `is refused, and the rest of the Service works`(address: String) {
+    @Test(arguments: reservedAddresses) func `is refused, and the rest of the Service is served`(address: String) {
         let service = Service.loadBalancer("web", "10.96.0.10", ingress: [address, "192.0.2.50"], nodePort: 30080).with {
             $0.externalIPs = [address, "50.60.70.81"]
         }
@@ -17,13 +17,13 @@ import Translation
         #expect(cluster.refused == ["spec.externalIPs \(reason)", "status.loadBalancer.ingress \(reason)"])
     }
 
-    @Test(arguments: nobodys) func `as a cluster IP leaves the Service its other addresses`(address: String) {
+    @Test(arguments: reservedAddresses) func `to a cluster IP does not affect the other addresses of the Service`(address: String) {
         let cluster = Cluster([.loadBalancer("web", address, ingress: ["192.0.2.50"])])
         #expect(cluster.bound == ["192.0.2.50"])
         #expect(cluster.refused.count == 1)
     }
 
-    @Test(arguments: ["node1", "node2"]) func `is one of an address of any Node, for as long as the Node has it`(node: String) {
+    @Test(arguments: ["node1", "node2"]) func `to an address of any Node is refused while the Node has it`(node: String) {
         var cluster = Cluster([
             .loadBalancer("web", "10.96.0.10", ingress: ["192.0.2.9"]),
             .clusterIP("ext", "10.96.0.11").with { $0.externalIPs = ["192.0.2.9"] },
@@ -43,7 +43,7 @@ import Translation
     }
 
     @Test(arguments: [("node1", true), ("node2", false)])
-    func `as a cluster IP is one of this node's address; another Node cannot take one away`(node: String, isRefused: Bool) {
+    func `to a cluster IP is refused only for an address of this node, not of another Node`(node: String, isRefused: Bool) {
         var cluster = Cluster([.clusterIP("dns", "10.96.0.10"), .loadBalancer("web", "10.96.0.11", ingress: ["192.0.2.9"])])
         cluster.set(Node.named(node, addresses: ["10.96.0.10"]), name: node)
         cluster.translate()
@@ -51,7 +51,7 @@ import Translation
         #expect(cluster.refused == (isRefused ? ["spec.clusterIPs 10.96.0.10: is an address of a node"] : []))
     }
 
-    @Test func `waits until the other Nodes are known, where it may be one of an address of theirs`() throws {
+    @Test func `to a possible address of another Node waits until all Nodes are known`() throws {
         var cluster = Cluster([.clusterIP("plain", "10.96.0.12", nodePort: 30090)])
         cluster.state.apply(.otherNodes(.pending))
         cluster.set(
@@ -71,7 +71,7 @@ import Translation
         #expect(Set(changed.virtualServers.map(\.location.address.description)) == ["50.60.70.81", "192.0.2.50"])
     }
 
-    @Test func `is served where the other Nodes cannot be known, until they are`() {
+    @Test func `to an address of another Node is served while the Nodes cannot be listed`() {
         var cluster = Cluster([])
         cluster.state.apply(.otherNodes(.unavailable))
         cluster.set(.loadBalancer("web", "10.96.0.10", ingress: ["192.0.2.9"]))
@@ -83,7 +83,7 @@ import Translation
         #expect(cluster.bound == ["10.96.0.10"])
     }
 
-    @Test func `is one of an address of the API server`() {
+    @Test func `to an address of the API server is refused`() {
         var cluster = Cluster([.loadBalancer("web", "10.96.0.10", ingress: ["192.0.2.9"])])
         cluster.set(.of("kubernetes", [.at("192.0.2.9")]))
         cluster.translate()
@@ -94,7 +94,7 @@ import Translation
         #expect(cluster.bound == ["10.96.0.10", "192.0.2.9"])
     }
 
-    @Test func `is one of a cluster IP that an interface of this node holds`() {
+    @Test func `to a cluster IP on an interface of this node is refused`() {
         let cluster = Cluster([.clusterIP("web", "10.99.0.2")])
         #expect(cluster.servers.isEmpty)
         #expect(cluster.refused == ["spec.clusterIPs 10.99.0.2: is an address of a node"])
@@ -104,7 +104,7 @@ import Translation
         ("127.0.0.1", AddressType.ipv4), ("169.254.169.254", .ipv4), ("224.0.0.1", .ipv4), ("::1", .ipv6), ("fe80::1", .ipv6),
         ("255.255.255.255", .ipv4),
     ])
-    func `is one of an endpoint that is the node itself or nobody`(address: String, type: AddressType) {
+    func `by an endpoint with a loopback or reserved address is refused`(address: String, type: AddressType) {
         let (service, good) = type == .ipv4 ? ("10.96.0.10", "10.244.0.1") : ("fd00:96::10", "fd00:244::1")
         let cluster = Cluster([.clusterIP("web", service)], [.of("web", [.at(address, node: "node1"), .at(good)], type: type)])
         #expect(cluster.translation.desired.virtualServers.values.flatMap(\.realServers.keys).map(\.address.description) == [good])

@@ -3,7 +3,7 @@ import Model
 import Testing
 import Translation
 
-/// Endpoints with hints, on a node of a zone, and who is near.
+/// Endpoints with hints, the zone of the node, and the expected endpoints.
 private struct Hints: CustomTestStringConvertible, Sendable {
     let testDescription: String
     var zone: String?
@@ -57,12 +57,12 @@ private let all = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
         Hints("the one endpoint does not serve", [.at("10.0.0.1", ready: false, serving: false, zones: ["a"])], []),
     ]
 
-    @Test(arguments: cases) fileprivate func `narrow the choice where every ready endpoint has them and some are for here`(hints: Hints) {
+    @Test(arguments: cases) fileprivate func `limit the endpoints if every ready endpoint has them and some match this node`(hints: Hints) {
         let cluster = Cluster([.clusterIP("web", "10.96.0.10")], [.of("web", hints.endpoints)], node: .named(zone: hints.zone))
         #expect(cluster.endpoints("10.96.0.10:80/TCP") == hints.near)
     }
 
-    @Test func `do not count among the endpoints of this node`() {
+    @Test func `do not apply with a Local traffic policy`() {
         let service = Service.clusterIP("web", "10.96.0.10", nodePort: 30080).with {
             $0.type = .nodePort
             $0.externalTrafficPolicy = .local
@@ -87,7 +87,7 @@ private let all = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
         #expect(`internal`.endpoints("10.99.0.2:30080/TCP") == ["10.0.0.1", "10.0.0.3"])
     }
 
-    @Test func `follow the node's zone, and nothing else is translated for it`() throws {
+    @Test func `follow the node's zone, and only affected Services are translated again`() throws {
         var cluster = Cluster(
             [.clusterIP("web", "10.96.0.10"), .clusterIP("plain", "10.96.0.11")],
             [.of("web", zoned), .of("plain", [.at("10.0.0.1")])], node: .named(zone: "a"))
@@ -98,6 +98,6 @@ private let all = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
         cluster.set(Node.named("node2", zone: "c"), name: "node2")
         #expect(cluster.translate() == .nothing)
         cluster.set(nil)
-        #expect(cluster.translate() == .nothing, "a Node that is deleted says nothing new")
+        #expect(cluster.translate() == .nothing, "a deleted Node changes nothing")
     }
 }

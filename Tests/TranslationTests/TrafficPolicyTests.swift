@@ -6,7 +6,7 @@ import Translation
 private let near = "10.244.0.1"
 private let far = "10.244.1.1"
 
-/// Reachable in every way there is: 10.96.0.10, 50.60.70.81, 192.0.2.50 and node port 30080.
+/// Returns a Service with every kind of address: 10.96.0.10, 50.60.70.81, 192.0.2.50 and node port 30080.
 private func web(internal: TrafficPolicy = .cluster, external: TrafficPolicy = .cluster, transport: Transport = .tcp) -> Service {
     Service.loadBalancer("web", "10.96.0.10", ingress: ["192.0.2.50"], nodePort: 30080, policy: external).with {
         $0.internalTrafficPolicy = `internal`
@@ -18,20 +18,20 @@ private func web(internal: TrafficPolicy = .cluster, external: TrafficPolicy = .
 private let outside = ["192.0.2.50:80/TCP", "50.60.70.81:80/TCP", "10.99.0.2:30080/TCP"]
 
 @Suite struct `internalTrafficPolicy Local` {
-    @Test func `keeps to endpoints of this node, and concerns the cluster IP alone`() {
+    @Test func `uses only endpoints of this node, and applies only to the cluster IP`() {
         let cluster = Cluster([web(internal: .local)], [.of("web", [.at(near, node: "node1"), .at(far, node: "node2")])])
         #expect(cluster.endpoints("10.96.0.10:80/TCP") == [near])
         for server in outside { #expect(cluster.endpoints(server) == [near, far]) }
     }
 
     @Test(arguments: [web(internal: .local), .clusterIP("web", "10.96.0.10").with { $0.internalTrafficPolicy = .local }])
-    func `never leaves the node, however the Service is reached from outside`(service: Service) {
+    func `never uses endpoints of other nodes, whatever external addresses the Service has`(service: Service) {
         let cluster = Cluster([service], [.of("web", [.at(far, node: "node2"), .terminating("10.244.1.2", serving: true, node: "node2")])])
         #expect(cluster.endpoints("10.96.0.10:80/TCP") == [])
         #expect(cluster.members(.noLocalEndpoints).isEmpty)
     }
 
-    @Test func `follows endpoints that come and go`() {
+    @Test func `follows endpoints that are added and removed`() {
         var cluster = Cluster(
             [.clusterIP("web", "10.96.0.10").with { $0.internalTrafficPolicy = .local }],
             [.of("web", [.at(near, node: "node1"), .at(far, node: "node2")])])
@@ -51,7 +51,7 @@ private let outside = ["192.0.2.50:80/TCP", "50.60.70.81:80/TCP", "10.99.0.2:300
         "-m comment --comment \"Kubernetes service ip + port with externalTrafficPolicy=local without local endpoints\""
     private static let match = "\(comment) -m set --match-set KUBE-NO-LOCAL-ENDPOINTS dst,dst"
 
-    @Test func `keeps to endpoints of this node on every address but the cluster IP`() {
+    @Test func `uses only endpoints of this node on every address except the cluster IP`() {
         let cluster = Cluster([web(external: .local)], [.of("web", [.at(near, node: "node1"), .at(far, node: "node2")])])
         #expect(cluster.endpoints("10.96.0.10:80/TCP") == [near, far])
         for server in outside { #expect(cluster.endpoints(server) == [near]) }
@@ -59,7 +59,7 @@ private let outside = ["192.0.2.50:80/TCP", "50.60.70.81:80/TCP", "10.99.0.2:300
         #expect(cluster.members(.noLocalEndpoints).isEmpty)
     }
 
-    @Test func `without endpoints here serves this node and its pods from the cluster's, and drops clients from outside`() throws {
+    @Test func `without local endpoints serves this node and its pods from all endpoints, and drops external clients`() throws {
         let pods = try #require(CIDR("10.244.0.0/16"))
         let cluster = Cluster(
             [web(external: .local)], [.of("web", [.at(far, node: "node2")])],
@@ -75,12 +75,12 @@ private let outside = ["192.0.2.50:80/TCP", "50.60.70.81:80/TCP", "10.99.0.2:300
         #expect(cluster.rules(.nat, "KUBE-SERVICES")[1] == "\(match) -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ")
     }
 
-    @Test func `takes everybody but the node for a client from outside where pods cannot be reported apart`() {
+    @Test func `treats everything but the node as an external client if pods cannot be distinguished`() {
         let cluster = Cluster([web(external: .local)], [.of("web", [.at(far, node: "node2")])])
         #expect(cluster.rules(.filter, "KUBE-PROXY-FIREWALL").first?.hasPrefix("-p tcp -m comment") == true)
     }
 
-    @Test func `lets outside clients in again with the first endpoint here`() {
+    @Test func `accepts external clients again with the first local endpoint`() {
         var cluster = Cluster([web(external: .local)], [.of("web", [.at(far, node: "node2")])])
         #expect(cluster.members(.noLocalEndpoints).count == 3)
         cluster.set(.of("web", [.at(far, node: "node2"), .at(near, node: "node1")]))
@@ -89,20 +89,20 @@ private let outside = ["192.0.2.50:80/TCP", "50.60.70.81:80/TCP", "10.99.0.2:300
         #expect(cluster.rules(.filter, "KUBE-PROXY-FIREWALL").isEmpty)
     }
 
-    @Test func `refuses everybody where the cluster has no endpoint at all`() {
+    @Test func `rejects all clients if the cluster has no endpoint at all`() {
         let cluster = Cluster([web(external: .local)], [.of("web", [.at(far, ready: false, node: "node2")])])
         for server in outside { #expect(cluster.endpoints(server) == []) }
         #expect(cluster.members(.noLocalEndpoints).isEmpty)
     }
 
-    @Test func `means nothing where nothing outside reaches the Service`() {
+    @Test func `has no effect on a Service that is not reachable from outside`() {
         let service = Service.clusterIP("web", "10.96.0.10", nodePort: 30080).with { $0.externalTrafficPolicy = .local }
         let cluster = Cluster([service], [.of("web", [.at(far, node: "node2")])])
         #expect(cluster.endpoints("10.99.0.2:30080/TCP") == [far])
         #expect(cluster.members(.noLocalEndpoints).isEmpty && cluster.members(.nodePortLocalTCP).isEmpty)
     }
 
-    @Test func `names SCTP node ports with their addresses`() {
+    @Test func `adds SCTP node ports to sets with their addresses`() {
         let service = Service.clusterIP("web", "10.96.0.10", nodePort: 30080, transport: .sctp).with {
             $0.type = .nodePort
             $0.externalTrafficPolicy = .local
@@ -118,7 +118,7 @@ private let outside = ["192.0.2.50:80/TCP", "50.60.70.81:80/TCP", "10.99.0.2:300
             ])
     }
 
-    @Test func `and UDP node ports in the set of their protocol`() {
+    @Test func `adds UDP node ports to the set of their protocol`() {
         let cluster = Cluster([web(external: .local, transport: .udp)])
         #expect(cluster.members(.nodePortUDP) == ["30080"] && cluster.members(.nodePortLocalUDP) == ["30080"])
         #expect(cluster.members(.nodePortTCP).isEmpty && cluster.members(.nodePortLocalTCP).isEmpty)
@@ -127,7 +127,7 @@ private let outside = ["192.0.2.50:80/TCP", "50.60.70.81:80/TCP", "10.99.0.2:300
     }
 }
 
-/// What is selected on one node, by the names of kube-proxy's own table of cases.
+/// The endpoints selected on one node, named after kube-proxy's own test cases.
 private struct Choice: CustomTestStringConvertible, Sendable {
     let testDescription: String
     let endpoints: [Endpoint]
@@ -142,7 +142,7 @@ private struct Choice: CustomTestStringConvertible, Sendable {
     }
 }
 
-@Suite struct `Endpoints that terminate` {
+@Suite struct `Terminating endpoints` {
     private static let choices = [
         Choice(
             "some ready, here and elsewhere",
@@ -171,7 +171,9 @@ private struct Choice: CustomTestStringConvertible, Sendable {
             ], cluster: ["10.0.0.1"], local: ["10.0.0.3"]),
     ]
 
-    @Test(arguments: choices) fileprivate func `stand in where no endpoint is ready, for each list by itself`(choice: Choice) {
+    @Test(arguments: choices) fileprivate func `are used if no endpoint is ready, separately for all and for local endpoints`(
+        choice: Choice
+    ) {
         let slice = EndpointSlice.of("web", choice.endpoints)
         let everywhere = Cluster([web()], [slice])
         for server in outside + ["10.96.0.10:80/TCP"] { #expect(everywhere.endpoints(server) == choice.cluster) }

@@ -34,7 +34,7 @@ import Testing
         #expect(cluster.members(.nodePortTCP) == ["30080"])
     }
 
-    @Test func `with an SCTP node port names address and port in its set`() {
+    @Test func `with an SCTP node port has address and port in its set`() {
         var cluster = Cluster(local: ["10.99.0.2", "10.99.0.3"])
         cluster.set(.clusterIP("web", "10.96.0.10", nodePort: 30080, transport: .sctp))
         cluster.translate()
@@ -52,7 +52,7 @@ import Testing
         Service(metadata: ObjectMeta(name: "b", namespace: "default"), clusterIP: "nonsense", ports: [ServicePort(port: 80)]),
         Service.clusterIP("p", "10.96.0.6", labels: ["service.kubernetes.io/service-proxy-name": "other"]),
     ])
-    func `that is headless, external, without address or another proxy's has none`(service: Service) {
+    func `that is headless, external, without address or for another proxy has no virtual server`(service: Service) {
         var cluster = Cluster()
         cluster.set(service)
         cluster.translate()
@@ -72,14 +72,14 @@ import Testing
         #expect(cluster.members(.clusterIP, .ipv6) == ["fd00:96::10,tcp:80"])
     }
 
-    @Test func `in a family this node cannot do is left out`() {
+    @Test func `in a family that this node does not support is skipped`() {
         var cluster = Cluster(TranslationSettings(nodeName: "node1", families: [.ipv4]))
         cluster.set(.clusterIP("six", "fd00:96::10"))
         cluster.translate()
         #expect(cluster.servers == [])
     }
 
-    @Test func `with affinity keeps clients for its timeout`() throws {
+    @Test func `with affinity has a persistent virtual server with its timeout`() throws {
         var cluster = Cluster()
         var service = Service.clusterIP("web", "10.96.0.10")
         service.sessionAffinity = .clientIP
@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test(arguments: [("mh", VirtualServer.Flags([.hashFallback, .hashPort])), ("sh", .hashFallback), ("rr", VirtualServer.Flags())])
-    func `by a hash scheduler has the fall-back flag`(scheduler: String, flags: VirtualServer.Flags) throws {
+    func `with a hash scheduler has the fallback flag`(scheduler: String, flags: VirtualServer.Flags) throws {
         var cluster = Cluster(TranslationSettings(nodeName: "node1", scheduler: try #require(Scheduler(scheduler))))
         cluster.set(.clusterIP("web", "10.96.0.10"))
         cluster.translate()
@@ -107,7 +107,7 @@ import Testing
         return cluster.servers
     }
 
-    @Test func `that serve while they terminate stand in where none is ready`() {
+    @Test func `that serve while terminating are used if none is ready`() {
         let slice = EndpointSlice.of(
             "web",
             [
@@ -118,19 +118,19 @@ import Testing
         #expect(servers(slice) == ["10.96.0.10:80/TCP [10.244.0.1:8080]"])
     }
 
-    @Test func `that terminate get nothing while one is ready`() {
+    @Test func `that are terminating are not used while one is ready`() {
         let slice = EndpointSlice.of("web", [.at("10.244.0.1", ready: false, serving: true, terminating: true), .at("10.244.0.2")])
         #expect(servers(slice) == ["10.96.0.10:80/TCP [10.244.0.2:8080]"])
     }
 
-    @Test func `are the union of all slices, each once; a copy that is not terminating counts`() {
+    @Test func `are the union of all slices; a non-terminating copy takes precedence`() {
         let ready = EndpointSlice.of("web", [.at("10.244.0.1"), .at("10.244.0.2")], name: "a")
         let terminating = EndpointSlice.of(
             "web", [.at("10.244.0.2", ready: false, serving: true, terminating: true), .at("10.244.0.3")], name: "b")
         #expect(servers(ready, terminating) == ["10.96.0.10:80/TCP [10.244.0.1:8080 10.244.0.2:8080 10.244.0.3:8080]"])
     }
 
-    @Test func `of another port name, protocol, family or with no port are none`() {
+    @Test func `of another port name, protocol or family, or without a port, are not used`() {
         #expect(
             servers(
                 .of("web", [.at("10.244.0.1")], name: "a", portName: "q"), .of("web", [.at("10.244.0.2")], name: "b", transport: .udp),
@@ -140,7 +140,7 @@ import Testing
                 .of("web", [.at("10.244.0.6")], name: "g", labels: ["service.kubernetes.io/headless": ""])) == ["10.96.0.10:80/TCP []"])
     }
 
-    @Test func `on this node are in the hairpin set, whatever state they are in`() {
+    @Test func `on this node are in the hairpin set, whatever their state`() {
         var cluster = Cluster()
         cluster.set(.clusterIP("web", "10.96.0.10"))
         cluster.set(
@@ -152,8 +152,8 @@ import Testing
     }
 }
 
-@Suite struct `What two Services claim` {
-    @Test func `as address and port stays with the older one and passes on when it goes`() {
+@Suite struct `A claim of two Services` {
+    @Test func `to the same address and port is won by the older one until it is deleted`() {
         var cluster = Cluster()
         cluster.set(.clusterIP("young", "10.96.0.10", created: "2026-02-01T00:00:00Z"))
         cluster.set(.of("young", [.at("10.244.0.1")]))
@@ -169,7 +169,7 @@ import Testing
         #expect(cluster.translation.conflicts.isEmpty)
     }
 
-    @Test func `together stays until the last one goes`() {
+    @Test func `to the same hairpin member is kept until the last one is deleted`() {
         var cluster = Cluster()
         for name in ["a", "b"] {
             cluster.set(.clusterIP(name, name == "a" ? "10.96.0.1" : "10.96.0.2"))
@@ -195,38 +195,38 @@ import Testing
 
     private func ranges(_ texts: String...) -> NodePortAddresses { .ranges(texts.compactMap { CIDR($0) }) }
 
-    @Test func `are all but loopback and IPv6 link-local where none are chosen`() {
+    @Test func `are all but loopback and IPv6 link-local by default`() {
         #expect(addresses(.all, .ipv4) == ["10.98.0.2", "10.99.0.2", "169.254.1.1"])
         #expect(addresses(.all, .ipv6) == ["fd00:99::2"])
     }
 
-    @Test func `are those in the ranges of their family, and all where the family has none`() {
+    @Test func `are those in the ranges of their family, or all if the family has none`() {
         #expect(addresses(ranges("10.99.0.0/16"), .ipv4) == ["10.99.0.2"])
         #expect(addresses(ranges("10.99.0.0/16"), .ipv6) == ["fd00:99::2"])
         #expect(addresses(ranges("10.99.0.0/16", "0.0.0.0/0"), .ipv4).count == 3)
         #expect(addresses(ranges("127.0.0.0/8"), .ipv4) == [])
     }
 
-    /// Ranges, and how many addresses of each family they leave.
+    /// Ranges, and the number of addresses that they select in each family.
     @Test(
         arguments: [
             ([], 3, 1), (["10.99.0.2/32"], 1, 1), (["10.99.0.0/16", "10.98.0.0/16"], 2, 1), (["172.16.0.0/12", "192.168.0.0/16"], 0, 1),
             (["0.0.0.0/0"], 3, 1), (["10.99.0.0/16", "0.0.0.0/0"], 3, 1), (["127.0.0.1/32"], 0, 1), (["::1/128"], 3, 0),
             (["fd00::/16", "::1/128"], 3, 1), (["::/0"], 3, 1), (["10.99.0.0/16", "fd00:98::/32"], 1, 0), (["fe80::/10"], 3, 1),
         ] as [([String], Int, Int)])
-    func `are counted family by family`(texts: [String], four: Int, six: Int) {
+    func `are selected separately by family`(texts: [String], four: Int, six: Int) {
         let choice = NodePortAddresses.ranges(texts.compactMap { CIDR($0) })
         #expect(addresses(choice, .ipv4).count == four)
         #expect(addresses(choice, .ipv6).count == six)
     }
 
-    @Test func `are the Node's own with primary, and none while they are not known`() {
+    @Test func `are those of the Node object with primary, and none until it is known`() {
         #expect(addresses(.primary, .ipv4, primary: ["10.99.0.2", "fd00:99::2"]) == ["10.99.0.2"])
         #expect(addresses(.primary, .ipv4) == [])
     }
 }
 
-@Suite struct `Whose a virtual server is` {
+@Suite struct `Ownership of a virtual server` {
     private func server(_ location: String, _ port: UInt16, _ transport: Transport = .tcp) -> VirtualServer {
         VirtualServer(.init(transport, AddressPort(IPAddress(location) ?? IPAddress(v4: 0), port)))
     }
@@ -238,14 +238,14 @@ import Testing
         return cluster.translation.desired
     }
 
-    @Test func `is reported by addresses and sets that a run before left`() {
+    @Test func `is derived from the addresses and sets of an earlier run`() {
         let ownership = Ownership(observed: left, localAddresses: [IPAddress("10.99.0.2") ?? IPAddress(v4: 0)], excluded: [])
         #expect(ownership.isOurs(server("10.96.0.10", 80)))
         #expect(ownership.isOurs(server("10.96.0.10", 81)))
         #expect(ownership.isOurs(server("10.99.0.2", 30080)))
     }
 
-    @Test func `is not claimed for what others made`() {
+    @Test func `is not claimed for virtual servers of others`() {
         let ownership = Ownership(observed: left, localAddresses: [IPAddress("10.99.0.2") ?? IPAddress(v4: 0)], excluded: [])
         #expect(!ownership.isOurs(server("192.0.2.1", 80)))
         #expect(!ownership.isOurs(server("10.99.0.2", 8080)))
@@ -253,7 +253,7 @@ import Testing
         #expect(!ownership.isOurs(server("192.0.2.1", 30080)))
     }
 
-    @Test func `ends where the operator says so`() throws {
+    @Test func `excludes the ranges that the operator configures`() throws {
         let ownership = Ownership(observed: left, localAddresses: [], excluded: [try #require(CIDR("10.96.0.0/16"))])
         #expect(!ownership.isOurs(server("10.96.0.10", 80)))
     }
