@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// The rule of the pure modules: values and rules, and nothing that could do I/O or tell the time.
+/// Checks that the pure modules do no I/O and read no clock.
 @Suite struct `Pure modules` {
-    /// What each may import, and depend on. `Synchronization` guards memory and does no I/O.
+    /// The modules that each may import and depend on. `Synchronization` guards memory and does no I/O.
     private static let allowed: [String: Set<String>] = [
         "Model": [],
         "Text": [],
@@ -14,7 +14,7 @@ import Testing
         // Dates are values; a heap is memory.
         "SyncLoop": ["Model", "Kubernetes", "Translation", "Reconciler", "StatusAPI", "FoundationEssentials", "HeapModule"],
     ]
-    /// Of the standard library, which needs no import.
+    /// Names of the standard library, which needs no import.
     private static let forbiddenWords = ["ContinuousClock", "SuspendingClock", "Task.sleep", "print(", "readLine("]
 
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -44,13 +44,13 @@ import Testing
         }
     }
 
-    @Test(arguments: allowed.keys.sorted()) func `hold no clock and print nothing`(module: String) throws {
+    @Test(arguments: allowed.keys.sorted()) func `use no clock and print nothing`(module: String) throws {
         for (path, code) in try Self.files(of: module) {
             #expect(Self.forbiddenWords.filter { code.contains($0) } == [], "Sources/\(module)/\(path)")
         }
     }
 
-    @Test(arguments: allowed.keys.sorted()) func `link nothing but each other`(module: String) throws {
+    @Test(arguments: allowed.keys.sorted()) func `depend only on each other`(module: String) throws {
         let manifest = try String(contentsOf: Self.root.appending(path: "Package.swift"), encoding: .utf8)
         let target = try #require(
             manifest.firstMatch(of: try Regex(#"\.target\(\s*name: "\#(module)"(?:,\s*dependencies: \[([^\]]*)\])?\s*\)"#)))
@@ -62,7 +62,7 @@ import Testing
         arguments: [
             ("import Glibc", "Glibc"), ("public import Foundation", "Foundation"), ("@preconcurrency internal import Yams", "Yams"),
             ("\n    import struct Dispatch.DispatchTime", "Dispatch"), ("// import Glibc", nil), ("let important = 1", nil),
-        ] as [(String, String?)]) func `are judged by every form of import`(code: String, module: String?)
+        ] as [(String, String?)]) func `are checked for every form of import`(code: String, module: String?)
     {
         #expect(Self.imports(in: code) == Set([module].compactMap(\.self)))
     }

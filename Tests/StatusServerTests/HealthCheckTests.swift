@@ -9,13 +9,13 @@ import Translation
 private let web = NamespacedName(namespace: "default", name: "l")
 private let other = NamespacedName(namespace: "default", name: "other")
 
-private func standing(_ checks: [NamespacedName: HealthCheckNodePort], _ addresses: HealthCheckAddresses = .only([.loopback]))
+private func proxyStatus(_ checks: [NamespacedName: HealthCheckNodePort], _ addresses: HealthCheckAddresses = .only([.loopback]))
     -> ProxyStatus
 {
-    var standing = ProxyStatus(families: [.ipv4])
-    standing.healthChecks = checks
-    standing.healthCheckAddresses = [.ipv4: addresses]
-    return standing
+    var proxyStatus = ProxyStatus(families: [.ipv4])
+    proxyStatus.healthChecks = checks
+    proxyStatus.healthCheckAddresses = [.ipv4: addresses]
+    return proxyStatus
 }
 
 extension IPAddress {
@@ -23,14 +23,14 @@ extension IPAddress {
 }
 
 @Suite struct `J1 The answer of a health check node port` {
-    @Test func `is kube-proxy's, byte for byte`() throws {
+    @Test func `matches kube-proxy's byte for byte`() throws {
         let good = HealthCheckAnswer.response(web, localEndpoints: 1, isProxyHealthy: true)
         #expect(good.isSame(as: try RecordedAnswer("service-health")))
         let none = HealthCheckAnswer.response(web, localEndpoints: 0, isProxyHealthy: true)
         #expect(none.isSame(as: try RecordedAnswer("service-health-none")))
     }
 
-    @Test func `is bad while the proxy is, and keeps the count`() {
+    @Test func `is 503 while the proxy is unhealthy, and keeps the endpoint count`() {
         let response = HealthCheckAnswer.response(web, localEndpoints: 18, isProxyHealthy: false)
         #expect(response.status == 503)
         #expect(response.body.contains("\"localEndpoints\": 18") && response.body.contains("\"serviceProxyHealthy\": false"))
@@ -39,22 +39,22 @@ extension IPAddress {
 }
 
 @Suite struct `Health check listeners` {
-    @Test func `J2 are on the addresses of node ports, one for each family of a Service`() {
-        var standing = standing([web: HealthCheckNodePort(port: 30000, localEndpoints: [.ipv4: 1, .ipv6: 2])])
-        standing.healthCheckAddresses[.ipv6] = .all
+    @Test func `J2 listen on the node port addresses, one for each family of a Service`() {
+        var proxyStatus = proxyStatus([web: HealthCheckNodePort(port: 30000, localEndpoints: [.ipv4: 1, .ipv6: 2])])
+        proxyStatus.healthCheckAddresses[.ipv6] = .all
         #expect(
-            HealthCheckListeners(standing).subjects == [
+            HealthCheckListeners(proxyStatus).subjects == [
                 ListenAddress(.address(.loopback), port: 30000): .init(service: web, family: .ipv4),
                 ListenAddress(.all(.ipv6), port: 30000): .init(service: web, family: .ipv6),
             ])
     }
 
-    @Test func `stay with the Service that has the port when another asks for it`() {
+    @Test func `stay with the Service that has the port when another requests it`() {
         let check = HealthCheckNodePort(port: 30000, localEndpoints: [.ipv4: 1])
         let address = ListenAddress(.address(.loopback), port: 30000)
-        let wanted = HealthCheckListeners(standing([web: check, other: check]))
+        let wanted = HealthCheckListeners(proxyStatus([web: check, other: check]))
         #expect(wanted.subjects[address]?.service == web && wanted.conflicts == [other: address])
-        let later = HealthCheckListeners(standing([web: check, other: check]), current: [address: .init(service: other, family: .ipv4)])
+        let later = HealthCheckListeners(proxyStatus([web: check, other: check]), current: [address: .init(service: other, family: .ipv4)])
         #expect(later.subjects[address]?.service == other && later.conflicts == [web: address])
     }
 }
@@ -64,7 +64,7 @@ extension IPAddress {
     private let events = KeptEvents()
 
     private func publish(_ checks: [NamespacedName: HealthCheckNodePort]) {
-        board.synced(SyncOutcome(), standing(checks), desired: NodeState())
+        board.synced(SyncOutcome(), proxyStatus(checks), desired: NodeState())
     }
 
     private func serving(_ body: () async throws -> Void) async throws {
@@ -96,7 +96,7 @@ extension IPAddress {
         }
     }
 
-    @Test func `J1 that cannot open a port tell it once, do not stop others, and open it when it is free`() async throws {
+    @Test func `J1 that fail to open a port report it once, do not stop others, and open it when it is free`() async throws {
         let (taken, free) = (try TestConnection.freePort(), try TestConnection.freePort())
         let holder = try TestConnection.Holder(taken)
         try await serving {

@@ -10,7 +10,7 @@ private let both: Set<IPFamily> = [.ipv4, .ipv6]
 
 private func at(_ seconds: Int64) -> Moment { Moment(wall: WallTime(seconds: 1_000_000 + seconds), uptime: .seconds(Double(seconds))) }
 
-/// As in kube-proxy's own tests, something may wait for ten seconds.
+/// Changes may stay pending for ten seconds, as in kube-proxy's own tests.
 private func health() -> Health { Health(limit: .seconds(10)) }
 
 private func healthz(_ health: Health, eligible: Bool = true, _ now: Moment) -> Int {
@@ -20,7 +20,7 @@ private func healthz(_ health: Health, eligible: Bool = true, _ now: Moment) -> 
 private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(health, at: now).status }
 
 @Suite struct `The health of the proxy` {
-    @Test func `J3 is bad before the first sync, and live all the same`() {
+    @Test func `J3 is 503 at healthz and 200 at livez before the first sync`() {
         let response = HealthRoutes.healthz(health(), nodeEligible: true, at: at(0))
         #expect(response.status == 503)
         #expect(
@@ -40,7 +40,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         #expect(healthz(health, at(1)) == 200 && healthz(health, at(26)) == 200)
     }
 
-    @Test func `J3 J5 turns bad when a family is not programmed for long, and good only when it is`() {
+    @Test func `J3 J5 turns bad if a family stays unprogrammed too long, and good once that family is programmed`() {
         var health = health()
         health.update(both, at: at(0))
         health.queue([.ipv4], at: at(1))
@@ -53,7 +53,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
                 {"IPv4":{"lastUpdated":"1970-01-12T13:46:40Z","healthy":false},"IPv6":{"lastUpdated":"1970-01-12T13:46:40Z","healthy":true}}}
                 """)
         health.update([.ipv6], at: at(27))
-        #expect(healthz(health, at(27)) == 503, "the other family does not heal it")
+        #expect(healthz(health, at(27)) == 503, "the other family does not restore it")
         health.update([.ipv4], at: at(28))
         #expect(healthz(health, at(28)) == 200)
         health.queue(both, at: at(30))
@@ -63,7 +63,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         #expect(healthz(health, at(51)) == 200)
     }
 
-    @Test func `J4 J5 takes a node that goes away for bad, but live`() {
+    @Test func `J4 J5 is bad but live on a node that is being removed`() {
         var health = health()
         health.update(both, at: at(0))
         #expect(healthz(health, eligible: false, at(0)) == 503 && livez(health, at(0)) == 200)
@@ -71,7 +71,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         #expect(!HealthRoutes.livez(health, at: at(0)).body.contains("nodeEligible"))
     }
 
-    @Test func `J4 goes by the autoscaler's taint and by deletion, and by no other taint`() {
+    @Test func `J4 depends on the autoscaler's taint and on deletion, and on no other taint`() {
         var node = Node(metadata: ObjectMeta(name: "node1"))
         #expect(node.isEligible)
         node.taints = [Taint(key: "node.kubernetes.io/unschedulable", effect: "NoSchedule")]
@@ -83,7 +83,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         #expect(!node.isEligible)
     }
 
-    /// The moments of the recorded answers.
+    /// The health at the times of the recorded answers.
     private func recorded(updated: [IPFamily: Int32], _ seconds: Int64) -> Health {
         var health = Health(limit: .seconds(60))
         for (family, nanoseconds) in updated {
@@ -92,11 +92,11 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         return health
     }
 
-    @Test func `J3 J4 is reported in kube-proxy's words`() throws {
+    @Test func `J3 J4 is reported in kube-proxy's format`() throws {
         let good = recorded(updated: [.ipv4: 167_775_433, .ipv6: 46_214_089], 1_795_399_389)
         let now = Moment(wall: WallTime(seconds: 1_795_399_400, nanoseconds: 906_555_337), uptime: .seconds(11))
         var golden = try RecordedAnswer("healthz")
-        // kube-proxy looks at the clock twice.
+        // kube-proxy reads the clock twice.
         golden.body = golden.body.replacing("2026-11-23T02:03:20.907207625Z", with: now.wall.rfc3339)
         #expect(HealthRoutes.healthz(good, nodeEligible: true, at: now).isSame(as: golden))
 
@@ -110,7 +110,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         #expect(HealthRoutes.healthz(tainted, nodeEligible: false, at: later).isSame(as: try RecordedAnswer("healthz-tainted")))
     }
 
-    @Test func `J5 of livez is reported in kube-proxy's words`() throws {
+    @Test func `J5 is reported at livez in kube-proxy's format`() throws {
         let good = recorded(updated: [.ipv4: 167_775_433, .ipv6: 46_214_089], 1_795_399_389)
         let now = Moment(wall: WallTime(seconds: 1_795_399_401, nanoseconds: 360_313_545), uptime: .seconds(12))
         var golden = try RecordedAnswer("livez")
@@ -120,13 +120,13 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
     }
 }
 
-@Suite struct `The health of a proxy that starts` {
+@Suite struct `The health of a starting proxy` {
     private func status(_ start: StartupHealth, _ path: String, _ now: Moment = at(1)) -> (status: Int, body: String) {
         let response = HealthRoutes(start).answer(StatusRequest(path: path), at: now)
         return (response.status, response.body)
     }
 
-    @Test func `is bad and live while a probe waits, and names the reason`() {
+    @Test func `is bad but live while a probe waits, and names the reason`() {
         let start = StartupHealth(expectsNode: false)
         #expect(status(start, "/healthz").status == 503 && !status(start, "/healthz").body.contains("waitingFor"))
         start.wait(for: #"iptables: another program holds the xtables lock, "restore" (attempt 2)"#)
@@ -137,13 +137,13 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
                 {"lastUpdated":"0001-01-01T00:00:00Z","currentTime":"1970-01-12T13:46:41Z","nodeEligible":true,"healthy":false,\
                 "waitingFor":"iptables: another program holds the xtables lock, \\"restore\\" (attempt 2)"}
                 """)
-        // However long it takes: a restart would wait for the same.
+        // However long it takes: a restart would have to wait as well.
         #expect(status(start, "/livez", at(100_000)).status == 200)
         start.wait(for: nil)
         #expect(status(start, "/healthz").status == 503 && !status(start, "/healthz").body.contains("waitingFor"))
     }
 
-    @Test func `is the status board's once the proxy is assembled, whatever is reported afterwards`() {
+    @Test func `is the status board's once the proxy is assembled, and ignores later startup reports`() {
         let start = StartupHealth(expectsNode: true)
         #expect(status(start, "/healthz").body.contains(#""nodeEligible":false"#))
         let board = StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: false)
@@ -155,7 +155,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         #expect(healthz.status == 200 && healthz.body.contains("IPv6") && !healthz.body.contains("late"))
     }
 
-    @Test func `is never good while something is waited for`() {
+    @Test func `is never good while the proxy waits for something`() {
         var health = health()
         health.update(both, at: at(0))
         health.waitingFor = "iptables"
@@ -174,18 +174,18 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         return status
     }
 
-    @Test func `where all went well, and where some Services could not be`() {
+    @Test func `if all operations succeeded or only some Services failed`() {
         #expect(Health.programmed(status()) == both)
         #expect(Health.programmed(status(pending: 2)) == both, "one user's Services must not take the node down")
         #expect(Health.programmed(status(pending: 3)) == [])
     }
 
-    @Test func `for no family where the kernel cannot be read, or its device not made`() {
-        #expect(Health.programmed(blind) == [])
+    @Test func `for no family if the kernel cannot be read or the device cannot be created`() {
+        #expect(Health.programmed(unreadableKernel) == [])
         #expect(Health.programmed(status(failing: [.createDevice])) == [])
     }
 
-    @Test func `for the families whose rules and sets stand`() {
+    @Test func `for the families whose rules and sets are in place`() {
         #expect(Health.programmed(status(failing: [.restoreRules(Rules(.ipv6), missingJumps: [])])) == [.ipv4])
         let set = AddressSet(AddressSet.Name("KUBE-CLUSTER-IP"), kind: .hashIPPort, family: .ipv4)
         #expect(Health.programmed(status(failing: [.createSet(set)])) == [.ipv6])
@@ -195,17 +195,17 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
     }
 }
 
-/// The kernel could not be read.
-private var blind: ProxyStatus {
+/// The status after the kernel could not be read.
+private var unreadableKernel: ProxyStatus {
     var status = ProxyStatus(families: both)
     status.unreadable = [.everything: ObservationFailure(part: .everything, reason: "permission denied", attempts: 1, isOfAudit: false)]
     return status
 }
 
 @Suite struct `The status board` {
-    @Test func `J4 heeds a taint as soon as it is known, and expects no Node of manifests`() {
+    @Test func `J4 applies a taint as soon as it is seen, and expects no Node object from manifests`() {
         let board = StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: true)
-        #expect(!board.isNodeEligible, "nothing is known of the node yet")
+        #expect(!board.isNodeEligible, "the Node object is not known yet")
         board.changed([], node: Node(metadata: ObjectMeta(name: "node1")), pending: PendingChanges())
         #expect(board.isNodeEligible)
         board.changed(
@@ -216,13 +216,13 @@ private var blind: ProxyStatus {
         #expect(StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: false).isNodeEligible)
     }
 
-    @Test func `turns bad twice the sync period after a change that is not programmed`() {
+    @Test func `turns bad if a change is not programmed within twice the sync period`() {
         let clock = TestClock()
         let board = StatusBoard(families: both, syncPeriod: .seconds(5), expectsNode: false) { clock.now }
         board.synced(SyncOutcome(), ProxyStatus(families: both), desired: NodeState())
         board.queued()
         clock.advance(9)
-        board.synced(SyncOutcome(), blind, desired: NodeState())
+        board.synced(SyncOutcome(), unreadableKernel, desired: NodeState())
         #expect(board.health.isHealthy(at: clock.now))
         clock.advance(1)
         #expect(!board.health.isHealthy(at: clock.now))

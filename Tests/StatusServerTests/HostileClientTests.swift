@@ -3,9 +3,9 @@ import Glibc
 import Model
 import Testing
 
-/// Clients that nobody vouches for.
+/// Untrusted clients.
 @Suite(.serialized) struct `A hostile client` {
-    /// Runs a server that answers with ever the same text.
+    /// Runs a server that always answers with the same text.
     private func serving(
         limit: Int = 64, timeouts: HTTPListener.ClientTimeouts = .init(idle: .seconds(2), exchange: .seconds(2)), body: String = "ok",
         _ test: @Sendable @escaping (UInt16, OpenConnections) async throws -> Void
@@ -23,7 +23,7 @@ import Testing
             }
             group.cancelAll()
         }
-        // Nothing is left when a listener ends.
+        // A listener leaves no connections behind.
         try await wait { connections.count == 0 }
     }
 
@@ -41,10 +41,10 @@ import Testing
         }
     }
 
-    @Test func `that connects just as the server ends harms nobody`() async throws {
+    @Test func `that connects while the server stops does no harm`() async throws {
         for _ in 0..<10 {
             try await serving { port, connections in
-                // They go on for a while when the server ends; whether it is still there is not what counts.
+                // They continue for a while after the server stops; it does not matter whether they connect.
                 let clients = (0..<4).map { _ in
                     Task {
                         while !Task.isCancelled {
@@ -107,14 +107,14 @@ import Testing
         }
     }
 
-    /// By what is wrong with it, as the whole would fill the log.
+    /// Request heads by their invalid part: the complete text would fill the log.
     private static let heads = [
         "path": "GET /\(String(repeating: "a", count: 200_000)) HTTP/1.1\r\n\r\n",
         "field": "GET / HTTP/1.1\r\nX: \(String(repeating: "a", count: 200_000))\r\n\r\n",
         "fields": "GET / HTTP/1.1\r\n\((0..<2000).map { "X-\($0): y\r\n" }.joined())\r\n", "protocol": "\u{16}\u{3}\u{1}\r\n\r\n",
     ]
 
-    @Test(arguments: heads.keys.sorted()) func `that sends a huge head, or none, is refused`(what: String) async throws {
+    @Test(arguments: heads.keys.sorted()) func `that sends a huge or invalid head is refused`(what: String) async throws {
         let head = try #require(`A hostile client`.heads[what])
         try await serving { port, connections in
             let client = try TestConnection(port)
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    @Test func `that opens 2,000 connections keeps nobody out and takes no more descriptors than the limit`() async throws {
+    @Test func `that opens 2,000 connections does not block others and uses no more descriptors than the limit`() async throws {
         try await serving(timeouts: .init(idle: .seconds(60), exchange: .seconds(60))) { port, connections in
             TestConnection.allowManyDescriptors()
             var kept: [Int32] = []
@@ -140,7 +140,7 @@ import Testing
         }
     }
 
-    @Test func `that asks twice on a connection, or for the head alone, is no hostile one`() async throws {
+    @Test func `that only reuses a connection or sends HEAD is served normally`() async throws {
         try await serving { port, _ in
             let client = try TestConnection(port)
             try await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -2,14 +2,14 @@ import Kubernetes
 import Logging
 import Synchronization
 
-/// Keeps events.
+/// Records events in memory.
 final class KeptEvents: EventRecorder {
     private let kept = Mutex<[ClusterEvent]>([])
     var all: [ClusterEvent] { kept.withLock(\.self) }
     func record(_ event: ClusterEvent) { kept.withLock { $0.append(event) } }
 }
 
-/// Keeps what is logged.
+/// Records log messages in memory.
 final class KeptLog: Sendable {
     private let kept = Mutex<[String]>([])
     var messages: [String] { kept.withLock(\.self) }

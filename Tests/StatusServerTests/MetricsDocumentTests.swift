@@ -8,7 +8,7 @@ import Testing
 import Traffic
 @testable import Translation
 
-/// A metric as a line of text describes it.
+/// A metric as documented or served.
 private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
     var name: String
     var type: String
@@ -19,8 +19,8 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
     static func < (lhs: DescribedMetric, rhs: DescribedMetric) -> Bool { lhs.name < rhs.name }
 }
 
-/// `docs/metrics.md` and what the program tells.
-@Suite struct `The document of metrics` {
+/// Compares `docs/metrics.md` with the metrics that the program exports.
+@Suite struct `The metrics documentation` {
     private func documented() throws -> [DescribedMetric] {
         let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
         let text = String(decoding: try Data(contentsOf: URL(filePath: "\(root)/docs/metrics.md")), as: UTF8.self)
@@ -33,7 +33,7 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
         }
     }
 
-    /// From `/metrics`.
+    /// Returns the metrics in the text of `/metrics`.
     private func served(_ text: String) -> [DescribedMetric] {
         var found: [String: DescribedMetric] = [:]
         var current = ""
@@ -60,20 +60,22 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
         return traffic.families([identity: [endpoint]], of: desired)
     }
 
-    /// A program to which everything happened that is counted.
+    /// Returns the routes of a program in which every counted event has happened.
     private func everything() -> MetricsRoutes {
         let board = StatusBoard(families: [.ipv4], syncPeriod: .seconds(30), expectsNode: false)
         var outcome = SyncOutcome()
         outcome.operations = [.createDevice]
-        var standing = ProxyStatus(families: [.ipv4])
-        standing.refusedClaims = [NamespacedName(namespace: "default", name: "web"): [ServiceRefusal(.externalIP, IPAddress(v4: 1), .node)]]
-        standing.invalidAnnotations = [
+        var proxyStatus = ProxyStatus(families: [.ipv4])
+        proxyStatus.refusedClaims = [
+            NamespacedName(namespace: "default", name: "web"): [ServiceRefusal(.externalIP, IPAddress(v4: 1), .node)]
+        ]
+        proxyStatus.invalidAnnotations = [
             NamespacedName(namespace: "default", name: "web"): [
                 InvalidAnnotation("kube-ipvs-proxy.io/scheduler", "best", "must be a scheduler")
             ]
         ]
         board.queued()
-        board.synced(outcome, standing, desired: NodeState())
+        board.synced(outcome, proxyStatus, desired: NodeState())
         let start = StartupHealth(expectsNode: false)
         start.start(board)
         let health = HealthRoutes(start)
@@ -91,12 +93,12 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
         let (documented, served) = (try documented(), served(text))
         #expect(Set(documented).count == documented.count)
         let unknown = Set(served).subtracting(documented).sorted()
-        #expect(unknown.isEmpty, "not or wrongly documented: \(unknown)")
+        #expect(unknown.isEmpty, "missing or wrong in the documentation: \(unknown)")
         let stale = Set(documented).subtracting(served).sorted()
-        #expect(stale.isEmpty, "not served so: \(stale)")
+        #expect(stale.isEmpty, "documented but not served: \(stale)")
     }
 
-    @Test func `is compared with all that a program can tell`() {
+    @Test func `is compared with everything that the program can export`() {
         let metrics = ProxyMetrics(families: [.ipv4])
         let text = everything().answer(StatusRequest(path: "/metrics"), at: .now).body
         for family in metrics.all { #expect(text.contains("\n# TYPE \(family.description.name) "), "\(family.description.name)") }

@@ -29,15 +29,15 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
 @Suite struct `The metrics server` {
     @Test(arguments: [
         ("proxyMode", "/proxyMode"), ("metrics-healthz", "/healthz"), ("unknown", "/"), ("unknown", "/debug/flags/v"),
-    ]) func `answers as kube-proxy, byte for byte`(name: String, path: String) throws {
+    ]) func `answers like kube-proxy, byte for byte`(name: String, path: String) throws {
         #expect(get(path).isSame(as: try RecordedAnswer(name)))
     }
 
-    @Test func `lists its one check`() throws {
+    @Test func `lists its only check`() throws {
         #expect(get("/healthz", ["verbose": ""]).isSame(as: try RecordedAnswer("metrics-healthz-verbose")))
     }
 
-    /// All that kube-proxy knows of flags and configuration.
+    /// Returns routes with kube-proxy's recorded flags and configuration.
     private func informed() throws -> (MetricsRoutes, flags: [String: String]) {
         var content = MetricsRoutes.Content(version: "1.36.2", emulates: "1.36")
         content.configuration = try RecordedAnswer("configz").body
@@ -52,13 +52,13 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         return routes.answer(StatusRequest(path: path, accept: accept), at: now)
     }
 
-    @Test(arguments: ["configz", "flagz"]) func `M14 shows flags and configuration as kube-proxy, byte for byte`(name: String) throws {
+    @Test(arguments: ["configz", "flagz"]) func `M14 shows flags and configuration like kube-proxy, byte for byte`(name: String) throws {
         let (routes, flags) = try informed()
         #expect(flags.count == 59)
         #expect(ask(routes, "/\(name)").isSame(as: try RecordedAnswer(name)))
     }
 
-    @Test func `shows flags as an object where one is asked for`() throws {
+    @Test func `returns flags as an object if the client requests one`() throws {
         let (routes, flags) = try informed()
         let accept = "text/html, application/json;v=v1beta1;g=config.k8s.io;as=Flagz"
         let response = ask(routes, "/flagz", accept: accept)
@@ -69,7 +69,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         #expect(object.flags == flags)
     }
 
-    @Test func `M15 tells its state with its paths as kube-proxy, but for what it is built with`() throws {
+    @Test func `M15 shows statusz with its paths like kube-proxy, except for the Go version`() throws {
         func expected(_ name: String) throws -> RecordedAnswer {
             var recorded = try RecordedAnswer(name)
             let lines = recorded.body.split(separator: "\n", omittingEmptySubsequences: false)
@@ -81,10 +81,10 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         #expect(routes.answer(StatusRequest(path: "/statusz"), at: now).isSame(as: try expected("statusz")))
         let json = ask(routes, "/statusz", accept: "application/json;v=v1beta1;g=config.k8s.io;as=Statusz")
         #expect(json.isSame(as: try expected("statusz-json")))
-        #expect(!get("/statusz").body.contains("/configz"), "what is not known is not listed")
+        #expect(!get("/statusz").body.contains("/configz"), "unknown pages are not listed")
     }
 
-    @Test func `sets the log level with profiling on, by PUT alone`() throws {
+    @Test func `sets the log level by PUT only, with profiling enabled`() throws {
         let level = SetLevel()
         var content = MetricsRoutes.Content(version: "1", emulates: "1.36")
         content.setVerbosity = { level.set($0) }
@@ -104,7 +104,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         func set(_ value: Int) { level.withLock { $0 = value } }
     }
 
-    @Test func `serves no configuration and no flags that it does not know`() {
+    @Test func `returns 404 for configuration and flags that it does not have`() {
         #expect(get("/configz").status == 404 && get("/flagz").status == 404)
     }
 }
@@ -133,7 +133,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
             })
     }
 
-    @Test func `of kube-proxy are all there, with name, type, help, labels and buckets`() throws {
+    @Test func `of kube-proxy are all present with name, type, help, labels and buckets`() throws {
         board.queued()
         board.synced(afterChanges, ProxyStatus(families: both), desired: NodeState())
         let golden = try RecordedAnswer("metrics").body
@@ -147,7 +147,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         #expect(lost.isEmpty, "\(lost)")
     }
 
-    @Test func `of requests to the API server are as Kubernetes's own client has them`() throws {
+    @Test func `of API requests match those of Kubernetes's own client`() throws {
         let requests = RequestMetrics(host: "10.99.0.1:6443")
         for code in [200, 200, 200, 200] { requests.answered("GET", code: code) }
         for _ in 0..<2 { requests.answered("POST", code: 201) }
@@ -164,7 +164,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
                 #"rest_client_requests_total{code="<error>",host="10.99.0.1:6443",method="GET"} 1"#))
     }
 
-    @Test func `of a process are there`() {
+    @Test func `of the process are present`() {
         let text = MetricText.exposition(ProcessMetrics(start: start.wall).families)
         for name in [
             "cpu_seconds_total", "resident_memory_bytes", "virtual_memory_bytes", "virtual_memory_max_bytes", "open_fds", "max_fds",
@@ -175,7 +175,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         }
     }
 
-    @Test func `tell changes that wait, and count them`() {
+    @Test func `report pending changes and count all changes`() {
         let web = NamespacedName(namespace: "default", name: "web")
         var pending = PendingChanges()
         (pending.services, pending.slices) = ([web], [web])
@@ -192,10 +192,10 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         #expect(lines("kubeproxy_sync_proxy_rules_endpoint_changes_pending") == ["kubeproxy_sync_proxy_rules_endpoint_changes_pending 0"])
     }
 
-    @Test func `A17 tell Services without endpoints here, by policy and family`() {
-        var standing = ProxyStatus(families: both)
-        standing.noLocalEndpoints = [NoLocalEndpoints(.external, .ipv4): 3]
-        board.synced(SyncOutcome(), standing, desired: NodeState())
+    @Test func `A17 report Services without local endpoints by policy and family`() {
+        var proxyStatus = ProxyStatus(families: both)
+        proxyStatus.noLocalEndpoints = [NoLocalEndpoints(.external, .ipv4): 3]
+        board.synced(SyncOutcome(), proxyStatus, desired: NodeState())
         let name = "kubeproxy_sync_proxy_rules_no_local_endpoints_total"
         #expect(
             lines(name) == [
@@ -204,7 +204,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
             ])
     }
 
-    @Test func `tell a sync, its operations, what failed, and how late it was`() {
+    @Test func `report a sync with its operations, failures and latency`() {
         var outcome = SyncOutcome()
         outcome.operations = [.createDevice, .restoreRules(Rules(.ipv6), missingJumps: [])]
         outcome.failures = [.init(outcome.operations[1], reason: "refused")]
@@ -212,15 +212,15 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         outcome.duration = .milliseconds(3)
         outcome.latencies = [.milliseconds(5)]
         outcome.forgetting = [.ipv6: .init(flows: 4, duration: .milliseconds(3))]
-        var standing = ProxyStatus(families: both)
-        standing.drainingServers = 7
-        standing.droppedPackets = [DroppedPackets(.sourceRanges, .ipv6): 9]
-        standing.refusedClaims = [
+        var proxyStatus = ProxyStatus(families: both)
+        proxyStatus.drainingServers = 7
+        proxyStatus.droppedPackets = [DroppedPackets(.sourceRanges, .ipv6): 9]
+        proxyStatus.refusedClaims = [
             NamespacedName(namespace: "default", name: "web"): [
                 ServiceRefusal(.externalIP, IPAddress(v4: 1), .node), ServiceRefusal(.externalIP, IPAddress(v4: 2), .node),
             ]
         ]
-        board.synced(outcome, standing, desired: NodeState())
+        board.synced(outcome, proxyStatus, desired: NodeState())
         for line in [
             #"kubeproxy_sync_proxy_rules_duration_seconds_bucket{ip_family="IPv4",le="0.002"} 0"#,
             #"kubeproxy_sync_proxy_rules_duration_seconds_bucket{ip_family="IPv4",le="0.004"} 1"#,
@@ -249,7 +249,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         #expect(lines("kube_ipvs_proxy_refused_claims{").isEmpty)
     }
 
-    @Test func `count what health checks answered`() {
+    @Test func `count the responses of health checks`() {
         let start = StartupHealth(expectsNode: false)
         start.start(board)
         let routes = HealthRoutes(start)
@@ -260,7 +260,7 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
     }
 }
 
-/// A sync that took changes over and had nothing to do.
+/// A sync that took changes and had nothing to do.
 private var afterChanges: SyncOutcome {
     var outcome = SyncOutcome()
     outcome.tookChanges = true

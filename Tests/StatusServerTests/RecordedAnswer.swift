@@ -3,7 +3,7 @@ import Testing
 
 @testable import StatusServer
 
-/// An answer of the real kube-proxy, as curl -i shows it.
+/// A recorded response of kube-proxy, as printed by `curl -i`.
 struct RecordedAnswer {
     /// `HTTP/1.1 200 OK` and the headers, without `Date`, `Content-Length` and `Transfer-Encoding`.
     var head: [String]
@@ -28,6 +28,6 @@ extension StatusResponse {
         ["HTTP/1.1 \(status) \(StatusResponse.reasons[status] ?? "")"] + headers.map { "\($0.name): \($0.value)" }
     }
 
-    /// Whether it is the recorded answer, byte for byte.
+    /// Whether it matches the recorded response byte for byte.
     func isSame(as recorded: RecordedAnswer) -> Bool { head == recorded.head && body == recorded.body }
 }

@@ -2,8 +2,8 @@
 import Glibc
 import Testing
 
-/// A server in the file system, for root alone.
-@Suite(.serialized) struct `A socket for root` {
+/// A server on a Unix socket that only root can use.
+@Suite(.serialized) struct `A root-only socket` {
     private let path: String
 
     init() throws {
@@ -18,7 +18,7 @@ import Testing
         return lstat(path, &found) == 0 ? found.st_mode : nil
     }
 
-    /// The process's umask: reading it by `umask` would change it.
+    /// Returns the umask of the process. Reading it with `umask` would change it.
     private static func currentUmask() throws -> String {
         let file = try #require(fopen("/proc/self/status", "r"))
         defer { fclose(file) }
@@ -48,14 +48,14 @@ import Testing
         }
     }
 
-    @Test func `has mode 0600, whoever made what was there before, and is gone in the end`() async throws {
+    @Test func `has mode 0600 whatever existed before, and is removed at the end`() async throws {
         close(try RootSocket(path).descriptor)
         #expect(chmod(path, 0o777) == 0)
         try await serving { #expect(mode() == S_IFSOCK | 0o600) }
         #expect(mode() == nil)
     }
 
-    @Test func `has its mode before anyone can connect`() throws {
+    @Test func `has its mode before clients can connect`() throws {
         let descriptor = try RootSocket(path).descriptor
         defer { close(descriptor) }
         #expect(mode() == S_IFSOCK | 0o600)
@@ -65,7 +65,7 @@ import Testing
         #expect(fcntl(descriptor, F_GETFD) & FD_CLOEXEC != 0)
     }
 
-    @Test func `does not take a successor's away`() throws {
+    @Test func `does not remove the socket of a successor`() throws {
         let first = try RootSocket(path)
         let second = try RootSocket(path)
         defer { for socket in [first, second] { close(socket.descriptor) } }
@@ -75,14 +75,14 @@ import Testing
         #expect(mode() == nil)
     }
 
-    @Test func `does not take the place of what is no socket`() async throws {
+    @Test func `does not replace a file that is not a socket`() async throws {
         let file = try #require(fopen(path, "w"))
         fclose(file)
         await #expect(throws: ListenError.self) { try await serving {} }
         #expect(mode().map { $0 & S_IFMT } == S_IFREG)
     }
 
-    @Test func `leaves the umask alone while it is made`() async throws {
+    @Test func `does not change the umask while it is created`() async throws {
         let before = try Self.currentUmask()
         let watch = Task {
             var seen: Set<String> = []

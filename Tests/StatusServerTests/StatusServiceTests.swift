@@ -5,7 +5,7 @@ import NodeProxy
 import Testing
 
 /// The servers at `--healthz-bind-address` and `--metrics-bind-address`, on real sockets.
-@Suite(.serialized) struct `A server for operators` {
+@Suite(.serialized) struct `A health or metrics server` {
     private let events = KeptEvents()
     private let log = KeptLog()
 
@@ -19,7 +19,7 @@ import Testing
     @Test(arguments: [
         (StatusServerKind.healthz, "FailedToStartProxierHealthcheck"), (.metrics, "FailedToStartMetricServer"),
     ])
-    func `whose address is taken ends the program where it is reported to, with an Event on the Node`(
+    func `whose address is in use ends the program with an Event on the Node if configured to`(
         kind: StatusServerKind, reason: String
     ) async throws {
         let holder = try TestConnection.Holder(0)
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(arguments: [StatusServerKind.healthz, .metrics])
-    func `whose address is taken says so once, and listens when it is free`(kind: StatusServerKind) async throws {
+    func `whose address is in use logs it once, and listens when it is free`(kind: StatusServerKind) async throws {
         let holder = try TestConnection.Holder(0)
         try await running(service(kind, holder.port)) {
             try await wait { !log.messages.isEmpty }
@@ -44,6 +44,6 @@ import Testing
             try await wait { await status(holder.port) == 200 }
             #expect(log.messages.last == "Listening")
         }
-        #expect(await status(holder.port) == nil, "its port is free when it has ended")
+        #expect(await status(holder.port) == nil, "its port is free after it has stopped")
     }
 }

@@ -3,7 +3,7 @@ import Model
 import Synchronization
 import Text
 
-/// A clock that goes when it is told to.
+/// A clock that tests advance.
 final class TestClock: Sendable {
     private let seconds = Mutex<Int64>(0)
 

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-/// A client of a few system calls, which can behave badly.
+/// A minimal HTTP client that can misbehave.
 struct TestConnection: ~Copyable {
     struct Failure: Error { var errno: Int32 }
 
@@ -25,9 +25,9 @@ struct TestConnection: ~Copyable {
 
     deinit { Glibc.close(socket) }
 
-    /// False once the other side is gone.
+    /// Sends text; returns false once the peer has closed the connection.
     ///
-    /// Nothing here blocks its thread: the server under test needs it.
+    /// It never blocks its thread: the server under test needs it.
     @discardableResult
     borrowing func send(_ text: String) async throws -> Bool {
         var bytes = Array(text.utf8)[...]
@@ -45,7 +45,7 @@ struct TestConnection: ~Copyable {
         return true
     }
 
-    /// All until the other side closes.
+    /// Reads until the peer closes the connection.
     borrowing func readToEnd() async throws -> String {
         var text = ""
         while true {
@@ -55,7 +55,7 @@ struct TestConnection: ~Copyable {
         }
     }
 
-    /// What is there, waiting for something; nothing once the other side has closed.
+    /// Waits for data and returns it; empty once the peer has closed the connection.
     borrowing func readSome() async throws -> String {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         let deadline = ContinuousClock.now.advanced(by: .seconds(300))
@@ -67,7 +67,7 @@ struct TestConnection: ~Copyable {
         }
     }
 
-    /// Both sides of a connection are in this process.
+    /// Raises the descriptor limit: both ends of each connection are in this process.
     static func allowManyDescriptors() {
         var descriptors = rlimit(rlim_cur: 4096, rlim_max: 4096)
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
@@ -77,7 +77,7 @@ struct TestConnection: ~Copyable {
 
     static func close(_ descriptor: Int32) { Glibc.close(descriptor) }
 
-    /// A descriptor that keeps the connection open.
+    /// Returns a duplicate descriptor, which keeps the connection open.
     borrowing func duplicate() -> Int32 { dup(socket) }
 
     static func get(_ port: UInt16, _ path: String = "/") async throws -> Answer {
@@ -95,7 +95,7 @@ struct TestConnection: ~Copyable {
         return address
     }
 
-    /// Keeps a port from others.
+    /// Occupies a port.
     struct Holder {
         let socket: Int32
         let port: UInt16
@@ -117,7 +117,7 @@ struct TestConnection: ~Copyable {
         func close() { Glibc.close(socket) }
     }
 
-    /// One that nobody listens on.
+    /// Returns a port without a listener.
     static func freePort() throws -> UInt16 {
         let holder = try Holder(0)
         defer { holder.close() }
@@ -127,7 +127,7 @@ struct TestConnection: ~Copyable {
 
 struct Timeout: Error {}
 
-/// Waits for a condition, generously.
+/// Waits for a condition, with a generous timeout.
 func wait(_ condition: () async throws -> Bool) async throws {
     let deadline = ContinuousClock.now.advanced(by: .seconds(300))
     while try await !condition() {

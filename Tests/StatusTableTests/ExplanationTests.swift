@@ -58,13 +58,13 @@ import StatusAPI
         #expect(explanation.lines.contains("  -> 10.244.1.10:8080  weight 1"))
     }
 
-    @Test func `names what drops it`() throws {
+    @Test func `names the rule that drops the packet`() throws {
         let explanation = explain(try node(firewalled: true))
         #expect(
             explanation.obstacles == ["dropped by filter KUBE-PROXY-FIREWALL: -m set --match-set KUBE-LOAD-BALANCER-FW dst,dst -j DROP"])
     }
 
-    @Test func `names an address that nobody holds, a virtual server that is not there, and real servers that take nothing`() throws {
+    @Test func `names an unbound address, a missing virtual server, and real servers that accept nothing`() throws {
         #expect(explain(NodeState()).obstacles.count == 2)
         var drained = try node()
         let real = RealServer(AddressPort(try #require(IPAddress("10.244.1.10")), 8080), weight: 0)
@@ -81,7 +81,7 @@ import StatusAPI
         return RuleCondition(rule, destination, [set.name: set]).verdict
     }
 
-    @Test func `is sure where only the destination counts, and doubtful where more does`() throws {
+    @Test func `is certain if only the destination matters, and uncertain otherwise`() throws {
         #expect(try verdict("-p udp -m set --match-set S dst -j A", members: [.port(30053)]) == .yes)
         #expect(try verdict("-p tcp -m set --match-set S dst -j A", members: [.port(30053)]) == .no)
         #expect(try verdict("-m set --match-set S dst -j A", members: [.port(1)]) == .no)

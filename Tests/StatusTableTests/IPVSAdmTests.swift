@@ -17,7 +17,7 @@ import Testing
             connections: .init(active: active, inactive: 2))
     }
 
-    @Test func `is laid out as ipvsadm lays it out`() throws {
+    @Test func `has ipvsadm's layout`() throws {
         var web = try service(6, "10.96.0.1", 443)
         (web.scheduler, web.flags, web.timeout) = ("mh", 0x1b, 10800)
         web.destinations = [try destination("10.99.0.1", 6443, active: 3)]
@@ -38,8 +38,8 @@ import Testing
                 """)
     }
 
-    /// What ipvsadm 1.31 printed when its kernel told it of these numbers.
-    @Test func `gives large numbers units, and wraps what ipvsadm wraps`() throws {
+    /// The output of ipvsadm 1.31 for these kernel counters.
+    @Test func `abbreviates large numbers with units, and wraps around where ipvsadm does`() throws {
         var large = IPVSStatistics()
         (large.connections, large.inPackets, large.outPackets) = (100_000_000_000, 123_456_789, 99_999_999_999)
         (large.inBytes, large.outBytes) = (12_345_678, 1_000_000_000)
@@ -78,7 +78,7 @@ import Testing
                 == "  -> 10.0.0.9:8080                1215752192 123456789 1215752191 12345678    1000M")
     }
 
-    /// What ipvsadm 1.31 printed of virtual servers that it made with `-b flag-1`, `-b flag-2` and so on.
+    /// The output of ipvsadm 1.31 for virtual servers created with `-b flag-1`, `-b flag-2` and so on.
     @Test(
         arguments: [
             ("rr", 0b000, "", ""), ("rr", 0b001, " (flag-1)", " -b flag-1"), ("rr", 0b010, " (flag-2)", " -b flag-2"),
@@ -94,18 +94,18 @@ import Testing
             ("mh", 0b101, " (mh-fallback)", " -b mh-fallback"), ("mh", 0b110, " (mh-port)", " -b mh-port"),
             ("mh", 0b111, " (mh-fallback,mh-port)", " -b mh-fallback,mh-port"),
         ] as [(String, UInt32, String, String)])
-    func `has each scheduler's flags as ipvsadm has them`(scheduler: String, bits: UInt32, listed: String, saved: String) throws {
+    func `prints each scheduler's flags like ipvsadm`(scheduler: String, bits: UInt32, listed: String, saved: String) throws {
         var web = try service(6, "192.0.2.1", 80)
         (web.scheduler, web.flags) = (scheduler, 0x2 | bits << 3)
         #expect(IPVSListing([web]).text(nil).split(separator: "\n").last.map(String.init) == "TCP  192.0.2.1:80 \(scheduler)\(listed)")
         #expect(IPVSSave([web], isSorted: true, isComplete: false).text == "-A -t 192.0.2.1:80 -s \(scheduler)\(saved)\n")
-        // In full, so that nothing is lost where the table is restored.
+        // The complete form loses nothing when the table is restored.
         let complete = IPVSSave([web], isSorted: true, isComplete: true).text
         #expect(complete.contains("flag-3") == (bits & 0b100 != 0) && !complete.hasSuffix("-b \n"))
     }
 
-    /// What ipvsadm 1.31 printed of one that it made with `-p 300 -M 255.255.255.0 --pe sip -o -b flag-3`.
-    @Test func `has flags, persistence, engine and one-packet scheduling in ipvsadm's orders`() throws {
+    /// The output of ipvsadm 1.31 for a virtual server created with `-p 300 -M 255.255.255.0 --pe sip -o -b flag-3`.
+    @Test func `has flags, persistence, engine and one-packet scheduling in ipvsadm's order`() throws {
         var web = try service(17, "192.0.2.1", 80)
         (web.scheduler, web.flags, web.timeout, web.netmask) = ("mh", 0x2 | 0x1 | 0x4 | 0x20, 300, 0xffff_ff00)
         web.persistenceEngine = "sip"
@@ -117,7 +117,7 @@ import Testing
                 == "-A -u 192.0.2.1:80 -s mh -p 300 -M 255.255.255.0 --pe sip -o -b \n")
     }
 
-    @Test func `is in ipvsadm's order, in which addresses go round in a circle`() throws {
+    @Test func `is in ipvsadm's order, in which addresses wrap around`() throws {
         let services = try ["10.96.0.10", "192.0.2.9", "10.96.0.9"].map { try service(17, $0, 53) }
         let listed = IPVSOrder.sorted(services).compactMap { $0.key.identity?.location.description }
         #expect(listed == ["192.0.2.9:53", "10.96.0.9:53", "10.96.0.10:53"])
@@ -125,7 +125,7 @@ import Testing
 }
 
 @Suite struct `The saved table` {
-    @Test func `has what ipvsadm forgets, unless it is to be the same`() throws {
+    @Test func `has the fields that ipvsadm omits, unless ipvsadm's output is requested`() throws {
         let server = IPVSDestination(
             location: AddressPort(try #require(IPAddress("192.0.2.9")), 0), forwarding: 2, weight: 3, upperThreshold: 10, lowerThreshold: 5,
             tunnel: IPVSTunnel(kind: .gue, port: 6080, flags: [.remoteChecksum]))
@@ -161,10 +161,10 @@ import Testing
             "TCP fd00:0000:0000:0000:0000:0000:0000:0002 EBE6 fd00:0000:0000:0000:0000:0000:0000:0002 0050 fd00:1234:5678:9abc:def0:1234:5678:9abd 1F90 TIME_WAIT       107",
             "TCP 01:47  TIME_WAIT   [fd00::2]:60390    [fd00::2]:80       [fd00:1234:5678:9abc:def0:1234:5678:9abd]:8080\n"
         ),
-    ]) func `is read from the kernel's list and written as ipvsadm writes it`(line: String, expected: String) throws {
+    ]) func `is read from the kernel's list and printed like ipvsadm`(line: String, expected: String) throws {
         #expect(try #require(IPVSConnection(line)).text(withEngines: false) == expected)
     }
 
     @Test(arguments: ["Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData", "", "TCP x 1 y 2 z 3 s 4"])
-    func `is nothing else`(line: String) { #expect(IPVSConnection(line) == nil) }
+    func `is not read from any other line`(line: String) { #expect(IPVSConnection(line) == nil) }
 }

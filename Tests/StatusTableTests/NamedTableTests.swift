@@ -4,7 +4,7 @@ import Testing
 @testable import StatusTable
 import StatusAPI
 
-@Suite struct `The table for people` {
+@Suite struct `The human-readable table` {
     private static let origin = ServiceOrigin(
         service: NamespacedName(namespace: "default", name: "web"), portName: "http", kind: .clusterIP)
 
@@ -19,7 +19,7 @@ import StatusAPI
             virtualServers: [ProxyReport.Server(server, origin: Self.origin, draining: draining, whyEmpty: whyEmpty)], notServed: [])
     }
 
-    @Test func `names what fails and when it is retried, and leaves out what other Services have`() throws {
+    @Test func `names failures and their next retry, and omits those of other Services`() throws {
         var known = try report()
         known.failing = [
             .init(what: "read set KUBE-CLUSTER-IP", service: nil, error: "interrupted", attempts: 1),
@@ -53,7 +53,7 @@ import StatusAPI
         NamedTable(StatusDocument(services, report), columns: .connections).lines.map(\.text)
     }
 
-    @Test func `names Services, pods and nodes, and says what drains`() throws {
+    @Test func `names Services, pods and nodes, and marks draining servers`() throws {
         let draining = ProxyReport.Draining(
             address: "10.244.1.11", port: 8080, pod: "web-b", node: "node1", seconds: 42, secondsLeft: 858)
         let service = try kernel([destination("10.244.1.10", active: 12), destination("10.244.1.11", weight: 0, active: 1)])
@@ -68,19 +68,19 @@ import StatusAPI
                 """)
     }
 
-    @Test func `says why there are no servers, and what is missing in the kernel`() throws {
+    @Test func `explains why there are no real servers, and marks what is missing in the kernel`() throws {
         let empty = lines([try kernel([])], try report(whyEmpty: "its only endpoint is not ready"))
         #expect(empty.last == "     no real servers: its only endpoint is not ready")
         #expect(lines([], try report()).last?.hasSuffix("missing in kernel") == true)
     }
 
-    @Test func `shows what is somebody else's, and without a proxy everything, without names`() throws {
+    @Test func `shows foreign virtual servers without names, and all of them if no proxy runs`() throws {
         let other = IPVSService(key: .firewallMark(7, .ipv6), scheduler: "lc", flags: 0x3, timeout: 300, netmask: 128)
         #expect(lines([other], try report())[2] == "FWM  7 IPv6         -                 -          lc persistent 300")
         #expect(lines([try kernel([])], nil).last == "TCP  10.96.0.10:80  -        -     rr")
     }
 
-    @Test func `does not pass on what a terminal would obey, nor lets a long name widen every line`() throws {
+    @Test func `replaces terminal control characters, and does not widen every line for a long name`() throws {
         var hostile = try report()
         hostile.virtualServers[0].realServers[0].pod = "a\u{1b}]0;root\u{7}\u{9b}2J"
         hostile.virtualServers[0].realServers[0].node = String(repeating: "n", count: 1000)
@@ -89,7 +89,7 @@ import StatusAPI
         #expect(table[4].utf8.count < 200)
     }
 
-    @Test func `keeps to a namespace and a Service`() throws {
+    @Test func `is limited to a namespace and a Service`() throws {
         let other = IPVSService(key: .firewallMark(7, .ipv4), scheduler: "lc", flags: 0x2, timeout: 0, netmask: .max)
         let document = StatusDocument([try kernel([]), other], try report())
         #expect(document.filtered(namespace: nil, service: nil).virtualServers.count == 2)
@@ -98,5 +98,5 @@ import StatusAPI
     }
 
     @Test(arguments: [(0, "0s"), (59, "59s"), (60, "1m00s"), (858, "14m18s"), (7500, "2h05m")] as [(Int64, String)])
-    func `writes times short`(seconds: Int64, expected: String) { #expect(NamedTable.time(seconds) == expected) }
+    func `abbreviates durations`(seconds: Int64, expected: String) { #expect(NamedTable.time(seconds) == expected) }
 }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import StatusTable
 
-@Suite struct `What changed in a table` {
+@Suite struct `The changes of a table` {
     private func table(_ servers: KeyValuePairs<String, [String]>, notServed: [String] = []) -> [NamedTable.Line] {
         var lines = [NamedTable.Line(mood: .heading, text: "Prot", stableText: "Prot")]
         for (server, reals) in servers {
@@ -16,11 +16,11 @@ import Testing
         TableChanges(now, since: before).lines.map { "\($0.mark.rawValue) \($0.line.text)" }
     }
 
-    @Test func `is nothing in the first`() {
+    @Test func `are empty for the first table`() {
         #expect(changes(table(["web": ["a"]]), []) == ["  Prot", "  web", "    -> a"])
     }
 
-    @Test func `is marked where it came, and reported below where it went, with what it was behind`() {
+    @Test func `mark added lines, and list removed ones below with their virtual server`() {
         let before = table(["web": ["a", "b", "c"], "dns": ["d"], "old": ["e"]], notServed: ["shop is not served"])
         let now = table(["web": ["b", "f"], "dns": ["d"], "new": []])
         #expect(

@@ -5,14 +5,14 @@ import Testing
 
 @testable import SystemCalls
 
-/// A folder with a file in it that is watched.
+/// A temporary directory with a watched file.
 private final class Folder: Sendable {
     let path = FileManager.default.temporaryDirectory.path + "/watched-\(UInt64.random(in: 0 ... .max))"
 
     init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
 
     deinit {
-        // What is left in the temporary directory harms nobody.
+        // Leftover temporary files are harmless.
         try? FileManager.default.removeItem(atPath: path)
     }
 
@@ -25,8 +25,8 @@ private final class Folder: Sendable {
     func link(_ target: String, _ name: String) { #expect(unsafe symlink(target, "\(path)/\(name)") == 0) }
     func move(_ from: String, _ to: String) { #expect(unsafe rename("\(path)/\(from)", "\(path)/\(to)") == 0) }
 
-    /// Whether a change of the file is told within a generous time; the change happens while it is watched.
-    func tells(_ name: String, _ limit: Duration = .seconds(300), _ change: @Sendable @escaping () throws -> Void) async throws -> Bool {
+    /// Makes a change while the file is watched, and returns whether it is reported within the limit.
+    func reports(_ name: String, _ limit: Duration = .seconds(300), _ change: @Sendable @escaping () throws -> Void) async throws -> Bool {
         let file = try WatchedFile("\(path)/\(name)")
         return try await withThrowingTaskGroup { group in
             group.addTask { try await file.changed() }
@@ -43,23 +43,23 @@ private final class Folder: Sendable {
 }
 
 @Suite struct `A watched file` {
-    @Test func `is reported when it is written to, whatever its name`() async throws {
+    @Test func `is reported when it is written, whatever its name`() async throws {
         let folder = try Folder()
         try folder.write("config.conf", "a")
-        #expect(try await folder.tells("config.conf") { try folder.write("config.conf", "b") })
+        #expect(try await folder.reports("config.conf") { try folder.write("config.conf", "b") })
     }
 
-    @Test func `is reported when another is moved into its place`() async throws {
+    @Test func `is reported when another file is renamed to it`() async throws {
         let folder = try Folder()
         try folder.write("config.conf", "a")
         #expect(
-            try await folder.tells("config.conf") {
+            try await folder.reports("config.conf") {
                 try folder.write("new", "b")
                 folder.move("new", "config.conf")
             })
     }
 
-    @Test func `is reported when a ConfigMap's link is swapped`() async throws {
+    @Test func `is reported when the symbolic link of a ConfigMap volume is swapped`() async throws {
         let folder = try Folder()
         for (version, text) in [("1", "a"), ("2", "b")] {
             try FileManager.default.createDirectory(atPath: "\(folder.path)/..\(version)", withIntermediateDirectories: true)
@@ -68,23 +68,23 @@ private final class Folder: Sendable {
         folder.link("..1", "..data")
         folder.link("..data/config.conf", "config.conf")
         #expect(
-            try await folder.tells("config.conf") {
+            try await folder.reports("config.conf") {
                 folder.link("..2", "..data_tmp")
                 folder.move("..data_tmp", "..data")
             })
     }
 
-    @Test func `is reported when what its link leads to elsewhere is written`() async throws {
+    @Test func `is reported when the target of its symbolic link is written`() async throws {
         let (folder, other) = (try Folder(), try Folder())
         try other.write("target", "a")
         folder.link("\(other.path)/target", "config.conf")
-        #expect(try await folder.tells("config.conf") { try other.write("target", "b") })
+        #expect(try await folder.reports("config.conf") { try other.write("target", "b") })
     }
 
-    @Test func `has not changed when it is written again, touched, or taken away and put back`() async throws {
+    @Test func `is not reported when it is rewritten, touched, or moved away and back`() async throws {
         let folder = try Folder()
         try folder.write("config.conf", "a")
-        let reported = try await folder.tells("config.conf", .seconds(2)) {
+        let reported = try await folder.reports("config.conf", .seconds(2)) {
             try folder.write("config.conf", "a")
             #expect(unsafe utimes("\(folder.path)/config.conf", nil) == 0)
             folder.move("config.conf", "away")
@@ -93,13 +93,13 @@ private final class Folder: Sendable {
         #expect(!reported)
     }
 
-    @Test func `that cannot be read is named`() throws {
+    @Test func `that cannot be read is named in the error`() throws {
         let error = #expect(throws: WatchedFile.Unreadable.self) { try WatchedFile("/no/such/file") }
         #expect(error?.description.hasPrefix("/no/such/file: failed to read: open: No such file") == true)
         #expect(throws: WatchedFile.Unreadable.self) { try WatchedFile("/") }
     }
 
-    @Test func `is changed only once it stays as it is, and an empty one gets more time`() {
+    @Test func `is reported once its content is stable, and later if it is empty`() {
         var stability = WatchedFile.Stability(original: [1])
         #expect(stability.observe([1]) == .same && stability.observe(nil) == .same)
         #expect(stability.observe([2]) == .unsettled && stability.observe([2, 3]) == .unsettled && stability.observe([1]) == .same)

@@ -7,14 +7,14 @@ import Testing
     @Test(arguments: [
         ("", "\"\""), ("a\"b\\c", #""a\"b\\c""#), ("\n\r\t", #""\n\r\t""#), ("\u{1}\u{1f}\u{7f}", "\"\\u0001\\u001f\u{7f}\""),
         ("é🙂", "\"é🙂\""),
-    ]) func `is quoted as JSON, which reads back the same`(text: String, quoted: String) throws {
+    ]) func `is quoted as JSON that decodes to the same text`(text: String, quoted: String) throws {
         #expect(text.jsonQuoted == quoted)
         #expect(try JSONDecoder().decode(String.self, from: Data(quoted.utf8)) == text)
     }
 
     @Test(arguments: [
         ("", "\"\""), ("a\"b\\c", #""a\"b\\c""#), ("\n\r\t", #""\n\x0d\t""#), ("\u{1}\u{1f}\u{7f}", #""\x01\x1f\x7f""#), ("é🙂", "\"é🙂\""),
-    ]) func `is quoted as Go does, in one line`(text: String, quoted: String) {
+    ]) func `is quoted as in Go, on one line`(text: String, quoted: String) {
         #expect(text.goQuoted == quoted)
     }
 
@@ -31,33 +31,33 @@ import Testing
         #expect(text[...].trimmed == trimmed)
     }
 
-    @Test func `is padded with zeros, and never cut`() {
+    @Test func `is padded with zeros and never truncated`() {
         #expect(7.padded(3) == "007")
         #expect(UInt8(255).padded(1, radix: 16, uppercase: true) == "FF")
     }
 }
 
-@Suite struct `What a decoder objects to` {
+@Suite struct `A decoding problem` {
     private struct Value: Decodable {
         var ports: [Port]
         struct Port: Decodable { var port: Int }
     }
 
-    private func objection(to json: String, _ words: DecodingProblem.Words = .json) throws -> (path: String, message: String) {
+    private func problem(to json: String, _ words: DecodingProblem.Words = .json) throws -> (path: String, message: String) {
         let error = try #require(throws: DecodingError.self) { try JSONDecoder().decode(Value.self, from: Data(json.utf8)) }
-        let objection = DecodingProblem(error, words: words)
-        return (objection.path.fieldPath, objection.message)
+        let problem = DecodingProblem(error, words: words)
+        return (problem.path.fieldPath, problem.message)
     }
 
     @Test func `is reported with the path of the field`() throws {
-        #expect(try objection(to: #"{"ports": [{"port": 1}, {"port": "x"}]}"#) == ("ports[1].port", "must be a whole number"))
-        #expect(try objection(to: #"{"ports": [{}]}"#) == ("ports[0].port", "is required"))
+        #expect(try problem(to: #"{"ports": [{"port": 1}, {"port": "x"}]}"#) == ("ports[1].port", "must be a whole number"))
+        #expect(try problem(to: #"{"ports": [{}]}"#) == ("ports[0].port", "is required"))
     }
 
-    @Test func `is reported in the words of the format`() throws {
-        #expect(try objection(to: #"{"ports": [1]}"#) == ("ports[0]", "must be an object"))
-        #expect(try objection(to: #"{"ports": [1]}"#, .yaml) == ("ports[0]", "must be a mapping"))
-        #expect(try objection(to: #"{"ports": null}"#) == ("ports", "must be a list, not null"))
-        #expect(try objection(to: #"{"ports": null}"#, .yaml) == ("ports", "must be a list, not empty"))
+    @Test func `is reported in the terms of the format`() throws {
+        #expect(try problem(to: #"{"ports": [1]}"#) == ("ports[0]", "must be an object"))
+        #expect(try problem(to: #"{"ports": [1]}"#, .yaml) == ("ports[0]", "must be a mapping"))
+        #expect(try problem(to: #"{"ports": null}"#) == ("ports", "must be a list, not null"))
+        #expect(try problem(to: #"{"ports": null}"#, .yaml) == ("ports", "must be a list, not empty"))
     }
 }

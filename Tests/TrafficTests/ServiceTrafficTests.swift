@@ -20,7 +20,7 @@ private func endpoint(_ address: UInt32, weight: UInt32 = 1, packets: UInt64 = 0
         counters: .init(connections: 1, inPackets: packets))
 }
 
-/// Virtual servers of a cluster and what scrapes of them tell.
+/// The virtual servers of a cluster and the metrics of their scrapes.
 private struct Scrapes {
     var traffic: ServiceTraffic
     var desired: [VirtualServer.Identity: VirtualServer]
@@ -32,24 +32,24 @@ private struct Scrapes {
         for (identity, origin) in origins { desired[identity] = VirtualServer(identity, origin: origin) }
     }
 
-    mutating func want(_ addresses: UInt32..., behind identity: VirtualServer.Identity) {
+    mutating func addRealServers(_ addresses: UInt32..., behind identity: VirtualServer.Identity) {
         for address in addresses { desired[identity]?.realServers[location(address)] = RealServer(location(address)) }
     }
 
     mutating func lines(
         _ counters: [VirtualServer.Identity: TrafficCounters], _ endpoints: [VirtualServer.Identity: [ServiceTraffic.Endpoint]] = [:]
     ) -> [String] {
-        let asked = traffic.record(counters.map { ($0.key, $0.value) }.shuffled(), of: desired)
-        let families = traffic.families(endpoints.filter { asked.contains($0.key) }, of: desired)
+        let selected = traffic.record(counters.map { ($0.key, $0.value) }.shuffled(), of: desired)
+        let families = traffic.families(endpoints.filter { selected.contains($0.key) }, of: desired)
         return MetricText.exposition(families).split(separator: "\n").map(String.init).filter { !$0.hasPrefix("#") }
     }
 }
 
-@Suite struct `What Services carried` {
-    @Test func `is reported by port and kind of address, all addresses of a kind together`() {
+@Suite struct `Service traffic` {
+    @Test func `is reported by port and address kind, summed over all addresses of a kind`() {
         let (cluster, one, two) = (identity(1), identity(2, 30080), identity(3, 30080))
         var scrapes = Scrapes([cluster: origin("web"), one: origin("web", "", .nodePort), two: origin("web", "", .nodePort)])
-        for identity in [one, two] { scrapes.want(7, behind: identity) }
+        for identity in [one, two] { scrapes.addRealServers(7, behind: identity) }
         let text = scrapes.lines(
             [
                 cluster: .init(connections: 1, inPackets: 2, outPackets: 3, inBytes: 4, outBytes: 5), one: .init(connections: 10),
@@ -68,7 +68,7 @@ private struct Scrapes {
         #expect(text.count == 2 * 9 + 1)
     }
 
-    @Test func `leaves out those that carried least, and says how many, whatever else there is in the kernel`() {
+    @Test func `omits the Services with the least traffic and reports their number, regardless of foreign virtual servers`() {
         var origins: [VirtualServer.Identity: ServiceOrigin] = [:]
         var counters: [VirtualServer.Identity: TrafficCounters] = [:]
         for number in 1...20 as ClosedRange<UInt32> {
@@ -85,14 +85,14 @@ private struct Scrapes {
         #expect(text.contains("kube_ipvs_proxy_service_series_left_out 16"))
     }
 
-    @Test func `is reported of idle ones too while there is room, in the order of their names`() {
+    @Test func `includes idle Services in the order of their names up to the limit`() {
         var scrapes = Scrapes([identity(1): origin("c"), identity(2): origin("b"), identity(3): origin("a")], limit: 2)
         let text = scrapes.lines([identity(1): .init(inPackets: 1), identity(2): .zero, identity(3): .zero])
         let named = text.filter { $0.hasPrefix("kube_ipvs_proxy_service_connections_total") }
         #expect(named.count == 2 && named.allSatisfy { $0.contains(/service="[ac]"/) }, "\(named)")
     }
 
-    @Test func `never falls: not where an address goes, nor where counters are zeroed or a virtual server is made anew`() {
+    @Test func `never decreases when an address is removed, counters are zeroed or a virtual server is recreated`() {
         let (one, two) = (identity(1, 30080), identity(2, 30080))
         var scrapes = Scrapes([one: origin("web", "", .nodePort), two: origin("web", "", .nodePort)])
         func connections(_ text: [String]) -> Substring? {
@@ -101,9 +101,9 @@ private struct Scrapes {
         #expect(connections(scrapes.lines([one: .init(connections: 100), two: .init(connections: 10)])) == "110")
         #expect(connections(scrapes.lines([one: .init(connections: 101), two: .init(connections: 10)])) == "111")
         for _ in 0..<3 {
-            #expect(connections(scrapes.lines([two: .init(connections: 12)])) == "113", "an address of the node went")
+            #expect(connections(scrapes.lines([two: .init(connections: 12)])) == "113", "an address of the node was removed")
         }
-        #expect(connections(scrapes.lines([one: .init(connections: 1), two: .init(connections: 12)])) == "114", "and came back")
+        #expect(connections(scrapes.lines([one: .init(connections: 1), two: .init(connections: 12)])) == "114", "and added again")
         #expect(connections(scrapes.lines([one: .init(connections: 1), two: .zero])) == "114", "zeroed")
         #expect(connections(scrapes.lines([one: .init(connections: 1), two: .init(connections: 5)])) == "119")
         scrapes.desired[one]?.origin = origin("other", "", .nodePort)
@@ -111,7 +111,7 @@ private struct Scrapes {
         #expect(text.contains { $0.contains("service=\"other\"") && $0.contains("_connections_total{") && $0.hasSuffix(" 3") })
     }
 
-    @Test func `has a series for each endpoint where asked to, and no more than the limit`() {
+    @Test func `has a series for each endpoint if requested, up to the limit`() {
         let (one, two) = (identity(1), identity(2))
         let endpoints = [
             one: [endpoint(7, packets: 1), endpoint(8, packets: 5)], two: [endpoint(7, packets: 4), endpoint(9, packets: 2)],
@@ -127,7 +127,7 @@ private struct Scrapes {
         #expect(plain.lines(counters, endpoints).allSatisfy { !$0.contains("_endpoint_") })
     }
 
-    @Test func `is nothing where the kernel counted it before the program started`() {
+    @Test func `excludes what the kernel counted before the program started`() {
         var scrapes = Scrapes([identity(1): origin("web")], .endpoint)
         scrapes.traffic = ServiceTraffic(.endpoint, limit: 9)
         scrapes.traffic.begin([(identity(1), .init(inPackets: 1000))])
@@ -139,16 +139,16 @@ private struct Scrapes {
         #expect(packets(after) == [" 4", " 5", " 9"], "\(after)")
     }
 
-    @Test func `says nothing of endpoints that could not be read`() {
+    @Test func `omits endpoints that could not be read`() {
         var scrapes = Scrapes([identity(1): origin("web")])
-        let asked = scrapes.traffic.record([(identity(1), .init(inPackets: 3))], of: scrapes.desired)
+        let selected = scrapes.traffic.record([(identity(1), .init(inPackets: 3))], of: scrapes.desired)
         let text = MetricText.exposition(scrapes.traffic.families([:], of: scrapes.desired))
-        #expect(asked == [identity(1)] && text.contains("_incoming_packets_total{") && !text.contains("_weight{"))
+        #expect(selected == [identity(1)] && text.contains("_incoming_packets_total{") && !text.contains("_weight{"))
     }
 
-    @Test func `counts as draining who is not wanted, not who has no weight`() {
+    @Test func `counts undesired endpoints as draining, not those with weight 0`() {
         var scrapes = Scrapes([identity(1): origin("web")], .endpoint)
-        scrapes.want(7, behind: identity(1))
+        scrapes.addRealServers(7, behind: identity(1))
         let text = scrapes.lines([identity(1): .zero], [identity(1): [endpoint(7, weight: 0), endpoint(8, weight: 0), endpoint(9)]])
         #expect(text.filter { $0.contains("_draining") && $0.contains("{") }.map { $0.suffix(2) } == [" 0", " 1", " 0", " 1"])
     }

@@ -11,13 +11,13 @@ import Testing
         return totals["web"].connections
     }
 
-    @Test mutating func `count a source once that a dump lists twice`() {
+    @Test mutating func `count a source once if a dump lists it twice`() {
         #expect(take(("a", "web", 10), ("a", "web", 10)) == 10)
         #expect(take(("a", "web", 12), ("a", "web", 13)) == 12)
         #expect(take(("a", "web", 13)) == 13)
     }
 
-    @Test mutating func `do not jump where a dump passes a source over`() {
+    @Test mutating func `do not jump if a dump omits a source`() {
         #expect(take(("a", "web", 10), ("b", "web", 1)) == 11)
         #expect(take(("b", "web", 2)) == 12)
         #expect(take(("a", "web", 11), ("b", "web", 2)) == 13)
@@ -25,21 +25,21 @@ import Testing
         #expect(take(("a", "web", 12), ("b", "web", 2)) == 14)
     }
 
-    @Test mutating func `forget what is missing twice, and count it anew`() {
+    @Test mutating func `drop a source that is missing twice, and count it again from zero`() {
         #expect(take(("a", "web", 10), ("b", "web", 1)) == 11)
         #expect(take(("b", "web", 1)) == 11)
         #expect(take(("b", "web", 1)) == 11)
         #expect(take(("a", "web", 3), ("b", "web", 1)) == 14)
     }
 
-    @Test mutating func `do not count what a source counted while nobody wanted to know`() {
+    @Test mutating func `exclude what a source counted before it was tracked`() {
         #expect(take(("a", nil, 10)) == 0)
         #expect(take(("a", "web", 11)) == 1)
         #expect(take(("b", "web", 5), isNew: false) == 1)
         #expect(take(("b", "web", 6), isNew: false) == 2)
     }
 
-    @Test mutating func `go on where a source was zeroed`() {
+    @Test mutating func `continue after a source is zeroed`() {
         #expect(take(("a", "web", 10)) == 10)
         #expect(take(("a", "web", 0)) == 10)
         #expect(take(("a", "web", 3)) == 13)
