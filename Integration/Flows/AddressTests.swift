@@ -2,14 +2,14 @@ import KernelTestSupport
 import Testing
 
 extension Flows {
-    /// Which addresses answer.
-    @Suite struct `Through addresses of every family and range` {
+    /// The addresses that answer.
+    @Suite struct `Addresses of every family and range` {
         let world = TwoNodes.shared
 
-        @Test func `flow 34: Services of one family and of both answer in their families, each by itself`() async throws {
+        @Test func `flow 34: single-stack and dual-stack Services answer in exactly their families`() async throws {
             let choices: [(letter: Character, families: [Family], served: [Family])] = [
                 ("a", [.v4], [.v4]), ("b", [.v6], [.v6]), ("c", [.v4, .v6], [.v4, .v6]), ("d", [.v6, .v4], [.v6, .v4]),
-                // Endpoints of one family alone.
+                // Endpoints of one family only.
                 ("e", [.v4, .v6], [.v4]), ("f", [.v6, .v4], [.v6]),
             ]
             func port(_ letter: Character) -> UInt16 { 30340 + UInt16(letter.asciiValue ?? 0) - 97 }
@@ -44,7 +44,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 44: a node port answers on all addresses of the node, or on its primary one alone`() async throws {
+        @Test func `flow 44: a node port answers on all addresses of the node, or only on its primary one`() async throws {
             let served = Served(Service(44).onNodePort(30440), by: [.pod2a])
             let secondary: [Family: String] = [.v4: "10.99.1.3", .v6: "fd00:99:1::3"]
             for (flags, others) in [("", true), ("--nodeport-addresses primary", false)] {
@@ -73,7 +73,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 46: a Service in a range that is added at run time is served like the others`() async throws {
+        @Test func `flow 46: a Service in a ServiceCIDR that is added at run time is served like others`() async throws {
             try await world.serve([Served(Service(46), by: [.pod1a])])
             let added: [Family: String] = [.v4: "10.200.46.1", .v6: "fd00:200::46"]
             try await Shell.output(

@@ -2,11 +2,11 @@ import KernelTestSupport
 import Testing
 
 extension Flows {
-    /// From pods through cluster IPs.
-    @Suite struct `Through cluster IPs` {
+    /// Requests from pods to cluster IPs.
+    @Suite struct `Cluster IPs` {
         let world = TwoNodes.shared
 
-        @Test func `flow 01: an endpoint that comes is reached, and once it is gone is not`() async throws {
+        @Test func `flow 01: an added endpoint is reached, and a removed one is not`() async throws {
             for servers in [[], [.pod2a], []] as [[Server]] {
                 try await world.serve([Served(Service(1), by: servers)])
                 for family in Family.allCases {
@@ -28,7 +28,7 @@ extension Flows {
             try world.ask(from: "pod-2a", Address.cluster(2), 90).expect(["pod-1a/9090": own], "port 90")
         }
 
-        @Test func `flow 03: a port that is added works, and one that is deleted is refused`() async throws {
+        @Test func `flow 03: an added port works, and a deleted one is refused`() async throws {
             let ports = [Service.Port(name: "one", port: 80), .init(name: "two", port: 81)]
             for (kept, works, refused) in [([ports[0]], [80], [81]), (ports, [80, 81], []), ([ports[1]], [81], [80])]
                 as [([Service.Port], [UInt16], [UInt16])]
@@ -41,7 +41,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 04: a pod's own address is seen through a cluster IP, on the same and on the other node`() async throws {
+        @Test func `flow 04: a cluster IP preserves the address of a pod, on the same and on the other node`() async throws {
             try await world.serve([Served(Service(4), by: [.pod1a, .pod2a])])
             for family in Family.allCases {
                 for client in [Server.pod1b, .pod2b] {
@@ -54,7 +54,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 05: a pod reaches itself, and sees its node`() async throws {
+        @Test func `flow 05: a pod reaches itself, and sees the address of its node`() async throws {
             try await world.serve([Served(Service(5), by: [.pod1a])])
             for family in Family.allCases {
                 for transport in ["tcp", "udp"] {
@@ -64,7 +64,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 06: Services come and go, each for itself`() async throws {
+        @Test func `flow 06: Services are added and removed independently`() async throws {
             let (one, two, three) = (
                 Served(Service(6), by: [.pod1a]), Served(Service(6, "b"), by: [.pod2a]), Served(Service(6, "c"), by: [.pod2b])
             )
@@ -78,7 +78,7 @@ extension Flows {
             try world.ask(from: "pod-1b", Address.cluster(6, "c")).expect([.pod2b: own], "the third")
         }
 
-        @Test func `flow 07: a Service made anew with the same cluster IP has its new endpoints only`() async throws {
+        @Test func `flow 07: a Service recreated with the same cluster IP has only its new endpoints`() async throws {
             let own = Server.pod1b.address()
             try await world.serve([Served(Service(7), by: [.pod1a, .pod2a])])
             try world.ask(from: "pod-1b", Address.cluster(7)).expect([.pod1a: own, .pod2a: own], "before")
@@ -109,8 +109,8 @@ extension Flows {
             try world.ask(from: "pod-1b", Address.cluster(35), count: 9).expect([.pod1a: own, .pod2a: own, .pod2b: own], "three")
         }
 
-        /// A named target port is a number in each slice, and not the same in all.
-        @Test func `flow 29: each endpoint is reached at the port its own slice has`() async throws {
+        /// A named target port has a number in each slice, which may differ.
+        @Test func `flow 29: each endpoint is reached at the port of its own slice`() async throws {
             let service = Service(29).onNodePort(30290)
             try await world.serve([Served(service, by: [.pod1a]).and(by: [.pod2a], part: "-named", ports: ["tcp": 9090, "udp": 9090])])
             for family in Family.allCases {
@@ -125,9 +125,9 @@ extension Flows {
             }
         }
 
-        /// The node's own large datagrams are left out: the route to a service address ends on this host and has no small MTU, so that they leave in one piece
-        /// and IPVS has none to send on. Of TCP it needs to send only as much as goes.
-        @Test func `flow 48: large datagrams and bodies arrive whole, there and back`() async throws {
+        /// The node's own large datagrams are excluded: the route to a service address is local and has a large MTU, so they are sent
+        /// unfragmented, and IPVS cannot forward them. TCP adapts its segment size.
+        @Test func `flow 48: large datagrams and bodies arrive complete in both directions`() async throws {
             try await world.serve([Served(Service(48), by: [.pod1a, .pod2a])])
             for family in Family.allCases {
                 let address = Address.cluster(48, "a", family)
@@ -149,10 +149,11 @@ extension Flows {
 
         private static func large(_ transport: String) -> String { "--timeout-ms 10000 --size \(transport == "udp" ? 20_000 : 200_000)" }
 
-        /// Where a bridge hands its packets to netfilter, that puts the fragments of a datagram together before the bridge hands it up to IPv6, which
-        /// clears the note of their size (`frag_max_size`, in `ip6_rcv_core`). Forwarding does without (`ip6_pkt_too_big` heeds `ignore_df`), but IPVS
-        /// takes what is larger than the MTU for a datagram in one piece (`__mtu_check_toobig_v6`) and answers that it is too large, whoever configured it.
-        /// So a pod's IPv6 datagrams get through IPVS in fragments where pods have no bridge, or one that leaves netfilter alone, as here.
+        /// With bridge netfilter, the fragments of a datagram are reassembled before the bridge passes it to IPv6, which clears the
+        /// recorded fragment size (`frag_max_size`, in `ip6_rcv_core`). Forwarding does not need it (`ip6_pkt_too_big` checks `ignore_df`),
+        /// but IPVS treats a packet larger than the MTU as unfragmented (`__mtu_check_toobig_v6`) and responds with Packet Too Big, with
+        /// any proxy. So a pod's fragmented IPv6 datagrams pass IPVS only without a bridge, or with one that does not use netfilter, as
+        /// here.
         private func expectLargeIPv6DatagramsFromPods() async throws {
             try await world.serve([Served(Service(48), by: [.pod2a])])
             let setting = "/proc/sys/net/bridge/bridge-nf-call-ip6tables"
@@ -166,7 +167,7 @@ extension Flows {
             try await Shell.output(in: "node1", "echo 1 >\(setting)")
         }
 
-        @Test func `flow 19: a Service that is labelled for another proxy is left to it`() async throws {
+        @Test func `flow 19: a Service labelled for another proxy is not served`() async throws {
             let service = Service(19)
             var labelled = service
             labelled.metadata.labels["service.kubernetes.io/service-proxy-name"] = "another"
@@ -178,7 +179,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 20: slices that are labelled headless are passed over`() async throws {
+        @Test func `flow 20: slices labelled headless are ignored`() async throws {
             let served = Served(Service(20), by: [.pod1a]).and(by: [.pod2a], part: "-more")
             /// The control plane labels the slices of a headless Service.
             func labelled(last count: Int) -> Served {
@@ -203,7 +204,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 43: a cluster IP answers on the ports and protocols of its own Service only`() async throws {
+        @Test func `flow 43: a cluster IP answers only on the ports and protocols of its own Service`() async throws {
             let one = Service(43, ports: [.init(name: "tcp", port: 80)])
             let two = Service(43, "b", ports: [.init(name: "tcp", port: 81)])
             try await world.serve([Served(one, by: [.pod1a]), Served(two, by: [.pod2a])])
@@ -215,7 +216,7 @@ extension Flows {
         }
 
         @Test(arguments: [false, true])
-        func `flow 45: hints lead a node's clients to their zone, or to their node`(isByNode: Bool) async throws {
+        func `flow 45: hints direct the clients of a node to their zone, or to their node`(isByNode: Bool) async throws {
             var served = Served(Service(45), by: [.pod1a, .pod2a])
             for index in served.slices.indices {
                 for (place, number) in [(0, 1), (1, 2)] {

@@ -2,11 +2,11 @@ import KernelTestSupport
 import Testing
 
 extension Flows {
-    /// Clients that stay the same while what serves them changes: connection tracking remembers them.
-    @Suite struct `To clients that stay` {
+    /// Clients with conntrack entries whose servers change.
+    @Suite struct `Connection tracking of long-lived clients` {
         let world = TwoNodes.shared
 
-        /// A client that uses the same port for all its datagrams, as one that keeps its socket.
+        /// A client that uses one source port for all its datagrams, like a client that keeps its socket.
         private struct Client {
             let namespace: String
             let address: String
@@ -16,7 +16,7 @@ extension Flows {
                 try world.ask(from: namespace, "udp", address, port, count: count, options: "--timeout-ms 3000 --source-port 31030")
             }
 
-            /// The case allows for some time; the answers after that are the new server's only.
+            /// Waits for the first response of a server, and expects all later responses from it.
             func expect(_ server: String, _ world: TwoNodes) async throws {
                 try await world.wait(for: "\(server) to answer \(self)", seconds: 30) {
                     try ask(world, count: 1).responders == [server: 1]
@@ -34,7 +34,7 @@ extension Flows {
         }
 
         @Test(arguments: ["Cluster", "Local"])
-        func `flow 30: a UDP client gets the server that takes the place of its own, with either internal policy`(policy: String)
+        func `flow 30: a UDP client moves to the replacement of its server, with either internal policy`(policy: String)
             async throws
         {
             let isLocal = policy == "Local"
@@ -47,7 +47,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 31: a UDP client that was refused is answered once there is a ready endpoint`() async throws {
+        @Test func `flow 31: a refused UDP client is answered once there is a ready endpoint`() async throws {
             let service = Service(31).onNodePort(30310)
             try await world.serve([Served(service, by: [.pod2a], .unready)])
             let clients = clients(31, nodePort: 30310)
@@ -65,7 +65,7 @@ extension Flows {
             }
         }
 
-        /// How many packets of the node connection tracking held for invalid.
+        /// Returns the number of packets that connection tracking of the node marked invalid.
         private func invalidPackets() async throws -> Int {
             try await Shell.output(in: "node1", "conntrack -S").matches(of: /\binvalid=([0-9]+)/).compactMap { Int($0.1) }.reduce(0, +)
         }
@@ -74,8 +74,7 @@ extension Flows {
             try await Shell.output(in: namespace, "nstat --zeros --ignore --noupdate TcpOutRsts | awk '/TcpOutRsts/ {print $2}'")
         }
 
-        @Test func `flow 33: a connection whose packets connection tracking holds for invalid goes on, and nobody resets it`() async throws
-        {
+        @Test func `flow 33: a connection with packets that connection tracking marks invalid continues without a reset`() async throws {
             try await world.serve([Served(Service(33), by: [.pod2a])])
             let address = Address.cluster(33)
             let ends = ["pod-1b", "pod-2a"]
@@ -86,7 +85,7 @@ extension Flows {
             var before: [String] = []
             for end in ends { before.append(try await resets(end)) }
             let invalid = try await invalidPackets()
-            // What it does not know from the start is invalid to a strict connection tracking.
+            // Strict connection tracking marks the packets of a connection invalid if it has not seen its start.
             let loose = "/proc/sys/net/netfilter/nf_conntrack_tcp_loose"
             try await Shell.output(in: "node1", "echo 0 >\(loose); conntrack -D -p tcp --orig-dst \(address) >/dev/null 2>&1")
             try await world.wait(for: "invalid packets") { try await invalidPackets() > invalid + 20 }

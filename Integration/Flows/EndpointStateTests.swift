@@ -2,11 +2,11 @@ import KernelTestSupport
 import Testing
 
 extension Flows {
-    /// Endpoints that are not ready, or on their way out, and what load balancers hear of them.
-    @Suite struct `In every state of endpoints` {
+    /// Endpoints that are not ready or terminating, and the health checks of load balancers.
+    @Suite struct `Endpoint states` {
         let world = TwoNodes.shared
 
-        /// Asks at the cluster IP from a pod and a node, and at a node port from outside, in both families and protocols.
+        /// Sends requests to the cluster IP from a pod and a node, and to a node port from outside, in both families and protocols.
         private func expect(_ servers: Set<Server>, _ flow: Int, _ nodePort: UInt16, _ what: String) throws {
             for family in Family.allCases {
                 for transport in ["tcp", "udp"] {
@@ -27,37 +27,37 @@ extension Flows {
             }
         }
 
-        @Test func `flow 15: endpoints that are published though not ready serve, whether they terminate or not`() async throws {
+        @Test func `flow 15: endpoints of a Service with publishNotReadyAddresses serve, terminating or not`() async throws {
             let service = Service(15).onNodePort(30150)
             let served = Served(service, by: [.pod1a], .publishedUnready).and(by: [.pod2a], part: "-leaving", .publishedTerminating)
             try await world.serve([served])
             try expect([.pod1a, .pod2a], 15, 30150, "both")
         }
 
-        @Test func `flow 16: endpoints that are not ready do not serve, alone or beside one that is`() async throws {
+        @Test func `flow 16: endpoints that are not ready do not serve, with or without a ready one`() async throws {
             let service = Service(16).onNodePort(30160)
-            let served = Served(service, by: [.pod1a], .unready).and(by: [.pod2a], part: "-gone", .gone)
+            let served = Served(service, by: [.pod1a], .unready).and(by: [.pod2a], part: "-gone", .terminatingNotServing)
             try await world.serve([served])
             try expect([], 16, 30160, "none")
             try await world.serve([served.and(by: [.pod2b], part: "-ready")])
             try expect([.pod2b], 16, 30160, "one")
         }
 
-        /// Policies, and who serves pods of node 1 and clients outside through it.
+        /// Policies, and the servers for pods of node 1 and for external clients through it.
         private static let fallbacks: [(inner: String, outer: String, pods: Set<Server>, outside: Set<Server>)] = [
             ("Cluster", "Cluster", [.pod1a, .pod2a], [.pod1a, .pod2a]), ("Local", "Cluster", [.pod1a], [.pod1a, .pod2a]),
             ("Cluster", "Local", [.pod1a, .pod2a], [.pod1a]), ("Local", "Local", [.pod1a], [.pod1a]),
         ]
 
         @Test(arguments: fallbacks.indices)
-        func `flow 25: where no endpoint is ready, those that terminate and still serve are used`(index: Int) async throws {
+        func `flow 25: if no endpoint is ready, terminating endpoints that still serve are used`(index: Int) async throws {
             let row = Self.fallbacks[index]
             let port = UInt16(30250 + index)
             let service = Service(25, Character(UnicodeScalar(97 + UInt8(index)))).onNodePort(port)
                 .with(internalPolicy: row.inner, externalPolicy: row.outer)
             let served = Served(service, by: [.pod1a, .pod2a], .terminating)
-            // One that no longer serves, and one elsewhere that is ready but, with Local, nobody's business here.
-            try await world.serve([served.and(by: [.pod1b, .pod2b], part: "-gone", .gone)])
+            // Adds terminating endpoints that no longer serve.
+            try await world.serve([served.and(by: [.pod1b, .pod2b], part: "-gone", .terminatingNotServing)])
             for family in Family.allCases {
                 let cluster = service.spec.clusterIPs?[family == .v4 ? 0 : 1] ?? ""
                 let own = Server.pod1b.address(family)
@@ -69,7 +69,7 @@ extension Flows {
                 try world.ask(from: "outside", Address.node(1, family), port).expect(
                     Dictionary(uniqueKeysWithValues: seen), "\(row.outer) from outside")
             }
-            // A ready one takes over, but with Local on its own node alone.
+            // A ready endpoint replaces them, with Local only on its own node.
             try await world.serve([served.and(by: [.pod2b], part: "-ready")])
             let inner = try world.ask(from: "pod-1b", service.spec.clusterIP ?? "")
             let outer = try world.ask(from: "outside", Address.node(1), port)
@@ -77,7 +77,7 @@ extension Flows {
             #expect(outer.failed == 0 && Set(outer.responders.keys) == [row.outer == "Local" ? "pod-1a" : "pod-2b"], "\(outer)")
         }
 
-        /// What the health check node port of a node says: its status, or 000 where nobody answers.
+        /// Returns the HTTP status of the health check node port of a node, or 000 without a response.
         private func health(_ node: Int, _ port: UInt16) async throws -> String {
             try await Shell.output(
                 in: "outside",
@@ -86,11 +86,13 @@ extension Flows {
 
         private func waitForHealth(_ expected: [String], _ port: UInt16) async throws {
             for node in 1...2 {
-                try await world.wait(for: "node\(node) to say \(expected[node - 1])") { try await health(node, port) == expected[node - 1] }
+                try await world.wait(for: "node\(node) to return \(expected[node - 1])") {
+                    try await health(node, port) == expected[node - 1]
+                }
             }
         }
 
-        @Test func `flow 24: the health check node port fails while all that are left terminate, and they serve on`() async throws {
+        @Test func `flow 24: the health check node port fails if all endpoints are terminating, which keep serving`() async throws {
             let address = Address.external(24, through: 1)
             var service = Service(24).onLoadBalancer([address]).with(externalPolicy: "Local")
             service.spec.healthCheckNodePort = 31240
@@ -101,8 +103,7 @@ extension Flows {
             try world.ask(from: "outside", address).expect([.pod1a: Address.outside()], "while it terminates")
         }
 
-        @Test func `flow 28: another external policy changes whom a node port leads to, and opens or closes the health check`() async throws
-        {
+        @Test func `flow 28: changing the external policy changes the servers of a node port and its health check`() async throws {
             let service = Service(28).onLoadBalancer([Address.external(28, through: 1)]).onPorts(30280)
             var local = service.with(externalPolicy: "Local")
             local.spec.healthCheckNodePort = 31280

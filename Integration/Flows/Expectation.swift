@@ -2,7 +2,7 @@ import KernelTestSupport
 import Testing
 
 extension Answers {
-    /// Expects every request answered, by just these servers, each of which saw the client by this address.
+    /// Expects every request to be answered by exactly these servers, each of which saw this client address.
     func expect(_ servers: [Server: String], _ what: String, sourceLocation: SourceLocation = #_sourceLocation) {
         expect(Dictionary(uniqueKeysWithValues: servers.map { ($0.rawValue, $1) }), what, sourceLocation: sourceLocation)
     }
@@ -12,9 +12,9 @@ extension Answers {
         #expect(failed == 0 && Set(answers.keys) == seen, "\(what): expected \(seen.sorted()), got \(self)", sourceLocation: sourceLocation)
     }
 
-    /// Expects every request refused, and not by running out of time.
+    /// Expects every request to be refused without a timeout.
     func expectRefused(_ what: String, sourceLocation: SourceLocation = #_sourceLocation) {
-        // The node's own datagram is refused inside the system call already: IPVS drops it on its way out.
+        // The node's own datagram fails in the system call: IPVS drops it on output.
         let refusals: Set = ["connection refused", "operation not permitted"]
         #expect(answered == 0 && refusals.isSuperset(of: errors.keys), "\(what): \(self)", sourceLocation: sourceLocation)
     }

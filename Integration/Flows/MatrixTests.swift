@@ -2,25 +2,26 @@ import KernelTestSupport
 import Testing
 
 extension Flows {
-    /// Every client at every kind of address under every policy: who answers, and which client they see. Clients of node 1, endpoints on both nodes.
-    @Suite struct `From everybody to everywhere` {
+    /// Every client, kind of address and policy: the servers that answer, and the client address they see. Clients of node 1, endpoints on
+    /// both nodes.
+    @Suite struct `All clients to all addresses` {
         let world = TwoNodes.shared
 
-        enum Door: CaseIterable { case clusterIP, nodePort, loadBalancer }
+        enum Frontend: CaseIterable { case clusterIP, nodePort, loadBalancer }
         /// The Services: without policy, `externalTrafficPolicy: Local` and `internalTrafficPolicy: Local`.
         enum Policy: Character, CaseIterable { case cluster = "a", externalLocal = "b", internalLocal = "c" }
         enum Client: String, CaseIterable { case pod = "pod-1b", node = "node1", outside }
 
-        /// What decides whose connections to cluster IPs are masqueraded: the pods' ranges, nothing, or the flag for all.
+        /// The clients of cluster IPs that are masqueraded: all but pods by their CIDRs, none, or all by the flag.
         enum Masquerading: String, CaseIterable {
-            case others = "", nobody = "--cluster-cidr="
-            case everybody = "--masquerade-all"
+            case allButPods = "", noClients = "--cluster-cidr="
+            case allClients = "--masquerade-all"
         }
 
         private func index(_ policy: Policy) -> Int { Policy.allCases.firstIndex(of: policy) ?? 0 }
 
-        private func location(_ door: Door, _ policy: Policy, _ family: Family) -> (address: String, port: UInt16) {
-            switch door {
+        private func location(_ frontend: Frontend, _ policy: Policy, _ family: Family) -> (address: String, port: UInt16) {
+            switch frontend {
             case .clusterIP: (Address.cluster(42, policy.rawValue, family), 80)
             case .nodePort: (Address.node(1, family), 30420 + UInt16(index(policy)))
             case .loadBalancer: (Address.external(42 + 100 * index(policy), through: 1, family), 80)
@@ -37,23 +38,23 @@ extension Flows {
             }
         }
 
-        /// Which servers answer, and by what address they see the client.
-        private func expected(_ client: Client, _ door: Door, _ policy: Policy, _ family: Family, _ masquerading: Masquerading)
+        /// Returns the servers that answer, and the client address that each sees.
+        private func expected(_ client: Client, _ frontend: Frontend, _ policy: Policy, _ family: Family, _ masquerading: Masquerading)
             -> [Server: String]
         {
-            let isLocal = door == .clusterIP ? policy == .internalLocal : policy == .externalLocal
+            let isLocal = frontend == .clusterIP ? policy == .internalLocal : policy == .externalLocal
             let isMasqueraded: Bool =
-                switch (door, masquerading) {
-                case (.clusterIP, .others): client != .pod
-                // The node's own connections have the cluster IP for a source as well.
-                case (.clusterIP, .nobody): client == .node
-                case (.clusterIP, .everybody): true
+                switch (frontend, masquerading) {
+                case (.clusterIP, .allButPods): client != .pod
+                // The node's own connections have the cluster IP as source as well.
+                case (.clusterIP, .noClients): client == .node
+                case (.clusterIP, .allClients): true
                 case (.nodePort, _), (.loadBalancer, _): policy != .externalLocal
                 }
             let own =
                 switch client {
                 case .pod: Server.pod1b.address(family)
-                case .node: location(door, policy, family).address
+                case .node: location(frontend, policy, family).address
                 case .outside: Address.outside(family)
                 }
             let servers: [Server] = isLocal ? [.pod1a] : [.pod1a, .pod2a]
@@ -62,19 +63,19 @@ extension Flows {
         }
 
         @Test(arguments: Masquerading.allCases)
-        func `flow 42: every client gets the servers that the policies say, who see it as they should`(masquerading: Masquerading)
+        func `flow 42: every client reaches the servers of the policy, with the expected source address`(masquerading: Masquerading)
             async throws
         {
             try await world.serve(Policy.allCases.map { Served(service($0), by: [.pod1a, .pod2a]) }, flags: masquerading.rawValue)
             for policy in Policy.allCases {
-                for (door, client) in Door.allCases.flatMap({ door in Client.allCases.map { (door, $0) } }) {
+                for (frontend, client) in Frontend.allCases.flatMap({ frontend in Client.allCases.map { (frontend, $0) } }) {
                     for family in Family.allCases {
                         for transport in ["tcp", "udp"] {
-                            let (address, port) = location(door, policy, family)
-                            let what = "\(transport) from \(client) to \(door) of \(policy), \(family)"
-                            let expected = expected(client, door, policy, family, masquerading)
-                            if client == .outside, door == .clusterIP, masquerading == .nobody, expected[.pod2a] != nil {
-                                // The other node's pod answers the client directly, past the node that knows the connection.
+                            let (address, port) = location(frontend, policy, family)
+                            let what = "\(transport) from \(client) to \(frontend) of \(policy), \(family)"
+                            let expected = expected(client, frontend, policy, family, masquerading)
+                            if client == .outside, frontend == .clusterIP, masquerading == .noClients, expected[.pod2a] != nil {
+                                // The pod of the other node responds to the client directly, bypassing the node that has the connection.
                                 let answers = try world.ask(
                                     from: client.rawValue, transport, address, port, count: 4, options: "--timeout-ms 500")
                                 #expect(

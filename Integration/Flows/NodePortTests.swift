@@ -2,11 +2,11 @@ import KernelTestSupport
 import Testing
 
 extension Flows {
-    /// From everywhere through node ports, external and load balancer addresses.
-    @Suite struct `Through outer addresses` {
+    /// Requests from all clients to node ports, external and load balancer addresses.
+    @Suite struct `Node ports and external addresses` {
         let world = TwoNodes.shared
 
-        @Test func `flow 10: a node port answers on both nodes, for pods, nodes and outside`() async throws {
+        @Test func `flow 10: a node port answers on both nodes, for pods, nodes and external clients`() async throws {
             try await world.serve([Served(Service(10).onNodePort(30100), by: [.pod1a, .pod2a])])
             for family in Family.allCases {
                 for node in 1...2 {
@@ -39,7 +39,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 12: a node port of TCP and UDP loses UDP and keeps TCP`() async throws {
+        @Test func `flow 12: removing UDP from a node port of TCP and UDP keeps TCP`() async throws {
             let both = Service(12).onNodePort(30120)
             try await world.serve([Served(both, by: [.pod2a])])
             let seen = Address.masqueraded(by: 1, at: .pod2a)
@@ -53,7 +53,7 @@ extension Flows {
             try world.ask(from: "outside", "udp", Address.node(1), 30120, count: 1).expectRefused("UDP")
         }
 
-        @Test func `flow 13: a Service that changes its type is served as the type says`() async throws {
+        @Test func `flow 13: a Service that changes its type is served according to its type`() async throws {
             let service = Service(13)
             let (cluster, node) = (Served(service, by: [.pod2a]), Served(service.onNodePort(30130), by: [.pod2a]))
             var external = service
@@ -72,7 +72,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 14: a Service that is deleted lets go of its node port`() async throws {
+        @Test func `flow 14: a deleted Service releases its node port`() async throws {
             try await world.serve([Served(Service(14).onNodePort(30140), by: [.pod2a])])
             #expect(try world.ask(from: "outside", Address.node(1), 30140).failed == 0)
             try await world.serve([])
@@ -80,17 +80,17 @@ extension Flows {
             #expect(try await !Shell.output(in: "node1", "ipvsadm -S -n; ipset save").contains("30140"))
         }
 
-        @Test func `flow 21: a Service without endpoints refuses, wherever it is asked from and at`() async throws {
+        @Test func `flow 21: a Service without endpoints refuses every client on every address`() async throws {
             let external = Family.allCases.map { Address.external(21, through: 1, $0) }
             var service = Service(21).onNodePort(30210).onLoadBalancer(Family.allCases.map { Address.external(121, through: 1, $0) })
             service.spec.externalIPs = external
             try await world.serve([Served(service, by: [])])
             for family in Family.allCases {
-                let doors: [(String, UInt16)] = [
+                let frontends: [(String, UInt16)] = [
                     (Address.cluster(21, "a", family), 80), (Address.node(1, family), 30210),
                     (Address.external(21, through: 1, family), 80), (Address.external(121, through: 1, family), 80),
                 ]
-                for (address, port) in doors {
+                for (address, port) in frontends {
                     for client in ["pod-1a", "node1", "outside"] {
                         for transport in ["tcp", "udp"] {
                             try world.ask(from: client, transport, address, port, count: 1).expectRefused(
@@ -101,7 +101,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 22: an internal policy Local keeps to the node, for pods and the node, with pods and hosts as endpoints`()
+        @Test func `flow 22: internal policy Local uses only endpoints of the node, pods or hosts, for pods and the node`()
             async throws
         {
             let service = Service(22).with(internalPolicy: "Local")
@@ -113,7 +113,7 @@ extension Flows {
                     for transport in ["tcp", "udp"] {
                         let pod = Dictionary(uniqueKeysWithValues: here.map { ($0, Server.pod1b.address(family)) })
                         try world.ask(from: "pod-1b", transport, address).expect(pod, "\(transport) from a pod to \(servers)")
-                        // To itself the node is masqueraded as well, by whichever of its addresses the kernel takes.
+                        // A connection from the node to itself is masqueraded as well, with any of its addresses.
                         let node = try world.ask(from: "node1", transport, address)
                         let addresses: Set = [Address.node(1, family), Address.bridge(1, family)]
                         #expect(
@@ -128,7 +128,8 @@ extension Flows {
             }
         }
 
-        @Test func `flow 23: an external policy Local keeps the client's address, and a node without endpoints drops`() async throws {
+        @Test func `flow 23: external policy Local preserves the client address, and a node without endpoints drops packets`() async throws
+        {
             var service = Service(23).onNodePort(30230)
             service.spec.externalTrafficPolicy = "Local"
             try await world.serve([Served(service, by: [.pod1a])])
@@ -143,7 +144,8 @@ extension Flows {
             }
         }
 
-        /// Source ranges, and who is let in by them: clients outside, pods of both nodes, and the nodes, which ask with the address itself.
+        /// Source ranges and the clients that they accept: external clients, pods of both nodes, and the nodes, whose source is the address
+        /// itself.
         private static let sourceRanges: [(ranges: [String], allowed: Set<String>)] = [
             (["10.99.0.0/24", "fd00:99::/64"], ["outside"]), (["10.99.0.2/32", "fd00:99::2/128"], ["outside"]),
             (["10.244.1.0/24", "fd00:244:1::/64"], ["pod-1b"]),
@@ -152,7 +154,7 @@ extension Flows {
         ]
 
         @Test(arguments: sourceRanges.indices)
-        func `flow 36: a load balancer lets in its source ranges and nobody else`(index: Int) async throws {
+        func `flow 36: a load balancer accepts only its source ranges`(index: Int) async throws {
             let row = Self.sourceRanges[index]
             let addresses = Family.allCases.map { Address.external(36, through: 1, $0) }
             var service = Service(36).onLoadBalancer(addresses)
@@ -170,7 +172,7 @@ extension Flows {
             }
         }
 
-        @Test func `flow 38: a load balancer without node ports leaves nothing of one`() async throws {
+        @Test func `flow 38: a load balancer without node ports has no node port state`() async throws {
             var service = Service(38)
             service.spec.type = "LoadBalancer"
             service.spec.allocateLoadBalancerNodePorts = false
@@ -182,7 +184,7 @@ extension Flows {
             #expect(!servers.contains("10.99.2.2:") && !servers.contains("NODE-PORT"), "\(servers)")
         }
 
-        @Test func `flow 39: an address of ipMode Proxy is not the nodes' to serve`() async throws {
+        @Test func `flow 39: an address with ipMode Proxy is not served by nodes`() async throws {
             var service = Service(39)
             service.spec.type = "LoadBalancer"
             service.status.loadBalancer.ingress = [.init(ip: Address.external(39, through: 1), ipMode: "Proxy")]
@@ -192,7 +194,7 @@ extension Flows {
             #expect(try world.ask(from: "pod-1b", Address.cluster(39)).failed == 0)
         }
 
-        @Test func `flow 41: a pod reaches a load balancer of policy Local from a node without endpoints, with its own address`()
+        @Test func `flow 41: a pod on a node without endpoints reaches a load balancer of policy Local, with its own address`()
             async throws
         {
             var service = Service(41)

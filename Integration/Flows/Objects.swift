@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// A Service of both families, as its manifest has it.
+/// The manifest of a dual-stack Service.
 struct Service: Encodable {
     struct Metadata: Encodable {
         var name: String
@@ -56,8 +56,8 @@ struct Service: Encodable {
     var status = Status()
 
     /// - Parameters:
-    ///   - number: of the flow: its addresses and ports are nobody else's, so that nothing the kernel remembers of others matters.
-    ///   - ports: all on TCP and UDP unless given.
+    ///   - number: the number of the flow. Its addresses and ports are unique, so that kernel state of other flows does not matter.
+    ///   - ports: port 80 on TCP and UDP by default.
     init(
         _ number: Int, _ letter: Character = "a",
         ports: [Port] = [Port(name: "tcp", port: 80), Port(name: "udp", protocol: "UDP", port: 80)]
@@ -67,14 +67,14 @@ struct Service: Encodable {
         spec = Spec(clusterIP: addresses[0], clusterIPs: addresses, ports: ports)
     }
 
-    /// Reached through node ports as well.
+    /// Returns the Service with a node port.
     func onNodePort(_ number: UInt16) -> Service {
         var service = onPorts(number)
         service.spec.type = "NodePort"
         return service
     }
 
-    /// With this node port for all its ports, whatever its type.
+    /// Returns the Service with this node port for all its ports, without changing its type.
     func onPorts(_ number: UInt16) -> Service {
         var service = self
         service.spec.ports = spec.ports.map { port in
@@ -85,7 +85,7 @@ struct Service: Encodable {
         return service
     }
 
-    /// Reached at these addresses of a load balancer as well.
+    /// Returns the Service with these load balancer addresses.
     func onLoadBalancer(_ addresses: [String]) -> Service {
         var service = self
         service.spec.type = "LoadBalancer"
@@ -100,7 +100,7 @@ struct Service: Encodable {
         return service
     }
 
-    /// Its clients keep their server, for so long.
+    /// Returns the Service with session affinity and this timeout.
     func withAffinity(seconds: Int? = nil) -> Service {
         var service = self
         service.spec.sessionAffinity = "ClientIP"
@@ -108,7 +108,7 @@ struct Service: Encodable {
         return service
     }
 
-    /// Of these families alone, in this order.
+    /// Returns the Service with only these families, in this order.
     func of(_ families: [Family]) -> Service {
         var service = self
         let addresses = families.compactMap { family in spec.clusterIPs?.first { $0.contains(":") == (family == .v6) } }
@@ -169,13 +169,13 @@ struct Served {
     var service: Service
     var slices: [Slice]
 
-    /// - Parameter ports: target ports by the names of ports; 8080 unless given.
+    /// - Parameter ports: target ports by port name; 8080 by default.
     init(_ service: Service, by servers: [Server], ports: [String: UInt16] = [:], _ state: Slice.Endpoint.Conditions = .init()) {
         self.service = service
         slices = Family.allCases.map { Slice(of: service, servers, $0, ports: ports, state) }
     }
 
-    /// The same with more endpoints, in slices of their own.
+    /// Returns the Service with more endpoints, in separate slices.
     func and(by servers: [Server], part: String, ports: [String: UInt16] = [:], _ state: Slice.Endpoint.Conditions = .init()) -> Served {
         var served = self
         served.slices += Family.allCases.map { Slice(of: service, servers, $0, ports: ports, part: part, state) }
@@ -184,12 +184,12 @@ struct Served {
 }
 
 extension Slice.Endpoint.Conditions {
-    /// On its way out, but answering.
+    /// Terminating and still serving.
     static let terminating = Slice.Endpoint.Conditions(ready: false, serving: true, terminating: true)
     static let unready = Slice.Endpoint.Conditions(ready: false, serving: false, terminating: false)
-    /// On its way out, and no longer answering.
-    static let gone = Slice.Endpoint.Conditions(ready: false, serving: false, terminating: true)
-    /// What the control plane writes of pods of a Service with `publishNotReadyAddresses`, whatever their state.
+    /// Terminating and no longer serving.
+    static let terminatingNotServing = Slice.Endpoint.Conditions(ready: false, serving: false, terminating: true)
+    /// The conditions that the control plane writes for pods of a Service with `publishNotReadyAddresses`, whatever their state.
     static let publishedUnready = Slice.Endpoint.Conditions(ready: true, serving: false, terminating: false)
     static let publishedTerminating = Slice.Endpoint.Conditions(ready: true, serving: true, terminating: true)
 }

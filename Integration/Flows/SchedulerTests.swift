@@ -2,11 +2,11 @@ import KernelTestSupport
 import Testing
 
 extension Flows {
-    /// A client whose packets come in through any node reaches one server.
-    @Suite struct `Flows by mh` {
+    /// A client reaches the same server through every node.
+    @Suite struct `Flows with the mh scheduler` {
         private static let clients = 1000
 
-        @Test func `lead each of a thousand clients to the same server through either node`() async throws {
+        @Test func `lead each of 1,000 clients to the same server through either node`() async throws {
             let nodes = TwoNodes.shared
             let number = 90
             var service = Service(number)
@@ -22,7 +22,7 @@ extension Flows {
                         let answers = try nodes.ask(
                             from: "outside", "tcp", Address.external(number, through: node), count: 1,
                             options: "--timeout-ms 3000 --source \(source)")
-                        return answers.responders.keys.first ?? "nobody: \(answers.errors)"
+                        return answers.responders.keys.first ?? "none: \(answers.errors)"
                     })
             }
             #expect(servers[0] == servers[1])

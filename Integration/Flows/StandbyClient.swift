@@ -22,15 +22,15 @@ final class StandbyClient {
 
     deinit { close(descriptor) }
 
-    /// Lets others give orders.
+    /// Ends the session, so that others can send commands.
     func end() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-    func order(_ line: String) throws {
+    func send(_ line: String) throws {
         let bytes = Array((line + "\n").utf8)
         guard write(descriptor, bytes, bytes.count) == bytes.count else { throw Failure(path: path, code: errno) }
     }
 
-    /// One line of JSON for each order; waits for it.
+    /// Waits for the result of a command, one line of JSON.
     func answers() throws -> Answers {
         var answer: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
@@ -43,19 +43,19 @@ final class StandbyClient {
     }
 }
 
-/// Requests that a client makes until it is told to stop; until then it does nothing else.
+/// Requests that a client sends until it is stopped.
 struct Work {
     fileprivate let client: StandbyClient
     fileprivate let stop: String
 
-    init(_ order: String, by client: StandbyClient, stop: String) throws {
+    init(_ command: String, by client: StandbyClient, stop: String) throws {
         self.client = client
         self.stop = stop
         unlink(stop)
-        try client.order("\(order) --until-file \(stop)")
+        try client.send("\(command) --until-file \(stop)")
     }
 
-    /// Whoever stands by takes no order from others before this.
+    /// Stops the requests and returns their result. Until then, the client accepts no other commands.
     func finish() throws -> Answers {
         close(creat(stop, 0o600))
         defer { client.end() }

@@ -3,11 +3,12 @@ import Glibc
 import KernelTestSupport
 import Testing
 
-/// The flows run one after the other: they share one kernel.
+/// The flows run one after another, because they share one kernel.
 @Suite(.serialized, .enabled(if: Place.environment("KUBE_IPVS_FLOWS") == "1", "run them with make flows"))
 enum Flows {}
 
-/// Two nodes with a proxy each, fed by one directory, pods on both and a client outside; built once for all flows, see `two-nodes.sh`.
+/// Two nodes with a proxy each that read one manifest directory, pods on both, and an external client; built once for all flows, see
+/// `two-nodes.sh`.
 actor TwoNodes {
     static let shared = TwoNodes()
     static let clients = Server.pods.map(\.rawValue) + ["node1", "node2", "outside"]
@@ -19,13 +20,13 @@ actor TwoNodes {
     private var flags: String?
     private var round = 10000
 
-    /// Has both nodes serve these and nothing else, and waits until their kernels are in sync.
+    /// Makes both nodes serve exactly these Services, and waits until their kernels are in sync.
     ///
-    /// - Parameter ranges: of cluster IPs, beside those of the flags.
+    /// - Parameter ranges: additional ranges of cluster IPs, besides those of the flags.
     func serve(_ services: [Served], ranges: [String] = [], flags: String = "") async throws {
         if !isBuilt { try await build() }
         round += 1
-        // One that is to go must not begin with what the next one is waited for.
+        // The old proxy must not apply the changes that the new one is expected to apply.
         if self.flags != flags { try await stop() }
         for node in ["node1", "node2"] { try Data().write(to: URL(filePath: log(of: node))) }
         try writeManifest(services, ranges)
@@ -65,7 +66,7 @@ actor TwoNodes {
         isBuilt = true
     }
 
-    /// Ends the proxies that run, as a crash does.
+    /// Kills the running proxies, like a crash.
     private func stop() async throws {
         try await Shell.output(
             """
@@ -99,7 +100,7 @@ actor TwoNodes {
         var documents = try services.flatMap { served in
             try [encoder.encode(served.service)] + served.slices.map { try encoder.encode($0) }
         }.map { String(decoding: $0, as: UTF8.self) }
-        // A sync whose operations name this one has all of this manifest behind it.
+        // A sync whose operations name the marker has applied the complete manifest.
         documents.append(
             #"{"apiVersion":"v1","kind":"Service","metadata":{"name":"marker","namespace":"default"},"spec":{"clusterIP":"\#(Self.marker)","ports":[{"port":\#(round)}]}}"#
         )
@@ -123,14 +124,14 @@ actor TwoNodes {
     struct Timeout: Error, CustomStringConvertible {
         var what: String
         var log: String
-        var description: String { "\(what) did not come to pass; the proxy's log:\n\(log.suffix(4000))" }
+        var description: String { "timed out waiting for \(what); the proxy's log:\n\(log.suffix(4000))" }
     }
 
     func wait(for what: String, seconds: Double = 60, _ condition: () async throws -> Bool) async throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
         while try await !condition() {
             guard ContinuousClock.now < deadline else {
-                // Without a log the timeout is told all the same.
+                // The timeout is reported even without a log.
                 let logs = ["node1", "node2"].map { (try? String(ofFile: log(of: $0))) ?? "no log of \($0)" }
                 throw Timeout(what: what, log: logs.map { String($0.suffix(2000)) }.joined(separator: "\n"))
             }
@@ -138,17 +139,17 @@ actor TwoNodes {
         }
     }
 
-    /// What the client that stands by in a namespace is answered.
+    /// Sends requests with the standby client of a namespace and returns the answers.
     nonisolated func ask(
         from client: String, _ transport: String, _ address: String, _ port: UInt16 = 80, count: Int = 8,
         options: String = "--timeout-ms 10000"
     ) throws -> Answers {
         let standby = try StandbyClient(at: "\(Self.scratch)/\(client)")
-        try standby.order("ask \(transport) \(Self.location(address, port)) --count \(count) \(options)")
+        try standby.send("ask \(transport) \(Self.location(address, port)) --count \(count) \(options)")
         return try standby.answers()
     }
 
-    /// Has the client that stands by in a namespace `ask` or `hold` for as long as the work goes on.
+    /// Runs `ask` or `hold` with the standby client of a namespace until the returned work is finished.
     nonisolated func begin(
         _ command: String, from client: String, _ address: String, _ port: UInt16 = 80,
         options: String = "--interval-ms 10 --timeout-ms 10000"
@@ -162,7 +163,7 @@ actor TwoNodes {
         address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
     }
 
-    /// Over TCP.
+    /// Sends requests over TCP.
     nonisolated func ask(from client: String, _ address: String, _ port: UInt16 = 80, count: Int = 8) throws -> Answers {
         try ask(from: client, "tcp", address, port, count: count)
     }

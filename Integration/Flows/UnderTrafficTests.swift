@@ -2,11 +2,11 @@ import KernelTestSupport
 import Testing
 
 extension Flows {
-    /// Endpoints and Services come and go while clients work: nothing fails where an endpoint serves throughout.
+    /// Endpoints and Services are added and removed under traffic: nothing fails while any endpoint keeps serving.
     @Suite struct `Under constant traffic` {
         let world = TwoNodes.shared
 
-        /// Stops the clients and expects each to have been answered every time.
+        /// Stops the clients and expects that every request was answered.
         private func expectNoFailures(_ works: [String: Work], atLeast count: Int = 5) throws {
             for (name, work) in works.sorted(by: { $0.key < $1.key }) {
                 let answers = try work.finish()
@@ -14,7 +14,7 @@ extension Flows {
             }
         }
 
-        /// New connections from a pod, a node and outside, in both families, and one that lasts.
+        /// Starts clients with new connections from pods, a node and outside, in both families.
         private func clients(_ flow: Int, _ letter: Character = "a", nodePort: UInt16) throws -> [String: Work] {
             [
                 "from a pod": try world.begin("ask", from: "pod-1b", Address.cluster(flow, letter)),
@@ -29,11 +29,11 @@ extension Flows {
             let isLocal = policy == "Local"
             let (letter, port): (Character, UInt16) = isLocal ? ("b", 30401) : ("a", 30400)
             let service = Service(40, letter).onNodePort(port).with(externalPolicy: policy)
-            // One server is replaced at a time; the one before goes on to answer, as a pod does that terminates.
+            // One server is replaced at a time; the previous one keeps answering, like a terminating pod.
             let rounds: [[Server]] = [[.pod1a, .pod2a], [.pod1b, .pod2a], [.pod1b, .pod2b], [.pod1a, .pod2b]]
             try await world.serve([Served(service, by: rounds[0])])
             var works = try clients(40, letter, nodePort: port)
-            works["a connection that lasts"] = try world.begin("hold", from: "pod-1a", Address.cluster(40, letter))
+            works["a long-lived connection"] = try world.begin("hold", from: "pod-1a", Address.cluster(40, letter))
             for servers in rounds.dropFirst() + rounds + rounds { try await world.serve([Served(service, by: servers)]) }
             try expectNoFailures(works)
         }
@@ -49,7 +49,7 @@ extension Flows {
             try expectNoFailures(works)
         }
 
-        @Test func `load 2: a Service that is deleted and made again with its address fails only while it is gone`() async throws {
+        @Test func `load 2: a Service that is deleted and recreated with its address fails only in between`() async throws {
             let neighbour = Served(Service(52, "b").onNodePort(30521), by: [.pod1a])
             for servers in [[Server.pod1a, .pod2a], [.pod2b, .pod1a], [.pod1b, .pod2a]] {
                 let served = Served(Service(52).onNodePort(30520), by: servers)
@@ -67,12 +67,12 @@ extension Flows {
                 }
                 try await world.serve([served, neighbour])
                 try expectNoFailures(["another Service": others])
-                let again = try world.ask(from: "pod-1b", Address.cluster(52), count: 20)
-                #expect(again.failed == 0 && Set(again.responders.keys) == Set(servers.map(\.rawValue)), "\(again)")
+                let answers = try world.ask(from: "pod-1b", Address.cluster(52), count: 20)
+                #expect(answers.failed == 0 && Set(answers.responders.keys) == Set(servers.map(\.rawValue)), "\(answers)")
             }
         }
 
-        @Test func `load 3: a client with affinity keeps its server while others come and go, and gets another when it goes`() async throws
+        @Test func `load 3: a client with affinity keeps its server while others change, and gets another when it is removed`() async throws
         {
             let service = Service(53).onNodePort(30530).withAffinity()
             try await world.serve([Served(service, by: [.pod1a])])

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# Two nodes in networks of their own, a router between them and a client outside. To be sourced after Integration/topology.sh.
+# Two nodes in separate networks, a router between them, and an external client. Source it after Integration/topology.sh.
 #
 #     node1 10.99.1.2, fd00:99:1::2 ---+
 #                                      router (10.99.N.1, fd00:99:N::1) --- outside 10.99.0.2, fd00:99::2
 #     node2 10.99.2.2, fd00:99:2::2 ---+
 #
-# External and load balancer addresses 198.51.10N.x, fd00:51:N::x come in through node N; cluster IPs through node 1.
-# The client outside may have addresses of 198.18.0.0/22, to stand for many.
+# External and load balancer addresses 198.51.10N.x, fd00:51:N::x are routed to node N, cluster IPs to node 1.
+# The external client may use addresses of 198.18.0.0/22 to simulate many clients.
 
-# make_router: it knows the way to every range.
+# make_router: creates a router with routes to all ranges.
 make_router() {
     echo router >>"$topology_file"
     ip netns add router
@@ -21,7 +21,7 @@ make_router() {
     "
 }
 
-# connect_to_router NAMESPACE NUMBER: by a cable in network NUMBER.
+# connect_to_router NAMESPACE NUMBER: connects it with a veth pair in network NUMBER.
 connect_to_router() {
     local namespace=$1 number=$2
     ip link add name "net$number" netns router type veth peer name eth0 netns "$namespace"
@@ -46,7 +46,7 @@ BATCH
     "
 }
 
-# make_two_nodes: without pods.
+# make_two_nodes: creates the nodes without pods.
 make_two_nodes() {
     local number
     make_router
@@ -56,7 +56,7 @@ make_two_nodes() {
     for number in 1 2; do
         make_node "node$number" "$number"
         connect_to_router "node$number" "$number"
-        # A Service without endpoints refuses by ICMP, which the kernel sends one client but once a second; tests ask more often.
+        # A Service without endpoints refuses with ICMP, which the kernel limits to once per second and client; tests send more requests.
         in_namespace "node$number" "echo 0 >/proc/sys/net/ipv4/icmp_ratelimit; echo 0 >/proc/sys/net/ipv6/icmp/ratelimit"
         ip -netns router -batch - <<BATCH
             route add 10.244.$number.0/24 via 10.99.$number.2

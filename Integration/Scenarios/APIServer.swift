@@ -1,19 +1,19 @@
 import FoundationEssentials
 import KernelTestSupport
 
-/// The API server of the scenarios: a process of its own in the network outside the node, which can be told to misbehave.
+/// The API server of the scenarios: a separate process in the network outside the node, which can be made to misbehave.
 ///
-/// With `KUBECONFIG_TEST` a way to that file's API server stands in its place.
+/// With `KUBECONFIG_TEST`, a relay to the API server of that file takes its place.
 actor APIServer {
     static let shared = APIServer()
 
     static let address = "10.99.0.1"
-    /// Whether a cluster's own API server is used, which cannot be told to misbehave and is not to be filled with our Nodes.
+    /// Whether the API server of a real cluster is used, which cannot be made to misbehave and must not get our Nodes.
     static var isOfACluster: Bool { Place.environment("KUBECONFIG_TEST").map { !$0.isEmpty } ?? false }
 
     private var process: Int?
 
-    /// Starts a server that holds nothing but this node's Node, and lets in who shows the token of `Place.api`/token.
+    /// Starts an empty server that accepts clients with the token of `Place.api`/token.
     func start(_ more: String = "") async throws {
         try await stop()
         try await Shell.output(
@@ -29,16 +29,16 @@ actor APIServer {
         }
     }
 
-    /// Lays the way to the API server of `KUBECONFIG_TEST`, and writes a kubeconfig that takes it.
+    /// Starts relays to the API server of `KUBECONFIG_TEST`, and writes a kubeconfig that uses them.
     func connect() async throws {
         try await stop()
-        // Two relays: one can reach what `Integration/kernel/run` offers, the other is where the node can reach it.
+        // Two relays: one can reach the relay of `Integration/kernel/run`, the other is reachable from the node.
         process = Int(
             try await Shell.output(
                 """
                 rm -rf \(Place.api); mkdir -p \(Place.api)
                 name=$(grep -oE 'server"?: *"?https://[^":/,} ]+' "$KUBECONFIG_TEST" | head -n 1 | sed 's#.*https://##')
-                # An address is not what the certificate is checked for here; every API server's has this name.
+                # If the server is an address, the certificate is verified for this name, which every API server has.
                 [[ $name == *[a-z]* ]] || name=kubernetes
                 sed -E -e 's#"server":"https://[^"]+"#"server":"https://\(APIServer.address):6443","tls-server-name":"'$name'"#' \
                     -e 's#^( *)server: *.*#\\1server: https://\(APIServer.address):6443\\n\\1tls-server-name: '$name'#' "$KUBECONFIG_TEST" >\(Place.kubeconfig)
@@ -55,7 +55,7 @@ actor APIServer {
         self.process = nil
     }
 
-    /// A request to it, from where it is.
+    /// Sends a request from the network of the server.
     @discardableResult
     func request(_ method: String, _ path: String, _ body: String? = nil) async throws -> String {
         let token = try String(ofFile: "\(Place.api)/token").filter { !$0.isWhitespace }
@@ -66,7 +66,7 @@ actor APIServer {
                 + "--request \(method) \(data) https://\(APIServer.address):6443\(Shell.quoted(path))")
     }
 
-    /// Creates an object or, if it is there already, replaces it.
+    /// Creates an object or replaces an existing one.
     func put(_ object: APIObject) async throws {
         do {
             try await request("PUT", "\(object.path)/\(object.name)", object.json)
@@ -77,15 +77,15 @@ actor APIServer {
 
     func delete(_ object: APIObject) async throws { try await request("DELETE", "\(object.path)/\(object.name)") }
 
-    /// Has it misbehave, as `Tests/APIServerForTests` says.
-    func report(_ what: String, _ order: String = "{}") async throws { try await request("POST", "/_test/\(what)", order) }
+    /// Sends a test command that makes the server misbehave; see `Tests/APIServerForTests`.
+    func control(_ command: String, _ body: String = "{}") async throws { try await request("POST", "/_test/\(command)", body) }
 
-    /// What the proxy asked for so far.
+    /// Returns the requests of the proxy so far that contain a text.
     func requests(containing text: String) async throws -> [String] {
         try JSONDecoder().decode([String].self, from: Data(try await request("GET", "/_test/requests?contains=\(text)").utf8))
     }
 
-    /// The lines that `ipvsadm -S -n` has to show for the cluster IPs that the server holds, sorted.
+    /// Returns the sorted lines that `ipvsadm -S -n` must show for the cluster IPs of the server.
     func expected(namespace: String? = nil) async throws -> [String] {
         let only = namespace.map { "--namespace \($0)" } ?? ""
         return try await Shell.output(in: "outside", "\(Place.apiserver) expected --kubeconfig \(Place.kubeconfig) \(only)")
@@ -93,7 +93,7 @@ actor APIServer {
     }
 }
 
-/// An object of the scenarios as JSON.
+/// An API object of the scenarios as JSON.
 struct APIObject {
     /// `/api/v1/namespaces/default/services`
     var path: String

@@ -2,8 +2,8 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// The cluster comes from an API server, over TLS, however that behaves.
-    @Suite(.enabled(if: !APIServer.isOfACluster, "a cluster's own API server is not to misbehave")) struct `The API server` {
+    /// Reads the cluster from an API server over TLS, even if it misbehaves.
+    @Suite(.enabled(if: !APIServer.isOfACluster, "requires the test API server, which can misbehave")) struct `The API server` {
         let world = World.shared
         let server = APIServer.shared
 
@@ -13,7 +13,7 @@ extension Scenarios {
             for object in [APIObject.node(), .web(), .slice(World.pods), .slice(World.pods, isV6: true)] { try await server.put(object) }
         }
 
-        /// The lines of the cluster IPs in the kernel; draining servers, which are no part of what the API server holds, left out.
+        /// Returns the lines of the cluster IPs in the kernel, without draining servers, which the API server does not have.
         private func servers() async throws -> [String] {
             try await Shell.output(in: "node1", "ipvsadm -S -n").split(separator: "\n").map(String.init).filter {
                 !$0.contains("10.99.0.2:") && !$0.contains("[fd00:99::2]:") && !$0.contains("10.244.1.1:")
@@ -22,7 +22,7 @@ extension Scenarios {
             }.sorted()
         }
 
-        /// Waits until the kernel has what the API server holds.
+        /// Waits until the kernel matches the API server.
         private func expectEqual(after what: String) async throws {
             let expected = try await server.expected()
             try await world.wait(for: "the kernel's state after \(what) to be\n\(expected.joined(separator: "\n"))", seconds: 120) {
@@ -31,7 +31,7 @@ extension Scenarios {
         }
 
         @Test(arguments: ["application/vnd.kubernetes.protobuf", "application/json"])
-        func `is followed over TLS in either encoding, and reported that the proxy runs`(contentType: String) async throws {
+        func `is watched over TLS in either encoding, and gets an Event when the proxy starts`(contentType: String) async throws {
             try await begin()
             try await world.start("--kube-api-content-type \(contentType)", flags: World.apiFlags)
             try await expectEqual(after: "the start")
@@ -43,11 +43,11 @@ extension Scenarios {
             try await server.put(.slice(["pod-b"], isV6: true))
             try await expectEqual(after: "a change")
             try await server.delete(.web())
-            try await expectEqual(after: "the end of the Service")
+            try await expectEqual(after: "deleting the Service")
             #expect(try await servers().isEmpty)
             let lists = try await server.requests(containing: "sendInitialEvents=true")
             #expect(lists.contains { $0.contains("/services?") && $0.contains("!service.kubernetes.io/service-proxy-name") }, "\(lists)")
-            try await world.wait(for: "an Event that says that the proxy runs") {
+            try await world.wait(for: "the Event about the start of the proxy") {
                 try await server.request("GET", "/_test/events").contains("StartKubeProxy")
             }
             let odd = try await server.request(
@@ -62,7 +62,7 @@ extension Scenarios {
             }
         }
 
-        /// One after the other, each between two changes: what to tell the server, and what it is about.
+        /// Commands that make the server misbehave, sent one after another, each between two changes.
         private static let misbehaviour = [
             ("interrupt", #"{"resource":"*","action":"cut"}"#), ("interrupt", #"{"resource":"endpointslices","action":"half"}"#),
             ("interrupt", #"{"resource":"endpointslices","action":"garbage"}"#),
@@ -80,37 +80,38 @@ extension Scenarios {
             ("compact", "{}"),
         ]
 
-        @Test func `may misbehave in every way: the kernel comes to have what it holds`() async throws {
+        @Test func `may misbehave in any way, and the kernel still reaches its state`() async throws {
             try await begin()
             try await world.start(flags: World.apiFlags)
-            for (index, (what, order)) in Self.misbehaviour.enumerated() {
-                try await server.report(what, order)
-                // What a fault is for is the next watch, so the one under way is ended.
-                if what != "interrupt" { try await server.report("interrupt", #"{"resource":"endpointslices","action":"end"}"#) }
+            for (index, (command, body)) in Self.misbehaviour.enumerated() {
+                try await server.control(command, body)
+                // A fault applies to the next watch, so the current one is ended.
+                if command != "interrupt" { try await server.control("interrupt", #"{"resource":"endpointslices","action":"end"}"#) }
                 try await server.put(.slice([World.pods[index % 3], World.pods[(index + 1) % 3]]))
-                try await expectEqual(after: order)
+                try await expectEqual(after: body)
             }
-            // A deletion that no watch tells of, and that only a list can show.
+            // A deletion that no watch reports and only a list can show.
             try await server.put(.web("other", address: "10.96.0.20", address6: "fd00:96::20"))
             try await expectEqual(after: "another Service")
-            try await server.report("interrupt", #"{"resource":"services","action":"loseDelete"}"#)
+            try await server.control("interrupt", #"{"resource":"services","action":"loseDelete"}"#)
             try await server.delete(.web("other"))
-            try await server.report("faults", #"{"call":"watch","resource":"services","fault":"errorEvent","code":410,"reason":"Expired"}"#)
-            try await server.report("interrupt", #"{"resource":"services","action":"end"}"#)
+            try await server.control(
+                "faults", #"{"call":"watch","resource":"services","fault":"errorEvent","code":410,"reason":"Expired"}"#)
+            try await server.control("interrupt", #"{"resource":"services","action":"end"}"#)
             try await expectEqual(after: "a lost deletion")
         }
 
-        @Test func `may change the token: the proxy reads its file again`() async throws {
+        @Test func `may change the token, and the proxy rereads its token file`() async throws {
             try await begin()
             try await world.start(flags: World.apiFlags)
-            try await server.report("token", #"{"token":"second"}"#)
+            try await server.control("token", #"{"token":"second"}"#)
             try await Shell.output("echo second >\(Place.api)/token.new; mv \(Place.api)/token.new \(Place.api)/token")
-            try await server.report("interrupt", #"{"resource":"*","action":"cut"}"#)
+            try await server.control("interrupt", #"{"resource":"*","action":"cut"}"#)
             try await server.put(.slice(["pod-c"]))
             try await expectEqual(after: "another token")
         }
 
-        @Test func `may be out of reach: the data plane stays, a restart adopts it, and what changed meanwhile comes with the connection`()
+        @Test func `may be unreachable: the data plane is kept, a restart adopts it, and missed changes are applied after reconnecting`()
             async throws
         {
             try await begin()
@@ -125,15 +126,15 @@ extension Scenarios {
             #expect(try await Answers.ask(from: "pod-b", "tcp", Manifests.clusterIP, 80).failed == 0)
             #expect(try await !world.log().contains("Applied"), "nothing is planned before the cluster is known")
             try await Shell.output(in: "outside", "iptables-legacy -F INPUT")
-            try await expectEqual(after: "the return of the API server")
+            try await expectEqual(after: "reconnecting to the API server")
             let applied = try await world.log().split(separator: "\n").filter { $0.contains("Applied") && !$0.contains("RealServer") }
             #expect(applied.isEmpty, "only what differs is changed: \(applied)")
         }
 
-        @Test func `may fall silent: a connection without a peer is given up within a minute`() async throws {
+        @Test func `may become silent: a dead connection is closed within a minute`() async throws {
             try await begin()
             try await world.start(flags: World.apiFlags)
-            // Packets vanish in both directions, as when a load balancer in between forgets the connection.
+            // Packets are dropped in both directions, as if a load balancer in between lost the connection state.
             try await Shell.output(
                 in: "outside", "iptables-legacy -I INPUT -s 10.99.0.2 -p tcp --dport 6443 -m conntrack --ctstate ESTABLISHED -j DROP")
             try await Shell.output(in: "outside", "iptables-legacy -I OUTPUT -d 10.99.0.2 -p tcp --sport 6443 -j DROP")
@@ -143,7 +144,7 @@ extension Scenarios {
             try await expectEqual(after: "a silent connection")
         }
 
-        @Test func `is waited for to have this node's Node`() async throws {
+        @Test func `must have this node's Node object before the proxy serves`() async throws {
             try await begin()
             try await server.delete(.node())
             try await world.launch("--nodeport-addresses primary", flags: World.apiFlags)
@@ -159,7 +160,7 @@ extension Scenarios {
             #expect(try await Shell.output(in: "node1", "ipvsadm -S -n").contains("-A -t 10.99.0.2:30080"))
         }
 
-        @Test func `gives the pod ranges that are local in NodeCIDR mode, as they come and change`() async throws {
+        @Test func `provides the pod CIDRs for NodeCIDR mode, and their changes`() async throws {
             try await begin()
             try await world.launch("--detect-local-mode NodeCIDR", flags: World.apiFlags)
             try await world.waitForLog("Waiting for Node object")
@@ -171,10 +172,10 @@ extension Scenarios {
             }
         }
 
-        /// As k3s's servicelb does: it writes the addresses of all nodes into the status of each load balancer.
-        @Test func `names other Nodes: a load balancer IP of theirs is not taken, and this node still reaches them`() async throws {
+        /// Like k3s's servicelb, which writes the addresses of all nodes into the status of each load balancer.
+        @Test func `provides other Nodes: a load balancer IP that is theirs is not bound, and this node still reaches them`() async throws {
             try await begin()
-            // The other node is the network outside, with a kubelet.
+            // The outside network simulates the other node, with a kubelet.
             try await Shell.output(
                 in: "outside",
                 """
@@ -187,7 +188,7 @@ extension Scenarios {
             }
             try await server.put(.node(["10.99.0.3"], name: "node2"))
             try await world.start(flags: World.apiFlags)
-            #expect(try await server.requests(containing: "metadata.name!=").isEmpty, "no Service needs the other Nodes")
+            #expect(try await server.requests(containing: "metadata.name!=").isEmpty, "no Service requires the other Nodes")
 
             try await server.put(.loadBalancer("traefik", address: "10.96.0.90", ingress: ["10.99.0.2", "10.99.0.3", "192.0.2.77"]))
             try await server.put(.slice(["pod-a"], of: "traefik"))
@@ -201,18 +202,18 @@ extension Scenarios {
             #expect(try await !Shell.output(in: "node1", "ipvsadm -S -n").contains("10.99.0.3"))
             #expect(try await Shell.output(in: "node1", "ip route get 10.99.0.3").contains(" dev "))
             #expect(try await !Shell.output(in: "node1", "ip route get 10.99.0.3").contains("dev lo"))
-            #expect(try await Shell.attempt("ip netns exec node1 \(kubelet)").succeeded, "the other node's kubelet is out of reach")
+            #expect(try await Shell.attempt("ip netns exec node1 \(kubelet)").succeeded, "the other node's kubelet is unreachable")
             #expect(try await Answers.ask(from: "pod-b", "tcp", "192.0.2.77", 80).responders == ["pod-a": 9])
             try await world.wait(for: "an Event that names the address") {
                 try await server.request("GET", "/_test/events").contains("status.loadBalancer.ingress 10.99.0.3: is an address of a node")
             }
 
-            // A Node that comes later has its address at once.
+            // An address of a Node that is added later is released at once.
             try await server.put(.node(["192.0.2.77"], name: "node3"))
             try await world.wait(for: "the address to be released") { try await !addresses().contains("192.0.2.77") }
             #expect(try await !Shell.output(in: "node1", "ipvsadm -S -n").contains("192.0.2.77"))
 
-            // A restart never takes it, not for a moment.
+            // A restart never binds it, not even briefly.
             try await world.kill()
             let watch = try await Shell.output(
                 "setsid ip netns exec node1 ip monitor address </dev/null >\(Place.scratch)/monitor 2>&1 & echo $!")
@@ -220,7 +221,7 @@ extension Scenarios {
             try await Shell.output(in: "node1", "ip address add 198.51.100.7/32 dev lo; ip address del 198.51.100.7/32 dev lo; sleep 0.5")
             try await Shell.output("kill \(watch)")
             let monitored = try String(ofFile: "\(Place.scratch)/monitor")
-            #expect(monitored.contains("198.51.100.7"), "nothing is monitored")
+            #expect(monitored.contains("198.51.100.7"), "the monitor sees no changes")
             #expect(!monitored.contains("192.0.2.77") && !monitored.contains("10.99.0.3"), "\(monitored)")
             try await server.delete(.node(name: "node3"))
             try await world.wait(for: "the address to be served again") { try await addresses().contains("192.0.2.77") }
@@ -230,15 +231,15 @@ extension Scenarios {
             )
         }
 
-        @Test func `serves commands that look once`() async throws {
+        @Test func `serves commands that read it once`() async throws {
             try await begin()
             let plan = try await Shell.attempt("ip netns exec node1 \(Place.proxy) plan \(World.apiFlags)")
             #expect(plan.succeeded && plan.output.contains("ipvsadm -A -t 10.96.0.10:80 -s rr"), "\(plan.output)")
             let once = try await Shell.attempt("ip netns exec node1 \(Place.proxy) --once \(World.apiFlags)")
             #expect(once.succeeded, "\(once.output)")
             try await expectEqual(after: "--once")
-            let again = try await Shell.attempt("ip netns exec node1 \(Place.proxy) plan \(World.apiFlags)")
-            #expect(again.succeeded && again.output.isEmpty, "\(again.output)")
+            let second = try await Shell.attempt("ip netns exec node1 \(Place.proxy) plan \(World.apiFlags)")
+            #expect(second.succeeded && second.output.isEmpty, "\(second.output)")
             try await server.stop()
         }
     }

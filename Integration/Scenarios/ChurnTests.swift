@@ -3,7 +3,7 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// What keeps its time while endpoints of other Services change all the time, and while other things fail.
+    /// Timing while endpoints of other Services change constantly, and while other operations fail.
     @Suite struct `Under churn` {
         private let world = World.shared
         private let server = "\(Manifests.clusterIP):80"
@@ -32,7 +32,7 @@ extension Scenarios {
             """
         }
 
-        /// Changes the endpoints of `busy` ten times a second while a body runs.
+        /// Changes the endpoints of `busy` ten times per second while `body` runs.
         private func churning(_ body: () async throws -> Void) async throws {
             try await world.write("busy.yaml", service("busy", "10.96.7.7"))
             let text = slice("busy", ["10.245.0.NUMBER"]).replacing("\n", with: "\\n")
@@ -51,7 +51,7 @@ extension Scenarios {
             try await Shell.output("touch \(Self.stop); sleep 0.3")
         }
 
-        /// The weight of a pod as the kernel has it; nil where it is no real server.
+        /// Returns the weight of a pod in the kernel; nil if it is not a real server.
         private func weight(of pod: String) async throws -> Int? {
             let table = try await Shell.output(in: "node1", "ipvsadm -S -n")
             let line = table.split(separator: "\n").first { $0.hasPrefix("-a -t \(server) -r \(World.address(pod)):") }
@@ -60,7 +60,7 @@ extension Scenarios {
 
         private static let flags = "--ipvs-min-sync-period 100ms --ipvs-sync-period 300s"
 
-        @Test func `a drain takes its time, and a slow start too`() async throws {
+        @Test func `a drain and a slow start take their configured time`() async throws {
             try await world.begin()
             let annotations = "{kube-ipvs-proxy.io/drain-timeout: 10s, kube-ipvs-proxy.io/slow-start: 20s}"
             try await world.write("web.yaml", service("web", Manifests.clusterIP, annotations))
@@ -80,7 +80,7 @@ extension Scenarios {
                 try await world.wait(for: "the end of the drain") { try await self.weight(of: "pod-a") == nil }
                 let drain = start.duration(to: .now) / .seconds(1)
                 print("a drain of 10 s under churn: \(drain) s")
-                // A slow machine polls later. A drain that starved would end with an audit, after five minutes.
+                // A slow machine polls later. A starved drain would end with an audit, after five minutes.
                 #expect((9.5...25).contains(drain))
 
                 try await world.write("web-slice.yaml", slice("web", [World.address("pod-b"), World.address("pod-c")]))
@@ -96,7 +96,7 @@ extension Scenarios {
                 #expect((18...45).contains(rise) && weights.count >= 5, "\(weights.sorted())")
             }
             try await Shell.output("touch \(end)")
-            #expect(try await !world.log().contains("Repaired external change"), "nobody did")
+            #expect(try await !world.log().contains("Repaired external change"), "nothing changed externally")
         }
 
         @Test func `endpoints reach the kernel while iptables-restore hangs and the kernel refuses a real server`() async throws {
@@ -117,22 +117,22 @@ extension Scenarios {
             try await world.waitForLog("Kernel state in sync")
             try await Shell.output(
                 in: "node1", "touch \(hang); iptables-legacy -t nat -F KUBE-SERVICES; ip6tables-legacy -t nat -F KUBE-SERVICES")
-            // An audit finds it within a sync period, and restoring begins to hang.
+            // An audit finds it within a sync period, and the restore starts to hang.
             try await Task.sleep(for: .seconds(7))
             var slowest = 0.0
             try await churning {
                 for round in 0..<10 {
-                    let (come, go) = round % 2 == 0 ? ("pod-b", "pod-c") : ("pod-c", "pod-b")
-                    try await world.write("web-slice.yaml", slice("web", ["10.244.1.255", World.address("pod-a"), World.address(come)]))
+                    let (added, removed) = round % 2 == 0 ? ("pod-b", "pod-c") : ("pod-c", "pod-b")
+                    try await world.write("web-slice.yaml", slice("web", ["10.244.1.255", World.address("pod-a"), World.address(added)]))
                     let start = ContinuousClock.now
-                    // Sooner than a restore that hangs is given up, however slow the machine is.
-                    try await world.wait(for: "\(come)", seconds: 50) {
-                        let (new, old) = (try await self.weight(of: come), try await self.weight(of: go))
+                    // Sooner than the timeout of a hanging restore, even on a slow machine.
+                    try await world.wait(for: "\(added)", seconds: 50) {
+                        let (new, old) = (try await self.weight(of: added), try await self.weight(of: removed))
                         return new == 1 && old ?? 0 == 0
                     }
                     slowest = max(slowest, start.duration(to: .now) / .seconds(1))
                 }
-                // A Service that needs the rules waits for them.
+                // A Service that depends on the rules waits for them.
                 try await world.write("second.yaml", service("second", "10.96.8.8"))
                 try await Task.sleep(for: .seconds(1))
                 #expect(try await !Shell.output(in: "node1", "ipvsadm -S -n").contains("10.96.8.8:80"))

@@ -3,7 +3,7 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// The program as a person uses it.
+    /// The program on the command line.
     @Suite struct `The command` {
         let world = World.shared
 
@@ -37,7 +37,7 @@ extension Scenarios {
             #expect(json.output.contains("\"kind\" : \"Plan\""), "\(json.output)")
         }
 
-        @Test func `run once reports what it did, and nothing the second time`() async throws {
+        @Test func `run once reports its operations, and none the second time`() async throws {
             try await prepare()
             let first = try await proxy("--once \(World.flags)")
             #expect(first.succeeded && first.output.contains("addVirtualServer"), "\(first.output)")
@@ -45,9 +45,9 @@ extension Scenarios {
             #expect(second.succeeded && second.output.contains("0 operations"), "\(second.output)")
         }
 
-        @Test func `run once fails where an operation failed, and does the rest`() async throws {
+        @Test func `run once fails if an operation failed, and applies the rest`() async throws {
             try await prepare()
-            // An interface of the device's name that is not a dummy is not ours to touch.
+            // An interface with the device's name that is not a dummy is not ours and must not be changed.
             try await Shell.output(in: "node1", "ip link add kube-ipvs0 type bridge")
             let result = try await proxy("--once \(World.flags)")
             try await Shell.output(in: "node1", "ip link delete kube-ipvs0")
@@ -68,7 +68,7 @@ extension Scenarios {
             try await Shell.output(in: "node1", "ipvsadm -C")
         }
 
-        @Test func `logs in JSON where it is reported to, an object a line`() async throws {
+        @Test func `logs one JSON object per line if configured to`() async throws {
             try await prepare()
             let log = try await Shell.output(
                 "ip netns exec node1 \(Place.proxy) --once \(World.flags) -v 4 --logging-format json 2>&1 >/dev/null")
@@ -88,13 +88,13 @@ extension Scenarios {
             ("--once", "--manifests"), ("--once --manifests /tmp --iptables-masquerade-bit 99", "[0, 31]"),
             ("--once --manifests /tmp --iptables-backend nft", "iptables"),
         ])
-        func `says in one line what is wrong and exits 1`(arguments: String, says: String) async throws {
+        func `reports errors in one line and exits with 1`(arguments: String, message: String) async throws {
             try await world.begin()
             let result = try await proxy("\(arguments) --state-directory \(Place.state)")
-            #expect(!result.succeeded && result.output.contains(says), "\(result.output)")
+            #expect(!result.succeeded && result.output.contains(message), "\(result.output)")
         }
 
-        @Test func `without privilege says what is missing`() async throws {
+        @Test func `without privilege names the missing capability`() async throws {
             try await prepare()
             let result = try await Shell.attempt(
                 "ip netns exec node1 setpriv --bounding-set=-net_admin \(Place.proxy) --once \(World.flags)")

@@ -29,7 +29,7 @@ extension Scenarios {
             try await world.write("web.yaml", Manifests.web())
         }
 
-        @Test func `says all there is to say, and a change of it ends the program without touching the kernel`() async throws {
+        @Test func `configures everything, and a change of it ends the program without changing the kernel`() async throws {
             try await prepare()
             try write(
                 "ipvs: {scheduler: lc, tcpTimeout: 2h, tcpFinTimeout: 90s, strictARP: true, minSyncPeriod: 0s}\nconntrack: {udpTimeout: 31s}"
@@ -52,7 +52,7 @@ extension Scenarios {
             #expect(log.contains("Error: content of the proxy server's configuration file was updated"), "\(log)")
             #expect(try await Shell.output(in: "node1", "ipvsadm -Sn") == table)
 
-            // As its supervisor starts it again.
+            // Like a restart by its supervisor.
             try await world.start(flags: flags)
             #expect(try await Shell.output(in: "node1", "ipvsadm -Sn").contains("-s wrr"))
             try await world.kill()
@@ -62,15 +62,15 @@ extension Scenarios {
             #expect(try await Shell.output(in: "node1", "cat /proc/sys/net/ipv4/conf/all/arp_ignore") == "0")
         }
 
-        @Test func `is followed by a start that needs no right to write settings`() async throws {
+        @Test func `is applied by --init-only, so that the next start changes no kernel settings`() async throws {
             try await prepare()
             try write("ipvs: {strictARP: true}")
             let first = try await Shell.attempt("ip netns exec node1 \(Place.proxy) \(flags) --init-only")
             #expect(first.succeeded, "\(first.output)")
             #expect(try await Shell.output(in: "node1", "ipvsadm -Sn").isEmpty)
             #expect(try await Shell.output(in: "node1", "cat /proc/sys/net/ipv4/ip_forward") == "1")
-            let again = try await Shell.attempt("ip netns exec node1 \(Place.proxy) \(flags) --once")
-            #expect(again.succeeded && !again.output.contains("Changed kernel setting"), "\(again.output)")
+            let start = try await Shell.attempt("ip netns exec node1 \(Place.proxy) \(flags) --once")
+            #expect(start.succeeded && !start.output.contains("Changed kernel setting"), "\(start.output)")
         }
     }
 }

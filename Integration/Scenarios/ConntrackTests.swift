@@ -3,7 +3,7 @@ import Model
 import Testing
 
 extension Scenarios {
-    /// What connection tracking remembers of UDP, in entries that `conntrack` makes and judges.
+    /// UDP conntrack entries, which `conntrack` creates and lists.
     @Suite struct `Connection tracking` {
         let world = World.shared
         private static let external = "192.0.2.10"
@@ -11,13 +11,13 @@ extension Scenarios {
         private static let external6 = "2001:db8::10"
         private static let balancer6 = "2001:db8::20"
 
-        /// An entry of connection tracking, made by `conntrack -I`; its source port is its name.
+        /// A conntrack entry created by `conntrack -I`, identified by its source port.
         private struct Entry {
             var sourcePort: Int
             var command: String
         }
 
-        /// Numbers entries from 20001 on.
+        /// Entries with source ports from 20001.
         private struct Entries {
             var list: [Entry] = []
 
@@ -45,7 +45,7 @@ extension Scenarios {
             var script: String { list.map(\.command).joined(separator: "\n") }
         }
 
-        /// The source ports of the entries that there are, in both families and all protocols.
+        /// Returns the source ports of the existing entries, in both families and all protocols.
         private func sourcePorts() async throws -> Set<Int> {
             let listing = try await Shell.output(in: "node1", "conntrack -L -f ipv4 2>/dev/null; conntrack -L -f ipv6 2>/dev/null")
             let ports = listing.split(separator: "\n").compactMap { line in
@@ -54,15 +54,15 @@ extension Scenarios {
             return Set(ports.filter { (20001..<30000).contains($0) })
         }
 
-        /// How many flows the proxy says that it had forgotten.
-        private func forgottenFlows() async throws -> Int {
+        /// Returns the number of entries that the proxy reports as flushed.
+        private func flushedEntries() async throws -> Int {
             try await world.log().split(separator: "\n").compactMap { line in
                 guard let start = line.firstRange(of: "flushedConntrackEntries=") else { return nil }
                 return Int(line[start.upperBound...].drop { $0 == "\"" }.prefix { $0.isNumber })
             }.reduce(0, +)
         }
 
-        /// A UDP Service on a cluster IP, an external one, a load balancer's and a node port, of one family.
+        /// Returns a UDP Service with a cluster IP, an external IP, a load balancer IP and a node port, of one family.
         private func everywhere(isV6: Bool) -> String {
             """
             apiVersion: v1
@@ -80,7 +80,7 @@ extension Scenarios {
         }
 
         @Test(arguments: [false, true])
-        func `flows are forgotten where no endpoint in service answers them, and no others`(isV6: Bool) async throws {
+        func `entries are flushed if no serving endpoint answers them, and no others`(isV6: Bool) async throws {
             try await world.begin()
             try await world.write("web.yaml", everywhere(isV6: isV6))
             try await world.write("slices.yaml", Manifests.slices(["pod-a", "pod-b"]))
@@ -93,14 +93,14 @@ extension Scenarios {
                 (isV6 ? World.node.bridge6 : World.node.bridge, Manifests.nodePort),
             ]
             let pod = isV6 ? World.address6 : World.address
-            let gone = isV6 ? "fd00:244:1::99" : "10.244.1.99"
+            let removedPod = isV6 ? "fd00:244:1::99" : "10.244.1.99"
             let elsewhere = isV6 ? "2001:db8::99" : "198.51.100.9"
             var entries = Entries()
             var stale: Set<Int> = []
             for (address, port) in frontends {
                 stale.insert(entries.add("udp", to: address, port, answeredBy: pod("pod-b"), 8080))
-                stale.insert(entries.add("udp", to: address, port, answeredBy: gone, 8080))
-                // Its old port, and a flow that is older than the Service.
+                stale.insert(entries.add("udp", to: address, port, answeredBy: removedPod, 8080))
+                // An entry to its old port, and one that is older than the Service.
                 stale.insert(entries.add("udp", to: address, port, answeredBy: pod("pod-a"), 9090))
                 stale.insert(entries.add("udp", to: address, port, answeredBy: address, port))
                 entries.add("udp", to: address, port, answeredBy: pod("pod-a"), 8080)
@@ -108,23 +108,23 @@ extension Scenarios {
                 entries.add("tcp", to: address, port, answeredBy: pod("pod-b"), 8080)
                 entries.add("sctp", to: address, port, answeredBy: pod("pod-b"), 8080)
             }
-            // Somebody else's, on a port that is a node port here.
+            // An unrelated entry with the node port as its port.
             entries.add("udp", to: elsewhere, Manifests.nodePort, answeredBy: elsewhere, Manifests.nodePort)
             try await Shell.output(in: "node1", "{ \(entries.script)\n} >/dev/null 2>&1")
             let all = Set(entries.list.map(\.sourcePort))
-            #expect(try await sourcePorts() == all, "conntrack made them all")
+            #expect(try await sourcePorts() == all, "conntrack created all entries")
 
             try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
-            try await world.wait(for: "flows to be forgotten") { try await forgottenFlows() > 0 }
+            try await world.wait(for: "entries to be flushed") { try await flushedEntries() > 0 }
             let left = try await sourcePorts()
             #expect(
                 left == all.subtracting(stale),
                 "too many: \(left.intersection(stale)), too few: \(all.subtracting(left).subtracting(stale))")
-            #expect(try await forgottenFlows() == stale.count)
+            #expect(try await flushedEntries() == stale.count)
         }
 
-        /// Many enough for one dump of all UDP flows instead of one for each.
-        @Test func `flows of many virtual servers are forgotten alike`() async throws {
+        /// Enough virtual servers for one dump of all UDP entries instead of one for each.
+        @Test func `entries of many virtual servers are flushed in the same way`() async throws {
             let ports = 5001...5012 as ClosedRange<UInt16>
             func manifests(_ pods: [String]) -> String {
                 let lines = ports.map { "{name: p\($0), protocol: UDP, port: \($0)}" }.joined(separator: ", ")
@@ -169,14 +169,15 @@ extension Scenarios {
             entries.add("tcp", to: Manifests.clusterIP, 5001, answeredBy: World.address("pod-b"), 5001)
             try await Shell.output(in: "node1", "{ \(entries.script)\n} >/dev/null 2>&1")
             let all = Set(entries.list.map(\.sourcePort))
-            #expect(try await sourcePorts() == all, "conntrack made them all")
+            #expect(try await sourcePorts() == all, "conntrack created all entries")
             try await world.write("many.yaml", manifests(["pod-a"]))
-            try await world.wait(for: "flows to be forgotten") { try await forgottenFlows() >= stale.count }
+            try await world.wait(for: "entries to be flushed") { try await flushedEntries() >= stale.count }
             #expect(try await sourcePorts() == all.subtracting(stale))
-            #expect(try await forgottenFlows() == stale.count)
+            #expect(try await flushedEntries() == stale.count)
         }
 
-        @Test func `flows go when the last endpoint does, and when the Service does; those of one that does not change stay`() async throws
+        @Test func `entries are flushed when the last endpoint or the Service is removed; those of an unchanged Service are kept`()
+            async throws
         {
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
@@ -190,9 +191,9 @@ extension Scenarios {
             #expect(try await sourcePorts() == [lost, others])
 
             try await world.write("slices.yaml", Manifests.slices([]))
-            try await world.wait(for: "the flow of the Service without endpoints to go") { try await sourcePorts() == [others] }
+            try await world.wait(for: "the entry of the Service without endpoints to be flushed") { try await sourcePorts() == [others] }
             try await world.remove("other.yaml")
-            try await world.wait(for: "the flow of the removed Service to go") { try await sourcePorts().isEmpty }
+            try await world.wait(for: "the entry of the removed Service to be flushed") { try await sourcePorts().isEmpty }
         }
     }
 }

@@ -2,21 +2,21 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// The rights that `deploy/kubernetes` gives, and the program with these and no others.
+    /// The program with exactly the privileges that `deploy/kubernetes` grants.
     @Suite struct `The DaemonSet's container` {
         private let world = World.shared
 
-        /// How many connections are tracked is one number for the whole machine: a network namespace like this node's may not set it.
+        /// The conntrack maximum is global: a network namespace such as this node cannot set it.
         private static let flags = "\(World.flags) --conntrack-max-per-core 0"
 
-        /// What the manifest adds to no capabilities at all.
+        /// Returns the capabilities that the manifest adds after dropping all.
         private static func capabilities() throws -> [String] {
             let manifest = try String(ofFile: "\(Place.repository)/deploy/kubernetes/base/daemonset.yaml")
             let match = try #require(manifest.firstMatch(of: /drop: \[ALL\][^\[]*add: \[([A-Z_, ]+)\]/))
             return match.1.split(separator: ",").map { $0.filter { $0 != " " } }
         }
 
-        /// Runs the program in the node as a container with these capabilities, and the paths that the manifest mounts to be written.
+        /// Runs the program in the node like a container with these capabilities and the writable mounts of the manifest.
         private func once(with capabilities: [String]) async throws -> Shell.Result {
             let asPod =
                 "\(Place.repository)/Integration/deploy/as-pod \(capabilities.joined(separator: ",")) \(Place.state),/run/xtables.lock"
@@ -33,7 +33,8 @@ extension Scenarios {
             try await world.write("slices.yaml", Manifests.slices(World.pods))
         }
 
-        @Test func `serves after the init container, with a read-only file system and no right to change settings`() async throws {
+        @Test func `serves after the init container, with a read-only file system and without permission to change settings`() async throws
+        {
             try await prepare()
             try await initialize()
             let result = try await once(with: try Self.capabilities())
@@ -56,7 +57,7 @@ extension Scenarios {
             }
         }
 
-        @Test func `without the init container says which setting it may not change`() async throws {
+        @Test func `without the init container names the setting that it may not change`() async throws {
             try await prepare()
             let result = try await once(with: try Self.capabilities())
             #expect(!result.succeeded && result.output.contains("sysctl -w net.ipv4.ip_forward=1"), "\(result.output)")

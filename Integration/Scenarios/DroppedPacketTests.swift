@@ -2,14 +2,14 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// What /metrics says of packets that rules drop, judged by iptables.
+    /// The metrics of dropped packets, compared with iptables.
     @Suite struct `Dropped packets` {
         let world = World.shared
 
         private static let closed = (v4: "198.51.100.8", v6: "fd00:51::8")
         private static let far = (v4: "198.51.100.9", v6: "fd00:51::9")
 
-        /// A Service for clients of nowhere, or one whose endpoints are on another node.
+        /// Returns a Service that no client may reach, or one whose endpoints are on another node.
         private func balancer(_ name: String, _ number: Int, _ ingress: (v4: String, v6: String), _ fields: String) -> String {
             """
             apiVersion: v1
@@ -57,7 +57,7 @@ extension Scenarios {
             try await world.wait(for: "\(count) packets of \(family) dropped for \(reason)") { try await metric(family, reason) == count }
         }
 
-        /// What iptables says that the rules of a chain dropped.
+        /// Returns the number of packets that the rules of a chain dropped, from iptables.
         private func kernelCount(_ chain: String, _ family: String) async throws -> Int {
             let listing = try await Shell.output(
                 in: "node1", "\(family == "IPv6" ? "ip6tables" : "iptables")-legacy -t filter -L \(chain) -v -x -n")
@@ -65,7 +65,7 @@ extension Scenarios {
             return lines.filter { $0.count > 2 && $0[2] == "DROP" }.reduce(0) { $0 + (Int($1[0]) ?? 0) }
         }
 
-        @Test func `are reported by family and by what they are dropped for`() async throws {
+        @Test func `are reported by family and reason`() async throws {
             try await begin()
             #expect(try await metric("IPv4", "source_ranges") == 0)
             try await send(3, to: Self.closed.v4)
@@ -81,17 +81,17 @@ extension Scenarios {
             }
         }
 
-        @Test func `count on when the rules are written anew, and when somebody sets the counters back`() async throws {
+        @Test func `are counted across rule updates and external counter resets`() async throws {
             try await begin()
             try await send(3, to: Self.closed.v4)
-            // The set of external IPs is the first of its kind: there are rules for it.
+            // The first external IP adds rules for its set.
             try await world.write(
                 "web.yaml", Manifests.web().replacing("type: NodePort", with: "type: NodePort\n  externalIPs: [\"198.51.100.7\"]"))
             try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
             try await world.wait(for: "other rules") {
                 try await Shell.output(in: "node1", "iptables-legacy-save -t nat").contains("--match-set KUBE-EXTERNAL-IP ")
             }
-            #expect(try await kernelCount("KUBE-SOURCE-RANGES-FIREWALL", "IPv4") == 0, "restoring them set the counters back")
+            #expect(try await kernelCount("KUBE-SOURCE-RANGES-FIREWALL", "IPv4") == 0, "restoring the rules reset the counters")
             try await waitFor(3, "IPv4", "source_ranges")
             try await send(4, to: Self.closed.v4)
             try await waitFor(7, "IPv4", "source_ranges")

@@ -2,7 +2,7 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// What a service address does with what is not for a port of a Service.
+    /// Packets to service addresses that are not for a port of a Service.
     @Suite struct `The filter` {
         let world = World.shared
 
@@ -12,10 +12,10 @@ extension Scenarios {
             Manifests.clusterIP, externalIP.v4, loadBalancerIP.v4, Manifests.clusterIP6, externalIP.v6, loadBalancerIP.v6,
         ]
         private static let clients = ["node1", "pod-a", "outside"]
-        /// Where nothing of a Service is, and something of the host's.
+        /// A port that no Service has and on which the host listens.
         private static let closedPort: UInt16 = 10255
 
-        /// A Service that has an external IP and a load balancer IP of each family.
+        /// Returns a Service with an external IP and a load balancer IP of each family.
         private static func exposed(_ externalIPs: [String], _ ingress: [String]) -> String {
             Manifests.web().replacing("type: NodePort", with: "type: LoadBalancer\n  externalIPs: [\(quoted(externalIPs))]")
                 + "status: {loadBalancer: {ingress: [\(ingress.map { "{ip: \"\($0)\"}" }.joined(separator: ", "))]}}\n"
@@ -23,7 +23,7 @@ extension Scenarios {
 
         private static func quoted(_ texts: [String]) -> String { texts.map { "\"\($0)\"" }.joined(separator: ", ") }
 
-        /// The client outside knows a way to the service addresses, as it would by its router.
+        /// Serves `web`, with routes to its addresses on the external client, as from its router.
         private func serve(_ externalIPs: [String], _ ingress: [String]) async throws {
             try await world.begin()
             try await Shell.output(
@@ -38,7 +38,7 @@ extension Scenarios {
             try await serve([Self.externalIP.v4, Self.externalIP.v6], [Self.loadBalancerIP.v4, Self.loadBalancerIP.v6])
         }
 
-        /// How many packets a rule of the filter has met; `rule` is a part of its text.
+        /// Returns the number of packets that matched a rule of the filter; `rule` is a part of its text.
         private func count(_ rule: String, isV6: Bool) async throws -> Int {
             let listing = try await Shell.output(
                 in: "node1", "\(isV6 ? "ip6tables" : "iptables")-legacy-save -c -t filter | grep -- 'KUBE-IPVS-FILTER .*\(rule)'")
@@ -48,7 +48,7 @@ extension Scenarios {
             return Int(lines[0].dropFirst().prefix { $0 != ":" }) ?? 0
         }
 
-        @Test func `has every service address answer ping, from node, pod and outside`() async throws {
+        @Test func `lets every service address answer ping from node, pod and outside`() async throws {
             try await serveEverywhere()
             for address in Self.addresses {
                 for client in Self.clients {
@@ -58,7 +58,7 @@ extension Scenarios {
             }
         }
 
-        @Test func `refuses other ports of TCP with a reset`() async throws {
+        @Test func `rejects other TCP ports with a reset`() async throws {
             try await serveEverywhere()
             for address in Self.addresses {
                 let isV6 = address.contains(":")
@@ -66,13 +66,13 @@ extension Scenarios {
                 for client in Self.clients {
                     let answers = try await Answers.ask(from: client, "tcp", address, Self.closedPort, "--count 1")
                     #expect(answers.errors == ["connection refused": 1], "\(client) to \(address): \(answers)")
-                    #expect(answers.slowestMilliseconds < 5000, "not by running out of time: \(answers)")
+                    #expect(answers.slowestMilliseconds < 5000, "not by a timeout: \(answers)")
                 }
                 #expect(try await count("reject-with tcp-reset", isV6: isV6) == before + Self.clients.count, "\(address)")
             }
         }
 
-        @Test func `refuses other ports of UDP as unreachable`() async throws {
+        @Test func `rejects other UDP ports as unreachable`() async throws {
             try await serveEverywhere()
             for address in Self.addresses {
                 let isV6 = address.contains(":")
@@ -80,25 +80,25 @@ extension Scenarios {
                 for client in Self.clients {
                     let answers = try await Answers.ask(from: client, "udp", address, Self.closedPort, "--count 1")
                     #expect(answers.errors == ["connection refused": 1], "\(client) to \(address): \(answers)")
-                    #expect(answers.slowestMilliseconds < 5000, "not by running out of time: \(answers)")
+                    #expect(answers.slowestMilliseconds < 5000, "not by a timeout: \(answers)")
                 }
                 #expect(try await count("port-unreachable", isV6: isV6) == before + Self.clients.count, "\(address)")
             }
         }
 
-        /// IPv6 has nothing that REJECT could send and SCTP would heed.
-        @Test func `refuses other ports of SCTP as a protocol that is not there`() async throws {
+        /// In IPv6, REJECT can send no response that SCTP acts on.
+        @Test func `rejects other SCTP ports as an unreachable protocol`() async throws {
             try await serveEverywhere()
             for client in Self.clients {
                 let answers = try await Answers.ask(from: client, "sctp", Self.externalIP.v4, Self.closedPort, "--count 1")
                 #expect(answers.errors == ["protocol not available": 1], "\(client): \(answers)")
-                #expect(answers.slowestMilliseconds < 5000, "not by running out of time: \(answers)")
+                #expect(answers.slowestMilliseconds < 5000, "not by a timeout: \(answers)")
             }
             #expect(try await count("reject-with icmp-proto-unreachable", isV6: false) == Self.clients.count)
         }
 
-        /// An external IP that an interface of this node has already is not ours to close.
-        @Test func `leaves the other ports of the node's own addresses open, where Services name one`() async throws {
+        /// An external IP that an interface of this node already has must not be filtered.
+        @Test func `leaves other ports of a node address open if a Service has that address`() async throws {
             try await serve([World.node.outside, World.node.outside6], [])
             for address in [World.node.outside, World.node.outside6] {
                 let served = try await Answers.ask(from: "outside", "tcp", address, Manifests.port, "--count 1")
@@ -111,8 +111,8 @@ extension Scenarios {
             #expect(members.contains(Manifests.clusterIP6) && !members.contains(World.node.outside6), "\(members)")
         }
 
-        /// As where a load balancer's agent takes an address of a Service to an interface of the node.
-        @Test func `lets go of an address that another interface takes`() async throws {
+        /// For example, a load balancer agent may add a Service address to an interface of the node.
+        @Test func `releases an address that another interface gets`() async throws {
             try await serveEverywhere()
             let address = Self.loadBalancerIP.v4
             try await Shell.output(in: "node1", "ip address add \(address)/32 dev eth0")

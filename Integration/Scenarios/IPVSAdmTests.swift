@@ -2,8 +2,8 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// `kube-ipvs-proxy status -n` against ipvsadm itself, over tables that nobody chose.
-    @Suite struct `ipvsadm's words` {
+    /// Compares `kube-ipvs-proxy status -n` with ipvsadm on random tables.
+    @Suite struct `ipvsadm's output` {
         let world = World.shared
 
         private static let options = [
@@ -12,7 +12,7 @@ extension Scenarios {
             "-L -n -c --persistent-conn",
         ]
 
-        /// Runs both programs with each set of arguments in one shell, and tells of the first that differ.
+        /// Runs both programs with each set of arguments in one shell, and returns the differences.
         private static func difference(_ arguments: [String]) async throws -> String {
             try await Shell.output(
                 in: "node1",
@@ -30,11 +30,11 @@ extension Scenarios {
                 """)
         }
 
-        @Test(arguments: [1, 2] as [UInt64]) func `are spoken byte for byte, whatever the table`(seed: UInt64) async throws {
+        @Test(arguments: [1, 2] as [UInt64]) func `is reproduced byte for byte for any table`(seed: UInt64) async throws {
             try await world.begin()
             var table = RandomTable(seed: seed)
             let commands = table.commands(virtualServers: 24)
-            // What the kernel refuses (a real server twice, a tunnel across families) is not in the table.
+            // Lines that the kernel refuses (a duplicate real server, a tunnel across families) are skipped.
             try await Shell.output(in: "node1", "while read -r line; do ipvsadm $line 2>/dev/null || true; done <<'END'\n\(commands)\nEND")
             let count = try await Shell.output(in: "node1", "ipvsadm -S -n | wc -l")
             #expect(Int(count) ?? 0 > 60, "\(count)")
@@ -48,7 +48,7 @@ extension Scenarios {
         }
 
         /// Every flag of every scheduler that this kernel has, with persistence, netmasks, one-packet scheduling and a persistence engine.
-        @Test func `are spoken byte for byte for every scheduler with every flag`() async throws {
+        @Test func `is reproduced byte for byte for every scheduler with every flag`() async throws {
             try await world.begin()
             let lines = FlagTable.lines.joined(separator: "\n")
             let outcome = try await Shell.output(
@@ -60,21 +60,21 @@ extension Scenarios {
                 \(lines)
                 END
                 """)
-            // A module that this kernel does not have makes none of its lines, not some of them.
-            let made = Dictionary(
+            // Without a module in this kernel, all of its lines fail, not only some.
+            let created = Dictionary(
                 uniqueKeysWithValues: outcome.split(separator: "\n").map { line in
                     let words = line.split(separator: " ").map(String.init)
                     return ("\(words[1]) \(words[2])", Int(words[0]) ?? 0)
                 })
-            for scheduler in FlagTable.schedulers where made["\(scheduler) -"] != nil {
-                #expect(made["\(scheduler) -"] == 8 * FlagTable.kinds.count { $0.engine == "-" }, "\(scheduler)")
+            for scheduler in FlagTable.schedulers where created["\(scheduler) -"] != nil {
+                #expect(created["\(scheduler) -"] == 8 * FlagTable.kinds.count { $0.engine == "-" }, "\(scheduler)")
             }
-            #expect(made["rr -"] != nil && made["mh -"] != nil && made["sh -"] != nil, "\(made)")
+            #expect(created["rr -"] != nil && created["mh -"] != nil && created["sh -"] != nil, "\(created)")
             let difference = try await Self.difference(Self.options.filter { !$0.contains("-c") } + ["-L -n --exact"])
             #expect(difference == "", "\(difference)")
         }
 
-        @Test(arguments: [5] as [UInt64]) func `restore the same table, thresholds and all`(seed: UInt64) async throws {
+        @Test(arguments: [5] as [UInt64]) func `restores the same table including thresholds`(seed: UInt64) async throws {
             try await world.begin()
             var table = RandomTable(seed: seed)
             let commands = table.commands(virtualServers: 24)
@@ -86,7 +86,7 @@ extension Scenarios {
             #expect(before.split(separator: "\n").count > 200)
         }
 
-        @Test func `count traffic alike, list its connections alike, and zero it`() async throws {
+        @Test func `matches for traffic counters and connections, and counters can be zeroed`() async throws {
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
             try await world.write("slices.yaml", Manifests.slices(World.pods))
@@ -104,7 +104,7 @@ extension Scenarios {
                 let answers = try await Answers.ask(from: "outside", transport, address, port, "--count 5")
                 #expect(answers.answered == 5, "\(transport) \(address)")
             }
-            // Expiry counts down and rates go up and down between two looks.
+            // Expiry times and rates change between two reads.
             try await world.wait(for: "the same list of connections") {
                 try await Shell.output(
                     in: "node1",
@@ -131,11 +131,11 @@ extension Scenarios {
     }
 }
 
-/// A virtual server for each scheduler, each set of its flags, and each way to be persistent, as `SCHEDULER ENGINE ARGUMENTS`.
+/// A virtual server for each scheduler, each set of its flags, and each kind of persistence, as `SCHEDULER ENGINE ARGUMENTS`.
 private enum FlagTable {
     static let schedulers = ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos"]
 
-    /// `#` is a number of its own.
+    /// `#` is replaced by a unique number.
     static let kinds: [(engine: String, service: String, more: String)] = [
         ("-", "-t 192.0.2.1:#", ""), ("-", "-t 192.0.2.2:#", "-p 300"), ("-", "-t 192.0.2.3:#", "-p 300 -M 255.255.255.0"),
         ("-", "-u 192.0.2.4:#", "-o"), ("-", "-u 192.0.2.5:#", "-p 300 -M 255.255.0.0 -o"), ("-", "-t [2001:db8::6]:#", "-p 300 -M 64"),
@@ -215,7 +215,7 @@ private struct RandomTable {
     private mutating func realServer(of name: String, isIPv6: Bool, port: Int) -> String {
         let method = one(of: ["-m", "-m", "-g", "-i", "-i"])
         let isMark = name.hasPrefix("-f")
-        // Only a masqueraded real server may have a port of its own.
+        // Only a masqueraded real server may have another port.
         let ownPort = method == "-m" && !isMark && port != 0 ? Int.random(in: 1...65535, using: &generator) : port
         let isOtherFamily = method == "-i" && chance(20)
         let address = address(isIPv6: isIPv6 != isOtherFamily)

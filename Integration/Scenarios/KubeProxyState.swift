@@ -1,20 +1,20 @@
 import FoundationEssentials
 import KernelTestSupport
 
-/// What kube-proxy 1.36 left in a kernel (`Tests/Fixtures/kube-proxy-1.36`), put into the node's by other people's tools.
+/// The kernel state of kube-proxy 1.36 (`Tests/Fixtures/kube-proxy-1.36`), loaded into the node with independent tools.
 struct KubeProxyState {
     let folder: String
 
     init(_ scenario: String) { folder = "\(Place.repository)/Tests/Fixtures/kube-proxy-1.36/\(scenario)" }
 
-    /// The objects that it was made for, as manifests.
+    /// Writes the objects of the scenario as manifests.
     func writeObjects() async throws {
         let world = World.shared
         try await world.write("base.json", String(ofFile: "\(folder)/../base.json"))
         try await world.write("objects.json", String(ofFile: "\(folder)/objects.json"))
     }
 
-    /// Beside what others have there.
+    /// Loads the state and keeps the state of others.
     func load() async throws {
         try await Shell.output(
             in: "node1",
@@ -29,7 +29,7 @@ struct KubeProxyState {
             """)
     }
 
-    /// What a restart of kube-proxy does to rules: its chains get their text, and jumps that are there stay.
+    /// Restores rules like a restart of kube-proxy: its chains are rewritten, and existing jumps are kept.
     func restoreRulesAsRestart() async throws { try await Shell.output(in: "node1", restoreRules(withJumps: false)) }
 
     private func restoreRules(withJumps: Bool) -> String {
@@ -41,7 +41,7 @@ struct KubeProxyState {
             """
     }
 
-    /// Virtual servers, sets, rules and addresses, in the order that the tools give; comments, counters and the hashes of sets left out.
+    /// Returns virtual servers, sets, rules and addresses in the order of the tools, without comments, counters and the hash seeds of sets.
     static func dump() async throws -> [String] {
         let text = try await Shell.output(
             in: "node1",

@@ -2,11 +2,11 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// kube-proxy ran in another mode before, or still runs.
-    @Suite struct `Beside our own` {
+    /// kube-proxy ran in another mode before, or another node proxy is still running.
+    @Suite struct `Leftovers and other programs` {
         let world = World.shared
 
-        /// What iptables mode leaves, shortened, among chains of the kubelet's and an operator's.
+        /// Shortened leftovers of iptables mode, among chains of the kubelet and an operator.
         private static let rules = """
             *mangle
             :KUBE-IPTABLES-HINT - [0:0]
@@ -60,7 +60,7 @@ extension Scenarios {
 
             """
 
-        /// An endpoint that nobody answers at: whoever gets there was led by what is left over.
+        /// Loads rules to an endpoint that does not answer: only leftover rules lead to it.
         private func load() async throws {
             let families = [
                 ("iptables", "10.244.9.9/32", "10.244.9.9:8080", Manifests.clusterIP),
@@ -76,7 +76,7 @@ extension Scenarios {
         private static let dump =
             "for f in iptables ip6tables; do for t in mangle filter nat; do $f-legacy-save -t $t | grep -v '^#' | sed 's/ \\[.*//'; done; done"
 
-        @Test func `what kube-proxy left in iptables mode goes at the start, and nobody else's rules`() async throws {
+        @Test func `rules that kube-proxy left in iptables mode are removed at startup, and no other rules`() async throws {
             try await world.begin()
             try await load()
             try await world.write("web.yaml", Manifests.web())
@@ -88,7 +88,7 @@ extension Scenarios {
             }
             try await world.start()
             let log = try await world.log()
-            // Each family by itself.
+            // Each family is removed separately.
             #expect(log.split(separator: "removeLeftoverRules=\"1\"").count == 3, "\(log.suffix(3000))")
 
             let rules = try await Shell.output(in: "node1", Self.dump)
@@ -109,35 +109,35 @@ extension Scenarios {
                     from: "outside", "tcp", address, address == Manifests.clusterIP ? Manifests.port : Manifests.nodePort)
                 #expect(answers.failed == 0 && answers.responders.count == 3, "\(answers)")
             }
-            #expect(try await Shell.output(in: "node1", "\(Place.proxy) plan \(World.flags)").isEmpty, "a second start has nothing to do")
+            #expect(try await Shell.output(in: "node1", "\(Place.proxy) plan \(World.flags)").isEmpty, "a second start has no operations")
         }
 
-        @Test func `what another mode left goes with cleanup as well, where no proxy of ours ran`() async throws {
+        @Test func `rules that another mode left are removed by cleanup, even if our proxy never ran`() async throws {
             try await world.begin()
             let before = try await Shell.output(in: "node1", Self.dump)
             try await load()
-            // What an operator leads into kube-proxy's chains keeps them.
+            // Rules of an operator that jump to kube-proxy's chains would keep these chains.
             try await Shell.output(
                 in: "node1", "for f in iptables ip6tables; do $f-legacy -t nat -F OPERATORS; $f-legacy -t nat -X OPERATORS; done")
-            let said = try await Shell.output(
+            let output = try await Shell.output(
                 in: "node1", "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)")
-            #expect(said.contains(" 32 chains"), "\(said)")
+            #expect(output.contains(" 32 chains"), "\(output)")
             let after = try await Shell.output(in: "node1", Self.dump).split(separator: "\n")
             let added = Set(after).subtracting(before.split(separator: "\n")).filter { $0.contains("KUBE") }
             #expect(
                 added == [
                     ":KUBE-IPTABLES-HINT -", ":KUBE-KUBELET-CANARY -", ":KUBE-FIREWALL -", "-A INPUT -j KUBE-FIREWALL", ":KUBE-MARK-DROP -",
                     "-A KUBE-MARK-DROP -j MARK --set-xmark 0x8000/0x8000",
-                ], "the kubelet's alone are left")
+                ], "only the kubelet's chains are left")
         }
 
-        @Test func `another node proxy is named while it runs, and does not keep ours from starting`() async throws {
+        @Test func `another running node proxy is reported, and does not prevent ours from starting`() async throws {
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
             let pid = try await Shell.output(
                 "setsid ip netns exec node1 bash -c 'exec -a /usr/local/bin/kube-proxy \(Place.traffic) serve --name other --http 10249' </dev/null >/dev/null 2>&1 & echo $!"
             )
-            // One of another machine, as far as networks go.
+            // A node proxy in another network, as on another machine.
             let far = try await Shell.output(
                 "setsid ip netns exec pod-a bash -c 'exec -a kube-proxy \(Place.traffic) serve --name far --http 10256' </dev/null >/dev/null 2>&1 & echo $!"
             )
@@ -146,12 +146,12 @@ extension Scenarios {
             try await world.waitForLog("Another node proxy is running on this node")
             let line = try await world.log().split(separator: "\n").first { $0.contains("Another node proxy is running") } ?? ""
             #expect(line.contains("/usr/local/bin/kube-proxy") && line.contains("pid=\"\(pid)\"") && line.contains("10249"), "\(line)")
-            #expect(try await !world.log().contains("pid=\"\(far)\""), "that one is in another network")
+            #expect(try await !world.log().contains("pid=\"\(far)\""), "it runs in another network")
             try await Shell.output("kill -KILL \(pid) \(far)")
             try await world.waitForLog("Other node proxy stopped", seconds: 120)
         }
 
-        @Test func `kernel settings that others change are put back where Services need them, and reported where not`() async throws {
+        @Test func `externally changed kernel settings are restored if Services need them, and only reported otherwise`() async throws {
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
             let timeouts = try await Shell.output(in: "node1", "ipvsadm -L --timeout")
@@ -163,7 +163,7 @@ extension Scenarios {
                 "cd /proc/sys/net; echo 0 >ipv4/ip_forward; echo 0 >ipv4/vs/conntrack; echo 33 >netfilter/nf_conntrack_udp_timeout")
             try await world.wait(for: "the settings") { try await Shell.output(in: "node1", wanted) == "1 1 1" }
             try await world.waitForLog("Repaired kernel setting changed externally")
-            try await world.wait(for: "the line about the setting that stays") {
+            try await world.wait(for: "the log line about the setting that is kept") {
                 try await world.log().split(separator: "\n").contains {
                     $0.contains("\"Kernel setting changed externally\"") && $0.contains("nf_conntrack_udp_timeout")
                 }
@@ -171,7 +171,7 @@ extension Scenarios {
             #expect(try await Shell.output(in: "node1", "cat /proc/sys/net/netfilter/nf_conntrack_udp_timeout") == "33")
             try await Shell.output(in: "node1", "ipvsadm --set 0 0 78")
             try await world.waitForLog("IPVS timeouts changed externally")
-            #expect(try await Shell.output(in: "node1", "ipvsadm -L --timeout").contains(" 7200 120 78"), "reported, and left alone")
+            #expect(try await Shell.output(in: "node1", "ipvsadm -L --timeout").contains(" 7200 120 78"), "reported, and not changed")
             try await world.kill()
             let cleanup = "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)"
             let steps = try await Shell.output(in: "node1", "\(cleanup) --dry-run")
@@ -179,7 +179,7 @@ extension Scenarios {
             try await Shell.output(in: "node1", cleanup)
             #expect(
                 try await Shell.output(in: "node1", "cat /proc/sys/net/ipv4/ip_forward") == "0",
-                "as it was before our start, not as somebody left it since")
+                "as before our start, not as changed later")
             #expect(try await Shell.output(in: "node1", "ipvsadm -L --timeout") == timeouts)
         }
     }

@@ -2,8 +2,8 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// Endpoints and the proxy come and go while clients work.
-    @Suite struct `Change` {
+    /// Endpoints and the proxy change under traffic.
+    @Suite struct `A change` {
         let world = World.shared
 
         private func serveWeb(_ pods: [String] = World.pods, _ flags: String = "") async throws {
@@ -13,7 +13,7 @@ extension Scenarios {
             try await world.start(flags)
         }
 
-        /// A client that keeps asking until told to stop, in a namespace.
+        /// A client in a namespace that sends requests until it is stopped.
         private struct Client {
             let stop: String
             let result: String
@@ -24,12 +24,12 @@ extension Scenarios {
                 try await Shell.output(
                     "rm -f \(client.stop) \(client.result); (setsid ip netns exec \(namespace) \(Place.traffic) \(command) --until-file \(client.stop) "
                         + "</dev/null >\(client.result).part 2>&1 || true; mv \(client.result).part \(client.result)) >/dev/null 2>&1 &")
-                // A client that has not begun when an endpoint goes has nothing that could drain.
+                // Without a connection when an endpoint is removed, there would be nothing to drain.
                 try await World.shared.wait(for: "the client's first connection") { try await connections() > before }
                 return client
             }
 
-            /// How many connections IPVS knows on the node, those that just ended included.
+            /// Returns the number of IPVS connections on the node, including recently closed ones.
             private static func connections() async throws -> Int {
                 Int(try await Shell.output(in: "node1", "wc -l </proc/net/ip_vs_conn")) ?? 0
             }
@@ -45,7 +45,7 @@ extension Scenarios {
             }.map(String.init)
         }
 
-        @Test func `of endpoints, a hundred times under constant requests, fails none`() async throws {
+        @Test func `of endpoints, a hundred times under constant requests, fails no request`() async throws {
             try await serveWeb(["pod-a", "pod-b"])
             let client = try await Client.start(
                 "pod-c", "ask tcp \(Manifests.clusterIP):80 --json --concurrency 4 --interval-ms 5", id: "rolling")
@@ -74,7 +74,7 @@ extension Scenarios {
             for _ in 0..<2 {
                 try await world.kill()
                 try await world.start()
-                #expect(try await !world.log().contains("addVirtualServer"), "a restart makes nothing anew")
+                #expect(try await !world.log().contains("addVirtualServer"), "a restart recreates nothing")
             }
             let after = try await Shell.output(
                 in: "node1", "ipvsadm -S -n; ipset save | sort; iptables-legacy-save -t nat | grep -v '^[#:]'")
@@ -85,14 +85,14 @@ extension Scenarios {
             #expect(held.contains("broken 0"), "\(held)")
         }
 
-        @Test func `by a graceful stop leaves everything in service`() async throws {
+        @Test func `by a graceful stop keeps everything served`() async throws {
             try await serveWeb()
             try await world.terminate()
             let answers = try await Answers.ask(from: "pod-a", "tcp", Manifests.clusterIP, Manifests.port)
             #expect(answers.failed == 0)
         }
 
-        @Test func `that takes an endpoint away lets its connections end by themselves`() async throws {
+        @Test func `that removes an endpoint lets its connections finish`() async throws {
             try await serveWeb(["pod-a"])
             let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 20", id: "drain")
             try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
@@ -100,21 +100,21 @@ extension Scenarios {
                 try await realServers().contains { $0.contains("-r \(World.address("pod-a")):8080") && $0.hasSuffix("-w 0") }
             }
             let answers = try await Answers.ask(from: "pod-c", "tcp", Manifests.clusterIP, 80, "--count 5")
-            #expect(answers.responders == ["pod-b": 5], "new connections go elsewhere: \(answers)")
+            #expect(answers.responders == ["pod-b": 5], "new connections go to other servers: \(answers)")
             let held = try await holding.finish()
             #expect(held.contains("broken 0"), "\(held)")
-            // The closed connection stays in the kernel's count for two minutes of TIME_WAIT: until then the server is there, with weight 0.
+            // The kernel counts the closed connection during two minutes of TIME_WAIT; until then, the server is kept with weight 0.
             let left = try await realServers()
             #expect(left.contains { $0.contains("-r \(World.address("pod-a")):8080") && $0.hasSuffix("-w 0") }, "\(left)")
         }
 
-        @Test func `that takes an idle endpoint away deletes it at once`() async throws {
+        @Test func `that removes an idle endpoint deletes it immediately`() async throws {
             try await serveWeb()
             try await world.write("slices.yaml", Manifests.slices(["pod-a", "pod-b"]))
             try await world.wait(for: "two real servers", seconds: 20) { try await realServers().count == 2 }
         }
 
-        @Test func `that takes a busy endpoint away deletes it at the drain deadline`() async throws {
+        @Test func `that removes a busy endpoint deletes it at the drain deadline`() async throws {
             try await serveWeb(["pod-a"], "--drain-timeout 20s")
             let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 50", id: "deadline")
             try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
@@ -124,7 +124,7 @@ extension Scenarios {
             #expect(!held.contains("broken 0"), "the connection ended with its server: \(held)")
         }
 
-        @Test func `that brings an endpoint back while it drains gives it its weight back and keeps its connections`() async throws {
+        @Test func `that adds a draining endpoint again restores its weight and keeps its connections`() async throws {
             try await serveWeb(["pod-a"])
             let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 20", id: "return")
             try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
@@ -135,7 +135,7 @@ extension Scenarios {
             #expect(held.contains("broken 0"), "\(held)")
         }
 
-        @Test func `of a UDP endpoint moves a client that keeps asking`() async throws {
+        @Test func `of a UDP endpoint moves a client that keeps sending requests`() async throws {
             try await serveWeb(["pod-a"])
             #expect(try await Answers.ask(from: "pod-c", "udp", Manifests.clusterIP, 80).responders == ["pod-a": 9])
             try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
@@ -145,7 +145,7 @@ extension Scenarios {
             #expect(try await Answers.ask(from: "pod-c", "udp", Manifests.clusterIP, 80).responders == ["pod-b": 9])
         }
 
-        @Test func `of a manifest that is broken keeps the last good version in force and says what is wrong`() async throws {
+        @Test func `to an invalid manifest keeps the last valid version in force and reports the error`() async throws {
             try await serveWeb()
             try await world.write("web.yaml", Manifests.web().replacing("port: 80,", with: "port: 70000,"))
             try await world.waitForLog("70000")
@@ -154,11 +154,11 @@ extension Scenarios {
             #expect(try await Answers.ask(from: "pod-a", "tcp", Manifests.clusterIP, 80).failed == 0)
         }
 
-        @Test func `that removes a Service removes all of it`() async throws {
+        @Test func `that removes a Service removes all of its state`() async throws {
             try await serveWeb()
             try await world.remove("web.yaml")
             try await world.wait(for: "no virtual server") { try await Shell.output(in: "node1", "ipvsadm -S -n") == "" }
-            // Members of sets go after the virtual servers.
+            // Set members are removed after the virtual servers.
             try await world.wait(for: "no member and no address") {
                 try await Shell.output(
                     in: "node1", "ipset save | grep '^add' || true; ip -oneline address show dev kube-ipvs0 | grep -v fe80 || true") == ""

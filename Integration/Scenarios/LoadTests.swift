@@ -3,7 +3,7 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// Many objects and changes; as many as a large cluster has with `make load`. Figures are printed, for people.
+    /// Many objects and changes; with `make load`, as many as in a large cluster. Prints measurements.
     @Suite struct `Under load` {
         let world = World.shared
         let server = APIServer.shared
@@ -12,20 +12,20 @@ extension Scenarios {
         private static let endpoints = number("LOAD_ENDPOINTS", 10)
         private static let rate = number("LOAD_RATE", 20)
         private static let seconds = number("LOAD_SECONDS", 10)
-        /// None of this node's own networks: the kernel takes no real server at a broadcast address.
+        /// Not a network of this node: the kernel refuses real servers with a broadcast address.
         private static let range = "--endpoint-range 10.245.0.0/16"
 
         private static func number(_ name: String, _ standard: Int) -> Int { Place.environment(name).flatMap { Int($0) } ?? standard }
 
-        @Test func `no change of an endpoint is lost, and memory stays within bounds`() async throws {
+        @Test func `no endpoint change is lost, and memory stays within bounds`() async throws {
             try await world.begin()
             try await fill()
             let start = ContinuousClock.now
-            // A sync takes several changes: system calls are dear in a user-space kernel, and the default would be a second.
+            // A sync takes several changes: system calls are expensive in a user-space kernel. The default period would be a second.
             try await world.launch("--v 0 --ipvs-min-sync-period 100ms", flags: World.apiFlags)
             try await world.wait(for: "the first sync", seconds: 300) { try await world.log().contains("Kernel state in sync") }
             print(
-                "\(Self.services) Services, \(Self.services * Self.endpoints) endpoints: in step \((ContinuousClock.now - start).seconds) s after the start"
+                "\(Self.services) Services, \(Self.services * Self.endpoints) endpoints: in sync \((ContinuousClock.now - start).seconds) s after the start"
             )
             try await expectEqual(after: "the start")
             let before = try await memory()
@@ -38,7 +38,7 @@ extension Scenarios {
             #expect(after.peak < before.peak * 3 / 2, "\(before) → \(after)")
             let latencies = Latencies(log: try await world.log())
             print(latencies)
-            #expect(latencies.count > 0, "what was programmed has a latency")
+            #expect(latencies.count > 0, "programmed changes have a latency")
             if APIServer.isOfACluster, Self.changes == nil {
                 try await Shell.output(
                     in: "outside", "\(Place.apiserver) clear --kubeconfig \(Place.kubeconfig) --namespace \(Self.namespace)")
@@ -49,14 +49,14 @@ extension Scenarios {
         private static let namespace = "kube-ipvs-proxy-test"
         private static let population = "--namespace \(namespace) --services \(services) --endpoints \(endpoints) \(range)"
 
-        /// Where `Integration/load` says how many changes it made, once it has; it fills the API server as well.
+        /// The file in which `Integration/load`, which also fills the API server, reports its changes when they are done.
         private static let changes = Place.environment("LOAD_CHANGES")
 
-        /// Changes endpoints, or has them changed; returns how many, and how fast.
+        /// Changes endpoints, or waits until they are changed; returns the number and rate of changes.
         private func change() async throws -> String {
             if let changes = Self.changes {
                 print("ready for changes")
-                // What is read line by line must not wait for more.
+                // The output is read line by line and must not stay in a buffer.
                 fflush(nil)
                 try await world.wait(for: "the changes", seconds: Double(Self.seconds) + 120) { access(changes, F_OK) == 0 }
                 return try String(ofFile: changes)
@@ -67,7 +67,7 @@ extension Scenarios {
             )
         }
 
-        /// Has the API server hold what the proxy is to find.
+        /// Fills the API server with the objects for the proxy.
         private func fill() async throws {
             guard !APIServer.isOfACluster else {
                 try await server.connect()
@@ -82,7 +82,7 @@ extension Scenarios {
             try await server.put(.node())
         }
 
-        /// Waits until the kernel has what the API server holds; servers that drain are no part of it.
+        /// Waits until the kernel matches the API server, except for draining servers.
         private func expectEqual(after what: String) async throws {
             let expected = try await server.expected(namespace: Self.namespace)
             #expect(expected.count >= Self.services * 2)
@@ -99,10 +99,10 @@ extension Scenarios {
             #expect(difference == 0, "lines that differ between API server and kernel after \(what)")
         }
 
-        /// `10.96.0.1:80` of a line of `ipvsadm -S -n`.
+        /// Returns the virtual server of a line of `ipvsadm -S -n`, such as `10.96.0.1:80`.
         private static func virtualServer(of line: String) -> Substring { line.split(separator: " ").dropFirst(2).first ?? "" }
 
-        /// Of the proxy, in KiB.
+        /// Returns the memory of the proxy in KiB.
         private func memory() async throws -> (resident: Int, peak: Int) {
             let process = try #require(await world.proxy)
             let status = try String(ofFile: "/proc/\(process)/status").split(separator: "\n")
@@ -115,7 +115,7 @@ extension Scenarios {
     }
 }
 
-/// From the cause of changes to the kernel, as the proxy's log has it: each change counts with the slowest one of its sync.
+/// Latencies from the cause of a change to the kernel, from the proxy's log: each change counts with the slowest latency of its sync.
 private struct Latencies: CustomStringConvertible {
     private var milliseconds: [Int] = []
 

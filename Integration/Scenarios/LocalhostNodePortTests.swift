@@ -31,19 +31,19 @@ extension Scenarios {
             }
         }
 
-        @Test func `are refused unless they are asked for`() async throws {
+        @Test func `are refused unless they are enabled`() async throws {
             try await serveWeb()
             #expect(try await ask(Manifests.nodePort, "tcp", "--count 1").errors == ["connection refused": 1])
             #expect(try await Answers.ask(from: "node1", "tcp", World.node.outside, Manifests.nodePort).failed == 0)
         }
 
-        @Test func `lead to the pods, as long as there is the Service, and are open to nobody else`() async throws {
+        @Test func `reach the pods while the Service exists, and listen only on 127.0.0.1`() async throws {
             try await serveWeb("--localhost-nodeports")
             try await waitForAnswers()
             let answers = try await ask()
             #expect(answers.failed == 0, "\(answers)")
             #expect(answers.responders == ["pod-a": 3, "pod-b": 3, "pod-c": 3], "\(answers)")
-            #expect(answers.clients == [World.node.bridge: 9], "masqueraded, as all that comes from the node: \(answers)")
+            #expect(answers.clients == [World.node.bridge: 9], "masqueraded, like all traffic from the node: \(answers)")
             let page = try await Shell.output(
                 in: "node1",
                 "curl --silent --fail --max-time 10 http://127.0.0.1:\(Manifests.nodePort)/ http://localhost:\(Manifests.nodePort)/")
@@ -64,7 +64,7 @@ extension Scenarios {
             #expect(try await ask(Self.otherPort).responders == ["pod-b": 9])
         }
 
-        @Test func `follow the addresses of the node that answer`() async throws {
+        @Test func `follow the node port addresses`() async throws {
             try await serveWeb("--localhost-nodeports --nodeport-addresses 192.0.2.0/24")
             #expect(try await ask(Manifests.nodePort, "tcp", "--count 1").errors == ["connection refused": 1])
             try await Shell.output(
@@ -74,7 +74,7 @@ extension Scenarios {
             try await waitForRefusal()
         }
 
-        @Test func `that the host has itself are reported with their Service, and had once they are free`() async throws {
+        @Test func `that another program uses are reported with their Service, and served once they are free`() async throws {
             let host = try await Shell.output(
                 """
                 setsid ip netns exec node1 \(Place.traffic) serve --name taker --http \(Manifests.nodePort) </dev/null >/dev/null 2>&1 &

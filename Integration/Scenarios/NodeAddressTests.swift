@@ -2,7 +2,7 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// Addresses come and go on the node, and node ports with them, long before the next audit.
+    /// Node ports follow added and removed addresses of the node, long before the next audit.
     @Suite struct `Node addresses` {
         let world = World.shared
 
@@ -26,7 +26,7 @@ extension Scenarios {
                 """)
         }
 
-        /// Where ipvsadm sees the node port, by protocol.
+        /// Returns the number of protocols for which ipvsadm shows the node port on an address.
         private func nodePorts(on address: String) async throws -> Int {
             let location = address.contains(":") ? "[\(address)]:\(Manifests.nodePort)" : "\(address):\(Manifests.nodePort)"
             return try await Shell.output(in: "node1", "ipvsadm -S -n").split(separator: "\n")
@@ -37,7 +37,7 @@ extension Scenarios {
             try await world.wait(for: "\(count) virtual servers on \(address)", seconds: 30) { try await nodePorts(on: address) == count }
         }
 
-        @Test func `that come answer node ports within seconds, and no longer when they have gone`() async throws {
+        @Test func `that are added answer node ports within seconds, and no longer when removed`() async throws {
             try await serveWeb()
             for (address, prefix) in [(Self.extra, 24), (Self.extra6, 64)] {
                 #expect(try await nodePorts(on: address) == 0)
@@ -53,7 +53,7 @@ extension Scenarios {
             for address in [World.node.outside, World.node.outside6] { #expect(try await nodePorts(on: address) == 3) }
         }
 
-        @Test func `that go with their interface take their virtual servers along`() async throws {
+        @Test func `that are removed with their interface lose their virtual servers`() async throws {
             try await serveWeb()
             try await Shell.output(
                 in: "node1",
@@ -70,7 +70,7 @@ extension Scenarios {
             try await waitForNodePorts(0, on: "2001:db8::77")
         }
 
-        @Test func `outside the ranges asked for, and service addresses within them, answer no node ports`() async throws {
+        @Test func `outside the configured ranges, and service addresses inside them, answer no node ports`() async throws {
             try await serveWeb("--nodeport-addresses 10.99.0.64/26,10.96.0.0/16,fd00:99::70/124")
             for address in [World.node.outside, World.node.bridge, World.node.outside6, Manifests.clusterIP] {
                 #expect(try await nodePorts(on: address) == 0, "\(address)")
@@ -87,7 +87,7 @@ extension Scenarios {
             try await waitForNodePorts(0, on: Self.extra)
         }
 
-        @Test func `do not change with our own service addresses, nor with a device made anew`() async throws {
+        @Test func `are not affected by our own service addresses or a recreated device`() async throws {
             let reported = "Addresses of node interfaces changed"
             try await serveWeb("--ipvs-sync-period 3s")
             try await world.write("more.yaml", Manifests.web(name: "more", address: "10.96.0.20", address6: "fd00:96::20", nodePort: nil))
@@ -95,7 +95,7 @@ extension Scenarios {
                 try await Shell.output(in: "node1", "ip -oneline address show dev kube-ipvs0").contains("10.96.0.20/")
             }
             try await Shell.output(in: "node1", "ip link delete kube-ipvs0")
-            try await world.wait(for: "the device's return") {
+            try await world.wait(for: "the device to be recreated") {
                 try await Shell.output(in: "node1", "ip -oneline address show dev kube-ipvs0 2>/dev/null || true").contains("10.96.0.20/")
             }
             #expect(try await !world.log().contains(reported))

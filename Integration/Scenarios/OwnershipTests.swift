@@ -2,7 +2,7 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// What is the proxy's is kept right; what is not is left alone.
+    /// State of the proxy is repaired; other state is not changed.
     @Suite struct `The kernel` {
         let world = World.shared
 
@@ -18,7 +18,7 @@ extension Scenarios {
             iptables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'; ip6tables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'
             """
 
-        private static let meddling = [
+        private static let externalChanges = [
             "ipvsadm -D -t 10.96.0.10:80", "ipvsadm -d -u 10.96.0.10:80 -r 10.244.1.10:8080",
             "ipvsadm -e -t 10.96.0.10:80 -r 10.244.1.11:8080 -m -w 7",
             "ipvsadm -E -t 10.99.0.2:30080 -s wlc", "ipvsadm -C", "ipvsadm -a -t 10.96.0.10:80 -r 192.0.2.1:80 -m",
@@ -30,18 +30,18 @@ extension Scenarios {
             "iptables-legacy -F; iptables-legacy -X",
         ]
 
-        @Test func `is repaired, whatever someone meddles with`() async throws {
+        @Test func `is repaired after any external change`() async throws {
             try await serveWeb("--ipvs-sync-period 2s")
             let good = try await Shell.output(in: "node1", Self.dump)
-            for meddling in Self.meddling {
-                try await Shell.output(in: "node1", meddling)
-                try await world.wait(for: "repair after \(meddling)") {
+            for externalChange in Self.externalChanges {
+                try await Shell.output(in: "node1", externalChange)
+                try await world.wait(for: "repair after \(externalChange)") {
                     try await Shell.output(in: "node1", Self.dump) == good
                 }
             }
         }
 
-        @Test func `keeps virtual servers of others through sync, restart and cleanup`() async throws {
+        @Test func `keeps foreign virtual servers through sync, restart and cleanup`() async throws {
             try await world.begin()
             let others = """
                 -A -t 192.0.2.10:80 -s wlc
@@ -65,7 +65,7 @@ extension Scenarios {
             #expect(try await Shell.output(in: "node1", "ipvsadm -S -n | sort") == before)
         }
 
-        @Test func `is after cleanup as it was before, with other people's rules and sets untouched`() async throws {
+        @Test func `is restored by cleanup, with foreign rules and sets unchanged`() async throws {
             try await world.begin()
             let everything =
                 "iptables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'; ip6tables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'; ipset save; ip -oneline link | awk '{print $2}'; "
@@ -88,7 +88,7 @@ extension Scenarios {
             #expect(try await Shell.output(in: "node1", "ipvsadm -S -n") == "")
         }
 
-        @Test func `loses what a run before left over for a Service that is gone`() async throws {
+        @Test func `loses the state of an earlier run for a deleted Service`() async throws {
             try await serveWeb()
             try await world.kill()
             try await world.write("web.yaml", Manifests.web(address: "10.96.0.20", address6: "fd00:96::20", nodePort: 30090))
@@ -100,7 +100,7 @@ extension Scenarios {
             #expect(try await !Shell.output(in: "node1", "ip address show dev kube-ipvs0").contains("10.96.0.10/"))
         }
 
-        @Test func `takes a set over that is too small, without a moment without members`() async throws {
+        @Test func `replaces a set that is too small without losing its members at any time`() async throws {
             try await world.begin()
             try await Shell.output(
                 in: "node1", "ipset create KUBE-CLUSTER-IP hash:ip,port maxelem 2; ipset add KUBE-CLUSTER-IP 10.96.0.10,tcp:80")

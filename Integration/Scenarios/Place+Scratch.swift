@@ -1,7 +1,7 @@
 import KernelTestSupport
 
 extension Place {
-    /// Manifests, logs and state of the scenarios; a file system in memory.
+    /// Manifests, logs and state of the scenarios, on an in-memory file system.
     static let scratch = "/run/scenarios"
     static let manifests = "\(scratch)/manifests"
     static let state = "\(scratch)/state"
@@ -10,6 +10,6 @@ extension Place {
     static let kubeconfig = "\(api)/kubeconfig"
     static let log = "\(scratch)/proxy.log"
 
-    /// Set by `make integration`: these tests make network namespaces and programs of their own and belong on a kernel that is theirs.
+    /// Set by `make integration`: these tests create network namespaces and processes, and require their own kernel.
     static var isKernelOurs: Bool { environment("KUBE_IPVS_SCENARIOS") == "1" }
 }

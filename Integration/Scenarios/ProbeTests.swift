@@ -2,12 +2,12 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// The proxy starts while a probe of the node cannot be carried out.
-    @Suite struct `A start with a probe in doubt` {
+    /// The proxy starts while a probe of the node fails.
+    @Suite struct `A start with a failing probe` {
         let world = World.shared
 
         private func begin() async throws {
-            // What a scenario that failed left behind.
+            // Releases the lock of an earlier scenario that failed.
             try await release()
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
@@ -15,7 +15,7 @@ extension Scenarios {
         }
 
         private static let lock = "/run/xtables.lock"
-        /// The lock is held while there is this file.
+        /// The lock is held while this file exists.
         private static let flag = "\(Place.scratch)/lock-is-held"
 
         private func holdLock() async throws {
@@ -39,7 +39,7 @@ extension Scenarios {
             #expect(try await health("healthz").hasSuffix(" 200"))
         }
 
-        @Test func `serves both families once the lock of iptables is free, and says meanwhile what it waits for`() async throws {
+        @Test func `serves both families once the iptables lock is free, and reports the reason while waiting`() async throws {
             try await begin()
             try await holdLock()
             try await world.launch()
@@ -48,14 +48,14 @@ extension Scenarios {
             #expect(healthz.hasSuffix(" 503") && healthz.contains(#""waitingFor":"iptables: "#), "\(healthz)")
             #expect(healthz.contains("another program holds the xtables lock") && healthz.contains(Self.lock), "\(healthz)")
             #expect(try await health("livez").hasSuffix(" 200"))
-            // Twelve seconds in all: the first family's probe has failed by then, and the second one's would succeed.
+            // Twelve seconds in total: the first family's probe has failed by then, and the second one's would succeed.
             try await Task.sleep(for: .seconds(7))
             try await release()
             try await world.waitForLog("Kernel state in sync")
             try await expectBothFamilies()
         }
 
-        @Test func `waits for longer than any limit, and stays alive`() async throws {
+        @Test func `waits without a time limit and stays live`() async throws {
             try await begin()
             try await holdLock()
             try await world.launch("--cluster-cidr 10.244.0.0/16")
@@ -83,8 +83,8 @@ extension Scenarios {
             try await release()
         }
 
-        /// Counted from where the second family's probe fails: the first one's has succeeded.
-        @Test func `of IPv6 alone does not make it serve IPv4 alone`() async throws {
+        /// The second family's probe fails after the first one's has succeeded.
+        @Test func `of IPv6 only does not make the proxy serve IPv4 only`() async throws {
             try await begin()
             let path = "\(Place.scratch)/stand-in"
             try await Shell.output(
@@ -110,7 +110,7 @@ extension Scenarios {
         }
 
         @Test(arguments: ["--once", "--init-only"])
-        func `of a command fails after a while, with the cause`(command: String) async throws {
+        func `of a one-time command fails after a while with the cause`(command: String) async throws {
             try await begin()
             try await holdLock()
             let result = try await Shell.attempt("ip netns exec node1 \(Place.proxy) run \(World.flags) \(command)")

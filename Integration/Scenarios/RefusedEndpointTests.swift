@@ -2,7 +2,7 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// Whoever may write an EndpointSlice can name an address that IPVS does not take.
+    /// An EndpointSlice may contain an address that IPVS refuses.
     @Suite struct `An endpoint that the kernel refuses` {
         let world = World.shared
 
@@ -10,7 +10,7 @@ extension Scenarios {
         private static let broadcast = "10.244.1.255"
         private static let reported = "EndpointSlice default/web-ipv4 endpoints.addresses \(broadcast)"
 
-        @Test func `is reported once and left out, while the rest is served and the node is in step`() async throws {
+        @Test func `is reported once and skipped, while others are served and the node is in sync`() async throws {
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
             let slices = Manifests.slices(["pod-a", "pod-b"])
@@ -28,9 +28,9 @@ extension Scenarios {
             #expect(log.split(separator: "\n").count { $0.contains(Self.reported) } == 1, "\(log.suffix(4000))")
             #expect(!log.contains("Operation failed"), "\(log.suffix(4000))")
 
-            // In a smaller network it is not the broadcast address: the next audit serves it.
+            // In a smaller network, it is not the broadcast address: the next audit adds it.
             try await Shell.output(in: "node1", "ip address add 10.244.1.1/25 dev cni0; ip address delete 10.244.1.1/24 dev cni0")
-            try await world.wait(for: "an audit to try again") {
+            try await world.wait(for: "an audit to retry") {
                 try await Shell.output(in: "node1", "ipvsadm -S -n").contains(Self.broadcast)
             }
             try await Shell.output(in: "node1", "ip address add 10.244.1.1/24 dev cni0; ip address delete 10.244.1.1/25 dev cni0")

@@ -2,9 +2,9 @@ import FoundationEssentials
 import KernelTestSupport
 import Testing
 
-/// The commands of `docs/replace-kube-proxy.md`: its blocks of `sh`, in order.
+/// The commands of `docs/replace-kube-proxy.md`: its `sh` blocks, in order.
 private struct ReplacementPage {
-    /// By the heading that they stand under.
+    /// The blocks by their heading.
     let blocks: [String: String]
 
     init() throws {
@@ -26,7 +26,7 @@ private struct ReplacementPage {
 }
 
 extension Scenarios {
-    @Suite(.enabled(if: !APIServer.isOfACluster, "the objects are not a cluster's")) struct `The page on replacing kube-proxy` {
+    @Suite(.enabled(if: !APIServer.isOfACluster, "requires the test API server")) struct `The page on replacing kube-proxy` {
         let world = World.shared
         let server = APIServer.shared
         let kubeProxy = KubeProxyState("dual-stack")
@@ -43,7 +43,7 @@ extension Scenarios {
               kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
             """
 
-        /// The program with the scenarios' folders, and a kubectl that does what a control plane would do to this node.
+        /// Creates a wrapper of the program with the scenarios' directories, and a kubectl that acts on this node like a control plane.
         private func makeTools() async throws {
             let kubectl = """
                 #!/bin/bash
@@ -84,7 +84,7 @@ extension Scenarios {
             )
         }
 
-        @Test func `says what happens on a node that kube-proxy served`() async throws {
+        @Test func `describes what happens on a node that kube-proxy served`() async throws {
             try await world.begin()
             let list = "\(Place.scratch)/list.json"
             try await Shell.output(
@@ -115,8 +115,8 @@ extension Scenarios {
             try await kubeProxy.restoreRulesAsRestart()
             #expect(try await KubeProxyState.dump().filter { !$0.contains("NO-LOCAL-ENDPOINTS") } == served)
 
-            let said = try await follow("Remove both", page)
-            #expect(said.contains("ipvsadm -D -t 10.101.0.80:80") && said.contains("removed 5 virtual servers"), "\(said)")
+            let output = try await follow("Remove both", page)
+            #expect(output.contains("ipvsadm -D -t 10.101.0.80:80") && output.contains("removed 5 virtual servers"), "\(output)")
             #expect(try await KubeProxyState.dump() == before)
             try await server.stop()
         }

@@ -1,7 +1,7 @@
 import KernelTestSupport
 import Testing
 
-/// A Service `web` on port 80, TCP and UDP, of a cluster IP of its own, with annotations.
+/// Returns a Service `web` with annotations, on port 80 for TCP and UDP.
 private func service(_ annotations: [String: String], affinity: Bool = false) -> String {
     let lines = annotations.map { "\n    \($0.contains("/") ? $0 : "kube-ipvs-proxy.io/\($0)"): \"\($1)\"" }.joined()
     return """
@@ -21,7 +21,7 @@ private func service(_ annotations: [String: String], affinity: Bool = false) ->
 }
 
 extension Scenarios {
-    /// Who gets new connections, judged by who answers and by ipvsadm.
+    /// The distribution of new connections, from the responders and from ipvsadm.
     @Suite struct `A scheduler` {
         let world = World.shared
         static let server = "\(Manifests.clusterIP):80"
@@ -35,14 +35,14 @@ extension Scenarios {
             try await world.start(flags)
         }
 
-        /// Changes the Service and waits until ipvsadm shows what is expected in one of its lines.
+        /// Changes the Service and waits until ipvsadm shows a text.
         private func change(_ annotations: [String: String], affinity: Bool = false, until text: String) async throws {
             try await world.write("service.yaml", service(annotations, affinity: affinity))
             try await wait(for: text)
         }
 
         private func wait(for text: String) async throws {
-            try await world.wait(for: "\"\(text)\" of ipvsadm") { try await self.table().contains(text) }
+            try await world.wait(for: "\"\(text)\" in ipvsadm") { try await self.table().contains(text) }
         }
 
         private func table() async throws -> String { try await Shell.output(in: "node1", "ipvsadm -S -n") }
@@ -53,7 +53,7 @@ extension Scenarios {
             try await Answers.ask(from: client, transport, Manifests.clusterIP, 80, "--count \(count) \(more)")
         }
 
-        /// Connections that stay open while a body runs.
+        /// Keeps connections open while `body` runs.
         private func holding(_ count: Int, _ body: () async throws -> Void) async throws -> String {
             let (stop, result) = ("\(Place.scratch)/stop-held", "\(Place.scratch)/result-held")
             try await Shell.output(
@@ -65,7 +65,7 @@ extension Scenarios {
                 "touch \(stop); for i in $(seq 200); do [ -e \(result) ] && break; sleep 0.1; done; cat \(result)")
         }
 
-        /// Active connections by pod.
+        /// Returns the active connections by pod.
         private func active() async throws -> [String: Int] {
             let lines = try await Shell.output(in: "node1", "ipvsadm -L -n -t \(Self.server)").split(separator: "\n")
             var counts: [String: Int] = [:]
@@ -76,7 +76,7 @@ extension Scenarios {
             return counts
         }
 
-        @Test func `shares evenly by rr, and by weight by wrr`() async throws {
+        @Test func `distributes evenly with rr, and by weight with wrr`() async throws {
             try await serve()
             #expect(try await ask().responders == ["pod-a": 10, "pod-b": 10, "pod-c": 10])
             try await change(
@@ -90,7 +90,7 @@ extension Scenarios {
             #expect(without.failed == 0 && without.responders == ["pod-a": 15, "pod-c": 15], "weight 0 is maintenance: \(without)")
         }
 
-        @Test func `shares by load`() async throws {
+        @Test func `distributes by load`() async throws {
             try await serve()
             for scheduler in ["lc", "wlc", "sed", "nq"] {
                 try await change(["scheduler": scheduler], until: "-A -t \(Self.server) -s \(scheduler)")
@@ -102,7 +102,7 @@ extension Scenarios {
             }
         }
 
-        @Test func `by load heeds weights`() async throws {
+        @Test func `by load respects weights`() async throws {
             try await serve(["scheduler": "lc", "weights": "\(World.address("pod-a"))=4"])
             _ = try await holding(12) {
                 let counts = try await active()
@@ -110,7 +110,7 @@ extension Scenarios {
             }
         }
 
-        @Test(arguments: ["sh", "mh"]) func `by the client's address keeps a client's server, and moves no other when one goes`(
+        @Test(arguments: ["sh", "mh"]) func `by client address keeps a client's server, and moves no other client when a server is removed`(
             scheduler: String
         )
             async throws
@@ -122,20 +122,21 @@ extension Scenarios {
                 #expect(answers.failed == 0 && answers.responders.count == 1, "\(client): \(answers)")
                 servers[client] = answers.responders.keys.first
             }
-            let gone = try #require(servers["outside"])
+            let removed = try #require(servers["outside"])
             let drained = try await holding(2) {
-                try await world.write("slices.yaml", Manifests.slices(World.pods.filter { $0 != gone }))
-                try await wait(for: "\(World.address(gone)):8080 -m -w 0")
+                try await world.write("slices.yaml", Manifests.slices(World.pods.filter { $0 != removed }))
+                try await wait(for: "\(World.address(removed)):8080 -m -w 0")
                 for (client, server) in servers {
                     let answers = try await ask(client, count: 6)
                     #expect(answers.failed == 0, "no new connection fails while a server drains: \(client): \(answers)")
-                    #expect(server == gone ? answers.responders[gone] == nil : answers.responders == [server: 6], "\(client): \(answers)")
+                    #expect(
+                        server == removed ? answers.responders[removed] == nil : answers.responders == [server: 6], "\(client): \(answers)")
                 }
             }
             #expect(drained.contains("broken 0"), "\(drained)")
         }
 
-        @Test func `that has one server for a Service keeps to it`() async throws {
+        @Test func `that uses one server for a Service keeps using it`() async throws {
             try await serve()
             for scheduler in ["dh", "fo", "lblc", "lblcr"] {
                 try await change(["scheduler": scheduler], until: "-A -t \(Self.server) -s \(scheduler)")
@@ -144,7 +145,7 @@ extension Scenarios {
             }
         }
 
-        @Test func `by rank takes the highest weight, and ovf the next when that is full`() async throws {
+        @Test func `by rank uses the highest weight, and ovf the next one when it is full`() async throws {
             let weights = "\(World.address("pod-b"))=3, \(World.address("pod-c"))=2"
             try await serve(["scheduler": "fo", "weights": weights])
             #expect(try await ask(count: 6).responders == ["pod-b": 6])
@@ -156,7 +157,7 @@ extension Scenarios {
             }
         }
 
-        @Test func `of two choices uses all servers, where the kernel has it`() async throws {
+        @Test func `of two choices uses all servers, if the kernel has it`() async throws {
             try await serve(["scheduler": "twos"])
             guard try await table().contains("-s twos") else {
                 try await world.waitForLog("Ignoring invalid annotation")
@@ -166,8 +167,8 @@ extension Scenarios {
             #expect(answers.failed == 0 && answers.responders.count == 3, "\(answers)")
         }
 
-        /// All but ovf, which by intent has nobody left when each has more connections than its weight says.
-        @Test func `loses no new connection while a server drains, nor an old one`() async throws {
+        /// All except ovf, which intentionally has no server left when each has more connections than its weight.
+        @Test func `loses neither new nor existing connections while a server drains`() async throws {
             try await serve()
             let held = try await holding(9) {
                 for scheduler in ["rr", "wrr", "lc", "wlc", "sed", "nq", "dh", "fo", "lblc", "lblcr", "sh", "mh"] {
@@ -183,7 +184,7 @@ extension Scenarios {
             #expect(held.contains("broken 0"), "\(held)")
         }
 
-        @Test func `changes on a live Service without losing a connection, kube-router's annotation too`() async throws {
+        @Test func `changes on a live Service without losing a connection, also with kube-router's annotation`() async throws {
             try await serve()
             let held = try await holding(6) {
                 for scheduler in ["mh", "wlc", "sh", "nq", "rr"] {
@@ -194,7 +195,7 @@ extension Scenarios {
             #expect(held.contains("broken 0"), "\(held)")
         }
 
-        @Test func `that this kernel lacks is reported, and the default is in force`() async throws {
+        @Test func `that this kernel lacks is reported, and the default applies`() async throws {
             try await serve(["scheduler": "magic"], "--ipvs-scheduler wlc")
             #expect(try await table().contains("-A -t \(Self.server) -s wlc"))
             try await world.waitForLog("Ignoring invalid annotation")
@@ -206,8 +207,8 @@ extension Scenarios {
         }
     }
 
-    /// What else annotations steer.
-    @Suite struct `A Service steered by annotations` {
+    /// Other settings of annotations.
+    @Suite struct `A Service with annotations` {
         private let world = World.shared
         private let server = "\(Manifests.clusterIP):80"
 
@@ -220,13 +221,13 @@ extension Scenarios {
 
         private func table() async throws -> String { try await Shell.output(in: "node1", "ipvsadm -S -n") }
 
-        /// The weight of a pod as the kernel has it; nil where it is no real server.
+        /// Returns the weight of a pod in the kernel; nil if it is not a real server.
         private func weight(of pod: String) async throws -> Int? {
             let line = try await table().split(separator: "\n").first { $0.hasPrefix("-a -t \(server) -r \(World.address(pod)):") }
             return line?.split(separator: " ").last.flatMap { Int($0) }
         }
 
-        @Test func `has a new endpoint start slowly, and one that returns`() async throws {
+        @Test func `starts new and returning endpoints slowly`() async throws {
             try await serve(["slow-start": "2m"], pods: ["pod-a", "pod-b"])
             #expect(try await weight(of: "pod-a") == 100)
             try await world.write("slices.yaml", Manifests.slices(World.pods))
@@ -235,17 +236,17 @@ extension Scenarios {
             let first = try #require(try await weight(of: "pod-c"))
             #expect(first < 100)
             #expect(early.failed == 0 && early.responders["pod-c", default: 0] < 20, "\(early)")
-            try await world.wait(for: "a weight that rises") { try await self.weight(of: "pod-c") ?? 0 > first }
-            // What began longer ago than this is over.
+            try await world.wait(for: "a rising weight") { try await self.weight(of: "pod-c") ?? 0 > first }
+            // A slow start that began longer ago ends.
             try await world.write("service.yaml", service(["slow-start": "1s"]))
             try await world.wait(for: "its own weight") { try await self.weight(of: "pod-c") == 100 }
             let late = try await Answers.ask(from: "outside", "tcp", Manifests.clusterIP, 80, "--count 30")
             #expect(late.responders == ["pod-a": 10, "pod-b": 10, "pod-c": 10], "\(late)")
             try await world.write("service.yaml", service(["slow-start": "2m"]))
             try await world.write("slices.yaml", Manifests.slices(["pod-a", "pod-b"]))
-            try await world.wait(for: "the server to leave") { try await (self.weight(of: "pod-c") ?? 0) == 0 }
+            try await world.wait(for: "the server to be removed") { try await (self.weight(of: "pod-c") ?? 0) == 0 }
             try await world.write("slices.yaml", Manifests.slices(World.pods))
-            try await world.wait(for: "a weight on its way") { try await (1..<100).contains(self.weight(of: "pod-c") ?? 0) }
+            try await world.wait(for: "a weight in slow start") { try await (1..<100).contains(self.weight(of: "pod-c") ?? 0) }
         }
 
         @Test func `gives an endpoint no more connections than its threshold`() async throws {
@@ -256,7 +257,7 @@ extension Scenarios {
             #expect(answers.errors == ["connection refused": 3], "\(answers)")
         }
 
-        @Test func `takes away an endpoint that still has connections when its own drain timeout is over`() async throws {
+        @Test func `removes an endpoint with connections when its own drain timeout is over`() async throws {
             try await serve(["drain-timeout": "3s"], pods: ["pod-a"])
             let (stop, result) = ("\(Place.scratch)/stop-deadline", "\(Place.scratch)/result-deadline")
             try await Shell.output(
@@ -288,7 +289,7 @@ extension Scenarios {
             }
         }
 
-        @Test func `gives neighbours the same endpoint`() async throws {
+        @Test func `gives clients of one subnet the same endpoint`() async throws {
             try await serve(["affinity-granularity": "16"], affinity: true)
             #expect(try await table().contains("-A -t \(server) -s rr -p 10800 -M 255.255.0.0"))
             var servers: Set<String> = []

@@ -2,7 +2,7 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// What /metrics says of single Services, judged by ipvsadm.
+    /// The metrics of single Services, compared with ipvsadm.
     @Suite struct `Metrics of Services` {
         let world = World.shared
 
@@ -14,7 +14,7 @@ extension Scenarios {
             return line?.split(separator: " ").last.flatMap { Int($0) }
         }
 
-        /// A line of `ipvsadm -L -n --stats --exact`: connections, packets in and out, bytes in and out.
+        /// Returns the counters of a line of `ipvsadm -L -n --stats --exact`: connections, packets in and out, bytes in and out.
         private func counters(_ line: String) async throws -> [Int] {
             let listing = try await Shell.output(in: "node1", "ipvsadm -L -n --stats --exact | grep -- '\(line)'")
             return listing.split(whereSeparator: \.isWhitespace).suffix(5).compactMap { Int($0) }
@@ -29,10 +29,10 @@ extension Scenarios {
 
         private let cluster = #"kind="ClusterIP",namespace="default",port="tcp",protocol="TCP",service="web""#
 
-        @Test func `are what ipvsadm says, for the Service and for its endpoint`() async throws {
+        @Test func `match ipvsadm for the Service and its endpoint`() async throws {
             try await begin("--metrics-per-service endpoint")
             #expect(try await Answers.ask(from: "pod-b", "tcp", Manifests.clusterIP, Manifests.port, "--count 7").answered == 7)
-            // What was told is told for a second; connections end in their time.
+            // The metrics are cached for a second; connections end later.
             try await world.wait(for: "the counters of ipvsadm") {
                 let reported = try await ["connections", "incoming_packets", "outgoing_packets", "incoming_bytes", "outgoing_bytes"]
                     .asyncMap {
@@ -47,10 +47,10 @@ extension Scenarios {
             #expect(try await get("service_connections_total", #"kind="NodePort""#, #"protocol="TCP""#) == 0)
         }
 
-        @Test func `are bounded, and none where nobody wants them`() async throws {
+        @Test func `are limited in number, and can be disabled`() async throws {
             try await begin("--metrics-per-service service --metrics-per-service-limit 1")
             #expect(try await Answers.ask(from: "pod-b", "udp", Manifests.clusterIP, Manifests.port, "--count 3").answered == 3)
-            try await world.wait(for: "the busiest port to be told") {
+            try await world.wait(for: "the metrics of the busiest port") {
                 try await get("service_connections_total", #"port="udp""#, #"kind="ClusterIP""#) ?? 0 > 0
             }
             let text = try await Shell.output(in: "node1", "curl --silent --max-time 20 http://127.0.0.1:10249/metrics")

@@ -2,7 +2,7 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// `kube-ipvs-proxy status` beside a proxy that runs.
+    /// `kube-ipvs-proxy status` with a running proxy.
     @Suite struct `The status command` {
         let world = World.shared
         private static let state = "--state-directory \(Place.state)"
@@ -22,7 +22,7 @@ extension Scenarios {
             try await world.wait(for: "the socket") { try await Shell.attempt("test -S \(Self.socket)").succeeded }
         }
 
-        @Test func `names what is behind each address, and why there is nothing`() async throws {
+        @Test func `names the Service of each address, and why it has no real servers`() async throws {
             try await serve()
             try await Shell.output(in: "node1", "ipvsadm -A -t 192.0.2.10:80 -s wlc")
             let table = try await status("")
@@ -48,7 +48,7 @@ extension Scenarios {
             #expect(try await status("-o yaml").output.hasPrefix("apiVersion: kube-ipvs-proxy/v1alpha1\n"))
         }
 
-        @Test func `finds a proxy whose state directory is not the usual one, and says which flag leads to it`() async throws {
+        @Test func `finds a proxy with another state directory, and names the flag for it`() async throws {
             try await serve()
             func run(_ arguments: String) async throws -> Shell.Result {
                 try await Shell.attempt("ip netns exec node1 \(Place.proxy) \(arguments)")
@@ -63,13 +63,13 @@ extension Scenarios {
                 elsewhere.output.contains(
                     "no proxy answers on /run/elsewhere/status.sock: No such file or directory; a proxy listens on \(Self.socket): "
                         + "set --state-directory to \(Place.state)"), "\(elsewhere.output)")
-            // What settings were before is noted there too.
+            // The original kernel settings are recorded there too.
             let cleanup = try await run("cleanup --dry-run --iptables-backend legacy")
             #expect(
                 cleanup.output.contains("sysctl -w net.ipv4.ip_forward=0") || cleanup.output.contains("net/ipv4/ip_forward"),
                 "\(cleanup.output)")
-            #expect(cleanup.output.contains("A proxy runs with --state-directory \(Place.state)"), "\(cleanup.output)")
-            // Not that of another network, nor one that somebody else may have put there.
+            #expect(cleanup.output.contains("Found a running proxy with --state-directory \(Place.state)"), "\(cleanup.output)")
+            // A proxy in another network or an untrusted directory is not found.
             let outside = try await Shell.attempt("ip netns exec outside \(Place.proxy) status --state-directory /run/elsewhere")
             #expect(!outside.output.contains("a proxy listens on"), "\(outside.output)")
             try await Shell.output("chmod 777 \(Place.state)")
@@ -78,38 +78,38 @@ extension Scenarios {
             #expect(open.output.contains("no proxy answers on /run/kube-ipvs-proxy/status.sock") && !open.output.contains(Self.socket))
         }
 
-        @Test func `watch tells what came, and what went with what it was behind`() async throws {
+        @Test func `watch marks added lines, and removed ones with their virtual server`() async throws {
             try await serve()
-            let picture = "\(Place.scratch)/watch"
+            let output = "\(Place.scratch)/watch"
             let watch = try await Shell.output(
-                "touch \(picture); setsid ip netns exec node1 \(Place.proxy) status --watch --service web \(Self.state) </dev/null >\(picture) 2>&1 & echo $!"
+                "touch \(output); setsid ip netns exec node1 \(Place.proxy) status --watch --service web \(Self.state) </dev/null >\(output) 2>&1 & echo $!"
             )
-            try await world.wait(for: "the first table") { try String(ofFile: picture).contains("default/web:tcp") }
+            try await world.wait(for: "the first table") { try String(ofFile: output).contains("default/web:tcp") }
             try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
-            try await world.wait(for: "what went") { try String(ofFile: picture).contains("\n-   -> 10.244.1.11:8080") }
+            try await world.wait(for: "the removed line") { try String(ofFile: output).contains("\n-   -> 10.244.1.11:8080") }
             try await Shell.output("kill -KILL \(watch)")
-            let lines = try String(ofFile: picture).split(separator: "\n")
-            let gone = try #require(lines.firstIndex { $0.hasPrefix("-   -> 10.244.1.11:8080") })
-            let above = lines[..<gone].last { !$0.hasPrefix("-") }
-            #expect(above?.contains("10.96.0.10:80") == true && above?.contains("default/web:tcp") == true, "\(lines[..<gone])")
+            let lines = try String(ofFile: output).split(separator: "\n")
+            let removed = try #require(lines.firstIndex { $0.hasPrefix("-   -> 10.244.1.11:8080") })
+            let above = lines[..<removed].last { !$0.hasPrefix("-") }
+            #expect(above?.contains("10.96.0.10:80") == true && above?.contains("default/web:tcp") == true, "\(lines[..<removed])")
         }
 
-        @Test func `works by the kernel alone where no proxy runs, and says so`() async throws {
+        @Test func `works with the kernel only if no proxy runs, and says so`() async throws {
             try await serve()
             try await world.kill()
             let start = ContinuousClock.now
             let table = try await status("")
-            #expect(start.duration(to: .now) < .seconds(60), "it does not wait for a proxy that is gone")
+            #expect(start.duration(to: .now) < .seconds(60), "it does not wait for a proxy that has stopped")
             #expect(
                 table.succeeded && table.output.contains("no proxy answers on") && table.output.contains("10.96.0.10:80"), "\(table.output)"
             )
             let selected = try await status("--selector app=web")
-            #expect(!selected.succeeded && selected.output.contains("no proxy answers on"), "the kernel knows no labels")
+            #expect(!selected.succeeded && selected.output.contains("no proxy answers on"), "the kernel has no labels")
             let check = try await Shell.attempt("ip netns exec node1 \(Place.proxy) status check \(Self.state) || echo exit $?")
             #expect(check.output.hasSuffix("exit 2"), "\(check.output)")
         }
 
-        @Test func `check lists what differs, and exits with 1 then`() async throws {
+        @Test func `check lists differences and then exits with 1`() async throws {
             try await serve()
             let good = try await status("check")
             #expect(good.succeeded && good.output == "Kernel state in sync with the running proxy.", "\(good.output)")
@@ -125,11 +125,11 @@ extension Scenarios {
             ] {
                 #expect(bad.output.contains(line), "\(line)\n\(bad.output)")
             }
-            // Looking mends nothing.
+            // The check repairs nothing.
             #expect(try await Shell.output(in: "node1", "ipvsadm -S -n -t 2>/dev/null || ipvsadm -S -n").contains("-w 7"))
         }
 
-        @Test func `explain shows the way of a packet, and what is in it`() async throws {
+        @Test func `explain shows the path of a packet, and its obstacles`() async throws {
             try await serve()
             let good = try await status("explain 10.96.0.10:80/TCP --iptables-backend legacy")
             #expect(good.succeeded, "\(good.output)")
@@ -140,7 +140,7 @@ extension Scenarios {
             #expect(!empty.succeeded && empty.output.contains("the virtual server has no real servers"), "\(empty.output)")
         }
 
-        @Test func `the socket answers root alone`() async throws {
+        @Test func `the socket answers only root`() async throws {
             try await serve()
             let asked = "curl --silent --show-error --max-time 20 --unix-socket \(Self.socket) http://proxy/state"
             #expect(try await Shell.output(asked).contains("\"kind\":\"ProxyState\""))

@@ -3,22 +3,22 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// kube-proxy was in service on the node before, and comes back after.
+    /// kube-proxy served the node before, and serves it again afterwards.
     @Suite struct `A node that kube-proxy served` {
         let world = World.shared
         let kubeProxy = KubeProxyState("dual-stack")
         private static let server = "10.101.0.80:80"
         private static let connections = 200
-        /// With the ranges of the cluster that kube-proxy served.
+        /// Flags with the ranges of the cluster that kube-proxy served.
         private static let flags =
             "--manifests \(Place.manifests) --service-cluster-ip-range 10.96.0.0/12,fd00:10:96::/112 \(World.nodeFlags)"
-        /// The node that the objects are from has no address on a bridge.
+        /// The node of the recorded state has no address on a bridge.
         private static let nodePortAddresses = "--nodeport-addresses 10.99.0.0/24,fd00:99::/64"
         private static let stop = "\(Place.scratch)/stop-takeover"
         private static let held = "\(Place.scratch)/held-takeover"
         private static let monitored = "\(Place.scratch)/monitor-takeover"
 
-        /// What no node proxy made: the kubelet's chains and somebody's virtual servers, sets and rules.
+        /// State that is not from a node proxy: chains of the kubelet, and foreign virtual servers, sets and rules.
         private static let foreign = """
             ipvsadm -A -t 192.0.2.10:80 -s wlc; ipvsadm -a -t 192.0.2.10:80 -r 192.0.2.20:80 -g -w 3; ipvsadm -A -f 7 -s lc
             ipset create MINE hash:ip; ipset add MINE 192.0.2.1
@@ -30,7 +30,7 @@ extension Scenarios {
             iptables-legacy -t nat -A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE; iptables-legacy -A FORWARD -m set --match-set MINE src -j DROP
             """
 
-        /// The endpoints that the objects name, beside what the pods have already.
+        /// Adds the endpoints of the objects to the pods.
         private func makeEndpoints() async throws {
             try await Shell.output(
                 """
@@ -60,18 +60,18 @@ extension Scenarios {
             Int(try await Shell.output(in: "node1", "ipvsadm -L -n -c | grep ESTABLISHED | grep -cF ' \(Self.server) ' || true")) ?? -1
         }
 
-        /// What a virtual server that was made anew would have forgotten.
+        /// Returns the connection counter, which a recreated virtual server would have lost.
         private func countedConnections() async throws -> Int {
             let columns = try await Shell.output(in: "node1", "ipvsadm -L -n --stats --exact | grep -F ' \(Self.server) '").split(
                 separator: " ")
             return Int(columns.dropFirst(2).first ?? "") ?? -1
         }
 
-        /// Watches links and addresses of the node, and says what came.
+        /// Runs `body` and returns the changes of links and addresses of the node.
         private func monitoring(_ body: () async throws -> Void) async throws -> String {
             let process = try await Shell.output(
                 "setsid ip netns exec node1 ip monitor link address </dev/null >\(Self.monitored) 2>&1 & echo $!")
-            // Anything that it must see, so that silence means something.
+            // A change that it must report, so that empty output is meaningful.
             try await world.wait(for: "the monitor") {
                 try await Shell.output(in: "node1", "ip link set lo mtu 60000; ip link set lo mtu 65536; wc -l <\(Self.monitored)") != "0"
             }
@@ -89,9 +89,9 @@ extension Scenarios {
             var operations: [Step]
         }
 
-        /// Told first, and nothing done: each command that is said takes away what it says.
+        /// Expects that a dry run lists the commands and changes nothing.
         private func expectDryRun() async throws {
-            let there = try await KubeProxyState.dump()
+            let before = try await KubeProxyState.dump()
             let commands = try await cleanUp("--dry-run").split(separator: "\n").map(String.init)
             for command in [
                 "ipvsadm -D -t 10.101.0.80:80", "ipvsadm -D -t [fd00:99::2]:30088", "ip link delete kube-ipvs0",
@@ -102,10 +102,10 @@ extension Scenarios {
             #expect(!commands.contains { $0.contains("192.0.2.") || $0.contains("MINE") || $0.contains("-f 7") })
             let steps = try JSONDecoder().decode(Steps.self, from: Data(try await cleanUp("--dry-run -o json").utf8))
             #expect(steps.operations.map(\.command) == commands)
-            #expect(try await KubeProxyState.dump() == there)
+            #expect(try await KubeProxyState.dump() == before)
         }
 
-        @Test func `is taken over, handed back and cleaned up without a connection that breaks`() async throws {
+        @Test func `is taken over, handed back and cleaned up without breaking a connection`() async throws {
             try await world.begin()
             try await makeEndpoints()
             try await Shell.output(in: "node1", Self.foreign)
@@ -120,32 +120,32 @@ extension Scenarios {
             let more = plan.filter {
                 !$0.hasPrefix("iptables-restore") && !$0.hasPrefix("ip6tables-restore") && !$0.contains("NO-LOCAL-ENDPOINTS")
             }
-            #expect(more.isEmpty && !plan.isEmpty, "a start changes rules, and nothing else: \(plan)")
+            #expect(more.isEmpty && !plan.isEmpty, "a start changes only rules: \(plan)")
 
             let counted = try await countedConnections()
             let seen = try await monitoring { try await world.start(Self.nodePortAddresses, flags: Self.flags) }
             #expect(!seen.contains("Deleted") && !seen.contains("kube-ipvs0"), "\(seen)")
-            #expect(try await countedConnections() >= counted && counted >= Self.connections, "the virtual server is still the same")
+            #expect(try await countedConnections() >= counted && counted >= Self.connections, "the virtual server was not recreated")
             #expect(try await establishedConnections() == Self.connections)
-            let taken = try await KubeProxyState.dump()
-            let changed = Set(taken).symmetricDifference(served).filter {
+            let adopted = try await KubeProxyState.dump()
+            let changed = Set(adopted).symmetricDifference(served).filter {
                 !$0.contains("KUBE-IPVS-FILTER") && !$0.contains("NO-LOCAL-ENDPOINTS")
             }
             #expect(changed.isEmpty, "\(changed)")
 
-            // And back: what kube-proxy finds is what it left, but for the set and rules that docs/differences.md tells of.
+            // Back to kube-proxy: it finds its own state, except for the set and rules that docs/differences.md describes.
             try await world.terminate()
             try await kubeProxy.restoreRulesAsRestart()
             #expect(try await KubeProxyState.dump().filter { !$0.contains("NO-LOCAL-ENDPOINTS") } == served)
             #expect(try await establishedConnections() == Self.connections)
             try await Shell.output("touch \(Self.stop)")
-            try await world.wait(for: "the client's end") { try await Shell.attempt("[ -e \(Self.held) ]").succeeded }
+            try await world.wait(for: "the client to exit") { try await Shell.attempt("[ -e \(Self.held) ]").succeeded }
             let held = try String(ofFile: Self.held)
             #expect(held.contains("broken 0"), "\(held)")
 
             try await expectDryRun()
-            let said = try await cleanUp()
-            #expect(said.contains("removed 5 virtual servers, 3 addresses, 36 sets, 22 chains, 0 nftables tables"), "\(said)")
+            let output = try await cleanUp()
+            #expect(output.contains("removed 5 virtual servers, 3 addresses, 36 sets, 22 chains, 0 nftables tables"), "\(output)")
             #expect(try await KubeProxyState.dump() == before)
             try await removeEndpoints()
         }

@@ -36,14 +36,14 @@ extension Scenarios {
             }
         }
 
-        /// A pod's own address is seen through a cluster IP; whatever comes from elsewhere is masqueraded as the node.
+        /// A cluster IP preserves the address of a pod; all other traffic is masqueraded as the node.
         private func expectClients(_ answers: Answers, _ client: String, isClusterIP: Bool, _ isV6: Bool, _ context: Comment) throws {
             let bridge = isV6 ? World.node.bridge6 : World.node.bridge
             guard client == "pod-c", isClusterIP else {
                 #expect(answers.clients == [bridge: 9], context)
                 return
             }
-            // The third of its requests that come back to itself are masqueraded, or they would never arrive.
+            // The third of its requests that reach the pod itself are masqueraded, or they would be dropped.
             let own = isV6 ? World.address6("pod-c") : World.address("pod-c")
             #expect(answers.clients == [own: 6, bridge: 3], context)
         }
@@ -59,7 +59,7 @@ extension Scenarios {
             }
         }
 
-        @Test func `to a port of the host is refused on a service address, and answered on the node's`() async throws {
+        @Test func `to a port of the host is refused on a service address, and answered on the node's address`() async throws {
             try await serveWeb()
             for address in [Manifests.clusterIP, Manifests.clusterIP6] {
                 for client in ["pod-a", "outside"] {
@@ -70,7 +70,7 @@ extension Scenarios {
             #expect(try await Answers.ask(from: "outside", "tcp", World.node.outside, 10255, "--count 1").responders == ["host": 1])
         }
 
-        @Test(arguments: ["tcp", "udp"]) func `to a Service without endpoints is refused at once`(transport: String) async throws {
+        @Test(arguments: ["tcp", "udp"]) func `to a Service without endpoints is refused immediately`(transport: String) async throws {
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
             try await world.write("slices.yaml", Manifests.slices([]))
@@ -81,15 +81,15 @@ extension Scenarios {
             ] {
                 for client in ["node1", "pod-a", "outside"] {
                     let answers = try await Answers.ask(from: client, transport, address, port, "--count 1")
-                    // The node's own datagram is refused inside the system call already: IPVS drops it on its way out.
+                    // The node's own datagram fails in the system call: IPVS drops it on output.
                     let refusal = transport == "udp" && client == "node1" ? "operation not permitted" : "connection refused"
                     #expect(answers.errors == [refusal: 1], "\(transport) from \(client) to \(address): \(answers)")
-                    #expect(answers.slowestMilliseconds < 5000, "not by running out of time: \(answers)")
+                    #expect(answers.slowestMilliseconds < 5000, "not by a timeout: \(answers)")
                 }
             }
         }
 
-        @Test func `is seen by curl, conntrack and ipvsadm as it should be`() async throws {
+        @Test func `is shown correctly by curl, conntrack and ipvsadm`() async throws {
             try await serveWeb()
             _ = try await Answers.ask(from: "pod-a", "tcp", Manifests.clusterIP, Manifests.port, "--count 3")
             let page = try await Shell.output(
@@ -97,8 +97,8 @@ extension Scenarios {
             #expect(page.split(separator: "\n").count == 2 && page.hasPrefix("pod-"), "\(page)")
             let flows = try await Shell.output(in: "node1", "conntrack -L -p tcp --orig-dst \(Manifests.clusterIP) 2>/dev/null")
             #expect(flows.contains("src=\(World.address("pod-b"))"), "the reply comes from a pod: \(flows)")
-            // The kernel adds up what it counted every two seconds (net/netfilter/ipvs/ip_vs_est.c).
-            try await world.wait(for: "ipvsadm to count packets and bytes both ways") {
+            // The kernel sums its counters every two seconds (net/netfilter/ipvs/ip_vs_est.c).
+            try await world.wait(for: "ipvsadm to count packets and bytes in both directions") {
                 let table = try await Shell.output(in: "node1", "ipvsadm -L -n --stats -t \(Manifests.clusterIP):\(Manifests.port)")
                 let counts =
                     table.split(separator: "\n").last { $0.contains("\(Manifests.clusterIP):") }?.split(separator: " ").dropFirst(2) ?? []
@@ -106,7 +106,7 @@ extension Scenarios {
             }
         }
 
-        @Test func `with masquerade-all is masqueraded from pods too`() async throws {
+        @Test func `with masquerade-all is also masqueraded from pods`() async throws {
             try await serveWeb("--masquerade-all")
             let answers = try await Answers.ask(from: "pod-a", "tcp", Manifests.clusterIP, Manifests.port)
             #expect(answers.clients == [World.node.bridge: 9], "\(answers)")
@@ -118,7 +118,7 @@ extension Scenarios {
             #expect(answers.failed == 0 && answers.responders.count == 1, "one client, one server by source hash: \(answers)")
         }
 
-        @Test func `of the two Services of the service-networking lesson reaches the nginx pod as their manifests stand`() async throws {
+        @Test func `to the two Services of the service-networking example reaches the nginx pod with unchanged manifests`() async throws {
             try await world.begin()
             let lesson = try String(ofFile: "\(Place.repository)/deploy/examples/service-networking.yaml")
             try await world.write("lesson.yaml", lesson)

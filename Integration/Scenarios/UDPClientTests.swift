@@ -2,7 +2,7 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// Clients that keep their UDP socket, whose flows connection tracking remembers.
+    /// Clients that keep their UDP socket and so have conntrack entries.
     @Suite struct `A UDP client that keeps its socket` {
         let world = World.shared
 
@@ -13,9 +13,9 @@ extension Scenarios {
             try await world.start()
         }
 
-        /// A client that keeps its socket and asks on it until told to stop.
+        /// A client that keeps its socket and sends requests until it is stopped.
         private struct Client {
-            /// A lost datagram costs it this long.
+            /// The timeout of a request in milliseconds.
             static let timeout = 500
             let stop: String
             let result: String
@@ -38,7 +38,7 @@ extension Scenarios {
             }
         }
 
-        /// Waits until a flow of each address and port is remembered that a server answers.
+        /// Waits until each address and port has conntrack entries that a server answers.
         private func waitForFlows(
             to frontends: [(address: String, port: UInt16)], answeredBy server: String, _ port: UInt16 = 8080, from count: Int = 1
         ) async throws {
@@ -73,7 +73,7 @@ extension Scenarios {
         }
 
         @Test(arguments: [false, true])
-        func `moves when its endpoint goes`(isV6: Bool) async throws {
+        func `moves when its endpoint is removed`(isV6: Bool) async throws {
             try await serve(["pod-a"])
             let frontends = frontends(isV6: isV6)
             let clients = try await startClients(frontends)
@@ -107,7 +107,7 @@ extension Scenarios {
             }
         }
 
-        @Test func `is answered as soon as there is an endpoint, though it asked before`() async throws {
+        @Test func `is answered once there is an endpoint, even if it sent requests before`() async throws {
             try await serve([])
             let all = frontends(isV6: false) + frontends(isV6: true)
             let clients = try await startClients(all)
@@ -121,8 +121,9 @@ extension Scenarios {
             }
         }
 
-        /// Without that a flow that is older than the Service is not masqueraded, as connection tracking believes that it was seen to.
-        @Test func `of a node port is masqueraded, though it asked before there was a Service`() async throws {
+        /// Without the flush, a flow that is older than the Service is not masqueraded, because NAT is already set up for its conntrack
+        /// entry.
+        @Test func `of a node port is masqueraded, even if it sent requests before the Service existed`() async throws {
             try await world.begin()
             try await world.start()
             let clients = [
@@ -142,7 +143,7 @@ extension Scenarios {
             for (seen, client) in clients {
                 let answers = try await client.finish()
                 #expect(answers.clients[seen, default: 0] > 0, "\(answers)")
-                // One datagram may go through between the virtual server and the end of its flow.
+                // One datagram may pass between adding the virtual server and flushing its conntrack entry.
                 #expect(answers.answered - answers.clients[seen, default: 0] <= 2, "\(answers)")
             }
         }

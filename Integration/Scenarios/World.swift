@@ -3,16 +3,16 @@ import Glibc
 import KernelTestSupport
 import Testing
 
-/// Scenarios run one after the other: they share one kernel.
+/// The scenarios run one after another, because they share one kernel.
 @Suite(.serialized, .enabled(if: Place.isKernelOurs, "run them with make integration"))
 enum Scenarios {}
 
-/// A node with three pods and a client outside, built once for all scenarios; see `Integration/topology.sh`.
+/// A node with three pods and an external client, built once for all scenarios; see `Integration/topology.sh`.
 actor World {
     static let shared = World()
 
     static let pods = ["pod-a", "pod-b", "pod-c"]
-    /// The node's address on the outside, and on the pods' bridge.
+    /// The node's addresses on the outside network and on the pods' bridge.
     static let node = (outside: "10.99.0.2", bridge: "10.244.1.1", outside6: "fd00:99::2", bridge6: "fd00:244:1::1")
 
     static func address(_ pod: String) -> String { "10.244.1.1\(pods.firstIndex(of: pod) ?? 9)" }
@@ -21,7 +21,7 @@ actor World {
     private var isBuilt = false
     private(set) var proxy: Int?
 
-    /// Gives a scenario an empty node: no proxy, nothing of one in the kernel, no manifests.
+    /// Resets the node for a scenario: no proxy, no kernel state of one, and no manifests.
     func begin() async throws {
         if !isBuilt { try await build() }
         try await kill()
@@ -50,13 +50,13 @@ actor World {
 
                 """
         }
-        // The pod of the service-networking lesson, at the address and port its manifest gives it.
+        // The pod of the service-networking example, with the address and port of its manifest.
         script += """
             make_pod node1 nginx 10.244.1.3 fd00:244:1::3
             setsid ip netns exec nginx \(Place.traffic) serve --name nginx --http 80 </dev/null >/dev/null 2>&1 &
 
             """
-        // A wildcard listener of the host, as sshd or the kubelet is.
+        // A wildcard listener of the host, like sshd or the kubelet.
         script += "setsid ip netns exec node1 \(Place.traffic) serve --name host --http 10255 </dev/null >/dev/null 2>&1 &\nsleep 1"
         try await Shell.output(script)
         isBuilt = true
@@ -67,10 +67,10 @@ actor World {
     static let nodeFlags =
         "--hostname-override node1 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --state-directory \(Place.state) --iptables-backend legacy"
     static let flags = "--manifests \(Place.manifests) --service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 \(nodeFlags)"
-    /// Those of a proxy that reads the cluster from the scenarios' API server.
+    /// The flags of a proxy that reads the cluster from the scenarios' API server.
     static let apiFlags = "--kubeconfig \(Place.kubeconfig) \(nodeFlags)"
 
-    /// Starts the proxy and waits until it is in step with what it reads.
+    /// Starts the proxy and waits until the kernel is in sync.
     func start(_ more: String = "", flags: String = World.flags) async throws {
         try await launch(more, flags: flags)
         try await waitForLog("Kernel state in sync")
@@ -78,7 +78,7 @@ actor World {
 
     /// Starts the proxy.
     ///
-    /// - Parameter path: a directory whose programs come before those of the system.
+    /// - Parameter path: a directory whose programs take precedence over those of the system.
     func launch(_ more: String = "", flags: String = World.flags, path: String? = nil) async throws {
         let environment = path.map { "env PATH=\($0):$PATH " } ?? ""
         let command = "ip netns exec node1 \(environment)\(Place.proxy) \(flags) --ipvs-min-sync-period 0s --v 4 \(more)"
@@ -87,14 +87,14 @@ actor World {
         proxy = Int(answer)
     }
 
-    /// As a crash does.
+    /// Kills the proxy, like a crash.
     func kill() async throws {
         guard let proxy else { return }
         try await Shell.output("kill -KILL \(proxy) 2>/dev/null; while kill -0 \(proxy) 2>/dev/null; do sleep 0.05; done; true")
         self.proxy = nil
     }
 
-    /// As a supervisor does.
+    /// Stops the proxy, like a supervisor.
     func terminate() async throws {
         guard let proxy else { return }
         try await Shell.output("kill -TERM \(proxy); while kill -0 \(proxy) 2>/dev/null; do sleep 0.05; done")
@@ -106,7 +106,7 @@ actor World {
     struct Timeout: Error, CustomStringConvertible {
         var what: String
         var log: String
-        var description: String { "\(what) did not come to pass; the proxy's log:\n\(log)" }
+        var description: String { "timed out waiting for \(what); the proxy's log:\n\(log)" }
     }
 
     func waitForLog(_ text: String, seconds: Double = 60) async throws {
@@ -116,7 +116,7 @@ actor World {
     func wait(for what: String, seconds: Double = 60, _ condition: () async throws -> Bool) async throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
         while try await !condition() {
-            // Without a log the timeout is told all the same.
+            // The timeout is reported even without a log.
             guard ContinuousClock.now < deadline else { throw Timeout(what: what, log: String((try? log())?.suffix(6000) ?? "none")) }
             try await Task.sleep(for: .milliseconds(50))
         }
@@ -124,7 +124,7 @@ actor World {
 
     // MARK: Manifests
 
-    /// Writes a manifest as an editor or kubelet does: beside, then into place.
+    /// Writes a manifest to a temporary file and renames it, like an editor or the kubelet.
     func write(_ name: String, _ text: String) throws {
         let path = "\(Place.manifests)/\(name)"
         try Data(text.utf8).write(to: URL(filePath: "\(path).part"))

@@ -1,20 +1,20 @@
 import FoundationEssentials
 
-/// What `traffic ask --json` tells of its requests.
+/// The results of `traffic ask --json`.
 package struct Answers: Decodable, Sendable {
     package var requests: Int
     package var answered: Int
     package var failed: Int
-    /// How many answers each responder gave.
+    /// The number of answers by responder.
     package var responders: [String: Int]
-    /// Which client addresses the responders saw.
+    /// The number of answers by client address that the responders saw.
     package var clients: [String: Int]
-    /// Which responder saw which client: `pod-a 10.244.1.10`.
+    /// The number of answers by responder and client address: `pod-a 10.244.1.10`.
     package var answers: [String: Int]
     package var errors: [String: Int]
     package var slowestMilliseconds: Int
 
-    /// Asks from a network namespace; requests that fail are part of the answer.
+    /// Sends requests from a network namespace; failed requests are part of the result.
     package static func ask(from namespace: String, _ transport: String, _ address: String, _ port: UInt16, _ more: String = "--count 9")
         async throws -> Answers
     {

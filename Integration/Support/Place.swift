@@ -1,8 +1,8 @@
 import Glibc
 
-/// Where things lie.
+/// Paths of the repository and the programs under test.
 package enum Place {
-    /// The repository, from this file's place in it.
+    /// The repository, derived from the path of this file.
     package static let repository = String(#filePath.dropLast("/Integration/Support/Place.swift".count))
 
     package static let proxy = environment("KUBE_IPVS_PROXY") ?? "\(repository)/.build/debug/kube-ipvs-proxy"

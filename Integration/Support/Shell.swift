@@ -1,6 +1,6 @@
 import Subprocess
 
-/// Runs other people's tools, which judge what the proxy left in the kernel.
+/// Runs independent tools, which verify the kernel state of the proxy.
 package enum Shell {
     package struct Failure: Error, CustomStringConvertible {
         package var script: String
@@ -16,7 +16,7 @@ package enum Shell {
 
     package struct Result {
         package var succeeded: Bool
-        /// Both outputs, without the last line's end.
+        /// Standard output and error, without the final newline.
         package var output: String
     }
 
@@ -29,7 +29,7 @@ package enum Shell {
         return Result(succeeded: result.terminationStatus.isSuccess, output: text.hasSuffix("\n") ? String(text.dropLast()) : text)
     }
 
-    /// The output of a script that has to succeed.
+    /// Returns the output of a script, which must succeed.
     @discardableResult
     package static func output(_ script: String) async throws -> String {
         let result = try await attempt(script)
@@ -37,7 +37,7 @@ package enum Shell {
         return result.output
     }
 
-    /// The output of a command in a network namespace.
+    /// Returns the output of a command in a network namespace, which must succeed.
     @discardableResult
     package static func output(in namespace: String, _ command: String) async throws -> String {
         try await output("ip netns exec \(namespace) bash -euc \(quoted(command))")
