@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# A Kubernetes node, its pods and a client outside the cluster, each a network namespace. To be sourced, as root,
-# on a kernel with IPVS (see kernel/run). A namespace bears the name of what it stands for:
+# A Kubernetes node, its pods and an external client, each in a network namespace. Source it as root
+# on a kernel with IPVS (see kernel/run). Each namespace has the name of its node, pod or client:
 #
 #     make_node node1
 #     make_pod node1 pod-a 10.244.1.10 fd00:244:1::10
@@ -12,16 +12,16 @@
 #     lan0 10.99.0.1/24, fd00:99::1/64 --- eth0 10.99.0.(NUMBER+1)/24     cni0 10.244.NUMBER.1/24  --- eth0
 #                                               fd00:99::(NUMBER+1)/64         fd00:244:NUMBER::1/64
 #
-# In a user-space kernel starting a process takes a fifth of a second: hence batches, and no `sysctl`.
+# Starting a process takes 0.2 s in a user-space kernel, so commands are batched and `sysctl` is not used.
 
 service_cidr4=10.96.0.0/12
 service_cidr6=fd00:96::/112
 
-# One line for each namespace, "NAME NUMBER" for a node; it lies where the namespaces' names do, and goes with them.
+# One line for each namespace, "NAME NUMBER" for a node. It is in /run, like the names of the namespaces, and is lost with them.
 topology_file=/run/kube-ipvs-topology
 
-# make_node NAME [NUMBER]: NUMBER (1 unless given, up to 9) tells the nodes' addresses apart.
-# IPv4 forwarding stays off: the proxy turns it on.
+# make_node NAME [NUMBER]: NUMBER (1 by default, up to 9) distinguishes the nodes' addresses.
+# IPv4 forwarding stays off: the proxy enables it.
 make_node() {
     local node=$1 number=${2:-1}
     echo "$node $number" >>"$topology_file"
@@ -39,8 +39,8 @@ BATCH
     "
 }
 
-# make_pod NODE POD ADDRESS4 ADDRESS6: the node's end of the pod's cable has the pod's name, at most 15 characters.
-# In hairpin mode a pod reaches itself through a service.
+# make_pod NODE POD ADDRESS4 ADDRESS6: the node's end of the pod's veth pair has the pod's name, at most 15 characters.
+# Hairpin mode lets a pod reach itself through a Service.
 make_pod() {
     local node=$1 pod=$2 address4=$3 address6=$4 number
     number=$(node_number "$node") || return
@@ -66,7 +66,7 @@ BATCH
     "
 }
 
-# make_outside NODE: connects a node to the client outside the cluster, which knows the services behind the first node.
+# make_outside NODE: connects a node to the external client, which routes Service addresses to the first node.
 make_outside() {
     local node=$1 number is_first=
     number=$(node_number "$node") || return
@@ -90,7 +90,7 @@ BATCH
 BATCH
 }
 
-# Its bridge only joins cables: what passes it is none of this client's iptables' business.
+# Its bridge only connects nodes: the iptables rules of the client must not apply to bridged packets.
 make_outside_client() {
     echo outside >>"$topology_file"
     ip netns add outside
@@ -105,7 +105,7 @@ BATCH
     "
 }
 
-# Ends what runs in the topology, then removes it.
+# Kills the processes in the topology, then removes it.
 destroy_topology() {
     [[ -e $topology_file ]] || return 0
     local name processes
@@ -127,12 +127,12 @@ node_number() {
     while read -r name number; do
         [[ $name == "$1" ]] && echo "$number" && return
     done <"$topology_file"
-    echo "there is no node $1" >&2
+    echo "no node $1" >&2
     return 1
 }
 
-# Commands for `ip -batch`. The address of the bridge itself is fixed, or it would change as pods are connected,
-# and what others know of it would be wrong for a while.
+# Commands for `ip -batch`. The MAC address of the bridge is fixed. Otherwise it would change when pods are connected,
+# and neighbor entries would be wrong for a while.
 bridge_named() {
     cat <<BATCH
         link add $1 address $2 type bridge
@@ -142,8 +142,8 @@ bridge_named() {
 BATCH
 }
 
-# Shell commands, for interfaces there are and interfaces to come. Addresses must work at once, without duplicate
-# address detection. Replies may come another way than the requests went. A namespace may inherit other settings.
+# Shell commands for existing and future interfaces. Addresses must work at once, without duplicate
+# address detection. Replies may take another route than requests. A namespace may inherit other settings.
 settings_for_all() {
     cat <<'SETTINGS'
         for setting in /proc/sys/net/ipv6/conf/*/accept_dad /proc/sys/net/ipv4/conf/*/rp_filter; do

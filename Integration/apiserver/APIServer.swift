@@ -4,9 +4,9 @@ internal import ArgumentParser
 struct APIServer: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apiserver",
-        abstract: "An API server in memory for scenarios, and what fills, changes and reads one.",
+        abstract: "In-memory API server for scenarios, and clients that fill, change and read one.",
         discussion: """
-            `serve` is the server; it can be reported to misbehave. The others are clients of any API server.
+            `serve` is the server; it can be made to misbehave. The others are clients of any API server.
 
             EXAMPLE
               apiserver serve --address 10.99.0.1 --certificates /run/api --make-certificates &

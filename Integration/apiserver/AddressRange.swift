@@ -20,7 +20,7 @@ struct AddressRange: ExpressibleByArgument, Sendable, CustomStringConvertible {
         description = argument
     }
 
-    /// Begins anew where the range ends.
+    /// Wraps around at the end of the range.
     subscript(_ number: Int) -> String {
         let address = base + UInt32(truncatingIfNeeded: number) % count
         return "\(address >> 24).\(address >> 16 & 255).\(address >> 8 & 255).\(address & 255)"

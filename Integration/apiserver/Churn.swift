@@ -1,7 +1,7 @@
 internal import APIServerForTests
 internal import FoundationEssentials
 
-/// EndpointSlices that change: in turn an endpoint more, one less, and one for another.
+/// EndpointSlices that change: in turn, an endpoint is added, removed, and replaced.
 struct Churn {
     /// A slice after a change, and the change as a merge patch.
     struct Change: Sendable {
@@ -16,7 +16,7 @@ struct Churn {
     private var generator: Generator
     private var count = 0
 
-    /// Slices grow no further than this.
+    /// The maximum size of a slice.
     private static let maximumEndpoints = 100
 
     init(_ slices: [JSON], range: AddressRange, node: String, seed: UInt64) {
@@ -42,7 +42,7 @@ struct Churn {
             "endpoints": .array(endpoints),
         ]
         slices[index] = slices[index].merging(patch)
-        // Whatever version the server has is to be replaced.
+        // Replaces any version that the server has.
         slices[index]["metadata"]?["resourceVersion"] = nil
         return Change(name: slices[index]["metadata"]?["name"]?.text ?? "", slice: slices[index], patch: patch)
     }
@@ -58,7 +58,7 @@ struct Churn {
     static func timestamp(_ date: Date) -> String {
         let time = date.timeIntervalSince1970
         let nanoseconds = "\(Int((time - time.rounded(.down)) * 1e9))"
-        let whole = Date(timeIntervalSince1970: time.rounded(.down)).formatted(.iso8601)
-        return "\(whole.dropLast()).\(String(repeating: "0", count: 9 - nanoseconds.count))\(nanoseconds)Z"
+        let seconds = Date(timeIntervalSince1970: time.rounded(.down)).formatted(.iso8601)
+        return "\(seconds.dropLast()).\(String(repeating: "0", count: 9 - nanoseconds.count))\(nanoseconds)Z"
     }
 }

@@ -4,10 +4,10 @@ internal import ArgumentParser
 struct ChurnCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "churn",
-        abstract: "Change the endpoints of EndpointSlices at a rate.",
+        abstract: "Change the endpoints of EndpointSlices at a given rate.",
         discussion: """
-            In turn a slice gets an endpoint more, one less, and one for another; the annotation endpoints.kubernetes.io/last-change-trigger-time says \
-            when. Prints how many changes there were, and at which rate.
+            In turn, an endpoint is added, removed, and replaced; the annotation endpoints.kubernetes.io/last-change-trigger-time has the time of \
+            the change. Prints the number and rate of changes.
 
             EXAMPLE
               apiserver churn --kubeconfig /run/api/kubeconfig --namespace big --rate 200 --seconds 60
@@ -15,54 +15,54 @@ struct ChurnCommand: AsyncParsableCommand {
 
     @OptionGroup var cluster: ClusterOptions
 
-    @Option(help: "Whose EndpointSlices.")
+    @Option(help: "The namespace of the EndpointSlices.")
     var namespace: String
 
-    @Option(help: "Changes a second.")
+    @Option(help: "Changes per second.")
     var rate = 10.0
 
-    @Option(help: "For how long.")
+    @Option(help: "Duration in seconds.")
     var seconds = 10.0
 
-    @Option(help: "What the changes are drawn from; the same for the same.")
+    @Option(help: "Seed of the random changes; the same seed gives the same changes.")
     var seed: UInt64 = 1
 
-    @Option(help: ArgumentHelp("Where new endpoints' addresses are from.", valueName: "cidr"))
+    @Option(help: ArgumentHelp("Range of the addresses of new endpoints.", valueName: "cidr"))
     var endpointRange: AddressRange = Population.endpointRange
 
-    @Option(help: "The Node that new endpoints are on.")
+    @Option(help: "The Node of new endpoints.")
     var node = "node1"
 
-    @Flag(help: "Send merge patches instead of whole objects.")
+    @Flag(help: "Send merge patches instead of complete objects.")
     var patch = false
 
     func validate() throws {
-        guard rate > 0, seconds > 0 else { throw ValidationError("--rate and --seconds have to be above 0") }
+        guard rate > 0, seconds > 0 else { throw ValidationError("--rate and --seconds must be greater than 0") }
     }
 
-    /// Requests under way: more of them do not make a server faster.
+    /// The maximum number of concurrent requests; more of them do not make a server faster.
     private static let atOnce = 64
 
     func run() async throws {
-        try await cluster.talk { cluster in
+        try await cluster.withClient { cluster in
             let slices = try await cluster.list("endpointslices", namespace: namespace)
             guard !slices.isEmpty else { throw ValidationError("no EndpointSlices in \(namespace)") }
             let churn = Churn(slices, range: endpointRange, node: node, seed: seed)
             let start = ContinuousClock.now
             let count = try await run(churn, on: cluster, since: start)
             let elapsed = (ContinuousClock.now - start) / .seconds(1)
-            try Output.say("\(count) changes in \(rounded(elapsed)) s, \(rounded(Double(count) / elapsed)) a second")
+            try Output.say("\(count) changes in \(rounded(elapsed)) s, \(rounded(Double(count) / elapsed)) per second")
         }
     }
 
-    /// Returns how many changes were made.
+    /// Returns the number of changes made.
     private func run(_ churn: Churn, on cluster: ClusterClient, since start: ContinuousClock.Instant) async throws -> Int {
         var churn = churn
         var count = 0
         try await withThrowingTaskGroup(of: Void.self) { group in
             var running = 0
             while true {
-                // By the clock and not by the last change, so that what took long is made up for.
+                // Relative to the start and not to the last change, so that delays are caught up.
                 let due = Double(count) / rate
                 guard due < seconds, ContinuousClock.now - start < .seconds(seconds) else { break }
                 try await Task.sleep(until: start + .seconds(due), clock: .continuous)

@@ -4,7 +4,7 @@ internal import KubernetesAPI
 struct ClearCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clear",
-        abstract: "Delete a namespace and what is in it.",
+        abstract: "Delete a namespace and its contents.",
         discussion: """
             EXAMPLE
               apiserver clear --kubeconfig /run/api/kubeconfig --namespace big
@@ -12,16 +12,16 @@ struct ClearCommand: AsyncParsableCommand {
 
     @OptionGroup var cluster: ClusterOptions
 
-    @Option(help: "Which namespace.")
+    @Option(help: "The namespace to delete.")
     var namespace: String
 
     func run() async throws {
         let namespace = namespace
-        try await cluster.talk { cluster in
+        try await cluster.withClient { cluster in
             do {
                 _ = try await cluster.client.send(APIRequest(.delete, "/api/v1/namespaces/\(namespace)"))
             } catch APIError.status(let status) where status.code == 404 {
-                try Output.report("there is no namespace \(namespace)")
+                try Output.report("no namespace \(namespace)")
             }
         }
     }

@@ -1,7 +1,7 @@
 internal import APIServerForTests
 internal import KubernetesAPI
 
-/// Requests of objects as JSON.
+/// A client for objects as JSON.
 struct ClusterClient: Sendable {
     let client: APIClient
 
@@ -10,7 +10,7 @@ struct ClusterClient: Sendable {
         return try JSON(try await client.send(APIRequest(.get, path)).body)["items"]?.items ?? []
     }
 
-    /// Makes an object; one that is there already stays.
+    /// Creates an object; an existing one is kept.
     func create(_ plural: String, namespace: String?, _ object: JSON) async throws {
         let body = APIRequest.Body(object.bytes, contentType: "application/json")
         do {
@@ -35,7 +35,7 @@ struct ClusterClient: Sendable {
         return namespace.map { "\(version)/namespaces/\($0)/\(plural)" } ?? "\(version)/\(plural)"
     }
 
-    /// Runs one task after the other, so many at a time.
+    /// Runs tasks in order, with a limited number at the same time.
     static func each<Item: Sendable>(
         _ items: some Sequence<Item>, atOnce: Int = 32, _ body: @escaping @Sendable (Item) async throws -> Void
     ) async throws {

@@ -2,13 +2,13 @@ internal import ArgumentParser
 internal import KubernetesAPI
 internal import Logging
 
-/// How a client finds the API server.
+/// The options of a client to find the API server.
 struct ClusterOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Path of the kubeconfig file.", valueName: "file"))
+    @Option(help: ArgumentHelp("Path to the kubeconfig file.", valueName: "file"))
     var kubeconfig: String
 
-    /// Talks to the server while `body` runs.
-    func talk(_ body: @Sendable (ClusterClient) async throws -> Void) async throws {
+    /// Runs `body` with a client, and closes the client afterwards.
+    func withClient(_ body: @Sendable (ClusterClient) async throws -> Void) async throws {
         let access = try APIAccess.find(kubeconfig: kubeconfig, master: nil, environment: [:])
         let settings = APIClientSettings(contentType: .json, qps: -1, version: "test")
         let client = APIClient(access, settings: settings, logger: Logger(label: "apiserver") { _ in SwiftLogNoOpLogHandler() })

@@ -1,6 +1,6 @@
 internal import APIServerForTests
 
-/// The lines of `ipvsadm -S -n` that Services and EndpointSlices lead to.
+/// The expected lines of `ipvsadm -S -n` for Services and EndpointSlices.
 struct Expectation {
     private let services: [JSON]
     /// By namespace and Service.

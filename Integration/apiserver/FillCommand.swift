@@ -5,9 +5,9 @@ internal import Synchronization
 struct FillCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fill",
-        abstract: "Make a namespace with Services and an EndpointSlice for each.",
+        abstract: "Create a namespace with Services and an EndpointSlice for each.",
         discussion: """
-            Every Service has a cluster IP and the port 80, named http, with the target port 8080. What is there already stays as it is.
+            Every Service has a cluster IP and the port 80, named http, with the target port 8080. Existing objects are kept.
 
             EXAMPLE
               apiserver fill --kubeconfig /run/api/kubeconfig --namespace big --services 5000 --endpoints 10
@@ -16,14 +16,14 @@ struct FillCommand: AsyncParsableCommand {
 
     @OptionGroup var population: Population
 
-    @Option(help: ArgumentHelp("Path of the kubeconfig file.", valueName: "file"))
+    @Option(help: ArgumentHelp("Path to the kubeconfig file.", valueName: "file"))
     var kubeconfig: String?
 
     @Flag(help: "Write one JSON List to standard output instead.")
     var print = false
 
     func validate() throws {
-        guard print || kubeconfig != nil else { throw ValidationError("either --kubeconfig or --print is needed") }
+        guard print || kubeconfig != nil else { throw ValidationError("--kubeconfig or --print is required") }
     }
 
     func run() async throws {
@@ -32,7 +32,7 @@ struct FillCommand: AsyncParsableCommand {
         options.kubeconfig = kubeconfig
         let population = population
         let done = Mutex(0)
-        try await options.talk { cluster in
+        try await options.withClient { cluster in
             try await cluster.create("namespaces", namespace: nil, population.namespaceObject)
             try await ClusterClient.each(0..<population.services) { number in
                 try await cluster.create("services", namespace: population.namespace, population.service(number))

@@ -1,4 +1,4 @@
-/// The same numbers for the same seed (SplitMix64).
+/// A deterministic random number generator (SplitMix64).
 struct Generator: RandomNumberGenerator {
     private var state: UInt64
 

@@ -7,9 +7,9 @@ internal import KubernetesAPI
 struct MeasureCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "measure",
-        abstract: "Measure how long reading EndpointSlices takes, and how much memory they take once read.",
+        abstract: "Measure the time to read EndpointSlices, and their memory afterwards.",
         discussion: """
-            From a server's answer to objects, and from those to the index by Service. Memory is this process's, so the answer is made by another one.
+            Measures decoding a response of a server, and indexing the objects by Service. Memory is that of this process, so another one writes the response.
 
             EXAMPLE
               apiserver measure --print --namespace big --services 1000 --endpoints 100 >answer
@@ -18,18 +18,18 @@ struct MeasureCommand: AsyncParsableCommand {
 
     @OptionGroup var population: Population
 
-    @Option(help: ArgumentHelp("The encoding of the answer.", valueName: "type"))
+    @Option(help: ArgumentHelp("The encoding of the response.", valueName: "type"))
     var contentType = ContentType.protobuf.rawValue
 
-    @Flag(help: "Write the answer to standard output.")
+    @Flag(help: "Write the response to standard output.")
     var print = false
 
-    @Option(help: ArgumentHelp("Read this answer.", valueName: "file"))
+    @Option(help: ArgumentHelp("Read this response.", valueName: "file"))
     var answer: String?
 
     func validate() throws {
-        guard ContentType(rawValue: contentType) != nil else { throw ValidationError("no content type of an API server: \(contentType)") }
-        guard print != (answer != nil) else { throw ValidationError("either --print or --answer is needed") }
+        guard ContentType(rawValue: contentType) != nil else { throw ValidationError("unsupported content type: \(contentType)") }
+        guard print != (answer != nil) else { throw ValidationError("either --print or --answer is required") }
     }
 
     func run() async throws {

@@ -1,6 +1,6 @@
 internal import SystemPackage
 
-/// Written at once: who reads a pipe must not wait for a buffer to fill.
+/// Unbuffered output: the reader of a pipe must not wait for a buffer to fill.
 enum Output {
     static func say(_ line: String) throws { try FileDescriptor.standardOutput.writeAll("\(line)\n".utf8) }
 

@@ -1,46 +1,46 @@
 internal import APIServerForTests
 internal import ArgumentParser
 
-/// Services and their EndpointSlices, the same ones every time.
+/// Deterministic Services and EndpointSlices.
 struct Population: ParsableArguments {
-    @Option(help: "Where they are.")
+    @Option(help: "The namespace of the objects.")
     var namespace: String
 
-    @Option(help: "How many Services.")
+    @Option(help: "Number of Services.")
     var services = 100
 
-    @Option(help: "How many endpoints each of them has.")
+    @Option(help: "Number of endpoints of each Service.")
     var endpoints = 10
 
-    @Option(help: ArgumentHelp("Where cluster IPs are from; the first 256 are left to others.", valueName: "cidr"))
+    @Option(help: ArgumentHelp("Range of cluster IPs; the first 256 are not used.", valueName: "cidr"))
     var clusterIPRange = Population.range("10.96.0.0/12")
 
-    @Flag(name: .customLong("allocate-cluster-ips"), help: "Leave the choice of cluster IPs to the API server.")
+    @Flag(name: .customLong("allocate-cluster-ips"), help: "Let the API server allocate cluster IPs.")
     var allocatesClusterIPs = false
 
-    @Option(help: ArgumentHelp("Where endpoints' addresses are from.", valueName: "cidr"))
+    @Option(help: ArgumentHelp("Range of endpoint addresses.", valueName: "cidr"))
     var endpointRange = Population.endpointRange
 
-    @Option(help: "The Node that the endpoints are on.")
+    @Option(help: "The Node of the endpoints.")
     var node = "node1"
 
     func validate() throws {
-        guard services >= 0, endpoints >= 0, endpoints <= 1000 else { throw ValidationError("a slice has 1000 endpoints at most") }
+        guard services >= 0, endpoints >= 0, endpoints <= 1000 else { throw ValidationError("a slice has at most 1000 endpoints") }
         guard services + 256 <= clusterIPRange.count else { throw ValidationError("\(clusterIPRange) is too small") }
         guard services * endpoints < endpointRange.count else { throw ValidationError("\(endpointRange) is too small") }
     }
 
-    /// What clusters mostly give their pods.
+    /// The usual pod range of clusters.
     static let endpointRange = range("10.244.0.0/16")
 
     private static func range(_ text: String) -> AddressRange {
-        guard let range = AddressRange(argument: text) else { preconditionFailure("\(text) is no range") }
+        guard let range = AddressRange(argument: text) else { preconditionFailure("\(text) is not a range") }
         return range
     }
 
     var namespaceObject: JSON { ["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(namespace)]] }
 
-    /// Without a selector, so that the cluster's own controller leaves its slices alone.
+    /// Returns a Service without a selector, so that the cluster's own controller does not change its slices.
     func service(_ number: Int) -> JSON {
         var spec: JSON = [
             "type": "ClusterIP", "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",

@@ -6,65 +6,65 @@ internal import NIOSSL
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Serve from memory until it is ended.",
+        abstract: "Run the in-memory API server until it is terminated.",
         discussion: """
             Services, EndpointSlices, Nodes, Namespaces and Events, in JSON and protobuf, over TLS with HTTP/2 and HTTP/1.1; over plain \
-            HTTP/1.1 without certificates. It lets everyone in unless a token or certificates are asked for. Prints a line `serving URL` when it listens.
+            HTTP/1.1 without certificates. It accepts all clients unless a token or certificates are required. Prints a line `serving URL` when it listens.
 
-            It is reported to misbehave at paths that no API server has:
+            Requests to these paths, which no real API server has, make it misbehave:
               POST /_test/faults     {"call":"watch","resource":"services","fault":"cut","afterBytes":100,"count":1}
                                      call: get, list, watch, create, replace, patch, delete; fault: cut (afterBytes), status and errorEvent (code, reason, \
             retryAfter), hang, empty, garbage, slow (milliseconds)
               POST /_test/interrupt  {"resource":"services","action":"cut"}
                                      resource "*" for all; action: end, cut, hang, half, garbage, text (text), bookmark (version or offset), deleted \
-            (namespace, name), loseDelete (count): the next deletions are reported to nobody
-              POST /_test/compact    forgets the past: watches from before get 410
-              POST /_test/token      {"token":"new"}; null lets everyone in
+            (namespace, name), loseDelete (count): the next deletions are not sent to watches
+              POST /_test/compact    drops the history: watches from earlier versions get 410
+              POST /_test/token      {"token":"new"}; null accepts all clients
               POST /_test/settings   {"streamingLists":"supported|invalid|errorEvent|endless","absent":["nodes"]}
-              GET  /_test/requests   what has been asked for, ?contains=TEXT; DELETE forgets it
-              GET  /_test/events     the Events that were posted
-              GET  /_test/state      versions, and how many objects, watches and connections there are
+              GET  /_test/requests   the requests so far, ?contains=TEXT; DELETE clears them
+              GET  /_test/events     the received Events
+              GET  /_test/state      versions, and the number of objects, watches and connections
 
             EXAMPLE
               apiserver serve --address 10.99.0.1 --certificates /run/api --make-certificates
               curl -k https://10.99.0.1:6443/_test/interrupt -d '{"resource":"endpointslices","action":"cut"}'
             """)
 
-    @Option(help: "The address to listen at.")
+    @Option(help: "The address to listen on.")
     var address = "127.0.0.1"
 
-    @Option(help: "The port to listen at; 0 for any that is free.")
+    @Option(help: "The port to listen on; 0 for any free port.")
     var port = 6443
 
-    @Option(help: ArgumentHelp("Where ca.crt, server.crt and server.key are; without it there is no TLS.", valueName: "directory"))
+    @Option(help: ArgumentHelp("Directory of ca.crt, server.crt and server.key; TLS is disabled without it.", valueName: "directory"))
     var certificates: String?
 
-    @Flag(help: "Make an authority, a server's and a client's certificate there, and a kubeconfig for this server.")
+    @Flag(help: "Create a CA, a server and a client certificate there, and a kubeconfig for this server.")
     var makeCertificates = false
 
-    @Option(help: ArgumentHelp("Other names and addresses for the server's certificate.", valueName: "a,b"))
+    @Option(help: ArgumentHelp("Additional names and addresses of the server certificate.", valueName: "a,b"))
     var names = ""
 
-    @Option(help: ArgumentHelp("A file with the token that clients have to show.", valueName: "file"))
+    @Option(help: ArgumentHelp("File with the token that clients must send.", valueName: "file"))
     var tokenFile: String?
 
     @Option(
         name: .customLong("certificate-for"),
-        help: ArgumentHelp("The beginning of paths for which clients have to show a certificate; / for all.", valueName: "path"))
+        help: ArgumentHelp("Prefix of paths for which clients must present a certificate; / for all.", valueName: "path"))
     var certifiedPaths: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "A JSON List of objects to begin with, as fill --print writes it; may be given more than once.", valueName: "file"))
+            "A JSON List of initial objects, as written by fill --print; can be repeated.", valueName: "file"))
     var load: [String] = []
 
-    @Option(help: ArgumentHelp("How often watches get a bookmark; 0 for never.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("Interval of bookmarks in watches; 0 for none.", valueName: "seconds"))
     var bookmarkInterval = 0.0
 
-    @Option(help: ArgumentHelp("How many events are kept for watches that begin in the past.", valueName: "events"))
+    @Option(help: ArgumentHelp("Number of events kept for watches from earlier versions.", valueName: "events"))
     var history = 100_000
 
-    @Option(help: ArgumentHelp("How many events a watch may be behind before it is ended.", valueName: "events"))
+    @Option(help: ArgumentHelp("Number of events that a watch may lag behind before it is closed.", valueName: "events"))
     var watchLimit = 10_000
 
     func run() async throws {
@@ -90,15 +90,15 @@ struct ServeCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard makeCertificates, certificates == nil else { return }
-        throw ValidationError("--make-certificates needs --certificates")
+        throw ValidationError("--make-certificates requires --certificates")
     }
 
     private func makeAll() async throws {
         guard let certificates else { return }
         try FileManager.default.createDirectory(atPath: certificates, withIntermediateDirectories: true)
         let all = [address] + names.split(separator: ",").map(String.init)
-        let made = try await TestCertificates(in: certificates, for: all.map { "\(ServeCommand.isAddress($0) ? "IP" : "DNS"):\($0)" })
-        try await made.sign("client", subject: "/CN=client")
+        let created = try await TestCertificates(in: certificates, for: all.map { "\(ServeCommand.isAddress($0) ? "IP" : "DNS"):\($0)" })
+        try await created.sign("client", subject: "/CN=client")
     }
 
     private static func isAddress(_ name: String) -> Bool { name.contains(":") || name.allSatisfy { $0.isNumber || $0 == "." } }

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What both kinds of kernel have in common: the modules the proxy and its tests need, and the state
+# Common to both kinds of kernel: the modules that the proxy and its tests require, and the state
 # they start from. Sourced by `run` and by `init.sh`.
 
-# Loaded in one go, which is faster than one by one on demand; the rest (rarer schedulers and matches) is left
-# to demand. Best effort, as some are built into some kernels: `kernel_has_ipvs` checks what counts.
+# Loaded in one command, which is faster than one by one on demand; others (rarer schedulers and matches) are loaded
+# on demand. Failures are ignored, because some are built into some kernels: `kernel_has_ipvs` checks the result.
 kernel_modules=(
     ip_vs ip_vs_rr ip_vs_wrr ip_vs_lc ip_vs_wlc ip_vs_sh ip_vs_dh ip_vs_sed ip_vs_nq
     dummy veth bridge br_netfilter sctp nf_conntrack_netlink
@@ -16,18 +16,18 @@ load_kernel_modules() {
     modprobe --all --quiet "${kernel_modules[@]}" 2>/dev/null || true
 }
 
-# A fresh network namespace is asked for the dummy device, so that the asking leaves nothing behind.
+# The dummy device is created in a fresh network namespace, so that the check leaves nothing behind.
 kernel_has_ipvs() {
     [[ -e /proc/net/ip_vs ]] && unshare --net ip link add probe type dummy 2>/dev/null
 }
 
-# /run holds named network namespaces and the iptables lock: a private one keeps the host's out of reach.
+# /run has named network namespaces and the iptables lock: a private one protects those of the host.
 prepare_mounts() {
     mount -t tmpfs -o mode=755 tmpfs /run
     mkdir /run/netns
 }
 
-# Packets that a bridge passes from pod to pod must meet IPVS and iptables on their way back too.
+# Bridged packets between pods must pass IPVS and iptables in the reply direction too.
 prepare_network() {
     ip link set lo up
     local family

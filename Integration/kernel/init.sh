@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The first process of the user-space kernel that `run` boots: prepares it, runs the command, powers it off.
-# `run_folder` comes from the kernel's command line: the host's folder that holds the command and takes its status.
+# The init process of the user-space kernel that `run` boots: prepares it, runs the command, and powers it off.
+# `run_folder` is set on the kernel command line: the host directory with the command, for its exit status.
 set -euo pipefail
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 console=/dev/tty1
 exchange=/run/exchange
 
-# Without this, a failure here would leave the host waiting for a kernel that has nothing to do.
+# Without this, the host would wait for an idle kernel after a failure here.
 power_off() {
     sync
     echo o >/proc/sysrq-trigger
@@ -15,8 +15,8 @@ power_off() {
 }
 trap power_off EXIT
 
-# The root file system is the host's own. Everything that may be written carelessly is covered: /tmp keeps
-# showing the host's files, and takes writes in memory.
+# The root file system is the host's. Directories that programs commonly write to are covered: /tmp keeps
+# showing the host's files, and keeps writes in memory.
 prepare_root() {
     mount -t proc proc /proc
     mount -t sysfs sysfs /sys
@@ -30,7 +30,7 @@ prepare_root() {
     ln -sfn /proc/self/fd /dev/fd
 }
 
-# Setting a terminal waits for what was written to it, which would otherwise be lost at power-off.
+# Setting a terminal waits for pending output, which would otherwise be lost at power-off.
 set_console() {
     stty -F "$console" -opost -echo
 }
@@ -41,7 +41,7 @@ prepare_root
 load_kernel_modules
 prepare_network
 [[ -e /proc/net/ip_vs ]]
-# The cable to the API server of KUBECONFIG_TEST, where `run` laid one.
+# The virtual link to the API server of KUBECONFIG_TEST, if `run` created one.
 if [[ -e /sys/class/net/vec0 ]]; then
     ip address add 203.0.113.2/30 dev vec0
     ip link set vec0 up

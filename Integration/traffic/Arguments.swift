@@ -2,7 +2,7 @@ struct UsageError: Error {
     let message: String
 }
 
-/// The command line, taken apart piece by piece; what is left at the end is a mistake.
+/// A parser of the command line; arguments that remain at the end are errors.
 struct Arguments {
     private var rest: [String]
 
@@ -23,7 +23,7 @@ struct Arguments {
 
     mutating func takeValue(_ name: String) throws -> String? {
         guard let index = rest.firstIndex(of: name) else { return nil }
-        guard index + 1 < rest.count else { throw UsageError(message: "\(name) needs a value") }
+        guard index + 1 < rest.count else { throw UsageError(message: "\(name) requires a value") }
         let value = rest[index + 1]
         rest.removeSubrange(index...index + 1)
         return value
@@ -32,7 +32,7 @@ struct Arguments {
     mutating func takeNumber<Number: FixedWidthInteger>(_ name: String, atLeast minimum: Number = 0) throws -> Number? {
         guard let text = try takeValue(name) else { return nil }
         guard let number = Number(text), number >= minimum else {
-            throw UsageError(message: "\(name) cannot be \(text)")
+            throw UsageError(message: "invalid \(name): \(text)")
         }
         return number
     }
@@ -58,7 +58,7 @@ struct ServeOptions {
         if let port: UInt16 = try arguments.takeNumber("--http", atLeast: 1) { ports.append((.tcp, port)) }
         if let port: UInt16 = try arguments.takeNumber("--udp", atLeast: 1) { ports.append((.udp, port)) }
         if let port: UInt16 = try arguments.takeNumber("--sctp", atLeast: 1) { ports.append((.sctp, port)) }
-        if ports.isEmpty { throw UsageError(message: "serve needs a port") }
+        if ports.isEmpty { throw UsageError(message: "serve requires a port") }
         self.name = name
         self.ports = ports
         delay = try arguments.takeMilliseconds("--delay-ms") ?? .zero
@@ -66,15 +66,15 @@ struct ServeOptions {
     }
 }
 
-/// Where requests go, and how.
+/// The destination and parameters of requests.
 struct Target {
     let transport: Transport
     let destination: SocketAddress
     let source: SocketAddress?
-    /// That of every request, for those who want to be the same client again.
+    /// The source port of every request, so that all requests are from the same client.
     let sourcePort: UInt16?
     let timeout: Duration
-    /// Of a request and of its answer, in bytes: of a datagram, or of the body of a TCP request; what is shorter by nature is filled up.
+    /// The size of a request and of its response in bytes: of a datagram, or of the body of a TCP request; shorter messages are padded.
     let size: Int
 
     init(_ arguments: inout Arguments) throws {
@@ -128,14 +128,14 @@ struct HoldOptions {
     let connections: Int
     let interval: Duration
     let json: Bool
-    /// Whether to tell at once who answers, whenever that is someone else than before.
+    /// Whether to print the responder whenever it changes.
     let follow: Bool
 
     init(_ arguments: inout Arguments) throws {
         target = try Target(&arguments)
-        guard target.transport != .sctp else { throw UsageError(message: "hold knows tcp and udp only") }
+        guard target.transport != .sctp else { throw UsageError(message: "hold supports only tcp and udp") }
         end = try Ending(&arguments, count: nil)
-        guard end.isBounded else { throw UsageError(message: "hold needs --for-ms or --until-file") }
+        guard end.isBounded else { throw UsageError(message: "hold requires --for-ms or --until-file") }
         connections = try arguments.takeNumber("--connections", atLeast: 1) ?? 1
         interval = try arguments.takeMilliseconds("--interval-ms") ?? .milliseconds(50)
         json = arguments.takeFlag("--json")

@@ -1,13 +1,13 @@
 import Glibc
 
-/// A client's socket, and the request under way on it.
+/// A client's socket and its current request.
 final class Channel {
     private let target: Target
     private let socket: Socket
     private var unsent: ArraySlice<UInt8> = []
     private var response = HTTPResponseReader()
-    private(set) var askedAt = ContinuousClock.now
-    private(set) var isAsking = false
+    private(set) var startedAt = ContinuousClock.now
+    private(set) var isWaiting = false
 
     init(_ target: Target) throws(Failure) {
         self.target = target
@@ -20,26 +20,26 @@ final class Channel {
         try socket.connect(to: target.destination)
     }
 
-    /// Begins a request; `advance` does the rest.
+    /// Starts a request; `advance` continues it.
     func ask(keepAlive: Bool) {
         unsent =
             target.transport == .tcp
             ? HTTP.request(to: target.destination, keepAlive: keepAlive, bodySize: target.size)[...]
             : Padding.fill(Array("who\n".utf8), to: target.size)[...]
-        isAsking = true
-        askedAt = .now
+        isWaiting = true
+        startedAt = .now
     }
 
-    var deadline: ContinuousClock.Instant? { isAsking ? askedAt + target.timeout : nil }
+    var deadline: ContinuousClock.Instant? { isWaiting ? startedAt + target.timeout : nil }
 
-    /// Between requests too there is something to hear of: the end of the connection.
+    /// The events to wait for; also between requests, to detect the end of the connection.
     var interest: (descriptor: Int32, events: Int16) {
         (socket.descriptor, Int16(unsent.isEmpty ? POLLIN : POLLOUT))
     }
 
-    /// Does what can be done without waiting, and tells how the request ended once it has.
+    /// Continues the request without waiting, and returns its result once it has ended.
     func advance() -> Result<Answer, Failure>? {
-        if target.transport == .udp, !isAsking {
+        if target.transport == .udp, !isWaiting {
             discardEarlier()
             return nil
         }
@@ -48,19 +48,19 @@ final class Channel {
                 if let deadline, deadline <= .now { throw Failure.timedOut }
                 return nil
             }
-            isAsking = false
+            isWaiting = false
             return .success(answer)
         } catch {
-            isAsking = false
+            isWaiting = false
             unsent = []
             return .failure(error)
         }
     }
 
-    /// What comes between a socket's requests is about one that has ended already.
+    /// Discards data between requests, which belongs to an earlier request.
     private func discardEarlier() {
         _ = socket.pendingError
-        // An error ends it like an empty socket: it belongs to a request that has ended as well.
+        // An error also belongs to an earlier request, and ends the loop like an empty socket.
         while let bytes = try? socket.receive(), !bytes.isEmpty {}
     }
 
@@ -83,7 +83,7 @@ final class Channel {
     }
 }
 
-/// Waits until the moment at the latest, then gives every channel a chance; tells which requests ended, and how.
+/// Waits at most until the given time, then continues every channel; returns the ended requests and their results.
 func advance(
     _ channels: [Channel], until moment: ContinuousClock.Instant?
 ) -> [(channel: Channel, outcome: Result<Answer, Failure>)] {

@@ -1,11 +1,11 @@
-/// Makes requests, each on a socket of its own, and counts how they ended.
+/// Sends requests, each on a separate socket, and counts their results.
 func ask(_ options: AskOptions) -> Tally {
     var tally = Tally()
     var channels: [Channel] = []
     var started = 0
     var nextStart = ContinuousClock.now
 
-    /// Starts a request; one that cannot even begin has ended.
+    /// Starts a request; one that fails to start counts as ended.
     func start() {
         let now = ContinuousClock.now
         started += 1
@@ -28,16 +28,16 @@ func ask(_ options: AskOptions) -> Tally {
             continue
         }
         for (channel, outcome) in advance(channels, until: mayStart ? nextStart : nil) {
-            tally.count(outcome, after: .now - channel.askedAt)
+            tally.count(outcome, after: .now - channel.startedAt)
             channels.removeAll { $0 === channel }
         }
     }
     return tally
 }
 
-/// Keeps connections, asks on each at every interval, and counts how they fared.
+/// Keeps connections open, sends a request on each at every interval, and counts the results.
 ///
-/// A socket for datagrams lasts, whatever comes of its requests.
+/// A UDP socket is kept even if requests fail.
 func hold(_ options: HoldOptions) throws -> Tally {
     var tally = Tally()
     let isUDP = options.target.transport == .udp
@@ -48,14 +48,14 @@ func hold(_ options: HoldOptions) throws -> Tally {
     while !channels.isEmpty {
         if round <= .now {
             if options.end.hasCome() {
-                if !channels.contains(where: \.isAsking) { break }
+                if !channels.contains(where: \.isWaiting) { break }
             } else {
-                channels.filter { !$0.isAsking }.forEach { $0.ask(keepAlive: true) }
+                channels.filter { !$0.isWaiting }.forEach { $0.ask(keepAlive: true) }
             }
             round = .now + options.interval
         }
         for (channel, outcome) in advance(channels, until: round) {
-            tally.count(outcome, after: .now - channel.askedAt)
+            tally.count(outcome, after: .now - channel.startedAt)
             if options.follow, outcome.reported != lastReported {
                 lastReported = outcome.reported
                 writeLine(lastReported)
@@ -67,7 +67,7 @@ func hold(_ options: HoldOptions) throws -> Tally {
 }
 
 extension Result<Answer, Failure> {
-    /// Who answered, or why nobody did.
+    /// The responder, or the reason of the failure.
     fileprivate var reported: String {
         switch self {
         case .success(let answer): answer.name

@@ -1,6 +1,6 @@
 import Glibc
 
-/// When a client stops making requests: at the first of its bounds.
+/// The limits after which a client stops sending requests; the first one applies.
 struct Ending {
     private var count: Int?
     private let moment: ContinuousClock.Instant?

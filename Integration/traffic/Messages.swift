@@ -1,4 +1,4 @@
-/// What a server says of itself and of its client: `NAME CLIENTADDRESS`.
+/// The response of a server with its name and the client address: `NAME CLIENTADDRESS`.
 struct Answer {
     let name: String
     let client: String
@@ -17,12 +17,12 @@ struct Answer {
     var text: String { "\(name) \(client)" }
 }
 
-/// As much of HTTP/1.1 as a request without a body and an answer with a length need.
+/// The subset of HTTP/1.1 for requests and responses with a content length.
 struct HTTPHead {
     let start: [String]
     private let fields: [String: String]
 
-    /// Takes a complete head off the front of what was received; nil where it is not complete yet.
+    /// Takes a complete head from the received bytes; nil if it is not complete yet.
     static func take(from received: inout [UInt8]) -> HTTPHead? {
         let end = Array("\r\n\r\n".utf8)
         guard let index = received.indices.first(where: { received[$0...].starts(with: end) }) else { return nil }
@@ -59,7 +59,7 @@ enum HTTP {
             "Content-Length: \(bodySize)", "Connection: \(connection)", body: "") + Padding.fill([], to: bodySize)
     }
 
-    /// As large as what was asked.
+    /// Returns a response with a body as large as that of the request.
     static func response(_ answer: Answer, keepAlive: Bool, bodySize: Int) -> [UInt8] {
         let body = String(decoding: Padding.fill(Array((answer.text + "\n").utf8), to: bodySize), as: UTF8.self)
         let connection = keepAlive ? "keep-alive" : "close"
@@ -73,12 +73,12 @@ enum HTTP {
     }
 }
 
-/// A request with its body, once both have come.
+/// A complete request with its body.
 struct HTTPRequest {
     let head: HTTPHead
     let bodySize: Int
 
-    /// Takes it off the front of what was received; nil where it is not complete yet.
+    /// Takes a complete request from the received bytes; nil if it is not complete yet.
     static func take(from received: inout [UInt8]) -> HTTPRequest? {
         var rest = received
         guard let head = HTTPHead.take(from: &rest) else { return nil }
@@ -90,14 +90,14 @@ struct HTTPRequest {
     }
 }
 
-/// Makes messages large.
+/// Pads messages to a size.
 enum Padding {
     static func fill(_ bytes: [UInt8], to size: Int) -> [UInt8] {
         bytes + Array(repeating: UInt8(ascii: " "), count: max(0, size - bytes.count))
     }
 }
 
-/// Puts an HTTP response together from what arrives, piece by piece.
+/// Assembles HTTP responses from received data.
 struct HTTPResponseReader {
     private var received: [UInt8] = []
     private var head: HTTPHead?
@@ -106,7 +106,7 @@ struct HTTPResponseReader {
         received += bytes
     }
 
-    /// The next complete response's answer; nil where more must arrive first.
+    /// Returns the answer of the next complete response; nil if it is not complete yet.
     mutating func takeAnswer() throws(Failure) -> Answer? {
         if head == nil { head = HTTPHead.take(from: &received) }
         guard let head else { return nil }

@@ -1,13 +1,13 @@
 import Glibc
 
-/// Answers on every port it was given, for IPv4 and IPv6, in one thread.
+/// Answers on all configured ports, for IPv4 and IPv6, in one thread.
 final class Server {
     private let name: String
     private let delay: Duration
     private var listeners: [(transport: Transport, socket: Socket)] = []
     private var connections: [Int32: ServedConnection] = [:]
-    /// In the order in which they are due, as all are delayed alike.
-    private var datagrams: [(due: ContinuousClock.Instant, asked: Datagram, socket: Socket)] = []
+    /// In the order of their due times, because all have the same delay.
+    private var datagrams: [(due: ContinuousClock.Instant, request: Datagram, socket: Socket)] = []
 
     init(_ options: ServeOptions) throws {
         name = options.name
@@ -20,7 +20,7 @@ final class Server {
         try socket.set(Int32(IPV6_V6ONLY), 0, level: Int32(IPPROTO_IPV6))
         try socket.set(SO_REUSEADDR, 1)
         try socket.bind(to: .any(family: AF_INET6).with(port: port))
-        if transport == .udp { try socket.tellPacketInformation() } else { try socket.listen() }
+        if transport == .udp { try socket.receivePacketInformation() } else { try socket.listen() }
         return socket
     }
 
@@ -58,7 +58,7 @@ final class Server {
     }
 
     private func takeDatagrams(from socket: Socket) {
-        // An error is that of an earlier reply that nobody was there to receive; it says nothing of the next one.
+        // An error belongs to an earlier reply to a closed socket, not to the next datagram.
         while let received = try? socket.receiveDatagram() {
             datagrams.append((.now + delay, received, socket))
         }
@@ -67,8 +67,8 @@ final class Server {
     private func sendDueReplies() {
         let now = ContinuousClock.now
         while let next = datagrams.first, next.due <= now {
-            let answer = Array(Answer(name: name, client: next.asked.sender.host).text.utf8)
-            next.socket.send(Padding.fill(answer, to: next.asked.bytes.count), inAnswerTo: next.asked)
+            let answer = Array(Answer(name: name, client: next.request.sender.host).text.utf8)
+            next.socket.send(Padding.fill(answer, to: next.request.bytes.count), inAnswerTo: next.request)
             datagrams.removeFirst()
         }
         for (descriptor, connection) in connections {
@@ -101,10 +101,10 @@ private final class ServedConnection {
         self.delay = delay
     }
 
-    /// A client may end its side first and still wait for the replies.
+    /// Whether the connection is finished. A client may shut down its side first and still wait for replies.
     var isOver: Bool { isBroken || !takesRequests && replies.isEmpty }
 
-    /// A reply that is overdue waits for room to be sent, the others for their time.
+    /// The events to wait for. A due reply waits for send buffer space.
     var events: Int16 {
         let reading = takesRequests ? Int16(POLLIN) : 0
         guard let reply = replies.first, reply.due <= .now else { return reading }

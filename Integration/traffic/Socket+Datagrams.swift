@@ -1,22 +1,22 @@
 import Glibc
 
-/// A datagram that came, and the way back.
+/// A received datagram and the addresses for its reply.
 struct Datagram {
     let bytes: [UInt8]
     let sender: SocketAddress
-    /// The control message that names the address it came to: `struct cmsghdr` with `struct in6_pktinfo`.
+    /// The control message with its destination address: `struct cmsghdr` with `struct in6_pktinfo`.
     fileprivate let packetInformation: [UInt8]
 }
 
-/// A server that listens on all addresses of a host answers from the one it was asked at: left to itself the kernel takes the first address on the way back,
-/// and nobody waits for an answer from there.
+/// A server that listens on all addresses of a host must answer from the destination address of the request. By default, the kernel uses
+/// the first address of the return route, from which the client does not accept an answer.
 extension Socket {
-    /// Of a header (16 bytes) and `in6_pktinfo` (an address and the number of an interface), filled up to a multiple of 8.
+    /// The size of a header (16 bytes) and `in6_pktinfo` (an address and an interface index), rounded up to a multiple of 8.
     private static let informationSize = 40
     private static let interface = 32..<36
 
-    /// To be called before `receiveDatagram`. Of IPv4 datagrams an IPv6 socket tells the mapped address.
-    func tellPacketInformation() throws(Failure) { try set(IPV6_RECVPKTINFO, 1, level: Int32(IPPROTO_IPV6)) }
+    /// Must be called before `receiveDatagram`. For IPv4 datagrams, an IPv6 socket reports the mapped address.
+    func receivePacketInformation() throws(Failure) { try set(IPV6_RECVPKTINFO, 1, level: Int32(IPPROTO_IPV6)) }
 
     func receiveDatagram() throws(Failure) -> Datagram? {
         var information = [UInt8](repeating: 0, count: Socket.informationSize)
@@ -29,16 +29,16 @@ extension Socket {
                 }
             }
         }
-        // The answer may leave by another interface than the question came by.
+        // The reply may use another interface than the request.
         information.replaceSubrange(Socket.interface, with: [0, 0, 0, 0])
         return try amount(received).map { _ in Datagram(bytes: bytes, sender: sender, packetInformation: information) }
     }
 
-    /// Answers from the address that the datagram came to.
+    /// Sends a reply from the destination address of the datagram.
     func send(_ bytes: [UInt8], inAnswerTo datagram: Datagram) {
         var bytes = bytes
         var information = datagram.packetInformation
-        // A lost datagram is the client's to notice.
+        // The client handles lost datagrams.
         _ = bytes.withUnsafeMutableBytes { bytes in
             datagram.sender.withPointer { address, length in
                 exchange(bytes.baseAddress, bytes.count, &information, UnsafeMutablePointer(mutating: address), length) {

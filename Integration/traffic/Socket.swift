@@ -1,6 +1,6 @@
 import Glibc
 
-/// Why a request failed, in the words of the summary.
+/// The reason of a failed request, as shown in the summary.
 struct Failure: Error, CustomStringConvertible {
     let description: String
 
@@ -23,7 +23,7 @@ struct Failure: Error, CustomStringConvertible {
     }
 }
 
-/// A socket that never blocks, closed when nobody holds it any more.
+/// A non-blocking socket that is closed when it is released.
 final class Socket {
     let descriptor: Int32
 
@@ -34,7 +34,7 @@ final class Socket {
         if descriptor < 0 { throw Failure(errno: errno) }
     }
 
-    /// A Unix socket that takes connections.
+    /// Creates a Unix socket that accepts connections.
     init(listeningAt path: String) throws(Failure) {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Socket.flags, 0)
         if descriptor < 0 { throw Failure(errno: errno) }
@@ -63,7 +63,7 @@ final class Socket {
         try check(Glibc.listen(descriptor, 1024))
     }
 
-    /// Begins to connect; whether that succeeded shows in `pendingError` and in what is sent and received.
+    /// Starts to connect; a failure is reported by `pendingError`, `send` or `receive`.
     func connect(to address: SocketAddress) throws(Failure) {
         let status = address.withPointer { Glibc.connect(descriptor, $0, $1) }
         if status != 0 && errno != EINPROGRESS { throw Failure(errno: errno) }
@@ -81,7 +81,7 @@ final class Socket {
         return Failure(errno: code)
     }
 
-    /// The next connection waiting, if there is one.
+    /// Accepts the next pending connection, if any.
     func accept() -> (Socket, SocketAddress)? {
         let (accepted, peer) = SocketAddress.filled { Glibc.accept(descriptor, $0, $1) }
         guard accepted >= 0 else { return nil }
@@ -90,12 +90,12 @@ final class Socket {
         return (socket, peer)
     }
 
-    /// The number of bytes sent, or nil where none can be sent now.
+    /// Returns the number of bytes sent, or nil if none can be sent now.
     func send(_ bytes: ArraySlice<UInt8>) throws(Failure) -> Int? {
         try amount(bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Socket.sendFlags) })
     }
 
-    /// What has arrived, empty at the end of the stream, or nil where nothing is there yet.
+    /// Returns received data, empty at the end of the stream, or nil if there is none yet.
     func receive() throws(Failure) -> [UInt8]? {
         let (received, bytes) = Socket.filled { recv(descriptor, $0.baseAddress, $0.count, 0) }
         return try amount(received).map { _ in bytes }
@@ -103,7 +103,7 @@ final class Socket {
 
     static func filled(by body: (UnsafeMutableBufferPointer<UInt8>) -> Int) -> (result: Int, bytes: [UInt8]) {
         var result = 0
-        // As large as a datagram can be.
+        // The maximum size of a datagram.
         let bytes = [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
             result = body(buffer)
             count = max(0, result)
@@ -122,7 +122,7 @@ final class Socket {
     }
 }
 
-/// Sleeps until something of interest happens or the moment has come; tells what happened, in the same order.
+/// Waits for the requested events or until the given time; returns the events that occurred, in the same order.
 func waitForEvents(
     _ interests: [(descriptor: Int32, events: Int16)], until moment: ContinuousClock.Instant?
 ) -> [Int16] {
@@ -131,7 +131,7 @@ func waitForEvents(
     return ready > 0 ? descriptors.map(\.revents) : descriptors.map { _ in 0 }
 }
 
-/// Rounded up: waking early would mean waking twice.
+/// Rounds up, because waking early would mean waking twice.
 private func millisecondsUntil(_ moment: ContinuousClock.Instant) -> Int32 {
     let left = max(.zero, ContinuousClock.now.duration(to: moment))
     return Int32(clamping: (left + .microseconds(999)).milliseconds)

@@ -4,14 +4,14 @@ enum Transport: String {
     case tcp, udp, sctp
 }
 
-/// An IPv4 or IPv6 address with a port, in the form that system calls take.
+/// An IPv4 or IPv6 address with a port, in the form of system calls.
 struct SocketAddress {
     private var storage = sockaddr_storage()
     private var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
 
     var family: Int32 { Int32(storage.ss_family) }
 
-    /// The wildcard, which is all zeros. A socket bound to that of IPv6 takes IPv4 too unless told otherwise.
+    /// Returns the wildcard address, which is all zeros. A socket bound to that of IPv6 also accepts IPv4 by default.
     static func any(family: Int32) -> SocketAddress {
         var v4 = sockaddr_in()
         var v6 = sockaddr_in6()
@@ -34,7 +34,7 @@ struct SocketAddress {
         }
     }
 
-    /// The name of a Unix socket; nil where it is too long for one.
+    /// Creates the address of a Unix socket; nil if the path is too long.
     init?(path: String) {
         var name = sockaddr_un()
         guard path.utf8.count < MemoryLayout.size(ofValue: name.sun_path) else { return nil }
@@ -43,7 +43,7 @@ struct SocketAddress {
         self = SocketAddress(name)
     }
 
-    /// The port lies at the same place in both families' addresses.
+    /// Returns the address with this port, which is at the same offset in both families.
     func with(port: UInt16) -> SocketAddress {
         var address = self
         withUnsafeMutableBytes(of: &address.storage) { bytes in
@@ -52,7 +52,7 @@ struct SocketAddress {
         return address
     }
 
-    /// Reads `10.96.0.10:80` and `[fd00:96::10]:80`.
+    /// Parses `10.96.0.10:80` and `[fd00:96::10]:80`.
     init?(hostAndPort text: String) {
         guard let colon = text.lastIndex(of: ":"),
             let port = UInt16(text[text.index(after: colon)...])
@@ -66,7 +66,7 @@ struct SocketAddress {
         self.init(host: String(host), port: port)
     }
 
-    /// Lets a system call that reports an address fill one in.
+    /// Runs a system call that fills in an address.
     static func filled<Result>(
         by body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Result
     ) -> (result: Result, address: SocketAddress) {
@@ -90,7 +90,7 @@ struct SocketAddress {
         }
     }
 
-    /// The address alone; an IPv4 address that reached an IPv6 socket is written as IPv4.
+    /// The address without the port; an IPv4-mapped address is written as IPv4.
     var host: String {
         let written = withUnsafeBytes(of: storage) { bytes in
             if family == AF_INET {

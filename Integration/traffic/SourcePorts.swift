@@ -1,17 +1,17 @@
 import Glibc
 
-/// Source ports that no request used lately, of this process or any other on this kernel: for UDP and SCTP, whose ends forget a port at once.
+/// Source ports that no request of any process on this kernel used recently: for UDP and SCTP, whose ports are reusable at once.
 ///
-/// Left to itself the kernel takes a random one, perhaps that of a request some minutes ago. IPVS and NAT on the way still remember that one: the new
-/// request goes to the same real server whatever the scheduler says, to one that is gone, or gets a port IPVS does not expect. All of that is as it should
-/// be, and nothing a test that counts answers can have.
+/// By default, the kernel takes a random port, perhaps that of a request some minutes ago, for which IPVS and NAT still have state: the new
+/// request goes to the same real server regardless of the scheduler, to a removed one, or gets a port that IPVS does not expect. All of
+/// that is correct, but a test that counts answers must avoid it.
 struct SourcePorts {
     /// Below the ports that the kernel and node ports use.
     private static let range: Range<UInt16> = 12_000..<30_000
-    /// Holds how many ports were taken so far, in eight bytes; in /run, which all network namespaces share and no kernel keeps.
+    /// Contains the number of ports taken so far, in eight bytes; in /run, which all network namespaces share and which is not persistent.
     private static let path = "/run/traffic-source-ports"
 
-    /// 0, the kernel's choice, where the count cannot be kept.
+    /// Returns the next port, or 0 to let the kernel choose if the count cannot be stored.
     static func next() -> UInt16 {
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { return 0 }

@@ -1,19 +1,19 @@
 import Glibc
 
-/// Makes requests for others, for ever: they write commands, `ask …` or `hold …`, to a Unix socket, one a line, and read a line of JSON for each.
+/// Runs commands from a Unix socket forever: clients write `ask …` or `hold …`, one per line, and read a line of JSON for each.
 ///
-/// To start a process in a network namespace takes half a second in a user-space kernel; one that is there already answers in a millisecond.
+/// Starting a process in a network namespace takes half a second in a user-space kernel; a running one answers in a millisecond.
 func standBy(at path: String) throws -> Never {
     let listener = try Socket(listeningAt: path)
     writeLine("listening")
     while true {
         _ = waitForEvents([(listener.descriptor, Int16(POLLIN))], until: nil)
-        while let (socket, _) = listener.accept() { serveOrders(on: socket) }
+        while let (socket, _) = listener.accept() { serveCommands(on: socket) }
     }
 }
 
-/// Until whoever gives them ends their side.
-private func serveOrders(on socket: Socket) {
+/// Runs commands until the client closes its side.
+private func serveCommands(on socket: Socket) {
     var received: [UInt8] = []
     while true {
         _ = waitForEvents([(socket.descriptor, Int16(POLLIN))], until: nil)
@@ -22,9 +22,9 @@ private func serveOrders(on socket: Socket) {
                 if bytes.isEmpty { return }
                 received += bytes
                 while let end = received.firstIndex(of: UInt8(ascii: "\n")) {
-                    let order = String(decoding: received[..<end], as: UTF8.self)
+                    let command = String(decoding: received[..<end], as: UTF8.self)
                     received.removeFirst(end + 1)
-                    writeLine(carryOut(order), to: socket.descriptor)
+                    writeLine(run(command), to: socket.descriptor)
                 }
             }
         } catch {
@@ -33,13 +33,13 @@ private func serveOrders(on socket: Socket) {
     }
 }
 
-private func carryOut(_ order: String) -> String {
+private func run(_ command: String) -> String {
     do {
-        var arguments = Arguments(order.split(separator: " ").map(String.init))
+        var arguments = Arguments(command.split(separator: " ").map(String.init))
         switch try arguments.takePositional("command") {
         case "ask": return ask(try AskOptions(&arguments)).json
         case "hold": return try hold(try HoldOptions(&arguments)).json
-        case let other: throw UsageError(message: "nobody stands by for \(other)")
+        case let other: throw UsageError(message: "unknown command \(other)")
         }
     } catch {
         return "{\"error\":\"\(error)\"}"

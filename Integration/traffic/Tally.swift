@@ -1,10 +1,10 @@
-/// Counts how requests ended.
+/// Counts the results of requests.
 struct Tally {
     private(set) var answered = 0
     private(set) var failed = 0
     private var responders: [String: Int] = [:]
     private var clients: [String: Int] = [:]
-    /// By the whole answer: which responder saw which client.
+    /// The number of answers by responder and client address.
     private var answers: [String: Int] = [:]
     private var errors: [String: Int] = [:]
     private var slowest = Duration.zero
@@ -53,7 +53,7 @@ struct Tally {
         "{\(sorted(counts).map { "\(quoted($0)):\($1)" }.joined(separator: ","))}"
     }
 
-    /// Names come from the network: a quote or a control character in one must not spoil the document.
+    /// Names come from the network: quotes and control characters must not break the document.
     private static func quoted(_ text: String) -> String {
         let escaped = text.unicodeScalars.map { scalar in
             switch scalar {

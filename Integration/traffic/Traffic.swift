@@ -1,10 +1,10 @@
 import Glibc
 
-/// Server and client of the test topology: who answers a request, and which client address does the answerer see?
+/// Server and client of the test topology: report the responder of each request and the client address that it sees.
 @main
 enum Traffic {
     static func main() {
-        // A peer that went away is an error of one call, not the end of the process.
+        // A closed peer is an error of one call and must not end the process.
         signal(SIGPIPE, SIG_IGN)
         raiseDescriptorLimit()
         var arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
@@ -54,7 +54,7 @@ enum Traffic {
                traffic standby PATH
         """
 
-    /// Hundreds of connections need more descriptors than the customary soft limit leaves.
+    /// Raises the soft limit of descriptors, which is too low for hundreds of connections.
     private static func raiseDescriptorLimit() {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
@@ -63,7 +63,7 @@ enum Traffic {
     }
 }
 
-/// Written at once: who reads a pipe must not wait for a buffer to fill.
+/// Writes a line without buffering: the reader of a pipe must not wait for a buffer to fill.
 func writeLine(_ line: String, to descriptor: Int32 = STDOUT_FILENO) {
     var rest = Array((line + "\n").utf8)[...]
     while !rest.isEmpty {
