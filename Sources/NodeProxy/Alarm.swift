@@ -1,10 +1,10 @@
-/// Wakes a loop after a while: one alarm, which each setting replaces.
+/// Wakes a loop at a given time. Setting the alarm replaces the previous setting.
 final class Alarm: Sendable {
     private let wake: AsyncStream<Void>.Continuation
     private let sleep: @Sendable (ContinuousClock.Instant) async throws -> Void
     private let (settings, setting) = AsyncStream.makeStream(of: ContinuousClock.Instant.self, bufferingPolicy: .bufferingNewest(1))
 
-    /// - Parameter sleep: returns at that time, and throws when it is cancelled.
+    /// - Parameter sleep: returns at the given time, and throws if it is cancelled.
     init(
         _ wake: AsyncStream<Void>.Continuation,
         sleep: @escaping @Sendable (ContinuousClock.Instant) async throws -> Void = { try await Task.sleep(until: $0, clock: .continuous) }
@@ -13,15 +13,16 @@ final class Alarm: Sendable {
         self.sleep = sleep
     }
 
+    /// Sets the alarm to go off after `duration`.
     func set(for duration: Duration) { setting.yield(.now.advanced(by: max(duration, .zero))) }
 
-    /// Until the task is cancelled.
+    /// Runs the alarm until the task is cancelled.
     func run() async {
         var last: Task<Void, Never>?
         for await time in settings {
             last?.cancel()
             last = Task { [wake, sleep] in
-                // Cancelled means that it was set anew, or that the proxy ends.
+                // Cancellation means that the alarm was set again or that the proxy stops.
                 guard (try? await sleep(time)) != nil else { return }
                 wake.yield()
             }

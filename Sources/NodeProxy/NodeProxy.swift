@@ -6,12 +6,13 @@ public import Reconciler
 public import ServiceLifecycle
 public import SyncLoop
 
-/// Carries out the steps of a `SyncLoop`: reads and changes the kernel, and reports what came of it.
+/// Drives a `SyncLoop`: passes it changes and the time, carries out its steps on the kernel and publishes the results.
 ///
-/// It decides nothing. Steps run one after the other; rules and audits run beside them.
+/// All decisions are made by the loop. Steps run one at a time; tasks for rules and audits run concurrently with them.
 public actor NodeProxy: ServiceLifecycle.Service {
-    /// The kernel, through three doors that do not wait for one another.
+    /// Three independent interfaces to the kernel, none of which blocks another.
     public struct Kernel: Sendable {
+        /// Reads and changes everything but rules.
         public var dataplane: any Dataplane
         /// Reads for audits and `status check`, and changes nothing.
         public var reader: any Dataplane
@@ -37,8 +38,8 @@ public actor NodeProxy: ServiceLifecycle.Service {
     private nonisolated let wakeups: AsyncStream<Void>
     private nonisolated let wake: AsyncStream<Void>.Continuation
 
-    /// - Parameter checkNode: asked once, before the first sync, about the Node object: what of the configuration was most likely meant otherwise, or fails
-    ///   where it cannot work.
+    /// - Parameter checkNode: called once with the Node object before the first sync. Returns likely mistakes in the configuration, and
+    ///   throws if the configuration cannot work on this node.
     public init(
         _ loop: SyncLoop, feed: ChangeFeed, kernel: Kernel,
         checkNode: @escaping @Sendable (Node) throws(NodeProxyError) -> [String] = { _ in [] },
@@ -55,34 +56,34 @@ public actor NodeProxy: ServiceLifecycle.Service {
         (wakeups, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Now, on the clock of the loop.
+    /// The current time on the monotonic clock of the loop.
     public nonisolated var now: Timestamp { Timestamp(nanoseconds: 0).advanced(by: epoch.duration(to: .now)) }
 
-    /// The loop as it is at this moment. Whoever keeps it makes the next sync copy what it holds.
+    /// A copy of the loop. While a caller keeps it, the next sync has to copy shared storage.
     public var snapshot: SyncLoop { loop }
 
-    /// What the kernel is to hold of Services.
+    /// The virtual servers that the kernel should hold.
     public var desiredVirtualServers: [VirtualServer.Identity: VirtualServer] { loop.desired.virtualServers }
 
     // MARK: Running
 
-    /// Runs until the service group shuts down; the kernel keeps what it has.
+    /// Runs until the service group shuts down. The kernel state stays in place.
     public func run() async throws {
-        try await cancelWhenGracefulShutdown { try await self.follow() }
+        try await cancelWhenGracefulShutdown { try await self.runLoop() }
     }
 
-    private func follow() async throws {
+    private func runLoop() async throws {
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask {
                 for await _ in self.feed.wakeups { self.wake.yield() }
                 self.wake.finish()
             }
-            group.addTask { await self.followAddresses() }
+            group.addTask { await self.watchAddresses() }
             let (tasks, start) = AsyncStream.makeStream(of: SyncLoop.Task.self)
             group.addTask {
-                await withDiscardingTaskGroup { beside in
-                    for await task in tasks { beside.addTask { await self.execute(task) } }
-                    beside.cancelAll()
+                await withDiscardingTaskGroup { running in
+                    for await task in tasks { running.addTask { await self.execute(task) } }
+                    running.cancelAll()
                 }
             }
             let alarm = Alarm(wake)
@@ -96,12 +97,14 @@ public actor NodeProxy: ServiceLifecycle.Service {
         }
     }
 
-    /// Carries steps out until there is nothing to do, and returns until when.
+    /// Carries out steps until the loop waits.
+    ///
+    /// - Returns: when work is due next; nil if only an input causes work.
     private func work(starting start: (SyncLoop.Task) -> Void) async throws(NodeProxyError) -> Timestamp? {
         while !Task.isCancelled {
-            takeChanges()
+            absorbChanges()
             let step = loop.next(at: now, wall: Date())
-            log(loop.takeNotices())
+            log(loop.popNotices())
             switch step {
             case .wait(let time): return time
             case .start(let task): start(task)
@@ -111,7 +114,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
         return nil
     }
 
-    private func takeChanges() {
+    private func absorbChanges() {
         let batch = feed.take()
         loop.sourceChanged(isListed: batch.synced, isIncomplete: batch.isIncomplete, at: now)
         guard !batch.changes.isEmpty else { return }
@@ -193,11 +196,11 @@ public actor NodeProxy: ServiceLifecycle.Service {
         }
     }
 
-    // MARK: Once
+    // MARK: Commands that run once
 
-    /// Takes changes over, for commands that look only once.
+    /// Passes a batch of changes to the loop, for commands that run once.
     ///
-    /// - Returns: whether the source has listed everything.
+    /// - Returns: whether the source has delivered its first complete list.
     @discardableResult
     public func absorbOnce(_ batch: ChangeFeed.Batch) -> Bool {
         loop.sourceChanged(isListed: batch.synced, isIncomplete: batch.isIncomplete, at: now)
@@ -205,41 +208,43 @@ public actor NodeProxy: ServiceLifecycle.Service {
         return batch.synced
     }
 
-    /// Syncs until nothing is left that can be done without waiting for a retry.
+    /// Syncs until no work is left that can be done without waiting.
+    ///
+    /// - Returns: the merged outcome of all syncs.
     public func syncOnce() async throws(NodeProxyError) -> SyncOutcome {
-        var whole = SyncOutcome()
+        var merged = SyncOutcome()
         loop.serveWithoutNode()
         while true {
             let step = loop.next(at: now, wall: Date())
-            log(loop.takeNotices())
+            log(loop.popNotices())
             switch step {
-            case .wait: return whole
+            case .wait: return merged
             case .start(let task): await execute(task)
             case .publish(let outcome, _):
-                whole.merge(outcome)
+                merged.merge(outcome)
                 try await execute(step)
-                if loop.isIdle, !loop.hasPendingChanges { return whole }
+                if loop.isIdle, !loop.hasPendingChanges { return merged }
             default: try await execute(step)
             }
         }
     }
 
-    /// What a first sync would do now; nothing is changed.
+    /// Returns the plan of a first sync without applying it.
     public func plan() async throws -> Plan {
         let addresses = try await kernel.dataplane.nodeAddresses()
         return loop.plan(from: try await kernel.dataplane.observeAll(with: kernel.rules, loop.families), localAddresses: addresses, at: now)
     }
 
-    /// The Service port that an operation is about.
+    /// Returns the Service port that an operation serves; nil if it is not known.
     public func origin(of operation: Operation) -> ServiceOrigin? { loop.origin(of: operation) }
 
     // MARK: Addresses of the node
 
-    /// Wakes the loop when addresses of the node come and go, until the task is cancelled.
+    /// Wakes the loop when addresses of the node change, until the task is cancelled.
     ///
-    /// Where listening fails it begins again; the addresses are read then, whatever was missed.
-    private func followAddresses() async {
-        var pause = NodeProxy.firstPause
+    /// A failed watch is restarted with backoff. Each start reads the addresses, so that no change is missed.
+    private func watchAddresses() async {
+        var backoff = NodeProxy.firstBackoff
         while !Task.isCancelled {
             let start = ContinuousClock.now
             do {
@@ -247,21 +252,21 @@ public actor NodeProxy: ServiceLifecycle.Service {
                     loop.addressesChanged()
                     wake.yield()
                 }
-                // Only the end of the task ends it without an error.
+                // The stream ends without an error only when the task is cancelled.
                 return
             } catch {
-                // Audits look at the addresses meanwhile.
+                // Meanwhile, audits cause the addresses to be read.
                 logger.error("Failed to watch node addresses; retrying", metadata: ["error": "\(error)"])
             }
-            if start.duration(to: .now) > NodeProxy.longestPause { pause = NodeProxy.firstPause }
-            // Cancelled means that the proxy ends.
-            try? await Task.sleep(for: pause)
-            pause = min(pause * 2, NodeProxy.longestPause)
+            if start.duration(to: .now) > NodeProxy.longestBackoff { backoff = NodeProxy.firstBackoff }
+            // Cancellation means that the proxy stops.
+            try? await Task.sleep(for: backoff)
+            backoff = min(backoff * 2, NodeProxy.longestBackoff)
         }
     }
 
-    private static let firstPause = Duration.seconds(1)
-    private static let longestPause = Duration.seconds(30)
+    private static let firstBackoff = Duration.seconds(1)
+    private static let longestBackoff = Duration.seconds(30)
 }
 
 extension Announcer.Notice.Severity {
@@ -276,7 +281,7 @@ extension Announcer.Notice.Severity {
 }
 
 extension Audit {
-    /// Reads a slice and compares it, away from the loop.
+    /// Reads a slice and compares it with the baseline, off the actor of the loop.
     @concurrent fileprivate static func findings(
         of slice: Slice, against baseline: AuditBaseline, by reader: any Dataplane
     ) async throws -> Findings {
@@ -284,11 +289,11 @@ extension Audit {
     }
 }
 
-/// Why the proxy cannot go on.
+/// An error that stops the proxy.
 public enum NodeProxyError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Pods are to be recognised by the node's pod ranges, and it has none.
+    /// `--detect-local-mode=NodeCIDR` is set, and the Node has no pod CIDRs.
     case noPodCIDRs(node: String, missing: String)
-    /// The configuration is for another node than the Node object describes.
+    /// The configured IP families do not match those of the Node object.
     case familyMismatch(node: String, problem: String)
 
     public var description: String {

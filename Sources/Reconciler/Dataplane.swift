@@ -1,43 +1,45 @@
 public import Model
 
-/// The kernel as the reconciler sees it, but for rules: it can be observed and changed.
+/// The kernel state that the reconciler reads and changes, except packet filter rules: IPVS, IP sets, `kube-ipvs0` and conntrack entries.
 ///
-/// Contract: `observe` tells the truth or throws, it never guesses; `apply` carries out operations in order, goes on after one that fails and reports it; deleting
-/// what is already gone is a success; nothing else in the kernel changes.
+/// Contract: `observe` returns the complete state in its scope or throws. `apply` carries out operations in order, continues after a
+/// failure and reports it. Deleting an object that does not exist succeeds. Nothing else in the kernel changes.
 public protocol Dataplane: Sendable {
-    /// What the kernel holds of the given scope, without rules.
+    /// Returns the kernel's state in `scope`, without rules.
     func observe(_ scope: Scope) async throws -> NodeState
 
-    /// Carries out operations in order; rules are none of them.
+    /// Carries out operations in order. None of them is of the rules layer.
     func apply(_ operations: [Operation]) async -> Report
 
-    /// Addresses of this node on interfaces other than `kube-ipvs0`.
+    /// Returns the addresses of this node on interfaces other than `kube-ipvs0`.
     func nodeAddresses() async throws -> Set<IPAddress>
 
-    /// Yields once it listens and after every change of `nodeAddresses`; changes may be coalesced.
+    /// Returns a stream that yields once when the watch is established and after every change of `nodeAddresses`. Changes may be coalesced.
     ///
-    /// Ends in an error where listening fails, and otherwise only with the task that iterates it.
+    /// The stream throws if the watch fails. Otherwise it ends only when the iterating task is cancelled.
     func nodeAddressChanges() -> AsyncThrowingStream<Void, any Error>
 }
 
-/// The rules of this node, which protect service addresses.
+/// The packet filter rules of this node, which protect service addresses.
 ///
-/// Apart from `Dataplane`, because a change of rules starts programs and can take seconds. The caller has one call of a family at a time.
+/// Separate from `Dataplane` because changing rules starts external programs and can take seconds. The caller makes one call at a time for
+/// each family.
 public protocol PacketFilter: Sendable {
+    /// Returns the rules of this program in one family, and the leftover rules of other proxy modes.
     func observe(_ family: IPFamily) async throws -> ObservedRules
 
     /// Carries out an operation of the rules layer.
     ///
-    /// - Returns: how many packets the chains have dropped so far, where that was seen.
+    /// - Returns: the number of packets that each chain has dropped so far; empty if the operation did not read it.
     func apply(_ operation: Operation) async throws -> [Rules.Chain: UInt64]
 }
 
-/// What there is of rules of ours in one family.
+/// The observed rules of this program in one family.
 public struct ObservedRules: Hashable, Sendable {
     public var rules: Rules
-    /// Of other modes of kube-proxy; nil where there is nothing.
+    /// The rules left by other modes of kube-proxy; nil if there are none.
     public var leftovers: Leftovers?
-    /// How many packets our chains have dropped since the program began: each number only grows.
+    /// The number of packets that each of our chains has dropped since the program started. The numbers never decrease.
     public var dropped: [Rules.Chain: UInt64]
 
     public init(_ rules: Rules, leftovers: Leftovers? = nil, dropped: [Rules.Chain: UInt64] = [:]) {
@@ -48,7 +50,7 @@ public struct ObservedRules: Hashable, Sendable {
 }
 
 extension Dataplane {
-    /// All of the kernel's state, rules included.
+    /// Returns the complete kernel state, including the rules of `families`.
     public func observeAll(with rules: any PacketFilter, _ families: Set<IPFamily>) async throws -> NodeState {
         var state = try await observe(.everything)
         for family in families {

@@ -1,38 +1,38 @@
 public import Model
 
-/// What becomes next of a real server that is no longer wanted.
+/// The next step for a real server that is no longer desired.
 ///
-/// The state lives in the kernel: weight 0 says that it drains, its connection counts say when it is done. Counts are only believed when they were read after the weight
-/// was 0, so that no connection can have come in between.
+/// The drain state is kept in the kernel: weight 0 means that the real server drains, and its connection counts show when it is idle. Only
+/// counts that were read after the weight became 0 are used, because a new connection may have arrived before.
 enum Drain {
-    /// Give it weight 0: it keeps its connections and gets no new ones.
-    case begin(RealServer)
-    /// It still has connections, or they have not been counted yet.
-    case wait
-    /// Delete it.
-    case over
+    /// Set its weight to 0: it keeps its connections and receives no new ones. The associated value is the real server with weight 0.
+    case start(RealServer)
+    /// Wait: it still has connections, or they have not been counted yet.
+    case inProgress
+    /// Delete it: it is idle, its drain timeout has expired, or its transport is not TCP.
+    case finished
 
     init(_ server: RealServer, of transport: Transport, timeout: Duration, now: Timestamp) {
-        // A datagram flow has no end that could be waited for, and the kernel does not move it off a server with weight 0; SCTP follows kube-proxy.
+        // A UDP flow has no end to wait for, and the kernel does not move it off a server with weight 0. SCTP is treated as in kube-proxy.
         guard transport == .tcp else {
-            self = .over
+            self = .finished
             return
         }
-        // One that had weight 0 while it was wanted has not begun either: its time counts from now.
+        // A server that had weight 0 while it was desired has not started to drain either: its timeout starts now.
         guard server.weight == 0, let since = server.drainingSince else {
             var drained = server
             drained.weight = 0
             drained.warmingSince = nil
             drained.connections = nil
             drained.drainingSince = now
-            self = .begin(drained)
+            self = .start(drained)
             return
         }
-        self = server.connections?.isIdle == true || since.advanced(by: timeout) <= now ? .over : .wait
+        self = server.connections?.isIdle == true || since.advanced(by: timeout) <= now ? .finished : .inProgress
     }
 }
 
 extension VirtualServer {
-    /// How long its real servers that are no longer wanted may keep their connections: as its own Service says, else as all others.
+    /// Returns the longest time that its real servers may drain: the value of its own Service, or else `timeout`.
     public func drainTimeout(otherwise timeout: Duration) -> Duration { drainTimeout ?? timeout }
 }

@@ -1,7 +1,7 @@
 public import Model
 
 extension NodeState {
-    /// What the kernel holds after `operation` went through: the mirror's side of the same step.
+    /// Updates the state as the kernel does when `operation` succeeds.
     public mutating func apply(_ operation: Operation) {
         switch operation {
         case .createSet(let set), .replaceSet(let set): sets[set.name] = set
@@ -38,10 +38,10 @@ extension NodeState {
         }
     }
 
-    private mutating func remove(_ gone: Rules) {
-        guard var left = rules[gone.family] else { return }
-        for chain in gone.chains.keys { left.chains[chain] = nil }
-        left.jumps.removeAll(where: gone.jumps.contains)
-        rules[gone.family] = left.chains.isEmpty && left.jumps.isEmpty ? nil : left
+    private mutating func remove(_ removed: Rules) {
+        guard var remaining = rules[removed.family] else { return }
+        for chain in removed.chains.keys { remaining.chains[chain] = nil }
+        remaining.jumps.removeAll(where: removed.jumps.contains)
+        rules[removed.family] = remaining.chains.isEmpty && remaining.jumps.isEmpty ? nil : remaining
     }
 }

@@ -1,11 +1,11 @@
 public import Model
 
-// The command that a person would type for the same effect; what `kube-ipvs-proxy plan` prints and errors name.
+// The equivalent shell command of an operation, as `kube-ipvs-proxy plan` prints it and errors name it.
 
 extension Operation: CustomStringConvertible {
     public var description: String { command }
 
-    /// One line, or one a rule for `iptables-restore`.
+    /// The equivalent shell command, in one line. Details that the command itself does not show follow in parentheses.
     public var command: String {
         switch self {
         case .createSet(let set): Operation.create(set)
@@ -33,7 +33,7 @@ extension Operation: CustomStringConvertible {
         case .addRealServer(let identity, let server): "ipvsadm -a \(identity.ipvsadmArguments) \(server.ipvsadmArguments)"
         case .editRealServer(let identity, let server): "ipvsadm -e \(identity.ipvsadmArguments) \(server.ipvsadmArguments)"
         case .deleteRealServer(let identity, let location): "ipvsadm -d \(identity.ipvsadmArguments) -r \(location)"
-        case .flushConntrack(let identity, let servers): Operation.forget(identity, servers.count)
+        case .flushConntrack(let identity, let servers): Operation.flushCommand(identity, keeping: servers.count)
         }
     }
 
@@ -44,19 +44,19 @@ extension Operation: CustomStringConvertible {
         }
     }
 
-    private static func forget(_ identity: VirtualServer.Identity, _ servers: Int) -> String {
+    private static func flushCommand(_ identity: VirtualServer.Identity, keeping servers: Int) -> String {
         let command =
             "conntrack -D -p \(identity.transport.lowercaseName) --orig-dst \(identity.location.address) --orig-port-dst \(identity.location.port)"
         return servers == 0 ? command : "\(command) (except entries answered by its \(servers) real servers)"
     }
 
-    private static func restore(_ family: IPFamily, _ what: String) -> String {
-        "\(family == .ipv4 ? "iptables" : "ip6tables")-restore --noflush (\(what))"
+    private static func restore(_ family: IPFamily, _ summary: String) -> String {
+        "\(family == .ipv4 ? "iptables" : "ip6tables")-restore --noflush (\(summary))"
     }
 }
 
 extension VirtualServer {
-    /// As `ipvsadm -S` writes it after `-A`: `-t 10.96.0.10:53 -s rr -p 10800`.
+    /// The arguments as `ipvsadm -S` prints them after `-A`: `-t 10.96.0.10:53 -s rr -p 10800`.
     public var ipvsadmArguments: String {
         var text = "\(identity.ipvsadmArguments) -s \(scheduler)"
         if flags.contains(.persistent) { text += " -p \(timeout)" }
@@ -69,7 +69,7 @@ extension VirtualServer {
 }
 
 extension VirtualServer {
-    /// `255.255.255.0`, or the length of an IPv6 prefix.
+    /// The affinity prefix as a netmask such as `255.255.255.0` for IPv4, or as a prefix length for IPv6.
     private var affinityMask: String {
         guard identity.family == .ipv4 else { return "\(affinityPrefix)" }
         return IPAddress(v4: UInt32.max << (32 - UInt32(min(affinityPrefix, 32)))).description
@@ -77,7 +77,7 @@ extension VirtualServer {
 }
 
 extension RealServer {
-    /// As `ipvsadm -S` writes it: `-r 10.244.0.2:8080 -m -w 1`.
+    /// The arguments as `ipvsadm -S` prints them: `-r 10.244.0.2:8080 -m -w 1`.
     public var ipvsadmArguments: String {
         let method =
             switch forwarding {

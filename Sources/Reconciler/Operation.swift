@@ -1,39 +1,39 @@
 public import Model
 
-/// One change of the kernel's state: small enough to fail by itself and to be told in one line.
+/// One change of the kernel's state: it succeeds or fails on its own, and fits in one log line.
 public enum Operation: Hashable, Sendable {
     case createSet(AddressSet)
-    /// Puts a set of the right shape and size in the place of another in one step, members and all.
+    /// Replaces a set and its members atomically, to change its type or capacity.
     case replaceSet(AddressSet)
     case addMember(AddressSet.Name, AddressSet.Member, ServiceOrigin?)
     case removeMember(AddressSet.Name, AddressSet.Member)
     case destroySet(AddressSet.Name)
-    /// Gives all our chains of a family their text in one transaction a table, and inserts the jumps that are missing.
+    /// Replaces the rules of all our chains of a family and inserts the missing jumps, in one transaction for each table.
     case restoreRules(Rules, missingJumps: [Rules.Jump])
-    /// Takes jumps and chains away in one transaction a table.
+    /// Removes jumps and chains, in one transaction for each table.
     case removeRules(Rules)
-    /// Takes chains of kube-proxy's iptables mode away, with what leads to them, in one transaction a table.
+    /// Removes the chains of kube-proxy's iptables mode and the jumps to them, in one transaction for each table.
     case removeLeftoverRules(Leftovers)
-    /// Takes the table of kube-proxy's nftables mode away.
+    /// Deletes the table of kube-proxy's nftables mode.
     case deleteLeftoverTable(IPFamily)
     case createDevice
     case deleteDevice
     case bind(IPAddress, ServiceOrigin?)
     case unbind(IPAddress)
-    /// Its real servers are not part of it; they are added by themselves.
+    /// Adds a virtual server without its real servers, which are added by operations of their own.
     case addVirtualServer(VirtualServer)
     case editVirtualServer(VirtualServer)
     case deleteVirtualServer(VirtualServer.Identity)
     case addRealServer(VirtualServer.Identity, RealServer)
     case editRealServer(VirtualServer.Identity, RealServer)
     case deleteRealServer(VirtualServer.Identity, AddressPort)
-    /// Has connection tracking forget the UDP flows to a virtual server, but for those that one of these real servers answers: a flow that it remembers keeps
-    /// the way that its first datagram took, and a client that keeps its socket never gets another.
+    /// Deletes the conntrack entries of UDP flows to a virtual server, except those answered by one of the given real servers. A flow keeps
+    /// the destination of its first datagram while its entry exists, so a client that keeps its socket would never reach a new one.
     case flushConntrack(VirtualServer.Identity, except: Set<AddressPort>)
 }
 
 extension Operation {
-    /// What of a NodeState it changes: what has to be observed and planned again when it fails.
+    /// The part of a `NodeState` that the operation changes. If the operation fails, this part is observed and planned again.
     public var scope: Scope.Selection {
         switch self {
         case .createSet(let set), .replaceSet(let set): .init(members: [set.name: Set(set.members.keys)])
@@ -52,12 +52,12 @@ extension Operation {
         }
     }
 
-    /// The virtual server that it is about.
+    /// The virtual server that the operation changes, directly, by its real servers or by its conntrack entries.
     public var virtualServer: VirtualServer.Identity? {
         if case .flushConntrack(let identity, _) = self { identity } else { scope.virtualServers.first }
     }
 
-    /// The part of the kernel that carries it out.
+    /// The kernel subsystem that carries out an operation. `flows` is connection tracking.
     public enum Layer: Hashable, Sendable { case ipvs, sets, interfaces, rules, flows }
 
     public var layer: Layer {
@@ -70,7 +70,7 @@ extension Operation {
         }
     }
 
-    /// Not part of a batch: what follows needs its result, or it is several requests.
+    /// Whether the operation must not share a batch with others: later operations need its result, or it takes several requests.
     public var standsAlone: Bool {
         switch self {
         case .replaceSet, .createDevice, .deleteDevice: true
@@ -78,7 +78,7 @@ extension Operation {
         }
     }
 
-    /// The family of rules or of a set; nil for the others.
+    /// The family of an operation on rules or on a complete set; nil for other operations.
     var family: IPFamily? {
         switch self {
         case .createSet(let set), .replaceSet(let set): set.family
@@ -89,7 +89,7 @@ extension Operation {
         }
     }
 
-    /// The same without the moments it remembers: what the kernel is asked for.
+    /// The operation without timestamps and connection counts, that is, only with the values sent to the kernel.
     public var withoutTimes: Operation {
         switch self {
         case .addRealServer(let identity, let server): .addRealServer(identity, server.withoutTimes)
@@ -98,12 +98,13 @@ extension Operation {
         }
     }
 
-    /// What an operation is about and does to it, whatever its details: the name under which its failures are remembered.
+    /// The kind and the subject of an operation without its other values. Failures are recorded under this key.
     public struct Key: Hashable, Sendable {
         public var kind: OperationKind
         public var subject: Subject
     }
 
+    /// The kernel object that an operation changes.
     public enum Subject: Hashable, Sendable {
         case set(AddressSet.Name)
         case member(AddressSet.Name, AddressSet.Member)
@@ -134,7 +135,7 @@ extension Operation {
         }
     }
 
-    /// The Service port it is about, where that is known from the operation alone.
+    /// The Service port that the operation serves; nil if the operation does not carry it.
     public var origin: ServiceOrigin? {
         switch self {
         case .addMember(_, _, let origin), .bind(_, let origin): origin
@@ -143,7 +144,7 @@ extension Operation {
         }
     }
 
-    /// A word for counting: `addRealServer`, `bind`…
+    /// The kind of the operation, as in metrics and status output: `addRealServer`, `bind`…
     public var kind: OperationKind {
         switch self {
         case .createSet: .createSet

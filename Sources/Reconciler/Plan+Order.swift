@@ -1,11 +1,13 @@
 extension Plan {
-    /// The order in which operations are carried out. Making comes before breaking: a virtual server never answers before its sets and rules
-    /// stand, nor before it has the real servers it will have, and what goes is emptied before it is taken away. Rules that go are needed until then:
-    /// what is restricted must not be open for a moment because it is about to go.
+    /// The phases of a plan, in execution order.
+    ///
+    /// Additions come before removals. A service address is bound, and so receives traffic, only after its sets, its rules and its virtual
+    /// servers with all their real servers exist. An address that is no longer desired is unbound before its virtual servers are deleted.
+    /// Rules and set members are removed after both, so that a Service being removed is never reachable without its restrictions.
     public enum Phase: Int, Hashable, Sendable, CaseIterable {
         case createSets, addMembers, restoreRules, createDevice, serveVirtualServers, bind
         case drain, deleteRealServers, unbind, deleteVirtualServers, removeRules, removeMembers, removeLeftovers
-        // Flows last: what could lead them the old way once more is gone.
+        // Conntrack entries are flushed last, when nothing is left that could create a new entry with an old destination.
         case flushConntrack
     }
 }

@@ -1,9 +1,10 @@
 public import Model
 
 extension Plan {
-    /// The operations that take everything away again: what is reachable first, then what it stands on.
+    /// Creates the plan that removes all state of this program: virtual servers and addresses first, then the rules and sets that protect
+    /// them, and last the conntrack entries of UDP flows.
     ///
-    /// - Parameter observed: what the kernel holds of ours, and nothing else.
+    /// - Parameter observed: the kernel state of this program, without objects of others.
     public init(removing observed: NodeState) {
         var operations: [Operation] = observed.virtualServers.keys.sorted().map { .deleteVirtualServer($0) }
         if observed.hasDevice { operations.append(.deleteDevice) }
@@ -16,6 +17,7 @@ extension Plan {
         self.init(operations: operations)
     }
 
+    /// Returns the operations that remove the rules left by other modes of kube-proxy in one family.
     static func removing(_ left: Leftovers) -> [Operation] {
         (left.hasRules ? [.removeLeftoverRules(left)] : []) + (left.hasTable ? [.deleteLeftoverTable(left.family)] : [])
     }

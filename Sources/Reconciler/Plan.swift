@@ -1,26 +1,29 @@
 public import Model
 
-/// The operations that lead from one state to another, in the one order that never shows a client a half-made Service.
+/// The operations that lead from an observed state to the desired state, ordered so that clients never see a partially configured Service.
 ///
-/// A value: it can be printed, counted and tested. Applying it to the observed state gives the desired one, save for real servers that still drain;
-/// planning again gives nothing.
+/// See `Plan.Phase` for the order. Applying all operations to the observed state gives the desired state, except for real servers that
+/// still drain or whose weight still rises. A plan made from the result at the same time is empty.
 public struct Plan: Hashable, Sendable {
     public private(set) var operations: [Operation] = []
-    /// Virtual servers with real servers that drain: their connection counts decide what comes next.
+    /// The virtual servers that have draining real servers. The next step depends on their connection counts and the drain timeout.
     public private(set) var draining: Set<VirtualServer.Identity> = []
-    /// Virtual servers with real servers whose weight rises: time decides what comes next.
-    public private(set) var warming: Set<VirtualServer.Identity> = []
+    /// The virtual servers that have real servers in slow start. The next step depends on the time.
+    public private(set) var slowStarting: Set<VirtualServer.Identity> = []
 
-    /// Compares two states.
+    /// Creates the plan from the differences of two states.
     ///
     /// - Parameters:
-    ///   - observed: what the kernel holds, foreign things left out: what is not in it is never touched.
-    ///   - scope: which keys to compare; the cost follows it.
-    ///   - drainTimeout: how long a real server that is no longer wanted may keep its TCP connections, where its virtual server does not say.
-    ///   - rotation: a number of this node, with which its servers are added in an order of its own where the order is free.
-    ///   - now: the moment for drain deadlines.
-    ///   - flows: virtual servers whose flows are to be forgotten though nothing changes, as that failed before or had to wait.
-    ///   - suspendsRemovals: keeps what is not desired: the source may not know everything that exists.
+    ///   - observed: the kernel state without objects of others. Objects that are not in it are never changed or removed.
+    ///   - desired: the state to reach.
+    ///   - scope: the keys to compare. The cost is proportional to their number.
+    ///   - drainTimeout: the longest time that a real server which is no longer desired keeps its TCP connections, unless its virtual
+    ///     server specifies another.
+    ///   - now: the current time, for drain timeouts and slow start.
+    ///   - rotation: a number specific to this node, so that each node adds real servers in a different order where the scheduler permits.
+    ///   - suspendsRemovals: whether to keep objects that are not desired, because the source may be incomplete.
+    ///   - flows: the virtual servers whose conntrack entries to flush although the states do not differ, because an earlier flush failed
+    ///     or was deferred.
     public init(
         from observed: NodeState, to desired: NodeState, scope: Scope = .everything, drainTimeout: Duration, now: Timestamp,
         rotation: UInt64 = 0, suspendsRemovals: Bool = false, flows: Set<VirtualServer.Identity> = []
@@ -29,32 +32,34 @@ public struct Plan: Hashable, Sendable {
             observed: observed, desired: desired, drainTimeout: drainTimeout, now: now, rotation: rotation,
             suspendsRemovals: suspendsRemovals)
         builder.add(scope, flows)
-        (operations, draining, warming) = (builder.operations, builder.draining, builder.warming)
+        (operations, draining, slowStarting) = (builder.operations, builder.draining, builder.slowStarting)
     }
 
     init(operations: [Operation]) { self.operations = operations }
 
     public var isEmpty: Bool { operations.isEmpty }
 
-    /// How many operations of each kind there are.
+    /// The number of operations of each kind.
     public var counts: [OperationKind: Int] { Plan.counts(operations) }
 
-    /// How many operations of each kind there are.
+    /// Returns the number of operations of each kind.
     public static func counts(_ operations: [Operation]) -> [OperationKind: Int] {
         operations.reduce(into: [:]) { $0[$1.kind, default: 0] += 1 }
     }
 }
 
 extension Rules {
-    /// Whether the rules of ours that a kernel holds lack some that these have.
+    /// Whether `observed` lacks some of these rules or jumps.
     ///
-    /// Rules in excess are no reason for anything to wait: they protect what is about to go.
+    /// Extra observed rules do not count, because they protect only what is about to be removed.
     public func adds(to observed: Rules) -> Bool {
-        jumps.contains { !observed.jumps.contains($0) } || withRulesThatGo(from: observed).chains != observed.chains
+        jumps.contains { !observed.jumps.contains($0) } || keepingRemovedRules(of: observed).chains != observed.chains
     }
 
-    /// With all rules of those chains that lose some and gain none.
-    func withRulesThatGo(from observed: Rules) -> Rules {
+    /// Returns these rules, but with the observed rules in each chain from which rules are only to be removed.
+    ///
+    /// Restoring the result adds all missing rules and removes none from those chains.
+    func keepingRemovedRules(of observed: Rules) -> Rules {
         var merged = self
         for (chain, rules) in observed.chains {
             if let wanted = chains[chain], wanted.count < rules.count, rules.contains(inOrder: wanted) { merged.chains[chain] = rules }
@@ -64,10 +69,11 @@ extension Rules {
 }
 
 extension [String] {
+    /// Whether `others` is a subsequence of this array.
     fileprivate func contains(inOrder others: [String]) -> Bool {
-        var rest = others[...]
-        for element in self where element == rest.first { rest = rest.dropFirst() }
-        return rest.isEmpty
+        var remaining = others[...]
+        for element in self where element == remaining.first { remaining = remaining.dropFirst() }
+        return remaining.isEmpty
     }
 }
 

@@ -1,10 +1,10 @@
 internal import Model
 
 extension PlanBuilder {
-    /// Has the flows forgotten that have to find another way.
+    /// Plans to flush the conntrack entries of flows that must reach another destination.
     ///
-    /// UDP only: a connection of the others ends by itself when nobody answers, and its client begins another.
-    mutating func planFlows(_ scope: Scope, _ flows: Set<VirtualServer.Identity>) {
+    /// UDP only: a TCP or SCTP connection fails when it is no longer answered, and its client opens a new one.
+    mutating func planConntrackFlushes(_ scope: Scope, _ flows: Set<VirtualServer.Identity>) {
         var servers: [VirtualServer.Identity: Set<AddressPort>] = [:]
         for identity in virtualServers(in: scope)
         where identity.transport == .udp && isChanging(identity)
@@ -12,7 +12,7 @@ extension PlanBuilder {
         {
             servers[identity] = desired.virtualServers[identity]?.serversInService ?? []
         }
-        // Those that could not be forgotten before: no comparison of states shows that it is left to do.
+        // Flushes that failed or were deferred earlier: comparing the states does not show that they are still due.
         for identity in flows where servers[identity] == nil {
             servers[identity] = (desired.virtualServers[identity] ?? observed.virtualServers[identity])?.serversInService ?? []
         }
@@ -21,12 +21,12 @@ extension PlanBuilder {
         }
     }
 
-    /// Whether anything of a virtual server is added or removed: one that is not desired stays while removals are suspended.
+    /// Whether the plan may change a virtual server: one that is not desired stays while removals are suspended.
     private func isChanging(_ identity: VirtualServer.Identity) -> Bool { !suspendsRemovals || desired.virtualServers[identity] != nil }
 
-    /// Whether there may be flows that go where they no longer should.
+    /// Whether conntrack entries may exist whose destination is no longer correct.
     private static func leavesStaleConntrack(from observed: VirtualServer?, to desired: VirtualServer?) -> Bool {
-        // A flow may be older than the virtual server: it goes where its address led before.
+        // A flow may be older than the virtual server, and then has the destination that its address led to before.
         guard let observed, let desired else { return observed != nil || desired != nil }
         var hadService = false
         for server in observed.realServers.values {
@@ -34,7 +34,7 @@ extension PlanBuilder {
             if wanted == nil || wanted?.weight == 0 && server.weight != 0 { return true }
             hadService = hadService || server.weight != 0
         }
-        // While nobody was in service, its clients may have been led elsewhere too.
+        // Without a real server in service, traffic to the address may have had another destination too.
         return !hadService && !desired.serversInService.isEmpty
     }
 }

@@ -2,8 +2,8 @@ internal import Model
 
 /// Plans virtual servers and the weights of their real servers.
 ///
-/// A real server that is still desired has the weight of its endpoint. An endpoint that returns while its real server drains (weight 0) gets that weight back at
-/// once, or the first step of its slow start. A real server that is no longer desired drains: see `Drain`.
+/// A real server that is still desired has the weight of its endpoint. An endpoint that returns while its real server drains (weight 0)
+/// gets that weight back at once, or the first step of its slow start. A real server that is no longer desired drains: see `Drain`.
 extension PlanBuilder {
     mutating func planVirtualServer(_ desired: VirtualServer, _ observed: VirtualServer?) {
         if let observed {
@@ -24,7 +24,7 @@ extension PlanBuilder {
         for wanted in desired.realServers.values {
             let found = observed?.realServers[wanted.location]
             let server = slowStart?.step(to: wanted, from: found) ?? wanted
-            if server.warmingSince != nil { warming.insert(identity) }
+            if server.warmingSince != nil { slowStarting.insert(identity) }
             guard let found else {
                 added.append(server)
                 continue
@@ -39,20 +39,21 @@ extension PlanBuilder {
         let identity = desired.identity
         let timeout = desired.drainTimeout(otherwise: drainTimeout)
         switch Drain(server, of: identity.transport, timeout: timeout, now: now) {
-        case .begin(let drained):
+        case .start(let drained):
             add(.editRealServer(identity, drained), in: .drain)
             draining.insert(identity)
-        case .wait: draining.insert(identity)
-        case .over: add(.deleteRealServer(identity, server.location), in: .deleteRealServers)
+        case .inProgress: draining.insert(identity)
+        case .finished: add(.deleteRealServer(identity, server.location), in: .deleteRealServers)
         }
     }
 }
 
 extension Scheduler {
-    /// The order in which real servers are added.
+    /// Returns real servers in the order in which they are added.
     ///
-    /// The same on every node where that is what has nodes choose alike. The kernel puts each at the head of its list (net/netfilter/ipvs/ip_vs_ctl.c
-    /// `ip_vs_add_dest`), where the other schedulers begin: on all nodes at the same server, if it were the same order.
+    /// For schedulers that choose by this order, it is the same on every node, so that all nodes choose alike. For the others it is rotated
+    /// by node: the kernel adds each real server at the head of its list (net/netfilter/ipvs/ip_vs_ctl.c `ip_vs_add_dest`), where these
+    /// schedulers start, and with one order all nodes would start at the same real server.
     fileprivate func inOrder(_ servers: [RealServer], _ rotation: UInt64) -> [RealServer] {
         let sorted = servers.sorted { $0.location < $1.location }
         guard !choosesByOrder, sorted.count > 1 else { return sorted }

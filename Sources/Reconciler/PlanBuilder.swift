@@ -1,6 +1,6 @@
 internal import Model
 
-/// Compares two states and collects the operations that lead from one to the other, phase by phase.
+/// Compares two states and collects the operations that lead from one to the other, by phase.
 struct PlanBuilder {
     let observed: NodeState
     let desired: NodeState
@@ -10,7 +10,7 @@ struct PlanBuilder {
     let suspendsRemovals: Bool
 
     var draining: Set<VirtualServer.Identity> = []
-    var warming: Set<VirtualServer.Identity> = []
+    var slowStarting: Set<VirtualServer.Identity> = []
     private var phases: [[Operation]] = Array(repeating: [], count: Plan.Phase.allCases.count)
 
     init(
@@ -38,7 +38,7 @@ struct PlanBuilder {
         planLeftovers(scope)
         planAddresses(scope)
         planVirtualServers(scope)
-        planFlows(scope, flows)
+        planConntrackFlushes(scope, flows)
     }
 
     func virtualServers(in scope: Scope) -> [VirtualServer.Identity] {
@@ -66,7 +66,7 @@ struct PlanBuilder {
         }
     }
 
-    /// - Parameter members: which members to compare; nil for all.
+    /// - Parameter members: the members to compare; nil for all.
     private mutating func planSet(_ desired: AddressSet, _ observed: AddressSet?, _ members: Set<AddressSet.Member>?) {
         guard let observed else {
             var empty = desired.sizedForMembers
@@ -79,7 +79,7 @@ struct PlanBuilder {
         }
         guard observed.isShapedLike(desired), desired.fits(in: observed) else {
             var replacement = desired
-            // Members of another shape cannot be taken over.
+            // While removals are suspended, keep the old members. Those of another set type cannot be copied.
             if suspendsRemovals, observed.kind == desired.kind { replacement.members.merge(observed.members) { mine, _ in mine } }
             add(.replaceSet(replacement.sizedForMembers), in: .createSets)
             return
@@ -103,13 +103,16 @@ struct PlanBuilder {
             guard let desired = desired.rules[family] else { continue }
             let observed = observed.rules[family] ?? Rules(family)
             let missing = desired.jumps.filter { !observed.jumps.contains($0) }
-            let first = desired.withRulesThatGo(from: observed)
-            if !missing.isEmpty || first.chains != observed.chains { add(.restoreRules(first, missingJumps: missing), in: .restoreRules) }
-            if first.chains != desired.chains, !suspendsRemovals { add(.restoreRules(desired, missingJumps: []), in: .removeRules) }
+            let additions = desired.keepingRemovedRules(of: observed)
+            if !missing.isEmpty || additions.chains != observed.chains {
+                add(.restoreRules(additions, missingJumps: missing), in: .restoreRules)
+            }
+            if additions.chains != desired.chains, !suspendsRemovals { add(.restoreRules(desired, missingJumps: []), in: .removeRules) }
         }
     }
 
-    /// What kube-proxy left in other modes goes last: until everything of ours stands, it may be what serves.
+    /// Plans the removal of the rules left by other modes of kube-proxy, after all other removals: until all our state is in place, they
+    /// may serve traffic.
     private mutating func planLeftovers(_ scope: Scope) {
         for family in IPFamily.allCases where !suspendsRemovals {
             if case .only(let selection) = scope, !selection.rules.contains(family) { continue }
@@ -150,7 +153,7 @@ struct PlanBuilder {
 }
 
 extension AddressSet {
-    /// Whether its members find room beside those that leave only afterwards.
+    /// Whether `observed` has room for all members of this set together with the members that are removed only later.
     fileprivate func fits(in observed: AddressSet) -> Bool {
         guard kind != .bitmapPort else { return true }
         if members.count + observed.members.count <= Int(observed.capacity) { return true }
@@ -158,7 +161,8 @@ extension AddressSet {
         return members.count + leaving <= Int(observed.capacity)
     }
 
-    /// With room for its members and as many more, so that it is not replaced again soon; never below what kube-proxy makes.
+    /// The set with a capacity of at least twice its number of members, so that it is not replaced again soon, and never below kube-proxy's
+    /// capacity.
     var sizedForMembers: AddressSet {
         var copy = self
         while Int(copy.capacity) < 2 * members.count, copy.capacity < .max {

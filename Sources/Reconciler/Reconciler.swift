@@ -1,52 +1,56 @@
 public import Model
 
-/// Keeps a mirror of the kernel's state and plans what leads from it to the desired state.
+/// Keeps a mirror of the kernel state and plans the operations that lead from it to the desired state.
 ///
-/// It holds no clock and does no I/O: whoever drives it observes, applies and says what time it is. What has to be observed is left out of plans until it was.
+/// It has no clock and does no I/O: its caller observes the kernel, applies plans and passes the time. State that has to be observed first
+/// is left out of plans until the observation is merged.
 public struct Reconciler: Sendable {
-    /// What the kernel holds of ours, as far as is known.
+    /// The kernel state of this program, as last observed and changed since by successful operations.
     public private(set) var mirror = NodeState()
-    /// What is not known and has to be observed.
+    /// The scope in which the mirror may differ from the kernel, and that has to be observed.
     public private(set) var scopeToObserve: Scope = .everything
-    /// What the next plan compares.
+    /// The scope that the next plan compares.
     private var scopeToPlan: Scope = .everything
-    /// Virtual servers whose flows are to be forgotten though no comparison of states shows it.
+    /// Virtual servers whose conntrack entries the next plan flushes, although comparing states does not show it.
     private var flowsToPlan: Set<VirtualServer.Identity> = []
-    /// Virtual servers with draining real servers.
+    /// Virtual servers that have draining real servers.
     public private(set) var draining: Set<VirtualServer.Identity> = []
-    /// Virtual servers with real servers whose weight rises.
-    private var warming: Set<VirtualServer.Identity> = []
+    /// Virtual servers that have real servers in slow start.
+    private var slowStarting: Set<VirtualServer.Identity> = []
 
     public let drainTimeout: Duration
     private let rotation: UInt64
 
-    /// - Parameter nodeName: decides the order in which real servers are added where it is free.
+    /// - Parameters:
+    ///   - drainTimeout: the longest time that real servers may drain, unless their virtual server specifies another.
+    ///   - nodeName: determines the order in which real servers are added, where the scheduler permits any order.
     public init(drainTimeout: Duration, nodeName: String = "") {
         self.drainTimeout = drainTimeout
         rotation = nodeName.isEmpty ? 0 : StableHash(nodeName).value
     }
 
-    /// The desired state changed there, or what stood in the way there is gone.
-    public mutating func planAgain(_ scope: Scope) {
+    /// Adds `scope` to the next plan: its desired state changed, or an operation in it can be retried or is no longer blocked.
+    public mutating func markForPlanning(_ scope: Scope) {
         if case .only(let selection) = scope { flowsToPlan.formUnion(selection.flows) }
         scopeToPlan.formUnion(scope)
     }
 
-    /// The kernel may hold something else there: it is observed before the next plan.
+    /// Marks the mirror as possibly out of date in `scope`, which is then observed before it is planned again.
     public mutating func invalidate(_ scope: Scope) { scopeToObserve.formUnion(scope) }
 
-    /// Whether the next plan compares anything.
-    public var hasSomethingToPlan: Bool {
+    /// Whether anything is marked for planning. False until everything has been observed once.
+    public var needsPlanning: Bool {
         if case .everything = scopeToObserve { return false }
         return !scopeToPlan.isEmpty || !flowsToPlan.isEmpty
     }
 
     // MARK: Observing
 
-    /// Takes over what was observed.
+    /// Merges an observation of `scope` into the mirror and marks the scope for planning.
     ///
-    /// - Parameter isOurs: what makes a virtual server that is not desired ours. Others never enter the mirror, so that no plan can touch them.
-    public mutating func adopt(
+    /// - Parameter isOurs: whether a virtual server that is neither desired nor in the mirror belongs to this program. Virtual servers of
+    ///   others never enter the mirror, so that no plan changes them.
+    public mutating func merge(
         _ observed: NodeState, of scope: Scope, desired: NodeState, at now: Timestamp, isOurs: (VirtualServer) -> Bool
     ) {
         switch scope {
@@ -54,7 +58,7 @@ public struct Reconciler: Sendable {
             var servers: [VirtualServer.Identity: VirtualServer] = [:]
             servers.reserveCapacity(observed.virtualServers.count)
             for (identity, server) in observed.virtualServers where isManaged(server, desired, isOurs) {
-                servers[identity] = remembering(server, desired, at: now)
+                servers[identity] = keepingKnownState(server, desired, at: now)
             }
             mirror = observed
             mirror.virtualServers = servers
@@ -62,59 +66,61 @@ public struct Reconciler: Sendable {
         case .only(let selection):
             for identity in selection.virtualServers {
                 let found = observed.virtualServers[identity].flatMap { isManaged($0, desired, isOurs) ? $0 : nil }
-                mirror.virtualServers[identity] = found.map { remembering($0, desired, at: now) }
+                mirror.virtualServers[identity] = found.map { keepingKnownState($0, desired, at: now) }
             }
             for identity in selection.realServers.subtracting(selection.virtualServers) {
                 guard var server = mirror.virtualServers[identity] else { continue }
                 server.realServers = observed.virtualServers[identity]?.realServers ?? [:]
-                mirror.virtualServers[identity] = remembering(server, desired, at: now)
+                mirror.virtualServers[identity] = keepingKnownState(server, desired, at: now)
             }
             for address in selection.addresses { mirror.addresses[address] = observed.addresses[address] }
             if selection.device { mirror.addresses = observed.addresses }
             for name in selection.members.keys { mirror.sets[name] = observed.sets[name] }
-            adoptDevice(observed, selection, desired)
-            settle(selection)
+            mergeDevice(observed, selection, desired)
+            markObserved(selection)
             scopeToPlan.formUnion(.only(selection.withRealServersAsVirtualServers))
         }
     }
 
-    private mutating func settle(_ selection: Scope.Selection) {
+    /// Removes what was observed from the scope to observe.
+    private mutating func markObserved(_ selection: Scope.Selection) {
         guard case .only(var unknown) = scopeToObserve else { return }
         scopeToObserve = .nothing
         unknown.subtract(selection)
         scopeToObserve = .only(unknown)
     }
 
-    /// Takes over the rules of a family.
-    public mutating func adopt(_ observed: ObservedRules, _ family: IPFamily) {
+    /// Merges the observed rules of a family into the mirror and marks them for planning.
+    public mutating func merge(_ observed: ObservedRules, _ family: IPFamily) {
         mirror.rules[family] = observed.rules
         mirror.leftovers[family] = observed.leftovers
         scopeToPlan.formUnion(.only(.init(rules: [family])))
     }
 
-    /// Whether a virtual server is, was or is to be of this program's making.
+    /// Whether a virtual server is desired, already in the mirror or otherwise ours.
     private func isManaged(_ server: VirtualServer, _ desired: NodeState, _ isOurs: (VirtualServer) -> Bool) -> Bool {
         desired.virtualServers[server.identity] != nil || mirror.virtualServers[server.identity] != nil || isOurs(server)
     }
 
-    private mutating func adoptDevice(_ observed: NodeState, _ selection: Scope.Selection, _ desired: NodeState) {
+    private mutating func mergeDevice(_ observed: NodeState, _ selection: Scope.Selection, _ desired: NodeState) {
         guard selection.device || !selection.addresses.isEmpty else { return }
         mirror.hasDevice = observed.hasDevice
         guard !observed.hasDevice else { return }
-        // With the device went every address it held.
+        // The kernel removes all addresses of a deleted device.
         mirror.addresses = [:]
         scopeToPlan.formUnion(.only(.init(device: true)))
     }
 
-    /// Carries over what the kernel does not know: where a server comes from, and since when it drains or its weight rises.
-    private func remembering(_ server: VirtualServer, _ desired: NodeState, at now: Timestamp) -> VirtualServer {
+    /// Returns an observed virtual server with the state that the kernel does not store: origins, and the start times of drains and slow
+    /// starts.
+    private func keepingKnownState(_ server: VirtualServer, _ desired: NodeState, at now: Timestamp) -> VirtualServer {
         let wanted = desired.virtualServers[server.identity]?.realServers ?? [:]
         guard let known = mirror.virtualServers[server.identity] else {
             return server.marking(drainingSince: now, before: [:], wanted: wanted)
         }
         var result = server
         result.origin = known.origin
-        // Almost always nothing changed, and what is known can stay, in the memory it already has.
+        // Usually nothing changed, and the known real servers are kept so that no memory is allocated.
         if server.isServedLike(known) {
             result.realServers = known.realServers
             return result
@@ -124,19 +130,21 @@ public struct Reconciler: Sendable {
 
     // MARK: Planning
 
-    /// What to do now about what is known.
+    /// Returns the plan for the marked scope, as far as it is observed, and keeps the marks.
     public func plan(for desired: NodeState, at now: Timestamp, suspendsRemovals: Bool = false) -> Plan {
         Plan(
             from: mirror, to: desired, scope: split(scopeToPlan, desired).known, drainTimeout: drainTimeout, now: now, rotation: rotation,
             suspendsRemovals: suspendsRemovals, flows: flowsToPlan)
     }
 
-    /// The same; what it compared is not compared again unless something new happens there.
-    public mutating func takePlan(for desired: NodeState, at now: Timestamp, suspendsRemovals: Bool = false) -> (
+    /// Returns the plan for the marked scope, as far as it is observed, and clears the marks of the scope that it compared.
+    ///
+    /// - Returns: the plan, the scope that it compared, and the virtual servers whose conntrack entries it flushes on request.
+    public mutating func nextPlan(for desired: NodeState, at now: Timestamp, suspendsRemovals: Bool = false) -> (
         plan: Plan, scope: Scope, flows: Set<VirtualServer.Identity>
     ) {
         let (known, unknown) = split(scopeToPlan, desired)
-        postponeMemberRemoval(scopeToPlan, desired)
+        deferMembersOfUnobservedSets(scopeToPlan, desired)
         let flows = flowsToPlan
         flowsToPlan = []
         let plan = Plan(
@@ -144,11 +152,13 @@ public struct Reconciler: Sendable {
             suspendsRemovals: suspendsRemovals, flows: flows)
         scopeToPlan = unknown
         draining.formUnion(plan.draining)
-        warming.formUnion(plan.warming)
+        slowStarting.formUnion(plan.slowStarting)
         return (plan, known, flows)
     }
 
-    /// What can be compared, and what cannot before everything was observed. What is unknown otherwise is planned when it has been observed.
+    /// Splits a scope into the part that can be compared now and the part that stays marked because nothing has been observed yet.
+    ///
+    /// A part in `scopeToObserve` is in neither: merging its observation marks it again.
     private func split(_ scope: Scope, _ desired: NodeState) -> (known: Scope, unknown: Scope) {
         switch (scope, scopeToObserve) {
         case (_, .everything): return (.nothing, scope)
@@ -167,8 +177,11 @@ public struct Reconciler: Sendable {
         }
     }
 
-    /// A set is observed as a whole: what was to be planned of one that is not known is planned when it is.
-    private mutating func postponeMemberRemoval(_ scope: Scope, _ desired: NodeState) {
+    /// Adds the marked members of sets that have to be observed to `scopeToObserve`, because merging the observation marks only those
+    /// members for planning.
+    ///
+    /// An observation always reads a complete set.
+    private mutating func deferMembersOfUnobservedSets(_ scope: Scope, _ desired: NodeState) {
         guard case .only(var unknown) = scopeToObserve, !unknown.members.isEmpty else { return }
         scopeToObserve = .nothing
         for name in unknown.members.keys {
@@ -181,19 +194,19 @@ public struct Reconciler: Sendable {
         scopeToObserve = .only(unknown)
     }
 
-    /// Takes note of operations that succeeded.
+    /// Updates the mirror with operations that succeeded.
     ///
-    /// - Parameter desired: what they lead to.
-    public mutating func finish(_ done: some Collection<Operation>, desired: NodeState) {
+    /// - Parameter desired: the state for which they were planned.
+    public mutating func recordSuccess(_ done: some Collection<Operation>, desired: NodeState) {
         for operation in done { mirror.apply(operation) }
         shareStorage(of: done, with: desired)
         draining.subtract(done.lazy.compactMap(\.deletedVirtualServer))
-        // A server that just began to drain may already be idle: its connections decide.
-        let begun = done.compactMap(\.drainedVirtualServer)
-        if !begun.isEmpty { scopeToObserve.formUnion(.only(.init(realServers: Set(begun)))) }
+        // A server that just started to drain may already be idle: its connections are counted next.
+        let startedDraining = done.compactMap(\.drainedVirtualServer)
+        if !startedDraining.isEmpty { scopeToObserve.formUnion(.only(.init(realServers: Set(startedDraining)))) }
     }
 
-    /// What is in the kernel as it is desired need not be held twice.
+    /// Lets the mirror share the memory of desired virtual servers that the kernel now holds unchanged.
     private mutating func shareStorage(of done: some Collection<Operation>, with desired: NodeState) {
         for identity in Set(done.lazy.compactMap(\.changedVirtualServer)) {
             guard let wanted = desired.virtualServers[identity], let held = mirror.virtualServers[identity] else { continue }
@@ -201,7 +214,7 @@ public struct Reconciler: Sendable {
         }
     }
 
-    /// The Service port that an operation is about, where either side knows it.
+    /// Returns the Service port that an operation serves; nil if neither the operation, the desired state nor the mirror has it.
     public func origin(of operation: Operation, desired: NodeState) -> ServiceOrigin? {
         if let origin = operation.origin { return origin }
         if let identity = operation.virtualServer {
@@ -215,18 +228,19 @@ public struct Reconciler: Sendable {
 
     // MARK: Draining and slow start
 
-    /// Has the connections of draining servers counted, and the weights of those that start slowly raised.
+    /// Marks draining real servers for observation, which counts their connections, and real servers in slow start for planning, which
+    /// raises their weights.
     public mutating func pollDrainsAndSlowStarts() {
         draining = draining.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.drainingSince != nil } ?? false }
-        warming = warming.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.warmingSince != nil } ?? false }
+        slowStarting = slowStarting.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.warmingSince != nil } ?? false }
         scopeToObserve.formUnion(.only(.init(realServers: draining)))
-        scopeToPlan.formUnion(.only(.init(virtualServers: warming)))
+        scopeToPlan.formUnion(.only(.init(virtualServers: slowStarting)))
     }
 
-    /// Whether the weight of any real server rises.
-    public var isWarming: Bool { !warming.isEmpty }
+    /// Whether any real server is in slow start.
+    public var hasSlowStarts: Bool { !slowStarting.isEmpty }
 
-    /// How many real servers drain.
+    /// The number of draining real servers.
     public var drainingServerCount: Int {
         draining.reduce(0) { $0 + (mirror.virtualServers[$1]?.realServers.values.count { $0.drainingSince != nil } ?? 0) }
     }
@@ -239,7 +253,7 @@ extension VirtualServer {
         return copy
     }
 
-    /// Whether both have the same real servers in service, and neither has one that drains.
+    /// Whether both have the same real servers with the same configuration, all with a weight above 0.
     fileprivate func isServedLike(_ other: VirtualServer) -> Bool {
         realServers.count == other.realServers.count
             && realServers.values.allSatisfy { server in
@@ -247,7 +261,8 @@ extension VirtualServer {
             }
     }
 
-    /// With what is known of its real servers, and the moment noted for those that drain.
+    /// Returns the virtual server with the known origins and start times of its real servers, and with `now` as the start time of new
+    /// drains.
     fileprivate func marking(
         drainingSince now: Timestamp, before: [AddressPort: RealServer], wanted: [AddressPort: RealServer]
     ) -> VirtualServer {
@@ -258,7 +273,7 @@ extension VirtualServer {
                 let known = before[server.location]
                 server.origin = known?.origin
                 if server.weight == known?.weight { server.warmingSince = known?.warmingSince }
-                // One that is wanted with weight 0 does not drain: it stays.
+                // A server that is desired with weight 0 does not drain: it stays.
                 if server.weight == 0, wanted[server.location]?.weight != 0 { server.drainingSince = known?.drainingSince ?? now }
                 return server
             })
@@ -273,7 +288,7 @@ extension Scope.Selection {
         return copy
     }
 
-    /// Without what has to be observed first.
+    /// Removes the scope that has to be observed first, and returns the result.
     fileprivate mutating func without(_ unknown: Scope.Selection) -> Scope.Selection {
         subtract(unknown)
         virtualServers.subtract(unknown.realServers)

@@ -1,10 +1,10 @@
 public import Model
 
-/// What became of operations.
+/// The result of applying operations.
 public struct Report: Sendable {
-    /// What forgetting flows came to.
+    /// The result of flushing conntrack entries.
     public struct ConntrackFlush: Hashable, Sendable {
-        /// Flows that connection tracking knew and was made to forget.
+        /// The number of conntrack entries deleted.
         public var flows: Int
         public var duration: Duration
 
@@ -19,18 +19,18 @@ public struct Report: Sendable {
     }
 
     public var failures: [OperationFailure] = []
-    /// Of each family whose flows were looked at.
+    /// The result for each family whose conntrack entries were listed.
     public var forgetting: [IPFamily: ConntrackFlush] = [:]
 
     public init(failures: [OperationFailure] = []) { self.failures = failures }
 }
 
-/// An operation that did not succeed, and why.
+/// An operation that failed, and the reason.
 public struct OperationFailure: Hashable, Sendable, CustomStringConvertible {
     public var operation: Operation
-    /// The layer's own error, with the kernel's word.
+    /// The error of the layer, including the kernel's error.
     public var reason: String
-    /// The kernel does not accept what was asked for, and would say the same if it were asked again.
+    /// Whether the kernel refused the operation itself, so that retrying it unchanged would fail again.
     public var isRefusal: Bool
 
     public init(_ operation: Operation, reason: String, isRefusal: Bool = false) {

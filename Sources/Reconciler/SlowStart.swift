@@ -1,14 +1,16 @@
 internal import Model
 
-/// How the weight of a real server rises to its own after it came into service.
+/// Slow start: the weight of a real server that comes into service rises linearly to its desired weight over `duration`.
 ///
-/// The state lives in the kernel: a weight below its own says that it rises, and how far it has come. The moment it began is only remembered so that rounding does not
-/// add up.
+/// The state is kept in the kernel: a weight below the desired one means that it rises, and shows the progress. The start time is
+/// remembered only so that rounding errors do not accumulate.
 struct SlowStart {
+    /// The time from the first reduced weight to the desired weight.
     let duration: Duration
     let now: Timestamp
 
-    /// Nil where nobody has to start slowly: it is not asked for, or none of those in service is at its own weight, so that there is nobody to spare the others for.
+    /// Returns nil if slow start does not apply: the Service does not specify it, or no real server is in service at its desired weight, so
+    /// that reduced weights would not shift load to any other real server.
     init?(of desired: VirtualServer, from observed: VirtualServer?, now: Timestamp) {
         guard let duration = desired.slowStart, duration > .zero, let observed else { return nil }
         let isServed = observed.realServers.values.contains { server in
@@ -19,24 +21,26 @@ struct SlowStart {
         self.now = now
     }
 
-    /// The real server as it is to be now.
+    /// Returns the real server with the weight that it should have now.
     ///
-    /// - Parameter observed: as it is; nil where it is not there yet.
+    /// - Parameters:
+    ///   - wanted: the real server with its desired weight.
+    ///   - observed: the real server in the kernel; nil if it does not exist yet.
     func step(to wanted: RealServer, from observed: RealServer?) -> RealServer {
         let weight = observed?.weight ?? 0
         guard weight < wanted.weight else { return wanted }
         var server = wanted
-        let since = weight == 0 ? now : observed?.warmingSince ?? begin(of: weight, to: wanted.weight)
+        let since = weight == 0 ? now : observed?.warmingSince ?? startTime(of: weight, to: wanted.weight)
         let share = since.duration(to: now) / duration
         guard share < 1 else { return wanted }
-        // Never back: a weight that somebody raised meanwhile stays.
+        // The weight never decreases, even if something else raised it.
         server.weight = max(weight, 1, UInt32(Double(wanted.weight) * max(share, 0)))
         server.warmingSince = since
         return server
     }
 
-    /// When a server that has come so far began.
-    private func begin(of weight: UInt32, to full: UInt32) -> Timestamp {
+    /// Returns the start time that corresponds to the weight reached so far.
+    private func startTime(of weight: UInt32, to full: UInt32) -> Timestamp {
         now.advanced(by: duration * (-Double(weight) / Double(full)))
     }
 }

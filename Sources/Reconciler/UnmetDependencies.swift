@@ -1,41 +1,46 @@
 public import Model
 
-/// What operations wait for: an address must not answer, nor a virtual server serve, before what it stands on is there.
+/// The failed, deferred or unknown prerequisites that keep operations of a plan from being applied.
 ///
-/// The order of a plan says what comes first; this says what must have succeeded.
+/// The order of a plan determines what is applied first; this type determines what must have succeeded before. An address must not be
+/// bound, and a virtual server must not be added, before the sets and rules that protect it exist, and neither may become less restricted
+/// before it is removed.
 public struct UnmetDependencies: Sendable {
-    /// Families that lack rules which are desired.
+    /// Families without all desired rules.
     private let rules: Set<IPFamily>
     private var device: Operation?
     private var servers: [VirtualServer.Identity: Operation] = [:]
     private var serversByAddress: [IPAddress: Operation] = [:]
-    private var names: [IPAddress: Operation] = [:]
+    /// Operations that add an address to a set.
+    private var additions: [IPAddress: Operation] = [:]
     private var sets: [AddressSet.Name: Operation] = [:]
     private var bindings: [IPAddress: Operation] = [:]
-    /// Addresses that could not be taken out of service.
+    /// Operations that remove an address or one of its virtual servers.
     private var removals: [IPAddress: Operation] = [:]
-    /// Addresses that a set may or may not name.
-    private var unknownNames: Set<IPAddress> = []
+    /// Addresses whose set membership has to be observed first.
+    private var unobservedMembers: Set<IPAddress> = []
 
-    /// What an operation waits for.
+    /// The prerequisite of an operation.
     public enum Dependency: Hashable, Sendable {
+        /// An operation that has not succeeded.
         case operation(Operation)
         /// The rules of a family.
         case rules(IPFamily)
-        /// Whether a set names it is not known.
+        /// An observation of the sets that contain the address.
         case observation(of: IPAddress)
     }
 
     /// - Parameters:
-    ///   - failed: operations that failed, or wait for others themselves.
-    ///   - rules: families whose rules are not known, or lack some that are desired.
-    ///   - unknown: what has to be observed first.
+    ///   - failed: the operations that failed or are deferred.
+    ///   - rules: the families whose rules are not known or lack some of the desired rules.
+    ///   - unknown: the scope that has to be observed first.
     public init(failed: some Sequence<Operation>, rules: Set<IPFamily> = [], unknown: Scope = .nothing) {
         self.rules = rules
-        if case .only(let selection) = unknown { unknownNames = Set(selection.members.values.joined().compactMap(\.namedAddress)) }
+        if case .only(let selection) = unknown { unobservedMembers = Set(selection.members.values.joined().compactMap(\.serviceAddress)) }
         for operation in failed { add(operation) }
     }
 
+    /// Adds an operation that failed or is deferred.
     public mutating func add(_ operation: Operation) {
         switch operation {
         case .createDevice: device = operation
@@ -44,32 +49,33 @@ public struct UnmetDependencies: Sendable {
             serversByAddress[server.identity.location.address] = operation
         case .createSet(let set), .replaceSet(let set):
             sets[set.name] = operation
-            for member in set.members.keys { if let address = member.namedAddress { names[address] = operation } }
+            for member in set.members.keys { if let address = member.serviceAddress { additions[address] = operation } }
         case .unbind(let address): removals[address] = operation
         case .deleteVirtualServer(let identity): removals[identity.location.address] = operation
         case .bind(let address, _): bindings[address] = operation
-        case .addMember(_, let member, _): if let address = member.namedAddress { names[address] = operation }
+        case .addMember(_, let member, _): if let address = member.serviceAddress { additions[address] = operation }
         default: break
         }
     }
 
-    /// Nil where nothing is in the way.
+    /// Returns the unmet prerequisite of `operation`; nil if it can be applied.
     public func dependency(of operation: Operation) -> Dependency? {
-        if let family = operation.familyWhoseRulesProtectIt, rules.contains(family) { return .rules(family) }
-        if let address = operation.addressThatSetsName, unknownNames.contains(address) { return .observation(of: address) }
+        if let family = operation.familyOfRequiredRules, rules.contains(family) { return .rules(family) }
+        if let address = operation.addressRequiredInSets, unobservedMembers.contains(address) { return .observation(of: address) }
         return failure(before: operation).map(Dependency.operation)
     }
 
+    /// Returns the failed or deferred operation that must succeed before `operation`.
     private func failure(before operation: Operation) -> Operation? {
         switch operation {
-        case .bind(let address, _): device ?? names[address] ?? serversByAddress[address]
-        case .addVirtualServer(let server): names[server.identity.location.address]
+        case .bind(let address, _): device ?? additions[address] ?? serversByAddress[address]
+        case .addVirtualServer(let server): additions[server.identity.location.address]
         case .addRealServer(let identity, _), .editRealServer(let identity, _): servers[identity]
         case .addMember(let name, _, _): sets[name]
-        // What sets say of an address restricts it, and says whose it is.
-        case .removeMember(let name, let member): sets[name] ?? member.namedAddress.flatMap { removals[$0] }
+        // Set members restrict access to an address and mark it as ours, and are needed until it is removed.
+        case .removeMember(let name, let member): sets[name] ?? member.serviceAddress.flatMap { removals[$0] }
         case .restoreRules(let rules, _): sets.values.first { $0.family == rules.family }
-        // Until then its datagrams go elsewhere, and are remembered anew.
+        // Until then its datagrams reach another destination and create new conntrack entries.
         case .flushConntrack(let identity, _): bindings[identity.location.address] ?? servers[identity]
         default: nil
         }
@@ -77,8 +83,8 @@ public struct UnmetDependencies: Sendable {
 }
 
 extension AddressSet.Member {
-    /// The service address that it names.
-    fileprivate var namedAddress: IPAddress? {
+    /// The service address of the member; nil for other kinds of members.
+    fileprivate var serviceAddress: IPAddress? {
         switch self {
         case .address(let address): address
         case .addressPort(let location, _): location.address
@@ -88,8 +94,8 @@ extension AddressSet.Member {
 }
 
 extension Operation {
-    /// A service address that sets have to name first.
-    fileprivate var addressThatSetsName: IPAddress? {
+    /// The service address that must be a member of its sets before the operation.
+    fileprivate var addressRequiredInSets: IPAddress? {
         switch self {
         case .bind(let address, _): address
         case .addVirtualServer(let server): server.identity.location.address
@@ -97,12 +103,12 @@ extension Operation {
         }
     }
 
-    /// The family whose rules must stand first.
-    fileprivate var familyWhoseRulesProtectIt: IPFamily? {
+    /// The family whose rules must be in place before the operation.
+    fileprivate var familyOfRequiredRules: IPFamily? {
         switch self {
         case .bind(let address, _): address.family
         case .addVirtualServer(let server): server.identity.family
-        // They may serve until our rules stand in their place.
+        // Leftover rules may serve traffic until our rules are in place.
         case .removeLeftoverRules(let left): left.family
         case .deleteLeftoverTable(let family): family
         default: nil

@@ -3,13 +3,14 @@ public import Model
 public import Reconciler
 internal import Translation
 
-/// What operators read in the log and in Events: the difference between two states, and what was done in between.
+/// Creates the log messages and Events of a sync, from its outcome and the status before and after it.
 public enum Announcer {
+    /// A log message, with an Event if operators should see it on the object as well.
     public struct Notice: Hashable, Sendable {
         public enum Severity: Int, Hashable, Sendable { case debug, info, warning, error }
 
         public var severity: Severity
-        /// The same for all notices of a kind.
+        /// A constant phrase for each kind of notice; variable values are in `metadata`.
         public var message: String
         public var metadata: [String: String]
         public var event: ClusterEvent?
@@ -22,23 +23,30 @@ public enum Announcer {
         }
     }
 
-    /// A failure of everything at once must not fill the log.
+    /// The number of failed or repairing operations that are logged individually for one sync, so that a failure of everything does not
+    /// fill the log.
     private static let listedOperations = 20
-    /// A Service may name as many addresses as it likes.
+    /// The number of entries listed in one message about a Service, which may specify any number of addresses.
     private static let listedRefusals = 10
 
+    /// Returns the notices of a sync.
+    ///
     /// - Parameters:
-    ///   - isVerbose: whether operations that succeeded are listed as well.
+    ///   - outcome: the result of the sync.
+    ///   - before: the status after the previous sync.
+    ///   - after: the status after this sync.
+    ///   - origin: returns the Service port that an operation serves.
+    ///   - isVerbose: whether to list operations that succeeded as well.
     public static func notices(
         _ outcome: SyncOutcome, from before: ProxyStatus, to after: ProxyStatus, origin: (Operation) -> ServiceOrigin?, isVerbose: Bool
     ) -> [Notice] {
-        var notices = claims(outcome.translated, from: before, to: after)
+        var notices = serviceNotices(outcome.translated, from: before, to: after)
         if isVerbose { notices += applied(outcome) }
         notices += failures(outcome, after, origin) + repairs(outcome, origin)
         if after.isInSync, !before.isInSync {
             notices.append(Notice(.info, "Kernel state in sync", ["virtualServers": "\(after.virtualServerCount)"]))
         }
-        // What is refused again and again is reported by itself, and once.
+        // A sync that only retried refused operations is not reported again.
         if outcome.operations.count > outcome.refusals.count { notices.append(synced(outcome, after)) }
         return notices
     }
@@ -83,7 +91,7 @@ public enum Announcer {
             var notice = Notice(.error, "Operation failed", metadata(failure))
             if let entry = after.failing[failure.operation.key] {
                 notice.metadata["attempts"] = "\(entry.attempts)"
-                // The first failure may be over before anybody reads of it.
+                // No Event for the first failure: the operation may recover when it is retried.
                 if entry.attempts == 2, let service = entry.origin?.service, announced.insert(service).inserted {
                     notice.event = event(
                         service, "SyncFailed", "Failed to apply; retrying: \(failure.operation): \(failure.reason)")
@@ -118,9 +126,10 @@ public enum Announcer {
         return notices
     }
 
-    // MARK: What Services ask for
+    // MARK: Services
 
-    private static func claims(
+    /// Returns notices about new conflicts, ignored annotations and refused addresses of the translated Services.
+    private static func serviceNotices(
         _ translated: Set<NamespacedName>, from before: ProxyStatus, to after: ProxyStatus
     ) -> [Notice] {
         var notices: [Notice] = []
@@ -160,7 +169,7 @@ public enum Announcer {
         ClusterEvent(.warning, reason: reason, action: "SyncService", regarding: .service(name), note: note)
     }
 
-    /// The first of them; there may be any number.
+    /// Returns the first `listedRefusals` elements as text, and the number of the others.
     private static func list(_ all: some Collection<some Comparable & CustomStringConvertible>, separator: String = "; ") -> String {
         let listed = all.sorted().prefix(listedRefusals).map(\.description).joined(separator: separator)
         return all.count > listedRefusals ? "\(listed); and \(all.count - listedRefusals) more" : listed
@@ -168,7 +177,7 @@ public enum Announcer {
 
     // MARK: The node
 
-    /// What changed of this node's Node object, where it changes what is served.
+    /// Returns notices about changes of this node's Node object that affect the served addresses or endpoints.
     public static func notices(of after: Node?, before: Node?) -> [Notice] {
         guard let after else {
             return before == nil ? [] : [Notice(.error, "Node object deleted; keeping its last state")]
@@ -187,7 +196,7 @@ public enum Announcer {
         return notices
     }
 
-    /// Addresses that interfaces of the node gained or lost.
+    /// Returns the notice about addresses added to or removed from the interfaces of the node.
     static func notice(ofAddresses after: Set<IPAddress>, before: Set<IPAddress>) -> Notice {
         Notice(
             .info, "Addresses of node interfaces changed",
@@ -198,7 +207,7 @@ public enum Announcer {
 }
 
 extension Duration {
-    /// Rounded down.
+    /// The duration in milliseconds, rounded down.
     public var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds * 1000 + attoseconds / 1_000_000_000_000_000

@@ -1,10 +1,13 @@
 public import Model
 internal import Reconciler
 
-/// Goes over the whole kernel state in slices, spread over the sync period, to find what others changed.
+/// The schedule of audits, which read the complete kernel state once in every sync period to find external changes.
 ///
-/// A slice is read and compared beside the loop. What differs is observed once more by the loop itself: only that counts.
+/// An audit is divided into slices, spread evenly over the period. A slice is read and compared in a task that runs concurrently with the
+/// loop, so its findings may be out of date. The loop therefore observes each mismatch again itself, and only that observation is repaired
+/// and reported.
 public struct Audit: Sendable {
+    /// A part of the kernel state that is read at once.
     public enum Slice: Hashable, Sendable {
         /// `kube-ipvs0` and its addresses.
         case device
@@ -14,7 +17,7 @@ public struct Audit: Sendable {
         case realServers([VirtualServer.Identity])
         case rules(IPFamily)
 
-        /// What is to be read.
+        /// The scope to read.
         public var scope: Scope {
             switch self {
             case .device: .only(.init(device: true))
@@ -26,37 +29,42 @@ public struct Audit: Sendable {
         }
     }
 
-    /// What a slice found to be other than expected.
+    /// The differences that the audit of a slice found.
     public struct Findings: Hashable, Sendable {
-        public var suspects = Scope.Selection()
-        /// Virtual servers that nobody expected.
+        /// Keys whose observed state differs from the baseline.
+        public var mismatches = Scope.Selection()
+        /// Virtual servers that are not in the baseline, ours or not.
         public var unexpected: [VirtualServer] = []
 
         public init() {}
     }
 
-    /// Reading the real servers of so many virtual servers takes some ten milliseconds.
+    /// The number of virtual servers whose real servers are read at once, which takes about ten milliseconds.
     static let sliceSize = 256
 
     private let period: Duration
+    /// The remaining slices, in reverse order.
     private var slices: [Slice] = []
+    /// The time between two slices.
     private var interval = Duration.zero
-    /// When the next slice is due; nil before the kernel was observed for the first time.
+    /// When the next slice is due; nil until the kernel has been observed for the first time.
     private(set) var due: Timestamp?
     private(set) var running: Slice?
-    /// What the loop changed since the running slice began: what was read of it says nothing.
-    private var touched = Scope.Selection()
+    /// The scope that the loop changed since the running slice started. Findings in it are ignored, as they may be older or newer than the
+    /// baseline.
+    private var changed = Scope.Selection()
 
     init(period: Duration) { self.period = period }
 
-    /// Everything was observed just now: the first slice follows when what was missing has been programmed.
+    /// Starts a new round after an observation of everything. The first slice follows after a fiftieth of the period, when the first
+    /// changes have been applied.
     mutating func begin(at now: Timestamp) {
         slices = []
         due = now.advanced(by: period / 50)
     }
 
     private mutating func plan(_ mirror: NodeState) {
-        // Taken from the end.
+        // In reverse order: slices are taken from the end.
         slices = IPFamily.allCases.filter { mirror.rules[$0] != nil }.map(Slice.rules)
         let identities = mirror.virtualServers.keys.sorted()
         for start in stride(from: 0, to: identities.count, by: Audit.sliceSize) {
@@ -66,50 +74,53 @@ public struct Audit: Sendable {
         interval = period / slices.count
     }
 
-    /// The next slice, if it is due.
+    /// Returns the next slice and marks it as running; nil if none is due or one is running.
     mutating func next(_ mirror: NodeState, at now: Timestamp) -> Slice? {
         guard let due, due <= now, running == nil else { return nil }
         if slices.isEmpty { plan(mirror) }
         guard let slice = slices.popLast() else { return nil }
         running = slice
-        touched = .init()
+        changed = .init()
         self.due = max(due.advanced(by: interval), now)
         return slice
     }
 
-    mutating func touch(_ operations: some Sequence<Operation>) {
+    /// Records changes by the loop, so that the running slice does not report them as external.
+    mutating func recordChanges(_ operations: some Sequence<Operation>) {
         guard running != nil else { return }
-        for operation in operations { touched.formUnion(operation.scope) }
+        for operation in operations { changed.formUnion(operation.scope) }
     }
 
-    /// Takes the findings of the running slice, without what the loop itself changed meanwhile.
+    /// Ends the running slice.
+    ///
+    /// - Returns: its findings outside of the scope that the loop changed since the slice started.
     mutating func end(_ findings: Findings) -> Findings {
         defer { running = nil }
         var findings = findings
-        let touched = touched
-        findings.suspects.virtualServers.subtract(touched.virtualServers)
-        findings.suspects.realServers.subtract(touched.virtualServers)
-        findings.suspects.addresses.subtract(touched.addresses)
-        if touched.device { (findings.suspects.device, findings.suspects.addresses) = (false, []) }
-        for (name, members) in findings.suspects.members {
-            guard let own = touched.members[name] else { continue }
-            let rest = members.subtracting(own)
-            findings.suspects.members[name] = rest.isEmpty ? nil : rest
+        let changed = changed
+        findings.mismatches.virtualServers.subtract(changed.virtualServers)
+        findings.mismatches.realServers.subtract(changed.virtualServers)
+        findings.mismatches.addresses.subtract(changed.addresses)
+        if changed.device { (findings.mismatches.device, findings.mismatches.addresses) = (false, []) }
+        for (name, members) in findings.mismatches.members {
+            guard let own = changed.members[name] else { continue }
+            let external = members.subtracting(own)
+            findings.mismatches.members[name] = external.isEmpty ? nil : external
         }
-        findings.unexpected.removeAll { touched.virtualServers.contains($0.identity) }
+        findings.unexpected.removeAll { changed.virtualServers.contains($0.identity) }
         return findings
     }
 
-    /// The running slice could not be read: the next round over the kernel tries it again, and the others go on.
+    /// Ends the running slice after a failed read. The next round reads it again; the other slices continue.
     mutating func fail() { running = nil }
 }
 
-/// What a slice of an audit is compared with: what the kernel should hold there, as far as the loop has programmed it.
+/// The expected state of an audit slice: the part of the mirror that it covers, copied when the slice starts.
 public struct AuditBaseline: Sendable {
     private let mirror: NodeState
 
     init(_ slice: Audit.Slice, _ mirror: NodeState) {
-        // No more than is needed: while this is held, a change of it costs a copy.
+        // Only the part that is compared: the loop has to copy shared storage when it changes it.
         var part = NodeState(hasDevice: mirror.hasDevice)
         switch slice {
         case .device: part.addresses = mirror.addresses
@@ -121,26 +132,26 @@ public struct AuditBaseline: Sendable {
         self.mirror = part
     }
 
-    /// What of an observation is other than expected.
+    /// Returns the differences between an observation of `slice` and the baseline.
     public func findings(_ slice: Audit.Slice, _ observed: NodeState) -> Audit.Findings {
         var findings = Audit.Findings()
         switch slice {
         case .device:
-            findings.suspects.device = observed.hasDevice != mirror.hasDevice
-            findings.suspects.addresses = Set(mirror.addresses.keys).symmetricDifference(observed.addresses.keys)
+            findings.mismatches.device = observed.hasDevice != mirror.hasDevice
+            findings.mismatches.addresses = Set(mirror.addresses.keys).symmetricDifference(observed.addresses.keys)
         case .set(let name):
             guard let expected = mirror.sets[name] else { break }
             guard let found = observed.sets[name], found.isShapedLike(expected) else {
-                findings.suspects.members[name] = Set(expected.members.keys)
+                findings.mismatches.members[name] = Set(expected.members.keys)
                 break
             }
             let missing = expected.members.keys.filter { found.members[$0] == nil }
             let extra = found.members.keys.filter { expected.members[$0] == nil }
-            if !missing.isEmpty || !extra.isEmpty { findings.suspects.members[name] = Set(missing + extra) }
+            if !missing.isEmpty || !extra.isEmpty { findings.mismatches.members[name] = Set(missing + extra) }
         case .headers:
             for (identity, expected) in mirror.virtualServers
             where !(observed.virtualServers[identity]?.isConfiguredLike(expected) ?? false) {
-                findings.suspects.virtualServers.insert(identity)
+                findings.mismatches.virtualServers.insert(identity)
             }
             findings.unexpected = observed.virtualServers.values.filter { mirror.virtualServers[$0.identity] == nil }
         case .realServers(let identities):
@@ -150,7 +161,7 @@ public struct AuditBaseline: Sendable {
                 let isAlike =
                     found.count == expected.realServers.count
                     && found.values.allSatisfy { expected.realServers[$0.location]?.isConfiguredLike($0) ?? false }
-                if !isAlike { findings.suspects.realServers.insert(identity) }
+                if !isAlike { findings.mismatches.realServers.insert(identity) }
             }
         case .rules: break
         }

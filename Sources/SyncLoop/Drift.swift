@@ -1,11 +1,13 @@
 internal import Model
 internal import Reconciler
 
-/// What others changed: where the kernel is other than what was programmed last. Moments play no part in it.
+/// External changes: differences between the mirror and an observation. Timestamps and connection counts are ignored.
 enum Drift {
+    /// Returns the kernel objects in `selection` that differ.
+    ///
     /// - Parameters:
-    ///   - mirror: what was programmed.
-    ///   - observed: what there is of `selection`.
+    ///   - mirror: the state as last programmed.
+    ///   - observed: the kernel state in `selection`.
     static func subjects(from mirror: NodeState, to observed: NodeState, in selection: Scope.Selection) -> Set<Operation.Subject> {
         var subjects: Set<Operation.Subject> = []
         for identity in selection.virtualServers {
@@ -29,8 +31,9 @@ enum Drift {
         for name in selection.members.keys {
             let (expected, found) = (mirror.sets[name], observed.sets[name])
             if let expected, found.map({ !$0.isShapedLike(expected) }) ?? true { subjects.insert(.set(name)) }
-            let (wanted, there) = (Set(expected?.members.keys.map(\.self) ?? []), Set(found?.members.keys.map(\.self) ?? []))
-            for member in wanted.symmetricDifference(there) { subjects.insert(.member(name, member)) }
+            let expectedMembers = Set(expected?.members.keys.map(\.self) ?? [])
+            let foundMembers = Set(found?.members.keys.map(\.self) ?? [])
+            for member in expectedMembers.symmetricDifference(foundMembers) { subjects.insert(.member(name, member)) }
         }
         return subjects
     }

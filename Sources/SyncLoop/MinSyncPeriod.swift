@@ -1,11 +1,11 @@
 internal import Model
 
-/// When the next sync of changes is due: at once, or the minimum sync period after the last one ended (`ipvs.minSyncPeriod`).
+/// When the next sync of changes is due: immediately, or the minimum sync period after the last one ended (`ipvs.minSyncPeriod`).
 ///
 /// Retries, polls and audits do not wait for it.
 struct MinSyncPeriod: Hashable, Sendable {
     private let period: Duration
-    /// When the oldest change that no sync includes yet arrived.
+    /// When the oldest change that is not yet included in a sync arrived.
     private var requestedAt: Timestamp?
     private var lastSyncEnded: Timestamp?
 
@@ -21,9 +21,9 @@ struct MinSyncPeriod: Hashable, Sendable {
 
     mutating func requestSync(at now: Timestamp) { requestedAt = requestedAt ?? now }
 
-    /// A sync began that includes all changes so far.
+    /// Records the start of a sync that includes all changes so far.
     mutating func syncBegan() { requestedAt = nil }
 
-    /// A sync that included changes ended.
+    /// Records the end of a sync that included changes.
     mutating func syncEnded(at now: Timestamp) { lastSyncEnded = now }
 }

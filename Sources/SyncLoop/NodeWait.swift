@@ -1,18 +1,19 @@
 internal import Kubernetes
 internal import Model
 
-/// How long the first sync waits for this node's Node object: its addresses and zone decide where Services answer and which endpoints they have.
+/// The wait for this node's Node object before the first sync. The node's addresses and zone determine where Services are served and which
+/// endpoints they have.
 ///
-/// As kube-proxy's node manager waits: 30 seconds for the object and its addresses, and, where pods are recognised by the node's pod ranges, five
-/// minutes for those. It is asked until the wait is over, and never again.
+/// The limits are those of kube-proxy's node manager: 30 seconds for the object and its addresses, and five minutes for `spec.podCIDRs` if
+/// the node's pod CIDRs identify local pods. `evaluate` is called until the wait is over.
 public struct NodeWait: Hashable, Sendable {
     enum State: Hashable {
         case ready
-        /// Nothing can be said before then, unless the Node changes.
+        /// Wait until this time or until the Node changes.
         case wait(until: Timestamp)
-        /// The time is over, and it has to do without.
+        /// The time limit has expired; the sync starts without the missing field.
         case continueWithout(missing: String)
-        /// The time is over, and what is missing cannot be done without.
+        /// The time limit has expired and the missing field is required.
         case timedOut(missing: String)
     }
 
@@ -22,10 +23,10 @@ public struct NodeWait: Hashable, Sendable {
     private let needsPodCIDRs: Bool
     private var begin: Timestamp?
 
-    /// - Parameter needsPodCIDRs: `--detect-local-mode=NodeCIDR`.
+    /// - Parameter needsPodCIDRs: whether `--detect-local-mode=NodeCIDR` is set.
     public init(needsPodCIDRs: Bool) { self.needsPodCIDRs = needsPodCIDRs }
 
-    /// Whether the first sync may begin; the time counts from the first call.
+    /// Returns whether the first sync may begin. The time limits start with the first call.
     mutating func evaluate(_ node: Node?, at now: Timestamp) -> State {
         let begin = begin ?? now
         self.begin = begin

@@ -2,10 +2,10 @@ internal import FoundationEssentials
 internal import Kubernetes
 internal import Model
 
-/// How long changes of endpoints take from what caused them, such as a pod becoming ready, to the kernel.
+/// Measures the time from the cause of an endpoint change, such as a pod becoming ready, until the change is in the kernel.
 ///
-/// The endpoint slice controller writes the time of the cause on the slice (`endpoints.kubernetes.io/last-change-trigger-time`, RFC 3339 with fractions of a
-/// second). What happened before this program started was not for it to be quick about, and does not count.
+/// The endpoint slice controller sets the time of the cause on the slice (`endpoints.kubernetes.io/last-change-trigger-time`, RFC 3339 with
+/// fractional seconds). Causes before the start of this program are ignored.
 struct ProgrammingLatency {
     private struct Cause {
         var service: NamespacedName
@@ -13,51 +13,53 @@ struct ProgrammingLatency {
     }
 
     private let start: Date
-    /// What was noted and is not being programmed yet, by slice.
-    private var noted: [NamespacedName: Cause] = [:]
-    /// What is being programmed.
-    private var causes: [NamespacedName: Cause] = [:]
+    /// Causes recorded since the last sync with changes began, by slice.
+    private var recorded: [NamespacedName: Cause] = [:]
+    /// Causes whose changes are being programmed, by slice.
+    private var inProgress: [NamespacedName: Cause] = [:]
 
-    /// While nothing can be programmed, so many causes of a slice are remembered.
+    /// The number of causes kept for one slice while its changes cannot be programmed.
     private static let limit = 64
 
     init(since start: Date) { self.start = start }
 
-    /// A slice changed; nil is one that is not there.
-    mutating func note(_ name: NamespacedName, from before: EndpointSlice?, to slice: EndpointSlice?) {
+    /// Records the change of a slice; nil stands for a slice that does not exist.
+    mutating func record(_ name: NamespacedName, from before: EndpointSlice?, to slice: EndpointSlice?) {
         guard let slice, let service = slice.serviceName else {
-            (noted[name], causes[name]) = (nil, nil)
+            (recorded[name], inProgress[name]) = (nil, nil)
             return
         }
         let text = slice.metadata[.lastChangeTriggerTime]
         guard let text, text != before?.metadata[.lastChangeTriggerTime], let time = ProgrammingLatency.time(text),
             time > start
         else { return }
-        var cause = noted[name] ?? Cause(service: service, times: [])
+        var cause = recorded[name] ?? Cause(service: service, times: [])
         guard cause.times.count < ProgrammingLatency.limit else { return }
         cause.times.append(time)
-        noted[name] = cause
+        recorded[name] = cause
     }
 
-    /// A sync takes over what was noted: what is noted from now on is for the next.
-    mutating func take() {
-        guard !noted.isEmpty else { return }
-        causes.merge(noted) { waiting, new in
+    /// Assigns the causes recorded so far to the sync that begins. Later ones belong to the next sync.
+    mutating func beginProgramming() {
+        guard !recorded.isEmpty else { return }
+        inProgress.merge(recorded) { waiting, new in
             Cause(service: new.service, times: Array((waiting.times + new.times).prefix(ProgrammingLatency.limit)))
         }
-        noted = [:]
+        recorded = [:]
     }
 
-    /// What was taken over is in the kernel now, but for Services of which something is left to do: how long each took.
-    mutating func settle(at now: Date, except undone: Set<NamespacedName>) -> [Duration] {
-        guard !causes.isEmpty else { return [] }
-        let settled = causes.filter { !undone.contains($0.value.service) }
-        causes = undone.isEmpty ? [:] : causes.filter { undone.contains($0.value.service) }
-        // Clocks of different nodes differ: what seems to have happened later than now took no time.
+    /// Ends the changes in progress, except those of Services with pending operations.
+    ///
+    /// - Returns: the latency of each cause.
+    mutating func settle(at now: Date, except pending: Set<NamespacedName>) -> [Duration] {
+        guard !inProgress.isEmpty else { return [] }
+        let settled = inProgress.filter { !pending.contains($0.value.service) }
+        inProgress = pending.isEmpty ? [:] : inProgress.filter { pending.contains($0.value.service) }
+        // Clocks of nodes differ: a cause in the future has a latency of 0.
         return settled.values.flatMap(\.times).map { .seconds(max(0, now.timeIntervalSince($0))) }
     }
 
-    /// Nil for what is no time: an annotation is anybody's to write.
+    /// Returns nil if the text is not a valid time: annotations are user input.
     private static func time(_ text: String) -> Date? {
         Time(text).map { Date(timeIntervalSince1970: Double($0.secondsSince1970) + Double($0.nanoseconds) / 1e9) }
     }

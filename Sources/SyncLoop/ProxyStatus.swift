@@ -3,55 +3,56 @@ public import Model
 public import Reconciler
 public import Translation
 
-/// How things are after a sync: what health checks, metrics, log lines and Events are made from.
+/// The state of the proxy after a sync, from which health checks, metrics, log messages and Events are derived.
 public struct ProxyStatus: Sendable {
-    /// Those that this node serves.
+    /// The IP families that this node serves.
     public var families: Set<IPFamily>
     public var serviceCount = 0
     public var virtualServerCount = 0
-    /// This node's Node object, as far as it is known.
+    /// This node's Node object; nil if it is not known.
     public var node: Node?
     public var healthChecks: [NamespacedName: HealthCheckNodePort] = [:]
     public var healthCheckAddresses: [IPFamily: HealthCheckAddresses] = [:]
-    /// How many Services have no endpoint on this node, and need one.
+    /// The number of Services that require an endpoint on this node and have none.
     public var noLocalEndpoints: [NoLocalEndpoints: Int] = [:]
-    /// What Services ask for or their endpoints bring that is not served.
+    /// Addresses of Services and of their endpoints that are refused.
     public var refusedClaims: [NamespacedName: Set<ServiceRefusal>] = [:]
-    /// What Services ask for that an older one has.
+    /// Virtual servers that Services specify but an older Service already has.
     public var conflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
-    /// Annotations of Services and their slices that are ignored.
+    /// Ignored annotations of Services and their EndpointSlices.
     public var invalidAnnotations: [NamespacedName: Set<InvalidAnnotation>] = [:]
+    /// The number of draining real servers.
     public var drainingServers = 0
-    /// Since the program began.
+    /// The number of packets dropped since the program started.
     public var droppedPackets: [DroppedPackets: UInt64] = [:]
 
-    /// What failed and is tried again, refusals included.
+    /// Failed operations that will be retried, including refused ones.
     public var failing: [Operation.Key: Retries.Entry] = [:]
-    /// What cannot be read at the moment.
+    /// Parts of the kernel state whose last read failed.
     public var unreadable: [ObservationFailure.Part: ObservationFailure] = [:]
-    /// Families that lack rules which are desired, or whose rules are not known.
+    /// Families whose rules are not known or lack some of the desired rules.
     public var familiesWithoutRules: Set<IPFamily> = []
-    /// Services of which something is left to do.
+    /// Services with failed or deferred operations.
     public var pendingServices: Set<NamespacedName> = []
-    /// Whether the kernel holds what the cluster asks for, as far as it was observed.
+    /// Whether the kernel, as last observed, holds the complete desired state. Refused operations do not count.
     public var isInSync = false
-    /// Objects that changed and wait for the next sync.
+    /// Objects that changed and are not yet included in a sync.
     public var pendingChanges = PendingChanges()
 
     public init(families: Set<IPFamily>) { self.families = families }
 
-    /// Failures of operations that are not refusals.
+    /// Failed operations, without refused ones.
     public var failures: some Sequence<Retries.Entry> { failing.values.lazy.filter { !$0.isRefusal } }
 }
 
-/// Objects that changed since changes were taken over.
+/// The objects that changed since the last sync with changes began.
 public struct PendingChanges: Hashable, Sendable {
     public var services: Set<NamespacedName> = []
     public var slices: Set<NamespacedName> = []
 
     public init() {}
 
-    mutating func note(_ change: ClusterChange) {
+    mutating func record(_ change: ClusterChange) {
         switch change {
         case .service(let name, _): services.insert(name)
         case .endpointSlice(let name, _): slices.insert(name)
@@ -60,21 +61,21 @@ public struct PendingChanges: Hashable, Sendable {
     }
 }
 
-/// Learns what the proxy does, for those who ask: health checks, metrics, relays. Nothing of it may wait or fail.
+/// Is notified of changes and syncs, for health checks, metrics and relays. The methods must not block and cannot fail.
 public protocol ProxyObserver: Sendable {
-    /// Objects changed, and a sync will follow.
+    /// Called when objects changed. A sync follows.
     ///
     /// - Parameters:
-    ///   - node: this node's Node object, as far as it is known.
-    ///   - pending: all objects that changed since a sync took changes over.
+    ///   - node: this node's Node object; nil if it is not known.
+    ///   - pending: all objects that changed since the last sync with changes began.
     func changed(_ changes: [ClusterChange], node: Node?, pending: PendingChanges)
 
-    /// A sync is asked for, whether objects changed or not.
+    /// Called when a sync is requested, whether objects changed or not.
     func queued()
 
-    /// A sync is over.
+    /// Called when a sync ended.
     ///
-    /// - Parameter desired: what the kernel is to hold; whoever keeps it makes the next sync copy it.
+    /// - Parameter desired: the desired kernel state. An observer that keeps it makes the next sync copy it.
     func synced(_ outcome: SyncOutcome, _ status: ProxyStatus, desired: NodeState)
 }
 

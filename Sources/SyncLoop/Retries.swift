@@ -2,22 +2,25 @@ internal import HeapModule
 public import Model
 public import Reconciler
 
-/// The one memory of what failed: how often, why, and when it is tried again.
+/// The failed operations, each with its reason, its number of attempts and the time of its next retry.
 ///
-/// An operation that fails is left out of plans until its time has come, unless what is asked for has changed.
+/// Retries use exponential backoff. Until its retry is due, a failed operation is left out of plans, unless its values have changed since
+/// it failed.
 public struct Retries: Sendable {
     public struct Entry: Hashable, Sendable {
-        /// What was asked for last.
+        /// The operation as last attempted, without timestamps.
         public var operation: Operation
-        /// The kernel's word.
+        /// The error of the last attempt.
         public var reason: String
-        /// The kernel does not accept it. It is tried again at the longest interval, and holds nothing up.
+        /// Whether the kernel refuses the operation. A refused operation is retried at the longest interval and does not block others.
         public var isRefusal: Bool
+        /// The number of consecutive failures.
         public var attempts: Int
-        /// When it failed first.
+        /// When it first failed.
         public var since: Timestamp
+        /// When it is retried.
         public var notBefore: Timestamp
-        /// The Service port it is about, where that is known.
+        /// The Service port that it serves; nil if it is not known.
         public var origin: ServiceOrigin?
     }
 
@@ -29,29 +32,29 @@ public struct Retries: Sendable {
     }
 
     public private(set) var entries: [Operation.Key: Entry] = [:]
-    /// Keys whose time has come: the next plan may have them.
+    /// Keys whose retry is due, so that the next plan may contain them.
     private var released: Set<Operation.Key> = []
-    /// Those that wait, soonest first; some may be out of date.
+    /// The times of retries, earliest first. Entries may be obsolete: see `isCurrent`.
     private var queue = Heap<Due>()
-    /// Grows with each change of what the kernel refuses.
+    /// Increases with every change of the set of refused operations.
     public private(set) var refusalGeneration = 0
 
     private let first: Duration
     private let longest: Duration
 
     /// - Parameters:
-    ///   - first: the wait after the first failure; it doubles with each further one.
-    ///   - longest: the longest wait, and the wait after a refusal.
+    ///   - first: the backoff after the first failure. It doubles with each further failure.
+    ///   - longest: the longest backoff, and the backoff after a refusal.
     public init(first: Duration, longest: Duration) {
         self.first = first
         self.longest = max(first, longest)
     }
 
-    /// An operation failed.
+    /// Records the failure of an operation and schedules its retry.
     ///
-    /// - Returns: how often it has failed in a row.
+    /// - Returns: the number of consecutive failures.
     @discardableResult
-    public mutating func note(_ failure: OperationFailure, origin: ServiceOrigin?, at now: Timestamp) -> Int {
+    public mutating func record(_ failure: OperationFailure, origin: ServiceOrigin?, at now: Timestamp) -> Int {
         let key = failure.operation.key
         let before = entries[key]
         let attempts = (before?.attempts ?? 0) + 1
@@ -65,9 +68,9 @@ public struct Retries: Sendable {
         return attempts
     }
 
-    /// An operation succeeded.
+    /// Removes the entry of an operation that succeeded or is no longer needed.
     ///
-    /// - Returns: whether it had failed before.
+    /// - Returns: whether there was an entry.
     @discardableResult
     public mutating func remove(_ key: Operation.Key) -> Bool {
         guard let entry = entries.removeValue(forKey: key) else { return false }
@@ -76,25 +79,25 @@ public struct Retries: Sendable {
         return true
     }
 
-    /// Whether an operation has to wait: it failed as it is, and its time has not come.
+    /// Whether an operation must not be applied yet: it failed with the same values, and its retry is not due.
     public func isWaitingToRetry(_ operation: Operation) -> Bool {
         let key = operation.key
         guard let entry = entries[key], !released.contains(key) else { return false }
-        // A weight that rises is another one each time.
+        // During slow start, the weight differs each time.
         if case .editRealServer(_, let server) = operation, server.warmingSince != nil { return true }
         return entry.operation == operation.withoutTimes
     }
 
-    /// What others must not go past. Refusals are in nobody's way.
+    /// The failed operations that may block others. Refused operations block none.
     public var failed: some Sequence<Operation> { entries.values.lazy.filter { !$0.isRefusal }.map(\.operation) }
 
-    /// When the next one may be tried.
+    /// Returns the time of the next retry; nil if there is none.
     public mutating func nextDue() -> Timestamp? {
         while let next = queue.min, !isCurrent(next) { queue.removeMin() }
         return queue.min?.time
     }
 
-    /// Those whose time has come; each is given once.
+    /// Releases the operations whose retry is due for the next plan and returns them. Each retry is returned once.
     public mutating func release(at now: Timestamp) -> [Entry] {
         var due: [Entry] = []
         while let next = queue.min, next.time <= now {
@@ -108,9 +111,9 @@ public struct Retries: Sendable {
 
     private func isCurrent(_ due: Due) -> Bool { entries[due.key]?.notBefore == due.time && !released.contains(due.key) }
 
-    /// Forgets what a plan of `scope` did not ask for any more.
+    /// Removes the entries of operations that a plan of `scope` and `flows` no longer contains.
     ///
-    /// - Returns: whether there was any.
+    /// - Returns: whether there were any.
     mutating func removeResolved(in scope: Scope, _ flows: Set<VirtualServer.Identity>, _ planned: [Operation]) -> Bool {
         let covered = entries.keys.filter { scope.covers($0, flows) }
         guard !covered.isEmpty else { return false }
@@ -120,6 +123,7 @@ public struct Retries: Sendable {
         return !resolved.isEmpty
     }
 
+    /// Returns the backoff after `attempts` consecutive failures.
     func backoff(_ attempts: Int) -> Duration {
         var wait = first
         for _ in 1..<max(attempts, 1) where wait < longest { wait *= 2 }
@@ -128,7 +132,7 @@ public struct Retries: Sendable {
 }
 
 extension Scope {
-    /// Whether a plan of it has the operation if it is still to be done.
+    /// Whether a plan of this scope and `flows` contains the operation if it is still needed.
     fileprivate func covers(_ key: Operation.Key, _ flows: Set<VirtualServer.Identity>) -> Bool {
         if case .virtualServer(let identity) = key.subject, key.kind == .flushConntrack { return flows.contains(identity) }
         guard case .only(let selection) = self else { return true }

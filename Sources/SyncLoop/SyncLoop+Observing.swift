@@ -3,34 +3,36 @@ public import Model
 internal import Reconciler
 internal import Translation
 
-/// What is read of the kernel and of the node, and what comes of it.
+/// Observations of the kernel and of the node's addresses.
 extension SyncLoop {
+    /// Handles the result of `Step.readAddresses`.
     public mutating func readAddresses(_ result: Result<Set<IPAddress>, any Error>, at now: Timestamp) {
         switch result {
         case .success(let addresses):
-            if unreadable[.nodeAddresses] != nil { begin(at: now) }
-            noteRead(.nodeAddresses)
+            if unreadable[.nodeAddresses] != nil { beginSync(at: now) }
+            recordRead(.nodeAddresses)
             guard addresses != localAddresses || !addressesAreKnown else { return }
             if addressesAreKnown { notices.append(Announcer.notice(ofAddresses: addresses, before: localAddresses)) }
             (localAddresses, addressesAreKnown) = (addresses, true)
             minSyncPeriod.requestSync(at: now)
         case .failure(let error):
-            // Those known last stay in force.
-            addressesAreOld = true
-            begin(at: now)
-            noteUnreadable(.nodeAddresses, error, at: now)
+            // The last known addresses stay in use.
+            addressesAreStale = true
+            beginSync(at: now)
+            recordReadFailure(.nodeAddresses, error, at: now)
         }
     }
 
     // MARK: The kernel
 
+    /// Whether a part of the state may be read now: its last read succeeded, or its retry is due.
     func isReadable(_ part: ObservationFailure.Part, at now: Timestamp) -> Bool {
         unreadable[part].map { $0.notBefore <= now } ?? true
     }
 
-    mutating func noteRead(_ part: ObservationFailure.Part) { unreadable[part] = nil }
+    mutating func recordRead(_ part: ObservationFailure.Part) { unreadable[part] = nil }
 
-    mutating func noteUnreadable(_ part: ObservationFailure.Part, _ error: any Error, isOfAudit: Bool = false, at now: Timestamp) {
+    mutating func recordReadFailure(_ part: ObservationFailure.Part, _ error: any Error, isOfAudit: Bool = false, at now: Timestamp) {
         let before = isOfAudit ? auditFailures[part] : unreadable[part]?.failure
         let attempts = (before?.attempts ?? 0) + 1
         let failure = ObservationFailure(part: part, reason: "\(error)", attempts: attempts, isOfAudit: isOfAudit)
@@ -38,15 +40,17 @@ extension SyncLoop {
         outcome?.observationFailures.append(failure)
     }
 
-    /// The next part that has to be observed and can be: one that fails does not hold the others up.
+    /// Returns the next part of the scope to observe that can be read now; nil if there is none. A part that cannot be read does not block
+    /// the others.
     func nextObservation(at now: Timestamp) -> Scope? {
         switch reconciler.scopeToObserve {
         case .everything: return isReadable(.everything, at: now) ? .everything : nil
         case .only(let unknown):
             if isReadable(.virtualServers, at: now), !unknown.virtualServers.isEmpty || !unknown.realServers.isEmpty {
-                let whole = Set(unknown.virtualServers.prefix(Audit.sliceSize))
-                let parts = Set(unknown.realServers.subtracting(unknown.virtualServers).prefix(Audit.sliceSize - whole.count))
-                return .only(.init(virtualServers: whole, realServers: parts))
+                let virtualServers = Set(unknown.virtualServers.prefix(Audit.sliceSize))
+                let others = unknown.realServers.subtracting(unknown.virtualServers)
+                let realServers = Set(others.prefix(Audit.sliceSize - virtualServers.count))
+                return .only(.init(virtualServers: virtualServers, realServers: realServers))
             }
             if isReadable(.device, at: now), unknown.device || !unknown.addresses.isEmpty {
                 return .only(.init(device: unknown.device, addresses: unknown.addresses))
@@ -56,41 +60,44 @@ extension SyncLoop {
         }
     }
 
+    /// Returns the part to which a scope of `nextObservation` or of an audit slice belongs.
     static func part(_ scope: Scope) -> ObservationFailure.Part {
         guard case .only(let selection) = scope else { return .everything }
         if let name = selection.members.keys.first { return .set(name) }
         return selection.device || !selection.addresses.isEmpty ? .device : .virtualServers
     }
 
+    /// Handles the result of `Step.observe`.
     public mutating func observed(_ result: Result<NodeState, any Error>, of scope: Scope, at now: Timestamp) {
         let part = SyncLoop.part(scope)
-        begin(at: now)
+        beginSync(at: now)
         switch result {
-        case .failure(let error): noteUnreadable(part, error, at: now)
+        case .failure(let error): recordReadFailure(part, error, at: now)
         case .success(var state):
-            noteRead(part)
-            // Rules are observed in lanes of their own.
+            recordRead(part)
+            // Rules are observed by tasks of their own.
             (state.rules, state.leftovers) = (reconciler.mirror.rules, reconciler.mirror.leftovers)
-            if case .only(let selection) = scope { noteDrift(state, selection) }
+            if case .only(let selection) = scope { recordDrift(state, selection) }
             var evidence = state
             if case .only = scope { evidence = reconciler.mirror }
             let ownership = Ownership(observed: evidence, localAddresses: localAddresses, excluded: settings.excludedCIDRs)
-            reconciler.adopt(state, of: scope, desired: translation.desired, at: now) { ownership.isOurs($0) }
+            reconciler.merge(state, of: scope, desired: translation.desired, at: now) { ownership.isOurs($0) }
             if case .everything = scope { audit.begin(at: now) }
-            if part == .virtualServers, let began = pollBegan { (pollBegan, pollTook) = (nil, began.duration(to: now)) }
-            isUnblocked = true
+            if part == .virtualServers, let began = pollStart { (pollStart, pollDuration) = (nil, began.duration(to: now)) }
+            shouldPlanDeferred = true
         }
     }
 
-    mutating func noteDrift(_ observed: NodeState, _ selection: Scope.Selection) {
-        guard !suspects.isEmpty else { return }
+    /// Records the external changes that an observation confirms in the scope of suspected drift.
+    mutating func recordDrift(_ observed: NodeState, _ selection: Scope.Selection) {
+        guard !suspectedDrift.isEmpty else { return }
         var suspected = selection
-        suspected.virtualServers.formIntersection(suspects.virtualServers)
-        suspected.realServers.formIntersection(suspects.realServers)
-        suspected.device = selection.device && suspects.device
-        suspected.addresses.formIntersection(suspects.addresses)
-        suspected.members = selection.members.filter { suspects.members[$0.key] != nil }
-        suspects.subtract(selection)
+        suspected.virtualServers.formIntersection(suspectedDrift.virtualServers)
+        suspected.realServers.formIntersection(suspectedDrift.realServers)
+        suspected.device = selection.device && suspectedDrift.device
+        suspected.addresses.formIntersection(suspectedDrift.addresses)
+        suspected.members = selection.members.filter { suspectedDrift.members[$0.key] != nil }
+        suspectedDrift.subtract(selection)
         drift.formUnion(Drift.subjects(from: reconciler.mirror, to: observed, in: suspected))
     }
 }

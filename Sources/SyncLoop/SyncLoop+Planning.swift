@@ -3,87 +3,96 @@ public import Model
 public import Reconciler
 internal import Translation
 
-/// What is changed in the kernel, and what waits.
+/// Plans, the operations to apply next, and the operations that are deferred.
 extension SyncLoop {
-    /// Families whose rules do not protect yet what is to be served.
+    /// Families whose rules are not known or do not yet protect the desired state.
     var familiesWithoutRules: Set<IPFamily> {
         var families: Set<IPFamily> = []
         for (family, queue) in ruleQueues {
             guard let desired = translation.desired.rules[family] else { continue }
             var isProtected = queue.isKnown && !desired.adds(to: reconciler.mirror.rules[family] ?? Rules(family))
-            // What is being restored was planned for what was desired then, and may take away what is needed again.
+            // The running restore was planned for an earlier desired state, and may remove rules that are needed again.
             if case .operation(.restoreRules(let rules, _))? = queue.running, desired.adds(to: rules) { isProtected = false }
             if !isProtected { families.insert(family) }
         }
         return families
     }
 
+    /// Makes the next plan. Rules operations go to the queues of their families, the others to `remainingOperations`; operations that wait
+    /// for a retry are dropped.
     mutating func makePlan(at now: Timestamp) {
-        begin(at: now)
-        let (plan, scope, flows) = reconciler.takePlan(for: translation.desired, at: now, suspendsRemovals: suspendsRemovals)
-        if retries.removeResolved(in: scope, flows, plan.operations) { isUnblocked = true }
+        beginSync(at: now)
+        let (plan, scope, flows) = reconciler.nextPlan(for: translation.desired, at: now, suspendsRemovals: suspendsRemovals)
+        if retries.removeResolved(in: scope, flows, plan.operations) { shouldPlanDeferred = true }
         if !drift.isEmpty { drift.formIntersection(plan.operations.map(\.subject)) }
-        for family in ruleQueues.keys where scope.hasRules(family) { ruleQueues[family]?.wanted = nil }
+        for family in ruleQueues.keys where scope.hasRules(family) { ruleQueues[family]?.planned = nil }
         var operations: [Operation] = []
         var familiesPlanned: Set<IPFamily> = []
         for operation in plan.operations {
             if let family = operation.familyOfRules {
-                // One at a time, in order: what comes next is planned when it is done.
+                // One operation at a time, in order: the next one is planned when this one has succeeded.
                 guard familiesPlanned.insert(family).inserted, !retries.isWaitingToRetry(operation) else { continue }
-                ruleQueues[family]?.wanted = operation
+                ruleQueues[family]?.planned = operation
             } else if !retries.isWaitingToRetry(operation) {
                 operations.append(operation)
             }
         }
-        // Members that wait are as unknown as those that could not be read.
+        // Deferred members block the same operations as members that could not be read.
         var unknown = reconciler.scopeToObserve
         unknown.formUnion(.only(.init(members: deferred.members)))
-        // What failed and is tried again now comes before what depends on it.
+        // Operations that are retried by this plan block none: the plan's order puts them before their dependents, and `applied` blocks
+        // those if they fail again.
         let failed = retries.entries
-        let tried = failed.isEmpty ? [] : Set(operations.map(\.key).filter { failed[$0] != nil })
-        unmet = UnmetDependencies(
-            failed: retries.failed.filter { !tried.contains($0.key) }, rules: familiesWithoutRules,
+        let retried = failed.isEmpty ? [] : Set(operations.map(\.key).filter { failed[$0] != nil })
+        unmetDependencies = UnmetDependencies(
+            failed: retries.failed.filter { !retried.contains($0.key) }, rules: familiesWithoutRules,
             unknown: unknown)
-        rest = operations[...]
+        remainingOperations = operations[...]
     }
 
-    /// Waits for what it depends on, without being sent or logged.
-    mutating func postpone(_ operation: Operation) {
-        unmet.add(operation)
+    /// Defers an operation that has an unmet dependency. It is neither applied nor reported.
+    mutating func addToDeferred(_ operation: Operation) {
+        unmetDependencies.add(operation)
         deferred.formUnion(operation.scope)
         if let service = reconciler.origin(of: operation, desired: translation.desired)?.service { deferredServices.insert(service) }
     }
 
+    /// Marks the deferred operations for planning.
     mutating func planDeferred() {
-        isUnblocked = false
+        shouldPlanDeferred = false
         guard !deferred.isEmpty else { return }
-        reconciler.planAgain(.only(deferred))
+        reconciler.markForPlanning(.only(deferred))
         (deferred, deferredServices) = (.init(), [])
     }
 
-    /// Operations of one layer, which can be sent together. What failed before is sent alone: what follows may depend on it.
+    /// Returns the remaining operations that can share a batch with the first one: those of the same layer that follow it directly.
+    ///
+    /// An operation that failed before gets a batch of its own, because the operations after it may depend on it.
     func nextCandidates(_ first: Operation) -> ArraySlice<Operation> {
-        func standsAlone(_ operation: Operation) -> Bool { operation.standsAlone || retries.entries[operation.key] != nil }
-        return standsAlone(first) ? rest.prefix(1) : rest.prefix { $0.layer == first.layer && !standsAlone($0) }
+        func mustRunAlone(_ operation: Operation) -> Bool { operation.standsAlone || retries.entries[operation.key] != nil }
+        guard !mustRunAlone(first) else { return remainingOperations.prefix(1) }
+        return remainingOperations.prefix { $0.layer == first.layer && !mustRunAlone($0) }
     }
 
-    /// The next operations of one layer that wait for nothing.
-    mutating func nextRun(at now: Timestamp) -> [Operation]? {
-        while let first = rest.first {
+    /// Removes and returns the next remaining operations that can be applied in one step, and defers those with unmet dependencies; nil if
+    /// none remain.
+    mutating func nextBatch(at now: Timestamp) -> [Operation]? {
+        while let first = remainingOperations.first {
             let candidates = nextCandidates(first)
-            rest = rest.dropFirst(candidates.count)
-            var run: [Operation] = []
+            remainingOperations = remainingOperations.dropFirst(candidates.count)
+            var batch: [Operation] = []
             for operation in candidates {
-                if unmet.dependency(of: operation) == nil { run.append(operation) } else { postpone(operation) }
+                if unmetDependencies.dependency(of: operation) == nil { batch.append(operation) } else { addToDeferred(operation) }
             }
-            if !run.isEmpty { return run }
+            if !batch.isEmpty { return batch }
         }
         return nil
     }
 
+    /// Handles the result of `Step.apply`.
     public mutating func applied(_ operations: [Operation], _ report: Report, at now: Timestamp) {
-        begin(at: now)
-        audit.touch(operations)
+        beginSync(at: now)
+        audit.recordChanges(operations)
         var failures = Dictionary(report.failures.map { ($0.operation, $0) }, uniquingKeysWith: { first, _ in first })
         var failed = UnmetDependencies(failed: [])
         var done: [Operation] = []
@@ -91,41 +100,43 @@ extension SyncLoop {
             guard let failure = failures.removeValue(forKey: operation) else {
                 done.append(operation)
                 outcome?.operations.append(operation)
-                isUnblocked = retries.remove(operation.key) || isUnblocked
+                shouldPlanDeferred = retries.remove(operation.key) || shouldPlanDeferred
                 continue
             }
             if failed.dependency(of: operation) != nil {
-                // It could not succeed.
-                postpone(operation)
+                // It failed because an operation before it in the same batch failed.
+                addToDeferred(operation)
                 continue
             }
             failed.add(operation)
-            note(failure, at: now)
+            record(failure, at: now)
         }
-        reconciler.finish(done, desired: translation.desired)
+        reconciler.recordSuccess(done, desired: translation.desired)
         outcome?.forgetting.merge(report.forgetting, uniquingKeysWith: +)
-        noteRepairs(done)
+        recordRepairs(done)
     }
 
-    mutating func note(_ failure: OperationFailure, at now: Timestamp) {
+    /// Records the failure of an operation and schedules its retry.
+    mutating func record(_ failure: OperationFailure, at now: Timestamp) {
         outcome?.operations.append(failure.operation)
         let origin = reconciler.origin(of: failure.operation, desired: translation.desired)
-        let attempts = retries.note(failure, origin: origin, at: now)
+        let attempts = retries.record(failure, origin: origin, at: now)
         guard !failure.isRefusal else {
             outcome?.refusals.append(failure)
             return
         }
         outcome?.failures.append(failure)
-        unmet.add(failure.operation)
-        // Most failures come from a mirror that is out of date: the kernel is observed at once the first time, and what it shows to be needed is done. The
-        // same operation waits for its retry.
+        unmetDependencies.add(failure.operation)
+        // Most failures come from a mirror that is out of date. After the first failure the kernel is therefore observed and planned again
+        // at once. If the plan contains the same operation, it still waits for its retry.
         guard attempts == 1 else { return }
         var scope = failure.operation.scope
         (scope.rules, scope.flows) = ([], [])
         reconciler.invalidate(.only(scope))
     }
 
-    mutating func noteRepairs(_ done: [Operation]) {
+    /// Records the operations that repaired external changes.
+    mutating func recordRepairs(_ done: [Operation]) {
         guard !drift.isEmpty else { return }
         let repairs = done.filter { drift.contains($0.subject) && $0.kind != .flushConntrack }
         outcome?.repairs += repairs

@@ -4,34 +4,35 @@ internal import Model
 internal import Reconciler
 internal import Translation
 
-/// What others learn when a sync is over.
+/// The end of a sync: its outcome and the status.
 extension SyncLoop {
+    /// Ends the sync and returns the step that publishes it.
     mutating func publish(_ finished: SyncOutcome, at now: Timestamp, wall: Date) -> Step {
         var outcome = finished
         outcome.duration = activeSince?.duration(to: now) ?? .zero
         outcome.recovered = outcome.failures.filter { retries.entries[$0.operation.key] == nil }
         outcome.failures.removeAll { retries.entries[$0.operation.key] == nil }
-        noteRefusedEndpoints(&outcome)
+        updateRefusedEndpoints(&outcome)
         if !outcome.translated.isEmpty {
             refusedClaims =
                 refusedEndpoints.isEmpty ? translation.refusedClaims : translation.refusedClaims.merging(refusedEndpoints) { $0.union($1) }
         }
         let status = status
         outcome.latencies = latency.settle(at: wall, except: status.pendingServices)
-        if outcome.tookChanges { minSyncPeriod.syncEnded(at: now) }
+        if outcome.includesChanges { minSyncPeriod.syncEnded(at: now) }
         (self.outcome, activeSince) = (nil, nil)
-        if let took = pollTook {
-            pollTook = nil
-            // A poll may cost a twentieth of the time.
-            poll = now.advanced(by: max(.seconds(1), took * 20))
+        if let duration = pollDuration {
+            pollDuration = nil
+            // Polls may take at most a twentieth of the time.
+            nextPoll = now.advanced(by: max(.seconds(1), duration * 20))
         }
-        let isPolling = reconciler.drainingServerCount > 0 || reconciler.isWarming
-        poll = isPolling ? poll ?? now.advanced(by: .seconds(1)) : nil
+        let isPolling = reconciler.drainingServerCount > 0 || reconciler.hasSlowStarts
+        nextPoll = isPolling ? nextPoll ?? now.advanced(by: .seconds(1)) : nil
         return .publish(outcome, status)
     }
 
-    /// Endpoints that the kernel does not accept as real servers, by the slices that name them.
-    mutating func noteRefusedEndpoints(_ outcome: inout SyncOutcome) {
+    /// Updates the endpoints that the kernel refuses as real servers, with the EndpointSlices that contain them.
+    mutating func updateRefusedEndpoints(_ outcome: inout SyncOutcome) {
         guard retries.refusalGeneration != refusalGeneration || !(refusedEndpoints.isEmpty || outcome.translated.isEmpty) else { return }
         refusalGeneration = retries.refusalGeneration
         var addresses: [NamespacedName: Set<IPAddress>] = [:]
@@ -51,7 +52,7 @@ extension SyncLoop {
         }
     }
 
-    /// How things are now.
+    /// The current status.
     public var status: ProxyStatus {
         var status = ProxyStatus(families: translation.settings.families)
         status.serviceCount = cluster.services.count
@@ -73,11 +74,11 @@ extension SyncLoop {
         status.isInSync =
             addressesAreKnown && !minSyncPeriod.isSyncRequested && status.unreadable.isEmpty && deferred.isEmpty
             && reconciler.scopeToObserve.isEmpty
-            && !reconciler.hasSomethingToPlan && status.familiesWithoutRules.isEmpty && ruleQueues.values.allSatisfy { !$0.isChanging }
+            && !reconciler.needsPlanning && status.familiesWithoutRules.isEmpty && ruleQueues.values.allSatisfy { !$0.isChanging }
             && !status.failing.values.contains { !$0.isRefusal }
         return status
     }
 
-    /// Whether nothing runs beside the steps that would change the kernel.
+    /// Whether no rules are being observed or changed.
     public var isIdle: Bool { ruleQueues.values.allSatisfy { $0.running == nil } }
 }

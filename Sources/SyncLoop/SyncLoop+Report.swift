@@ -4,17 +4,17 @@ public import Reconciler
 public import StatusAPI
 internal import Translation
 
-/// What the status command and the plan command ask.
+/// Reports for the `status` and `plan` commands.
 extension SyncLoop {
-    /// What the kernel is to hold, for whom, and what stands in the way.
+    /// Returns the desired virtual servers with their Services, the addresses that are not served, and failing operations.
     ///
-    /// - Parameter selector: which Services it is about; nil for all.
+    /// - Parameter selector: selects the Services to report; nil for all.
     public func report(_ selector: LabelSelector? = nil, at now: Timestamp) -> ProxyReport {
         func isSelected(_ service: NamespacedName) -> Bool {
             selector?.matches(cluster.services[service]?.metadata.labels ?? [:]) ?? true
         }
-        let asked = translation.desired.virtualServers.filter { $0.value.origin.map { isSelected($0.service) } ?? false }
-        let servers = asked.sorted { $0.key < $1.key }.compactMap { _, server in
+        let selected = translation.desired.virtualServers.filter { $0.value.origin.map { isSelected($0.service) } ?? false }
+        let servers = selected.sorted { $0.key < $1.key }.compactMap { _, server in
             server.origin.map { origin in
                 ProxyReport.Server(
                     server, origin: origin, draining: draining(server, at: now),
@@ -70,19 +70,21 @@ extension SyncLoop {
         return (operations + observations).sorted { $0.what < $1.what }
     }
 
-    // MARK: Looking from outside
+    // MARK: Comparing with an observed state
 
-    /// What the kernel holds other than it should, where all of it was observed.
+    /// Returns the operations that would change an observed kernel state to the desired state, except deletions of drained real servers.
+    ///
+    /// - Parameter observed: the complete kernel state.
     public func differences(from observed: NodeState, at now: Timestamp) -> [Operation] {
         let plan = plan(from: observed, at: now)
         return plan.operations.filter { operation in
-            // One that has drained is deleted in due time.
+            // The sync loop deletes a drained real server itself.
             guard case .deleteRealServer(let identity, let location) = operation else { return true }
             return observed.virtualServers[identity]?.realServers[location]?.weight != 0
         }
     }
 
-    /// What a first sync would do on a kernel that holds this.
+    /// Returns the plan of a first sync on a kernel that holds `observed`.
     public mutating func plan(from observed: NodeState, localAddresses: Set<IPAddress>, at now: Timestamp) -> Plan {
         self.localAddresses = localAddresses
         _ = translation.update(cluster.takeDirtyServices(), of: cluster, localAddresses: localAddresses)
@@ -91,12 +93,12 @@ extension SyncLoop {
 
     private func plan(from observed: NodeState, at now: Timestamp) -> Plan {
         let ownership = Ownership(observed: observed, localAddresses: localAddresses, excluded: settings.excludedCIDRs)
-        // A copy: what the loop itself knows stays as it is.
+        // A copy, so that the state of the loop does not change.
         var copy = reconciler
-        copy.adopt(observed, of: .everything, desired: translation.desired, at: now) { ownership.isOurs($0) }
+        copy.merge(observed, of: .everything, desired: translation.desired, at: now) { ownership.isOurs($0) }
         return copy.plan(for: translation.desired, at: now, suspendsRemovals: suspendsRemovals)
     }
 
-    /// The Service port that an operation is about.
+    /// Returns the Service port that an operation serves; nil if it is not known.
     public func origin(of operation: Operation) -> ServiceOrigin? { reconciler.origin(of: operation, desired: translation.desired) }
 }

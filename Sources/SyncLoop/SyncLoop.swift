@@ -4,51 +4,58 @@ public import Model
 public import Reconciler
 public import Translation
 
-/// Decides what the proxy does next, and when: a value without a clock, to be asked again after each step.
+/// The sync loop as a value: it holds all state of the proxy and determines the next step, without a clock and without I/O.
 ///
-/// Whoever drives it carries one step out at a time and hands its result in. Steps that `start` a task are the exception: a task runs beside the others, and its
-/// result comes when it comes. While rules are restored, virtual and real servers go on being programmed; only what needs those rules waits.
+/// The driver calls `next` repeatedly, carries out one step at a time and passes its result to the method named with the step. Only tasks,
+/// which `start` steps begin, run concurrently with other steps, and their results may be passed at any time. So virtual servers and real
+/// servers continue to be programmed while rules are restored, and only operations that depend on those rules wait.
+///
+/// A sync begins when work is due: changes, a retry, a poll of draining or slow-starting real servers, or the result of a task. It ends
+/// with a `publish` step, when no work is left that can be done without waiting.
 public struct SyncLoop: Sendable {
+    /// What the driver does next.
     public enum Step: Sendable {
-        /// Read the node's addresses: `readAddresses`.
+        /// Read the node's addresses and pass them to `readAddresses`.
         case readAddresses
-        /// Read the kernel: `observed`.
+        /// Read the kernel state in a scope and pass it to `observed`.
         case observe(Scope)
-        /// Change the kernel, operations of one layer in order: `applied`.
+        /// Apply operations of one layer in order and pass the report to `applied`.
         case apply([Operation])
-        /// Begin something that runs beside the other steps.
+        /// Start a task that runs concurrently with the other steps.
         case start(Task)
-        /// A sync is over: tell whoever wants to know.
+        /// Publish the result of a sync to observers, the log and Events.
         case publish(SyncOutcome, ProxyStatus)
-        /// Serving begins; the Node object is nil where the time to wait for it is over.
+        /// The wait for the Node object is over and the first sync begins. `missing` is the field that was not found in time; nil if the
+        /// Node is complete.
         case beginServing(Node?, missing: String?)
-        /// Serving cannot begin without this.
+        /// Stop the proxy: the required field `missing` was not found in time.
         case fail(missing: String)
-        /// Nothing to do until then, unless something happens; nil for as long as nothing happens.
+        /// Wait until this time or until an input changes; nil to wait only for an input.
         case wait(until: Timestamp?)
     }
 
+    /// Work that runs concurrently with the other steps.
     public enum Task: Sendable {
-        /// `rulesObserved`
+        /// Observe the rules of a family and pass them to `rulesObserved`.
         case observeRules(IPFamily)
-        /// `rulesApplied`
+        /// Apply an operation of the rules layer and pass the result to `rulesApplied`.
         case applyRules(Operation, IPFamily)
-        /// `audited`
+        /// Read a slice, compare it with the baseline and pass the findings to `audited`.
         case audit(Audit.Slice, AuditBaseline)
     }
 
     public struct Settings: Sendable {
-        /// Rest between the end of a sync of changes and the next (`ipvs.minSyncPeriod`).
+        /// The shortest time between the end of a sync of changes and the start of the next (`ipvs.minSyncPeriod`).
         public var minSyncPeriod: Duration
-        /// Within this, an audit goes over the whole kernel state (`ipvs.syncPeriod`); also the longest wait before a retry.
+        /// The time in which audits read the complete kernel state (`ipvs.syncPeriod`), and the longest retry backoff.
         public var syncPeriod: Duration
-        /// How long a real server that is no longer wanted may keep its connections.
+        /// The longest time that a real server which is no longer desired keeps its connections, unless its Service specifies another.
         public var drainTimeout: Duration
-        /// Ranges whose virtual servers are never taken away (`ipvs.excludeCIDRs`).
+        /// The ranges whose virtual servers are never removed (`ipvs.excludeCIDRs`).
         public var excludedCIDRs: [CIDR]
-        /// Nil where no Node object is to be expected.
+        /// The wait for the Node object; nil if there is none to wait for.
         public var nodeWait: NodeWait?
-        /// The wait before the first retry.
+        /// The backoff before the first retry.
         public var firstRetry: Duration = .milliseconds(500)
 
         public init(
@@ -71,11 +78,11 @@ public struct SyncLoop: Sendable {
 
     // MARK: The source
 
-    /// Whether everything was listed once: nothing is planned from half a cluster.
+    /// Whether the source has delivered its first complete list. Nothing is planned before.
     var isListed = false
-    /// Whether the source may not know everything that exists.
+    /// Whether the source may lack objects that exist.
     var isIncomplete = false
-    /// The same as far as translated: what is not desired may only be unknown.
+    /// Whether removals are suspended: the source is incomplete, or the desired state was translated while it was.
     var suspendsRemovals = false
     var nodeWait: NodeWait?
     var isWaitingForNode = false
@@ -86,62 +93,69 @@ public struct SyncLoop: Sendable {
 
     // MARK: The node's addresses
 
+    /// The node's addresses on interfaces other than `kube-ipvs0`, as last read.
     public internal(set) var localAddresses: Set<IPAddress> = []
-    var addressesAreOld = true
+    var addressesAreStale = true
     var addressesAreKnown = false
 
-    // MARK: The sync under way
+    // MARK: The sync in progress
 
     var outcome: SyncOutcome?
     var activeSince: Timestamp?
-    /// Operations of the plan that are still to be applied.
-    var rest: ArraySlice<Operation> = []
-    var unmet = UnmetDependencies(failed: [])
+    /// The operations of the current plan that are not yet applied or deferred.
+    var remainingOperations: ArraySlice<Operation> = []
+    var unmetDependencies = UnmetDependencies(failed: [])
 
-    // MARK: What waits
+    // MARK: Deferred work and failures
 
-    /// What waits for something that failed or for rules; planned again when that is done.
+    /// The scope of operations with unmet dependencies. It is planned again when a dependency may have been met.
     var deferred = Scope.Selection()
     var deferredServices: Set<NamespacedName> = []
-    /// Whether something was done that others may have waited for. They are planned again when the plan under way has been sent: until then it adds to them.
-    var isUnblocked = false
+    /// Whether a dependency of deferred operations may have been met. They are planned again when all remaining operations have been
+    /// applied or deferred.
+    var shouldPlanDeferred = false
     var ruleQueues: [IPFamily: RulesQueue]
-    /// What cannot be read, and when it is tried again.
+    /// The parts of the state that failed to be read, and when reading is retried.
     var unreadable: [ObservationFailure.Part: (failure: ObservationFailure, notBefore: Timestamp)] = [:]
-    /// What audits cannot read: what is known of it stays in force.
+    /// The parts that audits failed to read. The mirror stays valid for them.
     var auditFailures: [ObservationFailure.Part: ObservationFailure] = [:]
-    /// What an audit found to differ, and is to be observed once more.
-    var suspects = Scope.Selection()
-    /// What others changed, until it is repaired.
+    /// The scope whose next observation is checked for external changes: mismatches found by audits, and polled real servers.
+    var suspectedDrift = Scope.Selection()
+    /// Externally changed objects that are not yet repaired.
     var drift: Set<Operation.Subject> = []
-    var poll: Timestamp?
-    var pollBegan: Timestamp?
-    /// How long the observation of the last poll took.
-    var pollTook: Duration?
+    /// When draining and slow-starting real servers are polled next; nil if there are none.
+    var nextPoll: Timestamp?
+    /// When the poll in progress started.
+    var pollStart: Timestamp?
+    /// The duration of the last poll's observation.
+    var pollDuration: Duration?
 
     var droppedPackets: [IPFamily: [Rules.Chain: UInt64]] = [:]
     var refusedEndpoints: [NamespacedName: Set<ServiceRefusal>] = [:]
-    /// By our own judgement or the kernel's.
+    /// Addresses refused by the translation or by the kernel.
     var refusedClaims: [NamespacedName: Set<ServiceRefusal>] = [:]
     var refusalGeneration = 0
     var notices: [Announcer.Notice] = []
 
-    /// What of a family's rules is going on.
+    /// The state of observing and changing the rules of one family.
     struct RulesQueue {
-        enum Running { case observation(isAudit: Bool), operation(Operation) }
+        /// A task that has been started.
+        enum Work { case observation(isAudit: Bool), operation(Operation) }
 
-        var running: Running?
+        var running: Work?
+        /// Whether the rules in the mirror are those in the kernel.
         var isKnown = false
-        /// The operation to start when what precedes it in its plan is done.
-        var wanted: Operation?
+        /// The next operation, which starts when the remaining operations of its plan have been applied or deferred.
+        var planned: Operation?
 
+        /// Whether rules are being changed or will be.
         var isChanging: Bool {
             if case .operation = running { return true }
-            return wanted != nil
+            return planned != nil
         }
     }
 
-    /// - Parameter start: changes whose cause is older do not count for latencies.
+    /// - Parameter start: the start time of the program. Changes with an earlier cause are not counted in latencies.
     public init(_ settings: Settings, translation: Translation, start: Date) {
         self.settings = settings
         self.translation = translation
@@ -156,33 +170,33 @@ public struct SyncLoop: Sendable {
 
     public var nodeName: String { translation.nodeName }
 
-    /// What the kernel is to hold.
+    /// The desired kernel state.
     public var desired: NodeState { translation.desired }
 
-    /// Those that this node serves.
+    /// The IP families that this node serves.
     public var families: Set<IPFamily> { Set(ruleQueues.keys) }
 
-    /// This node's Node object, as far as it is known.
+    /// This node's Node object; nil if it is not known.
     public var node: Node? { cluster.nodes[nodeName] }
 
-    // MARK: What happens
+    // MARK: Inputs
 
-    /// Takes changes of the cluster over; a sync follows.
+    /// Adds changes of the cluster and requests a sync.
     public mutating func absorb(_ changes: [ClusterChange], at now: Timestamp) {
         guard !changes.isEmpty else { return }
         for change in changes {
             switch change {
             case .service, .otherNodes: break
-            case .endpointSlice(let name, let slice): latency.note(name, from: cluster.slice(name), to: slice)
+            case .endpointSlice(let name, let slice): latency.record(name, from: cluster.slice(name), to: slice)
             case .node(let name, let after): if name == nodeName { notices += Announcer.notices(of: after, before: node) }
             }
-            pendingChanges.note(change)
+            pendingChanges.record(change)
             cluster.apply(change)
         }
         minSyncPeriod.requestSync(at: now)
     }
 
-    /// What the source knows: whether everything was listed, and whether something that may exist is missing.
+    /// Updates whether the source has delivered its first complete list, and whether it may lack objects that exist.
     public mutating func sourceChanged(isListed: Bool, isIncomplete: Bool, at now: Timestamp) {
         if isListed, !self.isListed { minSyncPeriod.requestSync(at: now) }
         self.isListed = isListed
@@ -192,52 +206,57 @@ public struct SyncLoop: Sendable {
             suspendsRemovals = true
             notices.append(.init(.warning, "Source incomplete; suspending removals"))
         } else {
-            // Removals go on once what can be read now is translated.
+            // Removals resume when the objects that are readable now have been translated.
             minSyncPeriod.requestSync(at: now)
         }
     }
 
-    /// The node's addresses may have changed.
-    public mutating func addressesChanged() { addressesAreOld = true }
+    /// Marks the node's addresses as possibly changed, so that they are read again.
+    public mutating func addressesChanged() { addressesAreStale = true }
 
-    /// Does not wait for the Node object.
+    /// Skips the wait for the Node object.
     public mutating func serveWithoutNode() { nodeWait = nil }
 
-    /// Whether something is asked for that a sync has not taken over.
+    /// Whether there are changes that are not yet included in a sync.
     public var hasPendingChanges: Bool { minSyncPeriod.isSyncRequested }
 
-    /// What operators should read, and was not yet.
-    public mutating func takeNotices() -> [Announcer.Notice] {
+    /// Removes and returns the notices that are not yet logged.
+    public mutating func popNotices() -> [Announcer.Notice] {
         defer { notices = [] }
         return notices
     }
 
-    // MARK: What to do
+    // MARK: Steps
 
-    /// The next step.
+    /// Returns the next step.
     ///
-    /// - Parameter wall: the time of day, for latencies.
+    /// In this order: read the node's addresses, translate, apply remaining operations, start tasks, observe, plan, end the sync, begin due
+    /// work, wait.
+    ///
+    /// - Parameters:
+    ///   - now: the monotonic time.
+    ///   - wall: the time of day, for latencies.
     public mutating func next(at now: Timestamp, wall: Date) -> Step {
         guard isListed else { return .wait(until: nil) }
         if let step = waitForNode(at: now) { return step }
         while true {
-            if addressesAreOld, isReadable(.nodeAddresses, at: now) {
-                // What changes while they are read is noted again.
-                addressesAreOld = false
+            if addressesAreStale, isReadable(.nodeAddresses, at: now) {
+                // A change during the read sets the flag again.
+                addressesAreStale = false
                 return .readAddresses
             }
-            // Node ports and what may be bound depend on them.
+            // Node ports and the check of service addresses depend on them.
             guard addressesAreKnown else {
                 if let outcome { return publish(outcome, at: now, wall: wall) }
                 return .wait(until: unreadable[.nodeAddresses]?.notBefore)
             }
-            // Before the cluster is translated for the first time, nothing is desired, and everything would be taken away.
+            // Before the first translation the desired state is empty, and a plan would remove everything.
             if !isTranslated { translate(at: now) }
-            if let run = nextRun(at: now) { return .apply(run) }
-            if isUnblocked { planDeferred() }
+            if let batch = nextBatch(at: now) { return .apply(batch) }
+            if shouldPlanDeferred { planDeferred() }
             if let task = nextTask(at: now) { return .start(task) }
             if let scope = nextObservation(at: now) { return .observe(scope) }
-            if reconciler.hasSomethingToPlan {
+            if reconciler.needsPlanning {
                 makePlan(at: now)
                 continue
             }
@@ -246,11 +265,12 @@ public struct SyncLoop: Sendable {
         }
     }
 
+    /// Returns the next step of the wait for the Node object; nil after the wait.
     mutating func waitForNode(at now: Timestamp) -> Step? {
         guard var nodeWait else { return nil }
-        let verdict = nodeWait.evaluate(node, at: now)
+        let state = nodeWait.evaluate(node, at: now)
         self.nodeWait = nodeWait
-        switch verdict {
+        switch state {
         case .ready:
             self.nodeWait = nil
             return .beginServing(node, missing: nil)
@@ -265,14 +285,16 @@ public struct SyncLoop: Sendable {
         }
     }
 
-    /// Something is to be done: a sync begins, unless one is under way.
-    mutating func begin(at now: Timestamp) {
+    /// Begins a sync unless one is in progress.
+    mutating func beginSync(at now: Timestamp) {
         guard outcome == nil else { return }
         outcome = SyncOutcome()
         activeSince = now
     }
 
-    /// Begins what is due; false where nothing is.
+    /// Begins due work: changes, retries and polls.
+    ///
+    /// - Returns: whether any work was due.
     mutating func startDueWork(at now: Timestamp) -> Bool {
         var isDue = false
         if let due = minSyncPeriod.due, due <= now {
@@ -282,53 +304,55 @@ public struct SyncLoop: Sendable {
         let failed = retries.release(at: now)
         for entry in failed {
             var scope = entry.operation.scope
-            // Rules are observed in their lane; flows cannot be.
-            reconciler.planAgain(.only(.init(rules: scope.rules, flows: scope.flows)))
+            // Rules are observed by tasks, and conntrack entries are not observed.
+            reconciler.markForPlanning(.only(.init(rules: scope.rules, flows: scope.flows)))
             (scope.rules, scope.flows) = ([], [])
-            // The kernel has said that it does not hold what it refused.
-            if entry.isRefusal { reconciler.planAgain(.only(scope)) } else { reconciler.invalidate(.only(scope)) }
+            // The kernel does not hold what it refused, so no observation is needed.
+            if entry.isRefusal { reconciler.markForPlanning(.only(scope)) } else { reconciler.invalidate(.only(scope)) }
         }
         if !failed.isEmpty { isDue = true }
-        if let due = poll, due <= now {
+        if let due = nextPoll, due <= now {
             reconciler.pollDrainsAndSlowStarts()
-            suspects.realServers.formUnion(reconciler.draining)
-            (poll, pollBegan, pollTook) = (nil, reconciler.draining.isEmpty ? nil : now, reconciler.draining.isEmpty ? .zero : nil)
+            suspectedDrift.realServers.formUnion(reconciler.draining)
+            (nextPoll, pollStart, pollDuration) = (nil, reconciler.draining.isEmpty ? nil : now, reconciler.draining.isEmpty ? .zero : nil)
             isDue = true
         }
-        if isDue { begin(at: now) }
+        if isDue { beginSync(at: now) }
         clearReadFailures(at: now)
         return isDue
     }
 
-    /// What could be read again by now and is not read is needed no more.
+    /// Removes read failures whose retry was due and that were not read again, because the state is no longer needed.
     mutating func clearReadFailures(at now: Timestamp) {
         guard !unreadable.isEmpty else { return }
         unreadable = unreadable.filter { part, entry in
             if case .rules(let family) = part, ruleQueues[family]?.isKnown == false { return true }
-            return entry.notBefore > now || part == .nodeAddresses && addressesAreOld
+            return entry.notBefore > now || part == .nodeAddresses && addressesAreStale
         }
     }
 
+    /// Returns the earliest time at which work is due; nil if there is none.
     mutating func nextDue(at now: Timestamp) -> Timestamp? {
-        var due = [minSyncPeriod.due, retries.nextDue(), poll, audit.running == nil ? audit.due : nil].compactMap(\.self)
+        var due = [minSyncPeriod.due, retries.nextDue(), nextPoll, audit.running == nil ? audit.due : nil].compactMap(\.self)
         due += unreadable.values.filter { $0.notBefore > now }.map(\.notBefore)
         return due.min()
     }
 
+    /// Updates the desired state with all pending changes, and marks the changed scope for planning.
     mutating func translate(at now: Timestamp) {
-        begin(at: now)
+        beginSync(at: now)
         let scope = translation.update(cluster.takeDirtyServices(), of: cluster, localAddresses: localAddresses)
-        reconciler.planAgain(scope)
-        outcome?.tookChanges = true
+        reconciler.markForPlanning(scope)
+        outcome?.includesChanges = true
         outcome?.translated.formUnion(translation.takeTranslatedServices())
         outcome?.changed.formUnion(scope)
         pendingChanges = PendingChanges()
-        latency.take()
+        latency.beginProgramming()
         minSyncPeriod.syncBegan()
         isTranslated = true
         if suspendsRemovals, !isIncomplete {
             suspendsRemovals = false
-            reconciler.planAgain(.everything)
+            reconciler.markForPlanning(.everything)
         }
     }
 }

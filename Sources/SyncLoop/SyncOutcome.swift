@@ -1,34 +1,35 @@
 public import Model
 public import Reconciler
 
-/// What a sync did: from the moment something was due until nothing was left that could be done at once.
+/// The result of a sync, which lasts from the time when work is due until no work is left that can be done without waiting.
 public struct SyncOutcome: Sendable {
-    /// What was attempted, in order, failures included.
+    /// All attempted operations in order, including failed ones.
     public var operations: [Operation] = []
+    /// Operations that failed and will be retried, without refusals.
     public var failures: [OperationFailure] = []
-    /// What failed at first and succeeded, or was not needed any more, after the kernel was observed.
+    /// Operations that failed and then succeeded, or were no longer needed after the kernel was observed.
     public var recovered: [OperationFailure] = []
-    /// What the kernel does not accept; it is tried again once in a sync period.
+    /// Operations that the kernel refuses. They are retried once in every sync period.
     public var refusals: [OperationFailure] = []
-    /// What could not be read, and why.
+    /// Failed reads of kernel state or node addresses.
     public var observationFailures: [ObservationFailure] = []
     public var duration: Duration = .zero
-    /// How long changes of endpoints took from their cause to this sync's end (`endpoints.kubernetes.io/last-change-trigger-time`).
+    /// The time from the cause of each endpoint change (`endpoints.kubernetes.io/last-change-trigger-time`) to the end of this sync.
     public var latencies: [Duration] = []
-    /// What forgetting flows came to, where it was tried.
+    /// The results of flushing conntrack entries, for the families where entries were listed.
     public var forgetting: [IPFamily: Report.ConntrackFlush] = [:]
-    /// Operations that succeeded and repaired what others had changed, as an audit found.
+    /// Successful operations that repaired external changes.
     public var repairs: [Operation] = []
-    /// Whether it took changes of the cluster or of the node over.
-    public var tookChanges = false
-    /// Services that were translated again.
+    /// Whether the sync included changes of the cluster or of the node.
+    public var includesChanges = false
+    /// Services that were translated or whose refused endpoints may have changed.
     public var translated: Set<NamespacedName> = []
-    /// Where the desired state may differ from before.
+    /// The scope in which the desired state may have changed.
     public var changed = Scope.nothing
 
     public init() {}
 
-    /// Takes over what the next sync did.
+    /// Appends the outcome of the next sync.
     public mutating func merge(_ next: SyncOutcome) {
         operations += next.operations
         recovered += next.recovered + failures.filter { failure in !next.failures.contains { $0.operation == failure.operation } }
@@ -39,23 +40,23 @@ public struct SyncOutcome: Sendable {
         latencies += next.latencies
         forgetting.merge(next.forgetting, uniquingKeysWith: +)
         repairs += next.repairs
-        tookChanges = tookChanges || next.tookChanges
+        includesChanges = includesChanges || next.includesChanges
         translated.formUnion(next.translated)
         changed.formUnion(next.changed)
     }
 
     public var succeeded: Bool { failures.isEmpty && observationFailures.isEmpty }
 
-    /// Whether it only observed, and found nothing to do.
-    public var isProbe: Bool { operations.isEmpty && succeeded && !tookChanges }
+    /// Whether the sync only observed the kernel, successfully, and applied nothing.
+    public var isProbe: Bool { operations.isEmpty && succeeded && !includesChanges }
 
-    /// How many operations of each kind were attempted.
+    /// The number of attempted operations of each kind.
     public var counts: [OperationKind: Int] { Plan.counts(operations) }
 }
 
 /// A part of the kernel's state that could not be read.
 public struct ObservationFailure: Hashable, Sendable, CustomStringConvertible {
-    /// What is read in one step.
+    /// The state read in one step.
     public enum Part: Hashable, Sendable, CustomStringConvertible {
         case everything
         case virtualServers
@@ -78,9 +79,9 @@ public struct ObservationFailure: Hashable, Sendable, CustomStringConvertible {
 
     public var part: Part
     public var reason: String
-    /// How often in a row.
+    /// The number of consecutive failures.
     public var attempts: Int
-    /// What was known of it stays in force; nothing waits for it.
+    /// Whether an audit failed to read it. The mirror stays valid, and no operation waits for it.
     public var isOfAudit: Bool
 
     public init(part: Part, reason: String, attempts: Int, isOfAudit: Bool) {

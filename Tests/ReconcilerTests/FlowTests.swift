@@ -114,7 +114,7 @@ private func flushed(_ observed: NodeState, _ desired: NodeState) -> [Operation]
 @Suite struct `Conntrack entries that failed to be flushed` {
     private func reconciler(_ desired: NodeState, from observed: NodeState) -> Reconciler {
         var reconciler = Reconciler(drainTimeout: .seconds(60))
-        reconciler.adopt(observed, of: .everything, desired: desired, at: .seconds(0)) { _ in true }
+        reconciler.merge(observed, of: .everything, desired: desired, at: .seconds(0)) { _ in true }
         return reconciler
     }
 
@@ -124,11 +124,11 @@ private func flushed(_ observed: NodeState, _ desired: NodeState) -> [Operation]
         var reconciler = reconciler(state([pod(1)]), from: state([pod(1), pod(2)]))
         let plan = reconciler.carryOut(state([pod(1)])) { $0.kind == .flushConntrack }
         #expect(plan.operations.map(\.kind) == [.deleteRealServer, .flushConntrack])
-        #expect(!reconciler.hasSomethingToPlan && reconciler.scopeToObserve.isEmpty, "another observation would show nothing new")
-        reconciler.planAgain(flushScope)
+        #expect(!reconciler.needsPlanning && reconciler.scopeToObserve.isEmpty, "another observation would show nothing new")
+        reconciler.markForPlanning(flushScope)
         #expect(reconciler.carryOut(state([pod(1)])).operations == [.flushConntrack(identity(), except: [pod(1).location])])
-        reconciler.planAgain(flushScope)
-        reconciler.planAgain(.only(.init(virtualServers: [identity()])))
+        reconciler.markForPlanning(flushScope)
+        reconciler.markForPlanning(.only(.init(virtualServers: [identity()])))
         let operations = reconciler.carryOut(state([pod(1), pod(3)])).operations
         #expect(
             operations == [.addRealServer(identity(), pod(3)), .flushConntrack(identity(), except: [pod(1).location, pod(3).location])])
@@ -137,7 +137,7 @@ private func flushed(_ observed: NodeState, _ desired: NodeState) -> [Operation]
     @Test func `of a removed virtual server are planned again`() {
         var reconciler = reconciler(nothing, from: state([pod(1)]))
         reconciler.carryOut(nothing) { $0.kind == .flushConntrack }
-        reconciler.planAgain(flushScope)
+        reconciler.markForPlanning(flushScope)
         #expect(reconciler.carryOut(nothing).operations == [.flushConntrack(identity(), except: [])])
     }
 
@@ -145,9 +145,9 @@ private func flushed(_ observed: NodeState, _ desired: NodeState) -> [Operation]
     @Test func `of an undesired virtual server that is kept are flushed, except those to its real servers`() {
         var reconciler = reconciler(state([pod(1)]), from: state([pod(1), pod(2)]))
         reconciler.carryOut(state([pod(1)])) { $0.kind == .flushConntrack }
-        reconciler.planAgain(.only(.init(virtualServers: [identity()])))
+        reconciler.markForPlanning(.only(.init(virtualServers: [identity()])))
         #expect(reconciler.carryOut(nothing, suspendsRemovals: true).isEmpty)
-        reconciler.planAgain(flushScope)
+        reconciler.markForPlanning(flushScope)
         #expect(
             reconciler.carryOut(nothing, suspendsRemovals: true).operations == [.flushConntrack(identity(), except: [pod(1).location])])
     }

@@ -7,8 +7,8 @@ extension Reconciler {
     mutating func carryOut(
         _ desired: NodeState, at now: Timestamp = .seconds(0), suspendsRemovals: Bool = false, failing: (Operation) -> Bool = { _ in false }
     ) -> Plan {
-        let plan = takePlan(for: desired, at: now, suspendsRemovals: suspendsRemovals).plan
-        finish(plan.operations.filter { !failing($0) }, desired: desired)
+        let plan = nextPlan(for: desired, at: now, suspendsRemovals: suspendsRemovals).plan
+        recordSuccess(plan.operations.filter { !failing($0) }, desired: desired)
         return plan
     }
 }

@@ -9,7 +9,7 @@ private let pod = RealServer(AddressPort(IPAddress("10.244.0.1") ?? IPAddress(v4
 
 private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = false) -> Reconciler {
     var reconciler = Reconciler(drainTimeout: .seconds(60))
-    reconciler.adopt(state, of: .everything, desired: desired, at: .seconds(0)) { _ in isOurs }
+    reconciler.merge(state, of: .everything, desired: desired, at: .seconds(0)) { _ in isOurs }
     return reconciler
 }
 
@@ -37,7 +37,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
     @Test func `plans nothing after a plan is applied, until something changes`() {
         var reconciler = adopting(NodeState(), desired: desired)
         reconciler.carryOut(desired)
-        #expect(reconciler.scopeToObserve.isEmpty && !reconciler.hasSomethingToPlan)
+        #expect(reconciler.scopeToObserve.isEmpty && !reconciler.needsPlanning)
         #expect(reconciler.plan(for: desired, at: .seconds(1)).isEmpty)
     }
 
@@ -45,11 +45,11 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         var reconciler = adopting(NodeState(hasDevice: true), desired: desired)
         reconciler.carryOut(desired) { $0 == .addRealServer(identity, pod) }
         reconciler.invalidate(.only(.init(virtualServers: [identity])))
-        reconciler.planAgain(.everything)
-        #expect(reconciler.carryOut(desired).isEmpty && !reconciler.hasSomethingToPlan)
+        reconciler.markForPlanning(.everything)
+        #expect(reconciler.carryOut(desired).isEmpty && !reconciler.needsPlanning)
 
         let seen = NodeState(virtualServers: [VirtualServer(identity)], hasDevice: true)
-        reconciler.adopt(seen, of: reconciler.scopeToObserve, desired: desired, at: .seconds(1)) { _ in false }
+        reconciler.merge(seen, of: reconciler.scopeToObserve, desired: desired, at: .seconds(1)) { _ in false }
         #expect(reconciler.plan(for: desired, at: .seconds(1)).operations == [.addRealServer(identity, pod)])
     }
 
@@ -59,7 +59,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         reconciler.invalidate(.only(.init(virtualServers: [identity])))
         let other = VirtualServer.Identity(.udp, AddressPort(address, 53))
         reconciler.invalidate(.only(.init(virtualServers: [other])))
-        reconciler.adopt(desired, of: .only(.init(virtualServers: [identity])), desired: desired, at: .seconds(1)) { _ in false }
+        reconciler.merge(desired, of: .only(.init(virtualServers: [identity])), desired: desired, at: .seconds(1)) { _ in false }
         #expect(reconciler.scopeToObserve == .only(.init(virtualServers: [other])))
     }
 
@@ -67,7 +67,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         var reconciler = adopting(desired, desired: desired)
         reconciler.carryOut(desired)
         let seen = NodeState(virtualServers: [VirtualServer(identity, realServers: [RealServer(pod.location, weight: 5)])], hasDevice: true)
-        reconciler.adopt(seen, of: .only(.init(realServers: [identity])), desired: desired, at: .seconds(1)) { _ in false }
+        reconciler.merge(seen, of: .only(.init(realServers: [identity])), desired: desired, at: .seconds(1)) { _ in false }
         #expect(reconciler.plan(for: desired, at: .seconds(1)).operations == [.editRealServer(identity, pod)])
     }
 
@@ -80,7 +80,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         reconciler.invalidate(.only(.init(addresses: [address])))
         var seen = NodeState(hasDevice: false)
         seen.virtualServers = [:]
-        reconciler.adopt(seen, of: reconciler.scopeToObserve, desired: desired, at: .seconds(1)) { _ in false }
+        reconciler.merge(seen, of: reconciler.scopeToObserve, desired: desired, at: .seconds(1)) { _ in false }
         let operations = reconciler.plan(for: desired, at: .seconds(1)).operations
         #expect(operations == [.createDevice, .bind(address, nil), .bind(other, nil)])
     }
@@ -89,7 +89,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         var reconciler = adopting(desired, desired: desired)
         var changed = desired
         changed.virtualServers[identity]?.timeout = 10
-        reconciler.planAgain(.only(.init(virtualServers: [identity])))
+        reconciler.markForPlanning(.only(.init(virtualServers: [identity])))
         #expect(!reconciler.carryOut(changed) { _ in true }.isEmpty)
         #expect(reconciler.mirror == desired)
     }
@@ -99,7 +99,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         var without = desired
         without.virtualServers[identity]?.realServers = [:]
         reconciler.carryOut(desired)
-        reconciler.planAgain(.only(.init(virtualServers: [identity])))
+        reconciler.markForPlanning(.only(.init(virtualServers: [identity])))
         reconciler.carryOut(without, at: .seconds(1))
         #expect(reconciler.scopeToObserve == .only(.init(realServers: [identity])))
         #expect(reconciler.drainingServerCount == 1)
@@ -107,7 +107,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         var seen = desired
         seen.virtualServers[identity]?.realServers[pod.location] = RealServer(
             pod.location, weight: 0, connections: .init(active: 0, inactive: 0))
-        reconciler.adopt(seen, of: reconciler.scopeToObserve, desired: without, at: .seconds(1)) { _ in false }
+        reconciler.merge(seen, of: reconciler.scopeToObserve, desired: without, at: .seconds(1)) { _ in false }
         #expect(reconciler.carryOut(without, at: .seconds(1)).operations == [.deleteRealServer(identity, pod.location)])
         reconciler.pollDrainsAndSlowStarts()
         #expect(reconciler.draining.isEmpty && reconciler.scopeToObserve.isEmpty)
@@ -123,7 +123,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         #expect(reconciler.carryOut(without).isEmpty)
         #expect(reconciler.drainingServerCount == 1)
         reconciler.pollDrainsAndSlowStarts()
-        reconciler.adopt(seen, of: reconciler.scopeToObserve, desired: without, at: .seconds(60)) { _ in false }
+        reconciler.merge(seen, of: reconciler.scopeToObserve, desired: without, at: .seconds(60)) { _ in false }
         #expect(reconciler.plan(for: without, at: .seconds(60)).operations == [.deleteRealServer(identity, pod.location)])
     }
 }

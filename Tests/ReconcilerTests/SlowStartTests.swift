@@ -32,10 +32,10 @@ private struct Kernel {
         let now = Timestamp.seconds(seconds)
         while !reconciler.scopeToObserve.isEmpty {
             let scope = reconciler.scopeToObserve
-            reconciler.adopt(state, of: scope, desired: desired, at: now) { _ in true }
+            reconciler.merge(state, of: scope, desired: desired, at: now) { _ in true }
         }
-        reconciler.planAgain(.only(.init(virtualServers: [identity])))
-        let plan = reconciler.takePlan(for: desired, at: now).plan
+        reconciler.markForPlanning(.only(.init(virtualServers: [identity])))
+        let plan = reconciler.nextPlan(for: desired, at: now).plan
         plan.operations.forEach { state.apply($0) }
         // The kernel does not keep these.
         for (key, server) in state.virtualServers {
@@ -44,7 +44,7 @@ private struct Kernel {
                 state.virtualServers[key]?.realServers[location]?.drainingSince = nil
             }
         }
-        reconciler.finish(plan.operations, desired: desired)
+        reconciler.recordSuccess(plan.operations, desired: desired)
         return state.virtualServers[identity]?.realServers.values.sorted { $0.location < $1.location }.map(\.weight) ?? []
     }
 }
@@ -59,13 +59,13 @@ private struct Kernel {
             var kernel = Kernel([100])
             let desired = state(servers(100, 100))
             #expect(kernel.sync(desired, at: 0) == [100, 1])
-            #expect(kernel.reconciler.isWarming)
+            #expect(kernel.reconciler.hasSlowStarts)
             #expect(kernel.sync(desired, at: 1) == [100, 1])
             #expect(kernel.sync(desired, at: 30) == [100, 30])
             #expect(kernel.sync(desired, at: 99.5) == [100, 99])
             #expect(kernel.sync(desired, at: 100) == [100, 100])
             kernel.reconciler.pollDrainsAndSlowStarts()
-            #expect(!kernel.reconciler.isWarming)
+            #expect(!kernel.reconciler.hasSlowStarts)
         }
 
         @Test func `rises in a poll without any other change`() {
@@ -81,7 +81,7 @@ private struct Kernel {
             let desired = state(servers(100, 100))
             var restarted = Kernel([100, 40])
             #expect(restarted.sync(desired, at: 1000) == [100, 40])
-            #expect(restarted.reconciler.isWarming)
+            #expect(restarted.reconciler.hasSlowStarts)
             #expect(restarted.sync(desired, at: 1030, observing: true) == [100, 70])
             #expect(restarted.sync(desired, at: 1060, observing: true) == [100, 100])
         }
@@ -107,7 +107,7 @@ private struct Kernel {
             _ = kernel.sync(state(servers(100, 100)), at: 0)
             #expect(kernel.sync(state(servers(100)), at: 10) == [100, 0])
             kernel.reconciler.pollDrainsAndSlowStarts()
-            #expect(!kernel.reconciler.isWarming)
+            #expect(!kernel.reconciler.hasSlowStarts)
         }
 
         @Test func `gets its own weight immediately when slow start is disabled`() {
@@ -156,7 +156,7 @@ private struct Kernel {
                 virtualServers: [VirtualServer(identity, scheduler: scheduler, realServers: (1...7).map { RealServer(location($0)) })],
                 hasDevice: true)
             var reconciler = Reconciler(drainTimeout: .zero, nodeName: node)
-            reconciler.adopt(NodeState(hasDevice: true), of: .everything, desired: desired, at: .seconds(0)) { _ in true }
+            reconciler.merge(NodeState(hasDevice: true), of: .everything, desired: desired, at: .seconds(0)) { _ in true }
             return reconciler.plan(for: desired, at: .seconds(0)).operations.compactMap { operation in
                 guard case .addRealServer(_, let server) = operation else { return nil }
                 return (1...7).first { location($0) == server.location }

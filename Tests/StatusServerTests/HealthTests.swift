@@ -168,7 +168,7 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         var status = ProxyStatus(families: both)
         status.serviceCount = 4
         var retries = Retries(first: .seconds(1), longest: .seconds(30))
-        for operation in operations { retries.note(.init(operation, reason: "refused"), origin: nil, at: .seconds(0)) }
+        for operation in operations { retries.record(.init(operation, reason: "refused"), origin: nil, at: .seconds(0)) }
         status.failing = retries.entries
         status.pendingServices = Set((0..<pending).map { NamespacedName(namespace: "default", name: "web\($0)") })
         return status

@@ -263,6 +263,6 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
 /// A sync that took changes and had nothing to do.
 private var afterChanges: SyncOutcome {
     var outcome = SyncOutcome()
-    outcome.tookChanges = true
+    outcome.includesChanges = true
     return outcome
 }

@@ -20,58 +20,58 @@ private func slice(_ time: String?) -> EndpointSlice {
     private var latency = ProgrammingLatency(since: start)
 
     private mutating func settle(at time: Date, except pending: Set<NamespacedName>) -> [Duration] {
-        latency.take()
+        latency.beginProgramming()
         return latency.settle(at: time, except: pending)
     }
 
     @Test mutating func `of a change during a running sync is settled by the next sync`() {
-        latency.note(name, from: nil, to: slice("2026-01-01T00:00:01Z"))
-        latency.take()
-        latency.note(name, from: slice("2026-01-01T00:00:01Z"), to: slice("2026-01-01T00:00:02Z"))
+        latency.record(name, from: nil, to: slice("2026-01-01T00:00:01Z"))
+        latency.beginProgramming()
+        latency.record(name, from: slice("2026-01-01T00:00:01Z"), to: slice("2026-01-01T00:00:02Z"))
         #expect(latency.settle(at: start + 3, except: []) == [.seconds(2)])
         #expect(latency.settle(at: start + 3, except: []) == [])
-        latency.take()
+        latency.beginProgramming()
         #expect(latency.settle(at: start + 4, except: []) == [.seconds(2)])
     }
 
     @Test mutating func `is measured once, from the timestamp on the slice to the end of the sync`() {
-        latency.note(name, from: nil, to: slice("2026-01-01T00:00:01.25Z"))
-        latency.note(name, from: slice("2026-01-01T00:00:01.25Z"), to: slice("2026-01-01T00:00:02Z"))
+        latency.record(name, from: nil, to: slice("2026-01-01T00:00:01.25Z"))
+        latency.record(name, from: slice("2026-01-01T00:00:01.25Z"), to: slice("2026-01-01T00:00:02Z"))
         let settled = settle(at: start + 3, except: []).sorted()
         #expect(settled.map { $0.wholeMilliseconds } == [1000, 1750])
         #expect(settle(at: start + 4, except: []).isEmpty)
     }
 
     @Test mutating func `excludes changes before the start, unchanged slices and deleted slices`() {
-        latency.note(name, from: nil, to: slice("2025-12-31T23:59:59Z"))
-        latency.note(name, from: slice("2026-01-01T00:00:01Z"), to: slice("2026-01-01T00:00:01Z"))
-        latency.note(name, from: nil, to: slice(nil))
-        latency.note(name, from: nil, to: slice("2026-01-01T00:00:01Z"))
-        latency.note(name, from: slice("2026-01-01T00:00:01Z"), to: nil)
+        latency.record(name, from: nil, to: slice("2025-12-31T23:59:59Z"))
+        latency.record(name, from: slice("2026-01-01T00:00:01Z"), to: slice("2026-01-01T00:00:01Z"))
+        latency.record(name, from: nil, to: slice(nil))
+        latency.record(name, from: nil, to: slice("2026-01-01T00:00:01Z"))
+        latency.record(name, from: slice("2026-01-01T00:00:01Z"), to: nil)
         #expect(settle(at: start + 9, except: []).isEmpty)
     }
 
     @Test mutating func `is not settled while its Service has pending operations`() {
-        latency.note(name, from: nil, to: slice("2026-01-01T00:00:01Z"))
+        latency.record(name, from: nil, to: slice("2026-01-01T00:00:01Z"))
         #expect(settle(at: start + 2, except: [web]).isEmpty)
         #expect(settle(at: start + 5, except: []) == [.seconds(4)])
     }
 
     @Test(arguments: ["", "yesterday", "2026-01-01", "2026-13-01T00:00:00Z", "9999999999999999999999-01-01T00:00:00Z"])
     mutating func `ignores invalid timestamps`(text: String) {
-        latency.note(name, from: nil, to: slice(text))
+        latency.record(name, from: nil, to: slice(text))
         #expect(settle(at: start + 9, except: []).isEmpty)
     }
 
     @Test mutating func `is never negative, even if another node's clock is ahead`() {
-        latency.note(name, from: nil, to: slice("2026-01-01T00:01:00.5Z"))
+        latency.record(name, from: nil, to: slice("2026-01-01T00:01:00.5Z"))
         #expect(settle(at: start, except: []) == [.zero])
     }
 
     @Test mutating func `is kept for a limited number of changes`() {
         for second in 1..<1000 {
             let time = "2026-01-01T00:\(10 + second / 60):\(10 + second % 50).5Z"
-            latency.note(name, from: nil, to: slice(time))
+            latency.record(name, from: nil, to: slice(time))
         }
         #expect(settle(at: start + 9999, except: []).count == 64)
     }

@@ -76,7 +76,7 @@ struct SimulatedNode {
         while now <= end {
             finishTasks()
             let step = loop.next(at: now, wall: wall)
-            notices += loop.takeNotices()
+            notices += loop.popNotices()
             if case .wait(let due) = step {
                 let next = ([due, running.map(\.end).min()].compactMap(\.self)).min() ?? end.advanced(by: .nanoseconds(1))
                 guard next <= end else { break }
@@ -92,7 +92,7 @@ struct SimulatedNode {
     /// Performs the next step and returns it.
     mutating func step() -> SyncLoop.Step {
         let step = loop.next(at: now, wall: wall)
-        notices += loop.takeNotices()
+        notices += loop.popNotices()
         perform(step)
         return step
     }
