@@ -76,7 +76,7 @@ struct ServeCommand: AsyncParsableCommand {
         settings.historyLimit = history
         settings.watchLimit = watchLimit
         settings.certifiedPaths = certifiedPaths
-        let tls = try certificates.map { try TestCertificates(found: $0).server(clients: .mayShow, offersHTTP2: true) }
+        let tls = try certificates.map { try TestCertificates(found: $0).server(clients: .optional, offersHTTP2: true) }
         try await TestAPIServer.serving(tls: tls, settings: settings) { server in
             if let tokenFile {
                 server.setToken(try String(contentsOfFile: tokenFile, encoding: .utf8).split(whereSeparator: \.isWhitespace).joined())

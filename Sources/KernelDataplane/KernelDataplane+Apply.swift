@@ -9,7 +9,7 @@ extension KernelDataplane {
         var report = Report()
         var rest = operations[...]
         while let first = rest.first {
-            let run = first.standsAlone ? rest.prefix(1) : rest.prefix { $0.layer == first.layer && !$0.standsAlone }
+            let run = first.mustRunAlone ? rest.prefix(1) : rest.prefix { $0.layer == first.layer && !$0.mustRunAlone }
             rest = rest.dropFirst(run.count)
             switch first.layer {
             case .ipvs: applyBatch(run, through: ipvs.socket, &report)
@@ -96,7 +96,7 @@ extension KernelDataplane {
             var servers: [AddressPort: Set<AddressPort>] = [:]
             for case .flushConntrack(let identity, let kept) in ofFamily { servers[identity.location] = kept }
             let outcome = conntrack.flush(servers, family)
-            report.forgetting[family] = Report.ConntrackFlush(flows: outcome.deleted, duration: start.duration(to: clock.now))
+            report.conntrackFlushes[family] = Report.ConntrackFlush(flows: outcome.deleted, duration: start.duration(to: clock.now))
             for operation in ofFamily {
                 guard let location = operation.virtualServer?.location, let error = outcome.failures[location] else { continue }
                 report.failures.append(.init(operation, reason: error.description))

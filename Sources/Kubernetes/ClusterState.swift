@@ -32,7 +32,7 @@ public struct ClusterState: Sendable {
     }
 
     /// Returns the Services that changed, or whose slices changed, since the last call.
-    public mutating func takeDirtyServices() -> Set<NamespacedName> {
+    public mutating func popDirtyServices() -> Set<NamespacedName> {
         defer { dirtyServices = [] }
         return dirtyServices
     }

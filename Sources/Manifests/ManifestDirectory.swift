@@ -58,14 +58,14 @@ public final class ManifestDirectory: ClusterSource {
     private func follow(until stop: StopSignal) {
         var watch = DirectoryWatch(directory, isOfInterest: ManifestFile.isManifest)
         var schedule = ManifestSchedule()
-        var quality = watch.sight
+        var quality = watch.quality
         // The watch is set up before the first scan, so that no change is missed in between.
         _ = watch.renew()
         follow(update { $0.scan() }.files, &watch)
         var lastSweep = ContinuousClock.now
         while true {
-            report(watch.sight, previous: &quality)
-            let pause = ManifestDirectory.pause(watch.sight)
+            report(watch.quality, previous: &quality)
+            let pause = ManifestDirectory.pause(watch.quality)
             let wake = min(schedule.deadline ?? lastSweep + pause, lastSweep + pause)
             guard let events = watch.wait(milliseconds: ManifestDirectory.milliseconds(until: wake), stop: stop) else { return }
             let now = ContinuousClock.now
@@ -85,7 +85,7 @@ public final class ManifestDirectory: ClusterSource {
         switch quality {
         case .watching: sweepInterval
         case .absent: .milliseconds(50)
-        case .blind: .seconds(1)
+        case .unavailable: .seconds(1)
         }
     }
 
@@ -155,7 +155,7 @@ public final class ManifestDirectory: ClusterSource {
 
     private func report(_ quality: DirectoryWatch.WatchQuality, previous: inout DirectoryWatch.WatchQuality) {
         defer { previous = quality }
-        guard case .blind(let error) = quality, quality != previous else { return }
+        guard case .unavailable(let error) = quality, quality != previous else { return }
         report(
             SourceProblem(
                 file: directory,

@@ -95,7 +95,7 @@ enum YAMLDocuments {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             return [ManifestDocument(number: 1, line: 1, content: .unreadable("is not UTF-8 text"))]
         }
-        return YAMLPieces.split(text).enumerated().map { index, piece in
+        return YAMLDocumentSequence.split(text).enumerated().map { index, piece in
             var line = piece.line
             let content: ManifestDocument.Content
             do {

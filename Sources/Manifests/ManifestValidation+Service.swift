@@ -63,8 +63,8 @@ extension ManifestValidation {
             problems.append(FieldProblem("spec.clusterIP", service.clusterIP, "must be an IP address, None, or absent"))
         }
         for (index, text) in (addresses.isEmpty ? [service.clusterIP] : addresses).enumerated() {
-            guard let address = IPAddress(text), address.isHarmfulAsService else { continue }
-            problems.append(FieldProblem(addresses.isEmpty ? "spec.clusterIP" : "spec.clusterIPs[\(index)]", text, harmfulRule))
+            guard let address = IPAddress(text), address.isUnusableForServices else { continue }
+            problems.append(FieldProblem(addresses.isEmpty ? "spec.clusterIP" : "spec.clusterIPs[\(index)]", text, unusableAddressRule))
         }
         let families = addresses.compactMap { IPAddress($0)?.family }
         if addresses.count > 2 || Set(families).count < families.count {

@@ -61,7 +61,7 @@ enum ManifestValidation {
     static let labelValueRule = "must be at most 63 letters, digits, '-', '_' and '.', and start and end with a letter or digit"
     static let qualifiedNameRule =
         "it must be at most 63 letters, digits, '-', '_' and '.', and start and end with a letter or digit; a domain and '/' may precede"
-    static let harmfulRule = "must not be an unspecified, loopback, link-local, multicast or reserved address"
+    static let unusableAddressRule = "must not be an unspecified, loopback, link-local, multicast or reserved address"
 
     static func tooMany(_ field: String, _ count: Int, _ limit: Int) -> FieldProblem {
         FieldProblem(field, "\(count)", "must have at most \(limit) elements")
@@ -97,7 +97,7 @@ enum ManifestValidation {
     }
 
     /// Returns the rule that an endpoint's address violates, as traffic to it would reach the node itself or nothing; nil if it is valid.
-    static func endpointRule(brokenBy address: IPAddress) -> String? { address.isHarmfulAsService ? harmfulRule : nil }
+    static func endpointRule(brokenBy address: IPAddress) -> String? { address.isUnusableForServices ? unusableAddressRule : nil }
 
     /// Whether a text is a valid port name (RFC 6335 §5.1): letters, digits and single dashes inside, at least one letter.
     static func isPortName(_ text: String) -> Bool {
@@ -151,7 +151,7 @@ struct FieldProblem: Hashable, Sendable, Error {
     }
 
     private static func scalar(in decoder: any Decoder) -> String? {
-        if let text = YAMLDocument.writtenText(at: decoder) { return text }
+        if let text = YAMLDocument.sourceText(at: decoder) { return text }
         // A failed attempt only means that the value is of another type.
         guard let value = try? decoder.singleValueContainer(), !value.decodeNil() else { return nil }
         if let text = try? value.decode(String.self) { return text }

@@ -52,7 +52,7 @@ public struct AddressSet: Hashable, Sendable {
     public static let defaultCapacity: UInt32 = 65536
 
     /// Whether both sets take the same members: same kind and, for hashes, same family.
-    public func isShapedLike(_ other: AddressSet) -> Bool {
+    public func hasSameType(as other: AddressSet) -> Bool {
         kind == other.kind && (kind == .bitmapPort || family == other.family)
     }
 }

@@ -77,7 +77,7 @@ public struct IPAddress: Hashable, Sendable {
 
     /// Whether the address belongs to every host or link, or to none. A Service or endpoint with such an address would misdirect traffic or
     /// cut the node off.
-    public var isHarmfulAsService: Bool { isUnspecified || isLoopback || isLinkLocal || isMulticast || isReserved }
+    public var isUnusableForServices: Bool { isUnspecified || isLoopback || isLinkLocal || isMulticast || isReserved }
 
     /// The address plus `offset`, wrapping at the end of the family's space.
     public func advanced(by offset: UInt64) -> IPAddress {

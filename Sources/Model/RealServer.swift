@@ -37,13 +37,13 @@ public struct RealServer: Hashable, Sendable {
     /// When it was first observed draining, by the clock of this process; nil on the desired side and for servers that do not drain.
     public var drainingSince: Timestamp?
     /// When its slow start began, by the clock of this process; nil on the desired side and for servers that have their full weight.
-    public var warmingSince: Timestamp?
+    public var slowStartSince: Timestamp?
     /// Known on the desired side, and on the observed side for servers that this process added.
     public var origin: EndpointOrigin?
 
     public init(
         _ location: AddressPort, weight: UInt32 = 1, forwarding: Forwarding = .masquerade, upperThreshold: UInt32 = 0,
-        lowerThreshold: UInt32 = 0, connections: Connections? = nil, drainingSince: Timestamp? = nil, warmingSince: Timestamp? = nil,
+        lowerThreshold: UInt32 = 0, connections: Connections? = nil, drainingSince: Timestamp? = nil, slowStartSince: Timestamp? = nil,
         origin: EndpointOrigin? = nil
     ) {
         self.location = location
@@ -53,12 +53,12 @@ public struct RealServer: Hashable, Sendable {
         self.lowerThreshold = lowerThreshold
         self.connections = connections
         self.drainingSince = drainingSince
-        self.warmingSince = warmingSince
+        self.slowStartSince = slowStartSince
         self.origin = origin
     }
 
     /// Whether the kernel would forward the same for both: compares everything except counters, times and origin.
-    public func isConfiguredLike(_ other: RealServer) -> Bool {
+    public func hasSameConfiguration(as other: RealServer) -> Bool {
         location == other.location && weight == other.weight && forwarding == other.forwarding
             && upperThreshold == other.upperThreshold && lowerThreshold == other.lowerThreshold
     }

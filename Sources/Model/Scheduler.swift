@@ -58,7 +58,7 @@ extension Scheduler {
     ///
     /// Of the others, some ignore weights (rr, lc, dh), some use the weight as a rank (fo, ovf), and some move clients to other servers
     /// whenever a weight changes (sh, mh).
-    public var sharesByWeight: Bool {
+    public var isWeighted: Bool {
         switch self {
         case .weightedRoundRobin, .weightedLeastConnections, .localityLeastConnections, .localityLeastConnectionsWithReplication,
             .shortestExpectedDelay, .neverQueue, .twoChoices:
@@ -70,7 +70,7 @@ extension Scheduler {
     /// Whether nodes that added their real servers in the same order make the same choices.
     ///
     /// The others begin at the server that was added last, which should not be the same one on all nodes.
-    public var choosesByOrder: Bool {
+    public var dependsOnOrder: Bool {
         switch self {
         case .sourceHash, .maglevHash, .destinationHash, .failover, .overflow: true
         default: false

@@ -82,7 +82,7 @@ public struct VirtualServer: Hashable, Sendable {
     }
 
     /// Whether the kernel would schedule the same for both; real servers are compared separately.
-    public func isConfiguredLike(_ other: VirtualServer) -> Bool {
+    public func hasSameConfiguration(as other: VirtualServer) -> Bool {
         identity == other.identity && scheduler == other.scheduler && flags == other.flags && timeout == other.timeout
             && affinityPrefix == other.affinityPrefix
     }

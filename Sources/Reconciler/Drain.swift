@@ -22,7 +22,7 @@ enum Drain {
         guard server.weight == 0, let since = server.drainingSince else {
             var drained = server
             drained.weight = 0
-            drained.warmingSince = nil
+            drained.slowStartSince = nil
             drained.connections = nil
             drained.drainingSince = now
             self = .start(drained)

@@ -71,7 +71,7 @@ extension Operation {
     }
 
     /// Whether the operation must not share a batch with others: later operations need its result, or it takes several requests.
-    public var standsAlone: Bool {
+    public var mustRunAlone: Bool {
         switch self {
         case .replaceSet, .createDevice, .deleteDevice: true
         default: false
@@ -175,7 +175,7 @@ extension Operation {
 extension RealServer {
     fileprivate var withoutTimes: RealServer {
         var copy = self
-        (copy.drainingSince, copy.warmingSince, copy.connections) = (nil, nil, nil)
+        (copy.drainingSince, copy.slowStartSince, copy.connections) = (nil, nil, nil)
         return copy
     }
 }

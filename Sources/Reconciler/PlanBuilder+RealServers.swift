@@ -7,7 +7,7 @@ internal import Model
 extension PlanBuilder {
     mutating func planVirtualServer(_ desired: VirtualServer, _ observed: VirtualServer?) {
         if let observed {
-            if !desired.isConfiguredLike(observed) { add(.editVirtualServer(desired.withoutRealServers), in: .serveVirtualServers) }
+            if !desired.hasSameConfiguration(as: observed) { add(.editVirtualServer(desired.withoutRealServers), in: .serveVirtualServers) }
         } else {
             add(.addVirtualServer(desired.withoutRealServers), in: .serveVirtualServers)
         }
@@ -24,12 +24,12 @@ extension PlanBuilder {
         for wanted in desired.realServers.values {
             let found = observed?.realServers[wanted.location]
             let server = slowStart?.step(to: wanted, from: found) ?? wanted
-            if server.warmingSince != nil { slowStarting.insert(identity) }
+            if server.slowStartSince != nil { slowStarting.insert(identity) }
             guard let found else {
                 added.append(server)
                 continue
             }
-            if !found.isConfiguredLike(server) || found.warmingSince != server.warmingSince { edited.append(server) }
+            if !found.hasSameConfiguration(as: server) || found.slowStartSince != server.slowStartSince { edited.append(server) }
         }
         for server in desired.scheduler.inOrder(added, rotation) { add(.addRealServer(identity, server), in: .serveVirtualServers) }
         for server in edited.sorted(by: { $0.location < $1.location }) { add(.editRealServer(identity, server), in: .serveVirtualServers) }
@@ -56,7 +56,7 @@ extension Scheduler {
     /// schedulers start, and with one order all nodes would start at the same real server.
     fileprivate func inOrder(_ servers: [RealServer], _ rotation: UInt64) -> [RealServer] {
         let sorted = servers.sorted { $0.location < $1.location }
-        guard !choosesByOrder, sorted.count > 1 else { return sorted }
+        guard !dependsOnOrder, sorted.count > 1 else { return sorted }
         let first = Int(rotation % UInt64(sorted.count))
         return Array(sorted[first...] + sorted[..<first])
     }

@@ -77,7 +77,7 @@ struct PlanBuilder {
             }
             return
         }
-        guard observed.isShapedLike(desired), desired.fits(in: observed) else {
+        guard observed.hasSameType(as: desired), desired.fits(in: observed) else {
             var replacement = desired
             // While removals are suspended, keep the old members. Those of another set type cannot be copied.
             if suspendsRemovals, observed.kind == desired.kind { replacement.members.merge(observed.members) { mine, _ in mine } }

@@ -210,7 +210,7 @@ public struct Reconciler: Sendable {
     private mutating func shareStorage(of done: some Collection<Operation>, with desired: NodeState) {
         for identity in Set(done.lazy.compactMap(\.changedVirtualServer)) {
             guard let wanted = desired.virtualServers[identity], let held = mirror.virtualServers[identity] else { continue }
-            if held.isConfiguredLike(wanted), wanted.isServedLike(held) { mirror.virtualServers[identity] = wanted }
+            if held.hasSameConfiguration(as: wanted), wanted.isServedLike(held) { mirror.virtualServers[identity] = wanted }
         }
     }
 
@@ -232,7 +232,7 @@ public struct Reconciler: Sendable {
     /// raises their weights.
     public mutating func pollDrainsAndSlowStarts() {
         draining = draining.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.drainingSince != nil } ?? false }
-        slowStarting = slowStarting.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.warmingSince != nil } ?? false }
+        slowStarting = slowStarting.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.slowStartSince != nil } ?? false }
         scopeToObserve.formUnion(.only(.init(realServers: draining)))
         scopeToPlan.formUnion(.only(.init(virtualServers: slowStarting)))
     }
@@ -257,7 +257,7 @@ extension VirtualServer {
     fileprivate func isServedLike(_ other: VirtualServer) -> Bool {
         realServers.count == other.realServers.count
             && realServers.values.allSatisfy { server in
-                server.weight != 0 && other.realServers[server.location]?.isConfiguredLike(server) ?? false
+                server.weight != 0 && other.realServers[server.location]?.hasSameConfiguration(as: server) ?? false
             }
     }
 
@@ -272,7 +272,7 @@ extension VirtualServer {
                 var server = server
                 let known = before[server.location]
                 server.origin = known?.origin
-                if server.weight == known?.weight { server.warmingSince = known?.warmingSince }
+                if server.weight == known?.weight { server.slowStartSince = known?.slowStartSince }
                 // A server that is desired with weight 0 does not drain: it stays.
                 if server.weight == 0, wanted[server.location]?.weight != 0 { server.drainingSince = known?.drainingSince ?? now }
                 return server

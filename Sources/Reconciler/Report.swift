@@ -20,7 +20,7 @@ public struct Report: Sendable {
 
     public var failures: [OperationFailure] = []
     /// The result for each family whose conntrack entries were listed.
-    public var forgetting: [IPFamily: ConntrackFlush] = [:]
+    public var conntrackFlushes: [IPFamily: ConntrackFlush] = [:]
 
     public init(failures: [OperationFailure] = []) { self.failures = failures }
 }

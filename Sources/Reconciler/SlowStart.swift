@@ -30,12 +30,12 @@ struct SlowStart {
         let weight = observed?.weight ?? 0
         guard weight < wanted.weight else { return wanted }
         var server = wanted
-        let since = weight == 0 ? now : observed?.warmingSince ?? startTime(of: weight, to: wanted.weight)
+        let since = weight == 0 ? now : observed?.slowStartSince ?? startTime(of: weight, to: wanted.weight)
         let share = since.duration(to: now) / duration
         guard share < 1 else { return wanted }
         // The weight never decreases, even if something else raised it.
         server.weight = max(weight, 1, UInt32(Double(wanted.weight) * max(share, 0)))
-        server.warmingSince = since
+        server.slowStartSince = since
         return server
     }
 

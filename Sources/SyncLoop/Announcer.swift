@@ -67,10 +67,10 @@ public enum Announcer {
             metadata["endpointChanges"] = "\(outcome.latencies.count)"
             metadata["slowestEndpointChangeMilliseconds"] = "\(slowest.wholeMilliseconds)"
         }
-        let forgetting = outcome.forgetting.values.reduce(Report.ConntrackFlush(), +)
-        if forgetting.flows > 0 {
-            metadata["flushedConntrackEntries"] = "\(forgetting.flows)"
-            metadata["conntrackFlushMilliseconds"] = "\(forgetting.duration.wholeMilliseconds)"
+        let conntrackFlushes = outcome.conntrackFlushes.values.reduce(Report.ConntrackFlush(), +)
+        if conntrackFlushes.flows > 0 {
+            metadata["flushedConntrackEntries"] = "\(conntrackFlushes.flows)"
+            metadata["conntrackFlushMilliseconds"] = "\(conntrackFlushes.duration.wholeMilliseconds)"
         }
         return Notice(.info, "Synced", metadata)
     }
@@ -154,7 +154,7 @@ public enum Announcer {
                         ["service": "\(service)", "annotations": list],
                         event: event(service, "InvalidAnnotation", "Ignored: \(list)")))
             }
-            if let refusals = after.refusedClaims[service], before.refusedClaims[service] != refusals {
+            if let refusals = after.refusedAddresses[service], before.refusedAddresses[service] != refusals {
                 let list = list(refusals)
                 notices.append(
                     Notice(

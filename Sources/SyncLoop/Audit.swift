@@ -141,7 +141,7 @@ public struct AuditBaseline: Sendable {
             findings.mismatches.addresses = Set(mirror.addresses.keys).symmetricDifference(observed.addresses.keys)
         case .set(let name):
             guard let expected = mirror.sets[name] else { break }
-            guard let found = observed.sets[name], found.isShapedLike(expected) else {
+            guard let found = observed.sets[name], found.hasSameType(as: expected) else {
                 findings.mismatches.members[name] = Set(expected.members.keys)
                 break
             }
@@ -150,7 +150,7 @@ public struct AuditBaseline: Sendable {
             if !missing.isEmpty || !extra.isEmpty { findings.mismatches.members[name] = Set(missing + extra) }
         case .headers:
             for (identity, expected) in mirror.virtualServers
-            where !(observed.virtualServers[identity]?.isConfiguredLike(expected) ?? false) {
+            where !(observed.virtualServers[identity]?.hasSameConfiguration(as: expected) ?? false) {
                 findings.mismatches.virtualServers.insert(identity)
             }
             findings.unexpected = observed.virtualServers.values.filter { mirror.virtualServers[$0.identity] == nil }
@@ -160,7 +160,7 @@ public struct AuditBaseline: Sendable {
                 let found = observed.virtualServers[identity]?.realServers ?? [:]
                 let isAlike =
                     found.count == expected.realServers.count
-                    && found.values.allSatisfy { expected.realServers[$0.location]?.isConfiguredLike($0) ?? false }
+                    && found.values.allSatisfy { expected.realServers[$0.location]?.hasSameConfiguration(as: $0) ?? false }
                 if !isAlike { findings.mismatches.realServers.insert(identity) }
             }
         case .rules: break

@@ -12,7 +12,7 @@ enum Drift {
         var subjects: Set<Operation.Subject> = []
         for identity in selection.virtualServers {
             let (expected, found) = (mirror.virtualServers[identity], observed.virtualServers[identity])
-            if (expected == nil) != (found == nil) || expected.map({ !$0.isConfiguredLike(found ?? $0) }) ?? false {
+            if (expected == nil) != (found == nil) || expected.map({ !$0.hasSameConfiguration(as: found ?? $0) }) ?? false {
                 subjects.insert(.virtualServer(identity))
             }
             realServers(expected, found, identity, &subjects)
@@ -30,7 +30,7 @@ enum Drift {
         }
         for name in selection.members.keys {
             let (expected, found) = (mirror.sets[name], observed.sets[name])
-            if let expected, found.map({ !$0.isShapedLike(expected) }) ?? true { subjects.insert(.set(name)) }
+            if let expected, found.map({ !$0.hasSameType(as: expected) }) ?? true { subjects.insert(.set(name)) }
             let expectedMembers = Set(expected?.members.keys.map(\.self) ?? [])
             let foundMembers = Set(found?.members.keys.map(\.self) ?? [])
             for member in expectedMembers.symmetricDifference(foundMembers) { subjects.insert(.member(name, member)) }
@@ -42,7 +42,7 @@ enum Drift {
         _ expected: VirtualServer?, _ found: VirtualServer?, _ identity: VirtualServer.Identity, _ subjects: inout Set<Operation.Subject>
     ) {
         let (expected, found) = (expected?.realServers ?? [:], found?.realServers ?? [:])
-        for (location, server) in expected where !(found[location]?.isConfiguredLike(server) ?? false) {
+        for (location, server) in expected where !(found[location]?.hasSameConfiguration(as: server) ?? false) {
             subjects.insert(.realServer(identity, location))
         }
         for location in found.keys where expected[location] == nil { subjects.insert(.realServer(identity, location)) }

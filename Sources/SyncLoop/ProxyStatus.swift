@@ -16,7 +16,7 @@ public struct ProxyStatus: Sendable {
     /// The number of Services that require an endpoint on this node and have none.
     public var noLocalEndpoints: [NoLocalEndpoints: Int] = [:]
     /// Addresses of Services and of their endpoints that are refused.
-    public var refusedClaims: [NamespacedName: Set<ServiceRefusal>] = [:]
+    public var refusedAddresses: [NamespacedName: Set<ServiceRefusal>] = [:]
     /// Virtual servers that Services specify but an older Service already has.
     public var conflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
     /// Ignored annotations of Services and their EndpointSlices.

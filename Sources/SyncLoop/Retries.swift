@@ -84,7 +84,7 @@ public struct Retries: Sendable {
         let key = operation.key
         guard let entry = entries[key], !released.contains(key) else { return false }
         // During slow start, the weight differs each time.
-        if case .editRealServer(_, let server) = operation, server.warmingSince != nil { return true }
+        if case .editRealServer(_, let server) = operation, server.slowStartSince != nil { return true }
         return entry.operation == operation.withoutTimes
     }
 

@@ -69,7 +69,7 @@ extension SyncLoop {
     ///
     /// An operation that failed before gets a batch of its own, because the operations after it may depend on it.
     func nextCandidates(_ first: Operation) -> ArraySlice<Operation> {
-        func mustRunAlone(_ operation: Operation) -> Bool { operation.standsAlone || retries.entries[operation.key] != nil }
+        func mustRunAlone(_ operation: Operation) -> Bool { operation.mustRunAlone || retries.entries[operation.key] != nil }
         guard !mustRunAlone(first) else { return remainingOperations.prefix(1) }
         return remainingOperations.prefix { $0.layer == first.layer && !mustRunAlone($0) }
     }
@@ -112,7 +112,7 @@ extension SyncLoop {
             record(failure, at: now)
         }
         reconciler.recordSuccess(done, desired: translation.desired)
-        outcome?.forgetting.merge(report.forgetting, uniquingKeysWith: +)
+        outcome?.conntrackFlushes.merge(report.conntrackFlushes, uniquingKeysWith: +)
         recordRepairs(done)
     }
 

@@ -14,8 +14,9 @@ extension SyncLoop {
         outcome.failures.removeAll { retries.entries[$0.operation.key] == nil }
         updateRefusedEndpoints(&outcome)
         if !outcome.translated.isEmpty {
-            refusedClaims =
-                refusedEndpoints.isEmpty ? translation.refusedClaims : translation.refusedClaims.merging(refusedEndpoints) { $0.union($1) }
+            refusedAddresses =
+                refusedEndpoints.isEmpty
+                ? translation.refusedAddresses : translation.refusedAddresses.merging(refusedEndpoints) { $0.union($1) }
         }
         let status = status
         outcome.latencies = latency.settle(at: wall, except: status.pendingServices)
@@ -61,7 +62,7 @@ extension SyncLoop {
         status.healthChecks = translation.healthChecks
         status.healthCheckAddresses = translation.healthCheckAddresses
         status.noLocalEndpoints = translation.noLocalEndpoints
-        status.refusedClaims = refusedClaims
+        status.refusedAddresses = refusedAddresses
         status.conflicts = translation.conflicts
         status.invalidAnnotations = translation.invalidAnnotations
         status.drainingServers = reconciler.drainingServerCount

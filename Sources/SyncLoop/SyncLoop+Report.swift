@@ -48,7 +48,7 @@ extension SyncLoop {
     }
 
     private func notServed(_ status: ProxyStatus) -> [ProxyReport.NotServed] {
-        let refused = status.refusedClaims.sorted { $0.key < $1.key }.flatMap { service, refusals in
+        let refused = status.refusedAddresses.sorted { $0.key < $1.key }.flatMap { service, refusals in
             refusals.sorted().map { ProxyReport.NotServed(service, reason: "\($0)") }
         }
         let conflicts = translation.conflicts.sorted { $0.key < $1.key }.flatMap { service, identities in
@@ -87,7 +87,7 @@ extension SyncLoop {
     /// Returns the plan of a first sync on a kernel that holds `observed`.
     public mutating func plan(from observed: NodeState, localAddresses: Set<IPAddress>, at now: Timestamp) -> Plan {
         self.localAddresses = localAddresses
-        _ = translation.update(cluster.takeDirtyServices(), of: cluster, localAddresses: localAddresses)
+        _ = translation.update(cluster.popDirtyServices(), of: cluster, localAddresses: localAddresses)
         return plan(from: observed, at: now)
     }
 

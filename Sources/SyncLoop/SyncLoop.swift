@@ -133,7 +133,7 @@ public struct SyncLoop: Sendable {
     var droppedPackets: [IPFamily: [Rules.Chain: UInt64]] = [:]
     var refusedEndpoints: [NamespacedName: Set<ServiceRefusal>] = [:]
     /// Addresses refused by the translation or by the kernel.
-    var refusedClaims: [NamespacedName: Set<ServiceRefusal>] = [:]
+    var refusedAddresses: [NamespacedName: Set<ServiceRefusal>] = [:]
     var refusalGeneration = 0
     var notices: [Announcer.Notice] = []
 
@@ -341,10 +341,10 @@ public struct SyncLoop: Sendable {
     /// Updates the desired state with all pending changes, and marks the changed scope for planning.
     mutating func translate(at now: Timestamp) {
         beginSync(at: now)
-        let scope = translation.update(cluster.takeDirtyServices(), of: cluster, localAddresses: localAddresses)
+        let scope = translation.update(cluster.popDirtyServices(), of: cluster, localAddresses: localAddresses)
         reconciler.markForPlanning(scope)
         outcome?.includesChanges = true
-        outcome?.translated.formUnion(translation.takeTranslatedServices())
+        outcome?.translated.formUnion(translation.popTranslatedServices())
         outcome?.changed.formUnion(scope)
         pendingChanges = PendingChanges()
         latency.beginProgramming()

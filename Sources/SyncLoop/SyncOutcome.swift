@@ -17,7 +17,7 @@ public struct SyncOutcome: Sendable {
     /// The time from the cause of each endpoint change (`endpoints.kubernetes.io/last-change-trigger-time`) to the end of this sync.
     public var latencies: [Duration] = []
     /// The results of flushing conntrack entries, for the families where entries were listed.
-    public var forgetting: [IPFamily: Report.ConntrackFlush] = [:]
+    public var conntrackFlushes: [IPFamily: Report.ConntrackFlush] = [:]
     /// Successful operations that repaired external changes.
     public var repairs: [Operation] = []
     /// Whether the sync included changes of the cluster or of the node.
@@ -38,7 +38,7 @@ public struct SyncOutcome: Sendable {
         observationFailures = next.observationFailures
         duration += next.duration
         latencies += next.latencies
-        forgetting.merge(next.forgetting, uniquingKeysWith: +)
+        conntrackFlushes.merge(next.conntrackFlushes, uniquingKeysWith: +)
         repairs += next.repairs
         includesChanges = includesChanges || next.includesChanges
         translated.formUnion(next.translated)
@@ -48,7 +48,7 @@ public struct SyncOutcome: Sendable {
     public var succeeded: Bool { failures.isEmpty && observationFailures.isEmpty }
 
     /// Whether the sync only observed the kernel, successfully, and applied nothing.
-    public var isProbe: Bool { operations.isEmpty && succeeded && !includesChanges }
+    public var isObservationOnly: Bool { operations.isEmpty && succeeded && !includesChanges }
 
     /// The number of attempted operations of each kind.
     public var counts: [OperationKind: Int] { Plan.counts(operations) }

@@ -21,10 +21,10 @@ public struct DirectoryWatch: ~Copyable {
         /// The directory does not exist; it may appear at any time.
         case absent
         /// The kernel provides no watch: the caller must poll.
-        case blind(FileError)
+        case unavailable(FileError)
     }
 
-    public private(set) var sight = WatchQuality.absent
+    public private(set) var quality = WatchQuality.absent
 
     /// - Parameter isOfInterest: the names of the files whose events are reported one by one; changes of other entries are reported as
     ///   `.everything`.
@@ -37,7 +37,7 @@ public struct DirectoryWatch: ~Copyable {
         parent = slash.map { $0 == trimmed.startIndex ? "/" : String(trimmed[..<$0]) } ?? "."
         directoryName = slash.map { String(trimmed[trimmed.index(after: $0)...]) } ?? String(trimmed)
         descriptor = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
-        if descriptor < 0 { sight = .blind(FileError("inotify_init1", path, errno)) }
+        if descriptor < 0 { quality = .unavailable(FileError("inotify_init1", path, errno)) }
     }
 
     deinit {
@@ -54,15 +54,15 @@ public struct DirectoryWatch: ~Copyable {
         if directoryWatch >= 0 { inotify_rm_watch(descriptor, directoryWatch) }
         directoryWatch = -1
         watchedDirectory = nil
-        sight = .absent
+        quality = .absent
         guard identity != nil else { return false }
         directoryWatch = add(directory, DirectoryWatch.fileEvents | IN_ONLYDIR)
         guard directoryWatch >= 0 else {
-            sight = .blind(FileError("inotify_add_watch", directory, errno))
+            quality = .unavailable(FileError("inotify_add_watch", directory, errno))
             return false
         }
         watchedDirectory = identity
-        sight = .watching
+        quality = .watching
         return true
     }
 

@@ -61,7 +61,7 @@ public struct WatchedFile: Sendable {
             let now = try? SmallFile.read(path, limit: WatchedFile.maximumSize).bytes
             switch stability.observe(now) {
             case .same:
-                let isWatching = watch.sight == .watching
+                let isWatching = watch.quality == .watching
                 guard wait(isWatching ? WatchedFile.pollInterval : WatchedFile.pollIntervalWithoutWatch, &watch, stop) else { return false }
             case .unsettled:
                 // The time must pass, regardless of events.

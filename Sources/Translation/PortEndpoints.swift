@@ -68,7 +68,7 @@ struct ServiceEndpoints {
                     continue
                 }
                 let address = endpoint.location.address
-                guard !address.isHarmfulAsService else {
+                guard !address.isUnusableForServices else {
                     refused.insert(ServiceRefusal(.endpoint(slice: slice.metadata.namespacedName), address, .reserved))
                     continue
                 }

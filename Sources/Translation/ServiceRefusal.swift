@@ -57,7 +57,7 @@ extension NodeContext {
     /// Binding another node's address would cut this node off from that node; binding its own would make it unreachable for everyone: on
     /// that address all ports except the Service's would be rejected.
     func reasonToRefuse(_ address: IPAddress, as field: ServiceRefusal.Field) -> ServiceRefusal.Reason? {
-        if address.isHarmfulAsService { return .reserved }
+        if address.isUnusableForServices { return .reserved }
         if apiServerAddresses.contains(address) { return .apiServer }
         switch field {
         // Cluster IPs are allocated by the API server; writers of a Node's status must not be able to take them from Services.

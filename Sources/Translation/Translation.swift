@@ -13,7 +13,7 @@ public struct Translation: Sendable {
     public private(set) var conflicts: [NamespacedName: Set<VirtualServer.Identity>] = [:]
 
     /// Addresses of Services and their endpoints that are refused.
-    public private(set) var refusedClaims: [NamespacedName: Set<ServiceRefusal>] = [:]
+    public private(set) var refusedAddresses: [NamespacedName: Set<ServiceRefusal>] = [:]
 
     /// Annotations of Services and their slices that are ignored.
     public private(set) var invalidAnnotations: [NamespacedName: Set<InvalidAnnotation>] = [:]
@@ -36,7 +36,7 @@ public struct Translation: Sendable {
     /// The inputs of the desired rules.
     private var proxyRules: [IPFamily: ProxyRules] = [:]
 
-    /// Services that were translated since the last `takeTranslatedServices`.
+    /// Services that were translated since the last `popTranslatedServices`.
     private var translated: Set<NamespacedName> = []
 
     private struct Keys: Sendable {
@@ -86,7 +86,7 @@ public struct Translation: Sendable {
     }
 
     /// Returns the Services that were translated since the last call, whose refusals, conflicts or virtual servers may have changed.
-    public mutating func takeTranslatedServices() -> Set<NamespacedName> {
+    public mutating func popTranslatedServices() -> Set<NamespacedName> {
         defer { translated = [] }
         return translated
     }
@@ -116,7 +116,7 @@ public struct Translation: Sendable {
         dependents.update(name, service, slices, state)
         // An unchanged value is not assigned: that would copy storage that is shared with a status.
         let (refused, invalid) = (state.refused, state.invalidAnnotations)
-        if refusedClaims[name] ?? [] != refused { refusedClaims[name] = refused.isEmpty ? nil : refused }
+        if refusedAddresses[name] ?? [] != refused { refusedAddresses[name] = refused.isEmpty ? nil : refused }
         if invalidAnnotations[name] ?? [] != invalid { invalidAnnotations[name] = invalid.isEmpty ? nil : invalid }
         let old =
             keys[name] ?? Keys(created: nil, servers: [], addresses: [], members: [], closedToNode: [], noLocalEndpoints: [])

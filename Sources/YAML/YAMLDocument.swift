@@ -68,7 +68,7 @@ extension YAMLSyntaxError {
 /// Splits a YAML file into its documents, as text.
 ///
 /// A line that starts with `---` always separates documents: not even a block scalar can contain one (YAML 1.2 §9.1.2).
-public enum YAMLPieces {
+public enum YAMLDocumentSequence {
     public struct Piece: Hashable, Sendable {
         public var text: String
         /// The line of the file at which it starts, from 1.

@@ -22,7 +22,7 @@ struct YAMLNodeDecoder: Decoder {
     func singleValueContainer() -> any SingleValueDecodingContainer { self }
 
     /// A scalar as written in the file; nil for null, lists and mappings.
-    fileprivate var writtenText: String? {
+    fileprivate var sourceText: String? {
         guard case .scalar(let scalar) = node, value != .null else { return nil }
         return scalar.string
     }
@@ -81,7 +81,7 @@ struct YAMLNodeDecoder: Decoder {
 
 extension YAMLDocument {
     /// Returns the scalar at a decoder's position as written in the file; nil for anything else, and for decoders of other formats.
-    public static func writtenText(at decoder: any Decoder) -> String? { (decoder as? YAMLNodeDecoder)?.writtenText }
+    public static func sourceText(at decoder: any Decoder) -> String? { (decoder as? YAMLNodeDecoder)?.sourceText }
 }
 
 extension YAMLNodeDecoder: SingleValueDecodingContainer {

@@ -116,7 +116,7 @@ private func identity(_ transport: Transport, _ address: String, _ port: UInt16)
         let server = RealServer(AddressPort(try #require(IPAddress("fd00::2")), 8080), weight: 3, upperThreshold: 9, lowerThreshold: 4)
         let found = try #require(
             IPVSDestination(try reply(messages.newDestination(server, of: try identity(.tcp, "fd00::1", 80))), serviceFamily: .ipv6))
-        #expect(found.realServer.isConfiguredLike(server))
+        #expect(found.realServer.hasSameConfiguration(as: server))
         #expect(found.connections.isIdle)
     }
 

@@ -112,7 +112,7 @@ struct `On a real kernel without IPVS` {
         // Other tests in this namespace may have created it.
         _ = try await Command.run("ipset", ["destroy", wanted.name.text])
         #expect(try await Command.run("ipset", ["create", wanted.name.text] + type.split(separator: " ").map(String.init)).succeeded)
-        #expect(try #require(try client.set(wanted)).isShapedLike(wanted) == false)
+        #expect(try #require(try client.set(wanted)).hasSameType(as: wanted) == false)
         var filled = wanted
         filled.members.updateValue(nil, forKey: .addressPort(AddressPort(IPAddress(v4: 0x0a60_0001), 80), .tcp))
         try client.replace(filled)

@@ -22,12 +22,12 @@ import Testing
     @Test func `A change marks its Service as dirty, the same change again does not`() {
         let state = Cluster()
         #expect(state.apply(.service(web, service("web"))))
-        #expect(state.takeDirtyServices() == [web])
+        #expect(state.popDirtyServices() == [web])
         #expect(!state.apply(.service(web, service("web"))))
-        #expect(state.takeDirtyServices().isEmpty)
+        #expect(state.popDirtyServices().isEmpty)
         #expect(state.apply(.service(web, nil)))
         #expect(!state.apply(.service(web, nil)))
-        #expect(state.takeDirtyServices() == [web])
+        #expect(state.popDirtyServices() == [web])
         #expect(state.services.isEmpty)
     }
 
@@ -35,16 +35,16 @@ import Testing
         let state = Cluster()
         #expect(state.apply(.endpointSlice(slice, slice(of: "web"))))
         #expect(!state.apply(.endpointSlice(slice, slice(of: "web"))))
-        #expect(state.takeDirtyServices() == [web])
+        #expect(state.popDirtyServices() == [web])
         #expect(state.slices[web]?[slice] == slice(of: "web"))
     }
 
     @Test func `A slice that moves to another Service marks both as dirty`() {
         let state = Cluster()
         state.apply(.endpointSlice(slice, slice(of: "web")))
-        _ = state.takeDirtyServices()
+        _ = state.popDirtyServices()
         #expect(state.apply(.endpointSlice(slice, slice(of: "api"))))
-        #expect(state.takeDirtyServices() == [web, api])
+        #expect(state.popDirtyServices() == [web, api])
         #expect(state.slices[web] == nil)
         #expect(state.slices[api]?.count == 1)
     }
@@ -53,9 +53,9 @@ import Testing
         let state = Cluster()
         #expect(!state.apply(.endpointSlice(slice, slice(of: nil))))
         state.apply(.endpointSlice(slice, slice(of: "web")))
-        _ = state.takeDirtyServices()
+        _ = state.popDirtyServices()
         #expect(state.apply(.endpointSlice(slice, slice(of: nil))))
-        #expect(state.takeDirtyServices() == [web])
+        #expect(state.popDirtyServices() == [web])
         #expect(state.slices.isEmpty)
         #expect(!state.apply(.endpointSlice(slice, nil)))
     }
@@ -65,7 +65,7 @@ import Testing
         let node = Node(metadata: ObjectMeta(name: "n1"))
         #expect(state.apply(.node("n1", node)))
         #expect(!state.apply(.node("n1", node)))
-        #expect(state.takeDirtyServices().isEmpty)
+        #expect(state.popDirtyServices().isEmpty)
         #expect(state.apply(.node("n1", nil)))
     }
 }
@@ -79,5 +79,5 @@ private final class Cluster {
 
     @discardableResult
     func apply(_ change: ClusterChange) -> Bool { state.apply(change) }
-    func takeDirtyServices() -> Set<NamespacedName> { state.takeDirtyServices() }
+    func popDirtyServices() -> Set<NamespacedName> { state.popDirtyServices() }
 }

@@ -48,7 +48,7 @@ import Testing
         }
         let plain = try #require(IPAddress("10.0.0.1"))
         #expect(!plain.isLoopback && !plain.isLinkLocal && !plain.isMulticast && !plain.isUnspecified && !plain.isReserved)
-        #expect(try #require(IPAddress("240.0.0.1")).isHarmfulAsService == false)
+        #expect(try #require(IPAddress("240.0.0.1")).isUnusableForServices == false)
     }
 
     @Test func `advance with carry`() throws {

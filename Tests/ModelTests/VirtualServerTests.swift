@@ -7,7 +7,7 @@ private func location(_ text: String, _ port: UInt16) -> AddressPort { AddressPo
     private let server = VirtualServer(.init(.tcp, location("10.20.30.40", 80)), flags: .persistent, timeout: 10800)
 
     @Test func `differs by address, port, protocol, scheduler, flags and timeout`() throws {
-        #expect(server.isConfiguredLike(server))
+        #expect(server.hasSameConfiguration(as: server))
         let lc = try #require(Scheduler("lc"))
         let others = [
             VirtualServer(.init(.tcp, location("10.20.30.41", 80)), flags: .persistent, timeout: 10800),
@@ -17,14 +17,14 @@ private func location(_ text: String, _ port: UInt16) -> AddressPort { AddressPo
             VirtualServer(.init(.tcp, location("10.20.30.40", 80)), timeout: 10800),
             VirtualServer(.init(.tcp, location("10.20.30.40", 80)), flags: .persistent, timeout: 10801),
         ]
-        for other in others { #expect(!server.isConfiguredLike(other), "\(other)") }
+        for other in others { #expect(!server.hasSameConfiguration(as: other), "\(other)") }
     }
 
     @Test func `does not differ by real servers or origin`() {
         var other = server
         other.realServers = [location("10.244.0.1", 8080): RealServer(location("10.244.0.1", 8080))]
         other.origin = ServiceOrigin(service: NamespacedName(namespace: "default", name: "web"), portName: "", kind: .clusterIP)
-        #expect(server.isConfiguredLike(other))
+        #expect(server.hasSameConfiguration(as: other))
     }
 
     @Test(

@@ -40,7 +40,7 @@ private struct Kernel {
         // The kernel does not keep these.
         for (key, server) in state.virtualServers {
             for location in server.realServers.keys {
-                state.virtualServers[key]?.realServers[location]?.warmingSince = nil
+                state.virtualServers[key]?.realServers[location]?.slowStartSince = nil
                 state.virtualServers[key]?.realServers[location]?.drainingSince = nil
             }
         }

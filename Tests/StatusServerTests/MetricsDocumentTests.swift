@@ -66,7 +66,7 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
         var outcome = SyncOutcome()
         outcome.operations = [.createDevice]
         var proxyStatus = ProxyStatus(families: [.ipv4])
-        proxyStatus.refusedClaims = [
+        proxyStatus.refusedAddresses = [
             NamespacedName(namespace: "default", name: "web"): [ServiceRefusal(.externalIP, IPAddress(v4: 1), .node)]
         ]
         proxyStatus.invalidAnnotations = [

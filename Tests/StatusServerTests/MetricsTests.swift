@@ -211,11 +211,11 @@ private func get(_ path: String, _ parameters: [String: String] = [:], accept: S
         outcome.repairs = [outcome.operations[0]]
         outcome.duration = .milliseconds(3)
         outcome.latencies = [.milliseconds(5)]
-        outcome.forgetting = [.ipv6: .init(flows: 4, duration: .milliseconds(3))]
+        outcome.conntrackFlushes = [.ipv6: .init(flows: 4, duration: .milliseconds(3))]
         var proxyStatus = ProxyStatus(families: both)
         proxyStatus.drainingServers = 7
         proxyStatus.droppedPackets = [DroppedPackets(.sourceRanges, .ipv6): 9]
-        proxyStatus.refusedClaims = [
+        proxyStatus.refusedAddresses = [
             NamespacedName(namespace: "default", name: "web"): [
                 ServiceRefusal(.externalIP, IPAddress(v4: 1), .node), ServiceRefusal(.externalIP, IPAddress(v4: 2), .node),
             ]

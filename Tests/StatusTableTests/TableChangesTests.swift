@@ -4,12 +4,12 @@ import Testing
 
 @Suite struct `The changes of a table` {
     private func table(_ servers: KeyValuePairs<String, [String]>, notServed: [String] = []) -> [NamedTable.Line] {
-        var lines = [NamedTable.Line(mood: .heading, text: "Prot", stableText: "Prot")]
+        var lines = [NamedTable.Line(style: .heading, text: "Prot", stableText: "Prot")]
         for (server, reals) in servers {
-            lines.append(.init(mood: .virtualServer, text: server, stableText: server, part: .head))
-            lines += reals.map { .init(mood: .realServer, text: "  -> \($0)", stableText: "\(server) \($0)", part: .body) }
+            lines.append(.init(style: .virtualServer, text: server, stableText: server, part: .head))
+            lines += reals.map { .init(style: .realServer, text: "  -> \($0)", stableText: "\(server) \($0)", part: .body) }
         }
-        return lines + notServed.map { .init(mood: .trouble, text: $0, stableText: $0) }
+        return lines + notServed.map { .init(style: .problem, text: $0, stableText: $0) }
     }
 
     private func changes(_ now: [NamedTable.Line], _ before: [NamedTable.Line]) -> [String] {

@@ -152,7 +152,7 @@ import Translation
         node.kernel.refusedAddresses = []
         node.run(for: .seconds(31))
         #expect(node.kernel.state.virtualServers[web.identity]?.realServers.count == 3)
-        #expect(node.status.refusedClaims.isEmpty && node.status.failing.isEmpty)
+        #expect(node.status.refusedAddresses.isEmpty && node.status.failing.isEmpty)
     }
 
     @Test func `such as an endpoint that the kernel refuses is dropped when it is removed, and retried when it is added again`() {
@@ -163,7 +163,7 @@ import Translation
         node.settle()
         node.absorb([web.slice([1])])
         node.settle()
-        #expect(node.status.refusedClaims.isEmpty)
+        #expect(node.status.refusedAddresses.isEmpty)
         node.kernel.refusedAddresses = []
         node.absorb([web.slice([255])])
         node.settle()

@@ -83,7 +83,7 @@ import Testing
         node.outcomes = []
         node.absorb([web.slice([1, 3], cause: node.wall)])
         node.run(for: .seconds(2))
-        #expect(!node.outcomes.isEmpty && node.outcomes.allSatisfy(\.isProbe))
+        #expect(!node.outcomes.isEmpty && node.outcomes.allSatisfy(\.isObservationOnly))
         #expect(node.outcomes.flatMap(\.latencies).isEmpty)
         #expect(node.status.pendingChanges.slices.count == 1)
         node.run(for: .seconds(3))

@@ -33,7 +33,7 @@ struct Cluster {
     mutating func removeSlice(_ name: String) { state.apply(.endpointSlice(NamespacedName(namespace: "default", name: name), nil)) }
 
     @discardableResult
-    mutating func translate() -> Scope { translation.update(state.takeDirtyServices(), of: state, localAddresses: localAddresses) }
+    mutating func translate() -> Scope { translation.update(state.popDirtyServices(), of: state, localAddresses: localAddresses) }
 
     /// The virtual servers, sorted, each with its real servers: `10.96.0.1:80/TCP [10.244.0.1:8080 …]`.
     var servers: [String] {
@@ -69,7 +69,7 @@ struct Cluster {
     }
 
     /// The refused claims, each with its field and reason.
-    var refused: [String] { translation.refusedClaims.values.flatMap(\.self).sorted().map(\.description) }
+    var refused: [String] { translation.refusedAddresses.values.flatMap(\.self).sorted().map(\.description) }
 }
 
 extension Scope {

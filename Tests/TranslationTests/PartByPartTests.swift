@@ -76,7 +76,7 @@ private struct Chance {
         _ = complete.update(Set(cluster.state.services.keys), of: cluster.state, localAddresses: cluster.localAddresses)
         #expect(complete.desired == cluster.translation.desired)
         #expect(complete.conflicts == cluster.translation.conflicts)
-        #expect(complete.refusedClaims == cluster.translation.refusedClaims)
+        #expect(complete.refusedAddresses == cluster.translation.refusedAddresses)
     }
 
     private func differences(_ a: NodeState, _ b: NodeState, outside selection: Scope.Selection) -> [String] {

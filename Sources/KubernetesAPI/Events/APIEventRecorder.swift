@@ -163,7 +163,7 @@ extension MicroTime {
 /// How events are counted, limited and sent; the values are those of client-go (`tools/events`, `tools/record`) where it has them.
 public struct EventSettings: Hashable, Sendable {
     /// How long after its last occurrence an event is over.
-    public var silence: Duration
+    public var seriesTimeout: Duration
     /// The minimum interval between updates of the count of an event, after the first repetition is reported.
     public var refresh: Duration
     /// The number of different events that an object can have at once.
@@ -192,13 +192,13 @@ public struct EventSettings: Hashable, Sendable {
     public var reportInterval: Duration
 
     public init(
-        silence: Duration = .seconds(360), refresh: Duration = .seconds(1800), objectBurst: Int = 25,
+        seriesTimeout: Duration = .seconds(360), refresh: Duration = .seconds(1800), objectBurst: Int = 25,
         objectRefill: Duration = .seconds(300),
         maximumQueued: Int = 1000, qps: Double = 1, burst: Int = 10, maximumTries: Int = 12, minimumDelay: Duration = .seconds(1),
         maximumDelay: Duration = .seconds(20), maximumRetryAfter: Duration = .seconds(120), requestTimeLimit: Duration = .seconds(30),
         flushTime: Duration = .milliseconds(1500), reportInterval: Duration = .seconds(60)
     ) {
-        self.silence = silence
+        self.seriesTimeout = seriesTimeout
         self.refresh = refresh
         self.objectBurst = objectBurst
         self.objectRefill = objectRefill

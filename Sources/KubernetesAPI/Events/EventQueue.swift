@@ -140,7 +140,7 @@ struct EventQueue {
                 earliest = min(earliest ?? due, due)
             }
         }
-        nextDue = earliest ?? now + settings.silence
+        nextDue = earliest ?? now + settings.seriesTimeout
     }
 
     /// Whether a series is due before all others; updates `nextDue`.

@@ -54,7 +54,7 @@ struct EventSeries: Hashable {
 
     /// When the series needs attention without a new occurrence: to report its count, or to be removed.
     func due(_ settings: EventSettings) -> Duration {
-        let end = last + settings.silence
+        let end = last + settings.seriesTimeout
         guard isUnreported else { return end }
         // The first repetition is reported at once; later ones only update the count.
         if isCreated, reported == 1 { return reportedAt }
@@ -63,7 +63,7 @@ struct EventSeries: Hashable {
 
     /// Whether the series can be removed: it is over, and its count is reported.
     func isOver(at now: Duration, _ settings: EventSettings) -> Bool {
-        now >= last + settings.silence && !(isUnreported && isCreated)
+        now >= last + settings.seriesTimeout && !(isUnreported && isCreated)
     }
 }
 

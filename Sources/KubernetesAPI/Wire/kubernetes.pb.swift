@@ -8,13 +8,13 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
-// What of the Kubernetes API is read over the wire, and nothing else.
+// The messages and fields of the Kubernetes API that are decoded, and no others.
 //
-// The numbers are the published ones; each message names the generated.proto that defines them. What is not here is skipped
-// when it is read, and nothing of it is kept. The Swift beside this file is written by ./regenerate.
+// The field numbers are the published ones, from the generated.proto named above each group of messages. Other fields are skipped
+// during decoding and not kept. ./regenerate generates the Swift file in this folder.
 //
-// The API server (gogo-protobuf) writes a field whose Go type is no pointer even when it is empty, and one whose type is a
-// pointer only when it is set. Presence is therefore a difference only for the latter, marked `pointer` below.
+// The API server (gogo-protobuf) always writes a field whose Go type is not a pointer, even if it is empty, and writes a pointer
+// only if it is set. Presence therefore matters only for the latter, marked `pointer` below.
 
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
@@ -132,7 +132,7 @@ nonisolated struct ProtoIntOrString: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// 0: intVal holds; 1: strVal holds.
+  /// 0: intVal is set; 1: strVal is set.
   var type: Int64 {
     get {_type ?? 0}
     set {_type = newValue}
@@ -169,7 +169,7 @@ nonisolated struct ProtoIntOrString: Sendable {
   fileprivate var _strVal: String? = nil
 }
 
-/// Empty for the zero time, which is `null` in JSON. Its nanos (2) are always 0, as JSON tells none.
+/// Empty for the zero time, which is `null` in JSON. Its nanos (2) are always 0, as JSON has no fraction.
 nonisolated struct ProtoTime: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -400,8 +400,8 @@ nonisolated struct ProtoWatchEvent: Sendable {
   fileprivate var _object: ProtoRawExtension? = nil
 }
 
-/// Any ServiceList, EndpointSliceList, NodeList. On the wire a message is bytes, and as bytes
-/// each item is read on its own: one that is malformed does not spoil the others, and only one is unpacked at a time.
+/// Any ServiceList, EndpointSliceList or NodeList. Items are bytes, so that each is decoded separately: a malformed item does not
+/// affect the others, and only one is decoded at a time.
 nonisolated struct ProtoObjectList: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -425,7 +425,7 @@ nonisolated struct ProtoObjectList: Sendable {
   fileprivate var _metadata: ProtoListMeta? = nil
 }
 
-/// Any object by its metadata: all that a bookmark says.
+/// Any object by its metadata, which is all that a bookmark contains.
 nonisolated struct ProtoPartialObject: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -447,7 +447,7 @@ nonisolated struct ProtoPartialObject: Sendable {
   fileprivate var _metadata: ProtoObjectMeta? = nil
 }
 
-/// Any object by its name, for objects that cannot be read as a whole.
+/// Any object by its name, for objects that fail to decode.
 nonisolated struct ProtoObjectIdentity: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -469,7 +469,7 @@ nonisolated struct ProtoObjectIdentity: Sendable {
   fileprivate var _metadata: ProtoIdentity? = nil
 }
 
-/// ObjectMeta, without the parts that can be malformed more easily.
+/// ObjectMeta, without the parts that are more likely to be malformed.
 nonisolated struct ProtoIdentity: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -511,8 +511,8 @@ nonisolated struct ProtoIdentity: Sendable {
   fileprivate var _resourceVersion: String? = nil
 }
 
-/// The spec is read on its own: the two together would be large enough for the generator to put them into a class, whose
-/// Swift would need `@unchecked Sendable`.
+/// The spec is decoded separately: with it, the message would be large enough for the generator to put it into a class, whose
+/// Swift code would need `@unchecked Sendable`.
 nonisolated struct ProtoService: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for

@@ -49,7 +49,7 @@ public final class ProxyMetrics: Sendable {
     let draining = NumberMetric.gauge(
         "kube_ipvs_proxy_draining_servers", "Number of draining real servers: they keep their connections and get no new ones",
         start: [.none])
-    let refusedClaims = NumberMetric.gauge(
+    let refusedAddresses = NumberMetric.gauge(
         "kube_ipvs_proxy_refused_claims", "Number of refused addresses of Services and endpoints, by field and reason")
     let conflicts = NumberMetric.gauge(
         "kube_ipvs_proxy_conflicting_claims", "Number of addresses and ports not served because an older Service uses them", start: [.none])
@@ -102,7 +102,7 @@ public final class ProxyMetrics: Sendable {
             syncDuration, syncTimestamp, queuedTimestamp, programming, endpointChangesPending, endpointChanges, serviceChangesPending,
             serviceChanges, noLocalEndpoints, restoreFailures, conntrackDuration, deletedConntrackEntries, healthz, livez, exactProgramming,
             operations, failures, driftRepaired, operationsPerSync,
-            draining, refusedClaims, conflicts, invalidAnnotations, undoneServices, droppedPackets,
+            draining, refusedAddresses, conflicts, invalidAnnotations, undoneServices, droppedPackets,
         ]
     }
 
@@ -139,7 +139,7 @@ public final class ProxyMetrics: Sendable {
         undoneServices.set(Double(status.pendingServices.count))
         update(status, before)
         // Audits that only observe the kernel are not counted as syncs.
-        guard !outcome.isProbe else { return }
+        guard !outcome.isObservationOnly else { return }
         for labels in families {
             syncDuration.observe(outcome.duration.inSeconds, labels)
             if outcome.succeeded { syncTimestamp.set(now.wall.secondsSinceEpoch, labels) }
@@ -156,9 +156,9 @@ public final class ProxyMetrics: Sendable {
             if case .restoreRules(let rules, _) = failure.operation { restoreFailures.add(1, MetricLabels(rules.family)) }
         }
         for operation in outcome.repairs { driftRepaired.add(1, operation.kind.labels) }
-        for (family, forgetting) in outcome.forgetting {
-            conntrackDuration.observe(forgetting.duration.inSeconds, MetricLabels(family))
-            deletedConntrackEntries.add(Double(forgetting.flows), MetricLabels(family))
+        for (family, conntrackFlushes) in outcome.conntrackFlushes {
+            conntrackDuration.observe(conntrackFlushes.duration.inSeconds, MetricLabels(family))
+            deletedConntrackEntries.add(Double(conntrackFlushes.flows), MetricLabels(family))
         }
         for _ in outcome.observationFailures { failures.add(1, ["layer": "kernel", "object": "observation"]) }
     }
@@ -167,16 +167,16 @@ public final class ProxyMetrics: Sendable {
         for (shortage, count) in status.noLocalEndpoints { noLocalEndpoints.set(Double(count), MetricLabels(shortage)) }
         // Equal values share their storage, so that comparing them is cheap.
         if status.conflicts != before.conflicts { conflicts.set(Double(status.conflicts.values.reduce(0) { $0 + $1.count })) }
-        if status.refusedClaims != before.refusedClaims { updateRefusals(status) }
+        if status.refusedAddresses != before.refusedAddresses { updateRefusals(status) }
         if status.invalidAnnotations != before.invalidAnnotations { updateInvalidAnnotations(status) }
     }
 
     private func updateRefusals(_ status: ProxyStatus) {
         var refused: [MetricLabels: Double] = [:]
-        for refusal in status.refusedClaims.values.joined() {
+        for refusal in status.refusedAddresses.values.joined() {
             refused[["field": refusal.field.label, "reason": refusal.reason.label], default: 0] += 1
         }
-        refusedClaims.replace(refused)
+        refusedAddresses.replace(refused)
     }
 
     private func updateInvalidAnnotations(_ status: ProxyStatus) {

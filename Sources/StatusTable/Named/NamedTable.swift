@@ -20,10 +20,10 @@ public struct NamedTable {
     }
 
     /// The kind of a line, for coloured output.
-    public enum LineStyle: Hashable, Sendable { case heading, virtualServer, realServer, draining, trouble }
+    public enum LineStyle: Hashable, Sendable { case heading, virtualServer, realServer, draining, problem }
 
     public struct Line: Hashable, Sendable {
-        public var mood: LineStyle
+        public var style: LineStyle
         public var text: String
         /// The part of the text that does not change with connections, counters and time.
         public var stableText: String
@@ -49,34 +49,34 @@ public struct NamedTable {
             let cells = cells(server)
             rows.append(
                 Row(
-                    server.inKernel ? .virtualServer : .trouble, cells, .head,
+                    server.inKernel ? .virtualServer : .problem, cells, .head,
                     stableText: "\(server.name) \(cells.prefix(3)) \(server.settings)"))
             rows += server.realServers.map { real in
                 let state = "\(real.place) \(real.weight) \(real.pod ?? "") \(real.draining != nil)"
                 return Row(real.draining == nil ? .realServer : .draining, self.cells(real), .body, stableText: "\(server.name) \(state)")
             }
             if let why = server.whyEmpty {
-                rows.append(Row(.trouble, ["     no real servers: \(why)"], .body, stableText: "\(server.name) \(why)"))
+                rows.append(Row(.problem, ["     no real servers: \(why)"], .body, stableText: "\(server.name) \(why)"))
             }
         }
-        rows += document.notServed.map { Row(.trouble, ["\($0.namespace)/\($0.service): not served: \($0.reason)"]) }
+        rows += document.notServed.map { Row(.problem, ["\($0.namespace)/\($0.service): not served: \($0.reason)"]) }
         rows += document.failing.map { failing in
             let service = failing.service.map { "\($0): " } ?? ""
             let retry = failing.secondsToRetry.map { ", retrying in \($0) s" } ?? ", retrying"
             let text = "\(service)failed: \(failing.what): \(failing.error)"
-            return Row(.trouble, ["\(text) (attempts: \(failing.attempts)\(retry))"], stableText: text)
+            return Row(.problem, ["\(text) (attempts: \(failing.attempts)\(retry))"], stableText: text)
         }
         return NamedTable.aligned(rows)
     }
 
     private struct Row {
-        var mood: LineStyle
+        var style: LineStyle
         var cells: [String]
         var part: Part?
         var stableText: String
 
-        init(_ mood: LineStyle, _ cells: [String], _ part: Part? = nil, stableText: String? = nil) {
-            self.mood = mood
+        init(_ style: LineStyle, _ cells: [String], _ part: Part? = nil, stableText: String? = nil) {
+            self.style = style
             self.part = part
             self.cells = cells.map(\.printable)
             self.stableText = stableText ?? cells.joined(separator: " ")
@@ -172,7 +172,7 @@ public struct NamedTable {
                 let width = index == 0 ? first : index < known.count ? known[index] : 0
                 text += index == row.cells.count - 1 ? cell : cell.padded(width) + "  "
             }
-            return Line(mood: row.mood, text: text, stableText: row.stableText, part: row.part)
+            return Line(style: row.style, text: text, stableText: row.stableText, part: row.part)
         }
     }
 }
@@ -216,7 +216,7 @@ public struct TableChanges {
         var lines = now.map { Line(mark: before.isEmpty || known.contains($0.stableText) ? .same : .new, line: $0) }
         // The virtual server of the lines that follow, until it is listed.
         var head: NamedTable.Line?
-        for line in before where line.mood != .heading {
+        for line in before where line.style != .heading {
             if line.part == .head { head = line }
             guard !kept.contains(line.stableText) else { continue }
             if line.part == .body, let named = head, kept.contains(named.stableText) { lines.append(Line(mark: .same, line: named)) }

@@ -127,7 +127,7 @@ extension StatusDocument {
 
 extension StatusDocument {
     /// The document without virtual servers that do not belong to a Service.
-    public var ofServices: StatusDocument {
+    public var servicesOnly: StatusDocument {
         var copy = self
         copy.virtualServers.removeAll { $0.service == nil }
         return copy

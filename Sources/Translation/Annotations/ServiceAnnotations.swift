@@ -143,7 +143,7 @@ struct ServiceAnnotations: Hashable {
                 slowStart == nil ? .weights : .slowStart, "requires scheduler \(weighted), which is not available in this node's kernel")
             slowStart = nil
         }
-        if slowStart != nil, !scheduler.sharesByWeight {
+        if slowStart != nil, !scheduler.isWeighted {
             reader.addInvalid(.slowStart, "requires a weighted scheduler such as wrr or wlc, not \(scheduler)")
             slowStart = nil
         }

@@ -24,7 +24,7 @@ struct Cleanup {
         let choice = IPTables.Backend(rawValue: configuration.iptables.rawValue)
         // The proxy owns its names in both families, even if iptables has no nat table for one.
         let catalogue = Translation.catalogue(configuration.translationSettings(families: Set(IPFamily.allCases), hasRandomFully: false))
-        let dataplane = try await probing.run("iptables") {
+        let dataplane = try await probing.run("kernel interfaces") {
             try KernelDataplane(catalogue: catalogue)
         }
         let filter = try await probing.run("iptables") {

@@ -28,12 +28,12 @@ struct Screen {
 
     private func text(_ line: NamedTable.Line) -> String {
         guard isTerminal else { return line.text }
-        return switch line.mood {
+        return switch line.style {
         case .heading: "\u{1b}[2m\(line.text)\u{1b}[22m"
         case .virtualServer: "\u{1b}[36m\(line.text)\u{1b}[39m"
         case .realServer: line.text
         case .draining: "\u{1b}[33m\(line.text)\u{1b}[39m"
-        case .trouble: "\u{1b}[31m\(line.text)\u{1b}[39m"
+        case .problem: "\u{1b}[31m\(line.text)\u{1b}[39m"
         }
     }
 }

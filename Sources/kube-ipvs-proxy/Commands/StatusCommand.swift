@@ -117,7 +117,7 @@ struct StatusCommand: AsyncParsableCommand {
         }
         if !ipvsadm.nosort { services = IPVSListing.sorted(services) }
         let document = StatusDocument(services, report).filtered(namespace: namespace, service: service)
-        return selector == nil ? document : document.ofServices
+        return selector == nil ? document : document.servicesOnly
     }
 
     private var columns: NamedTable.Columns {

@@ -45,17 +45,17 @@ public struct TestCertificates: Sendable {
 
     /// Whether a client has to present a certificate of the authority.
     public enum Clients: Sendable {
-        case unasked, mayShow, mustShow
+        case notRequested, optional, required
     }
 
     /// Returns the TLS configuration of the server, optionally with HTTP/2.
-    public func server(clients: Clients = .unasked, offersHTTP2: Bool = false) throws -> TLSConfiguration {
+    public func server(clients: Clients = .notRequested, offersHTTP2: Bool = false) throws -> TLSConfiguration {
         var result = TLSConfiguration.makeServerConfiguration(
             certificateChain: try NIOSSLCertificate.fromPEMFile("\(folder)/server.crt").map { .certificate($0) },
             privateKey: .privateKey(try NIOSSLPrivateKey(file: "\(folder)/server.key", format: .pem)))
         if offersHTTP2 { result.applicationProtocols = ["h2", "http/1.1"] }
-        if clients != .unasked {
-            result.certificateVerification = clients == .mustShow ? .noHostnameVerification : .optionalVerification
+        if clients != .notRequested {
+            result.certificateVerification = clients == .required ? .noHostnameVerification : .optionalVerification
             result.trustRoots = .file("\(folder)/ca.crt")
         }
         return result

@@ -148,7 +148,7 @@ import Testing
     @Test func `A client certificate is presented, and a new one opens a new connection without losing changes`() async throws {
         let certificates = try await TestCertificates(in: folder.path)
         try await certificates.sign("client", subject: "/CN=one")
-        try await TestAPIServer.serving(tls: try certificates.server(clients: .mustShow)) { server in
+        try await TestAPIServer.serving(tls: try certificates.server(clients: .required)) { server in
             var access = try server.access
             access.certificateAuthority = .file("\(folder.path)/ca.crt")
             #expect(await self.outcome(access) != nil)

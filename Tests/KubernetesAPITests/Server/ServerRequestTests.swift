@@ -68,7 +68,7 @@ import Testing
         settings.certifiedPaths = ["/api/v1/nodes"]
         for offersHTTP2 in [true, false] {
             try await TestAPIServer.serving(
-                tls: certificates.server(clients: .mayShow, offersHTTP2: offersHTTP2), settings: settings
+                tls: certificates.server(clients: .optional, offersHTTP2: offersHTTP2), settings: settings
             ) { server in
                 var access = try server.access
                 access.certificateAuthority = .file("\(folder.path)/ca.crt")
