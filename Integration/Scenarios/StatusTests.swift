@@ -68,7 +68,7 @@ extension Scenarios {
             #expect(
                 cleanup.output.contains("sysctl -w net.ipv4.ip_forward=0") || cleanup.output.contains("net/ipv4/ip_forward"),
                 "\(cleanup.output)")
-            #expect(cleanup.output.contains("Found a running proxy with --state-directory \(Place.state)"), "\(cleanup.output)")
+            #expect(cleanup.output.contains("A proxy runs with --state-directory \(Place.state)"), "\(cleanup.output)")
             // A proxy in another network or an untrusted directory is not found.
             let outside = try await Shell.attempt("ip netns exec outside \(Place.proxy) status --state-directory /run/elsewhere")
             #expect(!outside.output.contains("a proxy listens on"), "\(outside.output)")

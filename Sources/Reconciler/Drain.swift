@@ -4,6 +4,8 @@ public import Model
 ///
 /// The drain state is kept in the kernel: weight 0 means that the real server drains, and its connection counts show when it is idle. Only
 /// counts that were read after the weight became 0 are used, because a new connection may have arrived before.
+///
+/// `PlanBuilder+RealServerWeights.swift` restores the weight of one that is desired again.
 enum Drain {
     /// Set its weight to 0: it keeps its connections and receives no new ones. The associated value is the real server with weight 0.
     case start(RealServer)

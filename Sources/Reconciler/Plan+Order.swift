@@ -4,6 +4,9 @@ extension Plan {
     /// Additions come before removals. A service address is bound, and so receives traffic, only after its sets, its rules and its virtual
     /// servers with all their real servers exist. An address that is no longer desired is unbound before its virtual servers are deleted.
     /// Rules and set members are removed after both, so that a Service being removed is never reachable without its restrictions.
+    ///
+    /// `SyncLoop` applies the phases in this order, except those of rules, which are applied concurrently, one family at a time. Whatever must not exist
+    /// without the rules waits for them: see `UnmetDependencies`.
     public enum Phase: Int, Hashable, Sendable, CaseIterable {
         case createSets, addMembers, restoreRules, createDevice, serveVirtualServers, bind
         case drain, deleteRealServers, unbind, deleteVirtualServers, removeRules, removeMembers, removeLeftovers

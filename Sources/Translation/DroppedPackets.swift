@@ -17,11 +17,16 @@ public struct DroppedPackets: Hashable, Sendable {
         self.family = family
     }
 
+    /// The chains whose DROP rules are counted, and the reason for which they drop.
+    private static let reasons: [Rules.Chain: Reason] = [
+        ProxyRules.firewall: .noLocalEndpoints, ProxyRules.sourceRanges: .sourceRanges, ProxyRules.outFilter: .sourceRanges,
+    ]
+
     /// Returns the dropped packets by reason and family, from the packets that each chain dropped.
     public static func counts(_ chains: [IPFamily: [Rules.Chain: UInt64]]) -> [DroppedPackets: UInt64] {
         chains.reduce(into: [:]) { counts, entry in
             for (chain, packets) in entry.value {
-                guard let reason = ProxyRules.dropping[chain] else { continue }
+                guard let reason = DroppedPackets.reasons[chain] else { continue }
                 counts[DroppedPackets(reason, entry.key), default: 0] += packets
             }
         }

@@ -23,15 +23,10 @@ struct ProxyRules: Hashable {
     private static let markMasquerade = Rules.Chain(.nat, "KUBE-MARK-MASQ")
     private static let forward = Rules.Chain(.filter, "KUBE-FORWARD")
     private static let filterNodePort = Rules.Chain(.filter, "KUBE-NODE-PORT")
-    private static let firewall = Rules.Chain(.filter, "KUBE-PROXY-FIREWALL")
-    private static let sourceRanges = Rules.Chain(.filter, "KUBE-SOURCE-RANGES-FIREWALL")
+    static let firewall = Rules.Chain(.filter, "KUBE-PROXY-FIREWALL")
+    static let sourceRanges = Rules.Chain(.filter, "KUBE-SOURCE-RANGES-FIREWALL")
     private static let accessFilter = Rules.Chain(.filter, "KUBE-IPVS-FILTER")
-    private static let outFilter = Rules.Chain(.filter, "KUBE-IPVS-OUT-FILTER")
-
-    /// The chains with rules that drop packets, and the reason.
-    static let dropping: [Rules.Chain: DroppedPackets.Reason] = [
-        firewall: .noLocalEndpoints, sourceRanges: .sourceRanges, outFilter: .sourceRanges,
-    ]
+    static let outFilter = Rules.Chain(.filter, "KUBE-IPVS-OUT-FILTER")
 
     /// In the order of insertion at the top of their chains: the last one inserted into a chain is its first rule.
     private static let jumps = [

@@ -5,6 +5,6 @@ extension NodeContext {
     /// Whether an address is to be bound to `kube-ipvs0`.
     ///
     /// False if another interface of the node has the address: the kernel already accepts packets to it, and the interface's owner manages
-    /// it. Virtual servers are created in either case.
+    /// it. Its virtual servers are created all the same. `reasonToRefuse` decides before whether the Service may have the address at all.
     func bindsToDevice(_ address: IPAddress) -> Bool { !localAddresses.contains(address) }
 }

@@ -176,6 +176,7 @@ public struct ReflectorState: Hashable, Sendable {
         case .status(let status, asEvent: false) where status.code == 502 || status.code == 503:
             retry(atLeast: status.retryAfterSeconds, using: &generator)
         case .transport: retry(using: &generator)
+        // 410 Gone among them: the version has expired, and only a new list leads to a valid one.
         case .status, .undecodable, .unknownChange, .listUnfinished: restart(using: &generator)
         }
     }
