@@ -48,7 +48,7 @@ public struct KernelSetup: Sendable {
         } catch {
             throw DataplaneError("/proc/self/status", error, what: "failed to read")
         }
-        guard let status else { throw DataplaneError("/proc/self/status", "is not there: mount the file system proc on /proc") }
+        guard let status else { throw DataplaneError("/proc/self/status", "not found: mount the file system proc on /proc") }
         let capabilities = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }?.split(whereSeparator: \.isWhitespace)
             .last
         let netAdmin: UInt64 = 1 << 12
@@ -65,7 +65,8 @@ public struct KernelSetup: Sendable {
         _ = try IPVSClient()
     }
 
-    /// Runs modprobe, and fails only if it cannot be run: its exit code does not matter if the kernel has the module afterwards.
+    /// Runs modprobe. Fails, temporarily, only if it could not be started, timed out or lacked a resource: its exit code does not matter if the
+    /// kernel has the module afterwards.
     ///
     /// - Returns: the standard error of modprobe.
     private static func loadModule(_ name: String) async throws(DataplaneError) -> String {

@@ -144,7 +144,7 @@ extension ManifestValidation {
         var problems: [FieldProblem] = []
         if port.port == 0 { problems.append(FieldProblem("\(field).port", "0", portRule)) }
         if port.name.isEmpty, !isOnly {
-            problems.append(FieldProblem("\(field).name", nil, "is required where a Service has several ports"))
+            problems.append(FieldProblem("\(field).name", nil, "is required if a Service has several ports"))
         } else if !port.name.isEmpty, !NameSyntax.isLabel(port.name) {
             problems.append(FieldProblem("\(field).name", port.name, labelRule))
         }

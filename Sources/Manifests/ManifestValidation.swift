@@ -221,7 +221,7 @@ extension ManifestValidation {
             if (port.port ?? 0) == 0 { problems.append(FieldProblem("\(field).port", port.port.map { "\($0)" }, portRule)) }
             let name = port.name ?? ""
             if name.isEmpty, subset.ports.count > 1 {
-                problems.append(FieldProblem("\(field).name", nil, "is required where there are several ports"))
+                problems.append(FieldProblem("\(field).name", nil, "is required if there are several ports"))
             } else if !name.isEmpty, !NameSyntax.isLabel(name) {
                 problems.append(FieldProblem("\(field).name", name, labelRule))
             }

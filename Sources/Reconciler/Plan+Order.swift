@@ -5,8 +5,8 @@ extension Plan {
     /// servers with all their real servers exist. An address that is no longer desired is unbound before its virtual servers are deleted.
     /// Rules and set members are removed after both, so that a Service being removed is never reachable without its restrictions.
     ///
-    /// `SyncLoop` applies the phases in this order, except those of rules, which are applied concurrently, one family at a time. Whatever must not exist
-    /// without the rules waits for them: see `UnmetDependencies`.
+    /// `SyncLoop` applies the phases in this order, except those of rules, which run concurrently with the others, one operation at a time
+    /// for each family. Operations that require the rules wait for them: see `UnmetDependencies`.
     public enum Phase: Int, Hashable, Sendable, CaseIterable {
         case createSets, addMembers, restoreRules, createDevice, serveVirtualServers, bind
         case drain, deleteRealServers, unbind, deleteVirtualServers, removeRules, removeMembers, removeLeftovers

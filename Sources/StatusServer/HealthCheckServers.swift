@@ -57,7 +57,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
                 open[address] = start(address, subject, in: &group)
             }
             for (service, address) in wanted.conflicts where reported[service] != address {
-                report(service, ListenError(address: address, reason: "already used by another Service"))
+                report(service, ListenError(address: address, reason: "already used by another Service"), isRetried: false)
             }
             reported = wanted.conflicts
         }
@@ -91,7 +91,7 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
                         "Opened health check node port", metadata: ["service": "\(subject.service)", "address": "\(address)"])
                 }
             } catch {
-                if reported != error { report(subject.service, error) }
+                if reported != error { report(subject.service, error, isRetried: true) }
                 reported = error
                 // Cancellation ends the loop: the port is no longer needed.
                 try? await Task.sleep(for: retry)
@@ -106,13 +106,16 @@ public struct HealthCheckServers: ServiceLifecycle.Service {
     }
 
     /// Reports a failure with kube-proxy's event.
-    private func report(_ service: NamespacedName, _ error: ListenError) {
+    ///
+    /// - Parameter isRetried: false if only a change of the Services can help.
+    private func report(_ service: NamespacedName, _ error: ListenError, isRetried: Bool) {
         logger.error(
-            "Failed to open health check node port; retrying", metadata: ["service": "\(service)", "error": "\(error)"])
+            isRetried ? "Failed to open health check node port; retrying" : "Health check node port conflict",
+            metadata: ["service": "\(service)", "error": "\(error)"])
         events.record(
             ClusterEvent(
                 .warning, reason: "FailedToStartServiceHealthcheck", action: "Listen", regarding: .service(service),
-                note: "Failed to open health check node port of \(service); retrying: \(error)"))
+                note: "Failed to open health check node port of \(service)\(isRetried ? "; retrying" : ""): \(error)"))
     }
 }
 

@@ -83,7 +83,7 @@ struct ProxyRules: Hashable {
         return "\(commented(.clusterIP, "src,dst")) -j KUBE-MARK-MASQ"
     }
 
-    /// Accepts traffic to an external IP from outside and from the node, not from this node's pods.
+    /// Ends traversal for clients outside of the node (first rule), and for all packets to an external IP that is a local address (second rule).
     private func externalIPRules(_ set: KubeSet) -> [String] {
         [
             "\(commented(set, "dst,dst")) -m physdev ! --physdev-is-in -m addrtype ! --src-type LOCAL -j ACCEPT",

@@ -164,7 +164,7 @@ public final class ProxyMetrics: Sendable {
     }
 
     private func update(_ status: ProxyStatus, _ before: ProxyStatus) {
-        for (shortage, count) in status.noLocalEndpoints { noLocalEndpoints.set(Double(count), MetricLabels(shortage)) }
+        for (policy, count) in status.noLocalEndpoints { noLocalEndpoints.set(Double(count), MetricLabels(policy)) }
         // Equal values share their storage, so that comparing them is cheap.
         if status.conflicts != before.conflicts { conflicts.set(Double(status.conflicts.values.reduce(0) { $0 + $1.count })) }
         if status.refusedAddresses != before.refusedAddresses { updateRefusals(status) }
@@ -193,7 +193,7 @@ extension MetricLabels {
 
     init(_ dropped: DroppedPackets) { self = ["ip_family": dropped.family.rawValue, "reason": dropped.reason.label] }
 
-    init(_ shortage: NoLocalEndpoints) { self = ["ip_family": shortage.family.rawValue, "traffic_policy": shortage.policy.rawValue] }
+    init(_ missing: NoLocalEndpoints) { self = ["ip_family": missing.family.rawValue, "traffic_policy": missing.policy.rawValue] }
 }
 
 extension OperationKind {
@@ -239,9 +239,9 @@ extension ServiceRefusal.Reason {
         switch self {
         case .node: "node"
         case .apiServer: "api_server"
-        case .reserved: "nobody"
+        case .reserved: "reserved"
         case .kernel: "kernel"
-        case .notAllowed: "operators_choice"
+        case .notAllowed: "not_allowed"
         }
     }
 }
