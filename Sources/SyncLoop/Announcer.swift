@@ -27,7 +27,7 @@ public enum Announcer {
     /// fill the log.
     private static let listedOperations = 20
     /// The number of entries listed in one message about a Service, which may specify any number of addresses.
-    private static let listedRefusals = 10
+    private static let listedEntries = 10
 
     /// Returns the notices of a sync.
     ///
@@ -135,7 +135,7 @@ public enum Announcer {
         var notices: [Notice] = []
         for service in translated.sorted() {
             if let identities = after.conflicts[service], before.conflicts[service] != identities {
-                for identity in identities.sorted().prefix(listedRefusals) {
+                for identity in identities.sorted().prefix(listedEntries) {
                     notices.append(
                         Notice(
                             .warning, "Address and port already used by an older Service",
@@ -169,10 +169,10 @@ public enum Announcer {
         ClusterEvent(.warning, reason: reason, action: "SyncService", regarding: .service(name), note: note)
     }
 
-    /// Returns the first `listedRefusals` elements as text, and the number of the others.
+    /// Returns the first `listedEntries` elements as text, and the number of the others.
     private static func list(_ all: some Collection<some Comparable & CustomStringConvertible>, separator: String = "; ") -> String {
-        let listed = all.sorted().prefix(listedRefusals).map(\.description).joined(separator: separator)
-        return all.count > listedRefusals ? "\(listed); and \(all.count - listedRefusals) more" : listed
+        let listed = all.sorted().prefix(listedEntries).map(\.description).joined(separator: separator)
+        return all.count > listedEntries ? "\(listed); and \(all.count - listedEntries) more" : listed
     }
 
     // MARK: The node

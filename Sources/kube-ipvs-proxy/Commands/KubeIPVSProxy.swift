@@ -18,7 +18,7 @@ struct KubeIPVSProxy: AsyncParsableCommand {
                 kube-ipvs-proxy plan --manifests deploy/examples --hostname-override node1
               Show the Services in the kernel, their pods, and problems:
                 kube-ipvs-proxy status
-              Remove all kernel state of the proxy:
+              Remove the kernel state of this program or kube-proxy:
                 kube-ipvs-proxy cleanup
             """,
         version: "kube-ipvs-proxy \(programVersion)",

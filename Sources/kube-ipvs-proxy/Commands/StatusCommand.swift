@@ -16,7 +16,7 @@ struct StatusCommand: AsyncParsableCommand {
         abstract: "Show the virtual servers in the kernel with their Services and pods, and problems.",
         discussion: """
             Reads the kernel state, and gets the names of Services and pods from the running proxy through a socket in its state directory. Without a \
-            proxy, the output has no names. With -n, -c, -S, -Z and --timeout, the output is that of ipvsadm; with -n, byte for byte.
+            proxy, the output has no names. With -n, -c, -S, -Z, --timeout and --tun-info, the output is that of ipvsadm; with -n, byte for byte.
 
             EXAMPLES
               kube-ipvs-proxy status
@@ -61,7 +61,7 @@ struct StatusCommand: AsyncParsableCommand {
         let isNamed = output != nil || namespace != nil || service != nil || selector != nil || watch
         if isNamed, ipvsadm.printsAsIPVSAdm {
             throw ValidationError(
-                "--output, --namespace, --service, --selector and --watch cannot be combined with -n, -c, -S, -Z or --timeout")
+                "--output, --namespace, --service, --selector and --watch cannot be combined with -n, -c, -S, -Z, --timeout or --tun-info")
         }
         do throws(LabelSelector.Malformed) {
             if let selector { _ = try LabelSelector(selector) }
