@@ -26,7 +26,8 @@ struct StatusExplainCommand: AsyncParsableCommand {
 
     @Argument(
         help:
-            "Address and port, optionally with /TCP, /UDP or /SCTP; or a Service as namespace/name:port, with the name of the port (namespace and port are optional).")
+            "Address and port, optionally with /TCP, /UDP or /SCTP; or a Service as namespace/name:port, with the name of the port (namespace and port are optional)."
+    )
     var what: String
 
     @Option(help: ArgumentHelp("The iptables backend of this node: legacy, nft or auto.", valueName: "backend"))
