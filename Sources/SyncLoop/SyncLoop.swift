@@ -137,24 +137,6 @@ public struct SyncLoop: Sendable {
     var refusalGeneration = 0
     var notices: [Announcer.Notice] = []
 
-    /// The state of observing and changing the rules of one family.
-    struct RulesQueue {
-        /// A task that has been started.
-        enum Work { case observation(isAudit: Bool), operation(Operation) }
-
-        var running: Work?
-        /// Whether the rules in the mirror are those in the kernel.
-        var isKnown = false
-        /// The next operation, which starts when the remaining operations of its plan have been applied or deferred.
-        var planned: Operation?
-
-        /// Whether rules are being changed or will be.
-        var isChanging: Bool {
-            if case .operation = running { return true }
-            return planned != nil
-        }
-    }
-
     /// - Parameter start: the start time of the program. Changes with an earlier cause are not counted in latencies.
     public init(_ settings: Settings, translation: Translation, start: Date) {
         self.settings = settings

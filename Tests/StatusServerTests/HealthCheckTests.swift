@@ -109,9 +109,21 @@ extension IPAddress {
             // Some retries later.
             try await Task.sleep(for: .milliseconds(300))
             #expect(events.all.map(\.reason) == ["FailedToStartServiceHealthcheck"])
-            #expect(events.all.first?.regarding == .service(web))
+            #expect(events.all.first?.regarding == .service(web) && events.all.first?.note.contains("; retrying: ") == true)
             holder.close()
             try await wait { await status(taken) == 200 }
+        }
+    }
+
+    @Test func `report a port that another Service uses without claiming a retry`() async throws {
+        let port = try TestConnection.freePort()
+        let check = HealthCheckNodePort(port: port, localEndpoints: [.ipv4: 1])
+        try await serving {
+            publish([web: check, other: check])
+            try await wait { await status(port) == 200 && !events.all.isEmpty }
+            let notes = events.all.map(\.note)
+            #expect(notes.count == 1 && notes[0].contains("already used by another Service") && !notes[0].contains("retrying"), "\(notes)")
+            #expect(events.all.first?.regarding == .service(other))
         }
     }
 }
