@@ -5,15 +5,12 @@ internal import Text
 extension Service {
     /// Seconds for which a client keeps its endpoint: the persistence timeout of the virtual servers. Nil without ClientIP affinity.
     var affinityTimeout: UInt32? {
-        sessionAffinity == .clientIP ? sessionAffinityTimeoutSeconds ?? SessionAffinity.defaultTimeout : nil
+        sessionAffinity == .clientIP ? sessionAffinityTimeoutSeconds ?? Service.defaultSessionAffinityTimeoutSeconds : nil
     }
 }
 
 /// Session affinity by client IP, which IPVS calls persistence.
 enum SessionAffinity {
-    /// The API server's default in seconds (`core/v1` `DefaultClientIPServiceAffinitySeconds`).
-    static let defaultTimeout: UInt32 = 10800
-
     /// Parses `24` or `24,64`: the number of leading bits of a client's address that are compared, for IPv4 and IPv6.
     static func prefixes(_ text: String) throws(AnnotationProblem) -> [IPFamily: UInt8] {
         let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map {

@@ -21,6 +21,8 @@ public struct Service: Hashable, Sendable {
     public var sessionAffinity: ServiceAffinity
     /// `spec.sessionAffinityConfig.clientIP.timeoutSeconds`
     public var sessionAffinityTimeoutSeconds: UInt32?
+    /// The API server's default of `sessionAffinityTimeoutSeconds` (`core/v1` `DefaultClientIPServiceAffinitySeconds`).
+    public static let defaultSessionAffinityTimeoutSeconds: UInt32 = 10800
     /// `spec.externalIPs`
     public var externalIPs: [String]
     /// `spec.loadBalancerSourceRanges`

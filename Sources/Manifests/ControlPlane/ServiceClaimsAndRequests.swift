@@ -123,7 +123,9 @@ extension Service {
             service.ipFamilies = demand.families
             service.ipFamilyPolicy = effectiveFamilyPolicy
         }
-        if sessionAffinity == .clientIP { service.sessionAffinityTimeoutSeconds = sessionAffinityTimeoutSeconds ?? 10_800 }
+        if sessionAffinity == .clientIP {
+            service.sessionAffinityTimeoutSeconds = sessionAffinityTimeoutSeconds ?? Service.defaultSessionAffinityTimeoutSeconds
+        }
         for index in service.ports.indices {
             let port = service.ports[index]
             if port.targetPort == nil { service.ports[index].targetPort = .number(port.port) }
