@@ -5,6 +5,7 @@
 #     make_node node1
 #     make_pod node1 pod-a 10.244.1.10 fd00:244:1::10
 #     make_outside node1
+#     serve_traffic pod-a --name pod-a --http 80
 #     ip netns exec pod-a curl http://10.96.0.10/
 #     destroy_topology
 #
@@ -19,6 +20,8 @@ service_cidr6=fd00:96::/112
 
 # One line for each namespace, "NAME NUMBER" for a node. It is in /run, like the names of the namespaces, and is lost with them.
 topology_file=/run/kube-ipvs-topology
+
+topology_folder=${BASH_SOURCE[0]%/*}
 
 # make_node NAME [NUMBER]: NUMBER (1 by default, up to 9) distinguishes the nodes' addresses.
 # IPv4 forwarding stays off: the proxy enables it.
@@ -103,6 +106,19 @@ make_outside_client() {
             $(bridge_named lan0 02:00:00:00:01:00 10.99.0.1/24 fd00:99::1/64)
 BATCH
     "
+}
+
+# serve_traffic NAMESPACE OPTION...: starts `traffic serve` and returns once it listens.
+serve_traffic() {
+    local namespace=$1 output line= process
+    shift
+    output=$(mktemp /run/traffic.XXXXXX)
+    setsid ip netns exec "$namespace" "${TRAFFIC:-$topology_folder/../.build/debug/traffic}" serve "$@" </dev/null >"$output" 2>&1 &
+    process=$!
+    until read -r line <"$output" && [[ $line == listening ]]; do
+        kill -0 "$process" || { cat "$output" >&2; return 1; }
+        sleep 0.1
+    done
 }
 
 # Kills the processes in the topology, then removes it.

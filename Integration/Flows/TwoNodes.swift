@@ -50,7 +50,7 @@ actor TwoNodes {
     private func build() async throws {
         var script = "source \(Place.repository)/Integration/Flows/two-nodes.sh\nmkdir -p \(Self.scratch)/manifests\nmake_two_nodes\n"
         func serve(_ namespace: String, _ name: String, _ ports: String) -> String {
-            "setsid ip netns exec \(namespace) \(Place.traffic) serve --name \(name) \(ports) </dev/null >/dev/null 2>&1 &\n"
+            "serve_traffic \(namespace) --name \(name) \(ports)\n"
         }
         for pod in Server.pods {
             script += "make_pod \(pod.node) \(pod.rawValue) \(pod.address()) \(pod.address(.v6))\n"
@@ -129,8 +129,11 @@ actor TwoNodes {
 
     func wait(for what: String, seconds: Double = 60, _ condition: () async throws -> Bool) async throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
+        var checks = 0
         while try await !condition() {
-            guard ContinuousClock.now < deadline else {
+            checks += 1
+            // A busy machine may stop for longer than that.
+            guard ContinuousClock.now < deadline || checks < 20 else {
                 // The timeout is reported even without a log.
                 let logs = ["node1", "node2"].map { (try? String(ofFile: log(of: $0))) ?? "no log of \($0)" }
                 throw Timeout(what: what, log: logs.map { String($0.suffix(2000)) }.joined(separator: "\n"))

@@ -15,15 +15,11 @@ extension Scenarios {
 
         /// A client in a namespace that sends requests until it is stopped.
         private struct Client {
-            let stop: String
-            let result: String
+            private let traffic: TrafficClient
 
-            static func start(_ namespace: String, _ command: String, id: String) async throws -> Client {
+            static func start(_ namespace: String, _ command: String) async throws -> Client {
                 let before = try await connections()
-                let client = Client(stop: "\(Place.scratch)/stop-\(id)", result: "\(Place.scratch)/result-\(id)")
-                try await Shell.output(
-                    "rm -f \(client.stop) \(client.result); (setsid ip netns exec \(namespace) \(Place.traffic) \(command) --until-file \(client.stop) "
-                        + "</dev/null >\(client.result).part 2>&1 || true; mv \(client.result).part \(client.result)) >/dev/null 2>&1 &")
+                let client = Client(traffic: try await .start(in: namespace, command))
                 // Without a connection when an endpoint is removed, there would be nothing to drain.
                 try await World.shared.wait(for: "the client's first connection") { try await connections() > before }
                 return client
@@ -34,9 +30,7 @@ extension Scenarios {
                 Int(try await Shell.output(in: "node1", "wc -l </proc/net/ip_vs_conn")) ?? 0
             }
 
-            func finish() async throws -> String {
-                try await Shell.output("touch \(stop); for i in $(seq 200); do [ -e \(result) ] && break; sleep 0.1; done; cat \(result)")
-            }
+            func finish() async throws -> String { try await traffic.finish() }
         }
 
         private func realServers() async throws -> [String] {
@@ -48,9 +42,9 @@ extension Scenarios {
         @Test func `of endpoints, a hundred times under constant requests, fails no request`() async throws {
             try await serveWeb(["pod-a", "pod-b"])
             let client = try await Client.start(
-                "pod-c", "ask tcp \(Manifests.clusterIP):80 --json --concurrency 4 --interval-ms 5", id: "rolling")
+                "pod-c", "ask tcp \(Manifests.clusterIP):80 --json --concurrency 4 --interval-ms 5")
             let node = try await Client.start(
-                "outside", "ask tcp \(World.node.outside):\(Manifests.nodePort) --json --interval-ms 10", id: "rolling-node")
+                "outside", "ask tcp \(World.node.outside):\(Manifests.nodePort) --json --interval-ms 10")
             for round in 0..<100 {
                 let pods = World.pods
                 try await world.write("slices.yaml", Manifests.slices([pods[round % 3], pods[(round + 1) % 3]]))
@@ -66,9 +60,9 @@ extension Scenarios {
         @Test func `of the proxy by SIGKILL and restart fails no request and breaks no connection`() async throws {
             try await serveWeb()
             let asking = try await Client.start(
-                "pod-c", "ask tcp \(Manifests.clusterIP):80 --json --concurrency 2 --interval-ms 5", id: "kill")
+                "pod-c", "ask tcp \(Manifests.clusterIP):80 --json --concurrency 2 --interval-ms 5")
             let holding = try await Client.start(
-                "outside", "hold tcp \(Manifests.clusterIP):80 --connections 4 --interval-ms 20", id: "hold")
+                "outside", "hold tcp \(Manifests.clusterIP):80 --connections 4 --interval-ms 20")
             let before = try await Shell.output(
                 in: "node1", "ipvsadm -S -n; ipset save | sort; iptables-legacy-save -t nat | grep -v '^[#:]'")
             for _ in 0..<2 {
@@ -94,7 +88,7 @@ extension Scenarios {
 
         @Test func `that removes an endpoint lets its connections finish`() async throws {
             try await serveWeb(["pod-a"])
-            let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 20", id: "drain")
+            let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 20")
             try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
             try await world.wait(for: "weight 0") {
                 try await realServers().contains { $0.contains("-r \(World.address("pod-a")):8080") && $0.hasSuffix("-w 0") }
@@ -116,7 +110,7 @@ extension Scenarios {
 
         @Test func `that removes a busy endpoint deletes it at the drain deadline`() async throws {
             try await serveWeb(["pod-a"], "--drain-timeout 20s")
-            let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 50", id: "deadline")
+            let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 50")
             try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
             try await world.wait(for: "weight 0", seconds: 18) { try await realServers().contains { $0.hasSuffix("-w 0") } }
             try await world.wait(for: "one real server", seconds: 60) { try await realServers().count == 1 }
@@ -126,7 +120,7 @@ extension Scenarios {
 
         @Test func `that adds a draining endpoint again restores its weight and keeps its connections`() async throws {
             try await serveWeb(["pod-a"])
-            let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 20", id: "return")
+            let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 20")
             try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
             try await world.wait(for: "weight 0") { try await realServers().contains { $0.hasSuffix("-w 0") } }
             try await world.write("slices.yaml", Manifests.slices(["pod-a", "pod-b"]))

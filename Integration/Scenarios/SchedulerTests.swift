@@ -55,14 +55,10 @@ extension Scenarios {
 
         /// Keeps connections open while `body` runs.
         private func holding(_ count: Int, _ body: () async throws -> Void) async throws -> String {
-            let (stop, result) = ("\(Place.scratch)/stop-held", "\(Place.scratch)/result-held")
-            try await Shell.output(
-                "rm -f \(stop) \(result); (setsid ip netns exec outside \(Place.traffic) hold tcp \(Self.server) --connections \(count) "
-                    + "--until-file \(stop) </dev/null >\(result).part 2>&1 || true; mv \(result).part \(result)) >/dev/null 2>&1 &")
+            let client = try await TrafficClient.start(in: "outside", "hold tcp \(Self.server) --connections \(count)")
             try await world.wait(for: "\(count) connections") { try await self.active().values.reduce(0, +) >= count }
             try await body()
-            return try await Shell.output(
-                "touch \(stop); for i in $(seq 200); do [ -e \(result) ] && break; sleep 0.1; done; cat \(result)")
+            return try await client.finish()
         }
 
         /// Returns the active connections by pod.
@@ -259,20 +255,16 @@ extension Scenarios {
 
         @Test func `removes an endpoint with connections when its own drain timeout is over`() async throws {
             try await serve(["drain-timeout": "3s"], pods: ["pod-a"])
-            let (stop, result) = ("\(Place.scratch)/stop-deadline", "\(Place.scratch)/result-deadline")
-            try await Shell.output(
-                "rm -f \(stop) \(result); (setsid ip netns exec outside \(Place.traffic) hold tcp \(server) --until-file \(stop) "
-                    + "</dev/null >\(result).part 2>&1 || true; mv \(result).part \(result)) >/dev/null 2>&1 &")
+            let client = try await TrafficClient.start(in: "outside", "hold tcp \(server)")
             try await world.wait(for: "a connection") {
                 try await Shell.output(in: "node1", "ipvsadm -L -n -c").contains("ESTABLISHED")
             }
             let start = ContinuousClock.now
             try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
-            try await world.wait(for: "the drain") { try await self.weight(of: "pod-a") == 0 }
+            try await world.wait(for: "the drain") { try await self.weight(of: "pod-a") != 1 }
             try await world.wait(for: "the deadline") { try await self.weight(of: "pod-a") == nil }
             #expect(start.duration(to: .now) >= .seconds(3))
-            let held = try await Shell.output(
-                "touch \(stop); for i in $(seq 200); do [ -e \(result) ] && break; sleep 0.1; done; cat \(result)")
+            let held = try await client.finish()
             #expect(!held.contains("broken 0"), "\(held)")
         }
 

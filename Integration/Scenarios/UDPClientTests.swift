@@ -13,112 +13,95 @@ extension Scenarios {
             try await world.start()
         }
 
-        /// A client that keeps its socket and sends requests until it is stopped.
+        /// A client that keeps its socket.
         private struct Client {
-            /// The timeout of a request in milliseconds.
-            static let timeout = 500
-            let stop: String
-            let result: String
+            let name: String
+            private let traffic: TrafficClient
 
             static func start(in namespace: String, _ address: String, _ port: UInt16) async throws -> Client {
-                let id = "\(namespace)-\(address.replacing(":", with: "-"))-\(port)"
-                let client = Client(stop: "\(Place.scratch)/stop-\(id)", result: "\(Place.scratch)/result-\(id)")
                 let location = address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
-                try await Shell.output(
-                    "rm -f \(client.stop) \(client.result); (setsid ip netns exec \(namespace) \(Place.traffic) hold udp '\(location)' --json "
-                        + "--interval-ms 50 --timeout-ms \(timeout) --until-file \(client.stop) "
-                        + "</dev/null >\(client.result).part 2>&1 || true; mv \(client.result).part \(client.result)) >/dev/null 2>&1 &")
-                return client
+                return Client(
+                    name: "\(namespace) to \(location)",
+                    traffic: try await .start(
+                        in: namespace, "hold udp '\(location)' --json --follow --interval-ms 50 --timeout-ms 2000"))
             }
 
-            func finish() async throws -> Answers {
-                let text = try await Shell.output(
-                    "touch \(stop); for i in $(seq 200); do [ -e \(result) ] && break; sleep 0.1; done; cat \(result)")
-                return try Answers.decode(text)
+            /// Waits until the last request was answered by a server.
+            func wait(for server: String) async throws {
+                try await World.shared.wait(for: "\(server) to answer \(name)") { try reports().last == server }
             }
-        }
 
-        /// Waits until each address and port has conntrack entries that a server answers.
-        private func waitForFlows(
-            to frontends: [(address: String, port: UInt16)], answeredBy server: String, _ port: UInt16 = 8080, from count: Int = 1
-        ) async throws {
-            for frontend in frontends {
-                try await world.wait(for: "\(count) flows to \(frontend) that \(server):\(port) answers") {
-                    let flows = try await Shell.output(
-                        in: "node1",
-                        "conntrack -L -p udp --orig-dst \(frontend.address) --orig-port-dst \(frontend.port) --reply-src \(server) "
-                            + "--reply-port-src \(port) 2>/dev/null")
-                    return flows.split(separator: "\n").count { !$0.contains("UNREPLIED") } >= count
+            /// Waits until a request has failed.
+            func waitForFailure() async throws {
+                try await World.shared.wait(for: "a failed request of \(name)") {
+                    try reports().contains { $0.contains("refused") || $0.contains("timed out") || $0.contains("not permitted") }
                 }
             }
+
+            /// The servers that answered and the reasons of failures, in order, without repetitions.
+            private func reports() throws -> [String] { try traffic.written().split(separator: "\n").map(String.init) }
+
+            func finish() async throws -> Answers {
+                let lines = try await traffic.finish().split(separator: "\n")
+                return try Answers.decode(String(lines.last ?? ""))
+            }
         }
 
+        /// The cluster IP and the node port.
         private func frontends(isV6: Bool) -> [(address: String, port: UInt16)] {
             isV6
                 ? [(Manifests.clusterIP6, Manifests.port), (World.node.outside6, Manifests.nodePort)]
                 : [(Manifests.clusterIP, Manifests.port), (World.node.outside, Manifests.nodePort)]
         }
 
-        /// From a pod, from the node and from outside.
-        private static let namespaces = ["pod-c", "node1", "outside"]
-
-        private func startClients(_ frontends: [(address: String, port: UInt16)]) async throws -> [(name: String, client: Client)] {
-            var clients: [(String, Client)] = []
-            for namespace in Self.namespaces {
-                for (address, port) in frontends {
-                    clients.append(("\(namespace) to \(address):\(port)", try await Client.start(in: namespace, address, port)))
-                }
+        /// Starts clients in a pod, on the node and outside.
+        private func startClients(_ frontends: [(address: String, port: UInt16)]) async throws -> [Client] {
+            var clients: [Client] = []
+            for namespace in ["pod-c", "node1", "outside"] {
+                for (address, port) in frontends { clients.append(try await Client.start(in: namespace, address, port)) }
             }
             return clients
+        }
+
+        /// Expects that a change moves each client from one server to another, and that few requests are lost.
+        private func expectMove(of clients: [Client], from old: String, to new: String, _ change: () async throws -> Void) async throws {
+            for client in clients { try await client.wait(for: old) }
+            try await change()
+            for client in clients { try await client.wait(for: new) }
+            for client in clients {
+                let answers = try await client.finish()
+                #expect(answers.responders.keys.sorted() == [old, new], "\(client.name): \(answers)")
+                #expect(answers.failed <= 5, "\(client.name): \(answers)")
+            }
         }
 
         @Test(arguments: [false, true])
         func `moves when its endpoint is removed`(isV6: Bool) async throws {
             try await serve(["pod-a"])
-            let frontends = frontends(isV6: isV6)
-            let clients = try await startClients(frontends)
-            let pod = isV6 ? World.address6 : World.address
-            try await waitForFlows(to: frontends, answeredBy: pod("pod-a"), from: Self.namespaces.count)
-            try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
-            try await waitForFlows(to: frontends, answeredBy: pod("pod-b"), from: Self.namespaces.count)
-            for (name, client) in clients {
-                let answers = try await client.finish()
-                #expect(answers.responders.keys.sorted() == ["pod-a", "pod-b"], "\(name): \(answers)")
-                #expect(answers.failed <= 5, "\(name): \(answers)")
+            let clients = try await startClients(frontends(isV6: isV6))
+            try await expectMove(of: clients, from: "pod-a", to: "pod-b") {
+                try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
             }
         }
 
         @Test(arguments: [false, true])
         func `moves when the target port changes`(isV6: Bool) async throws {
             try await serve(["pod-a"])
-            let name = "pod-a-9090"
-            try await Shell.output(
-                "setsid ip netns exec pod-a \(Place.traffic) serve --name \(name) --udp 9090 </dev/null >/dev/null 2>&1 & sleep 1")
-            let frontends = frontends(isV6: isV6)
-            let clients = try await startClients(frontends)
-            let pod = isV6 ? World.address6("pod-a") : World.address("pod-a")
-            try await waitForFlows(to: frontends, answeredBy: pod, from: Self.namespaces.count)
-            try await world.write("slices.yaml", Manifests.slices(["pod-a"]).replacing("port: 8080", with: "port: 9090"))
-            try await waitForFlows(to: frontends, answeredBy: pod, 9090, from: Self.namespaces.count)
-            for (client, holder) in clients {
-                let answers = try await holder.finish()
-                #expect(answers.responders.keys.sorted() == ["pod-a", name], "\(client): \(answers)")
-                #expect(answers.failed <= 5, "\(client): \(answers)")
+            let other = "pod-a-9090"
+            try await Shell.output("serve_traffic pod-a --name \(other) --udp 9090")
+            let clients = try await startClients(frontends(isV6: isV6))
+            try await expectMove(of: clients, from: "pod-a", to: other) {
+                try await world.write("slices.yaml", Manifests.slices(["pod-a"]).replacing("port: 8080", with: "port: 9090"))
             }
         }
 
         @Test func `is answered once there is an endpoint, even if it sent requests before`() async throws {
             try await serve([])
-            let all = frontends(isV6: false) + frontends(isV6: true)
-            let clients = try await startClients(all)
-            try await Task.sleep(for: .seconds(1))
+            let clients = try await startClients(frontends(isV6: false) + frontends(isV6: true))
+            for client in clients { try await client.waitForFailure() }
             try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
-            try await waitForFlows(to: frontends(isV6: false), answeredBy: World.address("pod-a"), from: Self.namespaces.count)
-            try await waitForFlows(to: frontends(isV6: true), answeredBy: World.address6("pod-a"), from: Self.namespaces.count)
-            for (name, client) in clients {
-                let answers = try await client.finish()
-                #expect(answers.responders["pod-a", default: 0] > 0 && answers.failed > 0, "\(name): \(answers)")
-            }
+            for client in clients { try await client.wait(for: "pod-a") }
+            for client in clients { _ = try await client.finish() }
         }
 
         /// Without the flush, a flow that is older than the Service is not masqueraded, because NAT is already set up for its conntrack
@@ -127,24 +110,29 @@ extension Scenarios {
             try await world.begin()
             try await world.start()
             let clients = [
-                (World.node.bridge, try await Client.start(in: "outside", World.node.outside, Manifests.nodePort)),
-                (World.node.bridge6, try await Client.start(in: "outside", World.node.outside6, Manifests.nodePort)),
+                (World.node.bridge, World.address("pod-a"), try await Client.start(in: "outside", World.node.outside, Manifests.nodePort)),
+                (
+                    World.node.bridge6, World.address6("pod-a"),
+                    try await Client.start(in: "outside", World.node.outside6, Manifests.nodePort)
+                ),
             ]
-            try await world.wait(for: "flows to the node port") {
-                let flows = try await Shell.output(
-                    in: "node1",
-                    "for family in ipv4 ipv6; do conntrack -L -f $family -p udp --orig-port-dst \(Manifests.nodePort) 2>/dev/null; done")
-                return flows.split(separator: "\n").count == 2
-            }
+            for family in ["ipv4", "ipv6"] { try await waitForFlow("-f \(family)") }
             try await world.write("web.yaml", Manifests.web())
             try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
-            try await waitForFlows(to: [frontends(isV6: false)[1]], answeredBy: World.address("pod-a"))
-            try await waitForFlows(to: [frontends(isV6: true)[1]], answeredBy: World.address6("pod-a"))
-            for (seen, client) in clients {
+            for (seen, pod, client) in clients {
+                try await waitForFlow("--reply-src \(pod) --reply-dst \(seen)")
+                try await client.wait(for: "pod-a")
                 let answers = try await client.finish()
                 #expect(answers.clients[seen, default: 0] > 0, "\(answers)")
                 // One datagram may pass between adding the virtual server and flushing its conntrack entry.
                 #expect(answers.answered - answers.clients[seen, default: 0] <= 2, "\(answers)")
+            }
+        }
+
+        /// Waits until there is a conntrack entry to the node port.
+        private func waitForFlow(_ filter: String) async throws {
+            try await world.wait(for: "a flow to the node port: \(filter)") {
+                try await Shell.output(in: "node1", "conntrack -L -p udp --orig-port-dst \(Manifests.nodePort) \(filter) 2>/dev/null") != ""
             }
         }
     }

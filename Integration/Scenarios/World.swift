@@ -20,13 +20,30 @@ actor World {
 
     private var isBuilt = false
     private(set) var proxy: Int?
+    /// The process groups of the clients that the current test started.
+    private var clients: Set<Int> = []
+    private var lastClient = 0
+
+    /// Returns a number that no other client has.
+    func nextClient() -> Int {
+        lastClient += 1
+        return lastClient
+    }
+
+    /// Notes a client, so that the next test is not affected if this one fails.
+    func started(client: Int) { clients.insert(client) }
+
+    func ended(client: Int) { clients.remove(client) }
 
     /// Resets the node for a scenario: no proxy, no kernel state of one, and no manifests.
     func begin() async throws {
         if !isBuilt { try await build() }
         try await kill()
+        let leftOver = clients.map { "-\($0)" }.joined(separator: " ")
+        clients = []
         try await Shell.output(
             """
+            [ -z '\(leftOver)' ] || kill -KILL -- \(leftOver) 2>/dev/null || true
             ip netns exec node1 bash -c '
               ipvsadm -C
               ip link delete kube-ipvs0 2>/dev/null
@@ -46,18 +63,18 @@ actor World {
         for pod in World.pods {
             script += """
                 make_pod node1 \(pod) \(World.address(pod)) \(World.address6(pod))
-                setsid ip netns exec \(pod) \(Place.traffic) serve --name \(pod) --http 8080 --udp 8080 --sctp 8080 </dev/null >/dev/null 2>&1 &
+                serve_traffic \(pod) --name \(pod) --http 8080 --udp 8080 --sctp 8080
 
                 """
         }
         // The pod of the service-networking example, with the address and port of its manifest.
         script += """
             make_pod node1 nginx 10.244.1.3 fd00:244:1::3
-            setsid ip netns exec nginx \(Place.traffic) serve --name nginx --http 80 </dev/null >/dev/null 2>&1 &
+            serve_traffic nginx --name nginx --http 80
 
             """
         // A wildcard listener of the host, like sshd or the kubelet.
-        script += "setsid ip netns exec node1 \(Place.traffic) serve --name host --http 10255 </dev/null >/dev/null 2>&1 &\nsleep 1"
+        script += "serve_traffic node1 --name host --http 10255"
         try await Shell.output(script)
         isBuilt = true
     }
@@ -109,15 +126,22 @@ actor World {
         var description: String { "timed out waiting for \(what); the proxy's log:\n\(log)" }
     }
 
+    /// The number of failed checks after which a timeout is reported, even on a machine where each takes long.
+    private static let fewestChecks = 20
+
     func waitForLog(_ text: String, seconds: Double = 60) async throws {
         try await wait(for: "\"\(text)\" in the log", seconds: seconds) { try self.log().contains(text) }
     }
 
     func wait(for what: String, seconds: Double = 60, _ condition: () async throws -> Bool) async throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
+        var checks = 0
         while try await !condition() {
-            // The timeout is reported even without a log.
-            guard ContinuousClock.now < deadline else { throw Timeout(what: what, log: String((try? log())?.suffix(6000) ?? "none")) }
+            checks += 1
+            // A busy machine may stop for longer than that. The timeout is reported even without a log.
+            guard ContinuousClock.now < deadline || checks < Self.fewestChecks else {
+                throw Timeout(what: what, log: String((try? log())?.suffix(6000) ?? "none"))
+            }
             try await Task.sleep(for: .milliseconds(50))
         }
     }
