@@ -217,11 +217,19 @@ extension Scenarios {
             try await world.kill()
             let watch = try await Shell.output(
                 "setsid ip netns exec node1 ip monitor address </dev/null >\(Place.scratch)/monitor 2>&1 & echo $!")
+            // The monitor must see a change before the restart, and one after it.
+            func changes(_ address: String) async throws -> String {
+                try await Shell.output(in: "node1", "ip address add \(address)/32 dev lo; ip address del \(address)/32 dev lo")
+                return try String(ofFile: "\(Place.scratch)/monitor")
+            }
+            try await world.wait(for: "the monitor") { try await changes("198.51.100.6").contains("198.51.100.6") }
             try await world.start(flags: World.apiFlags)
-            try await Shell.output(in: "node1", "ip address add 198.51.100.7/32 dev lo; ip address del 198.51.100.7/32 dev lo; sleep 0.5")
+            var monitored = ""
+            try await world.wait(for: "the monitor") {
+                monitored = try await changes("198.51.100.7")
+                return monitored.contains("198.51.100.7")
+            }
             try await Shell.output("kill \(watch)")
-            let monitored = try String(ofFile: "\(Place.scratch)/monitor")
-            #expect(monitored.contains("198.51.100.7"), "the monitor sees no changes")
             #expect(!monitored.contains("192.0.2.77") && !monitored.contains("10.99.0.3"), "\(monitored)")
             try await server.delete(.node(name: "node3"))
             try await world.wait(for: "the address to be served again") { try await addresses().contains("192.0.2.77") }
