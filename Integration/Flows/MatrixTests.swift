@@ -77,7 +77,7 @@ extension Flows {
                             if client == .outside, frontend == .clusterIP, masquerading == .noClients, expected[.pod2a] != nil {
                                 // The pod of the other node responds to the client directly, bypassing the node that has the connection.
                                 let answers = try world.ask(
-                                    from: client.rawValue, transport, address, port, count: 4, options: "--timeout-ms 500")
+                                    from: client.rawValue, transport, address, port, count: 4, options: "--timeout-ms 1500")
                                 #expect(
                                     Set(answers.answers.keys) == ["pod-1a \(Address.outside(family))"] && answers.failed > 0,
                                     "\(what): \(answers)")

@@ -21,7 +21,7 @@ extension Flows {
                         let source = "198.18.\(client / 250).\(client % 250 + 1)"
                         let answers = try nodes.ask(
                             from: "outside", "tcp", Address.external(number, through: node), count: 1,
-                            options: "--timeout-ms 3000 --source \(source)")
+                            options: "--timeout-ms 10000 --source \(source)")
                         return answers.responders.keys.first ?? "none: \(answers.errors)"
                     })
             }

@@ -43,10 +43,11 @@ final class StandbyClient {
     }
 }
 
-/// Requests that a client sends until it is stopped.
-struct Work {
-    fileprivate let client: StandbyClient
-    fileprivate let stop: String
+/// Requests that a client sends until it is stopped, or until a failed test drops this.
+final class Work {
+    private let client: StandbyClient
+    private let stop: String
+    private var isFinished = false
 
     init(_ command: String, by client: StandbyClient, stop: String) throws {
         self.client = client
@@ -55,8 +56,14 @@ struct Work {
         try client.send("\(command) --until-file \(stop)")
     }
 
+    deinit {
+        // Later work of the client uses the same file.
+        if !isFinished { close(creat(stop, 0o600)) }
+    }
+
     /// Stops the requests and returns their result. Until then, the client accepts no other commands.
     func finish() throws -> Answers {
+        isFinished = true
         close(creat(stop, 0o600))
         defer { client.end() }
         return try client.answers()

@@ -78,12 +78,12 @@ actor TwoNodes {
             """)
     }
 
-    /// Starts a proxy on each node.
+    /// Starts a proxy on each node, which has its own lock of iptables, as on two machines.
     private func start(_ flags: String) async throws {
         try await Shell.output(
             """
             for node in node1 node2; do
-              setsid ip netns exec $node \(Place.proxy) --manifests \(Self.scratch)/manifests --hostname-override $node \
+              XTABLES_LOCKFILE=/run/xtables-$node.lock setsid ip netns exec $node \(Place.proxy) --manifests \(Self.scratch)/manifests --hostname-override $node \
                 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 \
                 --state-directory \(Self.scratch)/state-$node --iptables-backend legacy --ipvs-min-sync-period 0s --v 4 \(flags) \
                 </dev/null >>\(Self.scratch)/$node.log 2>&1 &

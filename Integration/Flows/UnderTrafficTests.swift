@@ -14,13 +14,16 @@ extension Flows {
             }
         }
 
-        /// Starts clients with new connections from pods, a node and outside, in both families.
+        /// Starts clients with new connections from pods, a node and outside, in both families; each sends some requests after the last change.
         private func clients(_ flow: Int, _ letter: Character = "a", nodePort: UInt16) throws -> [String: Work] {
-            [
-                "from a pod": try world.begin("ask", from: "pod-1b", Address.cluster(flow, letter)),
-                "from a pod over IPv6": try world.begin("ask", from: "pod-2b", Address.cluster(flow, letter, .v6)),
-                "from the other node": try world.begin("ask", from: "node2", Address.cluster(flow, letter)),
-                "from outside": try world.begin("ask", from: "outside", Address.node(1), nodePort),
+            func ask(from client: String, _ address: String, _ port: UInt16 = 80) throws -> Work {
+                try world.begin("ask", from: client, address, port, options: "--interval-ms 10 --timeout-ms 10000 --then-count 5")
+            }
+            return [
+                "from a pod": try ask(from: "pod-1b", Address.cluster(flow, letter)),
+                "from a pod over IPv6": try ask(from: "pod-2b", Address.cluster(flow, letter, .v6)),
+                "from the other node": try ask(from: "node2", Address.cluster(flow, letter)),
+                "from outside": try ask(from: "outside", Address.node(1), nodePort),
             ]
         }
 
@@ -54,9 +57,7 @@ extension Flows {
             for servers in [[Server.pod1a, .pod2a], [.pod2b, .pod1a], [.pod1b, .pod2a]] {
                 let served = Served(Service(52).onNodePort(30520), by: servers)
                 try await world.serve([served, neighbour])
-                let works = try clients(52, nodePort: 30520)
-                try await Task.sleep(for: .seconds(1))
-                try expectNoFailures(works)
+                try expectNoFailures(try clients(52, nodePort: 30520))
                 let others = try world.begin("ask", from: "pod-2b", Address.cluster(52, "b"))
                 try await world.serve([neighbour])
                 for (client, address, port) in [("pod-1b", Address.cluster(52), 80), ("outside", Address.node(1), 30520)]

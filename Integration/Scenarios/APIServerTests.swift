@@ -116,7 +116,11 @@ extension Scenarios {
         {
             try await begin()
             try await world.start(flags: World.apiFlags)
-            try await Shell.output(in: "outside", "iptables-legacy -I INPUT -s 10.99.0.2 -p tcp --dport 6443 -j DROP")
+            // In both directions: a watch that is open could still receive the change.
+            try await Shell.output(
+                in: "outside",
+                "iptables-legacy -I INPUT -s 10.99.0.2 -p tcp --dport 6443 -j DROP; iptables-legacy -I OUTPUT -d 10.99.0.2 -p tcp --sport 6443 -j DROP"
+            )
             try await server.put(.slice(["pod-a"]))
             let before = try await servers()
             try await world.kill()
@@ -125,7 +129,7 @@ extension Scenarios {
             #expect(try await servers() == before)
             #expect(try await Answers.ask(from: "pod-b", "tcp", Manifests.clusterIP, 80).failed == 0)
             #expect(try await !world.log().contains("Applied"), "nothing is planned before the cluster is known")
-            try await Shell.output(in: "outside", "iptables-legacy -F INPUT")
+            try await Shell.output(in: "outside", "iptables-legacy -F INPUT; iptables-legacy -F OUTPUT")
             try await expectEqual(after: "reconnecting to the API server")
             let applied = try await world.log().split(separator: "\n").filter { $0.contains("Applied") && !$0.contains("RealServer") }
             #expect(applied.isEmpty, "only what differs is changed: \(applied)")

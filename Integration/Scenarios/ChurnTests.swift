@@ -36,19 +36,20 @@ extension Scenarios {
         private func churning(_ body: () async throws -> Void) async throws {
             try await world.write("busy.yaml", service("busy", "10.96.7.7"))
             let text = slice("busy", ["10.245.0.NUMBER"]).replacing("\n", with: "\\n")
-            try await Shell.output(
+            let process = try await Shell.output(
                 """
                 rm -f \(Self.stop); (n=1; until [ -e \(Self.stop) ]; do n=$((n % 200 + 1)); \
                 printf '\(text)\\n' | sed "s/NUMBER/$n/" >\(Place.scratch)/busy.part; \
-                mv \(Place.scratch)/busy.part \(Place.manifests)/busy-slice.yaml; sleep 0.1; done) </dev/null >/dev/null 2>&1 &
+                mv \(Place.scratch)/busy.part \(Place.manifests)/busy-slice.yaml; sleep 0.1; done) </dev/null >/dev/null 2>&1 & echo $!
                 """)
+            let end = "touch \(Self.stop); while kill -0 \(process) 2>/dev/null; do sleep 0.1; done"
             do {
                 try await body()
             } catch {
-                try await Shell.output("touch \(Self.stop)")
+                try await Shell.output(end)
                 throw error
             }
-            try await Shell.output("touch \(Self.stop); sleep 0.3")
+            try await Shell.output(end)
         }
 
         /// Returns when operations that start with an `ipvsadm` command were applied, in seconds, from the proxy's log: polling is too slow to see each.
@@ -84,24 +85,28 @@ extension Scenarios {
                 try await Shell.output(in: "node1", "ipvsadm -L -n -c").contains("ESTABLISHED")
             }
             try await churning {
+                let removal = ContinuousClock.now
                 try await world.write("web-slice.yaml", slice("web", [World.address("pod-b")]))
                 try await world.wait(for: "the end of the drain", seconds: 120) { try await self.weight(of: "pod-a") == nil }
+                #expect(removal.duration(to: .now) >= .seconds(10))
                 var log = try await world.log()
                 let start = try #require(Self.applied("-e -t \(server) -r \(World.address("pod-a")):8080 -m -w 0", in: log).first)
                 let end = try #require(Self.applied("-d -t \(server) -r \(World.address("pod-a")):8080", in: log).first)
                 print("a drain of 10 s under churn: \(end - start) s")
                 // Later on a slow machine. A starved drain would end with an audit, after five minutes.
-                #expect((9.5...60).contains(end - start))
+                #expect(end - start < 60)
 
+                let addition = ContinuousClock.now
                 try await world.write("web-slice.yaml", slice("web", [World.address("pod-b"), World.address("pod-c")]))
                 try await world.wait(for: "the new server") { try await self.weight(of: "pod-c") != nil }
                 try await world.wait(for: "its own weight", seconds: 120) { try await self.weight(of: "pod-c") == 100 }
+                #expect(addition.duration(to: .now) >= .seconds(20))
                 log = try await world.log()
                 let begin = try #require(Self.applied("-a -t \(server) -r \(World.address("pod-c")):8080", in: log).first)
                 let steps = Self.applied("-e -t \(server) -r \(World.address("pod-c")):8080", in: log)
                 let rise = (steps.last ?? 0) - begin
                 print("a slow start of 20 s under churn: \(rise) s, \(steps.count) steps")
-                #expect((18...90).contains(rise) && steps.count >= 5, "\(steps)")
+                #expect(rise < 90 && steps.count >= 5, "\(steps)")
             }
             _ = try await client.finish()
             #expect(try await !world.log().contains("Repaired external change"), "nothing changed externally")
@@ -112,10 +117,10 @@ extension Scenarios {
             let (programs, hang) = ("\(Place.scratch)/hanging", "\(Place.scratch)/hang")
             try await Shell.output(
                 """
-                rm -rf \(programs) \(hang); mkdir \(programs)
+                rm -rf \(programs) \(hang) \(hang)s; mkdir \(programs)
                 for family in ip ip6; do
                     real=$(command -v ${family}tables-legacy-restore)
-                    printf '#!/bin/sh\\nwhile [ -e \(hang) ]; do sleep 0.2; done\\nexec %s "$@"\\n' "$real" >\(programs)/${family}tables-legacy-restore
+                    printf '#!/bin/sh\\n[ ! -e \(hang) ] || touch \(hang)s\\nwhile [ -e \(hang) ]; do sleep 0.2; done\\nexec %s "$@"\\n' "$real" >\(programs)/${family}tables-legacy-restore
                     chmod +x \(programs)/${family}tables-legacy-restore
                 done
                 """)
@@ -125,8 +130,8 @@ extension Scenarios {
             try await world.waitForLog("Kernel state in sync")
             try await Shell.output(
                 in: "node1", "touch \(hang); iptables-legacy -t nat -F KUBE-SERVICES; ip6tables-legacy -t nat -F KUBE-SERVICES")
-            // An audit finds it within a sync period, and the restore starts to hang.
-            try await Task.sleep(for: .seconds(7))
+            // An audit finds it within a sync period.
+            try await world.wait(for: "the restore to hang") { try await Shell.attempt("[ -e \(hang)s ]").succeeded }
             var slowest = 0.0
             try await churning {
                 for round in 0..<10 {

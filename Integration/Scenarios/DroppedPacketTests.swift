@@ -48,7 +48,7 @@ extension Scenarios {
         }
 
         private func metric(_ family: String, _ reason: String) async throws -> Int? {
-            let text = try await Shell.output(in: "node1", "curl --silent --max-time 5 http://127.0.0.1:10249/metrics")
+            let text = try await Shell.output(in: "node1", "curl --silent --max-time 30 http://127.0.0.1:10249/metrics")
             let series = #"kube_ipvs_proxy_dropped_packets_total{ip_family="\#(family)",reason="\#(reason)"} "#
             return text.split(separator: "\n").first { $0.hasPrefix(series) }.flatMap { Int($0.dropFirst(series.count)) }
         }

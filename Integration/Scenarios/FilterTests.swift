@@ -66,7 +66,6 @@ extension Scenarios {
                 for client in Self.clients {
                     let answers = try await Answers.ask(from: client, "tcp", address, Self.closedPort, "--count 1")
                     #expect(answers.errors == ["connection refused": 1], "\(client) to \(address): \(answers)")
-                    #expect(answers.slowestMilliseconds < 5000, "not by a timeout: \(answers)")
                 }
                 #expect(try await count("reject-with tcp-reset", isV6: isV6) == before + Self.clients.count, "\(address)")
             }
@@ -80,7 +79,6 @@ extension Scenarios {
                 for client in Self.clients {
                     let answers = try await Answers.ask(from: client, "udp", address, Self.closedPort, "--count 1")
                     #expect(answers.errors == ["connection refused": 1], "\(client) to \(address): \(answers)")
-                    #expect(answers.slowestMilliseconds < 5000, "not by a timeout: \(answers)")
                 }
                 #expect(try await count("port-unreachable", isV6: isV6) == before + Self.clients.count, "\(address)")
             }
@@ -92,7 +90,6 @@ extension Scenarios {
             for client in Self.clients {
                 let answers = try await Answers.ask(from: client, "sctp", Self.externalIP.v4, Self.closedPort, "--count 1")
                 #expect(answers.errors == ["protocol not available": 1], "\(client): \(answers)")
-                #expect(answers.slowestMilliseconds < 5000, "not by a timeout: \(answers)")
             }
             #expect(try await count("reject-with icmp-proto-unreachable", isV6: false) == Self.clients.count)
         }

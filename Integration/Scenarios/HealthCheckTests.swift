@@ -49,7 +49,7 @@ extension Scenarios {
         private func ask(_ address: String = World.node.outside, from client: String = "outside") async throws -> String {
             try await Shell.output(
                 in: client,
-                "curl --silent --globoff --max-time 5 --output /dev/null --write-out '%{http_code} %header{x-load-balancing-endpoint-weight}' "
+                "curl --silent --globoff --max-time 30 --output /dev/null --write-out '%{http_code} %header{x-load-balancing-endpoint-weight}' "
                     + "http://\(address):\(Scenarios.`Health checks`.port)/ || true"
             ).trimmingSuffix(while: \.isWhitespace)
         }
@@ -107,12 +107,12 @@ extension Scenarios {
             try await begin([("pod-a", ready)])
             for path in ["healthz", "livez"] {
                 let answer = try await Shell.output(
-                    in: "outside", "curl --silent --include --max-time 5 http://\(World.node.outside):10256/\(path)")
+                    in: "outside", "curl --silent --include --max-time 30 http://\(World.node.outside):10256/\(path)")
                 #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("\"healthy\":true"), "\(answer)")
             }
             let status = try await Shell.output(
                 in: "outside",
-                "curl --silent --globoff --max-time 5 --output /dev/null --write-out '%{http_code}' http://[\(World.node.outside6)]:10256/healthz"
+                "curl --silent --globoff --max-time 30 --output /dev/null --write-out '%{http_code}' http://[\(World.node.outside6)]:10256/healthz"
             )
             #expect(status == "200", "0.0.0.0 means all addresses, as for Go")
         }
@@ -145,7 +145,7 @@ extension Scenarios {
             try await begin([("pod-a", ready)], "--profiling")
             try await world.write("slice.yaml", slice([("pod-a", ready)], node: "node2"))
             func get(_ path: String, from client: String = "node1") async throws -> String {
-                try await Shell.output(in: client, "curl --silent --max-time 5 http://127.0.0.1:10249\(path)")
+                try await Shell.output(in: client, "curl --silent --max-time 30 http://127.0.0.1:10249\(path)")
             }
             try await world.wait(for: "the Service to be counted as one without local endpoints") {
                 try await get("/metrics").contains(

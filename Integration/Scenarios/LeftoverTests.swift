@@ -142,6 +142,7 @@ extension Scenarios {
             let far = try await Shell.output(
                 "setsid ip netns exec pod-a bash -c 'exec -a kube-proxy \(Place.traffic) serve --name far --http 10256' </dev/null >/dev/null 2>&1 & echo $!"
             )
+            for process in [pid, far] { await world.started(Int(process)) }
             try await world.wait(for: "the other proxy") { try await Shell.output(in: "node1", "ss -Hltn 'sport = 10249'") != "" }
             try await world.start("--ipvs-sync-period 30s")
             try await world.waitForLog("Another node proxy is running on this node")

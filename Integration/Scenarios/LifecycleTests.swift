@@ -18,16 +18,17 @@ extension Scenarios {
             private let traffic: TrafficClient
 
             static func start(_ namespace: String, _ command: String) async throws -> Client {
-                let before = try await connections()
+                let target = String(command.split(separator: " ")[2])
+                let before = try await connections(to: target)
                 let client = Client(traffic: try await .start(in: namespace, command))
                 // Without a connection when an endpoint is removed, there would be nothing to drain.
-                try await World.shared.wait(for: "the client's first connection") { try await connections() > before }
+                try await World.shared.wait(for: "the client's first connection") { try await connections(to: target) > before }
                 return client
             }
 
-            /// Returns the number of IPVS connections on the node, including recently closed ones.
-            private static func connections() async throws -> Int {
-                Int(try await Shell.output(in: "node1", "wc -l </proc/net/ip_vs_conn")) ?? 0
+            /// Returns the number of the node's IPVS connections to an address and port, including recently closed ones.
+            private static func connections(to target: String) async throws -> Int {
+                Int(try await Shell.output(in: "node1", "ipvsadm -L -n -c | grep -cF ' \(target) ' || true")) ?? 0
             }
 
             func finish() async throws -> String { try await traffic.finish() }
@@ -112,7 +113,7 @@ extension Scenarios {
             try await serveWeb(["pod-a"], "--drain-timeout 20s")
             let holding = try await Client.start("pod-c", "hold tcp \(Manifests.clusterIP):80 --interval-ms 50")
             try await world.write("slices.yaml", Manifests.slices(["pod-b"]))
-            try await world.wait(for: "weight 0", seconds: 18) { try await realServers().contains { $0.hasSuffix("-w 0") } }
+            try await world.waitForLog("ipvsadm -e -t \(Manifests.clusterIP):80 -r \(World.address("pod-a")):8080 -m -w 0")
             try await world.wait(for: "one real server", seconds: 60) { try await realServers().count == 1 }
             let held = try await holding.finish()
             #expect(!held.contains("broken 0"), "the connection ended with its server: \(held)")

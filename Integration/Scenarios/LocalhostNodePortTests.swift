@@ -81,6 +81,7 @@ extension Scenarios {
                 echo $!
                 """)
             try await world.begin()
+            await world.started(Int(host))
             try await world.write("web.yaml", Manifests.web())
             try await world.write("slices.yaml", Manifests.slices(World.pods))
             try await world.write(

@@ -16,7 +16,7 @@ struct TrafficClient {
         let process = try await Shell.output(
             "setsid ip netns exec \(namespace) \(Place.traffic) \(command) --until-file \(stop) </dev/null >\(output) 2>&1 & echo $!")
         guard let process = Int(process) else { throw Shell.Failure(script: "traffic \(command)", output: process) }
-        await World.shared.started(client: process)
+        await World.shared.started(process)
         return TrafficClient(process: process, stop: stop, output: output)
     }
 
@@ -28,7 +28,7 @@ struct TrafficClient {
         let output = try await Shell.output(
             "touch \(stop); for i in $(seq 600); do kill -0 \(process) 2>/dev/null || exec cat \(output); sleep 0.1; done; "
                 + "echo 'traffic did not end'; exit 1")
-        await World.shared.ended(client: process)
+        await World.shared.ended(process)
         return output
     }
 }

@@ -20,8 +20,8 @@ actor World {
 
     private var isBuilt = false
     private(set) var proxy: Int?
-    /// The process groups of the clients that the current test started.
-    private var clients: Set<Int> = []
+    /// The process groups that the current test started.
+    private var processes: Set<Int> = []
     private var lastClient = 0
 
     /// Returns a number that no other client has.
@@ -30,17 +30,17 @@ actor World {
         return lastClient
     }
 
-    /// Notes a client, so that the next test is not affected if this one fails.
-    func started(client: Int) { clients.insert(client) }
+    /// Notes a process group, which the next test kills if this one fails.
+    func started(_ process: Int?) { process.map { _ = processes.insert($0) } }
 
-    func ended(client: Int) { clients.remove(client) }
+    func ended(_ process: Int) { processes.remove(process) }
 
     /// Resets the node for a scenario: no proxy, no kernel state of one, and no manifests.
     func begin() async throws {
         if !isBuilt { try await build() }
         try await kill()
-        let leftOver = clients.map { "-\($0)" }.joined(separator: " ")
-        clients = []
+        let leftOver = processes.map { "-\($0)" }.joined(separator: " ")
+        processes = []
         try await Shell.output(
             """
             [ -z '\(leftOver)' ] || kill -KILL -- \(leftOver) 2>/dev/null || true
@@ -54,6 +54,7 @@ actor World {
               echo 0 >/proc/sys/net/ipv4/ip_forward
               conntrack -F >/dev/null 2>&1
             ' || true
+            ip netns exec outside bash -c 'iptables-legacy -F INPUT; iptables-legacy -F OUTPUT'
             rm -rf \(Place.manifests) \(Place.state); mkdir -p \(Place.manifests) \(Place.state)
             """)
     }

@@ -128,7 +128,7 @@ struct HoldOptions {
     let connections: Int
     let interval: Duration
     let json: Bool
-    /// Whether to print the responder whenever it changes.
+    /// Whether to print the responder and the client address that it saw whenever they change.
     let follow: Bool
 
     init(_ arguments: inout Arguments) throws {

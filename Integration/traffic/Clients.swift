@@ -1,6 +1,7 @@
 /// Sends requests, each on a separate socket, and counts their results.
 func ask(_ options: AskOptions) -> Tally {
     var tally = Tally()
+    var end = options.end
     var channels: [Channel] = []
     var started = 0
     var nextStart = ContinuousClock.now
@@ -20,7 +21,7 @@ func ask(_ options: AskOptions) -> Tally {
     }
 
     while true {
-        let isOver = options.end.hasCome(afterRequests: started)
+        let isOver = end.hasCome(afterRequests: started)
         if isOver && channels.isEmpty { break }
         let mayStart = !isOver && channels.count < options.concurrency
         if mayStart && nextStart <= .now {
@@ -40,6 +41,7 @@ func ask(_ options: AskOptions) -> Tally {
 /// A UDP socket is kept even if requests fail.
 func hold(_ options: HoldOptions) throws -> Tally {
     var tally = Tally()
+    var end = options.end
     let isUDP = options.target.transport == .udp
     var channels = try (0..<options.connections).map { _ in try Channel(options.target) }
     var lastReported = ""
@@ -47,7 +49,7 @@ func hold(_ options: HoldOptions) throws -> Tally {
 
     while !channels.isEmpty {
         if round <= .now {
-            if options.end.hasCome() {
+            if end.hasCome() {
                 if !channels.contains(where: \.isWaiting) { break }
             } else {
                 channels.filter { !$0.isWaiting }.forEach { $0.ask(keepAlive: true) }
@@ -67,10 +69,10 @@ func hold(_ options: HoldOptions) throws -> Tally {
 }
 
 extension Result<Answer, Failure> {
-    /// The responder, or the reason of the failure.
+    /// The responder and the client address that it saw, or the reason of the failure.
     fileprivate var reported: String {
         switch self {
-        case .success(let answer): answer.name
+        case .success(let answer): "\(answer.name) \(answer.client)"
         case .failure(let failure): failure.description
         }
     }

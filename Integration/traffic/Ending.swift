@@ -5,11 +5,15 @@ struct Ending {
     private var count: Int?
     private let moment: ContinuousClock.Instant?
     private let file: String?
+    /// The number of requests to send once the file exists.
+    private let requestsAfterFile: Int
+    private var requestsBeforeFile: Int?
 
     init(_ arguments: inout Arguments, count: Int?) throws {
         self.count = count
         moment = try arguments.takeMilliseconds("--for-ms").map { .now + $0 }
         file = try arguments.takeValue("--until-file")
+        requestsAfterFile = try arguments.takeNumber("--then-count", atLeast: 0) ?? 0
     }
 
     var isBounded: Bool { count != nil || moment != nil || file != nil }
@@ -20,10 +24,12 @@ struct Ending {
         return ending
     }
 
-    func hasCome(afterRequests requests: Int = 0) -> Bool {
+    mutating func hasCome(afterRequests requests: Int = 0) -> Bool {
         if let count, requests >= count { return true }
         if let moment, ContinuousClock.now >= moment { return true }
-        if let file, access(file, F_OK) == 0 { return true }
-        return false
+        guard let file, requestsBeforeFile != nil || access(file, F_OK) == 0 else { return false }
+        let before = requestsBeforeFile ?? requests
+        requestsBeforeFile = before
+        return requests >= before + requestsAfterFile
     }
 }

@@ -47,8 +47,8 @@ enum Traffic {
 
     private static let usage = """
         usage: traffic serve --name NAME [--http PORT] [--udp PORT] [--sctp PORT] [--delay-ms N]
-               traffic ask tcp|udp|sctp ADDRESS:PORT [--count N] [--for-ms N] [--until-file PATH] [--concurrency N]
-                           [--interval-ms N] [--timeout-ms N] [--source ADDRESS] [--source-port PORT] [--size BYTES] [--json]
+               traffic ask tcp|udp|sctp ADDRESS:PORT [--count N] [--for-ms N] [--until-file PATH [--then-count N]]
+                           [--concurrency N] [--interval-ms N] [--timeout-ms N] [--source ADDRESS] [--source-port PORT] [--size BYTES] [--json]
                traffic hold tcp|udp ADDRESS:PORT (--for-ms N | --until-file PATH) [--connections N] [--interval-ms N]
                             [--timeout-ms N] [--source ADDRESS] [--source-port PORT] [--size BYTES] [--follow] [--json]
                traffic standby PATH

@@ -19,7 +19,7 @@ private struct Running {
     func proxy(_ wait: NodeWait?, checkNode: @escaping @Sendable (Node) throws(NodeProxyError) -> [String] = { _ in [] }) -> NodeProxy {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let loop = SyncLoop(
-            SyncLoop.Settings(minSyncPeriod: .zero, syncPeriod: .seconds(600), drainTimeout: .seconds(900), nodeWait: wait),
+            SyncLoop.Settings(minSyncPeriod: .zero, syncPeriod: .seconds(86400), drainTimeout: .seconds(900), nodeWait: wait),
             translation: Translation(TranslationSettings(nodeName: "node1")), start: Date())
         return NodeProxy(loop, feed: feed, kernel: kernel.interfaces, checkNode: checkNode, logger: logger)
     }
@@ -63,10 +63,14 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
 @Suite struct `A running proxy` {
     /// Runs a proxy until `body` returns.
     private func run(_ wait: NodeWait?, _ body: (Running) async throws -> Void) async throws {
+        try await run(wait) { running, _ in try await body(running) }
+    }
+
+    private func run(_ wait: NodeWait?, _ body: (Running, NodeProxy) async throws -> Void) async throws {
         let running = Running()
         let proxy = running.proxy(wait)
         let task = Task { try await proxy.run() }
-        try await body(running)
+        try await body(running, proxy)
         task.cancel()
         try await task.value
     }
@@ -116,10 +120,11 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
     }
 
     @Test func `does nothing if the addresses have not changed`() async throws {
-        try await run(nil) { running in
+        try await run(nil) { running, proxy in
             running.feed.publish([outside])
             running.feed.markSynced()
             try await running.waitForAnswers(on: "10.99.0.2")
+            #expect(try await running.eventually { await proxy.snapshot.status.isInSync })
             await running.kernel.clearHistory()
             let reads = await running.kernel.addressReads
             running.kernel.notifyAddressChange()

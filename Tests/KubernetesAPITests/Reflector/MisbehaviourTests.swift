@@ -338,7 +338,7 @@ import Testing
     func `The feed is synced only when Services and slices have both been listed`(contentType: ContentType) async throws {
         try await TestAPIServer.serving { server in
             server.put("services", .service("a"))
-            server.fail(.watch("endpointslices"), .slow(.milliseconds(400)))
+            server.fail(.watch("endpointslices"), .slow(.seconds(5)))
             try await Follower.following(try server.access, client: Follower.clientSettings(contentType)) { follower in
                 try await expectEventually { follower.now().state.services.count == 1 }
                 #expect(!follower.now().isSynced)
