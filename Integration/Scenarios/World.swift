@@ -31,7 +31,9 @@ actor World {
     }
 
     /// Notes a process group, which the next test kills if this one fails.
-    func started(_ process: Int?) { process.map { _ = processes.insert($0) } }
+    func started(_ process: Int?) {
+        if let process { processes.insert(process) }
+    }
 
     func ended(_ process: Int) { processes.remove(process) }
 

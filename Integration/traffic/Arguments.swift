@@ -113,7 +113,8 @@ struct AskOptions {
     init(_ arguments: inout Arguments) throws {
         target = try Target(&arguments)
         let count: Int? = try arguments.takeNumber("--count", atLeast: 1)
-        let end = try Ending(&arguments, count: count)
+        let afterFile: Int? = try arguments.takeNumber("--then-count", atLeast: 1)
+        let end = try Ending(&arguments, count: count, requestsAfterFile: afterFile ?? 0)
         self.end = end.isBounded ? end : end.after(1)
         concurrency = try arguments.takeNumber("--concurrency", atLeast: 1) ?? 1
         interval = try arguments.takeMilliseconds("--interval-ms") ?? .zero

@@ -9,11 +9,11 @@ struct Ending {
     private let requestsAfterFile: Int
     private var requestsBeforeFile: Int?
 
-    init(_ arguments: inout Arguments, count: Int?) throws {
+    init(_ arguments: inout Arguments, count: Int?, requestsAfterFile: Int = 0) throws {
         self.count = count
+        self.requestsAfterFile = requestsAfterFile
         moment = try arguments.takeMilliseconds("--for-ms").map { .now + $0 }
         file = try arguments.takeValue("--until-file")
-        requestsAfterFile = try arguments.takeNumber("--then-count", atLeast: 0) ?? 0
     }
 
     var isBounded: Bool { count != nil || moment != nil || file != nil }
