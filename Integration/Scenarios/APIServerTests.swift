@@ -119,7 +119,7 @@ extension Scenarios {
             // In both directions: a watch that is open could still receive the change.
             try await Shell.output(
                 in: "outside",
-                "iptables-legacy -I INPUT -s 10.99.0.2 -p tcp --dport 6443 -j DROP; iptables-legacy -I OUTPUT -d 10.99.0.2 -p tcp --sport 6443 -j DROP"
+                "iptables-\(Place.iptables) -I INPUT -s 10.99.0.2 -p tcp --dport 6443 -j DROP; iptables-\(Place.iptables) -I OUTPUT -d 10.99.0.2 -p tcp --sport 6443 -j DROP"
             )
             try await server.put(.slice(["pod-a"]))
             let before = try await servers()
@@ -129,7 +129,7 @@ extension Scenarios {
             #expect(try await servers() == before)
             #expect(try await Answers.ask(from: "pod-b", "tcp", Manifests.clusterIP, 80).failed == 0)
             #expect(try await !world.log().contains("Applied"), "nothing is planned before the cluster is known")
-            try await Shell.output(in: "outside", "iptables-legacy -F INPUT; iptables-legacy -F OUTPUT")
+            try await Shell.output(in: "outside", "iptables-\(Place.iptables) -F INPUT; iptables-\(Place.iptables) -F OUTPUT")
             try await expectEqual(after: "reconnecting to the API server")
             let applied = try await world.log().split(separator: "\n").filter { $0.contains("\"Applied\"") }
             let gone = ["pod-b", "pod-c"].map { World.address($0) }
@@ -142,11 +142,12 @@ extension Scenarios {
             try await world.start(flags: World.apiFlags)
             // Packets are dropped in both directions, as if a load balancer in between lost the connection state.
             try await Shell.output(
-                in: "outside", "iptables-legacy -I INPUT -s 10.99.0.2 -p tcp --dport 6443 -m conntrack --ctstate ESTABLISHED -j DROP")
-            try await Shell.output(in: "outside", "iptables-legacy -I OUTPUT -d 10.99.0.2 -p tcp --sport 6443 -j DROP")
+                in: "outside",
+                "iptables-\(Place.iptables) -I INPUT -s 10.99.0.2 -p tcp --dport 6443 -m conntrack --ctstate ESTABLISHED -j DROP")
+            try await Shell.output(in: "outside", "iptables-\(Place.iptables) -I OUTPUT -d 10.99.0.2 -p tcp --sport 6443 -j DROP")
             try await Task.sleep(for: .seconds(40))
             try await server.put(.slice(["pod-b"]))
-            try await Shell.output(in: "outside", "iptables-legacy -F INPUT; iptables-legacy -F OUTPUT")
+            try await Shell.output(in: "outside", "iptables-\(Place.iptables) -F INPUT; iptables-\(Place.iptables) -F OUTPUT")
             try await expectEqual(after: "a silent connection")
         }
 
@@ -173,7 +174,7 @@ extension Scenarios {
             for range in ["10.244.1.0/24", "10.244.2.0/24"] {
                 try await server.put(.node(podCIDRs: [range]))
                 try await world.wait(for: "\(range) in the rules") {
-                    try await Shell.output(in: "node1", "iptables-legacy-save -t nat").contains("! -s \(range)")
+                    try await Shell.output(in: "node1", "iptables-\(Place.iptables)-save -t nat").contains("! -s \(range)")
                 }
             }
         }

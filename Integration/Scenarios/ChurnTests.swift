@@ -119,9 +119,9 @@ extension Scenarios {
                 """
                 rm -rf \(programs) \(hang) \(hang)s; mkdir \(programs)
                 for family in ip ip6; do
-                    real=$(command -v ${family}tables-legacy-restore)
-                    printf '#!/bin/sh\\n[ ! -e \(hang) ] || touch \(hang)s\\nwhile [ -e \(hang) ]; do sleep 0.2; done\\nexec %s "$@"\\n' "$real" >\(programs)/${family}tables-legacy-restore
-                    chmod +x \(programs)/${family}tables-legacy-restore
+                    real=$(command -v ${family}tables-\(Place.iptables)-restore)
+                    printf '#!/bin/sh\\n[ ! -e \(hang) ] || touch \(hang)s\\nwhile [ -e \(hang) ]; do sleep 0.2; done\\nexec %s "$@"\\n' "$real" >\(programs)/${family}tables-\(Place.iptables)-restore
+                    chmod +x \(programs)/${family}tables-\(Place.iptables)-restore
                 done
                 """)
             try await world.write("web.yaml", service("web", Manifests.clusterIP))
@@ -129,7 +129,8 @@ extension Scenarios {
             try await world.launch("--ipvs-min-sync-period 100ms --ipvs-sync-period 5s", path: programs)
             try await world.waitForLog("Kernel state in sync")
             try await Shell.output(
-                in: "node1", "touch \(hang); iptables-legacy -t nat -F KUBE-SERVICES; ip6tables-legacy -t nat -F KUBE-SERVICES")
+                in: "node1",
+                "touch \(hang); iptables-\(Place.iptables) -t nat -F KUBE-SERVICES; ip6tables-\(Place.iptables) -t nat -F KUBE-SERVICES")
             // An audit finds it within a sync period.
             try await world.wait(for: "the restore to hang") { try await Shell.attempt("[ -e \(hang)s ]").succeeded }
             var slowest = 0.0
@@ -156,7 +157,7 @@ extension Scenarios {
             try await world.wait(for: "the second Service", seconds: 60) {
                 try await Shell.output(in: "node1", "ip -brief address show kube-ipvs0").contains("10.96.8.8")
             }
-            let rules = try await Shell.output(in: "node1", "iptables-legacy-save -t nat")
+            let rules = try await Shell.output(in: "node1", "iptables-\(Place.iptables)-save -t nat")
             #expect(rules.contains("-A KUBE-SERVICES"), "\(rules)")
             try await world.kill()
             try await Shell.output("rm -rf \(programs)")

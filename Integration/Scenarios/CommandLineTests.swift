@@ -20,7 +20,7 @@ extension Scenarios {
         @Test func `plan prints what a sync would do and changes nothing; after a sync it prints nothing`() async throws {
             try await prepare()
             let everything =
-                "ipvsadm -S -n; ipset save; iptables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'; ip link; cat /proc/sys/net/ipv4/ip_forward"
+                "ipvsadm -S -n; ipset save; iptables-\(Place.iptables)-save | grep -v '^#' | sed 's/ *\\[.*//'; ip link; cat /proc/sys/net/ipv4/ip_forward"
             let before = try await Shell.output(in: "node1", everything)
             let plan = try await proxy("plan \(World.flags)")
             #expect(plan.succeeded)
@@ -86,12 +86,19 @@ extension Scenarios {
         @Test(arguments: [
             ("--once --manifests /nowhere", "--manifests"), ("--once --manifests /tmp --ipvs-scheduler nosuch", "ip_vs_nosuch"),
             ("--once", "--manifests"), ("--once --manifests /tmp --iptables-masquerade-bit 99", "[0, 31]"),
-            ("--once --manifests /tmp --iptables-backend nft", "iptables"),
         ])
         func `reports errors in one line and exits with 1`(arguments: String, message: String) async throws {
             try await world.begin()
             let result = try await proxy("\(arguments) --state-directory \(Place.state)")
             #expect(!result.succeeded && result.output.contains(message), "\(result.output)")
+        }
+
+        @Test func `without iptables names the package to install`() async throws {
+            try await prepare()
+            let result = try await Shell.attempt("ip netns exec node1 env PATH=/nowhere \(Place.proxy) --once \(World.flags)")
+            let error = result.output.split(separator: "\n").last ?? ""
+            #expect(!result.succeeded && error.contains("\(Place.iptables): not found"), "\(result.output)")
+            #expect(error.contains("apt-get install iptables"), "\(result.output)")
         }
 
         @Test func `without privilege names the missing capability`() async throws {

@@ -60,7 +60,7 @@ extension Scenarios {
         /// Returns the number of packets that the rules of a chain dropped, from iptables.
         private func kernelCount(_ chain: String, _ family: String) async throws -> Int {
             let listing = try await Shell.output(
-                in: "node1", "\(family == "IPv6" ? "ip6tables" : "iptables")-legacy -t filter -L \(chain) -v -x -n")
+                in: "node1", "\(family == "IPv6" ? "ip6tables" : "iptables")-\(Place.iptables) -t filter -L \(chain) -v -x -n")
             let lines = listing.split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
             return lines.filter { $0.count > 2 && $0[2] == "DROP" }.reduce(0) { $0 + (Int($1[0]) ?? 0) }
         }
@@ -89,13 +89,13 @@ extension Scenarios {
                 "web.yaml", Manifests.web().replacing("type: NodePort", with: "type: NodePort\n  externalIPs: [\"198.51.100.7\"]"))
             try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
             try await world.wait(for: "other rules") {
-                try await Shell.output(in: "node1", "iptables-legacy-save -t nat").contains("--match-set KUBE-EXTERNAL-IP ")
+                try await Shell.output(in: "node1", "iptables-\(Place.iptables)-save -t nat").contains("--match-set KUBE-EXTERNAL-IP ")
             }
             #expect(try await kernelCount("KUBE-SOURCE-RANGES-FIREWALL", "IPv4") == 0, "restoring the rules reset the counters")
             try await waitFor(3, "IPv4", "source_ranges")
             try await send(4, to: Self.closed.v4)
             try await waitFor(7, "IPv4", "source_ranges")
-            try await Shell.output(in: "node1", "iptables-legacy -t filter -Z")
+            try await Shell.output(in: "node1", "iptables-\(Place.iptables) -t filter -Z")
             try await send(2, to: Self.closed.v4)
             #expect(try await kernelCount("KUBE-SOURCE-RANGES-FIREWALL", "IPv4") == 2)
             try await waitFor(9, "IPv4", "source_ranges")

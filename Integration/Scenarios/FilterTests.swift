@@ -41,7 +41,8 @@ extension Scenarios {
         /// Returns the number of packets that matched a rule of the filter; `rule` is a part of its text.
         private func count(_ rule: String, isV6: Bool) async throws -> Int {
             let listing = try await Shell.output(
-                in: "node1", "\(isV6 ? "ip6tables" : "iptables")-legacy-save -c -t filter | grep -- 'KUBE-IPVS-FILTER .*\(rule)'")
+                in: "node1", "\(isV6 ? "ip6tables" : "iptables")-\(Place.iptables)-save -c -t filter | grep -- 'KUBE-IPVS-FILTER .*\(rule)'"
+            )
             // [3:180] -A KUBE-IPVS-FILTER …
             let lines = listing.split(separator: "\n")
             guard lines.count == 1 else { throw Shell.Failure(script: rule, output: listing) }

@@ -36,8 +36,8 @@ struct KubeProxyState {
         let builtIn = "(INPUT|FORWARD|OUTPUT|PREROUTING|POSTROUTING) "
         let filter = withJumps ? "sed -E '/^:\(builtIn)/d'" : "sed -E '/^(:|-A )\(builtIn)/d'"
         return """
-            \(filter) \(folder)/iptables | iptables-legacy-restore --noflush
-            \(filter) \(folder)/ip6tables | ip6tables-legacy-restore --noflush
+            \(filter) \(folder)/iptables | iptables-\(Place.iptables)-restore --noflush
+            \(filter) \(folder)/ip6tables | ip6tables-\(Place.iptables)-restore --noflush
             """
     }
 
@@ -49,7 +49,7 @@ struct KubeProxyState {
             ipvsadm -S -n | sort; ipset save | sed 's/ initval 0x[0-9a-f]*//' | sort
             ip -oneline address show dev kube-ipvs0 2>/dev/null | awk '{print "kube-ipvs0", $4}' | sort
             for table in filter nat mangle; do for family in iptables ip6tables; do
-                $family-legacy-save -t $table | sed -e '/^#/d' -e 's/ \\[.*//' -e "s/^/$family /"
+                $family-\(Place.iptables)-save -t $table | sed -e '/^#/d' -e 's/ \\[.*//' -e "s/^/$family /"
             done; done
             """)
         return text.split(separator: "\n").map(String.init)

@@ -69,12 +69,12 @@ extension Scenarios {
             for (program, address, target, service) in families {
                 let text = Self.rules.replacing("<address>", with: address).replacing("<target>", with: target).replacing(
                     "<service>", with: service)
-                try await Shell.output(in: "node1", "\(program)-legacy-restore --noflush <<'END'\n\(text)END")
+                try await Shell.output(in: "node1", "\(program)-\(Place.iptables)-restore --noflush <<'END'\n\(text)END")
             }
         }
 
         private static let dump =
-            "for f in iptables ip6tables; do for t in mangle filter nat; do $f-legacy-save -t $t | grep -v '^#' | sed 's/ \\[.*//'; done; done"
+            "for f in iptables ip6tables; do for t in mangle filter nat; do $f-\(Place.iptables)-save -t $t | grep -v '^#' | sed 's/ \\[.*//'; done; done"
 
         @Test func `rules that kube-proxy left in iptables mode are removed at startup, and no other rules`() async throws {
             try await world.begin()
@@ -119,9 +119,10 @@ extension Scenarios {
             try await load()
             // Rules of an operator that jump to kube-proxy's chains would keep these chains.
             try await Shell.output(
-                in: "node1", "for f in iptables ip6tables; do $f-legacy -t nat -F OPERATORS; $f-legacy -t nat -X OPERATORS; done")
+                in: "node1",
+                "for f in iptables ip6tables; do $f-\(Place.iptables) -t nat -F OPERATORS; $f-\(Place.iptables) -t nat -X OPERATORS; done")
             let output = try await Shell.output(
-                in: "node1", "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)")
+                in: "node1", "\(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state)")
             #expect(output.contains(" 32 chains"), "\(output)")
             let after = try await Shell.output(in: "node1", Self.dump).split(separator: "\n")
             let added = Set(after).subtracting(before.split(separator: "\n")).filter { $0.contains("KUBE") }
@@ -175,7 +176,7 @@ extension Scenarios {
             try await world.waitForLog("IPVS timeouts changed externally")
             #expect(try await Shell.output(in: "node1", "ipvsadm -L --timeout").contains(" 7200 120 78"), "reported, and not changed")
             try await world.kill()
-            let cleanup = "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)"
+            let cleanup = "\(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state)"
             let steps = try await Shell.output(in: "node1", "\(cleanup) --dry-run")
             #expect(steps.contains("sysctl -w net.ipv4.ip_forward=0") && steps.contains("ipvsadm --set 900 120 300"), "\(steps)")
             try await Shell.output(in: "node1", cleanup)

@@ -65,14 +65,14 @@ extension Scenarios {
             let holding = try await Client.start(
                 "outside", "hold tcp \(Manifests.clusterIP):80 --connections 4 --interval-ms 20")
             let before = try await Shell.output(
-                in: "node1", "ipvsadm -S -n; ipset save | sort; iptables-legacy-save -t nat | grep -v '^[#:]'")
+                in: "node1", "ipvsadm -S -n; ipset save | sort; iptables-\(Place.iptables)-save -t nat | grep -v '^[#:]'")
             for _ in 0..<2 {
                 try await world.kill()
                 try await world.start()
                 #expect(try await !world.log().contains("addVirtualServer"), "a restart recreates nothing")
             }
             let after = try await Shell.output(
-                in: "node1", "ipvsadm -S -n; ipset save | sort; iptables-legacy-save -t nat | grep -v '^[#:]'")
+                in: "node1", "ipvsadm -S -n; ipset save | sort; iptables-\(Place.iptables)-save -t nat | grep -v '^[#:]'")
             #expect(before == after)
             let answers = try Answers.decode(try await asking.finish())
             #expect(answers.failed == 0 && answers.requests > 20, "\(answers)")

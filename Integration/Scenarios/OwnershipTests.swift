@@ -15,7 +15,7 @@ extension Scenarios {
 
         private static let dump = """
             ipvsadm -S -n | sort; ipset save | sort; ip -oneline address show dev kube-ipvs0 | awk '{print $4}' | grep -v ^fe80 | sort
-            iptables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'; ip6tables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'
+            iptables-\(Place.iptables)-save | grep -v '^#' | sed 's/ *\\[.*//'; ip6tables-\(Place.iptables)-save | grep -v '^#' | sed 's/ *\\[.*//'
             """
 
         private static let externalChanges = [
@@ -24,10 +24,10 @@ extension Scenarios {
             "ipvsadm -E -t 10.99.0.2:30080 -s wlc", "ipvsadm -C", "ipvsadm -a -t 10.96.0.10:80 -r 192.0.2.1:80 -m",
             "ip address delete 10.96.0.10/32 dev kube-ipvs0",
             "ip address add 10.96.77.77/32 dev kube-ipvs0", "ip link delete kube-ipvs0", "ipset del KUBE-CLUSTER-IP 10.96.0.10,tcp:80",
-            "ipset add KUBE-CLUSTER-IP 10.96.9.9,tcp:9", "ipset flush", "iptables-legacy -t nat -F KUBE-SERVICES",
-            "iptables-legacy -t nat -F OUTPUT",
-            "ip6tables-legacy -t filter -D INPUT -m comment --comment 'kubernetes ipvs access filter' -j KUBE-IPVS-FILTER",
-            "iptables-legacy -F; iptables-legacy -X",
+            "ipset add KUBE-CLUSTER-IP 10.96.9.9,tcp:9", "ipset flush", "iptables-\(Place.iptables) -t nat -F KUBE-SERVICES",
+            "iptables-\(Place.iptables) -t nat -F OUTPUT",
+            "ip6tables-\(Place.iptables) -t filter -D INPUT -m comment --comment 'kubernetes ipvs access filter' -j KUBE-IPVS-FILTER",
+            "iptables-\(Place.iptables) -F; iptables-\(Place.iptables) -X",
         ]
 
         @Test func `is repaired after any external change`() async throws {
@@ -61,20 +61,21 @@ extension Scenarios {
             let during = try await Shell.output(in: "node1", "ipvsadm -S -n | sort").split(separator: "\n").map(String.init)
             for line in before.split(separator: "\n") { #expect(during.contains(String(line)), "\(line)") }
             try await world.kill()
-            try await Shell.output(in: "node1", "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)")
+            try await Shell.output(
+                in: "node1", "\(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state)")
             #expect(try await Shell.output(in: "node1", "ipvsadm -S -n | sort") == before)
         }
 
         @Test func `is restored by cleanup, with foreign rules and sets unchanged`() async throws {
             try await world.begin()
             let everything =
-                "iptables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'; ip6tables-legacy-save | grep -v '^#' | sed 's/ *\\[.*//'; ipset save; ip -oneline link | awk '{print $2}'; "
+                "iptables-\(Place.iptables)-save | grep -v '^#' | sed 's/ *\\[.*//'; ip6tables-\(Place.iptables)-save | grep -v '^#' | sed 's/ *\\[.*//'; ipset save; ip -oneline link | awk '{print $2}'; "
                 + "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/vs/conntrack /proc/sys/net/ipv4/vs/expire_nodest_conn /proc/sys/net/ipv4/vs/expire_quiescent_template"
             try await Shell.output(
                 in: "node1",
                 """
-                iptables-legacy -t nat -A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE; iptables-legacy -N KUBE-FIREWALL; iptables-legacy -A INPUT -j KUBE-FIREWALL
-                ipset create MINE hash:ip; ipset add MINE 192.0.2.1; iptables-legacy -A FORWARD -m set --match-set MINE src -j DROP
+                iptables-\(Place.iptables) -t nat -A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE; iptables-\(Place.iptables) -N KUBE-FIREWALL; iptables-\(Place.iptables) -A INPUT -j KUBE-FIREWALL
+                ipset create MINE hash:ip; ipset add MINE 192.0.2.1; iptables-\(Place.iptables) -A FORWARD -m set --match-set MINE src -j DROP
                 for name in conntrack expire_nodest_conn expire_quiescent_template; do echo 0 >/proc/sys/net/ipv4/vs/$name; done
                 """)
             let before = try await Shell.output(in: "node1", everything)
@@ -83,7 +84,8 @@ extension Scenarios {
             try await world.start()
             #expect(try await Shell.output(in: "node1", everything) != before)
             try await world.kill()
-            try await Shell.output(in: "node1", "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)")
+            try await Shell.output(
+                in: "node1", "\(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state)")
             #expect(try await Shell.output(in: "node1", everything) == before)
             #expect(try await Shell.output(in: "node1", "ipvsadm -S -n") == "")
         }

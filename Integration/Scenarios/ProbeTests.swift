@@ -77,8 +77,8 @@ extension Scenarios {
             try await Shell.output(
                 """
                 rm -rf \(path); mkdir \(path)
-                printf '#!/bin/sh\\ntouch \(path)/started\\nexec sleep 600\\n' >\(path)/iptables-legacy-restore
-                chmod +x \(path)/iptables-legacy-restore
+                printf '#!/bin/sh\\ntouch \(path)/started\\nexec sleep 600\\n' >\(path)/iptables-\(Place.iptables)-restore
+                chmod +x \(path)/iptables-\(Place.iptables)-restore
                 """)
             try await world.launch(path: path)
             try await world.wait(for: "the probe") { try await Shell.attempt("[ -e \(path)/started ]").succeeded }
@@ -95,17 +95,17 @@ extension Scenarios {
             try await Shell.output(
                 """
                 mkdir -p \(path)
-                cat >\(path)/ip6tables-legacy-restore <<'SCRIPT'
+                cat >\(path)/ip6tables-\(Place.iptables)-restore <<'SCRIPT'
                 #!/bin/bash
                 echo >>\(path)/count
                 if (($(wc -l <\(path)/count) <= 2)); then
                     echo "Another app is currently holding the xtables lock. Stopped waiting after 5s." >&2
                     exit 4
                 fi
-                exec /usr/sbin/ip6tables-legacy-restore "$@"
+                exec /usr/sbin/ip6tables-\(Place.iptables)-restore "$@"
                 SCRIPT
                 rm -f \(path)/count
-                chmod +x \(path)/ip6tables-legacy-restore
+                chmod +x \(path)/ip6tables-\(Place.iptables)-restore
                 """)
             try await world.launch(path: path)
             try await world.waitForLog("Kernel state in sync")

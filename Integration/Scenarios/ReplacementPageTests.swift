@@ -61,7 +61,7 @@ extension Scenarios {
                 """
             let program = """
                 #!/bin/bash
-                exec \(Place.proxy) "$@" --state-directory \(Place.state) --iptables-backend legacy
+                exec \(Place.proxy) "$@" --state-directory \(Place.state) --iptables-backend \(Place.iptables)
                 """
             try await Shell.output("rm -rf \(Self.tools); mkdir -p \(Self.tools)")
             for (name, text) in [

@@ -64,7 +64,7 @@ extension Scenarios {
                     "no proxy answers on /run/elsewhere/status.sock: No such file or directory; a proxy listens on \(Self.socket): "
                         + "set --state-directory to \(Place.state)"), "\(elsewhere.output)")
             // The original kernel settings are recorded there too.
-            let cleanup = try await run("cleanup --dry-run --iptables-backend legacy")
+            let cleanup = try await run("cleanup --dry-run --iptables-backend \(Place.iptables)")
             #expect(
                 cleanup.output.contains("sysctl -w net.ipv4.ip_forward=0") || cleanup.output.contains("net/ipv4/ip_forward"),
                 "\(cleanup.output)")
@@ -132,12 +132,12 @@ extension Scenarios {
 
         @Test func `explain shows the path of a packet, and its obstacles`() async throws {
             try await serve()
-            let good = try await status("explain 10.96.0.10:80/TCP --iptables-backend legacy")
+            let good = try await status("explain 10.96.0.10:80/TCP --iptables-backend \(Place.iptables)")
             #expect(good.succeeded, "\(good.output)")
             for text in ["is default/web:tcp (ClusterIP)", "10.96.0.10,tcp:80 is in KUBE-CLUSTER-IP", "  -> 10.244.1.10:8080  weight 1"] {
                 #expect(good.output.contains(text), "\(text)\n\(good.output)")
             }
-            let empty = try await status("explain default/idle:tcp --iptables-backend legacy")
+            let empty = try await status("explain default/idle:tcp --iptables-backend \(Place.iptables)")
             #expect(!empty.succeeded && empty.output.contains("the virtual server has no real servers"), "\(empty.output)")
         }
 

@@ -20,12 +20,12 @@ extension Scenarios {
         private static let foreign = """
             ipvsadm -A -t 192.0.2.10:80 -s wlc; ipvsadm -a -t 192.0.2.10:80 -r 192.0.2.20:80 -g -w 3; ipvsadm -A -f 7 -s lc
             ipset create MINE hash:ip; ipset add MINE 192.0.2.1
-            for iptables in iptables-legacy ip6tables-legacy; do
+            for iptables in iptables-\(Place.iptables) ip6tables-\(Place.iptables); do
                 $iptables -t mangle -N KUBE-KUBELET-CANARY; $iptables -t mangle -N KUBE-IPTABLES-HINT
                 $iptables -N KUBE-FIREWALL; $iptables -A INPUT -j KUBE-FIREWALL
                 $iptables -t nat -N KUBE-KUBELET-CANARY; $iptables -t nat -N KUBE-MARK-DROP; $iptables -t nat -A KUBE-MARK-DROP -j MARK --set-mark 0x8000/0x8000
             done
-            iptables-legacy -t nat -A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE; iptables-legacy -A FORWARD -m set --match-set MINE src -j DROP
+            iptables-\(Place.iptables) -t nat -A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE; iptables-\(Place.iptables) -A FORWARD -m set --match-set MINE src -j DROP
             """
 
         /// Adds the endpoints of the objects to the pods.
@@ -78,7 +78,8 @@ extension Scenarios {
         }
 
         private func cleanUp(_ more: String = "") async throws -> String {
-            try await Shell.output(in: "node1", "\(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state) \(more)")
+            try await Shell.output(
+                in: "node1", "\(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state) \(more)")
         }
 
         private struct Steps: Decodable {
@@ -93,8 +94,8 @@ extension Scenarios {
             for command in [
                 "ipvsadm -D -t 10.101.0.80:80", "ipvsadm -D -t [fd00:99::2]:30088", "ip link delete kube-ipvs0",
                 "ipset destroy KUBE-6-CLUSTER-IP",
-                "iptables-legacy-restore --noflush (remove 9 jumps, 11 chains)",
-                "ip6tables-legacy-restore --noflush (remove 9 jumps, 11 chains)",
+                "iptables-\(Place.iptables)-restore --noflush (remove 9 jumps, 11 chains)",
+                "ip6tables-\(Place.iptables)-restore --noflush (remove 9 jumps, 11 chains)",
             ] { #expect(commands.contains(command), "\(command): \(commands)") }
             #expect(!commands.contains { $0.contains("192.0.2.") || $0.contains("MINE") || $0.contains("-f 7") })
             let steps = try JSONDecoder().decode(Steps.self, from: Data(try await cleanUp("--dry-run -o json").utf8))

@@ -49,17 +49,25 @@ actor World {
             ip netns exec node1 bash -c '
               ipvsadm -C
               ip link delete kube-ipvs0 2>/dev/null
-              for iptables in iptables-legacy ip6tables-legacy; do
-                for table in nat filter $(grep -xs mangle /proc/net/ip_tables_names); do $iptables -t $table -F; $iptables -t $table -X; done
-              done
+              \(Self.removeRules)
               ipset destroy
               echo 0 >/proc/sys/net/ipv4/ip_forward
               conntrack -F >/dev/null 2>&1
             ' || true
-            ip netns exec outside bash -c 'iptables-legacy -F INPUT; iptables-legacy -F OUTPUT'
+            ip netns exec outside bash -c 'iptables-\(Place.iptables) -F INPUT; iptables-\(Place.iptables) -F OUTPUT'
             rm -rf \(Place.manifests) \(Place.state); mkdir -p \(Place.manifests) \(Place.state)
             """)
     }
+
+    /// Removes all rules in the network namespace; loads no tables that it does not have.
+    private static let removeRules =
+        Place.iptables == "nft"
+        ? "nft flush ruleset"
+        : """
+        for iptables in iptables-legacy ip6tables-legacy; do
+          for table in nat filter $(grep -xs mangle /proc/net/ip_tables_names); do $iptables -t $table -F; $iptables -t $table -X; done
+        done
+        """
 
     private func build() async throws {
         var script = "make_node node1\nmake_outside node1\nmkdir -p \(Place.scratch)\n"
@@ -85,7 +93,7 @@ actor World {
     // MARK: The proxy
 
     static let nodeFlags =
-        "--hostname-override node1 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --state-directory \(Place.state) --iptables-backend legacy"
+        "--hostname-override node1 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --state-directory \(Place.state) --iptables-backend \(Place.iptables)"
     static let flags = "--manifests \(Place.manifests) --service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 \(nodeFlags)"
     /// The flags of a proxy that reads the cluster from the scenarios' API server.
     static let apiFlags = "--kubeconfig \(Place.kubeconfig) \(nodeFlags)"

@@ -9,6 +9,9 @@ package enum Place {
     package static let traffic = environment("TRAFFIC") ?? "\(repository)/.build/debug/traffic"
     package static let apiserver = environment("APISERVER") ?? "\(repository)/.build/debug/apiserver"
 
+    /// The backend of iptables that the tests use, `legacy` or `nft`: the suffix of its programs.
+    package static let iptables = environment("KUBE_IPVS_IPTABLES") ?? "legacy"
+
     package static func environment(_ name: String) -> String? {
         unsafe getenv(name).map { unsafe String(cString: $0) }
     }

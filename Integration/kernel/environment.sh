@@ -27,6 +27,13 @@ prepare_mounts() {
     mkdir /run/netns
 }
 
+# Removes the programs of iptables-legacy in this mount namespace.
+hide_legacy_iptables() {
+    mkdir -p /run/sbin/upper /run/sbin/work
+    mount -t overlay -o lowerdir=/usr/sbin,upperdir=/run/sbin/upper,workdir=/run/sbin/work overlay /usr/sbin
+    rm -f /usr/sbin/*tables-legacy /usr/sbin/*tables-legacy-{save,restore} /usr/sbin/xtables-legacy-multi
+}
+
 # Bridged packets between pods must pass IPVS and iptables in the reply direction too.
 prepare_network() {
     ip link set lo up
