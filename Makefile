@@ -4,7 +4,7 @@ SWIFT ?= swift
 BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
 SWIFT_SOURCES = Package.swift Sources Tests Integration
 
-.PHONY: all build release release-check packages format lint unit check rules golden integration flows load release-tools test demo bench clean
+.PHONY: all build release release-check packages format lint unit layout check rules golden integration flows load kernels release-tools test demo bench clean
 .PHONY: image man completions install deploy-check
 
 all: build
@@ -40,7 +40,12 @@ unit:
 	$(SWIFT) build --build-tests
 	Integration/failures-last $(SWIFT) test --skip-build --skip IntegrationTests
 
-check: packages lint unit
+# Checks the sizes and offsets of the kernel's structures on every supported architecture.
+layout:
+	for architecture in x86_64 aarch64; do \
+	    clang --target=$$architecture-unknown-linux-gnu -std=c11 -Wall -Werror -fsyntax-only Integration/kernel/layout.c || exit; done
+
+check: packages lint layout unit
 
 # Rules and ipsets on the kernel of this machine, in separate namespaces: the nf_tables backend of iptables, and netlink of another kernel. With the
 # capabilities of the DaemonSet's container only.
@@ -68,6 +73,12 @@ flows: packages
 load: release-tools
 	$(SWIFT) build --build-tests
 	Integration/load
+
+# All tests on several kernels, which it builds if they are missing, in one table; about two hours on two processors. KERNELS selects columns.
+KERNELS ?= 5.10 6.1 6.12 7.2 6.12/nft 7.2/nft
+kernels: release-tools
+	$(SWIFT) build --build-tests
+	Integration/kernels $(KERNELS)
 
 # Checks deploy/ with the tools that read it: install, systemd unit, alerts, manual page, completions, image.
 deploy-check: packages
