@@ -16,16 +16,14 @@ struct NetlinkDatagram {
     var bytes: [UInt8]
     /// The port that sent it (`nl_pid`): 0 is the kernel.
     var sender: UInt32 = 0
-    /// Whether it was longer than the buffer (`MSG_TRUNC`).
-    var isTruncated = false
 }
 
 /// A netlink socket of libnl.
 @safe
 final class KernelChannel: NetlinkChannel {
     private let handle: OpaquePointer
-    /// The kernel sizes the parts of a dump by the largest receive buffer used so far, up to 32 KiB (`netlink_recvmsg`,
-    /// net/netlink/af_netlink.c).
+    /// For all datagrams that fit. The kernel sizes the parts of a dump by the largest buffer used so far, up to 32 KiB
+    /// (`netlink_recvmsg`, net/netlink/af_netlink.c); a reply in one piece may be longer.
     private var buffer = [UInt8](repeating: 0, count: 32 * 1024)
 
     /// - Parameters:
@@ -60,22 +58,37 @@ final class KernelChannel: NetlinkChannel {
     }
 
     func receive() throws(Errno) -> NetlinkDatagram {
+        let length = try waitForDatagram()
+        guard length > buffer.count else { return try receive(into: &buffer) }
+        // Rare, and limited by the socket's receive buffer, so the memory is not kept.
+        var long = [UInt8](repeating: 0, count: length)
+        return try receive(into: &long)
+    }
+
+    /// Waits for the next datagram, which stays in the queue, and returns its length in bytes.
+    private func waitForDatagram() throws(Errno) -> Int {
+        let descriptor = descriptor
+        var length = -1
+        repeat { length = recv(descriptor, nil, 0, Int32(MSG_PEEK) | Int32(MSG_TRUNC)) } while length < 0 && errno == EINTR
+        guard length >= 0 else { throw Errno(rawValue: errno) }
+        return length
+    }
+
+    private func receive(into buffer: inout [UInt8]) throws(Errno) -> NetlinkDatagram {
         let descriptor = descriptor
         var sender = sockaddr_nl()
         var count = -1
         repeat {
-            // With `MSG_TRUNC` the result is the length of the datagram, even if it exceeds the buffer.
             count = unsafe withUnsafeMutableBytes(of: &sender) { sender in
                 var size = socklen_t(sender.count)
                 return unsafe buffer.withUnsafeMutableBytes {
                     unsafe recvfrom(
-                        descriptor, $0.baseAddress, $0.count, Int32(MSG_TRUNC),
-                        sender.baseAddress?.assumingMemoryBound(to: sockaddr.self), &size)
+                        descriptor, $0.baseAddress, $0.count, 0, sender.baseAddress?.assumingMemoryBound(to: sockaddr.self), &size)
                 }
             }
         } while count < 0 && errno == EINTR
         guard count >= 0 else { throw Errno(rawValue: errno) }
-        return NetlinkDatagram(bytes: Array(buffer.prefix(count)), sender: sender.nl_pid, isTruncated: count > buffer.count)
+        return NetlinkDatagram(bytes: Array(buffer.prefix(count)), sender: sender.nl_pid)
     }
 
     private static func check(_ status: Int32) throws(NetlinkError) {

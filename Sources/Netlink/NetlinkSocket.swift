@@ -151,7 +151,6 @@ public struct NetlinkSocket: ~Copyable {
         }
         // Any process may send to this port; only datagrams from the kernel count.
         guard datagram.sender == 0 else { return [] }
-        guard !datagram.isTruncated else { throw NetlinkError(.malformed, detail: "longer than the receive buffer") }
         return try NetlinkReply.all(in: datagram.bytes)
     }
 }
