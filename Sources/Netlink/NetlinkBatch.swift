@@ -19,13 +19,13 @@ public struct NetlinkBatch: Sendable {
         while bytes.count % Int(NLMSG_ALIGNTO) != 0 { bytes.append(0) }
     }
 
-    /// The ranges of messages for one send each: at most `byteLimit` bytes (or one message) and at most `countLimit` messages.
-    func chunks(byteLimit: Int, countLimit: Int) -> [Range<Int>] {
+    /// The ranges of messages for one send each. A message that exceeds the limit of bytes is alone in its send, which the kernel rejects.
+    func chunks(_ buffers: NetlinkBuffers) -> [Range<Int>] {
         var chunks: [Range<Int>] = []
         var start = 0
         for index in offsets.indices {
             let end = index + 1 < offsets.count ? offsets[index + 1] : bytes.count
-            if index > start, end - offsets[start] > byteLimit || index - start >= countLimit {
+            if index > start, end - offsets[start] > buffers.bytesPerSend || index - start >= buffers.messagesPerSend {
                 chunks.append(start..<index)
                 start = index
             }

@@ -6,6 +6,7 @@ internal import SystemPackage
 protocol NetlinkChannel: AnyObject {
     /// Readable when a datagram or a socket error is pending.
     var descriptor: Int32 { get }
+    var buffers: NetlinkBuffers { get }
     func send(_ bytes: [UInt8]) throws(NetlinkError)
     /// Waits for the next datagram; fails with the errno of `recvfrom`.
     func receive() throws(Errno) -> NetlinkDatagram
@@ -22,29 +23,34 @@ struct NetlinkDatagram {
 @safe
 final class KernelChannel: NetlinkChannel {
     private let handle: OpaquePointer
-    /// For all datagrams that fit. The kernel sizes the parts of a dump by the largest buffer used so far, up to 32 KiB
-    /// (`netlink_recvmsg`, net/netlink/af_netlink.c); a reply in one piece may be longer.
-    private var buffer = [UInt8](repeating: 0, count: 32 * 1024)
+    let buffers: NetlinkBuffers
+    /// For all datagrams that fit.
+    private var buffer: [UInt8]
 
     /// - Parameters:
     ///   - family: `NETLINK_*`.
     ///   - timeLimit: in seconds; `receive` fails with `EAGAIN` after it.
-    init(_ family: Int32, timeLimit: Int) throws(NetlinkError) {
+    ///   - receiveBytes: the requested size of the receive buffer.
+    init(_ family: Int32, timeLimit: Int, receiveBytes: Int32 = 16 << 20) throws(NetlinkError) {
         guard let handle = unsafe nl_socket_alloc() else { throw NetlinkError(.library(NLE_NOMEM)) }
-        unsafe self.handle = handle
-        try KernelChannel.check(unsafe nl_connect(handle, family))
-        try KernelChannel.check(unsafe nl_socket_set_buffer_size(handle, 4 << 20, 1 << 20))
-        var limit = timeval(tv_sec: timeLimit, tv_usec: 0)
-        _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        // Exceeds the system's limit if permitted: the errors of a complete batch must fit.
-        var receiveBytes: Int32 = 8 << 20
-        _ = unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &receiveBytes, socklen_t(MemoryLayout<Int32>.size))
-        // Old kernels lack some of these; only error texts and speed depend on them.
-        for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] {
-            var on: Int32 = 1
-            _ = unsafe setsockopt(descriptor, SOL_NETLINK, Int32(option), &on, socklen_t(MemoryLayout<Int32>.size))
+        let status = unsafe nl_connect(handle, family)
+        guard status == 0 else {
+            unsafe nl_socket_free(handle)
+            throw NetlinkError(.library(-status), detail: unsafe String(cString: nl_geterror(status)))
         }
+        let options = unsafe SocketOptions(descriptor: nl_socket_get_fd(handle))
+        do throws(NetlinkError) {
+            buffers = try options.setBuffers(receiveBytes: receiveBytes)
+            try options.set(SOL_SOCKET, SO_RCVTIMEO, timeval(tv_sec: timeLimit, tv_usec: 0))
+            try options.set(SOL_SOCKET, SO_SNDTIMEO, timeval(tv_sec: timeLimit, tv_usec: 0))
+        } catch {
+            unsafe nl_socket_free(handle)
+            throw error
+        }
+        // Old kernels lack some of these; only error texts and speed depend on them.
+        for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] { try? options.set(SOL_NETLINK, Int32(option), Int32(1)) }
+        buffer = [UInt8](repeating: 0, count: buffers.datagramBytes)
+        unsafe self.handle = handle
     }
 
     deinit { unsafe nl_socket_free(handle) }
@@ -52,9 +58,14 @@ final class KernelChannel: NetlinkChannel {
     var descriptor: Int32 { unsafe nl_socket_get_fd(handle) }
 
     func send(_ bytes: [UInt8]) throws(NetlinkError) {
-        var bytes = bytes
-        let status = unsafe bytes.withUnsafeMutableBytes { unsafe nl_sendto(handle, $0.baseAddress, $0.count) }
-        try KernelChannel.check(status)
+        var count = -1
+        // Without an address, the destination is the kernel.
+        repeat { count = unsafe Glibc.send(descriptor, bytes, bytes.count, 0) } while count < 0 && errno == EINTR
+        guard count < 0 else { return }
+        let errno = Errno(rawValue: errno)
+        let advice =
+            ": a request of \(bytes.count) bytes exceeds the socket's send buffer of \(buffers.send) bytes; raise the sysctl net.core.wmem_max"
+        throw NetlinkError(.kernel(errno), detail: "sendto" + (errno == .messageTooLong ? advice : ""))
     }
 
     func receive() throws(Errno) -> NetlinkDatagram {
@@ -90,9 +101,44 @@ final class KernelChannel: NetlinkChannel {
         guard count >= 0 else { throw Errno(rawValue: errno) }
         return NetlinkDatagram(bytes: Array(buffer.prefix(count)), sender: sender.nl_pid)
     }
+}
 
-    private static func check(_ status: Int32) throws(NetlinkError) {
-        guard status < 0 else { return }
-        throw NetlinkError(.library(-status), detail: unsafe String(cString: nl_geterror(status)))
+/// The options of a socket (`man 7 socket`).
+private struct SocketOptions {
+    var descriptor: Int32
+
+    func set<Value: BitwiseCopyable>(_ level: Int32, _ option: Int32, _ value: Value) throws(NetlinkError) {
+        var value = value
+        guard unsafe setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Value>.size)) == 0 else {
+            throw NetlinkError(.kernel(Errno(rawValue: errno)), detail: "setsockopt")
+        }
+    }
+
+    private func size(_ option: Int32) throws(NetlinkError) -> Int32 {
+        var value: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        guard unsafe getsockopt(descriptor, SOL_SOCKET, option, &value, &size) == 0 else {
+            throw NetlinkError(.kernel(Errno(rawValue: errno)), detail: "getsockopt")
+        }
+        return value
+    }
+
+    /// Sets the size of the receive buffer, and enlarges the send buffer for sends of the maximum length.
+    func setBuffers(receiveBytes: Int32) throws(NetlinkError) -> NetlinkBuffers {
+        try setHalf(SO_RCVBUFFORCE, SO_RCVBUF, receiveBytes / 2)
+        // The memory of a message is an even number of bytes: two messages never take exactly an odd half each.
+        try setHalf(SO_RCVBUFFORCE, SO_RCVBUF, (try size(SO_RCVBUF) / 2 - 1) | 1)
+        if try size(SO_SNDBUF) < 1 << 17 { try setHalf(SO_SNDBUFFORCE, SO_SNDBUF, 1 << 16) }
+        return NetlinkBuffers(send: Int(try size(SO_SNDBUF)), receive: Int(try size(SO_RCVBUF)))
+    }
+
+    /// - Parameter bytes: half of the size, as the kernel doubles it.
+    private func setHalf(_ privileged: Int32, _ limited: Int32, _ bytes: Int32) throws(NetlinkError) {
+        do throws(NetlinkError) {
+            try set(SOL_SOCKET, privileged, bytes)
+        } catch {
+            // Requires CAP_NET_ADMIN in the initial user namespace. Without it, the limits are the sysctls net.core.rmem_max and wmem_max.
+            try set(SOL_SOCKET, limited, bytes)
+        }
     }
 }

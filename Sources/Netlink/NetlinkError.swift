@@ -16,7 +16,7 @@ public struct NetlinkError: Error, Hashable, Sendable, CustomStringConvertible {
         case interrupted
         /// The reply violates the protocol.
         case malformed
-        /// libnl could not build or send the message.
+        /// libnl could not build the message or open the socket.
         case library(Int32)
     }
 

@@ -24,10 +24,6 @@ public struct NetlinkSocket: ~Copyable {
     let channel: any NetlinkChannel
     private let nextSequence = Atomic<UInt32>(1)
 
-    /// The maximum length of a send in bytes; the kernel copies it in one piece.
-    private static let chunkBytes = 64 * 1024
-    /// The maximum number of messages in a send: their errors fit in the receive buffer.
-    static let chunkMessages = 1024
     /// The maximum number of attempts for a dump that is interrupted by changes of the table.
     static let dumpAttempts = 10
 
@@ -63,7 +59,7 @@ public struct NetlinkSocket: ~Copyable {
     /// reported as failed, although some may have succeeded: read the kernel state before retrying.
     public borrowing func execute(_ batch: NetlinkBatch) -> [Int: NetlinkError] {
         var failures: [Int: NetlinkError] = [:]
-        for chunk in batch.chunks(byteLimit: NetlinkSocket.chunkBytes, countLimit: NetlinkSocket.chunkMessages) {
+        for chunk in batch.chunks(channel.buffers) {
             do throws(NetlinkError) {
                 try execute(batch, chunk, &failures)
             } catch {

@@ -62,10 +62,10 @@ private func bytes(_ hex: String) -> [UInt8] {
 
     @Test func `is split into sends of limited size`() throws {
         let batch = try batch(10)
-        #expect(batch.chunks(byteLimit: 24 * 4, countLimit: 100) == [0..<4, 4..<8, 8..<10])
-        #expect(batch.chunks(byteLimit: 1 << 20, countLimit: 3) == [0..<3, 3..<6, 6..<9, 9..<10])
-        #expect(batch.chunks(byteLimit: 1, countLimit: 100).count == 10)
-        #expect(NetlinkBatch().chunks(byteLimit: 100, countLimit: 100).isEmpty)
+        #expect(batch.chunks(NetlinkBuffers(send: 24 * 4 + 32, receive: 1 << 20)) == [0..<4, 4..<8, 8..<10])
+        #expect(batch.chunks(NetlinkBuffers(send: 1 << 20, receive: 3 * 2048)) == [0..<3, 3..<6, 6..<9, 9..<10])
+        #expect(batch.chunks(NetlinkBuffers(send: 1, receive: 1 << 20)).count == 10)
+        #expect(NetlinkBatch().chunks(NetlinkBuffers(send: 100, receive: 1 << 20)).isEmpty)
     }
 }
 
