@@ -4,7 +4,7 @@ public import Logging
 /// Applying, auditing and restoring kernel settings.
 extension KernelSetup {
     func applySettings(_ logger: Logger) throws(DataplaneError) {
-        try KernelSysctls(stateDirectory: stateDirectory).apply(try settings()) { outcome in
+        try KernelSysctls(stateDirectory: stateDirectory).apply(settings()) { outcome in
             switch outcome {
             case .changed(let sysctl, let before, let now):
                 logger.info(
@@ -15,8 +15,8 @@ extension KernelSetup {
         }
     }
 
-    private func settings() throws(DataplaneError) -> [KernelSetting] {
-        KernelSetting.ipvs(kernel: try KernelVersion.current(), strictARP: strictARP)
+    private func settings() -> [KernelSetting] {
+        KernelSetting.ipvs(strictARP: strictARP)
             + KernelSetting.conntrack(conntrack, processors: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     }
 
@@ -35,7 +35,7 @@ extension KernelSetup {
     /// Audits the settings periodically until the task is cancelled: repairs those that Services require, and logs all external changes.
     public func auditSettings(every interval: Duration, _ logger: Logger) async throws {
         let sysctls = KernelSysctls(stateDirectory: stateDirectory)
-        var audit = SettingsAudit(try await Probing(.endless, logger).run("kernel version") { try settings() })
+        var audit = SettingsAudit(settings())
         var timeoutAudit = TimeoutAudit(wanted: timeouts)
         // Failures at startup have been logged.
         _ = audit.check(sysctls)

@@ -88,11 +88,11 @@ private let all = ConntrackSettings(
                     "net.ipv4.ip_forward": "0",
                 ], readOnly: [name])
             #expect(throws: DataplaneError("sysctl -w \(name)=1", "Permission denied")) {
-                try kernel.outcomes(KernelSetting.ipvs(kernel: KernelVersion(6, 1), strictARP: false))
+                try kernel.outcomes(KernelSetting.ipvs(strictARP: false))
             }
         }
         #expect(throws: DataplaneError.self) {
-            try MemorySysctls([:]).outcomes(KernelSetting.ipvs(kernel: KernelVersion(6, 1), strictARP: false))
+            try MemorySysctls([:]).outcomes(KernelSetting.ipvs(strictARP: false))
         }
     }
 
@@ -102,7 +102,7 @@ private let all = ConntrackSettings(
             "net.netfilter.nf_conntrack_buckets": "65536",
         ])
         let settings =
-            KernelSetting.ipvs(kernel: KernelVersion(6, 1), strictARP: false) + KernelSetting.conntrack(all, processors: 4)
+            KernelSetting.ipvs(strictARP: false) + KernelSetting.conntrack(all, processors: 4)
         let outcomes = try kernel.outcomes(settings)
         #expect(outcomes.contains(.changed(Sysctl("net.ipv4.vs.conntrack"), from: "0", to: "1")))
         #expect(outcomes.contains(.missing(Sysctl("net.ipv4.vs.expire_quiescent_template"))))
@@ -112,19 +112,18 @@ private let all = ConntrackSettings(
         #expect(try kernel.outcomes(settings).allSatisfy { if case .missing = $0 { true } else { false } })
     }
 
-    @Test func `for strict ARP and old kernels are added only if needed`() {
-        func names(_ kernel: KernelVersion, _ strictARP: Bool) -> [String] {
-            KernelSetting.ipvs(kernel: kernel, strictARP: strictARP).dropFirst(4).map { "\($0.sysctl.name)=\($0.value)" }
+    @Test func `for strict ARP are added only if needed`() {
+        func names(_ strictARP: Bool) -> [String] {
+            KernelSetting.ipvs(strictARP: strictARP).dropFirst(4).map { "\($0.sysctl.name)=\($0.value)" }
         }
-        #expect(names(KernelVersion(6, 1), false).isEmpty)
-        #expect(names(KernelVersion(5, 8), false) == ["net.ipv4.vs.conn_reuse_mode=0"])
-        #expect(names(KernelVersion(5, 9), true) == ["net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2"])
+        #expect(names(false).isEmpty)
+        #expect(names(true) == ["net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2"])
     }
 }
 
 @Suite struct `Externally changed settings` {
     private let wanted =
-        KernelSetting.ipvs(kernel: KernelVersion(6, 1), strictARP: false)
+        KernelSetting.ipvs(strictARP: false)
         + KernelSetting.conntrack(ConntrackSettings(maxPerCore: 1000, tcpEstablishedTimeout: .seconds(60)), processors: 1)
 
     private func kernel(readOnly: Set<String> = []) -> MemorySysctls {

@@ -111,11 +111,4 @@ private let rules = Rules(
     func `with a version shows whether --random-fully is supported`(version: String, expected: Bool) {
         #expect(Detection.isAtLeast1_6_2(version) == expected)
     }
-
-    @Test func `with a kernel release yields its version`() {
-        #expect(KernelVersion("6.1.0-18-amd64") == KernelVersion(6, 1))
-        #expect(KernelVersion("5.10+") == KernelVersion(5, 10))
-        #expect(KernelVersion("x") == nil)
-        #expect(KernelVersion(5, 8) < KernelVersion(5, 9) && KernelVersion(5, 9) < KernelVersion(6, 1))
-    }
 }

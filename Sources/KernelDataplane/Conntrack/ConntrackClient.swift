@@ -9,8 +9,6 @@ struct ConntrackClient: ~Copyable {
     private let socket: NetlinkSocket
     /// Whether the kernel has `nf_conntrack_netlink`.
     let isSupported: Bool
-    /// Whether the kernel filters dumps; if not, every dump returns all entries.
-    private let filtersDumps: Bool
 
     /// The maximum number of virtual servers with a dump each; for more, one dump for all of them takes less time.
     private static let maximumSeparateDumps = 8
@@ -21,11 +19,9 @@ struct ConntrackClient: ~Copyable {
 
     /// Opens a socket and sends a request, which loads the module.
     init() throws(DataplaneError) {
-        let version = try KernelVersion.current()
         do {
             let socket = try NetlinkSocket.open(.netfilter)
             isSupported = try ConntrackClient.isSupported(socket)
-            filtersDumps = version >= KernelVersion(5, 8)
             self.socket = socket
         } catch {
             throw DataplaneError("conntrack", error)
@@ -47,7 +43,7 @@ struct ConntrackClient: ~Copyable {
     /// - Parameter family: the family of all destinations.
     borrowing func flush(_ servers: [AddressPort: Set<AddressPort>], _ family: IPFamily) -> ConntrackFlushOutcome {
         var outcome = ConntrackFlushOutcome()
-        guard filtersDumps, servers.count <= ConntrackClient.maximumSeparateDumps else {
+        guard servers.count <= ConntrackClient.maximumSeparateDumps else {
             flush(servers, family, .transport(.udp), &outcome)
             return outcome
         }

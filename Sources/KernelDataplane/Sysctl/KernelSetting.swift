@@ -18,9 +18,7 @@ struct KernelSetting: Hashable {
     var isMinimum = false
 
     /// The settings for IPVS mode.
-    ///
-    /// - Parameter kernel: the version of the running kernel.
-    static func ipvs(kernel: KernelVersion, strictARP: Bool) -> [KernelSetting] {
+    static func ipvs(strictARP: Bool) -> [KernelSetting] {
         var settings = [
             // MASQUERADE and policies must see IPVS connections.
             KernelSetting(sysctl: Sysctl("net.ipv4.vs.conntrack"), value: "1", need: .required),
@@ -30,10 +28,6 @@ struct KernelSetting: Hashable {
             KernelSetting(sysctl: Sysctl("net.ipv4.vs.expire_quiescent_template"), value: "1", need: .ifPresent),
             KernelSetting(sysctl: Sysctl("net.ipv4.ip_forward"), value: "1", need: .required),
         ]
-        if kernel < KernelVersion(5, 9) {
-            // Before 5.9, the default delays connections with a reused client port by one second (kubernetes/kubernetes#93297).
-            settings.append(KernelSetting(sysctl: Sysctl("net.ipv4.vs.conn_reuse_mode"), value: "0", need: .ifPresent))
-        }
         if strictARP {
             settings.append(KernelSetting(sysctl: Sysctl("net.ipv4.conf.all.arp_ignore"), value: "1", need: .required))
             settings.append(KernelSetting(sysctl: Sysctl("net.ipv4.conf.all.arp_announce"), value: "2", need: .required))
