@@ -38,7 +38,7 @@ extension KernelDataplane {
             }
         }
         for (index, error) in socket.execute(batch).sorted(by: { $0.key < $1.key }) where !sent[index].isFulfilled(by: error) {
-            report.failures.append(.init(sent[index], reason: error.description, isRefusal: sent[index].isRefused(by: error)))
+            report.failures.append(.init(sent[index], reason: sent[index].reason(for: error), isRefusal: sent[index].isRefused(by: error)))
         }
     }
 
@@ -111,6 +111,16 @@ extension Operation {
         switch self {
         case .bind, .unbind: true
         default: false
+        }
+    }
+
+    /// The kernel's error in words.
+    func reason(for error: NetlinkError) -> String {
+        switch self {
+        case .createSet(let set): IPSetFailure(error, kind: set.kind, capacity: set.capacity).description
+        case .addMember(_, let member, _), .removeMember(_, let member): IPSetFailure(error, kind: member.kind).description
+        case .destroySet: IPSetFailure(error).description
+        default: error.description
         }
     }
 

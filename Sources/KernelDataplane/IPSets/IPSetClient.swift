@@ -11,29 +11,31 @@ struct IPSetClient: ~Copyable {
 
     /// Opens a socket and requests the set types, which loads their modules.
     init() throws(DataplaneError) {
+        let socket: NetlinkSocket
         do {
-            let socket = try NetlinkSocket.open(.netfilter)
-            var revisions: [AddressSetType: UInt8] = [:]
-            for kind in AddressSetType.allCases { revisions[kind] = try IPSetClient.revision(of: kind, socket) }
-            self.revisions = revisions
-            self.socket = socket
+            socket = try NetlinkSocket.open(.netfilter)
         } catch {
             throw DataplaneError("ipset", error)
         }
+        var revisions: [AddressSetType: UInt8] = [:]
+        for kind in AddressSetType.allCases { revisions[kind] = try IPSetClient.revision(of: kind, socket) }
+        self.revisions = revisions
+        self.socket = socket
     }
 
-    private static func revision(of kind: AddressSetType, _ socket: borrowing NetlinkSocket) throws(NetlinkError) -> UInt8 {
+    private static func revision(of kind: AddressSetType, _ socket: borrowing NetlinkSocket) throws(DataplaneError) -> UInt8 {
         do throws(NetlinkError) {
             let replies = try socket.request(try IPSetMessages.getType(kind, .ipv4))
             let revision = replies.lazy.flatMap { NetlinkAttributes($0.payload.dropFirst(4)) }.first {
                 $0.type == UInt16(IPSET_ATTR_REVISION)
             }?.u8
-            guard let revision else { throw NetlinkError(.malformed) }
+            guard let revision else { throw NetlinkError(.malformed, detail: "set type \(kind.rawValue)") }
             return revision
+        } catch  where error.code == .kernel(.invalidArgument) {
+            // The subsystem is missing (`nfnetlink_rcv_msg`, net/netfilter/nfnetlink.c).
+            throw DataplaneError("ipset", "this kernel has no ipset: load the modules \(kind.modules)")
         } catch {
-            throw NetlinkError(
-                error.code,
-                detail: "set type \(kind.rawValue): load the modules ip_set and ip_set_\(kind.moduleSuffix)")
+            throw DataplaneError("ipset", IPSetFailure(error, kind: kind))
         }
     }
 
@@ -64,7 +66,7 @@ struct IPSetClient: ~Copyable {
         } catch  where error.code == .kernel(.noSuchFileOrDirectory) {
             return nil
         } catch {
-            throw DataplaneError("ipset list \(expected.name)", error)
+            throw DataplaneError("ipset list \(expected.name)", IPSetFailure(error))
         }
     }
 
@@ -88,7 +90,7 @@ struct IPSetClient: ~Copyable {
                 throw error
             }
         } catch {
-            throw DataplaneError("ipset swap \(set.name)", error)
+            throw DataplaneError("ipset swap \(set.name)", IPSetFailure(error, kind: set.kind, capacity: set.capacity))
         }
     }
 }
@@ -123,9 +125,4 @@ extension IPSetClient {
     private borrowing func execute(_ batch: NetlinkBatch) throws(NetlinkError) {
         if let failure = socket.execute(batch).min(by: { $0.key < $1.key })?.value { throw failure }
     }
-}
-
-extension AddressSetType {
-    /// The part after `ip_set_` in the name of the kernel module.
-    var moduleSuffix: String { String(rawValue.filter { $0 != "," }.map { $0 == ":" ? "_" : $0 }) }
 }
