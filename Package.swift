@@ -170,13 +170,13 @@ let package = Package(
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
-        .testTarget(name: "NetlinkTests", dependencies: ["Netlink", .product(name: "SystemPackage", package: "swift-system")]),
+        .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CNetlink", .product(name: "SystemPackage", package: "swift-system")]),
         .testTarget(name: "ReconcilerTests", dependencies: ["Reconciler", "Model", "TestSupport"]),
         .testTarget(name: "TranslationTests", dependencies: ["Translation", "Kubernetes", "Model", "Reconciler", "TestSupport"]),
         .testTarget(
             name: "KernelDataplaneTests",
             dependencies: [
-                "KernelDataplane", "Netlink", "Model", "SystemCalls", "Translation", "TestSupport",
+                "KernelDataplane", "Netlink", "CNetlink", "Model", "SystemCalls", "Translation", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),

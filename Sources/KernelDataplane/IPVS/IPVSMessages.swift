@@ -10,8 +10,8 @@ struct IPVSMessages {
     /// The resolved number of the family.
     let family: UInt16
 
-    /// Set by the kernel on every virtual server in its table (`IP_VS_SVC_F_HASHED`).
-    static let hashedFlag: UInt32 = 0x2
+    /// Set by the kernel on every virtual server in its table.
+    static let hashedFlag = UInt32(IP_VS_SVC_F_HASHED)
 
     private func message(_ command: Int, flags: Int32 = 0) throws(NetlinkError) -> NetlinkMessage {
         var message = try NetlinkMessage(type: family, flags: UInt16(flags))

@@ -40,7 +40,7 @@ extension IPVSService {
         if let mark {
             key = .firewallMark(mark, family)
         } else {
-            guard let number, let port, let address = address.flatMap({ IPAddress(bytes: $0.prefix(family.addressBytes)) }) else {
+            guard let number, let port, let address = address.flatMap({ IPAddress(union: $0, family) }) else {
                 return nil
             }
             key = .address(protocolNumber: number, AddressPort(address, port))
@@ -84,7 +84,7 @@ extension IPVSDestination {
         }
         if let statistics64 { statistics = statistics64 }
         self.connections = connections
-        guard let port, let address = address.flatMap({ IPAddress(bytes: $0.prefix(family.addressBytes)) }) else { return nil }
+        guard let port, let address = address.flatMap({ IPAddress(union: $0, family) }) else { return nil }
         location = AddressPort(address, port)
     }
 }
@@ -145,4 +145,12 @@ extension IPVSTimeouts {
 extension NetlinkReply {
     /// The attributes of a generic netlink message, after its 4-byte `genlmsghdr`.
     var generic: NetlinkAttributes { NetlinkAttributes(payload.dropFirst(4)) }
+}
+
+extension IPAddress {
+    /// - Parameter bytes: of `union nf_inet_addr`, or of the address only; nil if they are too few.
+    fileprivate init?(union bytes: ArraySlice<UInt8>, _ family: IPFamily) {
+        guard bytes.count >= family.addressBytes else { return nil }
+        self.init(bytes: bytes.prefix(family.addressBytes))
+    }
 }
