@@ -23,6 +23,10 @@ topology_file=/run/kube-ipvs-topology
 
 topology_folder=${BASH_SOURCE[0]%/*}
 
+# Empty on a kernel that was booted with ipv6.disable=1: the topology then has IPv4 only.
+has_ipv6=
+[[ ! -e /proc/sys/net/ipv6 ]] || has_ipv6=yes
+
 # make_node NAME [NUMBER]: NUMBER (1 by default, up to 9) distinguishes the nodes' addresses.
 # IPv4 forwarding stays off: the proxy enables it.
 make_node() {
@@ -32,7 +36,7 @@ make_node() {
     in_namespace "$node" "
         $(settings_for_all)
         echo 0 >/proc/sys/net/ipv4/ip_forward
-        echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+        ${has_ipv6:+echo 1 >/proc/sys/net/ipv6/conf/all/forwarding}
         echo 1 >/proc/sys/net/bridge/bridge-nf-call-iptables
         echo 1 >/proc/sys/net/bridge/bridge-nf-call-ip6tables
         ip -batch - <<'BATCH'
@@ -62,9 +66,9 @@ BATCH
             link set lo up
             link set eth0 up
             address add $address4/24 dev eth0
-            address add $address6/64 dev eth0 nodad
+            ${has_ipv6:+address add $address6/64 dev eth0 nodad}
             route add default via 10.244.$number.1
-            route add default via fd00:244:$number::1
+            ${has_ipv6:+route add default via fd00:244:$number::1}
 BATCH
     "
 }
@@ -83,13 +87,13 @@ make_outside() {
         ip -batch - <<'BATCH'
             link set eth0 up
             address add 10.99.0.$((number + 1))/24 dev eth0
-            address add fd00:99::$((number + 1))/64 dev eth0 nodad
+            ${has_ipv6:+address add fd00:99::$((number + 1))/64 dev eth0 nodad}
 BATCH
     "
     ip -netns outside -batch - <<BATCH
         link set $node master lan0 up
         ${is_first:+route add $service_cidr4 via 10.99.0.$((number + 1))}
-        ${is_first:+route add $service_cidr6 via fd00:99::$((number + 1))}
+        ${is_first:+${has_ipv6:+route add $service_cidr6 via fd00:99::$((number + 1))}}
 BATCH
 }
 
@@ -154,7 +158,7 @@ bridge_named() {
         link add $1 address $2 type bridge
         link set $1 up
         address add $3 dev $1
-        address add $4 dev $1 nodad
+        ${has_ipv6:+address add $4 dev $1 nodad}
 BATCH
 }
 
@@ -163,7 +167,7 @@ BATCH
 settings_for_all() {
     cat <<'SETTINGS'
         for setting in /proc/sys/net/ipv6/conf/*/accept_dad /proc/sys/net/ipv4/conf/*/rp_filter; do
-            echo 0 >"$setting"
+            [ ! -e "$setting" ] || echo 0 >"$setting"
         done
 SETTINGS
 }

@@ -16,11 +16,13 @@ final class Server {
     }
 
     private static func listen(_ transport: Transport, _ port: UInt16) throws -> Socket {
-        let socket = try Socket(transport, family: AF_INET6)
-        try socket.set(Int32(IPV6_V6ONLY), 0, level: Int32(IPPROTO_IPV6))
+        let hasIPv6 = access("/proc/sys/net/ipv6", F_OK) == 0
+        let family = hasIPv6 ? AF_INET6 : AF_INET
+        let socket = try Socket(transport, family: family)
+        if hasIPv6 { try socket.set(Int32(IPV6_V6ONLY), 0, level: Int32(IPPROTO_IPV6)) }
         try socket.set(SO_REUSEADDR, 1)
-        try socket.bind(to: .any(family: AF_INET6).with(port: port))
-        if transport == .udp { try socket.receivePacketInformation() } else { try socket.listen() }
+        try socket.bind(to: .any(family: family).with(port: port))
+        if transport == .udp { try socket.receivePacketInformation(family: family) } else { try socket.listen() }
         return socket
     }
 

@@ -4,19 +4,24 @@ import Glibc
 struct Datagram {
     let bytes: [UInt8]
     let sender: SocketAddress
-    /// The control message with its destination address: `struct cmsghdr` with `struct in6_pktinfo`.
+    /// The control message with its destination address: `struct cmsghdr` with `struct in6_pktinfo`, or `struct in_pktinfo` of an IPv4 socket.
     fileprivate let packetInformation: [UInt8]
 }
 
 /// A server that listens on all addresses of a host must answer from the destination address of the request. By default, the kernel uses
 /// the first address of the return route, from which the client does not accept an answer.
 extension Socket {
-    /// The size of a header (16 bytes) and `in6_pktinfo` (an address and an interface index), rounded up to a multiple of 8.
+    /// The size of a header (16 bytes) and `in6_pktinfo` (an address and an interface index), rounded up to a multiple of 8; `in_pktinfo` (an
+    /// interface index and two addresses) is shorter.
     private static let informationSize = 40
-    private static let interface = 32..<36
 
     /// Must be called before `receiveDatagram`. For IPv4 datagrams, an IPv6 socket reports the mapped address.
-    func receivePacketInformation() throws(Failure) { try set(IPV6_RECVPKTINFO, 1, level: Int32(IPPROTO_IPV6)) }
+    ///
+    /// - Parameter family: that of the socket.
+    func receivePacketInformation(family: Int32) throws(Failure) {
+        if family == AF_INET { return try set(Int32(IP_PKTINFO), 1, level: Int32(IPPROTO_IP)) }
+        try set(IPV6_RECVPKTINFO, 1, level: Int32(IPPROTO_IPV6))
+    }
 
     func receiveDatagram() throws(Failure) -> Datagram? {
         var information = [UInt8](repeating: 0, count: Socket.informationSize)
@@ -30,7 +35,7 @@ extension Socket {
             }
         }
         // The reply may use another interface than the request.
-        information.replaceSubrange(Socket.interface, with: [0, 0, 0, 0])
+        information.replaceSubrange(sender.family == AF_INET ? 16..<20 : 32..<36, with: [0, 0, 0, 0])
         return try amount(received).map { _ in Datagram(bytes: bytes, sender: sender, packetInformation: information) }
     }
 
