@@ -38,7 +38,8 @@ extension KernelDataplane {
             }
         }
         for (index, error) in socket.execute(batch).sorted(by: { $0.key < $1.key }) where !sent[index].isFulfilled(by: error) {
-            report.failures.append(.init(sent[index], reason: sent[index].reason(for: error), isRefusal: sent[index].isRefused(by: error)))
+            report.failures.append(
+                .init(sent[index], reason: sent[index].explanation(of: error), isRefusal: sent[index].isRefused(by: error)))
         }
     }
 
@@ -114,16 +115,6 @@ extension Operation {
         }
     }
 
-    /// The kernel's error in words.
-    func reason(for error: NetlinkError) -> String {
-        switch self {
-        case .createSet(let set): IPSetFailure(error, kind: set.kind, capacity: set.capacity).description
-        case .addMember(_, let member, _), .removeMember(_, let member): IPSetFailure(error, kind: member.kind).description
-        case .destroySet: IPSetFailure(error).description
-        default: error.description
-        }
-    }
-
     /// Whether the kernel refuses the operation permanently.
     ///
     /// A real server's address must be unicast, which a broadcast address of one of the node's networks is not
@@ -131,6 +122,19 @@ extension Operation {
     func isRefused(by error: NetlinkError) -> Bool {
         guard case .addRealServer = self else { return false }
         return error.code == .kernel(.invalidArgument)
+    }
+
+    /// The error in words, with how to fix it if the kernel lacks what the operation needs.
+    ///
+    /// For an unknown kind of link, the kernel returns EOPNOTSUPP (net/core/rtnetlink.c `__rtnl_newlink`).
+    func explanation(of error: NetlinkError) -> String {
+        switch self {
+        case .createDevice where error.code == .kernel(.notSupported): "\(error): \(ModuleLoading.advice("dummy"))"
+        case .createSet(let set): IPSetFailure(error, kind: set.kind, capacity: set.capacity).description
+        case .addMember(_, let member, _), .removeMember(_, let member): IPSetFailure(error, kind: member.kind).description
+        case .destroySet: IPSetFailure(error).description
+        default: error.description
+        }
     }
 
     /// Whether the error means that the kernel already has the requested state.

@@ -9,7 +9,10 @@ extension KernelSetup {
             case .changed(let sysctl, let before, let now):
                 logger.info(
                     "Changed kernel setting", metadata: ["sysctl": "\(sysctl.name)", "before": "\(before)", "now": "\(now)"])
-            case .missing(let sysctl): logger.warning("Kernel setting not supported by this kernel", metadata: ["sysctl": "\(sysctl.name)"])
+            case .missing(let sysctl):
+                logger.warning(
+                    "Kernel setting not in /proc/sys: the kernel lacks it, or hides it in this namespace",
+                    metadata: ["sysctl": "\(sysctl.name)"])
             case .refused(let error): logger.warning("Failed to change kernel setting", metadata: ["error": "\(error)"])
             }
         }

@@ -95,7 +95,7 @@ public struct KernelSetup: Sendable {
         logger.warning(
             "Conntrack entries cannot be flushed; UDP clients may keep sending to removed endpoints",
             metadata: [
-                "missing": "kernel module nf_conntrack_netlink (modprobe nf_conntrack_netlink)",
+                "missing": "\(ModuleLoading.advice("nf_conntrack_netlink"))",
                 "error": "\(standardError)",
             ])
     }
@@ -112,7 +112,7 @@ public struct KernelSetup: Sendable {
         if try client.hasScheduler(scheduler) { return found + [scheduler] }
         throw DataplaneError(
             "scheduler \(scheduler)",
-            "not available in this kernel: load the module ip_vs_\(scheduler) (modprobe ip_vs_\(scheduler)) or choose an available one with --ipvs-scheduler: "
+            "not available in this kernel: \(ModuleLoading.advice("ip_vs_\(scheduler)")); or choose an available one with --ipvs-scheduler: "
                 + found.map(\.name).joined(separator: ", "))
     }
 
@@ -130,5 +130,15 @@ public struct KernelSetup: Sendable {
     public static func enabledFamilies() throws(DataplaneError) -> Set<IPFamily> {
         guard let isOff = try Sysctl("net.ipv6.conf.all.disable_ipv6").read(), isOff != "1" else { return [.ipv4] }
         return [.ipv4, .ipv6]
+    }
+
+    /// The families without virtual servers in this kernel, each with the reason.
+    public func familiesWithoutIPVS(among families: Set<IPFamily>) throws(DataplaneError) -> [IPFamily: String] {
+        let client = try IPVSClient()
+        var missing: [IPFamily: String] = [:]
+        for family in families where try !client.accepts(family, scheduler) {
+            missing[family] = "IPVS of this kernel does not accept \(family.rawValue) addresses: boot a kernel with CONFIG_IP_VS_IPV6"
+        }
+        return missing
     }
 }

@@ -9,7 +9,7 @@ public struct IPAddress: Hashable, Sendable {
     // Last, so that small fields of an enclosing type fit in beside it: there are hundreds of thousands of addresses.
     public let family: IPFamily
 
-    init(family: IPFamily, high: UInt64, low: UInt64) {
+    package init(family: IPFamily, high: UInt64, low: UInt64) {
         self.family = family
         self.high = high
         self.low = low

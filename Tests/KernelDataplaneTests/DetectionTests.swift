@@ -111,7 +111,7 @@ private struct Node: Sendable {
     }
 
     func find(_ choice: IPTables.Backend?, families: Set<IPFamily> = [.ipv4, .ipv6], testingRules: Bool = true) async throws -> (
-        outcome: Outcome, commands: Int
+        outcome: Outcome, commands: Int, unavailable: [IPFamily: String]
     ) {
         let count = Mutex(0)
         let found = try await Detection { program, arguments, _ in
@@ -124,7 +124,10 @@ private struct Node: Sendable {
             guard arguments == ["--version"] else { return ended(0, "") }
             return ended(0, "", output: "iptables v1.8.9 (\(program.contains("nft") ? "nf_tables" : "legacy"))\n")
         }.find(choice, families: families, testingRules: testingRules)
-        return (Outcome(backend: found.backend, families: found.families, hasRandomFully: found.hasRandomFully), count.withLock(\.self))
+        return (
+            Outcome(backend: found.backend, families: found.families, hasRandomFully: found.hasRandomFully), count.withLock(\.self),
+            found.unavailable
+        )
     }
 }
 
@@ -165,6 +168,18 @@ private struct Node: Sendable {
         #expect(try await without6.find(.legacy).outcome.families == [.ipv4])
         let without4 = Node(answers: ["iptables-legacy-restore": answer, "iptables-restore": answer])
         #expect(try await without4.find(.legacy).outcome.families == [.ipv6])
+    }
+
+    @Test func `names the family without a table, the reason, and what to do`() async throws {
+        let noTable = Node(answers: ["ip6tables-legacy-restore": unsupported[1], "ip6tables-restore": unsupported[1]])
+        let reason = try await noTable.find(.legacy).unavailable
+        #expect(reason.keys.elementsEqual([.ipv6]) && reason[.ipv6]?.contains("Table does not exist") == true, "\(reason)")
+        #expect(reason[.ipv6]?.hasSuffix(ModuleLoading.advice("ip6table_nat")) == true, "\(reason)")
+        let noProgram = Node(answers: ["iptables-legacy-restore": .notFound, "iptables-restore": .notFound])
+        #expect(
+            try await noProgram.find(.legacy).unavailable
+                == [.ipv4: "iptables-legacy: not found: install iptables (apt-get install iptables)"])
+        #expect(try await Node().find(.legacy).unavailable.isEmpty)
     }
 
     @Test(arguments: refused) func `fails permanently if a family is refused`(answer: Command.Attempt) async {

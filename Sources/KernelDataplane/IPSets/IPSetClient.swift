@@ -33,7 +33,7 @@ struct IPSetClient: ~Copyable {
             return revision
         } catch  where error.code == .kernel(.invalidArgument) {
             // The subsystem is missing (`nfnetlink_rcv_msg`, net/netfilter/nfnetlink.c).
-            throw DataplaneError("ipset", "this kernel has no ipset: load the modules \(kind.modules)")
+            throw DataplaneError("ipset", "this kernel has no ipset: \(ModuleLoading.advice(kind.modules))")
         } catch {
             throw DataplaneError("ipset", IPSetFailure(error, kind: kind))
         }

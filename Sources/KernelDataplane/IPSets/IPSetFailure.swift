@@ -30,7 +30,7 @@ struct IPSetFailure: Error, Hashable, CustomStringConvertible {
         switch number {
         case IPSET_ERR_PROTOCOL: "the kernel does not support the request (ipset protocol error)"
         case IPSET_ERR_FIND_TYPE:
-            kind.map { "set type \($0.rawValue): not supported by the kernel: load the modules \($0.modules)" }
+            kind.map { "set type \($0.rawValue): not supported by the kernel: \(ModuleLoading.advice($0.modules))" }
                 ?? "the kernel does not support the set type"
         case IPSET_ERR_MAX_SETS: "the kernel has the maximum number of sets; destroy unused ones or load ip_set with a larger max_sets"
         case IPSET_ERR_BUSY: "the set is in use by a rule or another set"
@@ -61,7 +61,7 @@ struct IPSetFailure: Error, Hashable, CustomStringConvertible {
             }
         }
         return switch number {
-        case Int(IPSET_ERR_HASH_FULL): "the set is full (maxelem\(capacity.map { " \($0)" } ?? ""))"
+        case Int(IPSET_ERR_HASH_FULL): "the set is full\(capacity.map { " (maxelem \($0))" } ?? "")"
         case Int(IPSET_ERR_HASH_ELEM): "the set type does not support the null value as a member"
         case Int(IPSET_ERR_INVALID_PROTO): "the protocol is invalid"
         case Int(IPSET_ERR_MISSING_PROTO): "the protocol is missing"
@@ -80,7 +80,7 @@ extension DataplaneError {
 
 extension AddressSetType {
     /// The kernel modules of the type.
-    var modules: String { "ip_set and ip_set_\(rawValue.replacing(":", with: "_").replacing(",", with: ""))" }
+    var modules: [String] { ["ip_set", "ip_set_\(rawValue.replacing(":", with: "_").replacing(",", with: ""))"] }
 }
 
 extension AddressSet.Member {

@@ -16,8 +16,10 @@ public struct IPTables: Sendable {
     public let hasRandomFully: Bool
     /// The preferred backends that do not work on this node, each with the reason: `legacy: not found`.
     public internal(set) var skipped: [String] = []
+    /// The families that were tested and do not work, each with the reason and how to fix it.
+    public internal(set) var unavailable: [IPFamily: String] = [:]
     /// The prefix of program names: `iptables` or `iptables-legacy`, `ip6tables`…
-    private let prefixes: [IPFamily: String]
+    let prefixes: [IPFamily: String]
 
     /// The time to wait for the xtables lock, in seconds.
     static let lockWait = "5"

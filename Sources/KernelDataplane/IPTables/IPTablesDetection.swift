@@ -45,13 +45,16 @@ struct Detection {
         _ backend: IPTables.Backend, families: Set<IPFamily>, plain: IPTables.Backend?, testingRules: Bool
     ) async throws(DataplaneError) -> Finding {
         var prefixes: [IPFamily: String] = [:]
+        var reasons: [IPFamily: String] = [:]
         var standardError = "not found"
         for family in IPFamily.allCases where families.contains(family) {
             for prefix in names(family, backend, plain: plain) where prefixes[family] == nil {
                 let verdict = testingRules ? await testRule(prefix) : IPTablesResult(await runCommand(prefix, ["--version"], ""))
                 switch verdict {
                 case .works: prefixes[family] = prefix
-                case .unavailable(let reason): standardError = reason == "not found" ? standardError : reason
+                case .unavailable(let reason):
+                    standardError = reason == "not found" ? standardError : reason
+                    if reason != "not found" || reasons[family] == nil { reasons[family] = "\(prefix): \(reason)" }
                 // Refused for one family means refused for all, as the node has both.
                 case .refused(let reason): return .unavailable(reason)
                 case .inconclusive(let reason), .unexplained(let reason): throw DataplaneError(prefix, reason, isTemporary: true)
@@ -59,7 +62,16 @@ struct Detection {
             }
         }
         guard let prefix = prefixes.values.min() else { return .unavailable(standardError) }
-        return .found(IPTables(backend: backend, hasRandomFully: try await hasRandomFully(prefix), prefixes: prefixes))
+        var iptables = IPTables(backend: backend, hasRandomFully: try await hasRandomFully(prefix), prefixes: prefixes)
+        for (family, reason) in reasons where prefixes[family] == nil {
+            iptables.unavailable[family] = "\(reason): \(Detection.advice(reason, family, backend))"
+        }
+        return .found(iptables)
+    }
+
+    private static func advice(_ reason: String, _ family: IPFamily, _ backend: IPTables.Backend) -> String {
+        reason.hasSuffix(": not found")
+            ? "install iptables (apt-get install iptables)" : ModuleLoading.advice(RulePart.table(.nat).module(family, backend))
     }
 
     /// The backends in order of preference: the kubelet's hint chain, rules of a node proxy, the unsuffixed name.

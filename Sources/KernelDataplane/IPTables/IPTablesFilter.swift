@@ -15,6 +15,9 @@ public actor IPTablesFilter: PacketFilter {
     /// The last call of each family.
     private var last: [IPFamily: Task<Void, Never>] = [:]
 
+    /// The last failed restore of each family. The same error has the same explanation, so that retries do not test the kernel again.
+    private var explanations: [IPFamily: (error: DataplaneError, explained: DataplaneError)] = [:]
+
     private struct Printed {
         var restored: Rules
         var saved: Rules
@@ -65,12 +68,24 @@ public actor IPTablesFilter: PacketFilter {
         return ObservedRules(rules, leftovers: left.isEmpty ? nil : left, dropped: drops.totals[family] ?? [:])
     }
 
+    private func restore(_ rules: Rules, _ missingJumps: [Rules.Jump]) async throws(DataplaneError) {
+        do throws(DataplaneError) {
+            try await iptables.restore(RulesText.restore(rules, missingJumps: missingJumps), rules.family)
+            explanations[rules.family] = nil
+        } catch {
+            if let known = explanations[rules.family], known.error == error { throw known.explained }
+            let explained = await iptables.explain(error, rules)
+            explanations[rules.family] = (error, explained)
+            throw explained
+        }
+    }
+
     private func change(_ operation: Operation) async throws -> [Rules.Chain: UInt64] {
         switch operation {
         case .restoreRules(let rules, let missingJumps):
             // Restoring resets the counters.
             if drops.isCounting(rules.family) { drops.read(try await iptables.listing(catalogue: rules).dropped, of: rules.family) }
-            try await iptables.restore(RulesText.restore(rules, missingJumps: missingJumps), rules.family)
+            try await restore(rules, missingJumps)
             drops.restart(rules.family)
             let listing = try await iptables.listing(catalogue: rules)
             drops.read(listing.dropped, of: rules.family)

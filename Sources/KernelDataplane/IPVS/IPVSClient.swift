@@ -18,7 +18,7 @@ public struct IPVSClient: ~Copyable {
         } catch  where error.code == .kernel(.noSuchFileOrDirectory) {
             throw DataplaneError(
                 "IPVS",
-                "this kernel has no IPVS: load the module ip_vs (modprobe ip_vs); if it is missing, install its package: linux-image-amd64 on Debian, linux-modules-extra on Ubuntu, kernel-modules on Fedora and RHEL"
+                "this kernel has no IPVS: \(ModuleLoading.advice("ip_vs")); if the module does not exist, install its package: linux-image-amd64 on Debian, linux-modules-extra on Ubuntu, kernel-modules on Fedora and RHEL"
             )
         } catch {
             throw DataplaneError("IPVS", error)
@@ -110,7 +110,7 @@ public struct IPVSClient: ~Copyable {
         do {
             return try socket.request(try message(messages))
         } catch {
-            throw DataplaneError(request(), error)
+            throw IPVSClient.error(request(), error)
         }
     }
 
@@ -118,18 +118,49 @@ public struct IPVSClient: ~Copyable {
     ///
     /// The kernel loads `ip_vs_<name>` for it. Fails if the test itself fails.
     public borrowing func hasScheduler(_ scheduler: Scheduler) throws(DataplaneError) -> Bool {
-        let identity = VirtualServer.Identity(.tcp, AddressPort(IPAddress(v4: 0xC633_6400), 20000))
+        try testService(on: IPVSClient.documentationAddress, scheduler, missing: .noSuchFileOrDirectory)
+    }
+
+    /// Whether the kernel has virtual servers of a family: creates one on a documentation address (RFC 5737, RFC 3849), and deletes it.
+    ///
+    /// Without `CONFIG_IP_VS_IPV6`, IPv6 is refused with EAFNOSUPPORT (`ip_vs_genl_parse_service`, net/netfilter/ipvs/ip_vs_ctl.c).
+    ///
+    /// - Parameter scheduler: one that the kernel has.
+    borrowing func accepts(_ family: IPFamily, _ scheduler: Scheduler) throws(DataplaneError) -> Bool {
+        let address = family == .ipv4 ? IPVSClient.documentationAddress : IPVSClient.documentationAddress6
+        return try testService(on: address, scheduler, missing: .addressFamilyNotSupported)
+    }
+
+    /// 198.51.100.0
+    private static let documentationAddress = IPAddress(v4: 0xC633_6400)
+    /// 2001:db8::
+    private static let documentationAddress6 = IPAddress(family: .ipv6, high: 0x2001_0DB8_0000_0000, low: 0)
+
+    /// Creates and deletes a virtual server.
+    ///
+    /// - Parameter missing: the kernel's error if it lacks the tested feature.
+    /// - Returns: whether it has it.
+    private borrowing func testService(
+        on address: IPAddress, _ scheduler: Scheduler, missing: Errno
+    ) throws(DataplaneError) -> Bool {
+        let identity = VirtualServer.Identity(.tcp, AddressPort(address, 20000))
         let request = "IPVS NEW_SERVICE \(identity) with scheduler \(scheduler)"
         let failure = try execute(request) { messages throws(NetlinkError) in
             try messages.newService(VirtualServer(identity, scheduler: scheduler))
         }
-        if failure?.code == .kernel(.noSuchFileOrDirectory) { return false }
+        if failure?.code == .kernel(missing) { return false }
         // EEXIST: left by a probe that was killed, and deleted below as well.
-        if let failure, failure.code != .kernel(.fileExists) { throw DataplaneError(request, failure) }
+        if let failure, failure.code != .kernel(.fileExists) { throw IPVSClient.error(request, failure) }
         if let failure = try execute(request, { messages throws(NetlinkError) in try messages.deleteService(identity) }) {
-            throw DataplaneError("IPVS DEL_SERVICE \(identity)", failure)
+            throw IPVSClient.error("IPVS DEL_SERVICE \(identity)", failure)
         }
         return true
+    }
+
+    /// The kernel permits requests to IPVS only with CAP_NET_ADMIN in the initial user namespace (`GENL_ADMIN_PERM`).
+    private static func error(_ request: String, _ error: NetlinkError) -> DataplaneError {
+        guard error.code == .kernel(.notPermitted), !UserNamespace.isInitial else { return DataplaneError(request, error) }
+        return DataplaneError(request, "\(error): \(UserNamespace.advice)")
     }
 
     /// `ipvsadm --set`.

@@ -25,8 +25,18 @@ struct Sysctl: Hashable {
             try TextFile.write(value, to: path, options: [])
         } catch {
             throw DataplaneError(
-                "sysctl -w \(name)=\(value)", error,
-                advice: "run as root with a writable /proc/sys, or set it on the node in /etc/sysctl.d")
+                "sysctl -w \(name)=\(value)", error, advice: Sysctl.advice(error))
+        }
+    }
+
+    /// What to do if the kernel refuses to write a setting.
+    static func advice(_ errno: Errno) -> String {
+        let onNode = "set it on the node in /etc/sysctl.d"
+        return switch errno {
+        case .readOnlyFileSystem: "/proc/sys is read-only: \(onNode), or run the container privileged"
+        // Some settings belong to the network namespace of the host only.
+        case .permissionDenied, .notPermitted: "only root in the network namespace of the host may change it: \(onNode)"
+        default: onNode
         }
     }
 }
@@ -75,7 +85,8 @@ extension SysctlStore {
             do throws(DataplaneError) {
                 guard let current = try read(setting.sysctl) else {
                     guard setting.need != .required else {
-                        throw DataplaneError("sysctl \(setting.sysctl.name)", "not supported by this kernel")
+                        throw DataplaneError(
+                            "sysctl \(setting.sysctl.name)", "not in /proc/sys: the kernel lacks it, or hides it in this namespace")
                     }
                     report(.missing(setting.sysctl))
                     continue

@@ -23,6 +23,8 @@ struct Assembly {
     /// Without changes, for a new proxy.
     private let loop: SyncLoop
     private let kernel: NodeProxy.Kernel
+    /// The families that the node has, but that cannot be served, each with the reason.
+    let unservedFamilies: [IPFamily: String]
     let probing: Probing
     let logger: Logger
 
@@ -48,7 +50,7 @@ struct Assembly {
         self.probing = probing
         self.logger = logger
         let settings: TranslationSettings
-        (settings, kernel) = try await Assembly.kernel(
+        (settings, kernel, unservedFamilies) = try await Assembly.kernel(
             configuration, changesKernel: changesKernel, hasNode: input.hasNode, probing, logger)
         loop = SyncLoop(
             SyncLoop.Settings(configuration, hasNode: input.hasNode), translation: Translation(settings), start: Date())
@@ -57,7 +59,7 @@ struct Assembly {
     /// The kernel, and the settings of its rules.
     private static func kernel(
         _ configuration: ProxyConfiguration, changesKernel: Bool, hasNode: Bool, _ probing: Probing, _ logger: Logger
-    ) async throws -> (TranslationSettings, NodeProxy.Kernel) {
+    ) async throws -> (TranslationSettings, NodeProxy.Kernel, unserved: [IPFamily: String]) {
         try await probing.run("privilege") { try KernelSetup.requirePrivilege() }
         // Testing schedulers would change the kernel.
         var schedulers = Scheduler.ofLinux
@@ -65,14 +67,23 @@ struct Assembly {
             schedulers = try await KernelSetup(configuration).run(probing, logger)
         }
         let enabled = try await probing.run("IPv6") { try KernelSetup.enabledFamilies() }
+        var unserved: [IPFamily: String] = [:]
+        if changesKernel {
+            unserved = try await probing.run("IPv6") { try KernelSetup(configuration).familiesWithoutIPVS(among: enabled) }
+        }
         let iptables = try await probing.run("iptables") {
             try await IPTables.detect(
-                IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled, testingRules: changesKernel)
+                IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled.subtracting(unserved.keys),
+                testingRules: changesKernel)
         }
         let families = iptables.families
         var found: Logger.Metadata = ["backend": "\(iptables.backend)", "families": "\(families.map(\.rawValue).sorted())"]
         if !iptables.skipped.isEmpty { found["skipped"] = "\(iptables.skipped)" }
         logger.info("Detected iptables", metadata: found)
+        unserved.merge(iptables.unavailable) { ofIPVS, _ in ofIPVS }
+        for (family, reason) in unserved.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            logger.warning("Not serving IP family", metadata: ["family": "\(family.rawValue)", "reason": "\(reason)"])
+        }
         try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)
         var settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
         settings.schedulers = schedulers
@@ -82,7 +93,7 @@ struct Assembly {
                 dataplane: try KernelDataplane(catalogue: catalogue), reader: try KernelDataplane(catalogue: catalogue),
                 rules: try IPTablesFilter(catalogue: catalogue, iptables: iptables))
         }
-        return (settings, kernel)
+        return (settings, kernel, unserved)
     }
 
     /// A proxy that is not running yet.

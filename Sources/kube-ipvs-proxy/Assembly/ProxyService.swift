@@ -2,6 +2,7 @@ internal import KernelDataplane
 internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import Logging
+internal import Model
 internal import ServiceLifecycle
 internal import StatusServer
 
@@ -23,6 +24,12 @@ struct ProxyService: ServiceLifecycle.Service {
             services = try await cancelWhenGracefulShutdown {
                 let probing = Probing(.endless, logger) { start.wait(for: $0?.description) }
                 let assembly = try await Assembly(configuration, input, changesKernel: true, probing, logger)
+                for (family, reason) in assembly.unservedFamilies {
+                    input.events.record(
+                        ClusterEvent(
+                            .warning, reason: "FamilyNotServed", action: "StartKubeProxy", regarding: .node(configuration.nodeName),
+                            note: "Not serving \(family.rawValue): \(reason). Restart the proxy afterwards."))
+                }
                 return try await assembly.services(start, showing: shown, flags: flags)
             }
         } catch is CancellationError {

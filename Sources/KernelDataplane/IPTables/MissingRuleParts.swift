@@ -1,0 +1,128 @@
+internal import Model
+
+/// Finds the parts of rules that the kernel or the iptables programs lack, after a restore failed.
+///
+/// The error of a restore often names only a line: with the legacy backend, that of COMMIT. Each part is therefore restored alone, in a
+/// chain that no other rule refers to.
+struct MissingRuleParts {
+    /// Runs a program: its name, arguments and input.
+    var runCommand: (String, [String], String) async -> Command.Attempt = { await Command.attempt($0, $1, input: $2) }
+
+    /// What lacks a part.
+    enum Absence: Hashable {
+        case kernel, program
+    }
+
+    struct Finding: Hashable {
+        var part: RulePart
+        var absence: Absence
+    }
+
+    private static let chain = "KUBE-IPVS-PROXY-PROBE"
+
+    /// - Parameter program: such as `iptables-legacy-restore`.
+    /// - Returns: the missing parts; none if the tests could not be completed, or if nothing is missing.
+    func find(_ rules: Rules, _ program: String) async -> [Finding] {
+        var findings: [Finding] = []
+        let samples = RulePart.samples(of: rules)
+        let used = Set(rules.chains.keys.map(\.table) + rules.jumps.map(\.table))
+        for table in Rules.Table.allCases where used.contains(table) {
+            let removal = "*\(table.rawValue)\n:\(Self.chain) - [0:0]\n-X \(Self.chain)\nCOMMIT\n"
+            let first = await restore(removal, program)
+            guard case .works = IPTablesResult(first) else {
+                guard !Self.isTemporary(first) else { return [] }
+                if let absence = Self.absence(ofTable: first) { findings.append(Finding(part: .table(table), absence: absence)) }
+                continue
+            }
+            for sample in samples where sample.table == table {
+                // Declaring the chain flushes it.
+                let attempt = await restore(
+                    "*\(table.rawValue)\n:\(Self.chain) - [0:0]\n-A \(Self.chain) \(sample.rule)\nCOMMIT\n", program)
+                if Self.isTemporary(attempt) {
+                    findings = []
+                    break
+                }
+                if let absence = Self.absence(ofExtension: attempt) { findings.append(Finding(part: sample.part, absence: absence)) }
+            }
+            // If this fails, an empty chain stays until the next test.
+            _ = await restore(removal, program)
+        }
+        return findings
+    }
+
+    private func restore(_ text: String, _ program: String) async -> Command.Attempt {
+        await runCommand(program, ["-w", IPTables.lockWait, "--noflush"], text)
+    }
+
+    private static func isTemporary(_ attempt: Command.Attempt) -> Bool {
+        switch attempt {
+        case .ran(let result): IPTablesResult.isTemporary(result)
+        case .notRun, .notFound: true
+        }
+    }
+
+    /// The program reports a missing table as such, or as one that cannot be initialized.
+    static func absence(ofTable attempt: Command.Attempt) -> Absence? {
+        switch IPTablesResult(attempt) {
+        case .unavailable, .unexplained: .kernel
+        case .works, .refused, .inconclusive: nil
+        }
+    }
+
+    /// Nil if the part exists, or if another reason is more likely.
+    static func absence(ofExtension attempt: Command.Attempt) -> Absence? {
+        guard case .ran(let result) = attempt, !result.succeeded, !IPTablesResult.isTemporary(result) else { return nil }
+        let text = result.standardError
+        func says(_ phrases: String...) -> Bool { phrases.contains { text.contains($0) } }
+        if says("missing kernel module") { return .kernel }
+        if says("Couldn't load match", "Couldn't load target", "Couldn't find match", "Couldn't find target") { return .program }
+        // Versions before 1.8.5 do not print the former; the kernel's error is that of COMMIT, or with nft that of the rule.
+        if says("RULE_APPEND failed (No such file or directory)", "RULE_APPEND failed (Operation not supported)") { return .kernel }
+        return text.hasSuffix("failed") && text.contains("restore: line ") && !text.contains(";") ? .kernel : nil
+    }
+
+    /// One sentence about the missing parts and how to add them; nil if there are none.
+    static func explanation(
+        _ findings: [Finding], _ family: IPFamily, _ backend: IPTables.Backend, _ loading: ModuleLoading
+    ) -> String? {
+        func list(_ absence: Absence) -> String? {
+            let parts = findings.filter { $0.absence == absence }.map { "no \($0.part)" }
+            guard let last = parts.last else { return nil }
+            return parts.count == 1 ? last : parts.dropLast().joined(separator: ", ") + " and " + last
+        }
+        var sentences: [String] = []
+        if let missing = list(.kernel) {
+            var modules: [String] = []
+            for finding in findings where finding.absence == .kernel {
+                let module = finding.part.module(family, backend)
+                if !modules.contains(module) { modules.append(module) }
+            }
+            // nf_tables runs the extensions of iptables through this module.
+            let needsCompat = findings.contains { if case .table = $0.part { false } else { $0.absence == .kernel } }
+            if backend == .nft, needsCompat { modules.insert("nft_compat", at: 0) }
+            sentences.append("the kernel has \(missing): \(loading.advice(modules))")
+        }
+        if let missing = list(.program) {
+            sentences.append("the program has \(missing): install the complete package of iptables with its extensions (libxt_*.so)")
+        }
+        return sentences.isEmpty ? nil : sentences.joined(separator: "; ")
+    }
+}
+
+extension IPTables {
+    /// Adds the parts that the kernel or the program lacks to the error of a failed restore.
+    func explain(_ error: DataplaneError, _ rules: Rules) async -> DataplaneError {
+        let isTemporary = IPTablesResult.isTemporary(Command.Result(exitCode: 1, output: "", standardError: error.reason))
+        guard !isTemporary, let prefix = prefixes[rules.family] else { return error }
+        let findings = await MissingRuleParts().find(rules, "\(prefix)-restore")
+        guard let explanation = MissingRuleParts.explanation(findings, rules.family, backend, .current) else { return error }
+        return DataplaneError(error.request, "\(explanation) (\(Self.withoutRepetition(error.reason)))", isTemporary: error.isTemporary)
+    }
+
+    /// The program repeats a warning for each rule.
+    static func withoutRepetition(_ standardError: String) -> String {
+        var known: Set<Substring> = []
+        let separator = "; "
+        return standardError.split(separator: separator).filter { known.insert($0).inserted }.joined(separator: separator)
+    }
+}

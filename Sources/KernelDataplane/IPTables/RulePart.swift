@@ -1,0 +1,94 @@
+internal import Model
+
+/// A part of iptables that rules use: each is a module of the kernel and, except for tables, an extension of the program.
+enum RulePart: Hashable, CustomStringConvertible {
+    case table(Rules.Table)
+    case match(String)
+    case target(String)
+
+    var description: String {
+        switch self {
+        case .table(let table): "table \(table.rawValue)"
+        case .match(let name): "match \(name)"
+        case .target(let name): "target \(name)"
+        }
+    }
+
+    /// The kernel module (net/netfilter/Kconfig, net/ipv4/netfilter/Kconfig, net/ipv6/netfilter/Kconfig).
+    func module(_ family: IPFamily, _ backend: IPTables.Backend) -> String {
+        let isV4 = family == .ipv4
+        return switch (self, backend) {
+        case (.table(let table), .legacy): "\(isV4 ? "iptable" : "ip6table")_\(table.rawValue)"
+        case (.table(.nat), .nft): "nft_chain_nat"
+        case (.table, .nft): "nf_tables"
+        // These matches are in the modules of the tables.
+        case (.match("icmp"), _): "ip_tables"
+        case (.match("icmp6"), _): "ip6_tables"
+        case (.match("tcp"), _), (.match("udp"), _): "x_tables"
+        // One module has both, the match and the target.
+        case (.target("MARK"), _): "xt_mark"
+        case (.target("REJECT"), _): isV4 ? "ipt_REJECT" : "ip6t_REJECT"
+        case (.match(let name), _), (.target(let name), _): "xt_\(name)"
+        }
+    }
+
+    /// A rule that needs one part only, to test it alone.
+    struct Sample: Hashable {
+        var part: RulePart
+        var table: Rules.Table
+        /// What follows the name of the chain.
+        var rule: String
+    }
+
+    /// The matches and targets of rules, each once, in the order of the tables and chains.
+    static func samples(of rules: Rules) -> [Sample] {
+        var samples: [Sample] = []
+        var known: Set<RulePart> = []
+        let chains = rules.chains.sorted { $0.key < $1.key }.map { (table: $0.key.table, rules: $0.value) }
+        let own = Set(rules.chains.keys.map(\.name) + rules.jumps.map(\.to))
+        for (table, texts) in chains + rules.jumps.map({ ($0.table, [$0.specification]) }) {
+            for sample in texts.flatMap({ parts(of: $0, table, ownChains: own) }) where known.insert(sample.part).inserted {
+                samples.append(sample)
+            }
+        }
+        return samples
+    }
+
+    private static let verdicts: Set = ["ACCEPT", "DROP", "RETURN"]
+
+    private static func parts(of rule: String, _ table: Rules.Table, ownChains: Set<String>) -> [Sample] {
+        let words = words(of: rule)
+        let starts = words.indices.filter { ["-m", "-j"].contains(words[$0]) && $0 + 1 < words.count }
+        // Extensions for one protocol require it.
+        let options = words[..<(starts.first ?? words.count)]
+        let transport = options.firstIndex(of: "-p").flatMap { place in
+            place + 1 < options.endIndex && (place == 0 || options[place - 1] != "!") ? "-p \(options[place + 1]) " : nil
+        }
+        return starts.enumerated().compactMap { number, start in
+            let end = number + 1 < starts.count ? starts[number + 1] : words.count
+            let name = words[start + 1]
+            let isTarget = words[start] == "-j"
+            guard !isTarget || !(verdicts.contains(name) || ownChains.contains(name)) else { return nil }
+            return Sample(
+                part: isTarget ? .target(name) : .match(name), table: table,
+                rule: (transport ?? "") + words[start..<end].joined(separator: " "))
+        }
+    }
+
+    /// The words of a rule; text in quotes is one word, with its quotes.
+    private static func words(of rule: String) -> [String] {
+        var words: [String] = []
+        var isQuoted = false
+        var word = ""
+        for character in rule {
+            if character == "\"" { isQuoted.toggle() }
+            if character == " ", !isQuoted {
+                if !word.isEmpty { words.append(word) }
+                word = ""
+            } else {
+                word.append(character)
+            }
+        }
+        return word.isEmpty ? words : words + [word]
+    }
+}
