@@ -56,6 +56,7 @@ public final class StatusBoard: ProxyObserver {
         let before = state.withLock { state in
             defer {
                 state.status = status
+                state.health.failures = Health.failures(status)
                 state.health.update(programmed, at: now)
                 state.health.queue(status.families.subtracting(programmed), at: now)
                 state.watcher?.yield()

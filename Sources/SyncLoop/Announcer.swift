@@ -86,15 +86,18 @@ public enum Announcer {
         var notices = outcome.recovered.prefix(listedOperations).map { failure in
             Notice(.warning, "Operation failed and recovered", metadata(failure))
         }
-        var announced: Set<NamespacedName> = []
+        // Nil for the node: one Event of each sync, for what all Services share.
+        var announced: Set<NamespacedName?> = []
         for failure in outcome.failures.prefix(listedOperations) {
             var notice = Notice(.error, "Operation failed", metadata(failure))
             if let entry = after.failing[failure.operation.key] {
                 notice.metadata["attempts"] = "\(entry.attempts)"
                 // No Event for the first failure: the operation may recover when it is retried.
-                if entry.attempts == 2, let service = entry.origin?.service, announced.insert(service).inserted {
-                    notice.event = event(
-                        service, "SyncFailed", "Failed to apply; retrying: \(failure.operation): \(failure.reason)")
+                if entry.attempts == 2, announced.insert(entry.origin?.service).inserted {
+                    let object: ObjectReference? = entry.origin.map { .service($0.service) } ?? after.node.map { .node($0.metadata.name) }
+                    notice.event = object.map {
+                        event($0, "SyncFailed", "Failed to apply; retrying: \(failure.operation): \(failure.reason)")
+                    }
                 }
             }
             notices.append(notice)
@@ -166,7 +169,11 @@ public enum Announcer {
     }
 
     private static func event(_ name: NamespacedName, _ reason: String, _ note: String) -> ClusterEvent {
-        ClusterEvent(.warning, reason: reason, action: "SyncService", regarding: .service(name), note: note)
+        event(.service(name), reason, note)
+    }
+
+    private static func event(_ object: ObjectReference, _ reason: String, _ note: String) -> ClusterEvent {
+        ClusterEvent(.warning, reason: reason, action: "SyncService", regarding: object, note: note)
     }
 
     /// Returns the first `listedEntries` elements as text, and the number of the others.

@@ -155,6 +155,23 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         #expect(healthz.status == 200 && healthz.body.contains("IPv6") && !healthz.body.contains("late"))
     }
 
+    @Test func `names the failures that all Services have, until they are over`() {
+        let start = StartupHealth(expectsNode: false)
+        let board = StatusBoard(families: both, syncPeriod: .seconds(30), expectsNode: false)
+        start.start(board)
+        var status = ProxyStatus(families: both)
+        var retries = Retries(first: .seconds(1), longest: .seconds(30))
+        for operation in [Operation.createDevice, .unbind(IPAddress(v4: 1))] {
+            retries.record(.init(operation, reason: #"no "dummy""#), origin: nil, at: .seconds(0))
+        }
+        status.failing = retries.entries
+        board.synced(SyncOutcome(), status, desired: NodeState())
+        let (code, body) = self.status(start, "/healthz")
+        #expect(code == 503 && body.hasSuffix(#","failures":["ip link add kube-ipvs0 type dummy: no \"dummy\""]}"#), "\(body)")
+        board.synced(SyncOutcome(), ProxyStatus(families: both), desired: NodeState())
+        #expect(self.status(start, "/healthz").status == 200 && !self.status(start, "/healthz").body.contains("failures"))
+    }
+
     @Test func `is never good while the proxy waits for something`() {
         var health = health()
         health.update(both, at: at(0))

@@ -203,6 +203,17 @@ import Translation
         #expect(events.map(\.reason) == ["SyncFailed"] && events.first?.regarding.name == "web")
     }
 
+    @Test func `of what all Services share is reported as an Event on the Node once it persists`() {
+        var node = SimulatedNode()
+        node.kernel.broken = [.device]
+        node.absorb([.node("node1", Node(metadata: ObjectMeta(name: "node1"))), web.change, web.slice([1])])
+        node.list()
+        node.run(for: .seconds(20))
+        let events = node.notices.compactMap(\.event)
+        #expect(events.map(\.reason) == ["SyncFailed"] && events.first?.regarding == .node("node1"), "\(events)")
+        #expect(events.first?.note.contains("ip link add kube-ipvs0 type dummy") == true, "\(events)")
+    }
+
     @Test func `of everything at once does not fill the log`() {
         let services = (0..<500).map { TestService("s\($0)", UInt32($0) + 1000) }
         var node = SimulatedNode()

@@ -28,6 +28,9 @@ public struct Health: Hashable, Sendable {
     /// It only fails `/healthz`, which takes the node out of load balancers, and not `/livez`, as a restart would not help.
     public var waitingFor: String?
 
+    /// Failed operations that keep a family from being programmed, each with its error. Only the responses contain them.
+    public var failures: [String] = []
+
     public init(limit: Duration) { self.limit = limit }
 
     /// Records a pending change of families.
@@ -59,7 +62,8 @@ public struct Health: Hashable, Sendable {
 }
 
 extension Health {
-    /// Returns the JSON of `/healthz` and `/livez`, with kube-proxy's keys in its order, and `waitingFor` if startup is waiting.
+    /// Returns the JSON of `/healthz` and `/livez`, with kube-proxy's keys in its order, `waitingFor` if startup is waiting, and `failures` if
+    /// there are any.
     ///
     /// - Parameter nodeEligible: Nil if the response does not depend on the node.
     func json(isHealthy: Bool, nodeEligible: Bool?, at now: Moment) -> String {
@@ -78,6 +82,7 @@ extension Health {
             fields.append("\"status\":{\(status.joined(separator: ","))}")
         }
         if let waitingFor { fields.append("\"waitingFor\":\(Health.quoted(waitingFor))") }
+        if !failures.isEmpty { fields.append("\"failures\":[\(failures.map(Health.quoted).joined(separator: ","))]") }
         return "{\(fields.joined(separator: ","))}"
     }
 
@@ -98,15 +103,29 @@ extension Health {
     public static func programmed(_ status: ProxyStatus) -> Set<IPFamily> {
         guard status.unreadable.isEmpty, status.pendingServices.count * 2 <= status.serviceCount else { return [] }
         var families = status.families.subtracting(status.familiesWithoutRules)
-        for entry in status.failures {
-            switch entry.operation {
-            case .createSet(let set), .replaceSet(let set): families.remove(set.family)
-            case .restoreRules(let rules, _): families.remove(rules.family)
-            case .createDevice: return []
-            default: break
-            }
-        }
+        for entry in status.failures { families.subtract(entry.operation.familiesOfAllServices) }
         return families
+    }
+
+    /// The failed operations that everything depends on, with their errors: at most `listedFailures`, sorted.
+    public static func failures(_ status: ProxyStatus) -> [String] {
+        status.failures.filter { !$0.operation.familiesOfAllServices.isEmpty }.map { "\($0.operation): \($0.reason)" }.sorted()
+            .prefix(listedFailures).map(\.self)
+    }
+
+    /// A missing set type fails one operation for each set of that type.
+    private static let listedFailures = 4
+}
+
+extension Operation {
+    /// The families of which no Service works without the operation.
+    fileprivate var familiesOfAllServices: Set<IPFamily> {
+        switch self {
+        case .createSet(let set), .replaceSet(let set): [set.family]
+        case .restoreRules(let rules, _): [rules.family]
+        case .createDevice: Set(IPFamily.allCases)
+        default: []
+        }
     }
 }
 
