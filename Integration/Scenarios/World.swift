@@ -64,7 +64,7 @@ actor World {
         Place.iptables == "nft"
         ? "nft flush ruleset"
         : """
-        for iptables in iptables-legacy ip6tables-legacy; do
+        for iptables in iptables-legacy $([ ! -e /proc/sys/net/ipv6 ] || echo ip6tables-legacy); do
           for table in nat filter $(grep -xs mangle /proc/net/ip_tables_names); do $iptables -t $table -F; $iptables -t $table -X; done
         done
         """
@@ -106,10 +106,12 @@ actor World {
 
     /// Starts the proxy.
     ///
-    /// - Parameter path: a directory whose programs take precedence over those of the system.
-    func launch(_ more: String = "", flags: String = World.flags, path: String? = nil) async throws {
+    /// - Parameters:
+    ///   - path: a directory whose programs take precedence over those of the system.
+    ///   - wrapper: a command that executes the proxy.
+    func launch(_ more: String = "", flags: String = World.flags, path: String? = nil, through wrapper: String = "") async throws {
         let environment = path.map { "env PATH=\($0):$PATH " } ?? ""
-        let command = "ip netns exec node1 \(environment)\(Place.proxy) \(flags) --ipvs-min-sync-period 0s --v 4 \(more)"
+        let command = "ip netns exec node1 \(environment)\(wrapper) \(Place.proxy) \(flags) --ipvs-min-sync-period 0s --v 4 \(more)"
         let answer = try await Shell.output(
             "rm -f \(Place.log); touch \(Place.log); setsid \(command) </dev/null >\(Place.log) 2>&1 & echo $!")
         proxy = Int(answer)
