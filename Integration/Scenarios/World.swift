@@ -59,11 +59,12 @@ actor World {
             """)
     }
 
-    /// Removes all rules in the network namespace; loads no tables that it does not have.
+    /// Removes all rules in the network namespace, in both backends; loads no tables of iptables-legacy if that is hidden.
     private static let removeRules =
         Place.iptables == "nft"
         ? "nft flush ruleset"
         : """
+        nft flush ruleset 2>/dev/null
         for iptables in iptables-legacy $([ ! -e /proc/sys/net/ipv6 ] || echo ip6tables-legacy); do
           for table in nat filter $(grep -xs mangle /proc/net/ip_tables_names); do $iptables -t $table -F; $iptables -t $table -X; done
         done

@@ -150,9 +150,12 @@ public actor NodeProxy: ServiceLifecycle.Service {
         case .observeRules(let family):
             let rules = await result { try await kernel.rules.observe(family) }
             loop.rulesObserved(rules, family, at: now)
-        case .applyRules(let operation, let family):
+        case .observeOtherBackends(let family):
+            let rules = await result { try await kernel.rules.observeOtherBackends(family) }
+            loop.otherBackendsObserved(rules, family, at: now)
+        case .applyRules(let operation):
             let dropped = await result { try await kernel.rules.apply(operation) }
-            loop.rulesApplied(dropped, at: now, family)
+            loop.rulesApplied(operation, dropped, at: now)
         case .audit(let slice, let baseline):
             let reader = kernel.reader
             let findings = await result { try await Audit.findings(of: slice, against: baseline, by: reader) }

@@ -23,10 +23,15 @@ public protocol Dataplane: Sendable {
 /// The packet filter rules of this node, which protect service addresses.
 ///
 /// Separate from `Dataplane` because changing rules starts external programs and can take seconds. The caller makes one call at a time for
-/// each family.
+/// each family, and another one for its rules in other backends.
 public protocol PacketFilter: Sendable {
     /// Returns the rules of this program in one family, and the leftover rules of other proxy modes.
     func observe(_ family: IPFamily) async throws -> ObservedRules
+
+    /// Returns the rules of node proxies in the backends of iptables that this program does not use, in one family.
+    ///
+    /// Neither this nor an operation on these rules waits for calls that concern the rules in use.
+    func observeOtherBackends(_ family: IPFamily) async throws -> [BackendRules]
 
     /// Carries out an operation of the rules layer.
     ///
@@ -53,10 +58,11 @@ extension Dataplane {
     /// Returns the complete kernel state, including the rules of `families`.
     public func observeAll(with rules: any PacketFilter, _ families: Set<IPFamily>) async throws -> NodeState {
         var state = try await observe(.everything)
-        for family in families {
+        for family in IPFamily.allCases where families.contains(family) {
             let observed = try await rules.observe(family)
             state.rules[family] = observed.rules
             state.leftovers[family] = observed.leftovers
+            state.rulesInOtherBackends += try await rules.observeOtherBackends(family)
         }
         return state
     }

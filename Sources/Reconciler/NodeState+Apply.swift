@@ -9,7 +9,8 @@ extension NodeState {
         case .removeMember(let name, let member): sets[name]?.members.removeValue(forKey: member)
         case .destroySet(let name): sets[name] = nil
         case .restoreRules(let rules, _): self.rules[rules.family] = rules
-        case .removeRules(let rules): remove(rules)
+        case .removeRules(let removed):
+            rulesInOtherBackends.removeAll { $0.backend == removed.backend && $0.family == removed.family }
         case .removeLeftoverRules(let left):
             leftovers[left.family]?.chains.subtract(left.chains)
             leftovers[left.family]?.jumps.removeAll(where: left.jumps.contains)
@@ -36,12 +37,5 @@ extension NodeState {
         case .deleteRealServer(let identity, let location): virtualServers[identity]?.realServers[location] = nil
         case .flushConntrack: break
         }
-    }
-
-    private mutating func remove(_ removed: Rules) {
-        guard var remaining = rules[removed.family] else { return }
-        for chain in removed.chains.keys { remaining.chains[chain] = nil }
-        remaining.jumps.removeAll(where: removed.jumps.contains)
-        rules[removed.family] = remaining.chains.isEmpty && remaining.jumps.isEmpty ? nil : remaining
     }
 }

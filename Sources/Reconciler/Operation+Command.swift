@@ -18,7 +18,9 @@ extension Operation: CustomStringConvertible {
                 rules.family,
                 "\(rules.chains.count) chains, \(rules.chains.values.reduce(0) { $0 + $1.count }) rules, \(missingJumps.count) jumps"
             )
-        case .removeRules(let rules): Operation.restore(rules.family, "remove \(rules.jumps.count) jumps, \(rules.chains.count) chains")
+        case .removeRules(let rules):
+            Operation.restore(
+                rules.family, "remove \(rules.jumps.count) jumps, \(rules.chains.count) chains", suffix: "-\(rules.backend.rawValue)")
         case .removeLeftoverRules(let left):
             Operation.restore(
                 left.family, "remove \(left.jumps.count) jumps, \(left.chains.count) chains left by kube-proxy's iptables mode")
@@ -50,8 +52,9 @@ extension Operation: CustomStringConvertible {
         return servers == 0 ? command : "\(command) (except entries answered by its \(servers) real servers)"
     }
 
-    private static func restore(_ family: IPFamily, _ summary: String) -> String {
-        "\(family == .ipv4 ? "iptables" : "ip6tables")-restore --noflush (\(summary))"
+    /// - Parameter suffix: selects the backend of the program; empty for the one that this program uses.
+    private static func restore(_ family: IPFamily, _ summary: String, suffix: String = "") -> String {
+        "\(family == .ipv4 ? "iptables" : "ip6tables")\(suffix)-restore --noflush (\(summary))"
     }
 }
 

@@ -10,8 +10,8 @@ public enum Operation: Hashable, Sendable {
     case destroySet(AddressSet.Name)
     /// Replaces the rules of all our chains of a family and inserts the missing jumps, in one transaction for each table.
     case restoreRules(Rules, missingJumps: [Rules.Jump])
-    /// Removes jumps and chains, in one transaction for each table.
-    case removeRules(Rules)
+    /// Removes the rules of node proxies from a backend of iptables that this program does not use, in one transaction for each table.
+    case removeRules(BackendRules)
     /// Removes the chains of kube-proxy's iptables mode and the jumps to them, in one transaction for each table.
     case removeLeftoverRules(Leftovers)
     /// Deletes the table of kube-proxy's nftables mode.
@@ -39,7 +39,8 @@ extension Operation {
         case .createSet(let set), .replaceSet(let set): .init(members: [set.name: Set(set.members.keys)])
         case .addMember(let name, let member, _), .removeMember(let name, let member): .init(members: [name: [member]])
         case .destroySet(let name): .init(members: [name: []])
-        case .restoreRules(let rules, _), .removeRules(let rules): .init(rules: [rules.family])
+        case .restoreRules(let rules, _): .init(rules: [rules.family])
+        case .removeRules(let rules): .init(rules: [rules.family])
         case .removeLeftoverRules(let leftovers): .init(rules: [leftovers.family])
         case .deleteLeftoverTable(let family): .init(rules: [family])
         case .createDevice, .deleteDevice: .init(device: true)
@@ -82,7 +83,8 @@ extension Operation {
     var family: IPFamily? {
         switch self {
         case .createSet(let set), .replaceSet(let set): set.family
-        case .restoreRules(let rules, _), .removeRules(let rules): rules.family
+        case .restoreRules(let rules, _): rules.family
+        case .removeRules(let rules): rules.family
         case .removeLeftoverRules(let left): left.family
         case .deleteLeftoverTable(let family): family
         default: nil
@@ -122,7 +124,8 @@ extension Operation {
         case .createSet(let set), .replaceSet(let set): .set(set.name)
         case .destroySet(let name): .set(name)
         case .addMember(let name, let member, _), .removeMember(let name, let member): .member(name, member)
-        case .restoreRules(let rules, _), .removeRules(let rules): .rules(rules.family)
+        case .restoreRules(let rules, _): .rules(rules.family)
+        case .removeRules(let rules): .rules(rules.family)
         case .removeLeftoverRules(let left): .rules(left.family)
         case .deleteLeftoverTable(let family): .rules(family)
         case .createDevice, .deleteDevice: .device

@@ -1,17 +1,16 @@
 public import Model
 
 extension Plan {
-    /// Creates the plan that removes all state of this program: virtual servers and addresses first, then the rules and sets that protect
-    /// them, and last the conntrack entries of UDP flows.
+    /// Creates the plan that removes all state of this program: virtual servers and addresses first, then the rules that protect them and
+    /// the sets that these refer to, and last the conntrack entries of UDP flows.
     ///
-    /// - Parameter observed: the kernel state of this program, without objects of others.
+    /// - Parameter observed: the kernel state of this program, without objects of others. No backend of iptables is in use: its rules are
+    ///   in `rulesInOtherBackends`.
     public init(removing observed: NodeState) {
         var operations: [Operation] = observed.virtualServers.keys.sorted().map { .deleteVirtualServer($0) }
         if observed.hasDevice { operations.append(.deleteDevice) }
-        operations += IPFamily.allCases.compactMap { observed.rules[$0] }.filter { !$0.chains.isEmpty || !$0.jumps.isEmpty }.map {
-            .removeRules($0)
-        }
         operations += IPFamily.allCases.compactMap { observed.leftovers[$0] }.flatMap(Plan.removing)
+        operations += observed.rulesInOtherBackends.map { .removeRules($0) }
         operations += observed.sets.keys.sorted().map { .destroySet($0) }
         operations += observed.virtualServers.keys.filter { $0.transport == .udp }.sorted().map { .flushConntrack($0, except: []) }
         self.init(operations: operations)

@@ -111,13 +111,14 @@ struct PlanBuilder {
         }
     }
 
-    /// Plans the removal of the rules left by other modes of kube-proxy, after all other removals: until all our state is in place, they
-    /// may serve traffic.
+    /// Plans the removal of the rules left by other modes of kube-proxy or in another backend, after all other removals: until all our
+    /// state is in place, they may serve traffic.
     private mutating func planLeftovers(_ scope: Scope) {
         for family in IPFamily.allCases where !suspendsRemovals {
             if case .only(let selection) = scope, !selection.rules.contains(family) { continue }
-            guard desired.rules[family] != nil, let left = observed.leftovers[family] else { continue }
-            for operation in Plan.removing(left) { add(operation, in: .removeLeftovers) }
+            guard desired.rules[family] != nil else { continue }
+            if let left = observed.leftovers[family] { for operation in Plan.removing(left) { add(operation, in: .removeLeftovers) } }
+            for rules in observed.rulesInOtherBackends where rules.family == family { add(.removeRules(rules), in: .removeLeftovers) }
         }
     }
 

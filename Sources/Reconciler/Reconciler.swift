@@ -97,6 +97,13 @@ public struct Reconciler: Sendable {
         scopeToPlan.formUnion(.only(.init(rules: [family])))
     }
 
+    /// Merges the observed rules of a family in other backends into the mirror and marks them for planning.
+    public mutating func merge(_ observed: [BackendRules], _ family: IPFamily) {
+        mirror.rulesInOtherBackends.removeAll { $0.family == family }
+        mirror.rulesInOtherBackends += observed
+        scopeToPlan.formUnion(.only(.init(rules: [family])))
+    }
+
     /// Whether a virtual server is desired, already in the mirror or otherwise ours.
     private func isManaged(_ server: VirtualServer, _ desired: NodeState, _ isOurs: (VirtualServer) -> Bool) -> Bool {
         desired.virtualServers[server.identity] != nil || mirror.virtualServers[server.identity] != nil || isOurs(server)

@@ -111,6 +111,7 @@ extension Operation {
         // Leftover rules may serve traffic until our rules are in place.
         case .removeLeftoverRules(let left): left.family
         case .deleteLeftoverTable(let family): family
+        case .removeRules(let rules): rules.family
         default: nil
         }
     }

@@ -211,6 +211,16 @@ public enum Announcer {
                 "added": list(after.subtracting(before), separator: " "), "removed": list(before.subtracting(after), separator: " "),
             ])
     }
+
+    /// Returns the notice about rules that were removed from a backend of iptables after those in the other one were in place.
+    static func notice(ofMoved rules: BackendRules) -> Notice {
+        Notice(
+            .info, "Moved rules to another iptables backend",
+            [
+                "family": rules.family.rawValue, "from": rules.backend.rawValue, "to": rules.backend.other.rawValue,
+                "removedJumps": "\(rules.jumps.count)", "removedChains": "\(rules.chains.count)",
+            ])
+    }
 }
 
 extension Duration {

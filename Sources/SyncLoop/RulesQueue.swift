@@ -1,9 +1,24 @@
+internal import Model
 internal import Reconciler
 
-/// The state of observing and changing the rules of one family.
+/// The state of observing and changing one part of the rules.
 struct RulesQueue {
     /// A task that has been started.
     enum Work { case observation(isAudit: Bool), operation(Operation) }
+
+    /// The rules that are observed and changed together. Work on one part delays no other.
+    enum Part: Hashable {
+        /// The rules in use, and the leftovers in their backend.
+        case inUse(IPFamily)
+        /// The rules of node proxies in other backends of iptables.
+        case inOtherBackends(IPFamily)
+
+        var family: IPFamily {
+            switch self {
+            case .inUse(let family), .inOtherBackends(let family): family
+            }
+        }
+    }
 
     var running: Work?
     /// Whether the rules in the mirror are those in the kernel.
@@ -15,5 +30,14 @@ struct RulesQueue {
     var isChanging: Bool {
         if case .operation = running { return true }
         return planned != nil
+    }
+}
+
+extension Operation {
+    /// The part of the rules that the operation changes; nil if it changes none.
+    var partOfRules: RulesQueue.Part? {
+        guard layer == .rules, let family = scope.rules.first else { return nil }
+        if case .removeRules = self { return .inOtherBackends(family) }
+        return .inUse(family)
     }
 }

@@ -77,6 +77,7 @@ extension SyncLoop {
             recordRead(part)
             // Rules are observed by tasks of their own.
             (state.rules, state.leftovers) = (reconciler.mirror.rules, reconciler.mirror.leftovers)
+            state.rulesInOtherBackends = reconciler.mirror.rulesInOtherBackends
             if case .only(let selection) = scope { recordDrift(state, selection) }
             var evidence = state
             if case .only = scope { evidence = reconciler.mirror }

@@ -8,8 +8,8 @@ extension SyncLoop {
     /// Families whose rules are not known or do not yet protect the desired state.
     var familiesWithoutRules: Set<IPFamily> {
         var families: Set<IPFamily> = []
-        for (family, queue) in ruleQueues {
-            guard let desired = translation.desired.rules[family] else { continue }
+        for family in self.families {
+            guard let queue = ruleQueues[.inUse(family)], let desired = translation.desired.rules[family] else { continue }
             var isProtected = queue.isKnown && !desired.adds(to: reconciler.mirror.rules[family] ?? Rules(family))
             // The running restore was planned for an earlier desired state, and may remove rules that are needed again.
             if case .operation(.restoreRules(let rules, _))? = queue.running, desired.adds(to: rules) { isProtected = false }
@@ -18,21 +18,21 @@ extension SyncLoop {
         return families
     }
 
-    /// Makes the next plan. Rules operations go to the queues of their families, the others to `remainingOperations`; operations that wait
+    /// Makes the next plan. Rules operations go to the queues of their parts, the others to `remainingOperations`; operations that wait
     /// for a retry are dropped.
     mutating func makePlan(at now: Timestamp) {
         beginSync(at: now)
         let (plan, scope, flows) = reconciler.nextPlan(for: translation.desired, at: now, suspendsRemovals: suspendsRemovals)
         if retries.removeResolved(in: scope, flows, plan.operations) { shouldPlanDeferred = true }
         if !drift.isEmpty { drift.formIntersection(plan.operations.map(\.subject)) }
-        for family in ruleQueues.keys where scope.hasRules(family) { ruleQueues[family]?.planned = nil }
+        for part in ruleQueues.keys where scope.hasRules(part.family) { ruleQueues[part]?.planned = nil }
         var operations: [Operation] = []
-        var familiesPlanned: Set<IPFamily> = []
+        var partsPlanned: Set<RulesQueue.Part> = []
         for operation in plan.operations {
-            if let family = operation.familyOfRules {
+            if let part = operation.partOfRules {
                 // One operation at a time, in order: the next one is planned when this one has succeeded.
-                guard familiesPlanned.insert(family).inserted, !retries.isWaitingToRetry(operation) else { continue }
-                ruleQueues[family]?.planned = operation
+                guard partsPlanned.insert(part).inserted, !retries.isWaitingToRetry(operation) else { continue }
+                ruleQueues[part]?.planned = operation
             } else if !retries.isWaitingToRetry(operation) {
                 operations.append(operation)
             }
@@ -149,8 +149,4 @@ extension Scope {
         guard case .only(let selection) = self else { return true }
         return selection.rules.contains(family)
     }
-}
-
-extension Operation {
-    fileprivate var familyOfRules: IPFamily? { layer == .rules ? scope.rules.first : nil }
 }

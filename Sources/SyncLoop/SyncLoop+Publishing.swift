@@ -75,7 +75,8 @@ extension SyncLoop {
         status.isInSync =
             addressesAreKnown && !minSyncPeriod.isSyncRequested && status.unreadable.isEmpty && deferred.isEmpty
             && reconciler.scopeToObserve.isEmpty
-            && !reconciler.needsPlanning && status.familiesWithoutRules.isEmpty && ruleQueues.values.allSatisfy { !$0.isChanging }
+            && !reconciler.needsPlanning && status.familiesWithoutRules.isEmpty
+            && ruleQueues.values.allSatisfy { $0.isKnown && !$0.isChanging }
             && !status.failing.values.contains { !$0.isRefusal }
         return status
     }

@@ -7,30 +7,44 @@ internal import Translation
 extension SyncLoop {
     /// Returns the next task to start; nil if there is none.
     mutating func nextTask(at now: Timestamp) -> Task? {
-        for family in IPFamily.allCases {
-            guard let queue = ruleQueues[family], queue.running == nil else { continue }
+        for part in IPFamily.allCases.flatMap({ [RulesQueue.Part.inUse($0), .inOtherBackends($0)] }) {
+            guard let queue = ruleQueues[part], queue.running == nil else { continue }
             if !queue.isKnown {
-                guard isReadable(.rules(family), at: now) else { continue }
-                ruleQueues[family]?.running = .observation(isAudit: false)
-                return .observeRules(family)
+                guard let task = observation(of: part, at: now) else { continue }
+                ruleQueues[part]?.running = .observation(isAudit: false)
+                return task
             }
             guard let operation = queue.planned else { continue }
-            ruleQueues[family]?.planned = nil
+            ruleQueues[part]?.planned = nil
             guard unmetDependencies.dependency(of: operation) == nil, !removesRequiredRules(operation) else {
                 addToDeferred(operation)
                 continue
             }
-            ruleQueues[family]?.running = .operation(operation)
-            return .applyRules(operation, family)
+            ruleQueues[part]?.running = .operation(operation)
+            return .applyRules(operation)
         }
         guard let slice = audit.next(reconciler.mirror, at: now) else { return nil }
         guard case .rules(let family) = slice else { return .audit(slice, AuditBaseline(slice, reconciler.mirror)) }
         // The slice ends here, so that a rules listing that hangs does not block the other slices.
         _ = audit.end(.init())
         // Rules that are being changed or are not known are observed anyway.
-        guard ruleQueues[family]?.running == nil, ruleQueues[family]?.isKnown == true else { return nextTask(at: now) }
-        ruleQueues[family]?.running = .observation(isAudit: true)
+        let part = RulesQueue.Part.inUse(family)
+        guard ruleQueues[part]?.running == nil, ruleQueues[part]?.isKnown == true else { return nextTask(at: now) }
+        ruleQueues[part]?.running = .observation(isAudit: true)
         return .observeRules(family)
+    }
+
+    /// Returns the task that observes a part of the rules that is not known; nil if it has to wait.
+    ///
+    /// Other backends are observed when the rules in use are in place, once, and again only after a failure: that costs nothing later, and
+    /// rules that appear in them while this program runs belong to a running proxy, which would restore them.
+    private func observation(of part: RulesQueue.Part, at now: Timestamp) -> Task? {
+        switch part {
+        case .inUse(let family): isReadable(.rules(family), at: now) ? .observeRules(family) : nil
+        case .inOtherBackends(let family):
+            isReadable(.rulesInOtherBackends(family), at: now) && !familiesWithoutRules.contains(family)
+                ? .observeOtherBackends(family) : nil
+        }
     }
 
     /// Whether an operation removes rules that are still required, because an address or virtual server that they restrict has not been
@@ -56,8 +70,9 @@ extension SyncLoop {
 
     /// Handles the result of `Task.observeRules`.
     public mutating func rulesObserved(_ result: Result<ObservedRules, any Error>, _ family: IPFamily, at now: Timestamp) {
-        guard case .observation(let isAudit)? = ruleQueues[family]?.running else { return }
-        ruleQueues[family]?.running = nil
+        let part = RulesQueue.Part.inUse(family)
+        guard case .observation(let isAudit)? = ruleQueues[part]?.running else { return }
+        ruleQueues[part]?.running = nil
         beginSync(at: now)
         switch result {
         case .failure(let error): recordReadFailure(.rules(family), error, isOfAudit: isAudit, at: now)
@@ -65,7 +80,7 @@ extension SyncLoop {
             recordRead(.rules(family))
             auditFailures[.rules(family)] = nil
             droppedPackets[family] = observed.dropped
-            ruleQueues[family]?.isKnown = true
+            ruleQueues[part]?.isKnown = true
             if isAudit {
                 // Rules of other proxy modes that appear while this program runs belong to a running proxy, which would restore them.
                 observed.leftovers = reconciler.mirror.leftovers[family]
@@ -74,22 +89,39 @@ extension SyncLoop {
             }
             reconciler.merge(observed, family)
             // It was planned from the rules observed before.
-            ruleQueues[family]?.planned = nil
+            ruleQueues[part]?.planned = nil
             shouldPlanDeferred = true
         }
     }
 
-    /// Handles the result of `Task.applyRules`.
-    public mutating func rulesApplied(_ result: Result<[Rules.Chain: UInt64], any Error>, at now: Timestamp, _ family: IPFamily) {
-        guard case .operation(let operation)? = ruleQueues[family]?.running else { return }
-        // An operation planned meanwhile was planned from the rules before this operation.
-        ruleQueues[family]?.running = nil
-        ruleQueues[family]?.planned = nil
+    /// Handles the result of `Task.observeOtherBackends`.
+    public mutating func otherBackendsObserved(_ result: Result<[BackendRules], any Error>, _ family: IPFamily, at now: Timestamp) {
+        let part = RulesQueue.Part.inOtherBackends(family)
+        guard case .observation? = ruleQueues[part]?.running else { return }
+        ruleQueues[part]?.running = nil
         beginSync(at: now)
+        switch result {
+        case .failure(let error): recordReadFailure(.rulesInOtherBackends(family), error, at: now)
+        case .success(let observed):
+            recordRead(.rulesInOtherBackends(family))
+            ruleQueues[part]?.isKnown = true
+            reconciler.merge(observed, family)
+        }
+    }
+
+    /// Handles the result of `Task.applyRules`.
+    public mutating func rulesApplied(_ operation: Operation, _ result: Result<[Rules.Chain: UInt64], any Error>, at now: Timestamp) {
+        guard let part = operation.partOfRules, case .operation(operation)? = ruleQueues[part]?.running else { return }
+        // An operation planned meanwhile was planned from the rules before this operation.
+        ruleQueues[part]?.running = nil
+        ruleQueues[part]?.planned = nil
+        beginSync(at: now)
+        let family = part.family
         switch result {
         case .success(let dropped):
             if !dropped.isEmpty { droppedPackets[family] = dropped }
             outcome?.operations.append(operation)
+            if case .removeRules(let rules) = operation { notices.append(Announcer.notice(ofMoved: rules)) }
             retries.remove(operation.key)
             reconciler.recordSuccess([operation], desired: translation.desired)
             recordRepairs([operation])
@@ -98,7 +130,7 @@ extension SyncLoop {
         case .failure(let error):
             record(OperationFailure(operation, reason: "\(error)"), at: now)
             // It may have changed some of the tables.
-            ruleQueues[family]?.isKnown = false
+            ruleQueues[part]?.isKnown = false
         }
     }
 

@@ -38,8 +38,10 @@ public struct SyncLoop: Sendable {
     public enum Task: Sendable {
         /// Observe the rules of a family and pass them to `rulesObserved`.
         case observeRules(IPFamily)
+        /// Observe the rules of a family in other backends of iptables and pass them to `otherBackendsObserved`.
+        case observeOtherBackends(IPFamily)
         /// Apply an operation of the rules layer and pass the result to `rulesApplied`.
-        case applyRules(Operation, IPFamily)
+        case applyRules(Operation)
         /// Read a slice, compare it with the baseline and pass the findings to `audited`.
         case audit(Audit.Slice, AuditBaseline)
     }
@@ -114,7 +116,7 @@ public struct SyncLoop: Sendable {
     /// Whether a dependency of deferred operations may have been met. They are planned again when all remaining operations have been
     /// applied or deferred.
     var shouldPlanDeferred = false
-    var ruleQueues: [IPFamily: RulesQueue]
+    var ruleQueues: [RulesQueue.Part: RulesQueue]
     /// The parts of the state that failed to be read, and when reading is retried.
     var unreadable: [ObservationFailure.Part: (failure: ObservationFailure, notBefore: Timestamp)] = [:]
     /// The parts that audits failed to read. The mirror stays valid for them.
@@ -147,7 +149,10 @@ public struct SyncLoop: Sendable {
         nodeWait = settings.nodeWait
         latency = ProgrammingLatency(since: start)
         minSyncPeriod = MinSyncPeriod(settings.minSyncPeriod)
-        ruleQueues = Dictionary(uniqueKeysWithValues: translation.desired.rules.keys.map { ($0, RulesQueue()) })
+        ruleQueues = Dictionary(
+            uniqueKeysWithValues: translation.desired.rules.keys.flatMap { family in
+                [RulesQueue.Part.inUse(family), .inOtherBackends(family)].map { ($0, RulesQueue()) }
+            })
     }
 
     public var nodeName: String { translation.nodeName }
@@ -156,7 +161,7 @@ public struct SyncLoop: Sendable {
     public var desired: NodeState { translation.desired }
 
     /// The IP families that this node serves.
-    public var families: Set<IPFamily> { Set(ruleQueues.keys) }
+    public var families: Set<IPFamily> { Set(ruleQueues.keys.map(\.family)) }
 
     /// This node's Node object; nil if it is not known.
     public var node: Node? { cluster.nodes[nodeName] }
@@ -308,7 +313,11 @@ public struct SyncLoop: Sendable {
     mutating func clearReadFailures(at now: Timestamp) {
         guard !unreadable.isEmpty else { return }
         unreadable = unreadable.filter { part, entry in
-            if case .rules(let family) = part, ruleQueues[family]?.isKnown == false { return true }
+            switch part {
+            case .rules(let family) where ruleQueues[.inUse(family)]?.isKnown == false: return true
+            case .rulesInOtherBackends(let family) where ruleQueues[.inOtherBackends(family)]?.isKnown == false: return true
+            default: break
+            }
             return entry.notBefore > now || part == .nodeAddresses && addressesAreStale
         }
     }

@@ -63,6 +63,7 @@ public struct ObservationFailure: Hashable, Sendable, CustomStringConvertible {
         case device
         case set(AddressSet.Name)
         case rules(IPFamily)
+        case rulesInOtherBackends(IPFamily)
         case nodeAddresses
 
         public var description: String {
@@ -72,6 +73,7 @@ public struct ObservationFailure: Hashable, Sendable, CustomStringConvertible {
             case .device: "\(NodeState.deviceName) addresses"
             case .set(let name): "set \(name)"
             case .rules(let family): "\(family.rawValue) rules"
+            case .rulesInOtherBackends(let family): "\(family.rawValue) rules in the iptables backend that is not in use"
             case .nodeAddresses: "node addresses"
             }
         }

@@ -241,6 +241,21 @@ private struct Node: Sendable {
         #expect(try await node.find(.legacy).outcome.families == [.ipv4, .ipv6])
     }
 
+    @Test func `is chosen by the kubelet's hint if both backends have a node proxy's rules`() async throws {
+        let rules = "*nat\n:KUBE-POSTROUTING - [0:0]\n"
+        for hinted in IPTables.Backend.allCases {
+            let node = Node(answers: [
+                "iptables-\(hinted.rawValue)-save": ended(0, "", output: ":KUBE-IPTABLES-HINT - [0:0]\n\(rules)"),
+                "iptables-\(hinted.other.rawValue)-save": ended(0, "", output: rules),
+            ])
+            #expect(try await node.find(nil).outcome.backend == hinted)
+        }
+        let unhinted = Node(answers: [
+            "iptables-legacy-save": ended(0, "", output: rules), "iptables-nft-save": ended(0, "", output: rules),
+        ])
+        #expect(try await unhinted.find(nil).outcome.backend == .nft)
+    }
+
     @Test func `is chosen by the kubelet's hint, then by a node proxy's rules, then by the plain command`() async throws {
         #expect(try await Self.kinds[1].find(nil).outcome.backend == .nft)
         #expect(try await Node().find(nil).outcome.backend == .legacy)

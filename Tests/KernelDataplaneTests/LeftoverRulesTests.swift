@@ -127,3 +127,52 @@ private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain
                 """)
     }
 }
+
+@Suite struct `Rules of node proxies in another backend` {
+    private func parse(_ text: String) -> BackendRules? { LeftoverRules.parse(text, in: .legacy, catalogue: ours) }
+
+    @Test func `are those of both modes of kube-proxy and of this program, without those of the kubelet or an operator`() throws {
+        let found = try #require(parse(saved))
+        #expect(found.backend == .legacy && found.family == .ipv4)
+        #expect(
+            found.chains
+                == LeftoverRules.parse(saved, catalogue: ours).chains
+                .union(chains(.filter, "KUBE-FORWARD", "KUBE-PROXY-FIREWALL"))
+                .union(chains(.nat, "KUBE-MARK-MASQ", "KUBE-POSTROUTING", "KUBE-SERVICES")))
+        #expect(
+            found.jumps.map { "\($0.table.rawValue) \($0.from) \($0.specification.split(separator: " ").last ?? "")" } == [
+                "filter INPUT KUBE-PROXY-FIREWALL", "filter INPUT KUBE-NODEPORTS", "filter INPUT KUBE-EXTERNAL-SERVICES",
+                "filter FORWARD KUBE-FORWARD", "filter OUTPUT KUBE-SERVICES", "nat PREROUTING KUBE-SERVICES", "nat OUTPUT KUBE-SERVICES",
+            ])
+    }
+
+    @Test func `include every jump that this program inserts, each as often as it exists`() throws {
+        let jumps = ours.jumps + ours.jumps.prefix(1)
+        let text = Rules.Table.allCases.map { table in
+            "*\(table.rawValue)\n" + ours.chains.keys.filter { $0.table == table }.map { ":\($0.name) - [0:0]\n" }.joined()
+                + jumps.filter { $0.table == table }.map { "-A \($0.from) \($0.specification)\n" }.joined() + "COMMIT\n"
+        }.joined()
+        let found = try #require(parse(text))
+        #expect(found.chains == Set(ours.chains.keys))
+        #expect(found.jumps.count == jumps.count)
+    }
+
+    @Test func `stay if rules of others refer to them, such as those of a network plugin to KUBE-MARK-MASQ`() throws {
+        let used = saved.replacing("-A KUBE-EXT-AAAA", with: "-A OPERATORS -p tcp -m tcp --dport 8080 -j KUBE-MARK-MASQ\n-A KUBE-EXT-AAAA")
+        let (all, found) = (try #require(parse(saved)), try #require(parse(used)))
+        #expect(all.chains.subtracting(found.chains) == chains(.nat, "KUBE-MARK-MASQ"))
+        #expect(found.jumps == all.jumps)
+        #expect(parse("*nat\n:KUBE-MARK-MASQ - [0:0]\n:OPERATORS - [0:0]\n-A OPERATORS -j KUBE-MARK-MASQ\nCOMMIT\n") == nil)
+    }
+
+    @Test func `are none among rules of others`() {
+        #expect(parse("*filter\n:KUBE-FIREWALL - [0:0]\n-A INPUT -j KUBE-FIREWALL\nCOMMIT\n*nat\n:KUBE-MARK-DROP - [0:0]\nCOMMIT\n") == nil)
+    }
+
+    @Test(arguments: [
+        (["", ""], false), (["filter\n", "nat_of_others\n"], false), (["filter\nnat\n", ""], true), (["", "nat\n"], true),
+    ])
+    func `may exist in the kernel if it has the legacy table nat of a family`(names: [String], expected: Bool) {
+        #expect(LegacyTables.mayHaveRules(names) == expected)
+    }
+}

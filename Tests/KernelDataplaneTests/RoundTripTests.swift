@@ -43,7 +43,8 @@ struct `On a real kernel without IPVS` {
             let found = try await iptables.listing(catalogue: rules).rules
             #expect(found.chains == rules.chains)
             #expect(Set(found.jumps) == Set(rules.jumps))
-            try await iptables.restore(RulesText.remove(rules), family)
+            let removed = try #require(LeftoverRules.parse(try await iptables.saved(family), in: backend, catalogue: rules))
+            try await iptables.restore(RulesText.remove(removed), family)
             #expect(try await iptables.listing(catalogue: rules).rules == Rules(family))
         }
         _ = sets

@@ -29,9 +29,10 @@ private let rules = Rules(
                 """)
     }
 
-    @Test func `removes this program's chains with the jumps to them`() {
+    @Test func `removes this program's chains with the jumps to them from a backend, and names no other table`() {
+        let jump = Leftovers.Jump(.nat, from: jumps[0].from, jumps[0].specification)
         #expect(
-            RulesText.remove(Rules(.ipv4, chains: [services: ["-j RETURN"]], jumps: [jumps[0]])) == """
+            RulesText.remove(BackendRules(.legacy, .ipv4, chains: [services], jumps: [jump])) == """
                 *nat
                 :KUBE-SERVICES - [0:0]
                 -D OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES

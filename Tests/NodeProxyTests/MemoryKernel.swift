@@ -20,6 +20,8 @@ actor MemoryKernel: Dataplane, PacketFilter {
     func apply(_ operations: [Operation]) async -> Report { kernel.apply(operations) }
     func observe(_ family: IPFamily) async throws -> ObservedRules { try kernel.observeRules(family) }
 
+    func observeOtherBackends(_ family: IPFamily) async throws -> [BackendRules] { try kernel.observeOtherBackends(family) }
+
     func apply(_ operation: Operation) async throws -> [Rules.Chain: UInt64] {
         try await Task.sleep(for: rulesDuration)
         if kernel.apply(operation) != nil { throw FakeKernel.Unreadable() }

@@ -56,3 +56,54 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
             ])
     }
 }
+
+@Suite struct `Rules in another backend of iptables` {
+    private let rules = BackendRules(
+        .legacy, .ipv4, chains: [chain], jumps: [Leftovers.Jump(.nat, from: "OUTPUT", "-j KUBE-SERVICES")])
+
+    private func observed(_ rules: BackendRules..., inUse: Bool = false) -> NodeState {
+        var observed = state()
+        if !inUse { observed.rules = [:] }
+        observed.rulesInOtherBackends = rules
+        return observed
+    }
+
+    @Test func `are removed after the rules in use are restored and everything else is applied`() {
+        let operations = plan(observed(rules), state(served: true)).operations
+        #expect(operations.map(\.kind) == [.restoreRules, .addVirtualServer, .bind, .removeRules])
+        #expect(operations.last == .removeRules(rules))
+    }
+
+    @Test func `are removed once`() {
+        let before = observed(rules, inUse: true)
+        #expect(plan(before, state()).operations == [.removeRules(rules)])
+        var after = before
+        after.apply(.removeRules(rules))
+        #expect(plan(after, state()).isEmpty)
+    }
+
+    @Test func `are kept until the rules in use are in place, and in a family that has none`() {
+        #expect(UnmetDependencies(failed: [], rules: [.ipv4]).dependency(of: .removeRules(rules)) == .rules(.ipv4))
+        #expect(UnmetDependencies(failed: [], rules: [.ipv6]).dependency(of: .removeRules(rules)) == nil)
+        #expect(plan(observed(BackendRules(.legacy, .ipv6, chains: [chain], jumps: []), inUse: true), state()).isEmpty)
+    }
+
+    @Test func `are kept while removals are suspended`() {
+        let before = observed(rules, inUse: true)
+        #expect(Plan(from: before, to: state(), drainTimeout: .zero, now: .init(nanoseconds: 0), suspendsRemovals: true).isEmpty)
+    }
+
+    @Test func `are removed by a cleanup from every backend, before the sets that they refer to`() {
+        let nft = BackendRules(.nft, .ipv4, chains: [chain], jumps: [])
+        var observed = NodeState(sets: [AddressSet(AddressSet.Name("KUBE-A"), kind: .hashIP, family: .ipv4, capacity: 2)])
+        observed.rulesInOtherBackends = [rules, nft]
+        #expect(
+            Plan(removing: observed).operations == [.removeRules(rules), .removeRules(nft), .destroySet(AddressSet.Name("KUBE-A"))])
+    }
+
+    @Test func `are described by the program of their backend`() {
+        #expect(Operation.removeRules(rules).command == "iptables-legacy-restore --noflush (remove 1 jumps, 1 chains)")
+        let nft = BackendRules(.nft, .ipv6, chains: [], jumps: rules.jumps)
+        #expect(Operation.removeRules(nft).command == "ip6tables-nft-restore --noflush (remove 1 jumps, 0 chains)")
+    }
+}

@@ -202,6 +202,13 @@ private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(
         #expect(Health.programmed(status(failing: [.createDevice])) == [])
     }
 
+    @Test func `even if the rules in the iptables backend that is not in use cannot be read`() {
+        let part = ObservationFailure.Part.rulesInOtherBackends(.ipv4)
+        var unreadable = status()
+        unreadable.unreadable = [part: ObservationFailure(part: part, reason: "timed out", attempts: 1, isOfAudit: false)]
+        #expect(Health.programmed(unreadable) == both)
+    }
+
     @Test func `for the families whose rules and sets are in place`() {
         #expect(Health.programmed(status(failing: [.restoreRules(Rules(.ipv6), missingJumps: [])])) == [.ipv4])
         let set = AddressSet(AddressSet.Name("KUBE-CLUSTER-IP"), kind: .hashIPPort, family: .ipv4)

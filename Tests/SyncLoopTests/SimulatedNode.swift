@@ -25,6 +25,10 @@ struct SimulatedNode {
     var failsAudits = false
     /// The families whose rule changes take this long and then fail.
     var hangingRules: [IPFamily: Duration] = [:]
+    /// The duration of a read or a removal of rules in the other backend of iptables.
+    var otherBackendsDuration = Duration.milliseconds(30)
+    var otherBackendsAreUnreadable = false
+    private(set) var otherBackendReads = 0
 
     var outcomes: [SyncOutcome] = []
     var status: ProxyStatus
@@ -127,7 +131,11 @@ struct SimulatedNode {
         let duration: Duration
         switch task {
         case .observeRules: duration = rulesDuration
-        case .applyRules(_, let family): duration = hangingRules[family] ?? rulesDurations[family] ?? rulesDuration
+        case .observeOtherBackends: duration = otherBackendsDuration
+        case .applyRules(let operation):
+            let family = operation.scope.rules.first ?? .ipv4
+            let isOther = operation.kind == .removeRules
+            duration = isOther ? otherBackendsDuration : hangingRules[family] ?? rulesDurations[family] ?? rulesDuration
         case .audit: duration = auditDuration
         }
         running.append((now.advanced(by: duration), task))
@@ -136,8 +144,9 @@ struct SimulatedNode {
                 maxConcurrentRuleTasks,
                 running.count { running in
                     switch running.task {
-                    case .observeRules(let of), .applyRules(_, let of): of == family
-                    case .audit: false
+                    case .observeRules(let of): of == family
+                    case .applyRules(let operation): operation.kind != .removeRules && operation.scope.rules == [family]
+                    case .observeOtherBackends, .audit: false
                     }
                 })
         }
@@ -149,10 +158,18 @@ struct SimulatedNode {
         for task in ended.map(\.task) {
             switch task {
             case .observeRules(let family): loop.rulesObserved(Result { try kernel.observeRules(family) }, family, at: now)
-            case .applyRules(let operation, let family):
+            case .observeOtherBackends(let family):
+                otherBackendReads += 1
+                loop.otherBackendsObserved(
+                    Result {
+                        if otherBackendsAreUnreadable { throw FakeKernel.Unreadable() }
+                        return try kernel.observeOtherBackends(family)
+                    }, family, at: now)
+            case .applyRules(let operation):
                 attemptTimes.append((now, operation))
-                let error = hangingRules[family] == nil ? kernel.apply(operation) : "timed out"
-                loop.rulesApplied(error.map { .failure(Refused(reason: $0)) } ?? .success([:]), at: now, family)
+                let hangs = operation.kind != .removeRules && hangingRules.keys.contains { operation.scope.rules == [$0] }
+                let error = hangs ? "timed out" : kernel.apply(operation)
+                loop.rulesApplied(operation, error.map { .failure(Refused(reason: $0)) } ?? .success([:]), at: now)
             case .audit(let slice, let baseline):
                 loop.audited(
                     slice,

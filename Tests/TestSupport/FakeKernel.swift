@@ -13,6 +13,8 @@ public struct FakeKernel {
     private var addresses: Set<IPAddress> = []
     private var sets: [AddressSet.Name: AddressSet] = [:]
     private var rules: [IPFamily: Rules] = [:]
+    /// The rules of node proxies in the backend of iptables that is not in use.
+    public var rulesInOtherBackends: [IPFamily: BackendRules] = [:]
 
     /// The attempted operations in order, including failed ones.
     public var attempts: [Operation] = []
@@ -66,7 +68,9 @@ public struct FakeKernel {
         case .restoreRules(let wanted, let missing):
             let had = rules[wanted.family]?.jumps ?? []
             rules[wanted.family] = Rules(wanted.family, chains: wanted.chains, jumps: had + missing)
-        case .removeRules(let wanted): rules[wanted.family] = nil
+        case .removeRules(let removed):
+            if rules[removed.family]?.jumps.isEmpty ?? true { violations.append("\(removed) are removed without rules in use") }
+            rulesInOtherBackends[removed.family] = nil
         case .removeLeftoverRules, .deleteLeftoverTable: break
         case .createDevice: hasDevice = true
         case .deleteDevice: (hasDevice, addresses) = (false, [])
@@ -178,6 +182,11 @@ public struct FakeKernel {
     public mutating func observeRules(_ family: IPFamily) throws -> ObservedRules {
         if isUnreadable { throw Unreadable() }
         return ObservedRules(rules[family] ?? Rules(family), dropped: dropped[family] ?? [:])
+    }
+
+    public func observeOtherBackends(_ family: IPFamily) throws -> [BackendRules] {
+        if isUnreadable { throw Unreadable() }
+        return rulesInOtherBackends[family].map { [$0] } ?? []
     }
 
     /// The complete state.

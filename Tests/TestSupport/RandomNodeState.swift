@@ -33,6 +33,9 @@ extension NodeState {
             state.leftovers[.ipv4] = Leftovers(
                 .ipv4, chains: Bool.random(using: &generator) ? [Rules.Chain(.nat, "KUBE-SVC-A")] : [], hasTable: true)
         }
+        if isObserved, Bool.random(using: &generator) {
+            state.rulesInOtherBackends = [BackendRules(.nft, .ipv4, chains: [Rules.Chain(.nat, "KUBE-SERVICES")], jumps: [])]
+        }
         return state
     }
 }

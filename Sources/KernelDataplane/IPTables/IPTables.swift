@@ -2,12 +2,9 @@ public import Model
 
 /// The iptables programs of this node.
 ///
-/// The two backends of iptables use different subsystems of the kernel, and all programs of a node must use the same one: rules in the
-/// other one may have no effect.
+/// All programs of a node must use the same backend: rules in the other one may have no effect.
 public struct IPTables: Sendable {
-    public enum Backend: String, Sendable, CaseIterable {
-        case legacy, nft
-    }
+    public typealias Backend = IPTablesBackend
 
     public let backend: Backend
     /// The families with a working `nat` table.
@@ -47,46 +44,6 @@ public struct IPTables: Sendable {
 
     // MARK: Listing and restoring rules
 
-    /// The rules of node proxies in one backend, for one family: this program's, and those of kube-proxy's iptables mode.
-    public struct RulesLeftBehind: Sendable {
-        private let iptables: IPTables
-        private let rules: Rules
-        private let left: Leftovers
-
-        fileprivate init?(_ iptables: IPTables, _ catalogue: Rules) async throws(DataplaneError) {
-            guard let saved = try await iptables.savedIfAvailable(catalogue.family) else { return nil }
-            self.iptables = iptables
-            rules = RulesText.parse(saved, catalogue: catalogue)
-            left = LeftoverRules.parse(saved, catalogue: catalogue)
-            if rules.chains.isEmpty && rules.jumps.isEmpty && !left.hasRules { return nil }
-        }
-
-        public var chainCount: Int { rules.chains.count + left.chains.count }
-
-        /// The equivalent command, for display.
-        public var command: String {
-            let program = iptables.prefixes[rules.family] ?? ""
-            return "\(program)-restore --noflush (remove \(rules.jumps.count + left.jumps.count) jumps, \(chainCount) chains)"
-        }
-
-        public func remove() async throws(DataplaneError) { try await iptables.restore(RulesText.remove(rules, left), rules.family) }
-    }
-
-    /// Finds leftover rules in both backends, unless one is chosen: the node may have switched backends since the rules were created.
-    public static func rulesLeftBehind(of catalogue: [Rules], in choice: Backend?) async throws(DataplaneError) -> [RulesLeftBehind] {
-        var all: [RulesLeftBehind] = []
-        for backend in choice.map({ [$0] }) ?? Backend.allCases {
-            guard case .found(let iptables) = try await Detection().find(backend, families: Set(IPFamily.allCases), testingRules: false)
-            else {
-                continue
-            }
-            for rules in catalogue {
-                if let left = try await RulesLeftBehind(iptables, rules) { all.append(left) }
-            }
-        }
-        return all
-    }
-
     /// The proxy's chains and jumps of a family in the kernel, with their counters.
     func listing(catalogue: Rules) async throws(DataplaneError) -> RulesText.Listing {
         RulesText.listing(try await saved(catalogue.family), catalogue: catalogue)
@@ -101,7 +58,7 @@ public struct IPTables: Sendable {
     }
 
     /// Like `saved`, but nil if the kernel has no such tables.
-    private func savedIfAvailable(_ family: IPFamily) async throws(DataplaneError) -> String? {
+    func savedIfAvailable(_ family: IPFamily) async throws(DataplaneError) -> String? {
         guard let prefix = prefixes[family] else { return nil }
         let listing = try await save(prefix)
         switch IPTablesResult(listing) {

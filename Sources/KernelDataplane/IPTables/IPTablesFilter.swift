@@ -4,8 +4,10 @@ public import Reconciler
 /// The rules of this node, through iptables-save and iptables-restore.
 ///
 /// Calls for one family are serialized: a listing during a restore would be compared with the wrong rules, and count their packets twice.
+/// Those for other backends are not, so that a program of another backend that hangs delays no rules in use.
 public actor IPTablesFilter: PacketFilter {
     private let iptables: IPTables
+    private nonisolated let others: RulesInBackends
     private let nftables: NFTablesClient
     /// The chains and jumps that the proxy owns, by name: those of a cluster without Services.
     private let catalogue: [IPFamily: Rules]
@@ -30,6 +32,7 @@ public actor IPTablesFilter: PacketFilter {
     public init(catalogue: NodeState, iptables: IPTables) throws(DataplaneError) {
         self.catalogue = catalogue.rules
         self.iptables = iptables
+        others = RulesInBackends(backends: [iptables.backend.other], catalogue: catalogue.rules)
         nftables = try NFTablesClient()
     }
 
@@ -37,7 +40,13 @@ public actor IPTablesFilter: PacketFilter {
         try await serialized(of: family) { try await self.read(family) }
     }
 
+    public nonisolated func observeOtherBackends(_ family: IPFamily) async throws -> [BackendRules] { try await others.observe(family) }
+
     public func apply(_ operation: Operation) async throws -> [Rules.Chain: UInt64] {
+        if case .removeRules(let rules) = operation {
+            try await others.remove(rules)
+            return [:]
+        }
         guard let family = operation.scope.rules.first else { return [:] }
         return try await serialized(of: family) { try await self.change(operation) }
     }
@@ -91,7 +100,6 @@ public actor IPTablesFilter: PacketFilter {
             drops.read(listing.dropped, of: rules.family)
             printed[rules.family] = Printed(restored: rules, saved: listing.rules)
             return drops.totals[rules.family] ?? [:]
-        case .removeRules(let rules): try await iptables.restore(RulesText.remove(rules), rules.family)
         case .removeLeftoverRules(let left): try await iptables.restore(RulesText.remove(left), left.family)
         case .deleteLeftoverTable(let family): try nftables.deleteTable(Leftovers.tableName, family)
         default: break

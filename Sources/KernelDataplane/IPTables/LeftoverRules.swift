@@ -1,6 +1,7 @@
 internal import Model
 
-/// Finds the leftover rules of kube-proxy's iptables mode in the output of `iptables-save`.
+/// Finds the leftover rules of kube-proxy's iptables mode in the output of `iptables-save`, and those of ipvs mode in a backend that is not
+/// in use.
 ///
 /// The names are kube-proxy's (pkg/proxy/iptables/proxier.go, `CleanupLeftovers`), with those of earlier versions. The kubelet's chains
 /// (`KUBE-FIREWALL`, `KUBE-MARK-DROP`, `KUBE-KUBELET-CANARY`, `KUBE-IPTABLES-HINT`) are excluded, as are chains that ipvs mode has too.
@@ -22,6 +23,8 @@ struct LeftoverRules {
     private static let builtIn: Set<Substring> = ["INPUT", "FORWARD", "OUTPUT", "PREROUTING", "POSTROUTING"]
 
     private let catalogue: Rules
+    /// Whether the rules of ipvs mode are leftover too.
+    private let includesOurs: Bool
     private var found: Leftovers
     private var table: Rules.Table?
     /// The leftover chains that each leftover chain jumps to.
@@ -31,16 +34,24 @@ struct LeftoverRules {
 
     /// - Parameter catalogue: the proxy's chains; their jumps do not count, as their rules are replaced at startup.
     static func parse(_ saved: String, catalogue: Rules) -> Leftovers {
-        var text = LeftoverRules(catalogue)
-        // The chains of a table precede its rules.
-        for line in saved.split(separator: "\n") { text.read(line) }
-        text.keepChainsInUse()
-        return text.found
+        LeftoverRules(saved, catalogue, includesOurs: false).found
     }
 
-    private init(_ catalogue: Rules) {
+    /// Finds the rules of node proxies in a backend that is not in use; nil if there are none.
+    ///
+    /// - Parameter catalogue: the proxy's chains and jumps.
+    static func parse(_ saved: String, in backend: IPTablesBackend, catalogue: Rules) -> BackendRules? {
+        let found = LeftoverRules(saved, catalogue, includesOurs: true).found
+        return found.hasRules ? BackendRules(backend, catalogue.family, chains: found.chains, jumps: found.jumps) : nil
+    }
+
+    private init(_ saved: String, _ catalogue: Rules, includesOurs: Bool) {
         self.catalogue = catalogue
+        self.includesOurs = includesOurs
         found = Leftovers(catalogue.family)
+        // The chains of a table precede its rules.
+        for line in saved.split(separator: "\n") { read(line) }
+        keepChainsInUse()
     }
 
     private mutating func read(_ line: Substring) {
@@ -49,7 +60,7 @@ struct LeftoverRules {
         case ":":
             guard let table, let name = line.dropFirst().split(separator: " ").first else { return }
             let chain = Rules.Chain(table, String(name))
-            if LeftoverRules.isLeftOver(chain) { found.chains.insert(chain) }
+            if isLeftOver(chain) { found.chains.insert(chain) }
         case "-", "[":
             let words = RulesText.counted(line).rule.split(separator: " ", maxSplits: 2)
             guard let table, words.count == 3, words[0] == "-A" else { return }
@@ -58,8 +69,15 @@ struct LeftoverRules {
         }
     }
 
-    private static func isLeftOver(_ chain: Rules.Chain) -> Bool {
-        names.contains(chain) || chain.table == .nat && prefixes.contains(where: chain.name.hasPrefix)
+    private func isLeftOver(_ chain: Rules.Chain) -> Bool {
+        LeftoverRules.names.contains(chain) || chain.table == .nat && LeftoverRules.prefixes.contains(where: chain.name.hasPrefix)
+            || includesOurs && catalogue.chains[chain] != nil
+    }
+
+    /// Whether a rule of a built-in chain to a leftover chain is from a node proxy.
+    private func isJump(_ table: Rules.Table, _ from: Substring, _ specification: Substring) -> Bool {
+        specification.contains("--comment \"kubernetes ")
+            || catalogue.jumps.contains { $0.table == table && $0.from == from && $0.specification == specification }
     }
 
     private mutating func readRule(_ table: Rules.Table, _ from: Substring, _ specification: Substring) {
@@ -71,7 +89,7 @@ struct LeftoverRules {
         guard found.chains.contains(target) else { return }
         if found.chains.contains(chain) {
             targets[chain, default: []].insert(target)
-        } else if LeftoverRules.builtIn.contains(from), specification.contains("--comment \"kubernetes ") {
+        } else if LeftoverRules.builtIn.contains(from), isJump(table, from, specification) {
             found.jumps.append(Leftovers.Jump(table, from: String(from), String(specification)))
         } else if catalogue.chains[chain] == nil {
             inUse.insert(target)
@@ -93,10 +111,10 @@ struct LeftoverRules {
             rest += targets[chain] ?? []
         }
         // A jump to a chain that stays must stay too.
-        found.jumps.removeAll { jump in
-            guard let name = LeftoverRules.target(of: jump.specification[...]) else { return false }
+        found.jumps = found.jumps.filter { jump in
+            guard let name = LeftoverRules.target(of: jump.specification[...]) else { return true }
             let target = Rules.Chain(jump.table, String(name))
-            return LeftoverRules.isLeftOver(target) && !found.chains.contains(target)
+            return !isLeftOver(target) || found.chains.contains(target)
         }
     }
 }

@@ -15,24 +15,22 @@ enum RulesText {
         }.joined()
     }
 
-    /// Removes jumps and chains.
-    static func remove(_ rules: Rules) -> String { remove(rules, Leftovers(rules.family)) }
-
     /// Removes the leftover rules of another mode.
-    static func remove(_ left: Leftovers) -> String { remove(Rules(left.family), left) }
+    static func remove(_ left: Leftovers) -> String { remove(left.chains, left.jumps) }
 
-    /// Removes both at once, as each may refer to the other.
-    static func remove(_ rules: Rules, _ left: Leftovers) -> String {
+    /// Removes the rules of node proxies in a backend.
+    static func remove(_ rules: BackendRules) -> String { remove(rules.chains, rules.jumps) }
+
+    private static func remove(_ chains: Set<Rules.Chain>, _ jumps: [Leftovers.Jump]) -> String {
         Rules.Table.allCases.map { table in
-            let chains = left.chains.union(rules.chains.keys).filter { $0.table == table }.sorted()
-            let jumps =
-                rules.jumps.filter { $0.table == table }.map { "-D \($0.from) \($0.specification)" }
-                + left.jumps.filter { $0.table == table }.map { "-D \($0.from) \($0.specification)" }
+            let chains = chains.filter { $0.table == table }.sorted()
+            let jumps = jumps.filter { $0.table == table }
+            // Naming a table that the kernel does not have would create it.
             guard !chains.isEmpty || !jumps.isEmpty else { return "" }
             var lines = ["*\(table.rawValue)"]
             // Chains refer to each other: once flushed, they can be deleted in any order.
             lines += chains.map { ":\($0.name) - [0:0]" }
-            lines += jumps
+            lines += jumps.map { "-D \($0.from) \($0.specification)" }
             lines += chains.map { "-X \($0.name)" }
             return (lines + ["COMMIT"]).joined(separator: "\n") + "\n"
         }.joined()

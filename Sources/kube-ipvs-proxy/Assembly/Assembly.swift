@@ -84,6 +84,11 @@ struct Assembly {
         for (family, reason) in unserved.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             logger.warning("Not serving IP family", metadata: ["family": "\(family.rawValue)", "reason": "\(reason)"])
         }
+        if changesKernel, await iptables.hasUnreadableLegacyTables() {
+            logger.warning(
+                "Cannot check iptables-legacy for rules of a node proxy: the kernel has its tables, and the program is not installed",
+                metadata: ["advice": "run iptables-legacy-save on the host; if it prints KUBE-SERVICES, run kube-ipvs-proxy cleanup there"])
+        }
         try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)
         var settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
         settings.schedulers = schedulers

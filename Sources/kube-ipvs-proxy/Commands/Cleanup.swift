@@ -8,11 +8,10 @@ internal import Translation
 /// The state to remove in a cleanup: determined before any change, so that a dry run can print it.
 struct Cleanup {
     private let dataplane: KernelDataplane
-    private let filter: IPTablesFilter
+    private let rules: RulesRemoval
     private let observed: NodeState
-    /// The removal of everything except rules and settings.
+    /// The removal of everything except settings.
     private let plan: Plan
-    private let leftBehind: [IPTables.RulesLeftBehind]
     private let stateDirectory: String
     private let settings: [KernelSetup.SysctlRestoration]
     private let probing: Probing
@@ -21,76 +20,81 @@ struct Cleanup {
         let probing = Probing(.ofCommands, logger)
         self.probing = probing
         try await probing.run("privilege") { try KernelSetup.requirePrivilege() }
-        let choice = IPTables.Backend(rawValue: configuration.iptables.rawValue)
-        // The proxy owns its names in both families, even if iptables has no nat table for one.
+        // The proxy owns its names in both families and in both backends of iptables: the node may have changed its backend.
         let catalogue = Translation.catalogue(configuration.translationSettings(families: Set(IPFamily.allCases), hasRandomFully: false))
         let dataplane = try await probing.run("kernel interfaces") {
             try KernelDataplane(catalogue: catalogue)
         }
-        let filter = try await probing.run("iptables") {
-            try IPTablesFilter(catalogue: catalogue, iptables: try await IPTables.detect(choice, testingRules: false))
-        }
-        (self.dataplane, self.filter) = (dataplane, filter)
+        let rules = RulesRemoval(catalogue: catalogue)
+        (self.dataplane, self.rules) = (dataplane, rules)
 
         var observed = try await probing.run("kernel state") {
-            try await dataplane.observeAll(with: filter, Set(catalogue.rules.keys))
+            try await dataplane.observeAll(with: rules, Set(catalogue.rules.keys))
         }
         let addresses = try await probing.run("node addresses") { try await dataplane.nodeAddresses() }
         let ownership = Ownership(observed: observed, localAddresses: addresses, excluded: configuration.excludeCIDRs)
         observed.virtualServers = observed.virtualServers.filter { ownership.isOurs($0.value) }
-        // Rules may be in both backends, and are searched separately.
-        observed.rules = [:]
-        observed.leftovers = observed.leftovers.mapValues { Leftovers($0.family, hasTable: $0.hasTable) }
         self.observed = observed
         plan = Plan(removing: observed)
-        leftBehind = try await probing.run("iptables rules") {
-            try await IPTables.rulesLeftBehind(of: catalogue.rules.values.sorted { $0.family.rawValue < $1.family.rawValue }, in: choice)
-        }
         stateDirectory = configuration.stateDirectory
         settings = try await probing.run("kernel settings") {
             try KernelSetup.settingsToRestore(stateDirectory: configuration.stateDirectory)
         }
     }
 
-    /// Virtual servers first, so that none is served without its rules; ipsets last, as rules refer to them.
-    private var beforeRules: [Operation] { plan.operations.filter { $0.kind != .destroySet } }
-    private var afterRules: [Operation] { plan.operations.filter { $0.kind == .destroySet } }
-
     /// The steps of `run`, in order.
     var steps: [PlanDocument.Step] {
-        func step(_ operation: Operation) -> PlanDocument.Step { .init(operation: operation.kind.rawValue, command: operation.command) }
-        return beforeRules.map(step) + leftBehind.map { .init(operation: OperationKind.removeRules.rawValue, command: $0.command) }
-            + afterRules.map(step) + settings.map { .init(operation: "restoreSetting", command: $0.command) }
+        plan.operations.map { .init(operation: $0.kind.rawValue, command: $0.command) }
+            + settings.map { .init(operation: "restoreSetting", command: $0.command) }
     }
 
     func run() async throws -> CleanupOutcome {
-        var report = await dataplane.apply(beforeRules.filter { $0.layer != .rules })
-        for operation in beforeRules where operation.layer == .rules {
-            do {
-                _ = try await filter.apply(operation)
-            } catch {
-                report.failures.append(.init(operation, reason: "\(error)"))
+        var failures: [OperationFailure] = []
+        var rest = plan.operations[...]
+        while let first = rest.first {
+            let others = rest.prefix { $0.layer != .rules }
+            if others.isEmpty {
+                failures += await remove(first)
+            } else {
+                failures += await dataplane.apply(Array(others)).failures
             }
+            rest = rest.dropFirst(max(1, others.count))
         }
-        var chains = 0
-        var failures: [String] = []
-        for rules in leftBehind {
-            do {
-                try await probing.run("rule removal") { try await rules.remove() }
-                chains += rules.chainCount
-            } catch {
-                failures.append("\(error)")
-            }
-        }
-        report.failures += await dataplane.apply(afterRules).failures
         let unrestored = try KernelSetup.restoreSettings(stateDirectory: stateDirectory)
 
-        let removed = plan.counts.merging(Plan.counts(report.failures.map(\.operation))) { $0 - $1 }
+        let failed = Set(failures.map(\.operation))
+        var chains = 0
+        for case .removeRules(let rules) in plan.operations where !failed.contains(.removeRules(rules)) { chains += rules.chains.count }
+        let removed = plan.counts.merging(Plan.counts(failures.map(\.operation))) { $0 - $1 }
         let summary =
             "removed \(removed[.deleteVirtualServer] ?? 0) virtual servers, \(removed[.deleteDevice] == 1 ? observed.addresses.count : 0) addresses, "
             + "\(removed[.destroySet] ?? 0) sets, \(chains) chains, \(removed[.deleteLeftoverTable] ?? 0) nftables tables; "
             + "restored \(max(0, settings.count - unrestored.count)) kernel settings"
-        return CleanupOutcome(summary: summary, failures: report.failures.map(\.description) + failures + unrestored.map(\.description))
+        let setsRemain = removed[.destroySet] ?? 0 < observed.sets.count
+        return CleanupOutcome(
+            summary: summary,
+            failures: failures.map(\.description) + unrestored.map(\.description) + (setsRemain ? [await reasonOfRemainingSets()] : []))
+    }
+
+    /// Why ipsets may still be in use, and what to do.
+    private func reasonOfRemainingSets() async -> String {
+        let missing = await rules.missingPrograms()
+        guard !missing.isEmpty else {
+            return "ipsets that remain are in use by rules of other programs, or by rules that were not removed: see iptables-legacy-save, "
+                + "iptables-nft-save and nft list ruleset"
+        }
+        return "ipsets that remain may be in use by rules that cannot be read without \(missing.joined(separator: " and ")): "
+            + "install iptables (apt-get install iptables) and run cleanup again"
+    }
+
+    /// Carries out an operation of the rules layer.
+    private func remove(_ operation: Operation) async -> [OperationFailure] {
+        do {
+            _ = try await probing.run("rule removal") { try await rules.apply(operation) }
+            return []
+        } catch {
+            return [OperationFailure(operation, reason: "\(error)")]
+        }
     }
 }
 

@@ -20,7 +20,7 @@ struct CleanupCommand: AsyncParsableCommand {
         name: .customLong("ipvs-exclude-cidrs"), help: ArgumentHelp("Do not remove virtual servers in these ranges.", valueName: "cidr,…"))
     var ipvsExcludeCIDRs: [String] = []
 
-    @Option(help: ArgumentHelp("The iptables backend of this node: legacy, nft or auto.", valueName: "backend"))
+    @Option(help: ArgumentHelp("Accepted and ignored: rules are removed from both iptables backends.", valueName: "backend"))
     var iptablesBackend = FlagValues().iptablesBackend
 
     @OptionGroup var stateDirectory: StateDirectory
