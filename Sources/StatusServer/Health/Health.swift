@@ -101,7 +101,9 @@ extension Health {
     /// A Service that cannot be programmed is reported on that Service. It must not take the node out of all load balancers, as then a
     /// single user could.
     public static func programmed(_ status: ProxyStatus) -> Set<IPFamily> {
-        guard !status.unreadable.keys.contains(where: isRequired), status.pendingServices.count * 2 <= status.serviceCount else { return [] }
+        guard !status.unreadable.keys.contains(where: isRequired), status.pendingServices.count * 2 <= status.serviceCount else {
+            return []
+        }
         var families = status.families.subtracting(status.familiesWithoutRules)
         for entry in status.failures { families.subtract(entry.operation.familiesOfAllServices) }
         return families
