@@ -72,9 +72,8 @@ extension Scenarios {
 
         private static let parts = [
             RulePart(module: "xt_set", part: "match set"), RulePart(module: "xt_comment", part: "match comment"),
-            RulePart(module: "xt_conntrack", part: "match conntrack"), RulePart(module: "xt_addrtype", part: "match addrtype"),
-            RulePart(module: "xt_physdev", part: "match physdev"), RulePart(module: "xt_ipvs", part: "match ipvs"),
-            RulePart(module: "ipt_REJECT", part: "target REJECT", programs: ["iptables"]),
+            RulePart(module: "xt_conntrack", part: "match conntrack"), RulePart(module: "xt_physdev", part: "match physdev"),
+            RulePart(module: "xt_ipvs", part: "match ipvs"),
             RulePart(module: "ip6t_REJECT", part: "target REJECT", programs: ["ip6tables"]),
             RulePart(module: "iptable_filter", part: "table filter", programs: ["iptables"]),
         ]
@@ -98,7 +97,8 @@ extension Scenarios {
             try await world.write("open.yaml", Self.everyMatch)
             try await world.write("open-slices.yaml", Manifests.slices(World.pods, of: "open"))
             try await Modules.hide(missing.module)
-            try await world.launch()
+            // The longest time until a retry.
+            try await world.launch("--ipvs-sync-period 2s")
             let message = "the kernel has no \(missing.part): load the module \(missing.module) (modprobe \(missing.module))"
             for program in missing.programs { try await world.waitForLog("\(program)-legacy-restore: \(message)") }
             try await world.wait(for: "the failure in the health") { try await Node.health().contains(message) }
