@@ -94,7 +94,7 @@ private let rules = Rules(
         ),
         ("iptables-restore v1.8.9 (legacy): Couldn't load match `set':No such file or directory; Error occurred at line: 3", .program),
         ("iptables-restore v1.8.9 (legacy): Couldn't load target `MARK':No such file or directory; Error occurred at line: 3", .program),
-        ("iptables-restore: line 4 failed", .kernel),
+        ("iptables-restore: line 4 failed", .unclear),
         (
             "iptables-restore v1.8.9 (nf_tables): ; line 3: RULE_APPEND failed (No such file or directory): rule in chain KUBE-IPVS-PROXY-PROBE",
             .kernel
@@ -112,7 +112,7 @@ private let rules = Rules(
     @Test func `is followed by a test of each part, which names all that are missing`() async {
         let program = Program(failures: ["-m set": Self.missing, "-j REJECT": "iptables-restore: line 4 failed"])
         let (findings, inputs) = await program.find(rules)
-        #expect(findings == [.init(part: .match("set"), absence: .kernel), .init(part: .target("REJECT"), absence: .kernel)])
+        #expect(findings == [.init(part: .match("set"), absence: .kernel), .init(part: .target("REJECT"), absence: .unclear)])
         // No chain stays.
         for table in ["filter", "nat"] {
             let last = inputs.last { $0.hasPrefix("*\(table)") } ?? ""
@@ -148,6 +148,12 @@ private let rules = Rules(
             MissingRuleParts.explanation(findings, .ipv6, .nft, .possible)
                 == "the kernel has no match set and no target REJECT: load the modules nft_compat, xt_set and ip6t_REJECT (modprobe --all nft_compat xt_set ip6t_REJECT), and add them to /etc/modules-load.d for the next boot; "
                 + "the program has no match ipvs: install the complete package of iptables with its extensions (libxt_*.so)")
+    }
+
+    @Test func `with an error that the program does not print is explained with caution`() {
+        #expect(
+            MissingRuleParts.explanation([.init(part: .match("set"), absence: .unclear)], .ipv4, .legacy, .disabled)
+                == "the kernel refuses the match set; if the module is missing, " + ModuleLoading.disabled.advice(["xt_set"]))
     }
 
     @Test func `has each warning once`() {

@@ -11,6 +11,8 @@ struct MissingRuleParts {
     /// What lacks a part.
     enum Absence: Hashable {
         case kernel, program
+        /// The kernel refuses a rule with the part, for a reason that the program does not print.
+        case unclear
     }
 
     struct Finding: Hashable {
@@ -76,33 +78,37 @@ struct MissingRuleParts {
         func says(_ phrases: String...) -> Bool { phrases.contains { text.contains($0) } }
         if says("missing kernel module") { return .kernel }
         if says("Couldn't load match", "Couldn't load target", "Couldn't find match", "Couldn't find target") { return .program }
-        // Versions before 1.8.5 do not print the former; the kernel's error is that of COMMIT, or with nft that of the rule.
+        // With nft, the kernel's error is that of the rule.
         if says("RULE_APPEND failed (No such file or directory)", "RULE_APPEND failed (Operation not supported)") { return .kernel }
-        return text.hasSuffix("failed") && text.contains("restore: line ") && !text.contains(";") ? .kernel : nil
+        // The legacy programs do not print the kernel's error, and old versions not even that an extension is missing.
+        return text.hasSuffix("failed") && text.contains("restore: line ") && !text.contains(";") ? .unclear : nil
     }
 
     /// One sentence about the missing parts and how to add them; nil if there are none.
     static func explanation(
         _ findings: [Finding], _ family: IPFamily, _ backend: IPTables.Backend, _ loading: ModuleLoading
     ) -> String? {
-        func list(_ absence: Absence) -> String? {
-            let parts = findings.filter { $0.absence == absence }.map { "no \($0.part)" }
+        func list(_ absence: Absence, prefix: String) -> String? {
+            let parts = findings.filter { $0.absence == absence }.map { "\(prefix) \($0.part)" }
             guard let last = parts.last else { return nil }
             return parts.count == 1 ? last : parts.dropLast().joined(separator: ", ") + " and " + last
         }
-        var sentences: [String] = []
-        if let missing = list(.kernel) {
+        func advice(_ absence: Absence) -> String {
             var modules: [String] = []
-            for finding in findings where finding.absence == .kernel {
+            for finding in findings where finding.absence == absence {
                 let module = finding.part.module(family, backend)
                 if !modules.contains(module) { modules.append(module) }
             }
             // nf_tables runs the extensions of iptables through this module.
-            let needsCompat = findings.contains { if case .table = $0.part { false } else { $0.absence == .kernel } }
-            if backend == .nft, needsCompat { modules.insert("nft_compat", at: 0) }
-            sentences.append("the kernel has \(missing): \(loading.advice(modules))")
+            let needsCompat = findings.contains { if case .table = $0.part { false } else { $0.absence == absence } }
+            return loading.advice(backend == .nft && needsCompat ? ["nft_compat"] + modules : modules)
         }
-        if let missing = list(.program) {
+        var sentences: [String] = []
+        if let missing = list(.kernel, prefix: "no") { sentences.append("the kernel has \(missing): \(advice(.kernel))") }
+        if let refused = list(.unclear, prefix: "the") {
+            sentences.append("the kernel refuses \(refused); if the module is missing, \(advice(.unclear))")
+        }
+        if let missing = list(.program, prefix: "no") {
             sentences.append("the program has \(missing): install the complete package of iptables with its extensions (libxt_*.so)")
         }
         return sentences.isEmpty ? nil : sentences.joined(separator: "; ")
