@@ -143,8 +143,11 @@ extension Scenarios {
         @Test(arguments: [
             ("ip_vs", "this kernel has no IPVS: load the module ip_vs (modprobe ip_vs)"),
             ("ip_vs_rr", "scheduler rr: not available in this kernel: load the module ip_vs_rr (modprobe ip_vs_rr)"),
-            ("ip_set", "set type hash:ip: load the modules ip_set and ip_set_hash_ip (modprobe --all ip_set ip_set_hash_ip)"),
-            ("ip_set_hash_ipportip", "set type hash:ip,port,ip: load the modules ip_set and ip_set_hash_ipportip (modprobe --all"),
+            ("ip_set", "this kernel has no ipset: load the modules ip_set and ip_set_hash_ip (modprobe --all ip_set ip_set_hash_ip)"),
+            (
+                "ip_set_hash_ipportip",
+                "set type hash:ip,port,ip: not supported by the kernel: load the modules ip_set and ip_set_hash_ipportip (modprobe --all"
+            ),
         ])
         func `that everything needs ends the start with its name, and the kernel loads it at the next start`(
             module: String, message: String
