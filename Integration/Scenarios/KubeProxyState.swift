@@ -21,7 +21,10 @@ struct KubeProxyState {
             """
             for name in conntrack expire_nodest_conn expire_quiescent_template; do echo 1 >/proc/sys/net/ipv4/vs/$name; done
             echo 1 >/proc/sys/net/ipv4/ip_forward
-            grep '^create' \(folder)/ipset | ipset restore; grep '^add' \(folder)/ipset | ipset restore
+            ipset create probe hash:ip
+            ipset save probe | grep -q bucketsize && edit= || edit='s/ bucketsize [0-9]*//' # Not in Linux 5.10.
+            ipset destroy probe
+            grep '^create' \(folder)/ipset | sed "$edit" | ipset restore; grep '^add' \(folder)/ipset | ipset restore
             \(restoreRules(withJumps: true))
             ip link add kube-ipvs0 type dummy
             sed '/./s/.*/address add & dev kube-ipvs0/' \(folder)/addresses | ip -batch -

@@ -95,13 +95,13 @@ extension Scenarios {
         @Test func `keeps a set that a foreign rule uses, and cleanup reports why`() async throws {
             try await serveWeb()
             try await world.kill()
-            try await Shell.output(in: "node1", "iptables-legacy -A FORWARD -m set --match-set KUBE-CLUSTER-IP dst -j ACCEPT")
-            let cleanup = "ip netns exec node1 \(Place.proxy) cleanup --iptables-backend legacy --state-directory \(Place.state)"
+            try await Shell.output(in: "node1", "iptables-\(Place.iptables) -A FORWARD -m set --match-set KUBE-CLUSTER-IP dst -j ACCEPT")
+            let cleanup = "ip netns exec node1 \(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state)"
             let result = try await Shell.attempt(cleanup)
             #expect(!result.succeeded)
             #expect(result.output.contains("ipset destroy KUBE-CLUSTER-IP: the set is in use by a rule or another set"), "\(result.output)")
             #expect(try await Shell.output(in: "node1", "ipset list -n") == "KUBE-CLUSTER-IP")
-            try await Shell.output(in: "node1", "iptables-legacy -D FORWARD -m set --match-set KUBE-CLUSTER-IP dst -j ACCEPT")
+            try await Shell.output(in: "node1", "iptables-\(Place.iptables) -D FORWARD -m set --match-set KUBE-CLUSTER-IP dst -j ACCEPT")
             try await Shell.output(cleanup)
             #expect(try await Shell.output(in: "node1", "ipset list -n") == "")
         }

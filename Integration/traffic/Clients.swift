@@ -36,7 +36,7 @@ func ask(_ options: AskOptions) -> Tally {
     return tally
 }
 
-/// Keeps connections open, sends a request on each at every interval, and counts the results.
+/// Keeps connections open, sends a request on each at every interval and one after the end, and counts the results.
 ///
 /// A UDP socket is kept even if requests fail.
 func hold(_ options: HoldOptions) throws -> Tally {
@@ -46,11 +46,16 @@ func hold(_ options: HoldOptions) throws -> Tally {
     var channels = try (0..<options.connections).map { _ in try Channel(options.target) }
     var lastReported = ""
     var round = ContinuousClock.now
+    var isLastRound = false
 
     while !channels.isEmpty {
         if round <= .now {
             if end.hasCome() {
-                if !channels.contains(where: \.isWaiting) { break }
+                if !channels.contains(where: \.isWaiting) {
+                    if isLastRound { break }
+                    isLastRound = true
+                    channels.forEach { $0.ask(keepAlive: true) }
+                }
             } else {
                 channels.filter { !$0.isWaiting }.forEach { $0.ask(keepAlive: true) }
             }
