@@ -14,7 +14,9 @@ struct TrafficClient {
         let number = await World.shared.nextClient()
         let (stop, output) = ("\(Place.scratch)/client-\(number).stop", "\(Place.scratch)/client-\(number)")
         let process = try await Shell.output(
-            "setsid ip netns exec \(namespace) \(Place.traffic) \(command) --until-file \(stop) </dev/null >\(output) 2>&1 & echo $!")
+            // The client is read before it has started.
+            "touch \(output); setsid ip netns exec \(namespace) \(Place.traffic) \(command) --until-file \(stop) </dev/null >\(output) 2>&1 & echo $!"
+        )
         guard let process = Int(process) else { throw Shell.Failure(script: "traffic \(command)", output: process) }
         await World.shared.started(process)
         return TrafficClient(process: process, stop: stop, output: output)

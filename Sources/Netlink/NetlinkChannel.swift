@@ -64,7 +64,7 @@ final class KernelChannel: NetlinkChannel {
         guard count < 0 else { return }
         let errno = Errno(rawValue: errno)
         let advice =
-            ": a request of \(bytes.count) bytes exceeds the socket's send buffer of \(buffers.send) bytes; raise the sysctl net.core.wmem_max"
+            ": a request of \(bytes.count) bytes exceeds the socket's send buffer of \(buffers.send) bytes, which the sysctl net.core.wmem_max limits without CAP_NET_ADMIN on the host"
         throw NetlinkError(.kernel(errno), detail: "sendto" + (errno == .messageTooLong ? advice : ""))
     }
 

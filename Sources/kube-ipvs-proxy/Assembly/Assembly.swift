@@ -87,7 +87,10 @@ struct Assembly {
         if changesKernel, await iptables.hasUnreadableLegacyTables() {
             logger.warning(
                 "Cannot check iptables-legacy for rules of a node proxy: the kernel has its tables, and the program is not installed",
-                metadata: ["advice": "run iptables-legacy-save on the host; if it prints KUBE-SERVICES, run kube-ipvs-proxy cleanup there"])
+                metadata: [
+                    "advice":
+                        "run iptables-legacy-save on the host; if it prints KUBE-SERVICES, install iptables-legacy where the proxy runs and restart it, or reboot the node"
+                ])
         }
         try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)
         var settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
