@@ -10,14 +10,23 @@ private struct Program: Sendable {
     /// The answers to rules and tables that contain a text.
     var failures: [String: String] = [:]
 
-    func find(_ rules: Rules) async -> (findings: [MissingRuleParts.Finding], inputs: [String]) {
+    func find(_ rules: Rules) async -> (findings: [MissingRuleParts.Finding]?, inputs: [String]) {
         let inputs = Mutex<[String]>([])
         let findings = await MissingRuleParts { _, _, input in
             inputs.withLock { $0.append(input) }
-            let error = failures.first { input.contains($0.key) }?.value
-            return .ran(Command.Result(exitCode: error == nil ? 0 : 2, output: "", standardError: error ?? ""))
+            return run(input)
         }.find(rules, "iptables-legacy-restore")
         return (findings, inputs.withLock(\.self))
+    }
+
+    func explain(_ error: DataplaneError) async -> String {
+        await IPTables(backend: .legacy, hasRandomFully: true, prefixes: [.ipv4: "iptables-legacy"])
+            .explain(error, rules, MissingRuleParts { _, _, input in run(input) }).reason
+    }
+
+    private func run(_ input: String) -> Command.Attempt {
+        let error = failures.first { input.contains($0.key) }?.value
+        return .ran(Command.Result(exitCode: error == nil ? 0 : 2, output: "", standardError: error ?? ""))
     }
 }
 
@@ -127,12 +136,27 @@ private let rules = Rules(
         #expect(inputs.count { $0.hasPrefix("*filter") } == 1)
     }
 
-    @Test func `has no explanation if nothing is missing, or the lock is held`() async {
-        #expect(await Program().find(rules).findings.isEmpty)
-        let locked = "Another app is currently holding the xtables lock. Stopped waiting after 5s."
-        #expect(await Program(failures: ["*filter": locked]).find(rules).findings.isEmpty)
-        #expect(await Program(failures: ["-m set": Self.missing, "-j MARK": locked]).find(rules).findings.isEmpty)
+    private static let locked = "Another app is currently holding the xtables lock. Stopped waiting after 5s."
+
+    @Test func `has no explanation if nothing is missing`() async {
+        #expect(await Program().find(rules).findings == [])
         #expect(MissingRuleParts.explanation([], .ipv4, .legacy, .possible) == nil)
+    }
+
+    /// The table `filter` is tested before `nat`.
+    @Test(arguments: [["*filter": locked], ["-m set": locked, "-m comment": missing], ["-m set": missing, "-j MARK": locked]])
+    func `has no explanation if the lock is held during any test`(failures: [String: String]) async {
+        let (findings, inputs) = await Program(failures: failures).find(rules)
+        #expect(findings == nil)
+        #expect(inputs.contains { $0.hasPrefix("*nat") } == (failures["-j MARK"] != nil), "\(inputs)")
+    }
+
+    @Test func `is explained anew after each attempt, by what is missing then`() async {
+        let error = DataplaneError("iptables-legacy-restore", "iptables-restore: line 9 failed", isTemporary: true)
+        #expect(await Program(failures: ["*filter": Self.locked]).explain(error) == error.reason)
+        #expect(await Program(failures: ["-m set": Self.missing]).explain(error).hasPrefix("the kernel has no match set: "))
+        #expect(await Program(failures: ["-j MARK": Self.missing]).explain(error).hasPrefix("the kernel has no target MARK: "))
+        #expect(await Program().explain(error) == error.reason)
     }
 
     @Test func `is explained in one sentence with the modules to load`() {

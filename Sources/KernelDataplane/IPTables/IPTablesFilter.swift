@@ -17,9 +17,6 @@ public actor IPTablesFilter: PacketFilter {
     /// The last call of each family.
     private var last: [IPFamily: Task<Void, Never>] = [:]
 
-    /// The last failed restore of each family. The same error has the same explanation, so that retries do not test the kernel again.
-    private var explanations: [IPFamily: (error: DataplaneError, explained: DataplaneError)] = [:]
-
     private struct Printed {
         var restored: Rules
         var saved: Rules
@@ -80,12 +77,9 @@ public actor IPTablesFilter: PacketFilter {
     private func restore(_ rules: Rules, _ missingJumps: [Rules.Jump]) async throws(DataplaneError) {
         do throws(DataplaneError) {
             try await iptables.restore(RulesText.restore(rules, missingJumps: missingJumps), rules.family)
-            explanations[rules.family] = nil
         } catch {
-            if let known = explanations[rules.family], known.error == error { throw known.explained }
-            let explained = await iptables.explain(error, rules)
-            explanations[rules.family] = (error, explained)
-            throw explained
+            // Not kept for the next failure: the same error may then have another cause, after the operator has loaded a module.
+            throw await iptables.explain(error, rules)
         }
     }
 

@@ -20,11 +20,12 @@ struct MissingRuleParts {
         var absence: Absence
     }
 
-    private static let chain = "KUBE-IPVS-PROXY-PROBE"
+    /// The chain in which parts are tested.
+    static let chain = "KUBE-IPVS-PROXY-PROBE"
 
     /// - Parameter program: such as `iptables-legacy-restore`.
-    /// - Returns: the missing parts; none if the tests could not be completed, or if nothing is missing.
-    func find(_ rules: Rules, _ program: String) async -> [Finding] {
+    /// - Returns: the missing parts; nil if the tests could not be completed, as some findings without others may be misleading.
+    func find(_ rules: Rules, _ program: String) async -> [Finding]? {
         var findings: [Finding] = []
         let samples = RulePart.samples(of: rules)
         let used = Set(rules.chains.keys.map(\.table) + rules.jumps.map(\.table))
@@ -32,22 +33,28 @@ struct MissingRuleParts {
             let removal = "*\(table.rawValue)\n:\(Self.chain) - [0:0]\n-X \(Self.chain)\nCOMMIT\n"
             let first = await restore(removal, program)
             guard case .works = IPTablesResult(first) else {
-                guard !Self.isTemporary(first) else { return [] }
+                guard !Self.isTemporary(first) else { return nil }
                 if let absence = Self.absence(ofTable: first) { findings.append(Finding(part: .table(table), absence: absence)) }
                 continue
             }
-            for sample in samples where sample.table == table {
-                // Declaring the chain flushes it.
-                let attempt = await restore(
-                    "*\(table.rawValue)\n:\(Self.chain) - [0:0]\n-A \(Self.chain) \(sample.rule)\nCOMMIT\n", program)
-                if Self.isTemporary(attempt) {
-                    findings = []
-                    break
-                }
-                if let absence = Self.absence(ofExtension: attempt) { findings.append(Finding(part: sample.part, absence: absence)) }
-            }
-            // If this fails, an empty chain stays until the next test.
+            let found = await find(samples.filter { $0.table == table }, table, program)
+            // If this fails, the chain stays until the next test.
             _ = await restore(removal, program)
+            guard let found else { return nil }
+            findings += found
+        }
+        return findings
+    }
+
+    /// Tests parts in the chain of a table; nil if a test could not be completed.
+    private func find(_ samples: [RulePart.Sample], _ table: Rules.Table, _ program: String) async -> [Finding]? {
+        var findings: [Finding] = []
+        for sample in samples {
+            // Declaring the chain flushes it.
+            let attempt = await restore(
+                "*\(table.rawValue)\n:\(Self.chain) - [0:0]\n-A \(Self.chain) \(sample.rule)\nCOMMIT\n", program)
+            if Self.isTemporary(attempt) { return nil }
+            if let absence = Self.absence(ofExtension: attempt) { findings.append(Finding(part: sample.part, absence: absence)) }
         }
         return findings
     }
@@ -116,12 +123,12 @@ struct MissingRuleParts {
 }
 
 extension IPTables {
-    /// Adds the parts that the kernel or the program lacks to the error of a failed restore.
-    func explain(_ error: DataplaneError, _ rules: Rules) async -> DataplaneError {
+    /// Adds the parts that the kernel or the program lacks to the error of a failed restore. A retry costs about 15 short processes.
+    func explain(_ error: DataplaneError, _ rules: Rules, _ parts: MissingRuleParts = MissingRuleParts()) async -> DataplaneError {
         let isTemporary = IPTablesResult.isTemporary(Command.Result(exitCode: 1, output: "", standardError: error.reason))
-        guard !isTemporary, let prefix = prefixes[rules.family] else { return error }
-        let findings = await MissingRuleParts().find(rules, "\(prefix)-restore")
-        guard let explanation = MissingRuleParts.explanation(findings, rules.family, backend, .current) else { return error }
+        guard !isTemporary, let prefix = prefixes[rules.family], let findings = await parts.find(rules, "\(prefix)-restore"),
+            let explanation = MissingRuleParts.explanation(findings, rules.family, backend, .current)
+        else { return error }
         return DataplaneError(error.request, "\(explanation) (\(Self.withoutRepetition(error.reason)))", isTemporary: error.isTemporary)
     }
 
