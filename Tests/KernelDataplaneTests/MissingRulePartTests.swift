@@ -7,25 +7,26 @@ import Translation
 
 /// An iptables program whose kernel lacks some extensions, or which itself lacks some.
 private struct Program: Sendable {
-    /// The answers to rules and tables that contain a text.
+    /// The answers to inputs that contain a text or, without input, to such arguments.
     var failures: [String: String] = [:]
 
     func find(_ rules: Rules) async -> (findings: [MissingRuleParts.Finding]?, inputs: [String]) {
         let inputs = Mutex<[String]>([])
-        let findings = await MissingRuleParts { _, _, input in
+        let findings = await MissingRuleParts { _, arguments, input in
             inputs.withLock { $0.append(input) }
-            return run(input)
-        }.find(rules, "iptables-legacy-restore")
+            return run(arguments, input)
+        }.find(rules, "iptables-legacy")
         return (findings, inputs.withLock(\.self))
     }
 
     func explain(_ error: DataplaneError) async -> String {
         await IPTables(backend: .legacy, hasRandomFully: true, prefixes: [.ipv4: "iptables-legacy"])
-            .explain(error, rules, MissingRuleParts { _, _, input in run(input) }).reason
+            .explain(error, rules, MissingRuleParts { _, arguments, input in run(arguments, input) }).reason
     }
 
-    private func run(_ input: String) -> Command.Attempt {
-        let error = failures.first { input.contains($0.key) }?.value
+    private func run(_ arguments: [String], _ input: String) -> Command.Attempt {
+        let text = input.isEmpty ? arguments.joined(separator: " ") : input
+        let error = failures.first { text.contains($0.key) }?.value
         return .ran(Command.Result(exitCode: error == nil ? 0 : 2, output: "", standardError: error ?? ""))
     }
 }
@@ -129,11 +130,33 @@ private let rules = Rules(
         }
     }
 
+    private static let uninitialized = "iptables-restore: unable to initialize table 'filter'; Error occurred at line: 1"
+
+    /// The error of iptables-restore does not contain that of the kernel, which iptables prints.
     @Test func `for want of a table is not followed by tests in it`() async {
-        let program = Program(failures: ["*filter": "iptables-restore: unable to initialize table 'filter'; Error occurred at line: 1"])
-        let (findings, inputs) = await program.find(rules)
-        #expect(findings == [.init(part: .table(.filter), absence: .kernel)])
-        #expect(inputs.count { $0.hasPrefix("*filter") } == 1)
+        let reason = "iptables v1.8.9 (legacy): can't initialize iptables table `filter': Table does not exist (do you need to insmod?)"
+        for failures in [["*filter": Self.uninitialized, "-t filter -S": reason], ["*filter": reason]] {
+            let (findings, inputs) = await Program(failures: failures).find(rules)
+            #expect(findings == [.init(part: .table(.filter), absence: .kernel)])
+            #expect(inputs.count { $0.hasPrefix("*filter") } == 1)
+        }
+    }
+
+    @Test(arguments: [
+        ["*filter": uninitialized],
+        ["*filter": uninitialized, "-t filter -S": "iptables: can't initialize iptables table `filter': Memory allocation problem"],
+        [
+            "*filter": uninitialized,
+            "-t filter -S": "iptables: can't initialize iptables table `filter': Permission denied (you must be root)",
+        ],
+        ["*filter": "something new"],
+    ])
+    func `is not blamed on the kernel if a table exists but cannot be used for another reason`(failures: [String: String]) async {
+        #expect(await Program(failures: failures).find(rules).findings == nil)
+    }
+
+    @Test func `has no explanation without the program`() async {
+        #expect(await MissingRuleParts { _, _, _ in .notFound }.find(rules, "iptables-legacy") == nil)
     }
 
     private static let locked = "Another app is currently holding the xtables lock. Stopped waiting after 5s."

@@ -49,7 +49,10 @@ struct Detection {
         var standardError = "not found"
         for family in IPFamily.allCases where families.contains(family) {
             for prefix in names(family, backend, plain: plain) where prefixes[family] == nil {
-                let verdict = testingRules ? await testRule(prefix) : IPTablesResult(await runCommand(prefix, ["--version"], ""))
+                let verdict =
+                    testingRules
+                    ? await TableTest(runCommand: runCommand).verdict(prefix, .nat)
+                    : IPTablesResult(await runCommand(prefix, ["--version"], ""))
                 switch verdict {
                 case .works: prefixes[family] = prefix
                 case .unavailable(let reason):
@@ -101,20 +104,6 @@ struct Detection {
             }
         }
         return plain == .legacy ? [.legacy, .nft] : [.nft, .legacy]
-    }
-
-    /// Creates and removes a chain in one transaction. Listing is no test: a kernel without the tables has an empty list.
-    private func testRule(_ prefix: String) async -> IPTablesResult {
-        let chain = "KUBE-IPVS-PROXY-PROBE"
-        let verdict = IPTablesResult(
-            await runCommand(
-                "\(prefix)-restore", ["-w", IPTables.lockWait, "--noflush"], "*nat\n:\(chain) - [0:0]\n-X \(chain)\nCOMMIT\n"))
-        guard case .unexplained(let standardError) = verdict else { return verdict }
-        // iptables reports the reason.
-        switch IPTablesResult(await runCommand(prefix, ["-w", IPTables.lockWait, "-t", "nat", "-S", "PREROUTING"], "")) {
-        case .works, .unexplained: return .inconclusive(standardError)
-        case let explained: return explained
-        }
     }
 
     private func backendOfPlainName() async throws(DataplaneError) -> IPTables.Backend? {

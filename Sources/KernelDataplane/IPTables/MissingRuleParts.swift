@@ -20,26 +20,24 @@ struct MissingRuleParts {
         var absence: Absence
     }
 
-    /// The chain in which parts are tested.
-    static let chain = "KUBE-IPVS-PROXY-PROBE"
-
-    /// - Parameter program: such as `iptables-legacy-restore`.
+    /// - Parameter prefix: such as `iptables-legacy`.
     /// - Returns: the missing parts; nil if the tests could not be completed, as some findings without others may be misleading.
-    func find(_ rules: Rules, _ program: String) async -> [Finding]? {
+    func find(_ rules: Rules, _ prefix: String) async -> [Finding]? {
         var findings: [Finding] = []
         let samples = RulePart.samples(of: rules)
         let used = Set(rules.chains.keys.map(\.table) + rules.jumps.map(\.table))
         for table in Rules.Table.allCases where used.contains(table) {
-            let removal = "*\(table.rawValue)\n:\(Self.chain) - [0:0]\n-X \(Self.chain)\nCOMMIT\n"
-            let first = await restore(removal, program)
-            guard case .works = IPTablesResult(first) else {
-                guard !Self.isTemporary(first) else { return nil }
-                if let absence = Self.absence(ofTable: first) { findings.append(Finding(part: .table(table), absence: absence)) }
+            switch await TableTest(runCommand: runCommand).verdict(prefix, table) {
+            case .works: break
+            case .unavailable(let reason) where reason != "not found":
+                findings.append(Finding(part: .table(table), absence: .kernel))
                 continue
+            // Without the program, permission or memory, nothing can be tested.
+            default: return nil
             }
-            let found = await find(samples.filter { $0.table == table }, table, program)
-            // If this fails, the chain stays until the next test.
-            _ = await restore(removal, program)
+            let found = await find(samples.filter { $0.table == table }, table, "\(prefix)-restore")
+            // If this fails, the chain stays until the next test or the next observation.
+            _ = await restore(TableTest.removal(from: table), "\(prefix)-restore")
             guard let found else { return nil }
             findings += found
         }
@@ -52,7 +50,7 @@ struct MissingRuleParts {
         for sample in samples {
             // Declaring the chain flushes it.
             let attempt = await restore(
-                "*\(table.rawValue)\n:\(Self.chain) - [0:0]\n-A \(Self.chain) \(sample.rule)\nCOMMIT\n", program)
+                "*\(table.rawValue)\n:\(TableTest.chain) - [0:0]\n-A \(TableTest.chain) \(sample.rule)\nCOMMIT\n", program)
             if Self.isTemporary(attempt) { return nil }
             if let absence = Self.absence(ofExtension: attempt) { findings.append(Finding(part: sample.part, absence: absence)) }
         }
@@ -67,14 +65,6 @@ struct MissingRuleParts {
         switch attempt {
         case .ran(let result): IPTablesResult.isTemporary(result)
         case .notRun, .notFound: true
-        }
-    }
-
-    /// The program reports a missing table as such, or as one that cannot be initialized.
-    static func absence(ofTable attempt: Command.Attempt) -> Absence? {
-        switch IPTablesResult(attempt) {
-        case .unavailable, .unexplained: .kernel
-        case .works, .refused, .inconclusive: nil
         }
     }
 
@@ -126,7 +116,7 @@ extension IPTables {
     /// Adds the parts that the kernel or the program lacks to the error of a failed restore. A retry costs about 15 short processes.
     func explain(_ error: DataplaneError, _ rules: Rules, _ parts: MissingRuleParts = MissingRuleParts()) async -> DataplaneError {
         let isTemporary = IPTablesResult.isTemporary(Command.Result(exitCode: 1, output: "", standardError: error.reason))
-        guard !isTemporary, let prefix = prefixes[rules.family], let findings = await parts.find(rules, "\(prefix)-restore"),
+        guard !isTemporary, let prefix = prefixes[rules.family], let findings = await parts.find(rules, prefix),
             let explanation = MissingRuleParts.explanation(findings, rules.family, backend, .current)
         else { return error }
         return DataplaneError(error.request, "\(explanation) (\(Self.withoutRepetition(error.reason)))", isTemporary: error.isTemporary)
