@@ -63,7 +63,7 @@ private let rules = Rules(
         (RulePart.match("set"), "xt_set", "xt_set"), (.match("comment"), "xt_comment", "xt_comment"),
         (.match("conntrack"), "xt_conntrack", "xt_conntrack"), (.match("addrtype"), "xt_addrtype", "xt_addrtype"),
         (.match("physdev"), "xt_physdev", "xt_physdev"), (.match("ipvs"), "xt_ipvs", "xt_ipvs"), (.match("mark"), "xt_mark", "xt_mark"),
-        (.match("icmp"), "ip_tables", "ip_tables"), (.match("icmp6"), "ip6_tables", "ip6_tables"),
+        (.match("icmp"), "ipt_icmp", "ipt_icmp"), (.match("icmp6"), "ip6t_icmp6", "ip6t_icmp6"),
         (.target("MARK"), "xt_mark", "xt_mark"), (.target("MASQUERADE"), "xt_MASQUERADE", "xt_MASQUERADE"),
         (.target("REJECT"), "ipt_REJECT", "ip6t_REJECT"), (.table(.nat), "iptable_nat", "ip6table_nat"),
         (.table(.filter), "iptable_filter", "ip6table_filter"),

@@ -21,10 +21,9 @@ enum RulePart: Hashable, CustomStringConvertible {
         case (.table(let table), .legacy): "\(isV4 ? "iptable" : "ip6table")_\(table.rawValue)"
         case (.table(.nat), .nft): "nft_chain_nat"
         case (.table, .nft): "nf_tables"
-        // These matches are in the modules of the tables.
-        case (.match("icmp"), _): "ip_tables"
-        case (.match("icmp6"), _): "ip6_tables"
-        case (.match("tcp"), _), (.match("udp"), _): "x_tables"
+        // Aliases: of ip_tables and ip6_tables in Linux 6.1, of xt_tcpudp in 6.12.
+        case (.match("icmp"), _): "ipt_icmp"
+        case (.match("icmp6"), _): "ip6t_icmp6"
         // One module has both, the match and the target.
         case (.target("MARK"), _): "xt_mark"
         case (.target("REJECT"), _): isV4 ? "ipt_REJECT" : "ip6t_REJECT"
