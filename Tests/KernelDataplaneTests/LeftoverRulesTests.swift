@@ -82,6 +82,15 @@ private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain
         #expect(!found.hasTable)
     }
 
+    /// The chain contains one rule while a part of the rules is tested.
+    @Test(arguments: Rules.Table.allCases)
+    func `include the chain in which a killed process tested the kernel, in each table and in both backends`(table: Rules.Table) throws {
+        let chain = "KUBE-IPVS-PROXY-PROBE"
+        let text = "*\(table.rawValue)\n:OUTPUT ACCEPT [0:0]\n:\(chain) - [0:0]\n-A \(chain) -m comment --comment \"a b\"\nCOMMIT\n"
+        #expect(LeftoverRules.parse(text, catalogue: ours) == Leftovers(.ipv4, chains: chains(table, chain)))
+        #expect(try #require(LeftoverRules.parse(text, in: .nft, catalogue: ours)).chains == chains(table, chain))
+    }
+
     @Test func `are found in listings with counters as well`() {
         let counted = saved.replacing("\n-A ", with: "\n[3:180] -A ")
         #expect(counted != saved && LeftoverRules.parse(counted, catalogue: ours) == LeftoverRules.parse(saved, catalogue: ours))

@@ -1,16 +1,16 @@
 internal import Model
 
-/// Finds the leftover rules of kube-proxy's iptables mode in the output of `iptables-save`, and those of ipvs mode in a backend that is not
-/// in use.
+/// Finds the leftover rules of kube-proxy's iptables mode in the output of `iptables-save`, the chains in which a killed process tested the
+/// kernel, and the rules of ipvs mode in a backend that is not in use.
 ///
-/// The names are kube-proxy's (pkg/proxy/iptables/proxier.go, `CleanupLeftovers`), with those of earlier versions. The kubelet's chains
+/// The other names are kube-proxy's (pkg/proxy/iptables/proxier.go, `CleanupLeftovers`), with those of earlier versions. The kubelet's chains
 /// (`KUBE-FIREWALL`, `KUBE-MARK-DROP`, `KUBE-KUBELET-CANARY`, `KUBE-IPTABLES-HINT`) are excluded, as are chains that ipvs mode has too.
 struct LeftoverRules {
-    private static let names: Set<Rules.Chain> = [
+    private static let names = Set(Rules.Table.allCases.map { Rules.Chain($0, TableTest.chain) }).union([
         Rules.Chain(.nat, "KUBE-NODEPORTS"), Rules.Chain(.nat, "KUBE-PROXY-CANARY"),
         Rules.Chain(.filter, "KUBE-SERVICES"), Rules.Chain(.filter, "KUBE-EXTERNAL-SERVICES"), Rules.Chain(.filter, "KUBE-NODEPORTS"),
         Rules.Chain(.filter, "KUBE-PROXY-CANARY"), Rules.Chain(.mangle, "KUBE-PROXY-CANARY"),
-    ]
+    ])
 
     /// Chains of a Service or an endpoint, followed by a hash. `KUBE-XLB-` is from versions before 1.24.
     private static let prefixes = ["KUBE-SVC-", "KUBE-SVL-", "KUBE-SEP-", "KUBE-FW-", "KUBE-EXT-", "KUBE-XLB-"]
