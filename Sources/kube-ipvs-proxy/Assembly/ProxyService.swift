@@ -28,7 +28,7 @@ struct ProxyService: ServiceLifecycle.Service {
                     input.events.record(
                         ClusterEvent(
                             .warning, reason: "FamilyNotServed", action: "StartKubeProxy", regarding: .node(configuration.nodeName),
-                            note: "Not serving \(family.rawValue): \(reason). Restart the proxy afterwards."))
+                            note: "Not serving \(family.rawValue): \(reason). Then restart the proxy."))
                 }
                 return try await assembly.services(start, showing: shown, flags: flags)
             }
