@@ -86,18 +86,21 @@ public enum Announcer {
         var notices = outcome.recovered.prefix(listedOperations).map { failure in
             Notice(.warning, "Operation failed and recovered", metadata(failure))
         }
-        // Nil for the node: one Event of each sync, for what all Services share.
-        var announced: Set<NamespacedName?> = []
-        for failure in outcome.failures.prefix(listedOperations) {
+        var announced: Set<Announcement> = []
+        // Those that affect all Services are always listed.
+        let affectsAll = { (failure: OperationFailure) in !failure.operation.familiesOfAllServices.isEmpty }
+        let failures = outcome.failures.filter(affectsAll) + outcome.failures.filter { !affectsAll($0) }
+        for failure in failures.prefix(listedOperations) {
             var notice = Notice(.error, "Operation failed", metadata(failure))
             if let entry = after.failing[failure.operation.key] {
                 notice.metadata["attempts"] = "\(entry.attempts)"
                 // No Event for the first failure: the operation may recover when it is retried.
-                if entry.attempts == 2, announced.insert(entry.origin?.service).inserted {
-                    let object: ObjectReference? = entry.origin.map { .service($0.service) } ?? after.node.map { .node($0.metadata.name) }
-                    notice.event = object.map {
-                        event($0, "SyncFailed", "Failed to apply; retrying: \(failure.operation): \(failure.reason)")
-                    }
+                if entry.attempts == 2, let announcement = Announcement(failure.operation, entry.origin, after.node),
+                    announced.insert(announcement).inserted
+                {
+                    notice.event = ClusterEvent(
+                        .warning, reason: "SyncFailed", action: announcement.action, regarding: announcement.object,
+                        note: "Failed to apply; retrying: \(failure.operation): \(failure.reason)")
                 }
             }
             notices.append(notice)
@@ -112,6 +115,35 @@ public enum Announcer {
                     ["part": "\(failure.part)", "error": failure.reason, "attempts": "\(failure.attempts)"]))
         }
         return notices
+    }
+
+    /// What the Event of a failure is about: a Service gets one Event of each sync, and the Node one for each operation.
+    private struct Announcement: Hashable {
+        var object: ObjectReference
+        /// Events of one object with the same reason and action become one Event with the first note.
+        var action: String
+
+        /// Nil if the failure affects neither one Service nor all of them, such as the removal of a stale member of a set.
+        init?(_ operation: Operation, _ origin: ServiceOrigin?, _ node: Node?) {
+            if let origin {
+                (object, action) = (.service(origin.service), syncService)
+            } else if let node, !operation.familiesOfAllServices.isEmpty {
+                let kind = operation.kind.rawValue
+                (object, action) = (
+                    .node(node.metadata.name), kind.prefix(1).uppercased() + kind.dropFirst() + Self.name(operation.subject)
+                )
+            } else {
+                return nil
+            }
+        }
+
+        private static func name(_ subject: Operation.Subject) -> String {
+            switch subject {
+            case .set(let name): "\(name)"
+            case .rules(let family): family.rawValue
+            default: ""
+            }
+        }
     }
 
     private static func repairs(_ outcome: SyncOutcome, _ origin: (Operation) -> ServiceOrigin?) -> [Notice] {
@@ -168,12 +200,10 @@ public enum Announcer {
         return notices
     }
 
-    private static func event(_ name: NamespacedName, _ reason: String, _ note: String) -> ClusterEvent {
-        event(.service(name), reason, note)
-    }
+    private static let syncService = "SyncService"
 
-    private static func event(_ object: ObjectReference, _ reason: String, _ note: String) -> ClusterEvent {
-        ClusterEvent(.warning, reason: reason, action: "SyncService", regarding: object, note: note)
+    private static func event(_ name: NamespacedName, _ reason: String, _ note: String) -> ClusterEvent {
+        ClusterEvent(.warning, reason: reason, action: syncService, regarding: .service(name), note: note)
     }
 
     /// Returns the first `listedEntries` elements as text, and the number of the others.

@@ -214,6 +214,37 @@ import Translation
         #expect(events.first?.note.contains("ip link add kube-ipvs0 type dummy") == true, "\(events)")
     }
 
+    @Test func `of several operations that all Services share is an Event on the Node for each of them`() {
+        var node = SimulatedNode()
+        let sets = [KubeSet.clusterIP, .externalIP].map { $0.name(.ipv4) }
+        node.kernel.broken = Set(sets.map { .set($0) } + [.device])
+        node.absorb([.node("node1", Node(metadata: ObjectMeta(name: "node1"))), web.change, web.slice([1])])
+        node.list()
+        node.run(for: .seconds(20))
+        let events = node.notices.compactMap(\.event)
+        #expect(events.allSatisfy { $0.reason == "SyncFailed" && $0.regarding == .node("node1") }, "\(events)")
+        // Events of one object with the same reason and action become one Event.
+        #expect(
+            events.map(\.action).sorted() == ["CreateDevice"] + sets.map { "CreateSet\($0)" } && events.count == 3, "\(events)")
+        for text in ["ip link add kube-ipvs0 type dummy"] + sets.map({ "ipset create \($0) " }) {
+            #expect(events.count { $0.note.contains(text) } == 1, "\(text): \(events)")
+        }
+    }
+
+    @Test func `to remove what an earlier process left is no Event on the Node`() {
+        var node = SimulatedNode()
+        node.kernel = SimulatedNode.listed([web.change, web.slice([1])]).kernel
+        node.kernel.clearHistory()
+        let members = node.kernel.state.sets[KubeSet.clusterIP.name(.ipv4)]?.members.keys.map(\.self) ?? []
+        #expect(members.count == 1)
+        node.kernel.broken = Set(members.map { .member(KubeSet.clusterIP.name(.ipv4), $0) })
+        node.absorb([.node("node1", Node(metadata: ObjectMeta(name: "node1")))])
+        node.list()
+        node.run(for: .seconds(20))
+        #expect(node.attempts { $0.kind == .removeMember }.count > 2)
+        #expect(node.notices.compactMap(\.event).filter { $0.regarding == .node("node1") }.isEmpty)
+    }
+
     @Test func `of everything at once does not fill the log`() {
         let services = (0..<500).map { TestService("s\($0)", UInt32($0) + 1000) }
         var node = SimulatedNode()

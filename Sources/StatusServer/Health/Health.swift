@@ -124,18 +124,6 @@ extension Health {
     private static let listedFailures = 4
 }
 
-extension Operation {
-    /// The families of which no Service works without the operation.
-    fileprivate var familiesOfAllServices: Set<IPFamily> {
-        switch self {
-        case .createSet(let set), .replaceSet(let set): [set.family]
-        case .restoreRules(let rules, _): [rules.family]
-        case .createDevice: Set(IPFamily.allCases)
-        default: []
-        }
-    }
-}
-
 extension Node {
     /// Whether load balancers should send new connections to the node: not while it is being deleted, nor once the cluster autoscaler is
     /// about to delete it (KEP-3836).
