@@ -47,7 +47,6 @@ extension Scenarios {
         let server = APIServer.shared
 
         private func begin() async throws {
-            try await Modules.restore()
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
             try await world.write("slices.yaml", Manifests.slices(World.pods))
@@ -73,7 +72,11 @@ extension Scenarios {
         private static let parts = [
             RulePart(module: "xt_set", part: "match set"), RulePart(module: "xt_comment", part: "match comment"),
             RulePart(module: "xt_conntrack", part: "match conntrack"), RulePart(module: "xt_physdev", part: "match physdev"),
-            RulePart(module: "xt_ipvs", part: "match ipvs"),
+            RulePart(module: "xt_ipvs", part: "match ipvs"), RulePart(module: "xt_addrtype", part: "match addrtype"),
+            // One module has both.
+            RulePart(module: "xt_mark", part: "match mark and no target MARK"),
+            RulePart(module: "xt_MASQUERADE", part: "target MASQUERADE"),
+            RulePart(module: "ipt_REJECT", part: "target REJECT", programs: ["iptables"]),
             RulePart(module: "ip6t_REJECT", part: "target REJECT", programs: ["ip6tables"]),
             RulePart(module: "iptable_filter", part: "table filter", programs: ["iptables"]),
         ]
@@ -114,6 +117,15 @@ extension Scenarios {
             try await world.waitForLog("Kernel state in sync")
             try await Node.expectAnswers()
             try await Node.expectHealthy()
+        }
+
+        @Test func `of the rules is an Event on the Node`() async throws {
+            try await beginWithServer()
+            // One family only, as the Event may otherwise name the xtables lock that the other one's tests hold.
+            try await Modules.hide("ip6t_REJECT")
+            try await world.launch(flags: World.apiFlags)
+            let message = "ip6tables-legacy-restore: the kernel has no target REJECT: load the module ip6t_REJECT (modprobe ip6t_REJECT)"
+            try await Node.waitForEvent("SyncFailed", on: "Node", containing: message)
         }
 
         /// The virtual servers of node ports need no address on the device.
@@ -175,7 +187,6 @@ extension Scenarios {
             try await Node.waitForEvent("FamilyNotServed", on: "Node", containing: "modprobe \(module)")
             try await Node.expectAnswers([served])
             try await Node.expectHealthy()
-            try await Modules.restore()
         }
 
         @Test func `of a scheduler that a Service requests is an Event on the Service, which gets the default scheduler`() async throws {
@@ -188,7 +199,6 @@ extension Scenarios {
                     + #""spec":{"clusterIP":"10.96.0.77","clusterIPs":["10.96.0.77"],"ports":[{"port":80,"protocol":"TCP"}]}}"#)
             try await Node.waitForEvent("InvalidAnnotation", on: "Service", containing: "is not available in this node's kernel")
             #expect(try await Shell.output(in: "node1", "ipvsadm -S -n").contains("-A -t 10.96.0.77:80 -s rr"))
-            try await Modules.restore()
         }
 
         @Test func `nf_conntrack_netlink is a warning, and everything else works`() async throws {
@@ -206,7 +216,6 @@ extension Scenarios {
             }
             try await Node.expectHealthy()
             #expect(try await !world.log().contains("Operation failed"))
-            try await Modules.restore()
         }
 
         /// The kernel loads modules itself, from the file system of the node, and not from that of the container.
@@ -267,6 +276,28 @@ extension Scenarios {
             try await Node.expectExit(
                 "", through: "unshare --user --map-root-user --net", with: "operation not permitted: this process is in a user namespace",
                 "hostUsers: true")
+        }
+
+        @Test func `with IPv6 disabled serves IPv4 only, and reports a setting that belongs to the namespace of the host`() async throws {
+            try await begin()
+            let result = try await Shell.attempt(
+                """
+                unshare --net bash -euc '
+                    [ ! -e /proc/sys/net/ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+                    ip link set lo up
+                    exec "$@"
+                ' container timeout 120 \(Place.proxy) --once \(World.flags) --conntrack-max-per-core 1 --conntrack-min 4321
+                """)
+            #expect(result.succeeded, "\(result.output)")
+            let lines = result.output.split(separator: "\n")
+            #expect(
+                lines.contains { $0.contains("\"Detected iptables\"") && $0.contains("IPv4") && !$0.contains("IPv6") }, "\(result.output)")
+            #expect(!lines.contains { $0.contains("Not serving IP family") }, "\(result.output)")
+            #expect(
+                lines.contains {
+                    $0.contains("Failed to change kernel setting") && $0.contains("net.netfilter.nf_conntrack_max=")
+                        && $0.contains("only root in the network namespace of the host may change it")
+                }, "\(result.output)")
         }
 
         @Test func `without an extension of iptables names it, and not the kernel`() async throws {

@@ -23,8 +23,10 @@ enum Modules {
         try await Shell.output("rmmod \((users + [module[...]]).joined(separator: " "))")
     }
 
-    /// Makes all modules available again; the kernel loads them when they are needed.
-    static func restore() async throws { try await Shell.output("rm -f /run/modprobe.d/\(hidden)*") }
+    /// Makes all modules available again; the kernel loads them when they are needed. Each scenario begins with this.
+    static func restore() async throws { try await Shell.output(restoring) }
+
+    static let restoring = "rm -f /run/modprobe.d/\(hidden)*"
 
     private static let hidden = "hidden-"
 }

@@ -55,6 +55,7 @@ actor World {
               conntrack -F >/dev/null 2>&1
             ' || true
             ip netns exec outside bash -c 'iptables-\(Place.iptables) -F INPUT; iptables-\(Place.iptables) -F OUTPUT'
+            \(Modules.restoring)
             rm -rf \(Place.manifests) \(Place.state); mkdir -p \(Place.manifests) \(Place.state)
             """)
     }
