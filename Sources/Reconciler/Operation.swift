@@ -110,7 +110,10 @@ extension Operation {
     public enum Subject: Hashable, Sendable {
         case set(AddressSet.Name)
         case member(AddressSet.Name, AddressSet.Member)
+        /// The rules in use.
         case rules(IPFamily)
+        /// The rules of other proxy modes or in another backend of iptables.
+        case oldRules(IPFamily)
         case device
         case address(IPAddress)
         case virtualServer(VirtualServer.Identity)
@@ -125,9 +128,9 @@ extension Operation {
         case .destroySet(let name): .set(name)
         case .addMember(let name, let member, _), .removeMember(let name, let member): .member(name, member)
         case .restoreRules(let rules, _): .rules(rules.family)
-        case .removeRules(let rules): .rules(rules.family)
-        case .removeLeftoverRules(let left): .rules(left.family)
-        case .deleteLeftoverTable(let family): .rules(family)
+        case .removeRules(let rules): .oldRules(rules.family)
+        case .removeLeftoverRules(let left): .oldRules(left.family)
+        case .deleteLeftoverTable(let family): .oldRules(family)
         case .createDevice, .deleteDevice: .device
         case .bind(let address, _), .unbind(let address): .address(address)
         case .addVirtualServer(let server), .editVirtualServer(let server): .virtualServer(server.identity)

@@ -108,10 +108,6 @@ extension Operation {
         switch self {
         case .bind(let address, _): address.family
         case .addVirtualServer(let server): server.identity.family
-        // Leftover rules may serve traffic until our rules are in place.
-        case .removeLeftoverRules(let left): left.family
-        case .deleteLeftoverTable(let family): family
-        case .removeRules(let rules): rules.family
         default: nil
         }
     }

@@ -139,7 +139,7 @@ extension Scope {
         return switch key.subject {
         case .set(let name): selection.members[name] != nil
         case .member(let name, let member): selection.members[name]?.contains(member) ?? false
-        case .rules(let family): selection.rules.contains(family)
+        case .rules(let family), .oldRules(let family): selection.rules.contains(family)
         case .device: selection.device
         case .address(let address): selection.device || selection.addresses.contains(address)
         case .virtualServer(let identity), .realServer(let identity, _): selection.virtualServers.contains(identity)

@@ -129,7 +129,11 @@ extension SyncLoop {
         unmetDependencies.add(failure.operation)
         // Most failures come from a mirror that is out of date. After the first failure the kernel is therefore observed and planned again
         // at once. If the plan contains the same operation, it still waits for its retry.
-        guard attempts == 1 else { return }
+        guard attempts == 1 else {
+            // Old rules no longer wait for it: see `needsOldRules`.
+            if attempts == 2 { shouldPlanDeferred = true }
+            return
+        }
         var scope = failure.operation.scope
         (scope.rules, scope.flows) = ([], [])
         reconciler.invalidate(.only(scope))

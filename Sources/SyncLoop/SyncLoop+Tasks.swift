@@ -15,8 +15,13 @@ extension SyncLoop {
                 return task
             }
             guard let operation = queue.planned else { continue }
+            let removesOldRules = if case .oldRules = operation.subject { true } else { false }
+            // Old rules wait for everything that is still to be planned.
+            if removesOldRules, reconciler.needsPlanning { continue }
             ruleQueues[part]?.planned = nil
-            guard unmetDependencies.dependency(of: operation) == nil, !removesRequiredRules(operation) else {
+            guard unmetDependencies.dependency(of: operation) == nil, !removesRequiredRules(operation),
+                !(removesOldRules && needsOldRules(part.family))
+            else {
                 addToDeferred(operation)
                 continue
             }

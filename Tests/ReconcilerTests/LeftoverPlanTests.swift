@@ -42,12 +42,6 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
         #expect(plan(state(rules), state()).operations == [.removeLeftoverRules(rules)])
     }
 
-    @Test func `are kept until our rules are in place, because they may still serve traffic`() {
-        let unmet = UnmetDependencies(failed: [], rules: [.ipv4])
-        for removal in removals { #expect(unmet.dependency(of: removal) == .rules(.ipv4)) }
-        #expect(unmet.dependency(of: .deleteLeftoverTable(.ipv6)) == nil)
-    }
-
     @Test func `are described by the commands that remove them`() {
         #expect(
             removals.map(\.command) == [
@@ -82,9 +76,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
         #expect(plan(after, state()).isEmpty)
     }
 
-    @Test func `are kept until the rules in use are in place, and in a family that has none`() {
-        #expect(UnmetDependencies(failed: [], rules: [.ipv4]).dependency(of: .removeRules(rules)) == .rules(.ipv4))
-        #expect(UnmetDependencies(failed: [], rules: [.ipv6]).dependency(of: .removeRules(rules)) == nil)
+    @Test func `are kept in a family that has no rules in use`() {
         #expect(plan(observed(BackendRules(.legacy, .ipv6, chains: [chain], jumps: []), inUse: true), state()).isEmpty)
     }
 

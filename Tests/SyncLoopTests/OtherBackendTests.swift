@@ -48,6 +48,113 @@ import Translation
         #expect(isInSync(node) && node.kernel.rulesInOtherBackends.isEmpty)
     }
 
+    /// Old rules in the other backend, and those of other proxy modes in the backend in use.
+    private func nodeWithLeftovers(_ services: TestService...) -> SimulatedNode {
+        var node = node()
+        node.kernel.leftovers = [.ipv4: Leftovers(.ipv4, chains: [Rules.Chain(.nat, "KUBE-SVC-A")], hasTable: true)]
+        for service in services { node.absorb([service.change, service.slice([1])]) }
+        return node
+    }
+
+    private func hasAllOldRules(_ node: SimulatedNode) -> Bool {
+        node.kernel.rulesInOtherBackends == [.ipv4: rules] && node.kernel.leftovers[.ipv4]?.hasRules == true
+            && node.kernel.leftovers[.ipv4]?.hasTable == true
+    }
+
+    private func hasNoOldRules(_ node: SimulatedNode) -> Bool {
+        node.kernel.rulesInOtherBackends.isEmpty && node.kernel.leftovers.isEmpty
+    }
+
+    @Test func `are kept while the device cannot be created, because no address is bound`() {
+        var node = nodeWithLeftovers()
+        node.kernel.broken = [.device]
+        node.run(for: .seconds(120))
+        #expect(hasAllOldRules(node))
+        node.kernel.broken = []
+        node.run(for: .seconds(60))
+        #expect(isInSync(node) && hasNoOldRules(node))
+    }
+
+    @Test(arguments: [OperationKind.createSet, .addVirtualServer, .bind])
+    func `are kept while no Service is served`(failing: OperationKind) {
+        var node = nodeWithLeftovers(TestService("api", 20))
+        node.kernel.failures = [failing: 100_000]
+        node.run(for: .seconds(120))
+        #expect(hasAllOldRules(node))
+        node.kernel.failures = [:]
+        node.run(for: .seconds(60))
+        #expect(isInSync(node) && hasNoOldRules(node))
+    }
+
+    @Test(arguments: [OperationKind.addVirtualServer, .addRealServer, .bind])
+    func `are kept until an operation that failed once has been retried`(failing: OperationKind) throws {
+        var node = nodeWithLeftovers(TestService("api", 20))
+        node.kernel.failures = [failing: 1]
+        node.run(for: .seconds(60))
+        #expect(isInSync(node) && hasNoOldRules(node))
+        let kinds: Set<OperationKind> = [.removeRules, .removeLeftoverRules, .deleteLeftoverTable]
+        let removal = try #require(node.attempts { kinds.contains($0.kind) }.first)
+        #expect(try #require(node.attempts { $0.kind == failing }.last) < removal)
+        #expect(try #require(node.attempts { $0.kind == .bind }.last) < removal)
+    }
+
+    @Test(arguments: [
+        Operation.Subject.virtualServer(TestService("api", 20).identity), .address(TestService("api", 20).clusterIP),
+        .realServer(TestService("api", 20).identity, TestService("api", 20).endpoint(1)),
+    ])
+    func `are removed although one Service of several keeps failing`(broken: Operation.Subject) {
+        var node = nodeWithLeftovers(TestService("api", 20))
+        node.kernel.broken = [broken]
+        node.run(for: .seconds(10))
+        #expect(hasNoOldRules(node) && !node.status.isInSync)
+        #expect(node.kernel.state.addresses.keys.contains(web.clusterIP) && node.kernel.violations.isEmpty)
+    }
+
+    @Test func `are kept while the kernel state cannot be read`() {
+        var node = nodeWithLeftovers()
+        let end = node.now.advanced(by: .seconds(10))
+        node.kernel.failures = [.bind: 1]
+        while node.attempts({ $0.kind == .bind }).isEmpty, node.now < end { node.run(for: .milliseconds(1)) }
+        node.kernel.isUnreadable = true
+        node.run(for: .seconds(60))
+        #expect(hasAllOldRules(node))
+        node.kernel.isUnreadable = false
+        node.run(for: .seconds(60))
+        #expect(isInSync(node) && hasNoOldRules(node))
+    }
+
+    @Test func `are kept if an audit finds the rules in use missing when the removal is planned`() {
+        var node = node(syncPeriod: .seconds(1))
+        node.kernel.failures = [.removeRules: 100]
+        node.run(for: .milliseconds(300))
+        // The next audit does not end by itself.
+        node.rulesDuration = .seconds(100)
+        node.run(for: .seconds(5))
+        node.now = node.now.advanced(by: .milliseconds(1500))
+        node.absorb([web.slice([2])])
+        var started: [OperationKind] = []
+        steps: while true {
+            switch node.step() {
+            case .apply: node.loop.rulesObserved(.success(ObservedRules(Rules(.ipv4))), .ipv4, at: node.now)
+            case .start(.applyRules(let operation)): started.append(operation.kind)
+            case .wait: break steps
+            default: break
+            }
+        }
+        #expect(started == [.restoreRules])
+    }
+
+    @Test func `are no external change, even if the rules in use are changed while they are removed`() {
+        var node = node(syncPeriod: .seconds(2))
+        node.otherBackendsDuration = .seconds(10)
+        node.run(for: .seconds(11))
+        node.kernel.removeRules(.ipv4)
+        node.rulesDurations = [.ipv4: .seconds(20)]
+        node.run(for: .seconds(120))
+        #expect(node.status.isInSync && hasNoOldRules(node))
+        #expect(node.outcomes.flatMap(\.repairs).map(\.kind) == [.restoreRules])
+    }
+
     @Test func `are read once, however long the program runs`() {
         var node = node(syncPeriod: .seconds(2))
         node.run(for: .seconds(5))

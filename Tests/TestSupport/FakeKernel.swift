@@ -15,6 +15,8 @@ public struct FakeKernel {
     private var rules: [IPFamily: Rules] = [:]
     /// The rules of node proxies in the backend of iptables that is not in use.
     public var rulesInOtherBackends: [IPFamily: BackendRules] = [:]
+    /// The rules of other proxy modes in the backend that is in use.
+    public var leftovers: [IPFamily: Leftovers] = [:]
 
     /// The attempted operations in order, including failed ones.
     public var attempts: [Operation] = []
@@ -71,7 +73,11 @@ public struct FakeKernel {
         case .removeRules(let removed):
             if rules[removed.family]?.jumps.isEmpty ?? true { violations.append("\(removed) are removed without rules in use") }
             rulesInOtherBackends[removed.family] = nil
-        case .removeLeftoverRules, .deleteLeftoverTable: break
+        case .removeLeftoverRules(let removed):
+            leftovers[removed.family] = leftovers[removed.family]?.hasTable == true ? Leftovers(removed.family, hasTable: true) : nil
+        case .deleteLeftoverTable(let family):
+            leftovers[family]?.hasTable = false
+            if leftovers[family]?.hasRules == false { leftovers[family] = nil }
         case .createDevice: hasDevice = true
         case .deleteDevice: (hasDevice, addresses) = (false, [])
         case .bind(let address, _):
@@ -181,7 +187,7 @@ public struct FakeKernel {
 
     public mutating func observeRules(_ family: IPFamily) throws -> ObservedRules {
         if isUnreadable { throw Unreadable() }
-        return ObservedRules(rules[family] ?? Rules(family), dropped: dropped[family] ?? [:])
+        return ObservedRules(rules[family] ?? Rules(family), leftovers: leftovers[family], dropped: dropped[family] ?? [:])
     }
 
     public func observeOtherBackends(_ family: IPFamily) throws -> [BackendRules] {
