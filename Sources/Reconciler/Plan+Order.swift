@@ -6,7 +6,7 @@ extension Plan {
     /// Rules and set members are removed after both, so that a Service being removed is never reachable without its restrictions.
     ///
     /// `SyncLoop` applies the phases in this order, except those of rules, which run concurrently with the others, one operation at a time
-    /// for each family. Operations that require the rules wait for them: see `UnmetDependencies`.
+    /// for each part of the rules (`RulesQueue.Part`). Operations that require the rules wait for them: see `UnmetDependencies`.
     public enum Phase: Int, Hashable, Sendable, CaseIterable {
         case createSets, addMembers, restoreRules, createDevice, serveVirtualServers, bind
         case drain, deleteRealServers, unbind, deleteVirtualServers, removeRules, removeMembers, removeLeftovers

@@ -65,7 +65,7 @@ private func settings(_ flags: [String: String]) -> TranslationSettings {
         scenario: KubeProxyScenario, family: IPFamily
     ) throws {
         let rules = try #require(try desired(scenario).rules[family])
-        let found = RulesText.parse(try scenario.text(family == .ipv4 ? "iptables" : "ip6tables"), catalogue: rules)
+        let found = RulesText.listing(try scenario.text(family == .ipv4 ? "iptables" : "ip6tables"), catalogue: rules).rules
         #expect(found.chains == rules.chains)
         #expect(Set(found.jumps) == Set(rules.jumps))
     }

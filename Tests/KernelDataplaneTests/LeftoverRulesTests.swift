@@ -179,6 +179,35 @@ private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain
     }
 
     @Test(arguments: [
+        ("iptables-nft-save v1.8.9 (nf_tables): Could not fetch rule set generation id: Invalid argument", true),
+        ("iptables/1.8.7 Failed to initialize nft: Protocol not supported", true),
+        ("ip6tables-legacy-save v1.8.9 (legacy): Cannot initialize: Address family not supported by protocol", true),
+        ("iptables-nft-save v1.8.9 (nf_tables): CHAIN_LIST failed: Invalid argument", false),
+        ("iptables-save v1.8.9 (nf_tables): table `nat' is incompatible, use 'nft' tool.", false),
+        ("iptables-nft-save v1.8.9 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)", false),
+    ])
+    func `are none if the kernel lacks the backend, and unknown after any other error`(standardError: String, isNone: Bool) throws {
+        let listing = Command.Result(exitCode: 1, output: "", standardError: standardError)
+        if isNone {
+            #expect(try IPTables.completeRules(in: listing, of: "iptables-nft-save") == nil)
+        } else {
+            #expect(throws: DataplaneError.self) { try IPTables.completeRules(in: listing, of: "iptables-nft-save") }
+        }
+    }
+
+    @Test func `are unknown if iptables-nft-save leaves out a table that it does not understand`() throws {
+        func rules(_ table: String) throws -> String? {
+            let output = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n# Table `\(table)' is incompatible, use 'nft' tool.\n"
+            return try IPTables.completeRules(in: .init(exitCode: 0, output: output, standardError: ""), of: "ip6tables-nft-save")
+        }
+        let error = try #require(throws: DataplaneError.self) { try rules("nat") }
+        #expect(
+            error.description.contains("table nat") && error.description.contains("ip6tables-nft-save")
+                && error.description.contains("nft list table ip6 nat"))
+        #expect(try rules("security") != nil, "a node proxy has no rules in it")
+    }
+
+    @Test(arguments: [
         (["", ""], false), (["filter\n", "nat_of_others\n"], false), (["filter\nnat\n", ""], true), (["", "nat\n"], true),
     ])
     func `may exist in the kernel if it has the legacy table nat of a family`(names: [String], expected: Bool) {

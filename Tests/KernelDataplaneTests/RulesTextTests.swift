@@ -67,7 +67,7 @@ private let rules = Rules(
         """
 
     @Test func `is parsed for this program's chains and jumps only`() {
-        let found = RulesText.parse(saved, catalogue: rules)
+        let found = RulesText.listing(saved, catalogue: rules).rules
         #expect(found.chains == rules.chains)
         #expect(Set(found.jumps) == Set(jumps))
     }
@@ -90,12 +90,12 @@ private let rules = Rules(
         let catalogue = Rules(.ipv4, chains: [firewall: []])
         let found = RulesText.listing(text, catalogue: catalogue)
         #expect(found.dropped == [firewall: 7])
-        #expect(found.rules == RulesText.parse(text.replacing(#/(?m)^\[\d+:\d+\] /#, with: ""), catalogue: catalogue))
+        #expect(found.rules == RulesText.listing(text.replacing(#/(?m)^\[\d+:\d+\] /#, with: ""), catalogue: catalogue).rules)
         #expect(found.rules.chains[firewall]?.count == 3)
     }
 
     @Test func `without this program's chains yields none`() {
-        #expect(RulesText.parse("*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n", catalogue: rules) == Rules(.ipv4))
+        #expect(RulesText.listing("*nat\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n", catalogue: rules).rules == Rules(.ipv4))
     }
 
     @Test(arguments: [
@@ -103,7 +103,7 @@ private let rules = Rules(
         "*nat\n[\n[]\n[1:\n[1:2]-A\n[x:y] -A KUBE-SERVICES",
     ])
     func `that is malformed is ignored`(text: String) {
-        #expect(RulesText.parse(text, catalogue: rules).jumps.isEmpty)
+        #expect(RulesText.listing(text, catalogue: rules).rules.jumps.isEmpty)
     }
 
     @Test(arguments: [

@@ -2,7 +2,7 @@ public import Model
 
 /// The iptables programs of this node.
 ///
-/// All programs of a node must use the same backend: rules in the other one may have no effect.
+/// All programs of a node must use the same backend: packets pass the rules of both.
 public struct IPTables: Sendable {
     public typealias Backend = IPTablesBackend
 
@@ -57,16 +57,32 @@ public struct IPTables: Sendable {
         return listing.output
     }
 
-    /// Like `saved`, but nil if the kernel has no such tables.
+    /// Like `saved`, but nil if the kernel lacks the backend, and an error if a table of the proxy is missing in the output.
     func savedIfAvailable(_ family: IPFamily) async throws(DataplaneError) -> String? {
         guard let prefix = prefixes[family] else { return nil }
-        let listing = try await save(prefix)
-        switch IPTablesResult(listing) {
-        case .unavailable: return nil
-        case let verdict: if let error = verdict.error("\(prefix)-save") { throw error }
+        return try IPTables.completeRules(in: try await save(prefix), of: "\(prefix)-save")
+    }
+
+    /// - Returns: the output; nil if the kernel lacks the backend.
+    static func completeRules(in listing: Command.Result, of program: String) throws(DataplaneError) -> String? {
+        if !listing.succeeded, absences.contains(where: listing.standardError.contains) { return nil }
+        if let error = IPTablesResult(listing).error(program) { throw error }
+        // iptables-nft-save prints this instead of a table with an expression that it does not know, and succeeds (iptables/nft.c).
+        for table in Rules.Table.allCases where listing.output.contains("# Table `\(table.rawValue)' is incompatible") {
+            throw DataplaneError(
+                program,
+                "cannot read table \(table.rawValue), because nft added rules to it that iptables does not know: "
+                    + "see nft list table \(program.hasPrefix("ip6") ? "ip6" : "ip") \(table.rawValue), and move these rules to another table"
+            )
         }
         return listing.output
     }
+
+    /// The messages if the kernel lacks nf_tables, nfnetlink, the family or legacy tables.
+    private static let absences = [
+        "rule set generation id: Invalid argument", "Operation not supported", "Protocol not supported", "Protocol not available",
+        "Address family not supported", "Table does not exist",
+    ]
 
     private func save(_ prefix: String) async throws(DataplaneError) -> Command.Result { try await Command.run("\(prefix)-save", ["-c"]) }
 

@@ -94,7 +94,7 @@ struct Detection {
                     saved[backend] = result.output
                 } else {
                     throw DataplaneError(
-                        program, "\(reason); set --iptables-backend to legacy or nft to skip it", isTemporary: true)
+                        program, "\(reason); set --iptables-backend to legacy or nft to start without it", isTemporary: true)
                 }
             }
         }

@@ -49,12 +49,9 @@ enum RulesText {
         var dropped: [Rules.Chain: UInt64] = [:]
     }
 
-    /// Returns the proxy's chains and jumps in the output of `iptables-save`.
+    /// Returns the proxy's chains and jumps in the output of `iptables-save`, with the counters if the output has them (`-c`).
     ///
     /// - Parameter catalogue: the proxy's chains and jumps; everything else is ignored.
-    static func parse(_ saved: String, catalogue: Rules) -> Rules { listing(saved, catalogue: catalogue).rules }
-
-    /// Like `parse`, with the counters, if the output has them (`iptables-save -c`).
     static func listing(_ saved: String, catalogue: Rules) -> Listing {
         var found = Listing(rules: Rules(catalogue.family))
         var table: Rules.Table?
