@@ -235,7 +235,17 @@ public actor NodeProxy: ServiceLifecycle.Service {
     /// Returns the plan of a first sync without applying it.
     public func plan() async throws -> Plan {
         let addresses = try await kernel.dataplane.nodeAddresses()
-        return loop.plan(from: try await kernel.dataplane.observeAll(with: kernel.rules, loop.families), localAddresses: addresses, at: now)
+        let observed = try await observeAll(by: kernel.dataplane, loop.families)
+        return loop.plan(from: observed, localAddresses: addresses, at: now)
+    }
+
+    /// Returns the complete kernel state, and logs the rules of other backends that cannot be read.
+    nonisolated func observeAll(by dataplane: any Dataplane, _ families: Set<IPFamily>) async throws -> NodeState {
+        try await dataplane.observeAll(with: kernel.rules, families) { family, error in
+            logger.warning(
+                "Failed to read rules in the iptables backend that is not in use; ignoring them",
+                metadata: ["family": "\(family.rawValue)", "error": "\(error)"])
+        }
     }
 
     /// Returns the Service port that an operation serves; nil if it is not known.

@@ -39,7 +39,7 @@ public struct StatusQueries: Sendable {
     /// Observes the kernel and returns the operations that would change it to the desired state.
     private func observedDifferences() async throws -> [Operation] {
         let families = await proxy.snapshot.families
-        let observed = try await proxy.kernel.reader.observeAll(with: proxy.kernel.rules, families)
+        let observed = try await proxy.observeAll(by: proxy.kernel.reader, families)
         return await proxy.snapshot.differences(from: observed, at: proxy.now)
     }
 }

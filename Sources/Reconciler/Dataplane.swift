@@ -56,13 +56,17 @@ public struct ObservedRules: Hashable, Sendable {
 
 extension Dataplane {
     /// Returns the complete kernel state, including the rules of `families`.
-    public func observeAll(with rules: any PacketFilter, _ families: Set<IPFamily>) async throws -> NodeState {
+    ///
+    /// - Parameter unreadable: called with the error if the rules of a family in other backends cannot be read. The state lacks them.
+    public func observeAll(
+        with rules: any PacketFilter, _ families: Set<IPFamily>, unreadable: (IPFamily, any Error) -> Void
+    ) async throws -> NodeState {
         var state = try await observe(.everything)
         for family in IPFamily.allCases where families.contains(family) {
             let observed = try await rules.observe(family)
             state.rules[family] = observed.rules
             state.leftovers[family] = observed.leftovers
-            state.rulesInOtherBackends += try await rules.observeOtherBackends(family)
+            do { state.rulesInOtherBackends += try await rules.observeOtherBackends(family) } catch { unreadable(family, error) }
         }
         return state
     }

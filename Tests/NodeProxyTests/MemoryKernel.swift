@@ -11,6 +11,9 @@ actor MemoryKernel: Dataplane, PacketFilter {
     private var rulesDuration = Duration.zero
 
     var state: NodeState { kernel.state }
+    private var otherBackendsAreUnreadable = false
+    func makeOtherBackendsUnreadable() { otherBackendsAreUnreadable = true }
+
     var isUntouched: Bool { kernel.isUntouched }
     func clearHistory() { kernel.clearHistory() }
     func setRulesDuration(_ duration: Duration) { rulesDuration = duration }
@@ -20,7 +23,10 @@ actor MemoryKernel: Dataplane, PacketFilter {
     func apply(_ operations: [Operation]) async -> Report { kernel.apply(operations) }
     func observe(_ family: IPFamily) async throws -> ObservedRules { try kernel.observeRules(family) }
 
-    func observeOtherBackends(_ family: IPFamily) async throws -> [BackendRules] { try kernel.observeOtherBackends(family) }
+    func observeOtherBackends(_ family: IPFamily) async throws -> [BackendRules] {
+        if otherBackendsAreUnreadable { throw FakeKernel.Unreadable() }
+        return try kernel.observeOtherBackends(family)
+    }
 
     func apply(_ operation: Operation) async throws -> [Rules.Chain: UInt64] {
         try await Task.sleep(for: rulesDuration)

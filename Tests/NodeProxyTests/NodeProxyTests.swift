@@ -191,6 +191,19 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
         try await task.value
     }
 
+    @Test func `plans and reports differences although another backend of iptables cannot be read`() async throws {
+        let running = Running()
+        let proxy = running.proxy(nil)
+        await running.kernel.makeOtherBackendsUnreadable()
+        running.feed.publish([web])
+        running.feed.markSynced()
+        await proxy.absorbOnce(running.feed.take())
+        #expect(try await proxy.plan().counts[.bind] == 1)
+        _ = try await proxy.syncOnce()
+        await running.kernel.changeExternally { $0.removeAddress(IPAddress(v4: 0x0a60_000a)) }
+        #expect(try await StatusQueries(proxy).differences().differences.map(\.operation) == ["bind"])
+    }
+
     @Test func `syncs once and reports the outcome`() async throws {
         let running = Running()
         let proxy = running.proxy(nil)

@@ -10,16 +10,18 @@ struct RulesInBackends: Sendable {
     ///
     /// It creates no tables and loads no modules of iptables-legacy: `iptables-legacy-save` lists the tables that the kernel has.
     func observe(_ family: IPFamily) async throws(DataplaneError) -> [BackendRules] {
-        guard let catalogue = catalogue[family] else { return [] }
         var all: [BackendRules] = []
-        for backend in backends {
-            guard case .found(let iptables) = try await Detection().find(backend, families: [family], testingRules: false),
-                let saved = try await iptables.savedIfAvailable(family),
-                let rules = LeftoverRules.parse(saved, in: backend, catalogue: catalogue)
-            else { continue }
-            all.append(rules)
-        }
+        for backend in backends { if let rules = try await observe(family, in: backend) { all.append(rules) } }
         return all
+    }
+
+    /// Returns the rules of one family in one backend; nil if there are none.
+    func observe(_ family: IPFamily, in backend: IPTablesBackend) async throws(DataplaneError) -> BackendRules? {
+        guard let catalogue = catalogue[family],
+            case .found(let iptables) = try await Detection().find(backend, families: [family], testingRules: false),
+            let saved = try await iptables.savedIfAvailable(family)
+        else { return nil }
+        return LeftoverRules.parse(saved, in: backend, catalogue: catalogue)
     }
 
     /// Returns the programs that this node does not have: `iptables-legacy`, `iptables-nft`.

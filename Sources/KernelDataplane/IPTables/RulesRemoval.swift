@@ -15,6 +15,11 @@ public struct RulesRemoval: PacketFilter {
 
     public func observeOtherBackends(_ family: IPFamily) async throws -> [BackendRules] { try await rules.observe(family) }
 
+    /// Returns the rules of one family in one backend; nil if there are none.
+    public func observe(_ family: IPFamily, in backend: IPTablesBackend) async throws -> BackendRules? {
+        try await rules.observe(family, in: backend)
+    }
+
     /// Returns the programs of iptables that this node does not have.
     public func missingPrograms() async -> [String] { await rules.missingPrograms() }
 

@@ -10,6 +10,8 @@ struct Cleanup {
     private let dataplane: KernelDataplane
     private let rules: RulesRemoval
     private let observed: NodeState
+    /// The errors of backends of iptables that cannot be read.
+    let unread: [String]
     /// The removal of everything except settings.
     private let plan: Plan
     private let stateDirectory: String
@@ -28,9 +30,22 @@ struct Cleanup {
         let rules = RulesRemoval(catalogue: catalogue)
         (self.dataplane, self.rules) = (dataplane, rules)
 
-        var observed = try await probing.run("kernel state") {
-            try await dataplane.observeAll(with: rules, Set(catalogue.rules.keys))
+        var observed = try await probing.run("kernel state") { try await dataplane.observe(.everything) }
+        var unread: [String] = []
+        for family in IPFamily.allCases {
+            observed.leftovers[family] = try await probing.run("nftables") { try await rules.observe(family).leftovers }
+            for backend in IPTablesBackend.allCases {
+                // A backend that cannot be read must not keep everything else.
+                do {
+                    let found = try await probing.run("iptables") { try await rules.observe(family, in: backend) }
+                    if let found { observed.rulesInOtherBackends.append(found) }
+                } catch {
+                    try Task.checkCancellation()
+                    unread.append("\(error); rules of a node proxy in it stay")
+                }
+            }
         }
+        self.unread = unread
         let addresses = try await probing.run("node addresses") { try await dataplane.nodeAddresses() }
         let ownership = Ownership(observed: observed, localAddresses: addresses, excluded: configuration.excludeCIDRs)
         observed.virtualServers = observed.virtualServers.filter { ownership.isOurs($0.value) }
@@ -70,14 +85,15 @@ struct Cleanup {
             "removed \(removed[.deleteVirtualServer] ?? 0) virtual servers, \(removed[.deleteDevice] == 1 ? observed.addresses.count : 0) addresses, "
             + "\(removed[.destroySet] ?? 0) sets, \(chains) chains, \(removed[.deleteLeftoverTable] ?? 0) nftables tables; "
             + "restored \(max(0, settings.count - unrestored.count)) kernel settings"
-        let setsRemain = removed[.destroySet] ?? 0 < observed.sets.count
+        let setsAreInUse = failures.contains { $0.operation.kind == .destroySet && $0.reason.contains("in use") }
         return CleanupOutcome(
             summary: summary,
-            failures: failures.map(\.description) + unrestored.map(\.description) + (setsRemain ? [await reasonOfRemainingSets()] : []))
+            failures: unread + failures.map(\.description) + unrestored.map(\.description)
+                + (setsAreInUse ? [await reasonOfSetsInUse()] : []))
     }
 
     /// Why ipsets may still be in use, and what to do.
-    private func reasonOfRemainingSets() async -> String {
+    private func reasonOfSetsInUse() async -> String {
         let missing = await rules.missingPrograms()
         guard !missing.isEmpty else {
             return "ipsets that remain are in use by rules of other programs, or by rules that were not removed: see iptables-legacy-save, "

@@ -51,7 +51,7 @@ struct CleanupCommand: AsyncParsableCommand {
             let configuration = try ProxyConfiguration(flags, hostname: "any")
             let logger = Logger(verbosity: logging.v ?? 0, quiet: true)
             guard dryRun.value else { return try await CleanupCommand.run(configuration, logger) }
-            try list(try await Cleanup(configuration, logger))
+            try list(try await Cleanup(configuration, logger), logger)
         }
     }
 
@@ -63,10 +63,12 @@ struct CleanupCommand: AsyncParsableCommand {
         if !outcome.failures.isEmpty { throw ExitCode.failure }
     }
 
-    private func list(_ cleanup: Cleanup) throws {
+    private func list(_ cleanup: Cleanup, _ logger: Logger) throws {
         switch output {
         case .text: cleanup.steps.forEach { print($0.command) }
         case .json: print(try PlanDocument(operations: cleanup.steps).json)
         }
+        for error in cleanup.unread { logger.error("Failed to read rules of an iptables backend", metadata: ["error": "\(error)"]) }
+        if !cleanup.unread.isEmpty { throw ExitCode.failure }
     }
 }
