@@ -25,7 +25,7 @@ extension Scenarios {
         /// Waits until the kernel matches the API server.
         private func expectEqual(after what: String) async throws {
             let expected = try await server.expected()
-            try await world.wait(for: "the kernel's state after \(what) to be\n\(expected.joined(separator: "\n"))", seconds: 120) {
+            try await world.wait(for: "the kernel's state after \(what) to be\n\(expected.joined(separator: "\n"))") {
                 try await servers() == expected
             }
         }

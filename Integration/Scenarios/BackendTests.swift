@@ -59,15 +59,15 @@ extension Scenarios {
         private func startTraffic() async throws -> (held: [TrafficClient], asking: [TrafficClient]) {
             var (held, asking): ([TrafficClient], [TrafficClient]) = ([], [])
             for client in ["outside", "pod-c", "node1"] {
-                held.append(try await .start(in: client, "hold tcp \(Manifests.clusterIP):80 --connections 2 --interval-ms 50"))
-                asking.append(try await .start(in: client, "ask tcp \(Manifests.clusterIP):80 --json --interval-ms 20 --then-count 5"))
-                asking.append(try await .start(in: client, "ask tcp [\(Manifests.clusterIP6)]:80 --json --interval-ms 50 --then-count 5"))
+                held.append(try await .start(in: client, "hold tcp \(Manifests.clusterIP):80 --connections 2 --interval-ms 100"))
+                asking.append(try await .start(in: client, "ask tcp \(Manifests.clusterIP):80 --json --interval-ms 100 --then-count 5"))
+                asking.append(try await .start(in: client, "ask tcp [\(Manifests.clusterIP6)]:80 --json --interval-ms 100 --then-count 5"))
             }
             held.append(
-                try await .start(in: "outside", "hold tcp \(World.node.outside):\(Manifests.nodePort) --connections 2 --interval-ms 50"))
+                try await .start(in: "outside", "hold tcp \(World.node.outside):\(Manifests.nodePort) --connections 2 --interval-ms 100"))
             asking.append(
                 try await .start(
-                    in: "outside", "ask tcp \(World.node.outside):\(Manifests.nodePort) --json --interval-ms 20 --then-count 5"))
+                    in: "outside", "ask tcp \(World.node.outside):\(Manifests.nodePort) --json --interval-ms 100 --then-count 5"))
             return (held, asking)
         }
 

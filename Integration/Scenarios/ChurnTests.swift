@@ -87,7 +87,7 @@ extension Scenarios {
             try await churning {
                 let removal = ContinuousClock.now
                 try await world.write("web-slice.yaml", slice("web", [World.address("pod-b")]))
-                try await world.wait(for: "the end of the drain", seconds: 120) { try await self.weight(of: "pod-a") == nil }
+                try await world.wait(for: "the end of the drain") { try await self.weight(of: "pod-a") == nil }
                 #expect(removal.duration(to: .now) >= .seconds(10))
                 var log = try await world.log()
                 let start = try #require(Self.applied("-e -t \(server) -r \(World.address("pod-a")):8080 -m -w 0", in: log).first)
@@ -99,7 +99,7 @@ extension Scenarios {
                 let addition = ContinuousClock.now
                 try await world.write("web-slice.yaml", slice("web", [World.address("pod-b"), World.address("pod-c")]))
                 try await world.wait(for: "the new server") { try await self.weight(of: "pod-c") != nil }
-                try await world.wait(for: "its own weight", seconds: 120) { try await self.weight(of: "pod-c") == 100 }
+                try await world.wait(for: "its own weight") { try await self.weight(of: "pod-c") == 100 }
                 #expect(addition.duration(to: .now) >= .seconds(20))
                 log = try await world.log()
                 let begin = try #require(Self.applied("-a -t \(server) -r \(World.address("pod-c")):8080", in: log).first)
@@ -154,7 +154,7 @@ extension Scenarios {
             }
             print("an endpoint reached the kernel within \(slowest) s while iptables-restore hung")
             try await Shell.output("rm \(hang)")
-            try await world.wait(for: "the second Service", seconds: 60) {
+            try await world.wait(for: "the second Service") {
                 try await Shell.output(in: "node1", "ip -brief address show kube-ipvs0").contains("10.96.8.8")
             }
             let rules = try await Shell.output(in: "node1", "iptables-\(Place.iptables)-save -t nat")

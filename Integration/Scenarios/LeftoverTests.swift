@@ -151,7 +151,7 @@ extension Scenarios {
             #expect(line.contains("/usr/local/bin/kube-proxy") && line.contains("pid=\"\(pid)\"") && line.contains("10249"), "\(line)")
             #expect(try await !world.log().contains("pid=\"\(far)\""), "it runs in another network")
             try await Shell.output("kill -KILL \(pid) \(far)")
-            try await world.waitForLog("Other node proxy stopped", seconds: 120)
+            try await world.waitForLog("Other node proxy stopped")
         }
 
         @Test func `externally changed kernel settings are restored if Services need them, and only reported otherwise`() async throws {

@@ -22,11 +22,11 @@ extension Scenarios {
         }
 
         private func waitForAnswers(_ port: UInt16 = Manifests.nodePort) async throws {
-            try await world.wait(for: "an answer on 127.0.0.1:\(port)", seconds: 30) { try await ask(port, "tcp", "--count 1").failed == 0 }
+            try await world.wait(for: "an answer on 127.0.0.1:\(port)") { try await ask(port, "tcp", "--count 1").failed == 0 }
         }
 
         private func waitForRefusal(_ port: UInt16 = Manifests.nodePort) async throws {
-            try await world.wait(for: "refusal on 127.0.0.1:\(port)", seconds: 30) {
+            try await world.wait(for: "refusal on 127.0.0.1:\(port)") {
                 try await ask(port, "tcp", "--count 1").errors == ["connection refused": 1]
             }
         }

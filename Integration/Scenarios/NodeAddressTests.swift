@@ -34,7 +34,7 @@ extension Scenarios {
         }
 
         private func waitForNodePorts(_ count: Int, on address: String) async throws {
-            try await world.wait(for: "\(count) virtual servers on \(address)", seconds: 30) { try await nodePorts(on: address) == count }
+            try await world.wait(for: "\(count) virtual servers on \(address)") { try await nodePorts(on: address) == count }
         }
 
         @Test func `that are added answer node ports within seconds, and no longer when removed`() async throws {

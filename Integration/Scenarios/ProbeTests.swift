@@ -63,7 +63,7 @@ extension Scenarios {
             try await begin()
             try await holdLock()
             try await world.launch("--cluster-cidr 10.244.0.0/16")
-            try await world.wait(for: "more attempts than fit in 30 seconds", seconds: 120) {
+            try await world.wait(for: "more attempts than fit in 30 seconds") {
                 try await world.log().contains(#"attempt="5""#)
             }
             let process = try #require(await world.proxy)

@@ -144,11 +144,11 @@ actor World {
     /// The number of failed checks after which a timeout is reported, even on a machine where each takes long.
     private static let fewestChecks = 20
 
-    func waitForLog(_ text: String, seconds: Double = 60) async throws {
+    func waitForLog(_ text: String, seconds: Double = 180) async throws {
         try await wait(for: "\"\(text)\" in the log", seconds: seconds) { try self.log().contains(text) }
     }
 
-    func wait(for what: String, seconds: Double = 60, _ condition: () async throws -> Bool) async throws {
+    func wait(for what: String, seconds: Double = 180, _ condition: () async throws -> Bool) async throws {
         let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
         var checks = 0
         while try await !condition() {
