@@ -37,9 +37,17 @@ set_console() {
     stty -F "$console" -opost -echo
 }
 
+# Kernels before 6.2 have no entropy at first, and programs that require random numbers would wait for minutes: takes 256 bits from the machine.
+add_entropy() {
+    # shellcheck disable=SC2016 # Perl.
+    perl -e 'open my $random, ">", "/dev/random" or die; ioctl($random, 0x40085203, pack("i!i!a*", 256, 32, do { local $/; <STDIN> })) or die "RNDADDENTROPY: $!"' \
+        <"$exchange/entropy"
+}
+
 # shellcheck source=environment.sh
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 prepare_root
+add_entropy
 load_kernel_modules
 prepare_network
 [[ -e /proc/net/ip_vs ]]
