@@ -66,7 +66,7 @@ private let rules = Rules(
         (.match("icmp"), "ipt_icmp", "ipt_icmp"), (.match("icmp6"), "ip6t_icmp6", "ip6t_icmp6"),
         (.target("MARK"), "xt_mark", "xt_mark"), (.target("MASQUERADE"), "xt_MASQUERADE", "xt_MASQUERADE"),
         (.target("REJECT"), "ipt_REJECT", "ip6t_REJECT"), (.table(.nat), "iptable_nat", "ip6table_nat"),
-        (.table(.filter), "iptable_filter", "ip6table_filter"),
+        (.table(.filter), "iptable_filter", "ip6table_filter"), (.counter, "nft_counter", "nft_counter"),
     ])
     func `are each a module of the kernel`(part: RulePart, v4: String, v6: String) {
         #expect(part.module(.ipv4, .legacy) == v4 && part.module(.ipv6, .legacy) == v6)
@@ -86,7 +86,7 @@ private let rules = Rules(
             for sample in RulePart.samples(of: rules) {
                 switch sample.part {
                 case .match(let name), .target(let name): #expect(known.contains(name))
-                case .table: Issue.record("a table is no part of a rule")
+                case .table, .counter: Issue.record("only matches and targets are parts of a rule's text")
                 }
             }
         }
@@ -153,6 +153,17 @@ private let rules = Rules(
     ])
     func `is not blamed on the kernel if a table exists but cannot be used for another reason`(failures: [String: String]) async {
         #expect(await Program(failures: failures).find(rules).findings == nil)
+    }
+
+    /// With iptables-nft, the kernel refuses every rule with the same error as one with an extension that it does not have.
+    @Test func `for want of what every rule needs is not blamed on the extensions`() async {
+        let error = "iptables-nft-restore v1.8.9 (nf_tables): ; line 3: RULE_APPEND failed (No such file or directory): rule in chain X"
+        let (findings, inputs) = await Program(failures: ["-A KUBE-IPVS-PROXY-PROBE": error]).find(rules)
+        #expect(findings == [.init(part: .counter, absence: .kernel)])
+        #expect(inputs.count { $0.contains("-A") } == 1 && inputs.last?.contains("-X KUBE-IPVS-PROXY-PROBE") == true, "\(inputs)")
+        #expect(
+            MissingRuleParts.explanation(findings ?? [], .ipv4, .nft, .unsupported)
+                == "the kernel has no expression counter: " + ModuleLoading.unsupported.advice(["nft_counter"]))
     }
 
     @Test func `has no explanation without the program`() async {

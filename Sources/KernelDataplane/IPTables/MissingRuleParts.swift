@@ -39,6 +39,8 @@ struct MissingRuleParts {
             // If this fails, the chain stays until the next test or the next observation.
             _ = await restore(TableTest.removal(from: table), "\(prefix)-restore")
             guard let found else { return nil }
+            // Without it, every rule fails.
+            guard found.first?.part != .counter else { return found }
             findings += found
         }
         return findings
@@ -47,12 +49,15 @@ struct MissingRuleParts {
     /// Tests parts in the chain of a table; nil if a test could not be completed.
     private func find(_ samples: [RulePart.Sample], _ table: Rules.Table, _ program: String) async -> [Finding]? {
         var findings: [Finding] = []
-        for sample in samples {
+        for sample in [.counter(table)] + samples {
             // Declaring the chain flushes it.
             let attempt = await restore(
                 "*\(table.rawValue)\n:\(TableTest.chain) - [0:0]\n-A \(TableTest.chain) \(sample.rule)\nCOMMIT\n", program)
             if Self.isTemporary(attempt) { return nil }
-            if let absence = Self.absence(ofExtension: attempt) { findings.append(Finding(part: sample.part, absence: absence)) }
+            guard let absence = Self.absence(ofExtension: attempt) else { continue }
+            let finding = Finding(part: sample.part, absence: absence)
+            if sample.part == .counter, absence == .kernel { return [finding] }
+            findings.append(finding)
         }
         return findings
     }
@@ -97,7 +102,12 @@ struct MissingRuleParts {
                 if !modules.contains(module) { modules.append(module) }
             }
             // nf_tables runs the extensions of iptables through this module.
-            let needsCompat = findings.contains { if case .table = $0.part { false } else { $0.absence == absence } }
+            let needsCompat = findings.contains {
+                switch $0.part {
+                case .counter, .table: false
+                case .match, .target: $0.absence == absence
+                }
+            }
             return loading.advice(backend == .nft && needsCompat ? ["nft_compat"] + modules : modules)
         }
         var sentences: [String] = []

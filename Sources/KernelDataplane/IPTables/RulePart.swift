@@ -1,13 +1,16 @@
 internal import Model
 
-/// A part of iptables that rules use: each is a module of the kernel and, except for tables, an extension of the program.
+/// A part of iptables that rules use: each is a module of the kernel. Matches and targets are extensions of the program, too.
 enum RulePart: Hashable, CustomStringConvertible {
+    /// What iptables-nft adds to every rule; a module in Linux 5.10, and no longer in 6.1 (net/netfilter/Kconfig `NFT_COUNTER`).
+    case counter
     case table(Rules.Table)
     case match(String)
     case target(String)
 
     var description: String {
         switch self {
+        case .counter: "expression counter"
         case .table(let table): "table \(table.rawValue)"
         case .match(let name): "match \(name)"
         case .target(let name): "target \(name)"
@@ -18,6 +21,7 @@ enum RulePart: Hashable, CustomStringConvertible {
     func module(_ family: IPFamily, _ backend: IPTables.Backend) -> String {
         let isV4 = family == .ipv4
         return switch (self, backend) {
+        case (.counter, _): "nft_counter"
         case (.table(let table), .legacy): "\(isV4 ? "iptable" : "ip6table")_\(table.rawValue)"
         case (.table(.nat), .nft): "nft_chain_nat"
         case (.table, .nft): "nf_tables"
@@ -37,6 +41,9 @@ enum RulePart: Hashable, CustomStringConvertible {
         var table: Rules.Table
         /// What follows the name of the chain.
         var rule: String
+
+        /// A rule without matches and extensions.
+        static func counter(_ table: Rules.Table) -> Sample { Sample(part: .counter, table: table, rule: "-j RETURN") }
     }
 
     /// The matches and targets of rules, each once, in the order of the tables and chains.
