@@ -76,7 +76,7 @@ load: release-tools
 	$(SWIFT) build --build-tests
 	Integration/load
 
-# All tests on several kernels, which it builds if they are missing, in one table; about two hours on two processors. KERNELS selects columns.
+# All tests on several kernels, which it builds if they are missing, in one table; about an hour and a half on two processors. KERNELS selects columns.
 KERNELS ?= 5.10 6.1 6.12 7.2 6.12/nft 7.2/nft
 kernels: release-tools
 	$(SWIFT) build --build-tests
