@@ -166,6 +166,13 @@ private let rules = Rules(
                 == "the kernel has no expression counter: " + ModuleLoading.unsupported.advice(["nft_counter"]))
     }
 
+    /// The legacy programs do not print the kernel's error, and have no such part.
+    @Test func `of every rule for an unknown reason is not blamed on what only nft has`() async {
+        let (findings, inputs) = await Program(failures: ["-A KUBE-IPVS-PROXY-PROBE": "iptables-restore: line 4 failed"]).find(rules)
+        #expect(findings?.contains { $0.part == .counter || $0.absence != .unclear } == false)
+        #expect(inputs.contains { $0.hasPrefix("*nat") }, "the other table is tested too")
+    }
+
     @Test func `has no explanation without the program`() async {
         #expect(await MissingRuleParts { _, _, _ in .notFound }.find(rules, "iptables-legacy") == nil)
     }

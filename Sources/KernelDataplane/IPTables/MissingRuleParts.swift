@@ -40,7 +40,7 @@ struct MissingRuleParts {
             _ = await restore(TableTest.removal(from: table), "\(prefix)-restore")
             guard let found else { return nil }
             // Without it, every rule fails.
-            guard found.first?.part != .counter else { return found }
+            guard found.first?.part != .counter else { return findings + found }
             findings += found
         }
         return findings
@@ -56,7 +56,10 @@ struct MissingRuleParts {
             if Self.isTemporary(attempt) { return nil }
             guard let absence = Self.absence(ofExtension: attempt) else { continue }
             let finding = Finding(part: sample.part, absence: absence)
-            if sample.part == .counter, absence == .kernel { return [finding] }
+            guard sample.part != .counter else {
+                if absence == .kernel { return [finding] }
+                continue
+            }
             findings.append(finding)
         }
         return findings
