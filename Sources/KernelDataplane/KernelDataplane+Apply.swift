@@ -12,8 +12,8 @@ extension KernelDataplane {
             let run = first.mustRunAlone ? rest.prefix(1) : rest.prefix { $0.layer == first.layer && !$0.mustRunAlone }
             rest = rest.dropFirst(run.count)
             switch first.layer {
-            case .ipvs: applyBatch(run, through: ipvs.socket, &report)
-            case .sets: applySets(run, &report)
+            case .ipvs: report.failures += ipvs.socket.apply(Array(run)) { operation throws(NetlinkError) in try message(for: operation) }
+            case .sets: report.failures += sets.apply(run)
             case .interfaces: applyInterfaces(run, &report)
             case .flows: flushConntrack(run, &report)
             case .rules: report.failures += run.map { .init($0, reason: "rules are for the packet filter") }
@@ -22,28 +22,7 @@ extension KernelDataplane {
         return report
     }
 
-    /// Sends one message per operation, in batches.
-    private func applyBatch(
-        _ operations: ArraySlice<Operation>, device: UInt32 = 0, through socket: borrowing NetlinkSocket, _ report: inout Report
-    ) {
-        var batch = NetlinkBatch()
-        var sent: [Operation] = []
-        for operation in operations {
-            do throws(NetlinkError) {
-                guard let message = try message(for: operation, device: device) else { continue }
-                try batch.add(message)
-                sent.append(operation)
-            } catch {
-                report.failures.append(.init(operation, reason: error.description))
-            }
-        }
-        for (index, error) in socket.execute(batch).sorted(by: { $0.key < $1.key }) where !sent[index].isFulfilled(by: error) {
-            report.failures.append(
-                .init(sent[index], reason: sent[index].explanation(of: error), isRefusal: sent[index].isRefused(by: error)))
-        }
-    }
-
-    private func message(for operation: Operation, device: UInt32) throws(NetlinkError) -> NetlinkMessage? {
+    private func message(for operation: Operation, device: UInt32 = 0) throws(NetlinkError) -> NetlinkMessage? {
         switch operation {
         case .addVirtualServer(let server): try ipvs.messages.newService(server)
         case .editVirtualServer(let server): try ipvs.messages.setService(server)
@@ -51,24 +30,13 @@ extension KernelDataplane {
         case .addRealServer(let identity, let server): try ipvs.messages.newDestination(server, of: identity)
         case .editRealServer(let identity, let server): try ipvs.messages.setDestination(server, of: identity)
         case .deleteRealServer(let identity, let location): try ipvs.messages.deleteDestination(location, of: identity)
-        case .createSet(let set): try sets.create(set)
-        case .addMember(let name, let member, _): try IPSetMessages.add(member, to: name)
-        case .removeMember(let name, let member): try IPSetMessages.delete(member, from: name)
-        case .destroySet(let name): try IPSetMessages.destroy(name)
         case .createDevice: try InterfaceMessages.newDummy(NodeState.deviceName)
         case .deleteDevice: try InterfaceMessages.deleteLink(NodeState.deviceName)
         case .bind(let address, _): try InterfaceMessages.newAddress(address, interface: device)
         case .unbind(let address): try InterfaceMessages.deleteAddress(address, interface: device)
-        case .replaceSet, .restoreRules, .removeRules, .removeLeftoverRules, .deleteLeftoverTable, .flushConntrack: nil
-        }
-    }
-
-    private func applySets(_ operations: ArraySlice<Operation>, _ report: inout Report) {
-        guard case .replaceSet(let set)? = operations.first else { return applyBatch(operations, through: sets.socket, &report) }
-        do {
-            try sets.replace(set)
-        } catch {
-            report.failures.append(.init(.replaceSet(set), reason: error.reason))
+        case .createSet, .replaceSet, .addMember, .removeMember, .destroySet, .restoreRules, .removeRules, .removeLeftoverRules,
+            .deleteLeftoverTable, .flushConntrack:
+            nil
         }
     }
 
@@ -83,7 +51,9 @@ extension KernelDataplane {
             report.failures += operations.map { .init($0, reason: error.description) }
             return
         }
-        applyBatch(operations, device: device, through: interfaces.socket, &report)
+        report.failures += interfaces.socket.apply(Array(operations)) { operation throws(NetlinkError) in
+            try message(for: operation, device: device)
+        }
     }
 
     /// Does nothing if the kernel does not support it: that was logged at startup, and retrying would not help.
@@ -103,6 +73,33 @@ extension KernelDataplane {
                 report.failures.append(.init(operation, reason: error.description))
             }
         }
+    }
+}
+
+extension NetlinkSocket {
+    /// Sends one message per operation, in batches, and returns the failures.
+    ///
+    /// - Parameter message: nil for an operation that needs none.
+    borrowing func apply(
+        _ operations: [Operation], message: (Operation) throws(NetlinkError) -> NetlinkMessage?
+    ) -> [OperationFailure] {
+        var failures: [OperationFailure] = []
+        var batch = NetlinkBatch()
+        var sent: [Operation] = []
+        for operation in operations {
+            do throws(NetlinkError) {
+                guard let message = try message(operation) else { continue }
+                try batch.add(message)
+                sent.append(operation)
+            } catch {
+                failures.append(.init(operation, reason: error.description))
+            }
+        }
+        for (index, error) in execute(batch).sorted(by: { $0.key < $1.key }) where !sent[index].isFulfilled(by: error) {
+            failures.append(
+                .init(sent[index], reason: sent[index].explanation(of: error), isRefusal: sent[index].isRefused(by: error)))
+        }
+        return failures
     }
 }
 

@@ -2,25 +2,27 @@ internal import Dispatch
 public import Model
 public import Reconciler
 
-/// The kernel of this node: IPVS, the dummy device, ipsets and conntrack entries, through netlink.
+/// The kernel of this node: IPVS, the dummy device, sets and conntrack entries, through netlink.
 ///
-/// Everything runs serially on its own executor. It runs no programs: `IPTablesFilter` handles rules.
+/// Everything runs serially on its own executor. It runs no programs: rules are for a `PacketFilter`.
 public actor KernelDataplane: Dataplane {
     private let executor = KernelExecutor()
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
     let ipvs: IPVSClient
-    let sets: IPSetClient
+    let sets: SetStore
     let interfaces: InterfaceClient
     let conntrack: ConntrackClient
     /// The sets that the proxy owns, by name: those of a cluster without Services.
     let catalogue: NodeState
 
-    /// - Parameter catalogue: a state with all sets of the proxy; their members do not matter.
-    public init(catalogue: NodeState) throws(DataplaneError) {
+    /// - Parameters:
+    ///   - catalogue: a state with all sets of the proxy; their members do not matter.
+    ///   - packetFilter: what contains the sets; nil for both packet filters, without creating any.
+    public init(catalogue: NodeState, packetFilter: PacketFilterKind?) throws(DataplaneError) {
         self.catalogue = catalogue
         ipvs = try IPVSClient()
-        sets = try IPSetClient()
+        sets = try SetStore(packetFilter)
         interfaces = try InterfaceClient()
         conntrack = try ConntrackClient()
     }

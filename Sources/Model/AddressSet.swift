@@ -1,4 +1,4 @@
-/// An ipset: addresses and ports that one rule matches.
+/// A set of the packet filter: addresses and ports that one rule matches.
 public struct AddressSet: Hashable, Sendable {
     public enum Member: Hashable, Sendable, CustomStringConvertible {
         case address(IPAddress)
@@ -22,8 +22,21 @@ public struct AddressSet: Hashable, Sendable {
 
     /// At most 31 bytes (`IPSET_MAXNAMELEN`, `linux/netfilter/ipset/ip_set.h`).
     public struct Name: Hashable, Sendable, Comparable, CustomStringConvertible {
+        /// What contains the set.
+        public enum Store: Hashable, Sendable {
+            case ipset
+            /// This program's table of nf_tables in the family.
+            case table(IPFamily)
+        }
+
         public let text: String
-        public init(_ text: String) { self.text = String(text.utf8.prefix(31)) ?? text }
+        public let store: Store
+
+        public init(_ text: String, in store: Store = .ipset) {
+            self.text = String(text.utf8.prefix(31)) ?? text
+            self.store = store
+        }
+
         public var description: String { text }
         public static func < (lhs: Name, rhs: Name) -> Bool { lhs.text < rhs.text }
     }
@@ -50,6 +63,8 @@ public struct AddressSet: Hashable, Sendable {
 
     /// The default of ipset and kube-proxy.
     public static let defaultCapacity: UInt32 = 65536
+    /// The capacity of sets in nf_tables, which have no maximum.
+    public static let unlimited = UInt32.max
 
     /// Whether both sets take the same members: same kind and, for hashes, same family.
     public func hasSameType(as other: AddressSet) -> Bool {
@@ -83,7 +98,7 @@ extension AddressSet.Member: Comparable {
     }
 }
 
-/// The type of an ipset (`man ipset`).
+/// What the members of a set consist of, as a type of ipset (`man ipset`).
 public enum AddressSetType: String, Hashable, Sendable, CaseIterable {
     case hashIP = "hash:ip"
     case hashIPPort = "hash:ip,port"

@@ -29,6 +29,17 @@ public struct CIDR: Hashable, Sendable, LosslessStringConvertible {
         length = UInt8(address.family.addressBits)
     }
 
+    private init(address: IPAddress, length: UInt8) {
+        self.address = address
+        self.length = length
+    }
+
+    /// The loopback addresses of a family: `127.0.0.0/8` or `::1/128`.
+    public static func loopback(_ family: IPFamily) -> CIDR {
+        family == .ipv4
+            ? CIDR(address: IPAddress(v4: 0x7f00_0000), length: 8) : CIDR(host: IPAddress(family: .ipv6, high: 0, low: 1))
+    }
+
     public var family: IPFamily { address.family }
 
     public func contains(_ other: IPAddress) -> Bool {
@@ -49,5 +60,22 @@ public struct CIDR: Hashable, Sendable, LosslessStringConvertible {
 
     private static func bits(_ count: Int) -> UInt64 {
         count == 0 ? 0 : ~0 << UInt64(64 - count)
+    }
+}
+
+extension [CIDR] {
+    /// The blocks that no other block of the array contains, each once.
+    public var withoutCovered: [CIDR] {
+        var kept: [CIDR] = []
+        var known: Set<CIDR> = []
+        for block in sorted(by: { $0.prefixLength < $1.prefixLength }) {
+            let isCovered = (0...block.prefixLength).contains { length in
+                CIDR(block.address, prefixLength: length).map(known.contains) ?? false
+            }
+            if isCovered { continue }
+            known.insert(block)
+            kept.append(block)
+        }
+        return kept
     }
 }

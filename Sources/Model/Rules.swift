@@ -1,7 +1,6 @@
-/// This program's iptables chains in one family and the jumps to them.
-///
-/// Rules have the form that `iptables-save` prints, so that desired and observed text compare directly.
+/// This program's chains of packet filter rules in one family, and the jumps to them.
 public struct Rules: Hashable, Sendable {
+    /// The tables of iptables. What they decide is the same in both packet filters.
     public enum Table: String, Hashable, Sendable, CaseIterable {
         case filter, nat, mangle
     }
@@ -37,20 +36,25 @@ public struct Rules: Hashable, Sendable {
             self.comment = comment
         }
 
-        /// What follows the chain's name: `-m comment --comment "…" -j KUBE-…`.
-        public var specification: String { "-m comment --comment \"\(comment)\" -j \(to)" }
+        /// The rule of the built-in chain.
+        public var rule: Rule { Rule([], .jump(to), comment: comment) }
 
-        public var description: String { "\(table.rawValue) \(from) \(specification)" }
+        public var description: String { "\(table.rawValue) \(from) to \(to)" }
     }
 
     public var family: IPFamily
-    /// What follows `-A <chain> ` in each rule, in order.
-    public var chains: [Chain: [String]]
+    /// What carries them out.
+    public var packetFilter: PacketFilterKind
+    /// The rules of each chain, in order.
+    public var chains: [Chain: [Rule]]
     /// In the order of insertion at the top of their chains.
     public var jumps: [Jump]
 
-    public init(_ family: IPFamily, chains: [Chain: [String]] = [:], jumps: [Jump] = []) {
+    public init(
+        _ family: IPFamily, in packetFilter: PacketFilterKind = .iptables, chains: [Chain: [Rule]] = [:], jumps: [Jump] = []
+    ) {
         self.family = family
+        self.packetFilter = packetFilter
         self.chains = chains
         self.jumps = jumps
     }

@@ -10,21 +10,15 @@ extension Operation: CustomStringConvertible {
         switch self {
         case .createSet(let set): Operation.create(set)
         case .replaceSet(let set): "\(Operation.create(set)) (replaces the existing set, \(set.members.count) members)"
-        case .addMember(let name, let member, _): "ipset add \(name) \(member)"
-        case .removeMember(let name, let member): "ipset del \(name) \(member)"
-        case .destroySet(let name): "ipset destroy \(name)"
-        case .restoreRules(let rules, let missingJumps):
-            Operation.restore(
-                rules.family,
-                "\(rules.chains.count) chains, \(rules.chains.values.reduce(0) { $0 + $1.count }) rules, \(missingJumps.count) jumps"
-            )
-        case .removeRules(let rules):
-            Operation.restore(
-                rules.family, "remove \(rules.jumps.count) jumps, \(rules.chains.count) chains", suffix: "-\(rules.backend.rawValue)")
+        case .addMember(let name, let member, _): Operation.change("add", member, name)
+        case .removeMember(let name, let member): Operation.change("del", member, name)
+        case .destroySet(let name): Operation.destroy(name)
+        case .restoreRules(let rules, let missingJumps): Operation.restore(rules, missingJumps)
+        case .removeRules(let rules): Operation.remove(rules)
         case .removeLeftoverRules(let left):
             Operation.restore(
                 left.family, "remove \(left.jumps.count) jumps, \(left.chains.count) chains left by kube-proxy's iptables mode")
-        case .deleteLeftoverTable(let family): "nft delete table \(family == .ipv4 ? "ip" : "ip6") \(Leftovers.tableName)"
+        case .deleteLeftoverTable(let family): "nft delete table \(family.nftName) \(Leftovers.tableName)"
         case .createDevice: "ip link add \(NodeState.deviceName) type dummy"
         case .deleteDevice: "ip link delete \(NodeState.deviceName)"
         case .bind(let address, _): "ip address add \(CIDR(host: address)) dev \(NodeState.deviceName)"
@@ -40,9 +34,45 @@ extension Operation: CustomStringConvertible {
     }
 
     private static func create(_ set: AddressSet) -> String {
-        switch set.kind {
-        case .bitmapPort: "ipset create \(set.name) bitmap:port range 0-65535"
-        default: "ipset create \(set.name) \(set.kind.rawValue) family \(set.family == .ipv4 ? "inet" : "inet6") maxelem \(set.capacity)"
+        switch (set.name.store, set.kind) {
+        case (.ipset, .bitmapPort): "ipset create \(set.name) bitmap:port range 0-65535"
+        case (.ipset, _):
+            "ipset create \(set.name) \(set.kind.rawValue) family \(set.family == .ipv4 ? "inet" : "inet6") maxelem \(set.capacity)"
+        case (.table(let family), _):
+            "nft add set \(family.nftTable) \(set.name) { type \(set.kind.nftType(family)); \(set.kind == .hashIPPortNet ? "flags interval; " : "")}"
+        }
+    }
+
+    /// - Parameter verb: of ipset.
+    private static func change(_ verb: String, _ member: AddressSet.Member, _ name: AddressSet.Name) -> String {
+        switch name.store {
+        case .ipset: "ipset \(verb) \(name) \(member)"
+        case .table(let family):
+            "nft \(verb == "del" ? "delete" : verb) element \(family.nftTable) \(name) { \(member.nftElement) }"
+        }
+    }
+
+    private static func destroy(_ name: AddressSet.Name) -> String {
+        switch name.store {
+        case .ipset: "ipset destroy \(name)"
+        case .table(let family): "nft delete set \(family.nftTable) \(name)"
+        }
+    }
+
+    private static func restore(_ rules: Rules, _ missingJumps: [Rules.Jump]) -> String {
+        let count = rules.chains.values.reduce(0) { $0 + $1.count }
+        return switch rules.packetFilter {
+        case .iptables: restore(rules.family, "\(rules.chains.count) chains, \(count) rules, \(missingJumps.count) jumps")
+        case .nftables: "nft -f - (table \(rules.family.nftTable): \(rules.chains.count) chains, \(count) rules, \(rules.jumps.count) jumps)"
+        }
+    }
+
+    private static func remove(_ rules: BackendRules) -> String {
+        switch rules.backend {
+        case .iptables(let backend):
+            restore(rules.family, "remove \(rules.jumps.count) jumps, \(rules.chains.count) chains", suffix: "-\(backend.rawValue)")
+        case .ipset: "ipset destroy (\(rules.sets.sorted().map(\.text).joined(separator: ", ")))"
+        case .nftables: "nft delete table \(rules.family.nftTable)"
         }
     }
 
@@ -92,5 +122,43 @@ extension RealServer {
         if upperThreshold > 0 { text += " -x \(upperThreshold)" }
         if lowerThreshold > 0 { text += " -y \(lowerThreshold)" }
         return text
+    }
+}
+
+// nft's syntax (`man nft`).
+
+extension IPFamily {
+    /// The name of the family in nft.
+    public var nftName: String { self == .ipv4 ? "ip" : "ip6" }
+    /// This program's table.
+    public var nftTable: String { "\(nftName) \(BackendRules.tableName)" }
+}
+
+extension AddressSetType {
+    /// `ipv4_addr . inet_proto . inet_service`.
+    fileprivate func nftType(_ family: IPFamily) -> String {
+        let address = family == .ipv4 ? "ipv4_addr" : "ipv6_addr"
+        return switch self {
+        case .hashIP: address
+        case .hashIPPort: "\(address) . inet_proto . inet_service"
+        case .hashIPPortIP, .hashIPPortNet: "\(address) . inet_proto . inet_service . \(address)"
+        case .bitmapPort: "inet_service"
+        }
+    }
+}
+
+extension AddressSet.Member {
+    /// `10.96.0.1 . tcp . 80`.
+    fileprivate var nftElement: String {
+        func parts(_ location: AddressPort, _ transport: Transport) -> String {
+            "\(location.address) . \(transport.lowercaseName) . \(location.port)"
+        }
+        return switch self {
+        case .address(let address): "\(address)"
+        case .addressPort(let location, let transport): parts(location, transport)
+        case .addressPortAddress(let location, let transport, let source): "\(parts(location, transport)) . \(source)"
+        case .addressPortNet(let location, let transport, let net): "\(parts(location, transport)) . \(net)"
+        case .port(let port): "\(port)"
+        }
     }
 }

@@ -68,9 +68,9 @@ extension Rules {
     }
 }
 
-extension [String] {
+extension [Rule] {
     /// Whether `others` is a subsequence of this array.
-    fileprivate func contains(inOrder others: [String]) -> Bool {
+    fileprivate func contains(inOrder others: [Rule]) -> Bool {
         var remaining = others[...]
         for element in self where element == remaining.first { remaining = remaining.dropFirst() }
         return remaining.isEmpty

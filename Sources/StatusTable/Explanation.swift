@@ -13,8 +13,10 @@ public struct Explanation: Hashable, Sendable {
     ///   - kernel: The observed state: the virtual server, its address, and all sets and rules.
     ///   - known: The virtual server in the proxy's report; nil if it is unknown or there is no report.
     ///   - isHeldElsewhere: Whether another interface of this node has the address.
+    ///   - text: A rule in a chain, as the packet filter of this node prints it.
     public init(
-        _ destination: VirtualServer.Identity, kernel: NodeState, known: ProxyReport.Server?, proxyAnswered: Bool, isHeldElsewhere: Bool
+        _ destination: VirtualServer.Identity, kernel: NodeState, known: ProxyReport.Server?, proxyAnswered: Bool, isHeldElsewhere: Bool,
+        text: (Rules.Chain, Rule) -> String
     ) {
         self.destination = destination
         if let known {
@@ -24,12 +26,12 @@ public struct Explanation: Hashable, Sendable {
                 "\(destination) \(proxyAnswered ? "does not belong to any Service known to the proxy" : "(no proxy answered: Service unknown)")"
             )
         }
-        walk(.nat, "PREROUTING", "Traffic from pods and other hosts", kernel)
-        walk(.nat, "OUTPUT", "Traffic from this node", kernel)
+        walk(.nat, "PREROUTING", "Traffic from pods and other hosts", kernel, text)
+        walk(.nat, "OUTPUT", "Traffic from this node", kernel, text)
         explainAddress(kernel, isHeldElsewhere)
-        walk(.filter, "INPUT", "Input filter", kernel)
+        walk(.filter, "INPUT", "Input filter", kernel, text)
         explainServers(kernel.virtualServers[destination], known)
-        walk(.nat, "POSTROUTING", "Traffic to the real server", kernel)
+        walk(.nat, "POSTROUTING", "Traffic to the real server", kernel, text)
         lines = lines.map(\.printable)
         obstacles = obstacles.map(\.printable)
         if obstacles.isEmpty {
@@ -76,13 +78,15 @@ public struct Explanation: Hashable, Sendable {
 
     // MARK: Rules
 
-    private mutating func walk(_ table: Rules.Table, _ hook: String, _ title: String, _ kernel: NodeState) {
+    private mutating func walk(
+        _ table: Rules.Table, _ hook: String, _ title: String, _ kernel: NodeState, _ text: (Rules.Chain, Rule) -> String
+    ) {
         guard let rules = kernel.rules[destination.family] else { return }
         var reported: [String] = []
         for jump in rules.jumps where jump.table == table && jump.from == hook {
             var visited: Set<Rules.Chain> = []
-            reported.append("  -A \(hook) \(jump.specification)")
-            _ = walk(Rules.Chain(table, jump.to), rules, kernel.sets, &reported, &visited)
+            reported.append("  \(text(Rules.Chain(table, hook), jump.rule))")
+            _ = walk(Rules.Chain(table, jump.to), rules, kernel.sets, text, &reported, &visited)
         }
         lines.append("\(title), \(table.rawValue) \(hook):\(reported.isEmpty ? " no rules of the proxy" : "")")
         lines += reported
@@ -90,8 +94,8 @@ public struct Explanation: Hashable, Sendable {
 
     /// - Returns: Whether the packet certainly does not continue after the chain.
     private mutating func walk(
-        _ chain: Rules.Chain, _ rules: Rules, _ sets: [AddressSet.Name: AddressSet], _ reported: inout [String],
-        _ visited: inout Set<Rules.Chain>
+        _ chain: Rules.Chain, _ rules: Rules, _ sets: [AddressSet.Name: AddressSet], _ text: (Rules.Chain, Rule) -> String,
+        _ reported: inout [String], _ visited: inout Set<Rules.Chain>
     ) -> Bool {
         guard visited.insert(chain).inserted else { return false }
         for rule in rules.chains[chain] ?? [] {
@@ -99,19 +103,18 @@ public struct Explanation: Hashable, Sendable {
             guard condition.verdict != .no else { continue }
             let caveat = condition.verdict == .perhaps ? ["match depends on more than the destination"] : []
             let notes = condition.reasons + caveat
-            reported.append("  -A \(chain.name) \(rule)\(notes.isEmpty ? "" : "  # \(notes.joined(separator: "; "))")")
+            reported.append("  \(text(chain, rule))\(notes.isEmpty ? "" : "  # \(notes.joined(separator: "; "))")")
             let isSure = condition.verdict == .yes
-            switch condition.target {
-            case "DROP", "REJECT":
+            switch rule.verdict {
+            case .drop, .reject:
                 guard isSure else { continue }
-                obstacles.append("dropped by \(chain): \(rule)")
+                obstacles.append("dropped by \(chain): \(text(chain, rule))")
                 return true
-            case "ACCEPT", "MASQUERADE":
-                if isSure { return true }
-            case "RETURN":
-                if isSure { return false }
-            default:
-                if walk(Rules.Chain(chain.table, condition.target), rules, sets, &reported, &visited), isSure { return true }
+            case .accept, .masquerade: if isSure { return true }
+            case .return: if isSure { return false }
+            case .jump(let target):
+                if walk(Rules.Chain(chain.table, target), rules, sets, text, &reported, &visited), isSure { return true }
+            case .setMark, .invertMark, .other: continue
             }
         }
         return false
@@ -125,62 +128,33 @@ struct RuleCondition {
     private(set) var verdict = Verdict.yes
     /// Why the rule matches: `10.96.0.10,tcp:80 is in KUBE-CLUSTER-IP`.
     private(set) var reasons: [String] = []
-    /// The target of the rule; empty if it has none.
-    private(set) var target = ""
 
-    /// - Parameter rule: The text after `-A <chain> ` in `iptables-save`.
-    init(_ rule: String, _ destination: VirtualServer.Identity, _ sets: [AddressSet.Name: AddressSet]) {
-        var words = rule.split(separator: " ").map(String.init)[...]
-        var isNegated = false
-        while let word = words.popFirst() {
-            switch word {
-            case "!":
-                isNegated = true
-                continue
-            case "--match-set":
-                guard let name = words.popFirst(), let directions = words.popFirst() else { break }
-                evaluate(AddressSet.Name(name), directions, isNegated, destination, sets)
-            case "-p":
-                let transport = words.popFirst()
-                if (transport == destination.transport.lowercaseName) == isNegated { verdict = .no }
-            case "--dport":
-                if (words.popFirst() == "\(destination.location.port)") == isNegated { verdict = .no }
-            case "-j", "-g": target = words.popFirst() ?? ""
+    init(_ rule: Rule, _ destination: VirtualServer.Identity, _ sets: [AddressSet.Name: AddressSet]) {
+        // A rule of others: what it matches is not known.
+        if case .other = rule.verdict { verdict = .perhaps }
+        for match in rule.matches {
+            switch match {
+            case .set(let name, let sides): evaluate(name, sides, destination, sets)
+            case .transport(let transport, let isNegated): if (transport == destination.transport) == isNegated { verdict = .no }
+            case .echoRequest: verdict = .no
+            case .virtualServer(let server): if server != destination { verdict = .no }
             // These match the source, interface or state of the packet.
-            case "-s", "-i", "-o", "--mark", "--ctstate", "--src-type", "--dst-type", "--vaddr", "--vproto", "--match-ipvs", "-d",
-                "--ctorigdst":
-                _ = words.popFirst()
-                if verdict == .yes { verdict = .perhaps }
-            // A comment can contain any word.
-            case "--comment":
-                guard let first = words.popFirst(), first.hasPrefix("\""), !(first.count > 1 && first.hasSuffix("\"")) else { break }
-                while let next = words.popFirst(), !next.hasSuffix("\"") {}
-            default: break
+            case .source, .inputInterface, .mark, .isLocal, .connection, .bridgePort: if verdict == .yes { verdict = .perhaps }
             }
-            isNegated = false
         }
     }
 
     private mutating func evaluate(
-        _ name: AddressSet.Name, _ directions: String, _ isNegated: Bool, _ destination: VirtualServer.Identity,
-        _ sets: [AddressSet.Name: AddressSet]
+        _ name: AddressSet.Name, _ sides: [Rule.Side], _ destination: VirtualServer.Identity, _ sets: [AddressSet.Name: AddressSet]
     ) {
         let members = sets[name]?.members.keys.filter { $0.concerns(destination) } ?? []
-        let isOfDestination = !directions.split(separator: ",").contains("src")
-        guard isOfDestination else {
-            if members.isEmpty, !isNegated, !directions.hasPrefix("src") {
-                verdict = .no
-            } else {
-                reasons += members.map { "\($0) is in \(name)" }.sorted()
-                if verdict == .yes { verdict = .perhaps }
-            }
+        // If the address is that of the source, the members that concern the destination say nothing.
+        if members.isEmpty, sides.first == .destination {
+            verdict = .no
             return
         }
-        if members.isEmpty == isNegated {
-            reasons += members.map { "\($0) is in \(name)" }.sorted()
-        } else {
-            verdict = .no
-        }
+        reasons += members.map { "\($0) is in \(name)" }.sorted()
+        if sides.contains(.source), verdict == .yes { verdict = .perhaps }
     }
 }
 

@@ -242,14 +242,23 @@ public enum Announcer {
             ])
     }
 
-    /// Returns the notice about rules that were removed from a backend of iptables after those in the other one were in place.
-    static func notice(ofMoved rules: BackendRules) -> Notice {
-        Notice(
-            .info, "Moved rules to another iptables backend",
-            [
-                "family": rules.family.rawValue, "from": rules.backend.rawValue, "to": rules.backend.other.rawValue,
-                "removedJumps": "\(rules.jumps.count)", "removedChains": "\(rules.chains.count)",
-            ])
+    /// Returns the notice about rules that were removed from a backend after those in the backend in use were in place.
+    ///
+    /// - Parameter packetFilter: the one in use.
+    static func notice(ofMoved rules: BackendRules, to packetFilter: PacketFilterKind) -> Notice {
+        let removed = ["removedJumps": "\(rules.jumps.count)", "removedChains": "\(rules.chains.count)"]
+        let family = ["family": rules.family.rawValue]
+        if case .iptables(let backend) = rules.backend, packetFilter == .iptables {
+            return Notice(
+                .info, "Moved rules to another iptables backend",
+                family.merging(["from": backend.rawValue, "to": backend.other.rawValue]) { $1 }.merging(removed) { $1 })
+        }
+        let moved = family.merging(["from": rules.backend.description, "to": packetFilter.rawValue]) { $1 }
+        return switch rules.backend {
+        case .iptables: Notice(.info, "Moved rules to another packet filter", moved.merging(removed) { $1 })
+        case .ipset: Notice(.info, "Removed ipsets that are not in use", moved.merging(["removedSets": "\(rules.sets.count)"]) { $1 })
+        case .nftables: Notice(.info, "Moved rules to another packet filter", moved)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 public import Model
 
-/// The ipsets of a node proxy in IPVS mode, with kube-proxy's names, so that each proxy finds the sets that the other left.
+/// The sets of a node proxy in IPVS mode, with the names of kube-proxy's ipsets, so that each proxy finds the sets that the other left.
 ///
 /// Only `KUBE-NO-LOCAL-ENDPOINTS` is not one of kube-proxy's. kube-proxy keeps unknown sets and flushes the rules that match them.
 public enum KubeSet: String, Hashable, Sendable, CaseIterable {
@@ -24,16 +24,23 @@ public enum KubeSet: String, Hashable, Sendable, CaseIterable {
     case noLocalEndpoints = "KUBE-NO-LOCAL-ENDPOINTS"
 
     /// Returns the set's name in a family. IPv6 sets start with `KUBE-6-`; names are cut to the kernel's limit of 31 bytes.
-    public func name(_ family: IPFamily) -> AddressSet.Name { KubeSet.names[family]?[self] ?? makeName(family) }
+    public func name(_ family: IPFamily, in filter: PacketFilterKind = .iptables) -> AddressSet.Name {
+        KubeSet.names[filter]?[family]?[self] ?? makeName(family, filter)
+    }
 
     /// Computed once, because a name is looked up for every set member.
-    private static let names = Dictionary(
-        uniqueKeysWithValues: IPFamily.allCases.map { family in
-            (family, Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.makeName(family)) }))
-        })
+    private static let names = table(PacketFilterKind.allCases) { filter in
+        table(IPFamily.allCases) { family in table(allCases) { $0.makeName(family, filter) } }
+    }
 
-    private func makeName(_ family: IPFamily) -> AddressSet.Name {
-        family == .ipv4 ? AddressSet.Name(rawValue) : AddressSet.Name("KUBE-6-" + rawValue.dropFirst("KUBE-".count))
+    private static func table<Key: Hashable, Value>(_ keys: [Key], _ value: (Key) -> Value) -> [Key: Value] {
+        Dictionary(uniqueKeysWithValues: keys.map { ($0, value($0)) })
+    }
+
+    private func makeName(_ family: IPFamily, _ filter: PacketFilterKind) -> AddressSet.Name {
+        AddressSet.Name(
+            family == .ipv4 ? rawValue : "KUBE-6-" + rawValue.dropFirst("KUBE-".count),
+            in: filter == .iptables ? .ipset : .table(family))
     }
 
     public var kind: AddressSetType {
@@ -64,13 +71,17 @@ public enum KubeSet: String, Hashable, Sendable, CaseIterable {
         case .nodePortLocalTCP: "Kubernetes nodeport TCP port with externalTrafficPolicy=local"
         case .nodePortUDP: "Kubernetes nodeport UDP port for masquerade purpose"
         case .nodePortLocalUDP: "Kubernetes nodeport UDP port with externalTrafficPolicy=local"
-        case .nodePortSCTP: "Kubernetes nodeport SCTP port for masquerade purpose with type \\'hash ip:port\\'"
-        case .nodePortLocalSCTP: "Kubernetes nodeport SCTP port with externalTrafficPolicy=local with type \\'hash ip:port\\'"
+        case .nodePortSCTP: "Kubernetes nodeport SCTP port for masquerade purpose with type 'hash ip:port'"
+        case .nodePortLocalSCTP: "Kubernetes nodeport SCTP port with externalTrafficPolicy=local with type 'hash ip:port'"
         case .healthCheckNodePort: "Kubernetes health check node port"
         case .ipvsIPs: "Addresses on the ipvs interface"
         case .noLocalEndpoints: "Kubernetes service ip + port with externalTrafficPolicy=local without local endpoints"
         }
     }
 
-    func empty(_ family: IPFamily) -> AddressSet { AddressSet(name(family), kind: kind, family: family) }
+    func empty(_ family: IPFamily, in filter: PacketFilterKind = .iptables) -> AddressSet {
+        AddressSet(
+            name(family, in: filter), kind: kind, family: family,
+            capacity: filter == .iptables ? AddressSet.defaultCapacity : AddressSet.unlimited)
+    }
 }

@@ -11,10 +11,9 @@ public enum LocalTraffic: Hashable, Sendable {
     /// By the name prefix of pods' interfaces.
     case interfaceNamePrefix(String)
 
-    /// An iptables match.
     struct Match: Hashable {
-        /// Matches traffic that does not come from this node's pods, such as `! -s 10.244.0.0/16`.
-        var notLocal: String
+        /// Matches traffic that does not come from this node's pods.
+        var notLocal: Rule.Match
     }
 
     /// Returns nil if local traffic cannot be detected in this family.
@@ -22,12 +21,12 @@ public enum LocalTraffic: Hashable, Sendable {
         switch self {
         case .clusterCIDR(let ranges): LocalTraffic.match(ranges, family)
         case .nodeCIDR: LocalTraffic.match(podCIDRs, family)
-        case .bridgeInterface(let name): Match(notLocal: "! -i \(name)")
-        case .interfaceNamePrefix(let prefix): Match(notLocal: "! -i \(prefix)+")
+        case .bridgeInterface(let name): Match(notLocal: .inputInterface(name, isNegated: true))
+        case .interfaceNamePrefix(let prefix): Match(notLocal: .inputInterface(prefix, isPrefix: true, isNegated: true))
         }
     }
 
     private static func match(_ ranges: [CIDR], _ family: IPFamily) -> Match? {
-        ranges.first { $0.family == family }.map { Match(notLocal: "! -s \($0)") }
+        ranges.first { $0.family == family }.map { Match(notLocal: .source($0, isNegated: true)) }
     }
 }

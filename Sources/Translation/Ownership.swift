@@ -34,6 +34,6 @@ public struct Ownership: Sendable {
     }
 
     private func hasMember(_ set: KubeSet, _ member: AddressSet.Member, _ family: IPFamily) -> Bool {
-        observed.sets[set.name(family)]?.members[member] != nil
+        PacketFilterKind.allCases.contains { observed.sets[set.name(family, in: $0)]?.members[member] != nil }
     }
 }

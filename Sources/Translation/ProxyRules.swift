@@ -1,11 +1,10 @@
 internal import Model
 
-/// The iptables rules of one family, which decide what traffic is masqueraded, accepted and rejected.
+/// The packet filter rules of one family, which decide what traffic is masqueraded, accepted and rejected.
 ///
 /// They depend on which sets have members and on settings, not on the number of Services, except for one rule for each load balancer that
-/// this node itself may not use. They are kube-proxy's rules in kube-proxy's order, in the form that `iptables-save` prints. Rules of this
-/// program are those for the set `KUBE-NO-LOCAL-ENDPOINTS`, and those by which service addresses answer ping and reject traffic to ports
-/// that belong to no Service.
+/// this node itself may not use. They are kube-proxy's rules in kube-proxy's order. Rules of this program are those for the set
+/// `KUBE-NO-LOCAL-ENDPOINTS`, and those by which service addresses answer ping and reject traffic to ports that belong to no Service.
 struct ProxyRules: Hashable {
     let family: IPFamily
     let settings: TranslationSettings
@@ -43,18 +42,18 @@ struct ProxyRules: Hashable {
 
     var rules: Rules {
         Rules(
-            family,
+            family, in: settings.packetFilter,
             chains: [
                 ProxyRules.services: servicesRules,
                 ProxyRules.postrouting: postroutingRules,
                 ProxyRules.natNodePort: natNodePortRules,
                 ProxyRules.loadBalancer: loadBalancerRules,
-                ProxyRules.markMasquerade: ["-j MARK --set-xmark \(mark)/\(mark)"],
+                ProxyRules.markMasquerade: [Rule([], .setMark(mark))],
                 ProxyRules.forward: [
-                    "\(comment("kubernetes forwarding rules")) -m mark --mark \(mark)/\(mark) -j ACCEPT",
-                    "\(comment("kubernetes forwarding conntrack rule")) -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+                    Rule([.mark(mark)], .accept, comment: "kubernetes forwarding rules"),
+                    Rule([.connection([.related, .established])], .accept, comment: "kubernetes forwarding conntrack rule"),
                 ],
-                ProxyRules.filterNodePort: ["\(commented(.healthCheckNodePort, "dst")) -j ACCEPT"],
+                ProxyRules.filterNodePort: [rule(.healthCheckNodePort, [.destination], .accept)],
                 ProxyRules.firewall: firewallRules,
                 ProxyRules.sourceRanges: sourceRangesRules,
                 ProxyRules.accessFilter: accessFilterRules,
@@ -63,55 +62,56 @@ struct ProxyRules: Hashable {
             jumps: ProxyRules.jumps)
     }
 
-    private var servicesRules: [String] {
-        var rules = ["-s \(family == .ipv4 ? "127.0.0.0/8" : "::1/128") -j RETURN"]
-        rules += ifNonEmpty(.noLocalEndpoints) { ["\(commented($0, "dst,dst")) -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ"] }
-        rules += ifNonEmpty(.loadBalancer) { ["\(commented($0, "dst,dst")) -j \(ProxyRules.loadBalancer.name)"] }
+    private var servicesRules: [Rule] {
+        var rules = [Rule([.source(.loopback(family))], .return)]
+        rules += ifNonEmpty(.noLocalEndpoints) { [rule($0, addressAndPort, markMasquerade, and: .isLocal(.source))] }
+        rules += ifNonEmpty(.loadBalancer) { [rule($0, addressAndPort, .jump(ProxyRules.loadBalancer.name))] }
         rules += ifNonEmpty(.clusterIP) { _ in [clusterIPRule] }
-        rules += ifNonEmpty(.externalIP) { ["\(commented($0, "dst,dst")) -j KUBE-MARK-MASQ"] + externalIPRules($0) }
+        rules += ifNonEmpty(.externalIP) { [rule($0, addressAndPort, markMasquerade)] + externalIPRules($0) }
         rules += ifNonEmpty(.externalIPLocal) { externalIPRules($0) }
-        rules.append("-m addrtype --dst-type LOCAL -j \(ProxyRules.natNodePort.name)")
-        for set in [KubeSet.clusterIP, .loadBalancer] { rules += ifNonEmpty(set) { ["\(match($0, "dst,dst")) -j ACCEPT"] } }
+        rules.append(Rule([.isLocal(.destination)], .jump(ProxyRules.natNodePort.name)))
+        for set in [KubeSet.clusterIP, .loadBalancer] { rules += ifNonEmpty(set) { [Rule([match($0, addressAndPort)], .accept)] } }
         return rules
     }
 
     /// Masquerades all clients of a cluster IP, all except this node's pods, or (if local traffic cannot be detected) only the node itself,
     /// whose packets to a cluster IP have that IP as their source.
-    private var clusterIPRule: String {
-        if settings.masqueradeAll { return "\(commented(.clusterIP, "dst,dst")) -j KUBE-MARK-MASQ" }
-        if let localTraffic { return "\(localTraffic.notLocal) \(commented(.clusterIP, "dst,dst")) -j KUBE-MARK-MASQ" }
-        return "\(commented(.clusterIP, "src,dst")) -j KUBE-MARK-MASQ"
+    private var clusterIPRule: Rule {
+        if settings.masqueradeAll { return rule(.clusterIP, addressAndPort, markMasquerade) }
+        if let localTraffic { return rule(.clusterIP, addressAndPort, markMasquerade, and: localTraffic.notLocal) }
+        return rule(.clusterIP, [.source, .destination], markMasquerade)
     }
 
     /// Ends traversal for clients outside of the node (first rule), and for all packets to an external IP that is a local address (second rule).
-    private func externalIPRules(_ set: KubeSet) -> [String] {
-        [
-            "\(commented(set, "dst,dst")) -m physdev ! --physdev-is-in -m addrtype ! --src-type LOCAL -j ACCEPT",
-            "\(commented(set, "dst,dst")) -m addrtype --dst-type LOCAL -j ACCEPT",
+    ///
+    /// nf_tables cannot match the port of a bridge at these hooks. The second rule accepts the packets as well: external IPs are local addresses.
+    private func externalIPRules(_ set: KubeSet) -> [Rule] {
+        let outside = rule(set, addressAndPort, .accept, and: .bridgePort(isNegated: true), .isLocal(.source, isNegated: true))
+        let local = rule(set, addressAndPort, .accept, and: .isLocal(.destination))
+        return settings.packetFilter == .iptables ? [outside, local] : [local]
+    }
+
+    private var postroutingRules: [Rule] {
+        ifNonEmpty(.loopBack) { [rule($0, [.destination, .destination, .source], .masquerade(isFullyRandom: false))] } + [
+            Rule([.mark(mark, isNegated: true)], .return),
+            Rule([], .invertMark(mark)),
+            Rule([], .masquerade(isFullyRandom: settings.hasRandomFully), comment: "kubernetes service traffic requiring SNAT"),
         ]
     }
 
-    private var postroutingRules: [String] {
-        ifNonEmpty(.loopBack) { ["\(commented($0, "dst,dst,src")) -j MASQUERADE"] } + [
-            "-m mark ! --mark \(mark)/\(mark) -j RETURN",
-            "-j MARK --set-xmark \(mark)/0x0",
-            "\(comment("kubernetes service traffic requiring SNAT")) -j MASQUERADE\(settings.hasRandomFully ? " --random-fully" : "")",
+    private var natNodePortRules: [Rule] {
+        let parts: [(Transport, KubeSet, KubeSet, [Rule.Side])] = [
+            (.tcp, .nodePortLocalTCP, .nodePortTCP, [.destination]), (.udp, .nodePortLocalUDP, .nodePortUDP, [.destination]),
+            (.sctp, .nodePortLocalSCTP, .nodePortSCTP, addressAndPort),
         ]
-    }
-
-    private var natNodePortRules: [String] {
-        let parts: [(Transport, KubeSet, KubeSet, String)] = [
-            (.tcp, .nodePortLocalTCP, .nodePortTCP, "dst"), (.udp, .nodePortLocalUDP, .nodePortUDP, "dst"),
-            (.sctp, .nodePortLocalSCTP, .nodePortSCTP, "dst,dst"),
-        ]
-        return parts.flatMap { transport, local, all, direction in
-            ifNonEmpty(local) { ["-p \(transport.lowercaseName) \(commented($0, direction)) -j RETURN"] }
-                + ifNonEmpty(all) { ["-p \(transport.lowercaseName) \(commented($0, direction)) -j KUBE-MARK-MASQ"] }
+        return parts.flatMap { transport, local, all, sides in
+            ifNonEmpty(local) { [rule($0, sides, .return, and: .transport(transport))] }
+                + ifNonEmpty(all) { [rule($0, sides, markMasquerade, and: .transport(transport))] }
         }
     }
 
-    private var loadBalancerRules: [String] {
-        ifNonEmpty(.loadBalancerLocal) { ["\(commented($0, "dst,dst")) -j RETURN"] } + ["-j KUBE-MARK-MASQ"]
+    private var loadBalancerRules: [Rule] {
+        ifNonEmpty(.loadBalancerLocal) { [rule($0, addressAndPort, .return)] } + [Rule([], markMasquerade)]
     }
 
     /// If `externalTrafficPolicy` is Local and this node has no endpoint, the virtual server has the endpoints of the cluster, for this
@@ -120,65 +120,70 @@ struct ProxyRules: Hashable {
     ///
     /// Established TCP connections to a local endpoint that drains continue, because IPVS schedules TCP only on SYN. All packets of other
     /// protocols are dropped, because IPVS would schedule them to endpoints on other nodes.
-    private var firewallRules: [String] {
-        let outside = localTraffic.map { $0.notLocal + " " } ?? ""
-        return ifNonEmpty(.loadBalancerFirewall) { ["\(commented($0, "dst,dst")) -j \(ProxyRules.sourceRanges.name)"] }
+    private var firewallRules: [Rule] {
+        ifNonEmpty(.loadBalancerFirewall) { [rule($0, addressAndPort, .jump(ProxyRules.sourceRanges.name))] }
             + ifNonEmpty(.noLocalEndpoints) {
-                let clients = "\(commented($0, "dst,dst")) -m addrtype ! --src-type LOCAL"
-                return ["\(outside)-p tcp \(clients) -m conntrack --ctstate NEW -j DROP", "\(outside)! -p tcp \(clients) -j DROP"]
+                let clients = [match($0, addressAndPort), .isLocal(.source, isNegated: true)] + [localTraffic?.notLocal].compactMap(\.self)
+                return [
+                    Rule([.transport(.tcp)] + clients + [.connection([.new])], .drop, comment: $0.comment),
+                    Rule([.transport(.tcp, isNegated: true)] + clients, .drop, comment: $0.comment),
+                ]
             }
     }
 
     /// Packets of the node itself never pass INPUT: IPVS handles them in OUTPUT.
-    private var outFilterRules: [String] {
-        closedToNode.sorted().map { server in
-            let (address, port) = (server.location.address, server.location.port)
-            return "-s \(CIDR(host: address)) -m ipvs --vproto \(server.transport.number) --vaddr \(address) --vport \(port) -j DROP"
-        }
+    private var outFilterRules: [Rule] {
+        closedToNode.sorted().map { Rule([.source(CIDR(host: $0.location.address)), .virtualServer($0)], .drop) }
     }
 
-    private var sourceRangesRules: [String] {
-        [KubeSet.loadBalancerSourceCIDR, .loadBalancerSourceIP].flatMap { ifNonEmpty($0) { ["\(commented($0, "dst,dst,src")) -j RETURN"] } }
-            + ["-j DROP"]
+    private var sourceRangesRules: [Rule] {
+        [KubeSet.loadBalancerSourceCIDR, .loadBalancerSourceIP].flatMap {
+            ifNonEmpty($0) { [rule($0, [.destination, .destination, .source], .return)] }
+        } + [Rule([], .drop)]
     }
 
     /// A service address is a local address, so processes that listen on all addresses of the host would be reachable on it: only traffic
     /// to Service ports and ping are accepted.
-    private var accessFilterRules: [String] {
-        let accepted: [(KubeSet, String)] = [
-            (.loadBalancer, "dst,dst"), (.clusterIP, "dst,dst"), (.externalIP, "dst,dst"), (.externalIPLocal, "dst,dst"),
-            (.healthCheckNodePort, "dst"),
+    private var accessFilterRules: [Rule] {
+        let accepted: [(KubeSet, [Rule.Side])] = [
+            (.loadBalancer, addressAndPort), (.clusterIP, addressAndPort), (.externalIP, addressAndPort), (.externalIPLocal, addressAndPort),
+            (.healthCheckNodePort, [.destination]),
         ]
-        return accepted.map { "\(match($0, $1)) -j RETURN" } + echoRules + rejectRules
+        return accepted.map { Rule([match($0, $1)], .return) } + [echoRule] + rejectRules
     }
 
     /// Echo requests are safe to accept: only the kernel answers them. Other ICMP queries are rejected like all other traffic. ICMP packets
     /// that are not queries, such as errors about a flow of a Service or neighbor discovery, are never NEW.
-    private var echoRules: [String] {
-        let type = family == .ipv4 ? "-p icmp -m icmp --icmp-type 8" : "-p ipv6-icmp -m icmp6 --icmpv6-type 128"
-        return ["\(type) \(match(.ipvsIPs, "dst")) -j RETURN"]
-    }
+    private var echoRule: Rule { Rule([.echoRequest, match(.ipvsIPs, [.destination])], .return) }
 
     /// Each protocol is rejected with the reply that ends a connection attempt at once (RFC 9293 3.10.7.1, RFC 1122 4.1.3.1, RFC 9260 10
     /// ICMP8). The last rule is kube-proxy's.
     ///
     /// SCTP treats "protocol unreachable" as an abort and retries after "port unreachable". The IPv6 equivalent of the former is a
-    /// Parameter Problem, which REJECT cannot send.
-    private var rejectRules: [String] {
-        let (other, sctp) = family == .ipv4 ? ("icmp-port-unreachable", "icmp-proto-unreachable") : ("icmp6-port-unreachable", nil)
-        let reject = "-m conntrack --ctstate NEW \(match(.ipvsIPs, "dst")) -j REJECT --reject-with"
-        return ["-p tcp \(reject) tcp-reset"] + (sctp.map { ["-p sctp \(reject) \($0)"] } ?? []) + ["\(reject) \(other)"]
+    /// Parameter Problem, which neither iptables nor nftables can send.
+    private var rejectRules: [Rule] {
+        let new = [Rule.Match.connection([.new]), match(.ipvsIPs, [.destination])]
+        let sctp = Rule([.transport(.sctp)] + new, .reject(.protocolUnreachable))
+        return [Rule([.transport(.tcp)] + new, .reject(.tcpReset))] + (family == .ipv4 ? [sctp] : [])
+            + [Rule(new, .reject(.portUnreachable))]
     }
 
     // MARK: Parts of rules
 
-    private var mark: String { "0x" + String(UInt32(1) << UInt32(settings.masqueradeBit), radix: 16) }
+    private var mark: UInt32 { 1 << UInt32(settings.masqueradeBit) }
 
-    private func comment(_ text: String) -> String { "-m comment --comment \"\(text)\"" }
+    private var markMasquerade: Rule.Verdict { .jump(ProxyRules.markMasquerade.name) }
 
-    private func match(_ set: KubeSet, _ directions: String) -> String { "-m set --match-set \(set.name(family)) \(directions)" }
+    private var addressAndPort: [Rule.Side] { [.destination, .destination] }
 
-    private func commented(_ set: KubeSet, _ directions: String) -> String { "\(comment(set.comment)) \(match(set, directions))" }
+    private func match(_ set: KubeSet, _ sides: [Rule.Side]) -> Rule.Match { .set(set.name(family, in: settings.packetFilter), sides) }
 
-    private func ifNonEmpty(_ set: KubeSet, _ rules: (KubeSet) -> [String]) -> [String] { nonEmptySets.contains(set) ? rules(set) : [] }
+    /// A rule with the comment of the set.
+    private func rule(_ set: KubeSet, _ sides: [Rule.Side], _ verdict: Rule.Verdict, and others: Rule.Match...) -> Rule {
+        Rule([match(set, sides)] + others, verdict, comment: set.comment)
+    }
+
+    private func ifNonEmpty(_ set: KubeSet, _ rules: (KubeSet) -> [Rule]) -> [Rule] {
+        settings.hasRulesForEmptySets || nonEmptySets.contains(set) ? rules(set) : []
+    }
 }

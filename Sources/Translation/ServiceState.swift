@@ -25,8 +25,6 @@ struct ServiceState: Hashable {
         var set: KubeSet
         var family: IPFamily
 
-        var name: AddressSet.Name { self.set.name(family) }
-
         /// The virtual server that the member refers to; nil if it refers to an address, a port or an endpoint.
         var virtualServer: VirtualServer.Identity? {
             switch member {
@@ -121,7 +119,8 @@ struct ServiceState: Hashable {
     ) {
         let server = VirtualServer.Identity(port.transport, location)
         add(location, port.transport, to: .loadBalancerFirewall, origin)
-        for range in ranges {
+        // Intervals in nf_tables must not overlap.
+        for range in nodeContext.settings.packetFilter == .nftables ? ranges.withoutCovered : ranges {
             add(.addressPortNet(location, port.transport, range), to: .loadBalancerSourceCIDR, port.family, origin)
         }
         // Connections of the node itself to a service address have that address as their source.

@@ -65,7 +65,7 @@ public struct Translation: Sendable {
     public static func catalogue(_ settings: TranslationSettings) -> NodeState {
         let families = IPFamily.allCases.filter(settings.families.contains)
         return NodeState(
-            hasDevice: true, sets: families.flatMap { family in KubeSet.allCases.map { $0.empty(family) } },
+            hasDevice: true, sets: families.flatMap { family in KubeSet.allCases.map { $0.empty(family, in: settings.packetFilter) } },
             rules: families.map { ProxyRules(family: $0, settings: settings, localTraffic: nil, nonEmptySets: []).rules })
     }
 
@@ -92,7 +92,7 @@ public struct Translation: Sendable {
     }
 
     private mutating func updateRules(_ family: IPFamily, _ changed: inout Scope.Selection) {
-        let nonEmptySets = KubeSet.allCases.filter { desired.sets[$0.name(family)]?.members.isEmpty == false }
+        let nonEmptySets = KubeSet.allCases.filter { desired.sets[$0.name(family, in: settings.packetFilter)]?.members.isEmpty == false }
         let proxyRules = ProxyRules(
             family: family, settings: settings, localTraffic: settings.localTraffic.match(family, podCIDRs: nodeContext.podCIDRs),
             nonEmptySets: Set(nonEmptySets), closedToNode: Set(closedToNode.keys.filter { $0.family == family }))
@@ -102,6 +102,10 @@ public struct Translation: Sendable {
         guard desired.rules[family] != rules else { return }
         desired.rules[family] = rules
         changed.rules.insert(family)
+    }
+
+    private func setName(of member: ServiceState.SetMember) -> AddressSet.Name {
+        member.set.name(member.family, in: settings.packetFilter)
     }
 
     // MARK: One Service
@@ -146,7 +150,7 @@ public struct Translation: Sendable {
     private func holder(_ server: VirtualServer.Identity) -> NamespacedName? { desired.virtualServers[server]?.origin?.service }
     private func holder(_ address: IPAddress) -> NamespacedName? { (desired.addresses[address] ?? nil)?.service }
     private func holder(_ member: ServiceState.SetMember) -> NamespacedName? {
-        (desired.sets[member.name]?.members[member.member] ?? nil)?.service
+        (desired.sets[setName(of: member)]?.members[member.member] ?? nil)?.service
     }
 
     /// Returns the precedence of a key's holder; nil if that is the claimant.
@@ -209,8 +213,8 @@ public struct Translation: Sendable {
             if let next = memberClaims.remove(name, from: key, holder: holder(key)) {
                 pending.insert(next)
             } else {
-                desired.sets[key.name]?.members[key.member] = nil
-                changed.members[key.name, default: []].insert(key.member)
+                desired.sets[setName(of: key)]?.members[key.member] = nil
+                changed.members[setName(of: key), default: []].insert(key.member)
             }
         }
     }
@@ -227,11 +231,11 @@ public struct Translation: Sendable {
         }
         for (key, origin) in state.members {
             pending.formUnion(memberClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
-            guard memberClaims.winner(key, holder: name) == name, desired.sets[key.name]?.members[key.member] != .some(origin) else {
+            guard memberClaims.winner(key, holder: name) == name, desired.sets[setName(of: key)]?.members[key.member] != .some(origin) else {
                 continue
             }
-            desired.sets[key.name]?.members.updateValue(origin, forKey: key.member)
-            changed.members[key.name, default: []].insert(key.member)
+            desired.sets[setName(of: key)]?.members.updateValue(origin, forKey: key.member)
+            changed.members[setName(of: key), default: []].insert(key.member)
         }
     }
 }

@@ -19,6 +19,8 @@ public struct TranslationSettings: Hashable, Sendable {
     public var bindAddress: IPAddress
     /// Whether MASQUERADE supports `--random-fully`.
     public var hasRandomFully: Bool
+    /// The packet filter of this node.
+    public var packetFilter: PacketFilterKind
     /// Whether `Service.spec.externalIPs` are served at all (the feature gate `AllowServiceExternalIPs`).
     public var allowsExternalIPs: Bool
     /// Ranges that external IPs must lie in (`--external-ip-cidrs`); empty allows all.
@@ -30,7 +32,7 @@ public struct TranslationSettings: Hashable, Sendable {
         nodeName: String, scheduler: Scheduler = .roundRobin, families: Set<IPFamily> = Set(IPFamily.allCases), masqueradeAll: Bool = false,
         masqueradeBit: Int = 14, localTraffic: LocalTraffic = .clusterCIDR([]), nodePortAddresses: NodePortAddresses = .all,
         hasRandomFully: Bool = true, schedulers: [Scheduler] = Scheduler.ofLinux, allowsExternalIPs: Bool = true,
-        externalIPRanges: [CIDR] = [],
+        externalIPRanges: [CIDR] = [], packetFilter: PacketFilterKind = .iptables,
         bindAddress: IPAddress = IPAddress(v4: 0)
     ) {
         self.nodeName = nodeName
@@ -43,9 +45,14 @@ public struct TranslationSettings: Hashable, Sendable {
         self.nodePortAddresses = nodePortAddresses
         self.bindAddress = bindAddress
         self.hasRandomFully = hasRandomFully
+        self.packetFilter = packetFilter
         self.allowsExternalIPs = allowsExternalIPs
         self.externalIPRanges = externalIPRanges
     }
+
+    /// Whether there are rules for sets without members. They never match, but then no Service changes the rules. kube-proxy has none in
+    /// iptables.
+    var hasRulesForEmptySets: Bool { packetFilter == .nftables }
 
     /// Whether a Service may have the external IP.
     public func allowsExternalIP(_ address: IPAddress) -> Bool {

@@ -52,7 +52,7 @@ private func settings(_ flags: [String: String]) -> TranslationSettings {
             sets.flatMap { set in set.members.keys.map { "add \(set.name) \($0)" } }.sorted()
                 == expected.filter { $0.hasPrefix("add ") }.sorted())
         let created = expected.filter { $0.hasPrefix("create ") }.map { $0.split(separator: " ")[1...2].joined(separator: " ") }
-        let ours = Set(IPFamily.allCases.map(KubeSet.noLocalEndpoints.name))
+        let ours = Set(IPFamily.allCases.map { KubeSet.noLocalEndpoints.name($0) })
         #expect(sets.filter { !ours.contains($0.name) }.map { "\($0.name) \($0.kind.rawValue)" }.sorted() == created.sorted())
     }
 
@@ -65,8 +65,9 @@ private func settings(_ flags: [String: String]) -> TranslationSettings {
         scenario: KubeProxyScenario, family: IPFamily
     ) throws {
         let rules = try #require(try desired(scenario).rules[family])
-        let found = RulesText.listing(try scenario.text(family == .ipv4 ? "iptables" : "ip6tables"), catalogue: rules).rules
-        #expect(found.chains == rules.chains)
+        let found = RulesText.listing(try scenario.text(family == .ipv4 ? "iptables" : "ip6tables"), catalogue: rules)
+        #expect(found.chains == rules.chains.mapValues { $0.map { RuleText.text($0, family) } })
+        #expect(found.rules.chains == rules.chains)
         #expect(Set(found.jumps) == Set(rules.jumps))
     }
 }

@@ -142,7 +142,7 @@ private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain
 
     @Test func `are those of both modes of kube-proxy and of this program, without those of the kubelet or an operator`() throws {
         let found = try #require(parse(saved))
-        #expect(found.backend == .legacy && found.family == .ipv4)
+        #expect(found.backend == .iptables(.legacy) && found.family == .ipv4)
         #expect(
             found.chains
                 == LeftoverRules.parse(saved, catalogue: ours).chains
@@ -158,8 +158,9 @@ private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain
     @Test func `include every jump that this program inserts, each as often as it exists`() throws {
         let jumps = ours.jumps + ours.jumps.prefix(1)
         let text = Rules.Table.allCases.map { table in
-            "*\(table.rawValue)\n" + ours.chains.keys.filter { $0.table == table }.map { ":\($0.name) - [0:0]\n" }.joined()
-                + jumps.filter { $0.table == table }.map { "-A \($0.from) \($0.specification)\n" }.joined() + "COMMIT\n"
+            let chains = ours.chains.keys.filter { $0.table == table }.map { ":\($0.name) - [0:0]\n" }
+            let rules = jumps.filter { $0.table == table }.map { "-A \($0.from) \(RuleText.text($0.rule, .ipv4))\n" }
+            return "*\(table.rawValue)\n" + chains.joined() + rules.joined() + "COMMIT\n"
         }.joined()
         let found = try #require(parse(text))
         #expect(found.chains == Set(ours.chains.keys))

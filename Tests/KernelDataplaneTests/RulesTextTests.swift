@@ -10,7 +10,7 @@ private let jumps = [
     Rules.Jump(.filter, from: "FORWARD", to: forward.name, comment: "kubernetes forwarding rules"),
 ]
 private let rules = Rules(
-    .ipv4, chains: [services: ["-s 127.0.0.0/8 -j RETURN", "-m addrtype --dst-type LOCAL -j ACCEPT"], forward: []], jumps: jumps)
+    .ipv4, chains: [services: [Rule([.source(.loopback(.ipv4))], .return), Rule([.isLocal(.destination)], .accept)], forward: []], jumps: jumps)
 
 @Suite struct `Text for iptables-restore` {
     @Test func `sets the rules of this program's chains only`() {
@@ -30,9 +30,9 @@ private let rules = Rules(
     }
 
     @Test func `removes this program's chains with the jumps to them from a backend, and names no other table`() {
-        let jump = Leftovers.Jump(.nat, from: jumps[0].from, jumps[0].specification)
+        let jump = Leftovers.Jump(.nat, from: jumps[0].from, RuleText.text(jumps[0].rule, .ipv4))
         #expect(
-            RulesText.remove(BackendRules(.legacy, .ipv4, chains: [services], jumps: [jump])) == """
+            RulesText.remove(BackendRules(.iptables(.legacy), .ipv4, chains: [services], jumps: [jump])) == """
                 *nat
                 :KUBE-SERVICES - [0:0]
                 -D OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
@@ -90,7 +90,7 @@ private let rules = Rules(
         let catalogue = Rules(.ipv4, chains: [firewall: []])
         let found = RulesText.listing(text, catalogue: catalogue)
         #expect(found.dropped == [firewall: 7])
-        #expect(found.rules == RulesText.listing(text.replacing(#/(?m)^\[\d+:\d+\] /#, with: ""), catalogue: catalogue).rules)
+        #expect(found.chains == RulesText.listing(text.replacing(#/(?m)^\[\d+:\d+\] /#, with: ""), catalogue: catalogue).chains)
         #expect(found.rules.chains[firewall]?.count == 3)
     }
 

@@ -1,4 +1,5 @@
 import Model
+import TestSupport
 import Testing
 
 @testable import Reconciler
@@ -53,7 +54,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
 
 @Suite struct `Rules in another backend of iptables` {
     private let rules = BackendRules(
-        .legacy, .ipv4, chains: [chain], jumps: [Leftovers.Jump(.nat, from: "OUTPUT", "-j KUBE-SERVICES")])
+        .iptables(.legacy), .ipv4, chains: [chain], jumps: [Leftovers.Jump(.nat, from: "OUTPUT", "-j KUBE-SERVICES")])
 
     private func observed(_ rules: BackendRules..., inUse: Bool = false) -> NodeState {
         var observed = state()
@@ -77,7 +78,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
     }
 
     @Test func `are kept in a family that has no rules in use`() {
-        #expect(plan(observed(BackendRules(.legacy, .ipv6, chains: [chain], jumps: []), inUse: true), state()).isEmpty)
+        #expect(plan(observed(BackendRules(.iptables(.legacy), .ipv6, chains: [chain], jumps: []), inUse: true), state()).isEmpty)
     }
 
     @Test func `are kept while removals are suspended`() {
@@ -86,7 +87,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
     }
 
     @Test func `are removed by a cleanup from every backend, before the sets that they refer to`() {
-        let nft = BackendRules(.nft, .ipv4, chains: [chain], jumps: [])
+        let nft = BackendRules(.iptables(.nft), .ipv4, chains: [chain], jumps: [])
         var observed = NodeState(sets: [AddressSet(AddressSet.Name("KUBE-A"), kind: .hashIP, family: .ipv4, capacity: 2)])
         observed.rulesInOtherBackends = [rules, nft]
         #expect(
@@ -95,7 +96,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> Plan {
 
     @Test func `are described by the program of their backend`() {
         #expect(Operation.removeRules(rules).command == "iptables-legacy-restore --noflush (remove 1 jumps, 1 chains)")
-        let nft = BackendRules(.nft, .ipv6, chains: [], jumps: rules.jumps)
+        let nft = BackendRules(.iptables(.nft), .ipv6, chains: [], jumps: rules.jumps)
         #expect(Operation.removeRules(nft).command == "ip6tables-nft-restore --noflush (remove 1 jumps, 0 chains)")
     }
 }

@@ -1,11 +1,12 @@
 import Model
 import Reconciler
+import TestSupport
 import Testing
 
 private let guardChain = Rules.Chain(.filter, "KUBE-A")
 private let otherChain = Rules.Chain(.nat, "KUBE-B")
 
-private func state(_ guardRules: [String], _ otherRules: [String] = [], serves: Bool = true, jumps: [Rules.Jump] = []) -> NodeState {
+private func state(_ guardRules: [Rule], _ otherRules: [Rule] = [], serves: Bool = true, jumps: [Rules.Jump] = []) -> NodeState {
     let address = IPAddress(v4: 0x0a60_0001)
     return NodeState(
         virtualServers: serves ? [VirtualServer(.init(.tcp, AddressPort(address, 80)))] : [], addresses: serves ? [address: nil] : [:],
@@ -16,7 +17,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState, suspendsRemovals:
     Plan(from: observed, to: desired, drainTimeout: .seconds(900), now: .seconds(0), suspendsRemovals: suspendsRemovals)
 }
 
-private func restored(_ plan: Plan) -> [[Rules.Chain: [String]]] {
+private func restored(_ plan: Plan) -> [[Rules.Chain: [Rule]]] {
     plan.operations.compactMap { if case .restoreRules(let rules, _) = $0 { rules.chains } else { nil } }
 }
 

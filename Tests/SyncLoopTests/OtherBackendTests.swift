@@ -9,7 +9,7 @@ import Translation
 @Suite struct `Rules in the other backend of iptables` {
     private let web = TestService("web", 10)
     private let rules = BackendRules(
-        .legacy, .ipv4, chains: [Rules.Chain(.nat, "KUBE-SERVICES"), Rules.Chain(.nat, "KUBE-MARK-MASQ")],
+        .iptables(.legacy), .ipv4, chains: [Rules.Chain(.nat, "KUBE-SERVICES"), Rules.Chain(.nat, "KUBE-MARK-MASQ")],
         jumps: [Leftovers.Jump(.nat, from: "OUTPUT", "-j KUBE-SERVICES")])
 
     private func node(syncPeriod: Duration = .seconds(30)) -> SimulatedNode {

@@ -27,14 +27,14 @@ extension NodeState {
         let jump = Rules.Jump(.nat, from: "OUTPUT", to: chain.name, comment: "jump")
         if !isObserved || Bool.random(using: &generator) {
             let text = ["-j RETURN", "-j ACCEPT"].randomElement(using: &generator) ?? ""
-            state.rules[.ipv4] = Rules(.ipv4, chains: [chain: [text]], jumps: isObserved && Bool.random(using: &generator) ? [] : [jump])
+            state.rules[.ipv4] = Rules(.ipv4, chains: [chain: [.other(text)]], jumps: isObserved && Bool.random(using: &generator) ? [] : [jump])
         }
         if isObserved, Bool.random(using: &generator) {
             state.leftovers[.ipv4] = Leftovers(
                 .ipv4, chains: Bool.random(using: &generator) ? [Rules.Chain(.nat, "KUBE-SVC-A")] : [], hasTable: true)
         }
         if isObserved, Bool.random(using: &generator) {
-            state.rulesInOtherBackends = [BackendRules(.nft, .ipv4, chains: [Rules.Chain(.nat, "KUBE-SERVICES")], jumps: [])]
+            state.rulesInOtherBackends = [BackendRules(.iptables(.nft), .ipv4, chains: [Rules.Chain(.nat, "KUBE-SERVICES")], jumps: [])]
         }
         return state
     }

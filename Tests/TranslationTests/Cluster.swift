@@ -3,6 +3,8 @@ import Model
 import Testing
 import Translation
 
+@testable import KernelDataplane
+
 /// A small cluster for tests.
 struct Cluster {
     var state = ClusterState()
@@ -55,8 +57,9 @@ struct Cluster {
     /// The addresses on `kube-ipvs0`.
     var bound: [String] { translation.desired.addresses.keys.sorted().map(\.description) }
 
+    /// The rules of a chain, as iptables-save prints them.
     func rules(_ table: Rules.Table, _ chain: String, _ family: IPFamily = .ipv4) -> [String] {
-        translation.desired.rules[family]?.chains[Rules.Chain(table, chain)] ?? []
+        (translation.desired.rules[family]?.chains[Rules.Chain(table, chain)] ?? []).map { RuleText.text($0, family) }
     }
 
     /// Returns rules by their target and the set they match: `KUBE-MARK-MASQ(KUBE-CLUSTER-IP)`, `DROP`.

@@ -12,7 +12,7 @@ import Translation
 
     @Test func `are counted by reason for every chain that drops them`() throws {
         let rules = try #require(cluster.translation.desired.rules[.ipv4])
-        let dropping = rules.chains.filter { $0.value.contains { $0.hasSuffix("-j DROP") } }.map(\.key)
+        let dropping = rules.chains.filter { $0.value.contains { $0.verdict == .drop } }.map(\.key)
         #expect(dropping.count == 3)
         for chain in dropping { #expect(DroppedPackets.counts([.ipv4: [chain: 1]]).values.reduce(0, +) == 1, "\(chain)") }
         let counts = DroppedPackets.counts([.ipv4: Dictionary(uniqueKeysWithValues: dropping.map { ($0, 2) })])

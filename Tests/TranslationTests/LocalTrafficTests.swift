@@ -6,27 +6,28 @@ import Testing
 private func ranges(_ texts: String...) -> [CIDR] { texts.compactMap { CIDR($0) } }
 
 @Suite struct `Traffic of this node's pods` {
-    @Test func `L6: is detected by source range, bridge or interface prefix`() {
-        func match(_ traffic: LocalTraffic) -> String? { traffic.match(.ipv4, podCIDRs: ranges("10.0.0.0/24"))?.notLocal }
-        #expect(match(.clusterCIDR(ranges("10.0.0.0/14"))) == "! -s 10.0.0.0/14")
-        #expect(match(.nodeCIDR) == "! -s 10.0.0.0/24")
-        #expect(match(.bridgeInterface("eth0")) == "! -i eth0")
-        #expect(match(.interfaceNamePrefix("eth")) == "! -i eth+")
+    @Test func `L6: is detected by source range, bridge or interface prefix`() throws {
+        func match(_ traffic: LocalTraffic) -> Rule.Match? { traffic.match(.ipv4, podCIDRs: ranges("10.0.0.0/24"))?.notLocal }
+        #expect(match(.clusterCIDR(ranges("10.0.0.0/14"))) == .source(try #require(CIDR("10.0.0.0/14")), isNegated: true))
+        #expect(match(.nodeCIDR) == .source(try #require(CIDR("10.0.0.0/24")), isNegated: true))
+        #expect(match(.bridgeInterface("eth0")) == .inputInterface("eth0", isNegated: true))
+        #expect(match(.interfaceNamePrefix("eth")) == .inputInterface("eth", isPrefix: true, isNegated: true))
         #expect(match(.clusterCIDR([])) == nil)
     }
 
     @Test(
         arguments: [
-            (ranges("10.0.0.0/14"), "! -s 10.0.0.0/14", nil), (ranges("2002:0:0:1234::/64"), nil, "! -s 2002:0:0:1234::/64"),
-            (ranges("10.0.0.0/14", "2002:0:0:1234::/64"), "! -s 10.0.0.0/14", "! -s 2002:0:0:1234::/64"),
-            (ranges("2002:0:0:1234::/64", "10.0.0.0/14"), "! -s 10.0.0.0/14", "! -s 2002:0:0:1234::/64"), ([], nil, nil),
+            (ranges("10.0.0.0/14"), "10.0.0.0/14", nil), (ranges("2002:0:0:1234::/64"), nil, "2002:0:0:1234::/64"),
+            (ranges("10.0.0.0/14", "2002:0:0:1234::/64"), "10.0.0.0/14", "2002:0:0:1234::/64"),
+            (ranges("2002:0:0:1234::/64", "10.0.0.0/14"), "10.0.0.0/14", "2002:0:0:1234::/64"), ([], nil, nil),
         ] as [([CIDR], String?, String?)])
     func `M12: is detected by the range of each family in any order, and not at all without one`(
         given: [CIDR], four: String?, six: String?
     ) {
         for traffic in [LocalTraffic.clusterCIDR(given), .nodeCIDR] {
-            #expect(traffic.match(.ipv4, podCIDRs: given)?.notLocal == four)
-            #expect(traffic.match(.ipv6, podCIDRs: given)?.notLocal == six)
+            func notLocal(_ range: String?) -> Rule.Match? { range.flatMap { CIDR($0) }.map { .source($0, isNegated: true) } }
+            #expect(traffic.match(.ipv4, podCIDRs: given)?.notLocal == notLocal(four))
+            #expect(traffic.match(.ipv6, podCIDRs: given)?.notLocal == notLocal(six))
         }
     }
 
@@ -34,8 +35,8 @@ private func ranges(_ texts: String...) -> [CIDR] { texts.compactMap { CIDR($0) 
         family: IPFamily
     ) {
         let name = "avz1234567890123456789"
-        #expect(LocalTraffic.bridgeInterface(name).match(family, podCIDRs: [])?.notLocal == "! -i \(name)")
-        #expect(LocalTraffic.interfaceNamePrefix(name).match(family, podCIDRs: [])?.notLocal == "! -i \(name)+")
+        #expect(LocalTraffic.bridgeInterface(name).match(family, podCIDRs: [])?.notLocal == .inputInterface(name, isNegated: true))
+        #expect(LocalTraffic.interfaceNamePrefix(name).match(family, podCIDRs: [])?.notLocal == .inputInterface(name, isPrefix: true, isNegated: true))
     }
 }
 

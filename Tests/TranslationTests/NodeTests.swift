@@ -3,6 +3,8 @@ import Model
 import Testing
 import Translation
 
+@testable import KernelDataplane
+
 private func node(_ addresses: [(String, String)], podCIDRs: [String] = []) -> Node {
     Node(
         metadata: ObjectMeta(name: "node1"), podCIDRs: podCIDRs, addresses: addresses.map { NodeAddress(type: $0.0, address: $0.1) })
@@ -37,7 +39,7 @@ private func node(_ addresses: [(String, String)], podCIDRs: [String] = []) -> N
     @Test func `defines local traffic by its pod CIDRs in NodeCIDR mode, including their changes`() throws {
         func notLocal(_ cluster: Cluster, _ family: IPFamily) throws -> [String] {
             let rules = try #require(cluster.translation.desired.rules[family])
-            return "\(rules)".split(whereSeparator: { $0 == "\n" || $0 == "\"" }).map(String.init).filter { $0.contains("! -s ") }
+            return rules.chains.values.joined().map { RuleText.text($0, family) }.filter { $0.contains("! -s ") }
         }
         var cluster = Cluster(TranslationSettings(nodeName: "node1", localTraffic: .nodeCIDR))
         cluster.set(.clusterIP("web", "10.96.0.10"))

@@ -98,7 +98,8 @@ struct Assembly {
         let catalogue = Translation.catalogue(settings)
         let kernel = try await probing.run("kernel interfaces") {
             NodeProxy.Kernel(
-                dataplane: try KernelDataplane(catalogue: catalogue), reader: try KernelDataplane(catalogue: catalogue),
+                dataplane: try KernelDataplane(catalogue: catalogue, packetFilter: .iptables),
+                reader: try KernelDataplane(catalogue: catalogue, packetFilter: .iptables),
                 rules: try IPTablesFilter(catalogue: catalogue, iptables: iptables))
         }
         return (settings, kernel, unserved)

@@ -23,9 +23,9 @@ struct Cleanup {
         self.probing = probing
         try await probing.run("privilege") { try KernelSetup.requirePrivilege() }
         // The proxy owns its names in both families and in both backends of iptables: the node may have changed its backend.
-        let catalogue = Translation.catalogue(configuration.translationSettings(families: Set(IPFamily.allCases), hasRandomFully: false))
+        let catalogue = Cleanup.catalogue(configuration)
         let dataplane = try await probing.run("kernel interfaces") {
-            try KernelDataplane(catalogue: catalogue)
+            try KernelDataplane(catalogue: catalogue, packetFilter: nil)
         }
         let rules = RulesRemoval(catalogue: catalogue)
         (self.dataplane, self.rules) = (dataplane, rules)
@@ -34,10 +34,10 @@ struct Cleanup {
         var unread: [String] = []
         for family in IPFamily.allCases {
             observed.leftovers[family] = try await probing.run("nftables") { try await rules.observe(family).leftovers }
-            for backend in IPTablesBackend.allCases {
+            for backend in IPTablesBackend.allCases.map(RulesBackend.iptables) + [.nftables] {
                 // A backend that cannot be read must not keep everything else.
                 do {
-                    let found = try await probing.run("iptables") { try await rules.observe(family, in: backend) }
+                    let found = try await probing.run("\(backend)") { try await rules.observe(family, in: backend) }
                     if let found { observed.rulesInOtherBackends.append(found) }
                 } catch {
                     try Task.checkCancellation()
@@ -55,6 +55,15 @@ struct Cleanup {
         settings = try await probing.run("kernel settings") {
             try KernelSetup.settingsToRestore(stateDirectory: configuration.stateDirectory)
         }
+    }
+
+    /// All names of the proxy, in both packet filters.
+    private static func catalogue(_ configuration: ProxyConfiguration) -> NodeState {
+        var settings = configuration.translationSettings(families: Set(IPFamily.allCases), hasRandomFully: false)
+        var catalogue = Translation.catalogue(settings)
+        settings.packetFilter = .nftables
+        catalogue.sets.merge(Translation.catalogue(settings).sets) { first, _ in first }
+        return catalogue
     }
 
     /// The steps of `run`, in order.

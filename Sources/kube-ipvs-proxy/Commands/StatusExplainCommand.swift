@@ -53,7 +53,8 @@ struct StatusExplainCommand: AsyncParsableCommand {
                 let explanation = Explanation(
                     destination, kernel: state,
                     known: report?.virtualServers.first { $0.identity == destination }, proxyAnswered: report != nil,
-                    isHeldElsewhere: elsewhere.contains(destination.location.address))
+                    isHeldElsewhere: elsewhere.contains(destination.location.address)
+                ) { IPTablesFilter.text($1, in: $0, destination.family) }
                 print(explanation.lines.joined(separator: "\n"))
                 if destination != destinations.last { print() }
                 isBlocked = isBlocked || !explanation.obstacles.isEmpty
@@ -84,7 +85,7 @@ struct StatusExplainCommand: AsyncParsableCommand {
         return try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).run("iptables") {
             let catalogue = Translation.catalogue(try settings)
             let iptables = try await IPTables.detect(choice, testingRules: false)
-            return (try KernelDataplane(catalogue: catalogue), try IPTablesFilter(catalogue: catalogue, iptables: iptables))
+            return (try KernelDataplane(catalogue: catalogue, packetFilter: .iptables), try IPTablesFilter(catalogue: catalogue, iptables: iptables))
         }
     }
 

@@ -1,6 +1,7 @@
 internal import CNetlink
 internal import Model
 internal import Netlink
+internal import Reconciler
 internal import SystemPackage
 
 /// The kernel's ipsets, through nfnetlink.
@@ -10,7 +11,9 @@ struct IPSetClient: ~Copyable {
     private let revisions: [AddressSetType: UInt8]
 
     /// Opens a socket and requests the set types, which loads their modules.
-    init() throws(DataplaneError) {
+    ///
+    /// - Parameter createsSets: false if sets are only read and removed, which needs no types.
+    init(createsSets: Bool = true) throws(DataplaneError) {
         let socket: NetlinkSocket
         do {
             socket = try NetlinkSocket.open(.netfilter)
@@ -18,7 +21,7 @@ struct IPSetClient: ~Copyable {
             throw DataplaneError("ipset", error)
         }
         var revisions: [AddressSetType: UInt8] = [:]
-        for kind in AddressSetType.allCases { revisions[kind] = try IPSetClient.revision(of: kind, socket) }
+        for kind in AddressSetType.allCases where createsSets { revisions[kind] = try IPSetClient.revision(of: kind, socket) }
         self.revisions = revisions
         self.socket = socket
     }
@@ -36,6 +39,27 @@ struct IPSetClient: ~Copyable {
             throw DataplaneError("ipset", "this kernel has no ipset: \(ModuleLoading.advice(kind.modules))")
         } catch {
             throw DataplaneError("ipset", IPSetFailure(error, kind: kind))
+        }
+    }
+
+    /// Carries out operations on sets, and returns the failures.
+    borrowing func apply(_ operations: [Operation]) -> [OperationFailure] {
+        if case .replaceSet(let set)? = operations.first {
+            do {
+                try replace(set)
+                return []
+            } catch {
+                return [OperationFailure(.replaceSet(set), reason: error.reason)]
+            }
+        }
+        return socket.apply(operations) { operation throws(NetlinkError) in
+            switch operation {
+            case .createSet(let set): try create(set)
+            case .addMember(let name, let member, _): try IPSetMessages.add(member, to: name)
+            case .removeMember(let name, let member): try IPSetMessages.delete(member, from: name)
+            case .destroySet(let name): try IPSetMessages.destroy(name)
+            default: nil
+            }
         }
     }
 

@@ -7,7 +7,7 @@ public import Reconciler
 /// Those for other backends are not, so that a program of another backend that hangs delays no rules in use.
 public actor IPTablesFilter: PacketFilter {
     private let iptables: IPTables
-    private nonisolated let others: RulesInBackends
+    private nonisolated let others: OtherBackends
     private let nftables: NFTablesClient
     /// The chains and jumps that the proxy owns, by name: those of a cluster without Services.
     private let catalogue: [IPFamily: Rules]
@@ -19,18 +19,23 @@ public actor IPTablesFilter: PacketFilter {
 
     private struct Printed {
         var restored: Rules
-        var saved: Rules
+        var saved: [Rules.Chain: [String]]
 
         /// Whether the chains have the same number of rules; if not, they were changed between the restore and the listing.
-        var isPlausible: Bool { saved.chains.mapValues(\.count) == restored.chains.mapValues(\.count) }
+        var isPlausible: Bool { saved.mapValues(\.count) == restored.chains.mapValues(\.count) }
     }
 
     /// - Parameter catalogue: a state with all chains and jumps of the proxy; their contents do not matter.
     public init(catalogue: NodeState, iptables: IPTables) throws(DataplaneError) {
         self.catalogue = catalogue.rules
         self.iptables = iptables
-        others = RulesInBackends(backends: [iptables.backend.other], catalogue: catalogue.rules)
+        others = OtherBackends(iptables: [iptables.backend.other], hasIPSets: false, hasTables: true, catalogue: catalogue)
         nftables = try NFTablesClient()
+    }
+
+    /// A rule as iptables-save prints it: `-A KUBE-SERVICES …`.
+    public static func text(_ rule: Rule, in chain: Rules.Chain, _ family: IPFamily) -> String {
+        "-A \(chain.name) \(RuleText.text(rule, family))"
     }
 
     public func observe(_ family: IPFamily) async throws -> ObservedRules {
@@ -68,7 +73,7 @@ public actor IPTablesFilter: PacketFilter {
         let listing = RulesText.listing(saved, catalogue: catalogue)
         drops.read(listing.dropped, of: family)
         var rules = listing.rules
-        if let known = printed[family], known.saved.chains == rules.chains, known.isPlausible { rules.chains = known.restored.chains }
+        if let known = printed[family], known.saved == listing.chains, known.isPlausible { rules.chains = known.restored.chains }
         var left = LeftoverRules.parse(saved, catalogue: catalogue)
         left.hasTable = try nftables.hasTable(Leftovers.tableName, family)
         return ObservedRules(rules, leftovers: left.isEmpty ? nil : left, dropped: drops.totals[family] ?? [:])
@@ -92,7 +97,7 @@ public actor IPTablesFilter: PacketFilter {
             drops.restart(rules.family)
             let listing = try await iptables.listing(catalogue: rules)
             drops.read(listing.dropped, of: rules.family)
-            printed[rules.family] = Printed(restored: rules, saved: listing.rules)
+            printed[rules.family] = Printed(restored: rules, saved: listing.chains)
             return drops.totals[rules.family] ?? [:]
         case .removeLeftoverRules(let left): try await iptables.restore(RulesText.remove(left), left.family)
         case .deleteLeftoverTable(let family): try nftables.deleteTable(Leftovers.tableName, family)

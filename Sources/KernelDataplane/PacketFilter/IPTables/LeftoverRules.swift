@@ -42,7 +42,7 @@ struct LeftoverRules {
     /// - Parameter catalogue: the proxy's chains and jumps.
     static func parse(_ saved: String, in backend: IPTablesBackend, catalogue: Rules) -> BackendRules? {
         let found = LeftoverRules(saved, catalogue, includesOurs: true).found
-        return found.hasRules ? BackendRules(backend, catalogue.family, chains: found.chains, jumps: found.jumps) : nil
+        return found.hasRules ? BackendRules(.iptables(backend), catalogue.family, chains: found.chains, jumps: found.jumps) : nil
     }
 
     private init(_ saved: String, _ catalogue: Rules, includesOurs: Bool) {
@@ -77,7 +77,7 @@ struct LeftoverRules {
     /// Whether a rule of a built-in chain to a leftover chain is from a node proxy.
     private func isJump(_ table: Rules.Table, _ from: Substring, _ specification: Substring) -> Bool {
         specification.contains("--comment \"kubernetes ")
-            || catalogue.jumps.contains { $0.table == table && $0.from == from && $0.specification == specification }
+            || catalogue.jump(table, from: from, specification) != nil
     }
 
     private mutating func readRule(_ table: Rules.Table, _ from: Substring, _ specification: Substring) {

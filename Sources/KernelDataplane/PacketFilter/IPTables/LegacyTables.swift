@@ -6,7 +6,7 @@ extension IPTables {
     /// read them.
     public func hasUnreadableLegacyTables() async -> Bool {
         guard backend == .nft, LegacyTables.mayHaveRules(LegacyTables.files.map(LegacyTables.read)) else { return false }
-        return await !RulesInBackends(backends: [.legacy], catalogue: [:]).missingPrograms().isEmpty
+        return await !OtherBackends(iptables: [.legacy], hasIPSets: false, hasTables: false, catalogue: NodeState()).missingPrograms().isEmpty
     }
 }
 

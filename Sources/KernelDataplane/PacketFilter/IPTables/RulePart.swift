@@ -50,10 +50,12 @@ enum RulePart: Hashable, CustomStringConvertible {
     static func samples(of rules: Rules) -> [Sample] {
         var samples: [Sample] = []
         var known: Set<RulePart> = []
+        let family = rules.family
         let chains = rules.chains.sorted { $0.key < $1.key }.map { (table: $0.key.table, rules: $0.value) }
+            + rules.jumps.map { ($0.table, [$0.rule]) }
         let own = Set(rules.chains.keys.map(\.name) + rules.jumps.map(\.to))
-        for (table, texts) in chains + rules.jumps.map({ ($0.table, [$0.specification]) }) {
-            for sample in texts.flatMap({ parts(of: $0, table, ownChains: own) }) where known.insert(sample.part).inserted {
+        for (table, rules) in chains {
+            for sample in rules.flatMap({ parts(of: RuleText.text($0, family), table, ownChains: own) }) where known.insert(sample.part).inserted {
                 samples.append(sample)
             }
         }
@@ -63,7 +65,7 @@ enum RulePart: Hashable, CustomStringConvertible {
     private static let verdicts: Set = ["ACCEPT", "DROP", "RETURN"]
 
     private static func parts(of rule: String, _ table: Rules.Table, ownChains: Set<String>) -> [Sample] {
-        let words = words(of: rule)
+        let words = RuleText.words(of: rule)
         let starts = words.indices.filter { ["-m", "-j"].contains(words[$0]) && $0 + 1 < words.count }
         // Extensions for one protocol require it.
         let options = words[..<(starts.first ?? words.count)]
@@ -79,22 +81,5 @@ enum RulePart: Hashable, CustomStringConvertible {
                 part: isTarget ? .target(name) : .match(name), table: table,
                 rule: (transport ?? "") + words[start..<end].joined(separator: " "))
         }
-    }
-
-    /// The words of a rule; text in quotes is one word, with its quotes.
-    private static func words(of rule: String) -> [String] {
-        var words: [String] = []
-        var isQuoted = false
-        var word = ""
-        for character in rule {
-            if character == "\"" { isQuoted.toggle() }
-            if character == " ", !isQuoted {
-                if !word.isEmpty { words.append(word) }
-                word = ""
-            } else {
-                word.append(character)
-            }
-        }
-        return word.isEmpty ? words : words + [word]
     }
 }

@@ -9,8 +9,8 @@ enum RulesText {
             let chains = rules.chains.keys.filter { $0.table == table }.sorted()
             // Declaring a chain creates or flushes it.
             lines += chains.map { ":\($0.name) - [0:0]" }
-            for chain in chains { lines += (rules.chains[chain] ?? []).map { "-A \(chain.name) \($0)" } }
-            lines += missingJumps.filter { $0.table == table }.map { "-I \($0.from) \($0.specification)" }
+            for chain in chains { lines += (rules.chains[chain] ?? []).map { "-A \(chain.name) \(RuleText.text($0, rules.family))" } }
+            lines += missingJumps.filter { $0.table == table }.map { "-I \($0.from) \(RuleText.text($0.rule, rules.family))" }
             return (lines + ["COMMIT"]).joined(separator: "\n") + "\n"
         }.joined()
     }
@@ -44,16 +44,23 @@ enum RulesText {
 
     /// The proxy's part of the output of `iptables-save`.
     struct Listing {
-        var rules: Rules
+        let family: IPFamily
+        /// What follows `-A <chain> ` in each rule, in order.
+        var chains: [Rules.Chain: [String]] = [:]
+        /// Repeated for each occurrence.
+        var jumps: [Rules.Jump] = []
         /// The number of packets dropped by each chain, if it has rules that drop and the output has counters.
         var dropped: [Rules.Chain: UInt64] = [:]
+
+        /// The listed rules as values.
+        var rules: Rules { Rules(family, chains: chains.mapValues { $0.map { RuleText.rule($0, family) } }, jumps: jumps) }
     }
 
     /// Returns the proxy's chains and jumps in the output of `iptables-save`, with the counters if the output has them (`-c`).
     ///
     /// - Parameter catalogue: the proxy's chains and jumps; everything else is ignored.
     static func listing(_ saved: String, catalogue: Rules) -> Listing {
-        var found = Listing(rules: Rules(catalogue.family))
+        var found = Listing(family: catalogue.family)
         var table: Rules.Table?
         for line in saved.split(separator: "\n") {
             switch line.first {
@@ -62,7 +69,7 @@ enum RulesText {
             case ":":
                 guard let table, let name = line.dropFirst().split(separator: " ").first else { continue }
                 let chain = Rules.Chain(table, String(name))
-                if catalogue.chains[chain] != nil { found.rules.chains[chain] = found.rules.chains[chain] ?? [] }
+                if catalogue.chains[chain] != nil { found.chains[chain] = found.chains[chain] ?? [] }
             case "-", "[":
                 guard let table else { continue }
                 let (rule, packets) = counted(line)
@@ -85,12 +92,21 @@ enum RulesText {
         let words = line.split(separator: " ", maxSplits: 2)
         guard words.count == 3, words[0] == "-A" else { return }
         let chain = Rules.Chain(table, String(words[1]))
-        if found.rules.chains[chain] != nil {
-            found.rules.chains[chain]?.append(String(words[2]))
+        if found.chains[chain] != nil {
+            found.chains[chain]?.append(String(words[2]))
             if let packets, words[2].hasSuffix("-j DROP") { found.dropped[chain, default: 0] &+= packets }
-        } else if let jump = catalogue.jumps.first(where: { $0.table == table && $0.from == words[1] && $0.specification == words[2] }) {
+        } else if let jump = catalogue.jump(table, from: words[1], words[2]) {
             // Repeated for each occurrence: each one has to be removed.
-            found.rules.jumps.append(jump)
+            found.jumps.append(jump)
         }
+    }
+}
+
+extension Rules {
+    /// The jump with this text; nil if there is none.
+    ///
+    /// - Parameter text: what follows the name of the built-in chain in `iptables-save`.
+    func jump(_ table: Table, from chain: Substring, _ text: Substring) -> Jump? {
+        jumps.first { $0.table == table && $0.from == chain && RuleText.text($0.rule, family) == text }
     }
 }
