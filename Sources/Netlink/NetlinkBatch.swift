@@ -19,6 +19,20 @@ public struct NetlinkBatch: Sendable {
         while bytes.count % Int(NLMSG_ALIGNTO) != 0 { bytes.append(0) }
     }
 
+    /// The length of all messages in bytes.
+    public var byteCount: Int { bytes.count }
+
+    /// The batch between two messages.
+    func bracketed(by begin: borrowing NetlinkMessage, _ end: borrowing NetlinkMessage) throws(NetlinkError) -> NetlinkBatch {
+        var bracketed = NetlinkBatch()
+        try bracketed.add(begin)
+        let start = bracketed.bytes.count
+        bracketed.offsets += offsets.map { $0 + start }
+        bracketed.bytes += bytes
+        try bracketed.add(end)
+        return bracketed
+    }
+
     /// The ranges of messages for one send each. A message that exceeds the limit of bytes is alone in its send, which the kernel rejects.
     func chunks(_ buffers: NetlinkBuffers) -> [Range<Int>] {
         var chunks: [Range<Int>] = []
@@ -34,17 +48,17 @@ public struct NetlinkBatch: Sendable {
         return chunks
     }
 
-    /// The bytes of some messages, numbered from `sequence`; the last one requests an acknowledgement.
+    /// The bytes of some messages, numbered from `sequence`; the last one, or the one at `acknowledged`, requests an acknowledgement.
     ///
     /// The kernel processes the messages of a send in order and always reports errors, so the acknowledgement of the last message means
     /// that all are done (`netlink_rcv_skb`, net/netlink/af_netlink.c).
-    func bytes(of chunk: Range<Int>, numberedFrom sequence: UInt32) -> [UInt8] {
+    func bytes(of chunk: Range<Int>, numberedFrom sequence: UInt32, acknowledged: Int? = nil) -> [UInt8] {
         let end = chunk.upperBound < offsets.count ? offsets[chunk.upperBound] : bytes.count
         var slice = Array(bytes[offsets[chunk.lowerBound]..<end])
         for (number, index) in chunk.enumerated() {
             let start = offsets[index] - offsets[chunk.lowerBound]
             NetlinkHeader.setSequence(sequence &+ UInt32(number), in: &slice, at: start)
-            if index == chunk.upperBound - 1 { NetlinkHeader.addFlags(UInt16(NLM_F_ACK), in: &slice, at: start) }
+            if index == acknowledged ?? chunk.upperBound - 1 { NetlinkHeader.addFlags(UInt16(NLM_F_ACK), in: &slice, at: start) }
         }
         return slice
     }

@@ -5,7 +5,10 @@ struct NetlinkBuffers: Equatable {
 
     /// The maximum length of a send in bytes. The kernel copies a send in one piece, and rejects one that is longer than the send buffer
     /// without 32 bytes (`netlink_sendmsg`, net/netlink/af_netlink.c).
-    var bytesPerSend: Int { min(64 * 1024, max(send - 32, 0)) }
+    var maximumSend: Int { max(send - 32, 0) }
+
+    /// The length of a send in bytes, for requests that may be divided among several.
+    var bytesPerSend: Int { min(64 * 1024, maximumSend) }
 
     /// The maximum number of messages in a send: the errors of all of them fit in the receive buffer, which each one fills by the memory
     /// that it takes (`skb->truesize`). That is about 1 KiB for an error with a text.

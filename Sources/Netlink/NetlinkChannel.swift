@@ -9,7 +9,9 @@ protocol NetlinkChannel: AnyObject {
     var buffers: NetlinkBuffers { get }
     func send(_ bytes: [UInt8]) throws(NetlinkError)
     /// Waits for the next datagram; fails with the errno of `recvfrom`.
-    func receive() throws(Errno) -> NetlinkDatagram
+    ///
+    /// - Parameter waiting: if not, it fails with `EAGAIN` at once if no datagram is pending.
+    func receive(waiting: Bool) throws(Errno) -> NetlinkDatagram
 }
 
 /// A datagram received by one system call.
@@ -31,7 +33,8 @@ final class KernelChannel: NetlinkChannel {
     ///   - family: `NETLINK_*`.
     ///   - timeLimit: in seconds; `receive` fails with `EAGAIN` after it.
     ///   - receiveBytes: the requested size of the receive buffer.
-    init(_ family: Int32, timeLimit: Int, receiveBytes: Int32 = 16 << 20) throws(NetlinkError) {
+    ///   - sendBytes: the requested minimum size of the send buffer.
+    init(_ family: Int32, timeLimit: Int, receiveBytes: Int32 = 16 << 20, sendBytes: Int32 = 1 << 17) throws(NetlinkError) {
         guard let handle = unsafe nl_socket_alloc() else { throw NetlinkError(.library(NLE_NOMEM)) }
         let status = unsafe nl_connect(handle, family)
         guard status == 0 else {
@@ -40,7 +43,7 @@ final class KernelChannel: NetlinkChannel {
         }
         let options = unsafe SocketOptions(descriptor: nl_socket_get_fd(handle))
         do throws(NetlinkError) {
-            buffers = try options.setBuffers(receiveBytes: receiveBytes)
+            buffers = try options.setBuffers(receiveBytes: receiveBytes, sendBytes: sendBytes)
             try options.set(SOL_SOCKET, SO_RCVTIMEO, timeval(tv_sec: timeLimit, tv_usec: 0))
             try options.set(SOL_SOCKET, SO_SNDTIMEO, timeval(tv_sec: timeLimit, tv_usec: 0))
         } catch {
@@ -68,19 +71,20 @@ final class KernelChannel: NetlinkChannel {
         throw NetlinkError(.kernel(errno), detail: "sendto" + (errno == .messageTooLong ? advice : ""))
     }
 
-    func receive() throws(Errno) -> NetlinkDatagram {
-        let length = try waitForDatagram()
+    func receive(waiting: Bool) throws(Errno) -> NetlinkDatagram {
+        let length = try lengthOfDatagram(waiting: waiting)
         guard length > buffer.count else { return try receive(into: &buffer) }
         // Rare, and limited by the socket's receive buffer, so the memory is not kept.
         var long = [UInt8](repeating: 0, count: length)
         return try receive(into: &long)
     }
 
-    /// Waits for the next datagram, which stays in the queue, and returns its length in bytes.
-    private func waitForDatagram() throws(Errno) -> Int {
+    /// Returns the length in bytes of the next datagram, which stays in the queue.
+    private func lengthOfDatagram(waiting: Bool) throws(Errno) -> Int {
         let descriptor = descriptor
+        let flags = Int32(MSG_PEEK) | Int32(MSG_TRUNC) | (waiting ? 0 : Int32(MSG_DONTWAIT))
         var length = -1
-        repeat { length = recv(descriptor, nil, 0, Int32(MSG_PEEK) | Int32(MSG_TRUNC)) } while length < 0 && errno == EINTR
+        repeat { length = recv(descriptor, nil, 0, flags) } while length < 0 && errno == EINTR
         guard length >= 0 else { throw Errno(rawValue: errno) }
         return length
     }
@@ -123,12 +127,12 @@ private struct SocketOptions {
         return value
     }
 
-    /// Sets the size of the receive buffer, and enlarges the send buffer for sends of the maximum length.
-    func setBuffers(receiveBytes: Int32) throws(NetlinkError) -> NetlinkBuffers {
+    /// Sets the size of the receive buffer, and enlarges the send buffer.
+    func setBuffers(receiveBytes: Int32, sendBytes: Int32) throws(NetlinkError) -> NetlinkBuffers {
         try setHalf(SO_RCVBUFFORCE, SO_RCVBUF, receiveBytes / 2)
         // The memory of a message is an even number of bytes: two messages never take exactly an odd half each.
         try setHalf(SO_RCVBUFFORCE, SO_RCVBUF, (try size(SO_RCVBUF) / 2 - 1) | 1)
-        if try size(SO_SNDBUF) < 1 << 17 { try setHalf(SO_SNDBUFFORCE, SO_SNDBUF, 1 << 16) }
+        if try size(SO_SNDBUF) < sendBytes { try setHalf(SO_SNDBUFFORCE, SO_SNDBUF, sendBytes / 2) }
         return NetlinkBuffers(send: Int(try size(SO_SNDBUF)), receive: Int(try size(SO_RCVBUF)))
     }
 

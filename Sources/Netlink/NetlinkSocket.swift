@@ -28,8 +28,11 @@ public struct NetlinkSocket: ~Copyable {
     static let dumpAttempts = 10
 
     /// Opens a socket. Replies that take longer than `timeLimit` (in seconds) are errors.
-    public static func open(_ family: Family, timeLimit: Int = 10) throws(NetlinkError) -> NetlinkSocket {
-        NetlinkSocket(try KernelChannel(family.number, timeLimit: timeLimit))
+    ///
+    /// - Parameter sendBytes: the requested size of the send buffer, which limits a transaction; without CAP_NET_ADMIN on the host, the sysctl
+    ///   net.core.wmem_max limits it.
+    public static func open(_ family: Family, timeLimit: Int = 10, sendBytes: Int32 = 1 << 17) throws(NetlinkError) -> NetlinkSocket {
+        NetlinkSocket(try KernelChannel(family.number, timeLimit: timeLimit, sendBytes: sendBytes))
     }
 
     init(_ channel: any NetlinkChannel) { self.channel = channel }
@@ -135,9 +138,16 @@ public struct NetlinkSocket: ~Copyable {
 
     /// The messages of the next datagram, in order; none if the kernel did not send it.
     borrowing func receive() throws(NetlinkError) -> [NetlinkReply] {
+        try receive(waiting: true) ?? []
+    }
+
+    /// - Parameter waiting: if not, nil is returned unless a datagram is pending.
+    borrowing func receive(waiting: Bool) throws(NetlinkError) -> [NetlinkReply]? {
         let datagram: NetlinkDatagram
         do throws(Errno) {
-            datagram = try channel.receive()
+            datagram = try channel.receive(waiting: waiting)
+        } catch  where error == .resourceTemporarilyUnavailable && !waiting {
+            return nil
         } catch {
             throw switch error {
             case .resourceTemporarilyUnavailable: NetlinkError(.timedOut)
@@ -148,32 +158,6 @@ public struct NetlinkSocket: ~Copyable {
         // Any process may send to this port; only datagrams from the kernel count.
         guard datagram.sender == 0 else { return [] }
         return try NetlinkReply.all(in: datagram.bytes)
-    }
-}
-
-extension NetlinkSocket {
-    /// Sends a request as a transaction, between a begin and an end message (as nfnetlink requires), and waits for its acknowledgement.
-    ///
-    /// - Parameter request: must request an acknowledgement (`NLM_F_ACK`): kernels before Linux 6.10 do not acknowledge the end.
-    public borrowing func transact(
-        _ request: borrowing NetlinkMessage, begin: borrowing NetlinkMessage, end: borrowing NetlinkMessage
-    ) throws(NetlinkError) {
-        var batch = NetlinkBatch()
-        try batch.add(begin)
-        try batch.add(request)
-        try batch.add(end)
-        let first = takeSequenceNumbers(batch.count)
-        try channel.send(batch.bytes(of: 0..<batch.count, numberedFrom: first))
-        while true {
-            for reply in try receive() where reply.header.type == UInt16(NLMSG_ERROR) {
-                let place = reply.header.sequence &- first
-                guard place < UInt32(batch.count) else { continue }
-                guard let acknowledgement = NetlinkAcknowledgement(reply) else { throw NetlinkError(.malformed) }
-                // An error of any of the three means that nothing was done; only the acknowledgement of the request means success.
-                if let error = acknowledgement.error { throw error }
-                if place == 1 { return }
-            }
-        }
     }
 }
 

@@ -22,7 +22,7 @@ private func joined(_ parts: String...) -> String { parts.joined().filter { !$0.
         #expect(hex(try NFTablesMessages.begin().bytes()) == joined("14000000 1000 0100 00000000 00000000", "00 00 000a"))
         #expect(hex(try NFTablesMessages.end().bytes()) == joined("14000000 1100 0100 00000000 00000000", "00 00 000a"))
         // NFT_MSG_DELTABLE; AF_INET6
-        let message = try NFTablesMessages.deleteTable("kube-proxy", .ipv6).bytes()
-        #expect(hex(message) == joined("24000000 020a 0500 00000000 00000000", "0a 00 0000", name))
+        let message = try NFTCommand.deleteTable.message(table: "kube-proxy", .ipv6, setNumber: 1).bytes()
+        #expect(hex(message) == joined("24000000 020a 0100 00000000 00000000", "0a 00 0000", name))
     }
 }

@@ -180,22 +180,64 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
 }
 
 @Suite struct `A transaction` {
-    private func transact(_ answer: @escaping (UInt32, Int) -> [Event]) throws {
+    /// Of three requests, numbered from the second message.
+    private func transact(_ answer: @escaping (UInt32, Int) -> [Event]) throws -> NetlinkRejection? {
         try NetlinkSocket(ScriptedChannel(answer)).transact(
-            NetlinkMessage(type: 0x20, flags: 4), begin: NetlinkMessage(type: 0x10), end: NetlinkMessage(type: 0x11))
+            try batch(3), begin: NetlinkMessage(type: 0x10), end: NetlinkMessage(type: 0x11))
     }
 
-    @Test func `succeeds when its request is acknowledged`() throws {
-        try transact { first, _ in [.kernel(acknowledgement(first + 1))] }
+    @Test func `is one send between its begin and end, whose last request is acknowledged`() throws {
+        let channel = ScriptedChannel { first, _ in [.kernel(acknowledgement(first + 3))] }
+        let rejection = try NetlinkSocket(channel).transact(
+            try batch(3), begin: NetlinkMessage(type: 0x10), end: NetlinkMessage(type: 0x11))
+        #expect(rejection == nil)
+        let sent = try NetlinkReply.all(in: try #require(channel.sent.first))
+        #expect(channel.sent.count == 1)
+        #expect(sent.map(\.header.type) == [0x10, 0x20, 0x20, 0x20, 0x11])
+        #expect(sent.map { $0.header.sequence - sent[0].header.sequence } == [0, 1, 2, 3, 4])
+        // NLM_F_REQUEST, NLM_F_ACK
+        #expect(sent.map(\.header.flags) == [1, 1, 1, 5, 1])
     }
 
-    @Test func `does not succeed when only its end is acknowledged`() throws {
-        #expect(throws: NetlinkError(.timedOut)) { try transact { first, _ in [.kernel(acknowledgement(first + 2))] } }
+    @Test func `without requests sends nothing`() throws {
+        let channel = ScriptedChannel { _, _ in [] }
+        #expect(
+            try NetlinkSocket(channel).transact(NetlinkBatch(), begin: NetlinkMessage(type: 0x10), end: NetlinkMessage(type: 0x11)) == nil)
+        #expect(channel.sent.isEmpty)
     }
 
-    @Test(arguments: [0, 2] as [UInt32]) func `fails if its begin or end fails`(place: UInt32) throws {
+    @Test func `does not succeed when only another request or its end is acknowledged`() {
+        #expect(throws: NetlinkError(.timedOut)) {
+            try transact { first, _ in [.kernel(acknowledgement(first + 1), acknowledgement(first + 4))] }
+        }
+    }
+
+    @Test func `reports every request at fault`() throws {
+        let rejection = try #require(
+            try transact { first, _ in
+                [.kernel(explained(first + 1, errno: 2)), .kernel(acknowledgement(first + 2, errno: 17), acknowledgement(first + 3))]
+            })
+        #expect(
+            rejection.failures == [
+                0: NetlinkError(.kernel(.noSuchFileOrDirectory), detail: "no such.."), 1: NetlinkError(.kernel(.fileExists)),
+            ])
+        #expect(rejection.isComplete)
+    }
+
+    @Test func `reports the requests at fault whose errors fit in the receive buffer, without waiting for others`() throws {
+        let rejection = try #require(
+            try transact { first, _ in [.failure(.noBufferSpace), .kernel(acknowledgement(first + 1, errno: 2))] })
+        #expect(rejection.failures == [0: NetlinkError(.kernel(.noSuchFileOrDirectory))])
+        #expect(!rejection.isComplete)
+    }
+
+    @Test func `whose replies are all lost has an unknown outcome`() {
+        #expect(throws: NetlinkError(.overrun)) { try transact { _, _ in [.failure(.noBufferSpace)] } }
+    }
+
+    @Test(arguments: [0, 4] as [UInt32]) func `fails if its begin or end fails`(place: UInt32) {
         #expect(throws: NetlinkError(.kernel(.notPermitted))) {
-            try transact { first, _ in [.kernel(acknowledgement(first + place, errno: 1)), .kernel(acknowledgement(first + 1))] }
+            try transact { first, _ in [.kernel(acknowledgement(first + place, errno: 1)), .kernel(acknowledgement(first + 3))] }
         }
     }
 }
@@ -231,7 +273,7 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
         let datagrams = [3, 200_000, 32 * 1024, 32 * 1024 + 1, 5].map { length in (0..<length).map { UInt8(truncatingIfNeeded: $0 / 7) } }
         for datagram in datagrams { try send(datagram, to: address) }
         for datagram in datagrams {
-            let received = try channel.receive()
+            let received = try channel.receive(waiting: true)
             #expect(received.bytes == datagram, "\(datagram.count) bytes")
             #expect(received.sender != 0)
         }
@@ -239,6 +281,6 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
 
     @Test func `fails after its time limit if no datagram arrives`() throws {
         let channel = try KernelChannel(Self.family, timeLimit: 1)
-        #expect(throws: Errno.resourceTemporarilyUnavailable) { try channel.receive() }
+        #expect(throws: Errno.resourceTemporarilyUnavailable) { try channel.receive(waiting: true) }
     }
 }

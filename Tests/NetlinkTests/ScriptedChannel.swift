@@ -26,7 +26,7 @@ final class ScriptedChannel: NetlinkChannel {
         sent.append(bytes)
     }
 
-    func receive() throws(Errno) -> NetlinkDatagram {
+    func receive(waiting: Bool) throws(Errno) -> NetlinkDatagram {
         guard !events.isEmpty else { throw .resourceTemporarilyUnavailable }
         switch events.removeFirst() {
         case .datagram(let datagram): return datagram

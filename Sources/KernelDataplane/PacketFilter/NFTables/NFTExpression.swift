@@ -1,0 +1,59 @@
+/// One expression of a rule (linux/netfilter/nf_tables.h).
+enum NFTExpression: Hashable, Sendable {
+    /// The header that an offset counts from.
+    enum Base: Hashable, Sendable { case network, transport }
+
+    enum Verdict: Hashable, Sendable {
+        case accept, drop, returning
+        /// To a chain of the same table (`NFT_JUMP`).
+        case jump(String)
+    }
+
+    enum MetaKey: Hashable, Sendable {
+        /// The number of the transport protocol, 1 byte (`meta l4proto`).
+        case transport
+        /// The name, padded with NUL to 16 bytes (`meta iifname`).
+        case inputInterface
+        /// 4 bytes in host order.
+        case mark
+    }
+
+    /// Loads `length` bytes of the packet.
+    case payload(Base, offset: Int, length: Int, to: NFTRegister)
+    case meta(MetaKey, to: NFTRegister)
+    case setMark(from: NFTRegister)
+    /// Loads the state's bit, 4 bytes in host order (`ct state`).
+    case conntrackState(to: NFTRegister)
+    /// `to` = (`from` & mask) ^ xor; both have the length of the value.
+    case bitwise(from: NFTRegister, to: NFTRegister, mask: [UInt8], xor: [UInt8])
+    /// Ends the rule unless the register has, or does not have, this value.
+    case compare(NFTRegister, isEqual: Bool, [UInt8])
+    /// Ends the rule unless the key that starts in the register is, or is not, in the set.
+    case lookup(set: String, NFTRegister, isNegated: Bool)
+    /// Loads the type of an address of the packet: the number `RTN_*`, 4 bytes in host order (`fib saddr type`, `fib daddr type`).
+    case addressType(isSource: Bool, to: NFTRegister)
+    case immediate([UInt8], to: NFTRegister)
+    case verdict(Verdict)
+    /// Counts the packet in a named counter of the table.
+    case counter(String)
+    case masquerade(isFullyRandom: Bool)
+    case reject(NFTReject)
+    /// An expression that this program does not write: its name, or `goto CHAIN`. The kernel rejects a rule with it.
+    case other(String)
+}
+
+/// The answer to a rejected packet.
+enum NFTReject: Hashable, Sendable {
+    case tcpReset
+    /// Destination unreachable (`NFT_REJECT_ICMP_UNREACH`), with this code of ICMP or ICMPv6, by the family of the table.
+    case icmp(UInt8)
+}
+
+/// A register of 32 bits, from 0 to 15. Longer values take several in succession, as do the parts of a concatenation, each padded to 4 bytes.
+struct NFTRegister: Hashable, Sendable {
+    let number: Int
+
+    init(_ number: Int) { self.number = number }
+
+    static let first = NFTRegister(0)
+}

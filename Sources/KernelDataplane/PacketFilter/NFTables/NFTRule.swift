@@ -1,0 +1,16 @@
+/// A rule of a chain.
+struct NFTRule: Hashable, Sendable {
+    var chain: String
+    var expressions: [NFTExpression]
+    /// Cut to `maximumCommentBytes` when written.
+    var comment: String?
+
+    init(chain: String, _ expressions: [NFTExpression], comment: String? = nil) {
+        self.chain = chain
+        self.expressions = expressions
+        self.comment = comment
+    }
+
+    /// The maximum length of a comment in bytes of UTF-8, without the NUL (libnftnl's `NFTNL_UDATA_COMMENT_MAXLEN`).
+    static let maximumCommentBytes = 127
+}
