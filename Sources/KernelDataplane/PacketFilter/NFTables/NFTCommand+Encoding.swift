@@ -62,7 +62,8 @@ extension NFTCommand {
             message.put(NFTA_OBJ_TABLE, table)
             message.put(NFTA_OBJ_NAME, name)
             message.put(NFTA_OBJ_TYPE, UInt32(NFT_OBJECT_COUNTER))
-            message.nest(NFTA_OBJ_DATA) { _ in }
+            // Required, but libnl omits an empty nest.
+            message.put(Int(NFTA_OBJ_DATA.rawValue) | Int(NLA_F_NESTED), bytes: [])
             return message
         }
     }
@@ -136,7 +137,7 @@ extension NFTSet {
         message.put(NFTA_SET_NAME, name)
         message.put(NFTA_SET_FLAGS, hasIntervals ? NFT_SET_INTERVAL.rawValue | NFT_SET_CONCAT.rawValue : 0)
         message.put(NFTA_SET_KEY_TYPE, key.typeNumber)
-        message.put(NFTA_SET_KEY_LEN, UInt32(key.paddedLength))
+        message.put(NFTA_SET_KEY_LEN, UInt32(key.keyLength))
         message.put(NFTA_SET_ID, number)
         guard hasIntervals else { return }
         // Of each part, the length without padding.

@@ -1,6 +1,6 @@
 /// A named set of a table.
 struct NFTSet: Hashable, Sendable {
-    /// A part of the key, in the packet's format, padded with zeros to a multiple of 4 bytes.
+    /// A part of the key, in the packet's format.
     enum Part: CaseIterable, Hashable, Sendable { case ipv4Address, ipv6Address, `protocol`, port }
 
     var name: String
@@ -38,7 +38,8 @@ extension [NFTSet.Part] {
     /// nft's number of the key: 6 bits per part.
     var typeNumber: UInt32 { reduce(0) { $0 << 6 | $1.typeNumber } }
 
-    var paddedLength: Int { reduce(0) { $0 + $1.paddedLength } }
+    /// The length of the key in bytes (`NFTA_SET_KEY_LEN`).
+    var keyLength: Int { count == 1 ? self[0].length : reduce(0) { $0 + $1.paddedLength } }
 
     /// Nil if a part is of another type.
     init?(typeNumber: UInt32) {
@@ -55,7 +56,7 @@ extension [NFTSet.Part] {
 
 /// An element of a set: a key or an interval of keys.
 struct NFTElement: Hashable, Sendable {
-    /// All parts, each padded to a multiple of 4 bytes.
+    /// The value of the part; for a key of several parts, all of them, each padded with zeros to a multiple of 4 bytes.
     let key: [UInt8]
     /// For an interval, the last value of each part, in the same format; nil if that is the key itself.
     let keyEnd: [UInt8]?

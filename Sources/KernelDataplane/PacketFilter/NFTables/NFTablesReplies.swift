@@ -64,7 +64,7 @@ extension NFTSet {
         let flags = attributes.number(NFTA_SET_FLAGS) ?? 0
         let isPlain = [0, NFT_SET_INTERVAL.rawValue | NFT_SET_CONCAT.rawValue].contains(flags)
         let key = attributes.number(NFTA_SET_KEY_TYPE).flatMap([Part].init(typeNumber:)) ?? []
-        let hasLength = attributes.number(NFTA_SET_KEY_LEN) == UInt32(key.paddedLength)
+        let hasLength = attributes.number(NFTA_SET_KEY_LEN) == UInt32(key.keyLength)
         self.init(name: name, key: isPlain && hasLength ? key : [], hasIntervals: flags & NFT_SET_INTERVAL.rawValue != 0)
     }
 }
