@@ -3,7 +3,10 @@ public import Translation
 
 /// The validated configuration of the proxy, with defaults.
 public struct ProxyConfiguration: Hashable, Sendable {
-    /// The iptables backend of this node.
+    /// The part of the kernel that the rules are written to.
+    public enum PacketFilterChoice: String, Hashable, Sendable, CaseIterable { case auto, iptables, nftables }
+
+    /// The iptables backend of this node, with the packet filter iptables.
     public enum IPTablesBackendChoice: String, Hashable, Sendable, CaseIterable { case auto, legacy, nft }
 
     /// The metrics of individual Services in `/metrics`.
@@ -41,6 +44,8 @@ public struct ProxyConfiguration: Hashable, Sendable {
     public var localTraffic: LocalTraffic
     /// How long a draining real server keeps its TCP connections.
     public var drainTimeout: Duration
+    public var packetFilter: PacketFilterChoice
+    /// `auto` if the packet filter is nftables.
     public var iptables: IPTablesBackendChoice
     /// The ranges that cluster IPs are chosen from for manifests: one, or one of each family.
     public var serviceClusterIPRanges: [CIDR]
@@ -82,6 +87,13 @@ public struct ProxyConfiguration: Hashable, Sendable {
         cluster = reader.cluster(configuration.clientConnection, flags)
         drainTimeout = reader.duration("--drain-timeout", flags.drainTimeout, atLeast: .zero)
         iptables = reader.choice("--iptables-backend", flags.iptablesBackend, default: .auto)
+        // The validation below reports an invalid value.
+        packetFilter = PacketFilterChoice(rawValue: configuration.packetFilter) ?? .auto
+        if packetFilter == .nftables, iptables != .auto {
+            reader.refuse(
+                "--iptables-backend", flags.iptablesBackend,
+                "cannot be combined with the packet filter nftables, which does not use iptables: omit it, or set --packet-filter=iptables")
+        }
         serviceClusterIPRanges = reader.familyPair("--service-cluster-ip-range", flags.serviceClusterIPRange)
         stateDirectory = flags.stateDirectory
         metricsPerService = reader.choice("--metrics-per-service", flags.metricsPerService, default: .service)

@@ -86,6 +86,10 @@ private struct Mistake: CustomTestStringConvertible {
         Mistake("--cluster-cidr") { $0.clusterCIDR = "nonsense" },
         Mistake("--drain-timeout") { $0.drainTimeout = "-5m" },
         Mistake("--iptables-backend") { $0.iptablesBackend = "both" },
+        Mistake("--packet-filter") { $0.packetFilter = "nft" },
+        Mistake("--iptables-backend") {
+            $0.packetFilter = "nftables"; $0.iptablesBackend = "nft"
+        },
         Mistake("--service-cluster-ip-range") { $0.serviceClusterIPRange = "10.96.0.0" },
         Mistake("--proxy-mode") { $0.proxyMode = "iptables" },
         Mistake("--bind-address") { $0.bindAddress = "host" },

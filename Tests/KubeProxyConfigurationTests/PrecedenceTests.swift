@@ -104,6 +104,80 @@ private func effective(_ text: String? = nil, _ change: (inout FlagValues) -> Vo
     }
 }
 
+@Suite struct `The packet filter` {
+    private func choice(_ text: String?, _ change: (inout FlagValues) -> Void = { _ in }) throws -> ProxyConfiguration.PacketFilterChoice {
+        var flags = FlagValues()
+        change(&flags)
+        return try ProxyConfiguration(effective(text, change), flags, hostname: "node1").packetFilter
+    }
+
+    @Test func `is auto by default`() throws {
+        #expect(try choice(nil) == .auto && choice("mode: ipvs") == .auto)
+        #expect(try choice("mode: ipvs\nkube-ipvs-proxy.io/packet-filter: \"\"") == .auto)
+    }
+
+    @Test(arguments: ProxyConfiguration.PacketFilterChoice.allCases)
+    func `is that of the flag, or else that of the file`(filter: ProxyConfiguration.PacketFilterChoice) throws {
+        let file = "mode: ipvs\nkube-ipvs-proxy.io/packet-filter: \(filter.rawValue)"
+        #expect(try choice(nil) { $0.packetFilter = filter.rawValue } == filter)
+        #expect(try choice(file) == filter && choice(file) { $0.packetFilter = "" } == filter)
+        for flag in ProxyConfiguration.PacketFilterChoice.allCases {
+            #expect(try choice(file) { $0.packetFilter = flag.rawValue } == flag)
+        }
+    }
+
+    @Test func `is a known field, and is shown in the effective configuration only if it is set`() throws {
+        let header = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+        #expect(try KubeProxyConfiguration.read(header + "kube-ipvs-proxy.io/packet-filter: nftables").strictError == nil)
+        #expect(try !effective("mode: ipvs").json.contains("packet-filter"))
+        let set = try effective("mode: ipvs") { $0.packetFilter = "nftables" }
+        #expect(set.json.contains("\"kube-ipvs-proxy.io/packet-filter\":\"nftables\""))
+        #expect(try KubeProxyConfiguration.read(set.yaml).configuration == set)
+    }
+
+    @Test(arguments: ["NFTables", "nft", " nftables", "auto\n-A INPUT -j DROP", "\u{0}", "ipvs"])
+    func `is refused if it is anything else, with the field, the value and the choices`(text: String) throws {
+        var configuration = try effective("mode: ipvs")
+        configuration.packetFilter = text
+        let error = #expect(throws: ConfigurationError.self) { try ProxyConfiguration(configuration, FlagValues(), hostname: "node1") }
+        #expect(error?.flags == ["--packet-filter"])
+        let message = try #require(error?.description)
+        #expect(message.hasPrefix("failed validate: KubeProxyConfiguration.kube-ipvs-proxy.io/packet-filter: Invalid value: \""))
+        #expect(message.hasSuffix("\": must be one of auto, iptables, nftables, in the file or in --packet-filter"))
+        #expect(!message.contains("\n"), "it is one line of the log")
+    }
+
+    @Test(arguments: ["true", "1", "[nftables]", "{nftables: true}"])
+    func `is refused in a file if it is not text`(value: String) {
+        let error = #expect(throws: KubeProxyConfiguration.DecodingError.self) {
+            try effective("mode: ipvs\nkube-ipvs-proxy.io/packet-filter: \(value)")
+        }
+        #expect(error?.message.contains("kube-ipvs-proxy.io/packet-filter: must be text") == true)
+    }
+
+    @Test func `nftables excludes a backend of iptables, in the file as well`() throws {
+        let file = "mode: ipvs\nkube-ipvs-proxy.io/packet-filter: nftables"
+        for backend in ["legacy", "nft"] {
+            let error = #expect(throws: ConfigurationError.self) { try choice(file) { $0.iptablesBackend = backend } }
+            #expect(error?.description.hasPrefix("--iptables-backend: invalid value \"\(backend)\": cannot be combined with") == true)
+            #expect(
+                try choice(file) {
+                    $0.iptablesBackend = backend
+                    $0.packetFilter = "auto"
+                } == .auto)
+        }
+        #expect(try choice(file) { $0.iptablesBackend = "auto" } == .nftables)
+    }
+
+    @Test func `is independent of the proxy mode and of the section nftables`() throws {
+        #expect(try choice("mode: ipvs\nnftables: {masqueradeBit: 3, syncPeriod: 5s}") == .auto)
+        let error = #expect(throws: ConfigurationError.self) {
+            try choice("mode: nftables\nkube-ipvs-proxy.io/packet-filter: nftables")
+        }
+        #expect(error?.flags == ["--proxy-mode"])
+    }
+}
+
 @Suite struct `A port` {
     @Test(
         arguments: [

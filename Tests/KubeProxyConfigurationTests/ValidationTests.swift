@@ -55,6 +55,10 @@ private let cases: [Case] = [
         "unknown detect-local mode",
         "DetectLocalMode: Unsupported value: \"Guess\": supported values: \"ClusterCIDR\", \"NodeCIDR\", \"BridgeInterface\", \"InterfaceNamePrefix\", \"\""
     ) { $0.detectLocalMode = "Guess" },
+    Case(
+        "unknown packet filter",
+        "kube-ipvs-proxy.io/packet-filter: Invalid value: \"ipvs\": must be one of auto, iptables, nftables, in the file or in --packet-filter"
+    ) { $0.packetFilter = "ipvs" },
     Case("log format", "logging.format: Invalid value: \"xml\": Unsupported log format") { $0.logging.format = "xml" },
     Case("levels of files for JSON", "logging.vmodule: Forbidden: Only supported for text log format") {
         $0.logging.format = "json"

@@ -1,4 +1,4 @@
-/// A KubeProxyConfiguration of `kubeproxy.config.k8s.io/v1alpha1`, as in kube-proxy 1.36.
+/// A KubeProxyConfiguration of `kubeproxy.config.k8s.io/v1alpha1`, as in kube-proxy 1.36, with one field of this program.
 ///
 /// Properties have the names of its fields. Addresses, ranges and modes are text as written, checked only by validation.
 public struct KubeProxyConfiguration: Hashable, Sendable {
@@ -30,11 +30,16 @@ public struct KubeProxyConfiguration: Hashable, Sendable {
     public var configSyncPeriod = GoDuration.zero
     public var portRange = ""
     public var windowsRunAsService = false
+    /// `kube-ipvs-proxy.io/packet-filter`; empty for auto.
+    public var packetFilter = ""
 
     public init() {}
 }
 
 extension KubeProxyConfiguration: FieldObject {
+    /// A field of this program. It has the prefix of the annotations and the name of its flag; kube-proxy reports and ignores it.
+    static let packetFilterField = "kube-ipvs-proxy.io/packet-filter"
+
     mutating func visit(_ fields: inout some FieldVisitor) {
         fields.field("featureGates", &featureGates, omitsEmpty: true)
         fields.field("clientConnection", &clientConnection)
@@ -60,6 +65,7 @@ extension KubeProxyConfiguration: FieldObject {
         fields.field("configSyncPeriod", &configSyncPeriod)
         fields.field("portRange", &portRange)
         fields.field("windowsRunAsService", &windowsRunAsService, omitsEmpty: true)
+        fields.field(KubeProxyConfiguration.packetFilterField, &packetFilter, omitsEmpty: true)
     }
 }
 

@@ -140,6 +140,12 @@ extension KubeProxyConfiguration {
             guard let problem = FeatureGates.problem(name, value) else { continue }
             check.refuse("FeatureGates[\(name)]", value, problem, flag: "--feature-gates")
         }
+        if !packetFilter.isEmpty, ProxyConfiguration.PacketFilterChoice(rawValue: packetFilter) == nil {
+            let choices = ProxyConfiguration.PacketFilterChoice.allCases.map(\.rawValue).joined(separator: ", ")
+            check.refuse(
+                KubeProxyConfiguration.packetFilterField, packetFilter,
+                "must be one of \(choices), in the file or in --packet-filter", flag: "--packet-filter")
+        }
         if !ipvs.scheduler.isEmpty, Scheduler(ipvs.scheduler) == nil {
             check.refuse(
                 "KubeProxyIPVSConfiguration.Scheduler", ipvs.scheduler,

@@ -50,7 +50,10 @@ extension ProxyOptions {
     }
 
     private var program: FlagListing {
-        ["drain-timeout": drainTimeout, "iptables-backend": iptablesBackend, "state-directory": stateDirectory]
+        [
+            "drain-timeout": drainTimeout, "packet-filter": given(packetFilter, "auto"), "iptables-backend": iptablesBackend,
+            "state-directory": stateDirectory,
+        ]
     }
 }
 

@@ -154,7 +154,15 @@ struct ProxyOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The iptables backend of this node: legacy, nft, or auto to detect it (from the kubelet's hint chain, or by trying).",
+            "Where rules are written: iptables (with ipset), nftables, or auto, which is iptables if it works on this node, otherwise nftables.",
+            discussion:
+                "Default: auto. Overrides kube-ipvs-proxy.io/packet-filter of the configuration file. The proxy mode remains ipvs.",
+            valueName: "filter"))
+    var packetFilter: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "With the packet filter iptables, the iptables backend of this node: legacy, nft, or auto to detect it (from the kubelet's hint chain, or by trying).",
             valueName: "backend"
         ))
     var iptablesBackend = FlagValues().iptablesBackend
@@ -214,6 +222,7 @@ struct ProxyOptions: ParsableArguments {
         flags.podBridgeInterface = podBridgeInterface
         flags.podInterfaceNamePrefix = podInterfaceNamePrefix
         flags.drainTimeout = drainTimeout
+        flags.packetFilter = packetFilter
         flags.iptablesBackend = iptablesBackend
         flags.serviceClusterIPRange = serviceClusterIPRange
         flags.stateDirectory = stateDirectory
