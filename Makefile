@@ -102,11 +102,13 @@ bench: release-tools
 # The program to install and to put into an image; default: the release build.
 BINARY ?=
 PROGRAM = $(or $(BINARY),.build/release/kube-ipvs-proxy)
-IMAGE ?= .build/image/kube-ipvs-proxy.tar
+# VARIANT=nftables builds the image without iptables, for hosts where the packet filter is nftables; its tag ends with -nftables.
+VARIANT ?=
+IMAGE ?= .build/image/kube-ipvs-proxy$(addprefix -,$(VARIANT)).tar
 
 # An image archive for `ctr -n k8s.io images import`, podman or docker, from Debian packages, without a registry.
 image: $(if $(BINARY),,release)
-	deploy/image/build --binary $(PROGRAM) --output $(IMAGE)
+	deploy/image/build --binary $(PROGRAM) --output $(IMAGE) $(addprefix --variant=,$(VARIANT))
 
 GENERATED = .build/deploy/generated
 

@@ -25,10 +25,26 @@ enum Deployment {
     }
 
     /// The objects that `kubectl kustomize` renders from a folder of `deploy/kubernetes`.
-    static func rendered(_ folder: String) async throws -> [YAMLValue] {
+    static func rendered(_ folder: String) async throws -> [YAMLValue] { try await kustomized("\(repository)/deploy/kubernetes/\(folder)") }
+
+    /// The objects of a folder of `deploy/kubernetes` to whose kustomization components were added.
+    static func rendered(_ folder: String, with components: [String]) async throws -> [YAMLValue] {
+        let copy = FileManager.default.temporaryDirectory.appending(path: "kubernetes-\(UInt64.random(in: 0 ... .max))")
+            .path(percentEncoded: false)
+        try FileManager.default.copyItem(atPath: "\(repository)/deploy/kubernetes", toPath: copy)
+        defer {
+            // Leftover temporary files are harmless.
+            try? FileManager.default.removeItem(atPath: copy)
+        }
+        let file = "\(copy)/\(folder)/kustomization.yaml"
+        let added = "components: [\(components.map { "../\($0)" }.joined(separator: ", "))]\n"
+        try (String(contentsOfFile: file, encoding: .utf8) + added).write(toFile: file, atomically: true, encoding: .utf8)
+        return try await kustomized("\(copy)/\(folder)")
+    }
+
+    private static func kustomized(_ path: String) async throws -> [YAMLValue] {
         let result = try await run(
-            .name("kubectl"), arguments: ["kustomize", "\(repository)/deploy/kubernetes/\(folder)"], output: .string(limit: 1 << 20),
-            error: .string(limit: 1 << 16))
+            .name("kubectl"), arguments: ["kustomize", path], output: .string(limit: 1 << 20), error: .string(limit: 1 << 16))
         guard result.terminationStatus.isSuccess else { throw Failure(what: result.standardError) }
         return try objects(in: result.standardOutput)
     }

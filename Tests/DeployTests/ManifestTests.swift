@@ -12,6 +12,8 @@ private struct Objects {
     var all: [YAMLValue]
     /// Objects that the cluster already has: `Kind/name`.
     var existing: Set<String> = []
+    /// Whether the image has iptables.
+    var hasIPTables = true
 
     func of(_ kind: String) -> [YAMLValue] { all.filter { $0["kind"].text == kind } }
 
@@ -42,6 +44,22 @@ private struct Objects {
         for map in objects.of("ConfigMap") where map["data"]["config.conf"] != .null {
             try checkConfiguration(map["data"]["config.conf"].text)
         }
+    }
+
+    @Test(.enabled(if: Deployment.hasKubectl, "kubectl is not installed"), arguments: ["base", "kubeadm", "k3s"])
+    func `with the component nftables use no iptables, and need only NET_ADMIN`(folder: String) async throws {
+        var objects = Objects(all: try await Deployment.rendered(folder, with: ["nftables"]), hasIPTables: false)
+        if folder == "kubeadm" { objects.existing = ["ServiceAccount/kube-proxy", "ConfigMap/kube-proxy"] }
+        try check(objects)
+        for container in objects.containers {
+            #expect(container["args"].items.map(\.text).last == "--packet-filter=nftables")
+        }
+        #expect(objects.pod["containers"].items.map { $0["securityContext"]["capabilities"]["add"].items.map(\.text) } == [["NET_ADMIN"]])
+        // Otherwise nothing differs.
+        let usual = Objects(all: try await Deployment.rendered(folder))
+        #expect(objects.all.filter { $0["kind"].text != "DaemonSet" } == usual.all.filter { $0["kind"].text != "DaemonSet" })
+        #expect(
+            usual.pod["containers"].items.first?["securityContext"]["capabilities"]["add"].items.map(\.text) == ["NET_ADMIN", "NET_RAW"])
     }
 
     @Test(.enabled(if: Deployment.hasKubectl, "kubectl is not installed"))
@@ -109,7 +127,8 @@ private struct Objects {
         for volume in pod["volumes"].items where volume["configMap"] != .null {
             #expect(objects.has("ConfigMap", volume["configMap"]["name"].text))
         }
-        #expect(objects.containers.map { $0["image"].text } == Array(repeating: "localhost/kube-ipvs-proxy:\(programVersion)", count: 2))
+        let image = "localhost/kube-ipvs-proxy:\(programVersion)\(objects.hasIPTables ? "" : "-nftables")"
+        #expect(objects.containers.map { $0["image"].text } == Array(repeating: image, count: 2))
     }
 
     private func checkMounts(_ objects: Objects) {
@@ -119,7 +138,8 @@ private struct Objects {
         for container in objects.containers {
             let paths = container["volumeMounts"].items.map { $0["mountPath"].text }
             // The root file system is read-only; the program writes here.
-            #expect(paths.contains(FlagValues().stateDirectory) && paths.contains("/run/xtables.lock"))
+            #expect(paths.contains(FlagValues().stateDirectory))
+            #expect(paths.contains("/run/xtables.lock") == objects.hasIPTables)
         }
     }
 
