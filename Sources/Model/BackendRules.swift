@@ -48,3 +48,10 @@ public struct BackendRules: Hashable, Sendable {
         self.sets = sets
     }
 }
+
+extension IPFamily {
+    /// The name of the family in nft.
+    public var nftName: String { self == .ipv4 ? "ip" : "ip6" }
+    /// This program's table.
+    public var nftTable: String { "\(nftName) \(BackendRules.tableName)" }
+}

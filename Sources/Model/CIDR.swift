@@ -46,6 +46,12 @@ public struct CIDR: Hashable, Sendable, LosslessStringConvertible {
         other.family == family && CIDR(other, prefixLength: prefixLength)?.address == address
     }
 
+    public var lastAddress: IPAddress {
+        let mask = CIDR.mask(prefixLength + (family == .ipv4 ? 96 : 0))
+        let low = address.low | (family == .ipv4 ? ~mask.low & 0xffff_ffff : ~mask.low)
+        return IPAddress(family: family, high: family == .ipv4 ? 0 : address.high | ~mask.high, low: low)
+    }
+
     /// The number of addresses in the block, capped at `UInt64.max`.
     public var count: UInt64 {
         let hostBits = family.addressBits - prefixLength

@@ -127,13 +127,6 @@ extension RealServer {
 
 // nft's syntax (`man nft`).
 
-extension IPFamily {
-    /// The name of the family in nft.
-    public var nftName: String { self == .ipv4 ? "ip" : "ip6" }
-    /// This program's table.
-    public var nftTable: String { "\(nftName) \(BackendRules.tableName)" }
-}
-
 extension AddressSetType {
     /// `ipv4_addr . inet_proto . inet_service`.
     fileprivate func nftType(_ family: IPFamily) -> String {

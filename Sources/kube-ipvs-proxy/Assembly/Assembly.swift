@@ -71,20 +71,19 @@ struct Assembly {
         if changesKernel {
             unserved = try await probing.run("IPv6") { try KernelSetup(configuration).familiesWithoutIPVS(among: enabled) }
         }
-        let iptables = try await probing.run("iptables") {
-            try await IPTables.detect(
-                IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled.subtracting(unserved.keys),
+        let filter = try await probing.run("packet filter") {
+            try await NodePacketFilter.detect(
+                PacketFilterKind(rawValue: configuration.packetFilter.rawValue),
+                backend: IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled.subtracting(unserved.keys),
                 testingRules: changesKernel)
         }
-        let families = iptables.families
-        var found: Logger.Metadata = ["backend": "\(iptables.backend)", "families": "\(families.map(\.rawValue).sorted())"]
-        if !iptables.skipped.isEmpty { found["skipped"] = "\(iptables.skipped)" }
-        logger.info("Detected iptables", metadata: found)
-        unserved.merge(iptables.unavailable) { ofIPVS, _ in ofIPVS }
+        let families = filter.families
+        log(filter, logger)
+        unserved.merge(filter.unavailable) { ofIPVS, _ in ofIPVS }
         for (family, reason) in unserved.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             logger.warning("Not serving IP family", metadata: ["family": "\(family.rawValue)", "reason": "\(reason)"])
         }
-        if changesKernel, await iptables.hasUnreadableLegacyTables() {
+        if changesKernel, await filter.iptables?.hasUnreadableLegacyTables() ?? false {
             logger.warning(
                 "Cannot check iptables-legacy for rules of a node proxy: the kernel has its tables, and the program is not installed",
                 metadata: [
@@ -93,16 +92,25 @@ struct Assembly {
                 ])
         }
         try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)
-        var settings = configuration.translationSettings(families: families, hasRandomFully: iptables.hasRandomFully)
+        var settings = configuration.translationSettings(families: families, hasRandomFully: filter.iptables?.hasRandomFully ?? true)
         settings.schedulers = schedulers
+        settings.packetFilter = filter.kind
         let catalogue = Translation.catalogue(settings)
         let kernel = try await probing.run("kernel interfaces") {
             NodeProxy.Kernel(
-                dataplane: try KernelDataplane(catalogue: catalogue, packetFilter: .iptables),
-                reader: try KernelDataplane(catalogue: catalogue, packetFilter: .iptables),
-                rules: try IPTablesFilter(catalogue: catalogue, iptables: iptables))
+                dataplane: try KernelDataplane(catalogue: catalogue, packetFilter: filter.kind),
+                reader: try KernelDataplane(catalogue: catalogue, packetFilter: filter.kind),
+                rules: try filter.rules(catalogue))
         }
         return (settings, kernel, unserved)
+    }
+
+    private static func log(_ filter: NodePacketFilter, _ logger: Logger) {
+        logger.info("Selected packet filter", metadata: ["packetFilter": "\(filter.kind)", "reason": "\(filter.reason)"])
+        guard let iptables = filter.iptables else { return }
+        var found: Logger.Metadata = ["backend": "\(iptables.backend)", "families": "\(filter.families.map(\.rawValue).sorted())"]
+        if !iptables.skipped.isEmpty { found["skipped"] = "\(iptables.skipped)" }
+        logger.info("Detected iptables", metadata: found)
     }
 
     /// A proxy that is not running yet.

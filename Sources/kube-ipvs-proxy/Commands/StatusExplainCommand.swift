@@ -30,6 +30,11 @@ struct StatusExplainCommand: AsyncParsableCommand {
     )
     var what: String
 
+    @Option(
+        help: ArgumentHelp(
+            "The packet filter of this node: iptables, nftables or auto, which selects the one with rules of the proxy.", valueName: "filter"))
+    var packetFilter: String?
+
     @Option(help: ArgumentHelp("The iptables backend of this node: legacy, nft or auto.", valueName: "backend"))
     var iptablesBackend = FlagValues().iptablesBackend
 
@@ -40,21 +45,22 @@ struct StatusExplainCommand: AsyncParsableCommand {
             try KernelSetup.requirePrivilege()
             let report = await report()
             let destinations = try destinations(report)
-            let (dataplane, filter) = try await kernel()
+            let (dataplane, filter, catalogue) = try await kernel()
+            let rules = try filter.rules(catalogue)
             let elsewhere = try await dataplane.nodeAddresses()
-            let sets = Dictionary(Translation.catalogue(try settings).sets.keys.map { ($0, Set<AddressSet.Member>()) }) { first, _ in first
+            let sets = Dictionary(catalogue.sets.keys.map { ($0, Set<AddressSet.Member>()) }) { first, _ in first
             }
             var isBlocked = false
             for destination in destinations {
                 let scope = Scope.Selection(
                     virtualServers: [destination], addresses: [destination.location.address], members: sets)
                 var state = try await dataplane.observe(.only(scope))
-                state.rules[destination.family] = try await filter.observe(destination.family).rules
+                state.rules[destination.family] = try await rules.observe(destination.family).rules
                 let explanation = Explanation(
                     destination, kernel: state,
                     known: report?.virtualServers.first { $0.identity == destination }, proxyAnswered: report != nil,
                     isHeldElsewhere: elsewhere.contains(destination.location.address)
-                ) { IPTablesFilter.text($1, in: $0, destination.family) }
+                ) { filter.text($1, in: $0, destination.family, catalogue) }
                 print(explanation.lines.joined(separator: "\n"))
                 if destination != destinations.last { print() }
                 isBlocked = isBlocked || !explanation.obstacles.isEmpty
@@ -80,13 +86,26 @@ struct StatusExplainCommand: AsyncParsableCommand {
         }
     }
 
-    private func kernel() async throws -> (KernelDataplane, IPTablesFilter) {
-        let choice = IPTables.Backend(rawValue: iptablesBackend)
-        return try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).run("iptables") {
-            let catalogue = Translation.catalogue(try settings)
-            let iptables = try await IPTables.detect(choice, testingRules: false)
-            return (try KernelDataplane(catalogue: catalogue, packetFilter: .iptables), try IPTablesFilter(catalogue: catalogue, iptables: iptables))
+    private func kernel() async throws -> (KernelDataplane, NodePacketFilter, NodeState) {
+        try await Probing(.ofCommands, Logger(verbosity: 0, quiet: true)).run("packet filter") {
+            let filter = try await NodePacketFilter.detect(
+                try choice(), backend: IPTables.Backend(rawValue: iptablesBackend), families: Set(IPFamily.allCases), testingRules: false)
+            var settings = try settings
+            settings.packetFilter = filter.kind
+            let catalogue = Translation.catalogue(settings)
+            return (try KernelDataplane(catalogue: catalogue, packetFilter: filter.kind), filter, catalogue)
         }
+    }
+
+    /// The packet filter whose rules to show: the one with a table of this program, unless the option selects one.
+    private func choice() throws -> PacketFilterKind? {
+        if let packetFilter, packetFilter != "auto" {
+            guard let kind = PacketFilterKind(rawValue: packetFilter) else {
+                throw ValidationError("--packet-filter: must be auto, iptables or nftables, not \"\(packetFilter)\"")
+            }
+            return kind
+        }
+        return try NodePacketFilter.hasTable() ? .nftables : nil
     }
 
     // MARK: Destinations

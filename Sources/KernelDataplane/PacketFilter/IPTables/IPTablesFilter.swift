@@ -33,11 +33,6 @@ public actor IPTablesFilter: PacketFilter {
         nftables = try NFTablesClient()
     }
 
-    /// A rule as iptables-save prints it: `-A KUBE-SERVICES …`.
-    public static func text(_ rule: Rule, in chain: Rules.Chain, _ family: IPFamily) -> String {
-        "-A \(chain.name) \(RuleText.text(rule, family))"
-    }
-
     public func observe(_ family: IPFamily) async throws -> ObservedRules {
         try await serialized(of: family) { try await self.read(family) }
     }

@@ -1,0 +1,104 @@
+internal import Glibc
+public import Model
+public import Reconciler
+
+/// The packet filter that this node uses.
+public struct NodePacketFilter: Sendable {
+    /// Nil for nf_tables.
+    public let iptables: IPTables?
+    /// The families that it serves.
+    public let families: Set<IPFamily>
+    /// The families that were tested and do not work, each with the reason and how to fix it.
+    public let unavailable: [IPFamily: String]
+    /// Why it was chosen.
+    public let reason: String
+
+    public var kind: PacketFilterKind { iptables == nil ? .nftables : .iptables }
+
+    /// Detects the packet filter to use.
+    ///
+    /// Fails with a temporary error if iptables could not be tested for now: that decides nothing.
+    ///
+    /// - Parameters:
+    ///   - choice: nil for iptables with ipset if both work, else nf_tables.
+    ///   - backend: of iptables; nil to detect it.
+    ///   - families: the families to test.
+    ///   - testingRules: whether to test the kernel with rules; if false, only runs the programs of iptables.
+    public static func detect(
+        _ choice: PacketFilterKind?, backend: IPTables.Backend?, families: Set<IPFamily>, testingRules: Bool
+    ) async throws(DataplaneError) -> NodePacketFilter {
+        switch choice {
+        case .iptables:
+            return try await findIPTables(backend, families, testingRules: testingRules, reason: "--packet-filter is iptables")
+        case .nftables:
+            return try findTables(families, testingRules: testingRules, reason: "--packet-filter is nftables")
+        case nil: break
+        }
+        let reason: String
+        do throws(DataplaneError) {
+            return try await findIPTables(backend, families, testingRules: testingRules, reason: "iptables and ipset work on this node")
+        } catch {
+            if error.isTemporary { throw error }
+            reason = error.description
+        }
+        do throws(DataplaneError) {
+            return try findTables(families, testingRules: testingRules, reason: "iptables does not work on this node: \(reason)")
+        } catch {
+            throw DataplaneError("packet filter", "neither iptables nor nftables works: \(reason); \(error)", isTemporary: error.isTemporary)
+        }
+    }
+
+    private static func findIPTables(
+        _ backend: IPTables.Backend?, _ families: Set<IPFamily>, testingRules: Bool, reason: String
+    ) async throws(DataplaneError) -> NodePacketFilter {
+        let iptables = try await IPTables.detect(backend, families: families, testingRules: testingRules)
+        _ = try IPSetClient()
+        return NodePacketFilter(
+            iptables: iptables, families: iptables.families, unavailable: iptables.unavailable, reason: reason)
+    }
+
+    private static func findTables(
+        _ families: Set<IPFamily>, testingRules: Bool, reason: String
+    ) throws(DataplaneError) -> NodePacketFilter {
+        guard testingRules else { return NodePacketFilter(iptables: nil, families: families, unavailable: [:], reason: reason) }
+        let client = try NFTablesClient()
+        var unavailable: [IPFamily: String] = [:]
+        for family in IPFamily.allCases where families.contains(family) {
+            // Adds and removes a table in one transaction, which changes nothing.
+            let commands = [.addTable, RuleTable.baseChain(.nat, "POSTROUTING").map(NFTCommand.addChain), .deleteTable].compactMap(\.self)
+            do throws(NFTTransactionError) {
+                try client.transact(commands, table: probeTable, family)
+            } catch {
+                let reason = RuleTable.explanation(error, of: commands, family, .current)
+                if error.isTemporary { throw DataplaneError("nftables", reason, isTemporary: true) }
+                unavailable[family] = "nftables: \(reason)"
+            }
+        }
+        let working = families.subtracting(unavailable.keys)
+        guard !working.isEmpty else { throw DataplaneError("nftables", unavailable.values.sorted().joined(separator: "; ")) }
+        return NodePacketFilter(iptables: nil, families: working, unavailable: unavailable, reason: reason)
+    }
+
+    private static let probeTable = "kube-ipvs-proxy-probe"
+
+    /// Whether this program has a table of nf_tables in any family.
+    public static func hasTable() throws(DataplaneError) -> Bool {
+        let client = try NFTablesClient()
+        for family in IPFamily.allCases where try client.hasTable(BackendRules.tableName, family) { return true }
+        return false
+    }
+
+    /// - Parameter catalogue: a state with all chains, jumps and sets of the proxy; their contents do not matter.
+    public func rules(_ catalogue: NodeState) throws(DataplaneError) -> any PacketFilter {
+        guard let iptables else { return try NFTablesFilter(catalogue: catalogue) }
+        return try IPTablesFilter(catalogue: catalogue, iptables: iptables)
+    }
+
+    /// A rule in a chain, as this packet filter prints it.
+    public func text(_ rule: Rule, in chain: Rules.Chain, _ family: IPFamily, _ catalogue: NodeState) -> String {
+        switch kind {
+        case .iptables: "-A \(chain.name) \(RuleText.text(rule, family))"
+        case .nftables: RuleNotation.line(rule, in: chain, family, catalogue)
+        }
+    }
+}
