@@ -19,6 +19,11 @@ public struct NetlinkBatch: Sendable {
         while bytes.count % Int(NLMSG_ALIGNTO) != 0 { bytes.append(0) }
     }
 
+    /// The message with this index, which starts with its header.
+    public func message(_ index: Int) -> ArraySlice<UInt8> {
+        bytes[offsets[index]..<(index + 1 < offsets.count ? offsets[index + 1] : bytes.count)]
+    }
+
     /// The length of all messages in bytes.
     public var byteCount: Int { bytes.count }
 

@@ -64,23 +64,30 @@ public struct NetlinkReply: Sendable {
 /// The content of an `NLMSG_ERROR`: a nil error for an acknowledgement (`struct nlmsgerr`, `linux/netlink.h`).
 struct NetlinkAcknowledgement {
     var error: NetlinkError?
+    /// Where the attribute at fault starts in the request, in bytes (`NLMSGERR_ATTR_OFFS`); nil if the kernel does not say.
+    var offset: Int?
 
     init?(_ reply: NetlinkReply) {
         guard let number: Int32 = hostOrder(reply.payload) else { return nil }
         guard number != 0 else { return }
-        error = .kernelNumber(number == .min ? .max : abs(number), detail: NetlinkAcknowledgement.text(reply))
+        var text: String?
+        for attribute in NetlinkAcknowledgement.attributes(reply) {
+            switch UInt32(attribute.type) {
+            case NLMSGERR_ATTR_MSG.rawValue: text = attribute.string
+            case NLMSGERR_ATTR_OFFS.rawValue: offset = attribute.u32.map(Int.init)
+            default: break
+            }
+        }
+        error = .kernelNumber(number == .min ? .max : abs(number), detail: text)
     }
 
-    /// The text of the extended acknowledgement follows the error number and the echoed part of the request.
-    private static func text(_ reply: NetlinkReply) -> String? {
+    /// The attributes of the extended acknowledgement follow the error number and the echoed part of the request.
+    private static func attributes(_ reply: NetlinkReply) -> NetlinkAttributes {
         guard reply.header.flags & UInt16(NLM_F_ACK_TLVS) != 0, let echoed: UInt32 = hostOrder(reply.payload.dropFirst(4)) else {
-            return nil
+            return NetlinkAttributes([])
         }
         let capped = reply.header.flags & UInt16(NLM_F_CAPPED) != 0
         let skipped = 4 + (capped ? NetlinkHeader.size : (Int(echoed) + 3) & ~3)
-        for attribute in NetlinkAttributes(reply.payload.dropFirst(skipped)) where attribute.type == UInt16(NLMSGERR_ATTR_MSG.rawValue) {
-            return attribute.string
-        }
-        return nil
+        return NetlinkAttributes(reply.payload.dropFirst(skipped))
     }
 }

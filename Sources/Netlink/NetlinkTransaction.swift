@@ -30,6 +30,7 @@ extension NetlinkSocket {
                 if let error = acknowledgement.error {
                     guard 1...requests.count ~= Int(place) else { throw error }
                     rejection.failures[Int(place) - 1] = error
+                    rejection.offsets[Int(place) - 1] = acknowledgement.offset
                 }
                 if Int(place) == requests.count { return rejection.failures.isEmpty ? nil : rejection }
             }
@@ -55,6 +56,8 @@ extension NetlinkSocket {
 public struct NetlinkRejection: Hashable, Sendable {
     /// By the index of the request.
     public var failures: [Int: NetlinkError] = [:]
+    /// By the index of the request, where its attribute at fault starts in bytes, if the kernel says.
+    public var offsets: [Int: Int] = [:]
     /// False if the receive buffer was too small for the errors of all requests.
     public var isComplete = true
 }

@@ -254,7 +254,7 @@ struct `On a real kernel, nf_tables` {
                         .deleteElements(set: "services", (5000..<5003).map { element($0, .ipv4) }), .deleteChain("none"),
                         .deleteSet("none"), .flushSet("none"), .flushChain("none"),
                         .addRule(NFTRule(chain: "new", [.lookup(set: "none", .first, isNegated: false)])),
-                        .addRule(NFTRule(chain: "new", [.other("none")])),
+                        .addRule(NFTRule(chain: "new", [.meta(.mark, to: .first), .other("none"), .setMark(from: .first)])),
                     ], table: table, .ipv4)
             }
             let failures = try #require(error).failures
@@ -266,6 +266,7 @@ struct `On a real kernel, nf_tables` {
                 ], "\(failures)")
             #expect(failures[2].error.code != .kernel(.noSuchFileOrDirectory))
             for failure in failures[3...] { #expect(failure.error.code == .kernel(.noSuchFileOrDirectory), "\(failure)") }
+            #expect(failures.suffix(2).map(\.expression) == [.lookup(set: "none", .first, isNegated: false), .other("none")])
             #expect(failures[0].command == "add element 0a0004d2060000000050000000000000 to set services")
             #expect(try client.elements(of: "services", table: table, .ipv4).isEmpty)
             #expect(try client.chains(table: table, .ipv4).isEmpty)

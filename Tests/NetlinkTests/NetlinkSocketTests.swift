@@ -221,6 +221,7 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
             rejection.failures == [
                 0: NetlinkError(.kernel(.noSuchFileOrDirectory), detail: "no such.."), 1: NetlinkError(.kernel(.fileExists)),
             ])
+        #expect(rejection.offsets == [0: 20])
         #expect(rejection.isComplete)
     }
 

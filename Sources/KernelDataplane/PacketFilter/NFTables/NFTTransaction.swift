@@ -104,18 +104,32 @@ struct NFTTransaction {
     fileprivate static let maximumSetName = 64
 
     /// The failures of commands for the errors of messages, in order.
-    func failures(_ errors: [Int: NetlinkError]) -> [NFTTransactionError.Failure] {
-        errors.sorted { $0.key < $1.key }.map { index, error in
+    func failures(_ rejection: NetlinkRejection) -> [NFTTransactionError.Failure] {
+        rejection.failures.sorted { $0.key < $1.key }.map { index, error in
             let origin = origins[index]
+            let command = commands[origin.command]
             let element = origin.elements.count == 1 ? origin.elements.lowerBound : nil
-            return NFTTransactionError.Failure(
-                commandIndex: origin.command, elementIndex: element, command: commands[origin.command].description(element: element),
-                error: error)
+            var failure = NFTTransactionError.Failure(
+                commandIndex: origin.command, elementIndex: element, command: command.description(element: element), error: error)
+            if case .addRule(let rule) = command, let offset = rejection.offsets[index] {
+                failure.expression = expressionIndex(batch.message(index), offset).map { rule.expressions[$0] }
+            }
+            return failure
+        }
+    }
+
+    /// The index of the expression at an offset of the message of a rule.
+    private func expressionIndex(_ message: ArraySlice<UInt8>, _ offset: Int) -> Int? {
+        // After nlmsghdr and nfgenmsg.
+        let list = NFTAttributes(NetlinkAttributes(message.dropFirst(20)))[NFTA_RULE_EXPRESSIONS]
+        return list.map { Array($0.nested) }?.firstIndex { expression in
+            // The attribute with its header of 4 bytes.
+            (expression.payload.startIndex - 4..<expression.payload.endIndex).contains(message.startIndex + offset)
         }
     }
 
     /// Whether a message with several elements failed: the error does not name the element.
-    func isAmbiguous(_ errors: [Int: NetlinkError]) -> Bool { errors.keys.contains { origins[$0].elements.count > 1 } }
+    func isAmbiguous(_ rejection: NetlinkRejection) -> Bool { rejection.failures.keys.contains { origins[$0].elements.count > 1 } }
 }
 
 extension NFTCommand {

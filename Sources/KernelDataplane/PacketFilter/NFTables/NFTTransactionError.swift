@@ -9,6 +9,8 @@ struct NFTTransactionError: Error, Hashable, Sendable {
         var commandIndex: Int
         /// The place of the element in the command; nil if the command has none, or the element is unknown.
         var elementIndex: Int?
+        /// The expression at fault of a rule; nil if the kernel does not say. An unknown one fails with ENOENT, as does a lookup in an unknown set.
+        var expression: NFTExpression?
         /// The command in words.
         var command: String
         var error: NetlinkError
@@ -42,7 +44,10 @@ extension NFTTransactionError: CustomStringConvertible {
 
     var description: String {
         if let error { return error.description }
-        let texts = failures.prefix(NFTTransactionError.shown).map { "\($0.command): \($0.error)" }
+        let texts = failures.prefix(NFTTransactionError.shown).map { failure in
+            let expression = failure.expression.map { ": expression \($0.kernelName)" } ?? ""
+            return "\(failure.command)\(expression): \(failure.error)"
+        }
         let hidden = failures.count - texts.count
         let rest = hidden > 0 || !namesAllFailures ? ["and \(hidden)\(namesAllFailures ? "" : " or more") other failures"] : []
         return (texts + rest).joined(separator: "; ")

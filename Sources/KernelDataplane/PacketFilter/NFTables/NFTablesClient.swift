@@ -65,18 +65,18 @@ extension NFTablesClient {
     borrowing func transact(_ commands: [NFTCommand], table: String, _ family: IPFamily) throws(NFTTransactionError) {
         let transaction = try convertingErrors { () throws(NetlinkError) in try NFTTransaction(commands, table: table, family) }
         guard let rejection = try send(transaction) else { return }
-        guard transaction.isAmbiguous(rejection.failures) else {
-            throw NFTTransactionError(transaction.failures(rejection.failures), namesAllFailures: rejection.isComplete)
+        guard transaction.isAmbiguous(rejection) else {
+            throw NFTTransactionError(transaction.failures(rejection), namesAllFailures: rejection.isComplete)
         }
         let maximumBytes = maximumTransactionBytes
         let divided = try convertingErrors { () throws(NetlinkError) in
             try transaction.divided(rejection.failures.keys, maximumBytes: maximumBytes)
         }
-        guard let divided else { throw NFTTransactionError(transaction.failures(rejection.failures), namesAllFailures: false) }
+        guard let divided else { throw NFTTransactionError(transaction.failures(rejection), namesAllFailures: false) }
         // Succeeds if the kernel has changed in the meantime.
         guard let second = try send(divided) else { return }
         throw NFTTransactionError(
-            divided.failures(second.failures), namesAllFailures: second.isComplete && !divided.isAmbiguous(second.failures))
+            divided.failures(second), namesAllFailures: second.isComplete && !divided.isAmbiguous(second))
     }
 
     private borrowing func send(_ transaction: NFTTransaction) throws(NFTTransactionError) -> NetlinkRejection? {
@@ -125,13 +125,26 @@ extension NFTablesClient {
         }
     }
 
-    /// In no particular order.
+    /// The maximum number of dumps of a set.
+    private static let dumpsOfSet = 10
+
+    /// Without duplicates, in no particular order.
+    ///
+    /// While the kernel resizes a hash table, which it does for some time after elements were added or deleted, a dump of several messages lacks
+    /// elements and repeats others, and is not marked as interrupted (`nft_rhash_walk`, net/netfilter/nft_set_hash.c). Therefore, such a dump
+    /// counts only if a second one has the same elements.
     borrowing func elements(of set: String, table: String, _ family: IPFamily) throws(DataplaneError) -> [NFTElement] {
-        let parts = try dump("GETSETELEM \(table) \(family.rawValue) \(set)", [NFTElement].self, NFTElement.all) {
-            () throws(NetlinkError) in
-            try NFTablesMessages.dumpElements(of: set, table: table, family)
+        var previous: Set<NFTElement>?
+        for _ in 0..<NFTablesClient.dumpsOfSet {
+            let parts = try dump("GETSETELEM \(table) \(family.rawValue) \(set)", [NFTElement].self, NFTElement.all) {
+                () throws(NetlinkError) in
+                try NFTablesMessages.dumpElements(of: set, table: table, family)
+            }
+            let elements = Set(parts.joined())
+            if parts.count <= 1 || elements == previous { return Array(elements) }
+            previous = elements
         }
-        return parts.flatMap(\.self)
+        throw DataplaneError("nf_tables GETSETELEM \(table) \(family.rawValue) \(set)", NetlinkError(.interrupted))
     }
 
     /// The packets that each named counter has counted.
