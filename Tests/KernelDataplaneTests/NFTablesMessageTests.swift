@@ -69,7 +69,7 @@ private func joined(_ parts: String...) -> String { parts.joined().filter { !$0.
 
     @Test func `write verdicts as negative numbers, and the comment as libnftnl does`() throws {
         #expect(
-            try payload(.addRule(NFTRule(chain: "c", [.verdict(.jump("d"))], comment: "hi")))
+            try payload(.addRule(NFTRule(chain: "c", expressions: [.verdict(.jump("d"))], comment: "hi")))
                 == joined(
                     "0600 0200 63000000",  // NFTA_RULE_CHAIN
                     "3c00 0480 3800 0180",  // NFTA_RULE_EXPRESSIONS, NFTA_LIST_ELEM
@@ -87,7 +87,7 @@ private func joined(_ parts: String...) -> String { parts.joined().filter { !$0.
 
     @Test(arguments: [("ä", 127, 63), ("a", 127, 127), ("a", 128, 127), ("🇩🇪", 100, 15)])
     func `cut a comment to 127 bytes of whole characters`(character: String, count: Int, kept: Int) throws {
-        let rule = NFTRule(chain: "c", [], comment: String(repeating: character, count: count))
+        let rule = NFTRule(chain: "c", expressions: [], comment: String(repeating: character, count: count))
         let bytes = try NFTCommand.addRule(rule).message(table: "t", .ipv4, setNumber: 0).bytes()
         var reply = try #require(try NetlinkReply.all(in: bytes).first)
         // As the kernel dumps it: NFT_MSG_NEWRULE has the same number.
@@ -131,7 +131,7 @@ private func joined(_ parts: String...) -> String { parts.joined().filter { !$0.
     }
 
     @Test func `fails with the commands in words`() throws {
-        let rule = NFTRule(chain: "c", [.meta(.mark, to: .first), .counter("dropped")], comment: "why")
+        let rule = NFTRule(chain: "c", expressions: [.meta(.mark, to: .first), .counter("dropped")], comment: "why")
         let commands: [NFTCommand] = [.addSet(NFTSet(name: "s", key: [.port])), .addRule(rule), .deleteElements(set: "s", [elements[258]])]
         let transaction = try NFTTransaction(commands, table: "t", .ipv4)
         let missing = NetlinkError(.kernel(.noSuchFileOrDirectory))

@@ -65,7 +65,7 @@ struct `On a real kernel, nf_tables` {
             .payload(.transport, offset: 2, length: 2, to: NFTRegister(afterAddress.number + 1)),
         ]
         func filter(_ expressions: [NFTExpression], comment: String? = nil) -> NFTRule {
-            NFTRule(chain: "input", expressions, comment: comment)
+            NFTRule(chain: "input", expressions: expressions, comment: comment)
         }
         return [
             (
@@ -123,8 +123,8 @@ struct `On a real kernel, nf_tables` {
                     .compare(NFTRegister(8), isEqual: true, [0x20, 0] + [UInt8](repeating: 0, count: length - 2)),
                 ]), family == .ipv4 ? "ip saddr 32.0.0.0/15" : "ip6 saddr 2000::/15"
             ),
-            (NFTRule(chain: "postrouting", [.masquerade(isFullyRandom: true)]), "masquerade fully-random"),
-            (NFTRule(chain: "postrouting", [.masquerade(isFullyRandom: false)]), "masquerade"),
+            (NFTRule(chain: "postrouting", expressions: [.masquerade(isFullyRandom: true)]), "masquerade fully-random"),
+            (NFTRule(chain: "postrouting", expressions: [.masquerade(isFullyRandom: false)]), "masquerade"),
         ]
     }
 
@@ -253,8 +253,8 @@ struct `On a real kernel, nf_tables` {
                         .addChain(NFTChain(name: "new")), .addElements(set: "services", added), .addElements(set: "ranges", overlapping),
                         .deleteElements(set: "services", (5000..<5003).map { element($0, .ipv4) }), .deleteChain("none"),
                         .deleteSet("none"), .flushSet("none"), .flushChain("none"),
-                        .addRule(NFTRule(chain: "new", [.lookup(set: "none", .first, isNegated: false)])),
-                        .addRule(NFTRule(chain: "new", [.meta(.mark, to: .first), .other("none"), .setMark(from: .first)])),
+                        .addRule(NFTRule(chain: "new", expressions: [.lookup(set: "none", .first, isNegated: false)])),
+                        .addRule(NFTRule(chain: "new", expressions: [.meta(.mark, to: .first), .other("none"), .setMark(from: .first)])),
                     ], table: table, .ipv4)
             }
             let failures = try #require(error).failures
@@ -326,13 +326,13 @@ struct `On a real kernel, nf_tables` {
                 keyEnd: found.key + [127] + [UInt8](repeating: 255, count: length - 1))
             let rules = rules(family).map(\.rule)
             let lookups = [rules[0], rules[2]].map { rule in
-                NFTRule(chain: "input", rule.expressions.filter { !$0.isVerdict } + [.counter("seen")])
+                NFTRule(chain: "input", expressions: rule.expressions.filter { !$0.isVerdict } + [.counter("seen")])
             }
             #expect(lookups.allSatisfy { $0.expressions.contains(.counter("seen")) })
             try client.transact(
                 objects(family) + [
                     .addElements(set: "services", [found]), .addElements(set: "ranges", [range]),
-                    .addRule(NFTRule(chain: "input", [.verdict(.jump("more"))])),
+                    .addRule(NFTRule(chain: "input", expressions: [.verdict(.jump("more"))])),
                 ]
                     + lookups.map { .addRule($0) }, table: table, family)
             for port in [12345, 12346] {

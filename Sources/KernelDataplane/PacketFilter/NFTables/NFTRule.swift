@@ -5,12 +5,6 @@ struct NFTRule: Hashable, Sendable {
     /// Cut to `maximumCommentBytes` when written.
     var comment: String?
 
-    init(chain: String, _ expressions: [NFTExpression], comment: String? = nil) {
-        self.chain = chain
-        self.expressions = expressions
-        self.comment = comment
-    }
-
     /// The maximum length of a comment in bytes of UTF-8, without the NUL (libnftnl's `NFTNL_UDATA_COMMENT_MAXLEN`).
     static let maximumCommentBytes = 127
 }

@@ -38,7 +38,7 @@ extension NFTRule {
             let chain = attributes.string(NFTA_RULE_CHAIN)
         else { return nil }
         self.init(
-            chain: chain, attributes.list(NFTA_RULE_EXPRESSIONS).map(NFTExpression.init),
+            chain: chain, expressions: attributes.list(NFTA_RULE_EXPRESSIONS).map(NFTExpression.init),
             comment: attributes[NFTA_RULE_USERDATA].flatMap { NFTRule.comment($0.payload) })
     }
 
