@@ -27,11 +27,18 @@ prepare_mounts() {
     mkdir /run/netns
 }
 
-# Removes the programs of iptables-legacy in this mount namespace.
-hide_legacy_iptables() {
-    mkdir -p /run/sbin/upper /run/sbin/work
-    mount -t overlay -o lowerdir=/usr/sbin,upperdir=/run/sbin/upper,workdir=/run/sbin/work overlay /usr/sbin
-    rm -f /usr/sbin/*tables-legacy /usr/sbin/*tables-legacy-{save,restore} /usr/sbin/xtables-legacy-multi
+# Hides programs in this mount namespace: those of iptables-legacy for `nft`, all of iptables and ipset for `none`, nothing for another argument. Copies the
+# others, as Linux 5.10 cannot open the files of a hostfs that is part of an overlay.
+hide_programs() {
+    local hidden=(--exclude='*tables-legacy*')
+    case $1 in
+        nft) ;;
+        none) hidden=(--exclude='*tables*' --exclude='ipset*') ;;
+        *) return 0 ;;
+    esac
+    mkdir /run/sbin
+    tar --create --directory=/usr/sbin "${hidden[@]}" . | tar --extract --directory=/run/sbin
+    mount --bind /run/sbin /usr/sbin
 }
 
 # Bridged packets between pods must pass IPVS and iptables in the reply direction too.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The init process of the user-space kernel that `run` boots: prepares it, runs the command, and powers it off.
-# Set on the kernel command line: `run_folder`, the host directory with the command, for its exit status; `hides_legacy`, not empty to hide
-# the programs of iptables-legacy.
+# Set on the kernel command line: `run_folder`, the host directory with the command, for its exit status; `iptables`, which programs to hide, see
+# `hide_programs`.
 set -euo pipefail
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -29,7 +29,7 @@ prepare_root() {
     mount -t tmpfs tmpfs /dev/shm
     mount -t devpts devpts /dev/pts
     ln -sfn /proc/self/fd /dev/fd
-    [[ -z ${hides_legacy:-} ]] || hide_legacy_iptables
+    hide_programs "${iptables:-}"
 }
 
 # Setting a terminal waits for pending output, which would otherwise be lost at power-off.
