@@ -117,10 +117,7 @@ extension Scenarios {
             try await begin()
             try await world.start(flags: World.apiFlags)
             // In both directions: a watch that is open could still receive the change.
-            try await Shell.output(
-                in: "outside",
-                "iptables-\(Place.iptables) -I INPUT -s 10.99.0.2 -p tcp --dport 6443 -j DROP; iptables-\(Place.iptables) -I OUTPUT -d 10.99.0.2 -p tcp --sport 6443 -j DROP"
-            )
+            try await world.block(port: 6443)
             try await server.put(.slice(["pod-a"]))
             let before = try await servers()
             try await world.kill()
@@ -129,7 +126,7 @@ extension Scenarios {
             #expect(try await servers() == before)
             #expect(try await Answers.ask(from: "pod-b", "tcp", Manifests.clusterIP, 80).failed == 0)
             #expect(try await !world.log().contains("Applied"), "nothing is planned before the cluster is known")
-            try await Shell.output(in: "outside", "iptables-\(Place.iptables) -F INPUT; iptables-\(Place.iptables) -F OUTPUT")
+            try await world.unblock()
             try await expectEqual(after: "reconnecting to the API server")
             let applied = try await world.log().split(separator: "\n").filter { $0.contains("\"Applied\"") }
             let gone = ["pod-b", "pod-c"].map { World.address($0) }
@@ -141,13 +138,10 @@ extension Scenarios {
             try await begin()
             try await world.start(flags: World.apiFlags)
             // Packets are dropped in both directions, as if a load balancer in between lost the connection state.
-            try await Shell.output(
-                in: "outside",
-                "iptables-\(Place.iptables) -I INPUT -s 10.99.0.2 -p tcp --dport 6443 -m conntrack --ctstate ESTABLISHED -j DROP")
-            try await Shell.output(in: "outside", "iptables-\(Place.iptables) -I OUTPUT -d 10.99.0.2 -p tcp --sport 6443 -j DROP")
+            try await world.block(port: 6443, onlyEstablished: true)
             try await Task.sleep(for: .seconds(40))
             try await server.put(.slice(["pod-b"]))
-            try await Shell.output(in: "outside", "iptables-\(Place.iptables) -F INPUT; iptables-\(Place.iptables) -F OUTPUT")
+            try await world.unblock()
             try await expectEqual(after: "a silent connection")
         }
 
@@ -174,7 +168,7 @@ extension Scenarios {
             for range in ["10.244.1.0/24", "10.244.2.0/24"] {
                 try await server.put(.node(podCIDRs: [range]))
                 try await world.wait(for: "\(range) in the rules") {
-                    try await Shell.output(in: "node1", "iptables-\(Place.iptables)-save -t nat").contains("! -s \(range)")
+                    try await NodeFilter().rules().contains { $0.contains(NodeFilter.isNotFrom(range)) }
                 }
             }
         }

@@ -21,7 +21,7 @@ extension Scenarios {
         }
 
         private var flags: String {
-            "--config \(file) --manifests \(Place.manifests) --service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 --state-directory \(Place.state) --iptables-backend \(Place.iptables)"
+            "--config \(file) --manifests \(Place.manifests) --service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 --state-directory \(Place.state) \(Place.filterFlag)"
         }
 
         private func prepare() async throws {

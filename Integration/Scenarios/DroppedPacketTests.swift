@@ -2,7 +2,7 @@ import KernelTestSupport
 import Testing
 
 extension Scenarios {
-    /// The metrics of dropped packets, compared with iptables.
+    /// The metrics of dropped packets, compared with the counters of the rules.
     @Suite struct `Dropped packets` {
         let world = World.shared
 
@@ -57,12 +57,8 @@ extension Scenarios {
             try await world.wait(for: "\(count) packets of \(family) dropped for \(reason)") { try await metric(family, reason) == count }
         }
 
-        /// Returns the number of packets that the rules of a chain dropped, from iptables.
         private func kernelCount(_ chain: String, _ family: String) async throws -> Int {
-            let listing = try await Shell.output(
-                in: "node1", "\(family == "IPv6" ? "ip6tables" : "iptables")-\(Place.iptables) -t filter -L \(chain) -v -x -n")
-            let lines = listing.split(separator: "\n").map { $0.split(whereSeparator: \.isWhitespace) }
-            return lines.filter { $0.count > 2 && $0[2] == "DROP" }.reduce(0) { $0 + (Int($1[0]) ?? 0) }
+            try await NodeFilter().droppedPackets(by: chain, isV6: family == "IPv6")
         }
 
         @Test func `are reported by family and reason`() async throws {
@@ -89,13 +85,15 @@ extension Scenarios {
                 "web.yaml", Manifests.web().replacing("type: NodePort", with: "type: NodePort\n  externalIPs: [\"198.51.100.7\"]"))
             try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
             try await world.wait(for: "other rules") {
-                try await Shell.output(in: "node1", "iptables-\(Place.iptables)-save -t nat").contains("--match-set KUBE-EXTERNAL-IP ")
+                try await NodeFilter().rules().contains { $0.contains(NodeFilter.lookup(in: "KUBE-EXTERNAL-IP")) }
             }
             #expect(try await kernelCount("KUBE-SOURCE-RANGES-FIREWALL", "IPv4") == 0, "restoring the rules reset the counters")
             try await waitFor(3, "IPv4", "source_ranges")
             try await send(4, to: Self.closed.v4)
             try await waitFor(7, "IPv4", "source_ranges")
-            try await Shell.output(in: "node1", "iptables-\(Place.iptables) -t filter -Z")
+            try await Shell.output(
+                in: "node1",
+                Place.hasIPTables ? "iptables-\(Place.iptables) -t filter -Z" : "nft reset counters table \(NodeFilter.table(isV6: false))")
             try await send(2, to: Self.closed.v4)
             #expect(try await kernelCount("KUBE-SOURCE-RANGES-FIREWALL", "IPv4") == 2)
             try await waitFor(9, "IPv4", "source_ranges")

@@ -76,7 +76,8 @@ extension Scenarios {
         private static let dump =
             "for f in iptables ip6tables; do for t in mangle filter nat; do $f-\(Place.iptables)-save -t $t | grep -v '^#' | sed 's/ \\[.*//'; done; done"
 
-        @Test func `rules that kube-proxy left in iptables mode are removed at startup, and no other rules`() async throws {
+        @Test(.enabled(if: Place.hasIPTables, "requires iptables"))
+        func `rules that kube-proxy left in iptables mode are removed at startup, and no other rules`() async throws {
             try await world.begin()
             try await load()
             try await world.write("web.yaml", Manifests.web())
@@ -113,7 +114,8 @@ extension Scenarios {
             #expect(try await Shell.output(in: "node1", "\(Place.proxy) plan \(World.flags)").isEmpty, "a second start has no operations")
         }
 
-        @Test func `rules that another mode left are removed by cleanup, even if our proxy never ran`() async throws {
+        @Test(.enabled(if: Place.hasIPTables, "requires iptables"))
+        func `rules that another mode left are removed by cleanup, even if our proxy never ran`() async throws {
             try await world.begin()
             let before = try await Shell.output(in: "node1", Self.dump)
             try await load()
@@ -122,7 +124,7 @@ extension Scenarios {
                 in: "node1",
                 "for f in iptables ip6tables; do $f-\(Place.iptables) -t nat -F OPERATORS; $f-\(Place.iptables) -t nat -X OPERATORS; done")
             let output = try await Shell.output(
-                in: "node1", "\(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state)")
+                in: "node1", "\(Place.proxy) cleanup \(Place.filterFlag) --state-directory \(Place.state)")
             #expect(output.contains(" 32 chains"), "\(output)")
             let after = try await Shell.output(in: "node1", Self.dump).split(separator: "\n")
             let added = Set(after).subtracting(before.split(separator: "\n")).filter { $0.contains("KUBE") }
@@ -176,7 +178,7 @@ extension Scenarios {
             try await world.waitForLog("IPVS timeouts changed externally")
             #expect(try await Shell.output(in: "node1", "ipvsadm -L --timeout").contains(" 7200 120 78"), "reported, and not changed")
             try await world.kill()
-            let cleanup = "\(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state)"
+            let cleanup = "\(Place.proxy) cleanup \(Place.filterFlag) --state-directory \(Place.state)"
             let steps = try await Shell.output(in: "node1", "\(cleanup) --dry-run")
             #expect(steps.contains("sysctl -w net.ipv4.ip_forward=0") && steps.contains("ipvsadm --set 900 120 300"), "\(steps)")
             try await Shell.output(in: "node1", cleanup)

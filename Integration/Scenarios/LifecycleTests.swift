@@ -64,15 +64,13 @@ extension Scenarios {
                 "pod-c", "ask tcp \(Manifests.clusterIP):80 --json --concurrency 2 --interval-ms 5")
             let holding = try await Client.start(
                 "outside", "hold tcp \(Manifests.clusterIP):80 --connections 4 --interval-ms 20")
-            let before = try await Shell.output(
-                in: "node1", "ipvsadm -S -n; ipset save | sort; iptables-\(Place.iptables)-save -t nat | grep -v '^[#:]'")
+            let before = (try await Shell.output(in: "node1", "ipvsadm -S -n"), try await NodeFilter().dump())
             for _ in 0..<2 {
                 try await world.kill()
                 try await world.start()
                 #expect(try await !world.log().contains("addVirtualServer"), "a restart recreates nothing")
             }
-            let after = try await Shell.output(
-                in: "node1", "ipvsadm -S -n; ipset save | sort; iptables-\(Place.iptables)-save -t nat | grep -v '^[#:]'")
+            let after = (try await Shell.output(in: "node1", "ipvsadm -S -n"), try await NodeFilter().dump())
             #expect(before == after)
             let answers = try Answers.decode(try await asking.finish())
             #expect(answers.failed == 0 && answers.requests > 20, "\(answers)")
@@ -155,8 +153,8 @@ extension Scenarios {
             try await world.wait(for: "no virtual server") { try await Shell.output(in: "node1", "ipvsadm -S -n") == "" }
             // Set members are removed after the virtual servers.
             try await world.wait(for: "no member and no address") {
-                try await Shell.output(
-                    in: "node1", "ipset save | grep '^add' || true; ip -oneline address show dev kube-ipvs0 | grep -v fe80 || true") == ""
+                let addresses = try await Shell.output(in: "node1", "ip -oneline address show dev kube-ipvs0 | grep -v fe80 || true")
+                return try await NodeFilter().members().isEmpty && addresses.isEmpty
             }
         }
     }

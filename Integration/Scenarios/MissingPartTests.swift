@@ -42,7 +42,8 @@ private enum Node {
 
 extension Scenarios {
     /// The node lacks one module of the kernel.
-    @Suite(.enabled(if: Modules.areRemovable, "requires a user-space kernel with loadable modules")) struct `A missing module` {
+    @Suite(.enabled(if: Modules.areRemovable && Place.hasIPTables, "requires a user-space kernel with loadable modules, and iptables"))
+    struct `A missing module` {
         let world = World.shared
         let server = APIServer.shared
 
@@ -291,7 +292,7 @@ extension Scenarios {
             #expect(result.succeeded, "\(result.output)")
             let lines = result.output.split(separator: "\n")
             #expect(
-                lines.contains { $0.contains("\"Detected iptables\"") && $0.contains("IPv4") && !$0.contains("IPv6") }, "\(result.output)")
+                lines.contains { $0.contains(Place.detected) && $0.contains("IPv4") && !$0.contains("IPv6") }, "\(result.output)")
             #expect(!lines.contains { $0.contains("Not serving IP family") }, "\(result.output)")
             #expect(
                 lines.contains {
@@ -300,7 +301,9 @@ extension Scenarios {
                 }, "\(result.output)")
         }
 
-        @Test func `without an extension of iptables names it, and not the kernel`() async throws {
+        @Test(.enabled(if: Place.hasIPTables, "requires iptables")) func `without an extension of iptables names it, and not the kernel`()
+            async throws
+        {
             try await begin()
             let folder = "\(Place.scratch)/extensions"
             try await Shell.output(

@@ -13,31 +13,49 @@ extension Scenarios {
             try await world.start(flags)
         }
 
-        private static let dump = """
-            ipvsadm -S -n | sort; ipset save | sort; ip -oneline address show dev kube-ipvs0 | awk '{print $4}' | grep -v ^fe80 | sort
-            iptables-\(Place.iptables)-save | grep -v '^#' | sed 's/ *\\[.*//'; ip6tables-\(Place.iptables)-save | grep -v '^#' | sed 's/ *\\[.*//'
-            """
+        private func dump() async throws -> [String] {
+            let servers = try await Shell.output(
+                in: "node1", "ipvsadm -S -n | sort; ip -oneline address show dev kube-ipvs0 | awk '{print $4}' | grep -v ^fe80 | sort")
+            return try await [servers] + NodeFilter().dump()
+        }
 
-        private static let externalChanges = [
-            "ipvsadm -D -t 10.96.0.10:80", "ipvsadm -d -u 10.96.0.10:80 -r 10.244.1.10:8080",
-            "ipvsadm -e -t 10.96.0.10:80 -r 10.244.1.11:8080 -m -w 7",
-            "ipvsadm -E -t 10.99.0.2:30080 -s wlc", "ipvsadm -C", "ipvsadm -a -t 10.96.0.10:80 -r 192.0.2.1:80 -m",
-            "ip address delete 10.96.0.10/32 dev kube-ipvs0",
-            "ip address add 10.96.77.77/32 dev kube-ipvs0", "ip link delete kube-ipvs0", "ipset del KUBE-CLUSTER-IP 10.96.0.10,tcp:80",
-            "ipset add KUBE-CLUSTER-IP 10.96.9.9,tcp:9", "ipset flush", "iptables-\(Place.iptables) -t nat -F KUBE-SERVICES",
-            "iptables-\(Place.iptables) -t nat -F OUTPUT",
+        private static let externalChanges =
+            [
+                "ipvsadm -D -t 10.96.0.10:80", "ipvsadm -d -u 10.96.0.10:80 -r 10.244.1.10:8080",
+                "ipvsadm -e -t 10.96.0.10:80 -r 10.244.1.11:8080 -m -w 7",
+                "ipvsadm -E -t 10.99.0.2:30080 -s wlc", "ipvsadm -C", "ipvsadm -a -t 10.96.0.10:80 -r 192.0.2.1:80 -m",
+                "ip address delete 10.96.0.10/32 dev kube-ipvs0",
+                "ip address add 10.96.77.77/32 dev kube-ipvs0", "ip link delete kube-ipvs0",
+                NodeFilter.removing("10.96.0.10,tcp:80", from: "KUBE-CLUSTER-IP"),
+                NodeFilter.adding("10.96.9.9,tcp:9", to: "KUBE-CLUSTER-IP"),
+            ] + (Place.hasIPTables ? changesOfIPTables : changesOfNFTables)
+
+        private static let changesOfIPTables = [
+            "ipset flush", "iptables-\(Place.iptables) -t nat -F KUBE-SERVICES", "iptables-\(Place.iptables) -t nat -F OUTPUT",
             "ip6tables-\(Place.iptables) -t filter -D INPUT -m comment --comment 'kubernetes ipvs access filter' -j KUBE-IPVS-FILTER",
             "iptables-\(Place.iptables) -F; iptables-\(Place.iptables) -X",
         ]
 
+        private static let changesOfNFTables: [String] = {
+            let (table, table6) = (NodeFilter.table(isV6: false), NodeFilter.table(isV6: true))
+            return [
+                "nft flush set \(table) KUBE-CLUSTER-IP", "nft flush set \(table6) KUBE-6-NODE-PORT-TCP",
+                "nft flush chain \(table) nat-KUBE-SERVICES",
+                "nft flush chain \(table) nat-output",
+                "nft delete rule \(table6) filter-input handle $(nft -a list chain \(table6) filter-input | sed -n '/KUBE-IPVS-FILTER/s/.*handle //p')",
+                "nft add rule \(table) filter-KUBE-FORWARD drop", "nft insert rule \(table) nat-postrouting accept",
+                "nft add chain \(table) foreign; nft add set \(table) FOREIGN '{ type ipv4_addr; }'", "nft flush table \(table)",
+                "nft delete table \(table6)",
+                "nft flush ruleset",
+            ]
+        }()
+
         @Test func `is repaired after any external change`() async throws {
             try await serveWeb("--ipvs-sync-period 2s")
-            let good = try await Shell.output(in: "node1", Self.dump)
+            let good = try await dump()
             for externalChange in Self.externalChanges {
                 try await Shell.output(in: "node1", externalChange)
-                try await world.wait(for: "repair after \(externalChange)") {
-                    try await Shell.output(in: "node1", Self.dump) == good
-                }
+                try await world.wait(for: "repair after \(externalChange)") { try await dump() == good }
             }
         }
 
@@ -62,41 +80,64 @@ extension Scenarios {
             for line in before.split(separator: "\n") { #expect(during.contains(String(line)), "\(line)") }
             try await world.kill()
             try await Shell.output(
-                in: "node1", "\(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state)")
+                in: "node1", "\(Place.proxy) cleanup \(Place.filterFlag) --state-directory \(Place.state)")
             #expect(try await Shell.output(in: "node1", "ipvsadm -S -n | sort") == before)
         }
 
+        /// Rules and sets of others, some with names of node proxies.
+        private static let foreignRules =
+            Place.hasIPTables
+            ? """
+            iptables-\(Place.iptables) -t nat -A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE; iptables-\(Place.iptables) -N KUBE-FIREWALL; iptables-\(Place.iptables) -A INPUT -j KUBE-FIREWALL
+            ipset create MINE hash:ip; ipset add MINE 192.0.2.1; iptables-\(Place.iptables) -A FORWARD -m set --match-set MINE src -j DROP
+            """
+            : """
+            nft -f - <<'END'
+            table ip mine {
+              set KUBE-CLUSTER-IP { type ipv4_addr; elements = { 192.0.2.1 }; }
+              chain filter-KUBE-FORWARD { ip saddr @KUBE-CLUSTER-IP drop; }
+              chain forward { type filter hook forward priority filter; jump filter-KUBE-FORWARD; }
+              chain postrouting { type nat hook postrouting priority srcnat; ip saddr 172.17.0.0/16 masquerade; }
+            }
+            table inet kube-ipvs-proxy {
+              chain KUBE-FIREWALL { }
+            }
+            END
+            """
+
         @Test func `is restored by cleanup, with foreign rules and sets unchanged`() async throws {
             try await world.begin()
-            // Not built-in chains: empty ones of iptables-nft stay.
-            let rules = "grep -E '^-|^:[^ ]+ -' | sed 's/ *\\[.*//'"
-            let everything =
-                "iptables-\(Place.iptables)-save | \(rules); ip6tables-\(Place.iptables)-save | \(rules); ipset save; ip -oneline link | awk '{print $2}'; "
-                + "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/vs/conntrack /proc/sys/net/ipv4/vs/expire_nodest_conn /proc/sys/net/ipv4/vs/expire_quiescent_template"
+            func everything() async throws -> [String] {
+                let settings = try await Shell.output(
+                    in: "node1",
+                    "ip -oneline link | awk '{print $2}'; cd /proc/sys/net/ipv4; "
+                        + "cat ip_forward vs/conntrack vs/expire_nodest_conn vs/expire_quiescent_template")
+                return try await [settings] + NodeFilter().dump()
+            }
             try await Shell.output(
                 in: "node1",
                 """
-                iptables-\(Place.iptables) -t nat -A POSTROUTING -s 172.17.0.0/16 -j MASQUERADE; iptables-\(Place.iptables) -N KUBE-FIREWALL; iptables-\(Place.iptables) -A INPUT -j KUBE-FIREWALL
-                ipset create MINE hash:ip; ipset add MINE 192.0.2.1; iptables-\(Place.iptables) -A FORWARD -m set --match-set MINE src -j DROP
+                \(Self.foreignRules)
                 for name in conntrack expire_nodest_conn expire_quiescent_template; do echo 0 >/proc/sys/net/ipv4/vs/$name; done
                 """)
-            let before = try await Shell.output(in: "node1", everything)
+            let before = try await everything()
             try await world.write("web.yaml", Manifests.web())
             try await world.write("slices.yaml", Manifests.slices(World.pods))
             try await world.start()
-            #expect(try await Shell.output(in: "node1", everything) != before)
+            #expect(try await everything() != before)
             try await world.kill()
             try await Shell.output(
-                in: "node1", "\(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state)")
-            #expect(try await Shell.output(in: "node1", everything) == before)
+                in: "node1", "\(Place.proxy) cleanup \(Place.filterFlag) --state-directory \(Place.state)")
+            #expect(try await everything() == before)
             #expect(try await Shell.output(in: "node1", "ipvsadm -S -n") == "")
         }
 
-        @Test func `keeps a set that a foreign rule uses, and cleanup reports why`() async throws {
+        @Test(.enabled(if: Place.hasIPTables, "other tables of nftables cannot use a set"))
+        func `keeps a set that a foreign rule uses, and cleanup reports why`() async throws {
             try await serveWeb()
             try await world.kill()
             try await Shell.output(in: "node1", "iptables-\(Place.iptables) -A FORWARD -m set --match-set KUBE-CLUSTER-IP dst -j ACCEPT")
-            let cleanup = "ip netns exec node1 \(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state)"
+            let cleanup = "ip netns exec node1 \(Place.proxy) cleanup \(Place.filterFlag) --state-directory \(Place.state)"
             let result = try await Shell.attempt(cleanup)
             #expect(!result.succeeded)
             #expect(result.output.contains("ipset destroy KUBE-CLUSTER-IP: the set is in use by a rule or another set"), "\(result.output)")
@@ -121,12 +162,19 @@ extension Scenarios {
         @Test func `replaces a set that is too small without losing its members at any time`() async throws {
             try await world.begin()
             try await Shell.output(
-                in: "node1", "ipset create KUBE-CLUSTER-IP hash:ip,port maxelem 2; ipset add KUBE-CLUSTER-IP 10.96.0.10,tcp:80")
+                in: "node1",
+                Place.hasIPTables
+                    ? "ipset create KUBE-CLUSTER-IP hash:ip,port maxelem 2; ipset add KUBE-CLUSTER-IP 10.96.0.10,tcp:80"
+                    : """
+                    nft add table \(NodeFilter.table(isV6: false))
+                    nft add set \(NodeFilter.table(isV6: false)) KUBE-CLUSTER-IP '{ type ipv4_addr . inet_proto . inet_service; size 2; }'
+                    \(NodeFilter.adding("10.96.0.10,tcp:80", to: "KUBE-CLUSTER-IP"))
+                    """)
             try await world.write("web.yaml", Manifests.web())
             try await world.write("slices.yaml", Manifests.slices(World.pods))
             try await world.start()
-            let set = try await Shell.output(in: "node1", "ipset save KUBE-CLUSTER-IP; ipset -n list | grep swap || true")
-            #expect(set.split(separator: "\n").count == 4 && !set.contains("swap"), "\(set)")
+            #expect(try await NodeFilter().members(of: "KUBE-CLUSTER-IP").count == 3)
+            #expect(try await !NodeFilter().sets().contains { $0.contains("swap") })
         }
     }
 }

@@ -10,6 +10,9 @@ extension Place {
     static let kubeconfig = "\(api)/kubeconfig"
     static let log = "\(scratch)/proxy.log"
 
+    /// The message of the log about the packet filter, with the families that the node has.
+    static let detected = hasIPTables ? #""Detected iptables""# : #""Detected nftables""#
+
     /// Set by `make integration`: these tests create network namespaces and processes, and require their own kernel.
     static var isKernelOurs: Bool { environment("KUBE_IPVS_SCENARIOS") == "1" }
 }

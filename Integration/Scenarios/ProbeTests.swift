@@ -18,7 +18,8 @@ extension Scenarios {
         /// The lock is held while this file exists.
         private static let flag = "\(Place.scratch)/lock-is-held"
 
-        private static let hasLock = ConditionTrait.enabled(if: Place.iptables == "legacy", "iptables-nft has no lock")
+        private static let hasLock = ConditionTrait.enabled(if: Place.iptables == "legacy", "only iptables-legacy has a lock")
+        private static let hasIPTables = ConditionTrait.enabled(if: Place.hasIPTables, "nftables is probed without a program")
 
         private func holdLock() async throws {
             try await Shell.output(
@@ -75,7 +76,7 @@ extension Scenarios {
             try await expectBothFamilies()
         }
 
-        @Test func `ends at once on SIGTERM`() async throws {
+        @Test(Self.hasIPTables) func `ends at once on SIGTERM`() async throws {
             try await begin()
             let path = "\(Place.scratch)/hanging-probe"
             try await Shell.output(
@@ -93,7 +94,7 @@ extension Scenarios {
         }
 
         /// The second family's probe fails after the first one's has succeeded.
-        @Test func `of IPv6 only does not make the proxy serve IPv4 only`() async throws {
+        @Test(Self.hasIPTables) func `of IPv6 only does not make the proxy serve IPv4 only`() async throws {
             try await begin()
             let path = "\(Place.scratch)/stand-in"
             try await Shell.output(

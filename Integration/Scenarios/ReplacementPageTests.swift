@@ -26,7 +26,10 @@ private struct ReplacementPage {
 }
 
 extension Scenarios {
-    @Suite(.enabled(if: !APIServer.isOfACluster, "requires the test API server")) struct `The page on replacing kube-proxy` {
+    @Suite(
+        .enabled(if: !APIServer.isOfACluster, "requires the test API server"),
+        .enabled(if: Place.hasIPTables, "kube-proxy in IPVS mode requires iptables and ipset"))
+    struct `The page on replacing kube-proxy` {
         let world = World.shared
         let server = APIServer.shared
         let kubeProxy = KubeProxyState("dual-stack")
@@ -61,7 +64,7 @@ extension Scenarios {
                 """
             let program = """
                 #!/bin/bash
-                exec \(Place.proxy) "$@" --state-directory \(Place.state) --iptables-backend \(Place.iptables)
+                exec \(Place.proxy) "$@" --state-directory \(Place.state) \(Place.filterFlag)
                 """
             try await Shell.output("rm -rf \(Self.tools); mkdir -p \(Self.tools)")
             for (name, text) in [

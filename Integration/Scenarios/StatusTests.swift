@@ -64,7 +64,7 @@ extension Scenarios {
                     "no proxy answers on /run/elsewhere/status.sock: No such file or directory; a proxy listens on \(Self.socket): "
                         + "set --state-directory to \(Place.state)"), "\(elsewhere.output)")
             // The original kernel settings are recorded there too.
-            let cleanup = try await run("cleanup --dry-run --iptables-backend \(Place.iptables)")
+            let cleanup = try await run("cleanup --dry-run \(Place.filterFlag)")
             #expect(
                 cleanup.output.contains("sysctl -w net.ipv4.ip_forward=0") || cleanup.output.contains("net/ipv4/ip_forward"),
                 "\(cleanup.output)")
@@ -116,13 +116,14 @@ extension Scenarios {
             #expect(good.succeeded && good.output == "Kernel state in sync with the running proxy.", "\(good.output)")
             try await Shell.output(
                 in: "node1",
-                "ipvsadm -e -t 10.96.0.10:80 -r 10.244.1.10:8080 -m -w 7; ip address delete 10.96.0.10/32 dev kube-ipvs0; ipset del KUBE-CLUSTER-IP 10.96.0.10,tcp:80"
+                "ipvsadm -e -t 10.96.0.10:80 -r 10.244.1.10:8080 -m -w 7; ip address delete 10.96.0.10/32 dev kube-ipvs0; "
+                    + NodeFilter.removing("10.96.0.10,tcp:80", from: "KUBE-CLUSTER-IP")
             )
             let bad = try await status("check")
             #expect(!bad.succeeded)
             for line in [
                 "ipvsadm -e -t 10.96.0.10:80 -r 10.244.1.10:8080 -m -w 1  # default/web:tcp (ClusterIP)",
-                "ip address add 10.96.0.10/32 dev kube-ipvs0", "ipset add KUBE-CLUSTER-IP 10.96.0.10,tcp:80",
+                "ip address add 10.96.0.10/32 dev kube-ipvs0", NodeFilter.adding("10.96.0.10,tcp:80", to: "KUBE-CLUSTER-IP"),
             ] {
                 #expect(bad.output.contains(line), "\(line)\n\(bad.output)")
             }
@@ -132,12 +133,12 @@ extension Scenarios {
 
         @Test func `explain shows the path of a packet, and its obstacles`() async throws {
             try await serve()
-            let good = try await status("explain 10.96.0.10:80/TCP --iptables-backend \(Place.iptables)")
+            let good = try await status("explain 10.96.0.10:80/TCP \(Place.filterFlag)")
             #expect(good.succeeded, "\(good.output)")
             for text in ["is default/web:tcp (ClusterIP)", "10.96.0.10,tcp:80 is in KUBE-CLUSTER-IP", "  -> 10.244.1.10:8080  weight 1"] {
                 #expect(good.output.contains(text), "\(text)\n\(good.output)")
             }
-            let empty = try await status("explain default/idle:tcp --iptables-backend \(Place.iptables)")
+            let empty = try await status("explain default/idle:tcp \(Place.filterFlag)")
             #expect(!empty.succeeded && empty.output.contains("the virtual server has no real servers"), "\(empty.output)")
         }
 

@@ -4,7 +4,7 @@ import Testing
 
 extension Scenarios {
     /// kube-proxy served the node before, and serves it again afterwards.
-    @Suite struct `A node that kube-proxy served` {
+    @Suite(.enabled(if: Place.hasIPTables, "kube-proxy in IPVS mode requires iptables and ipset")) struct `A node that kube-proxy served` {
         let world = World.shared
         let kubeProxy = KubeProxyState("dual-stack")
         private static let server = "10.101.0.80:80"
@@ -79,7 +79,7 @@ extension Scenarios {
 
         private func cleanUp(_ more: String = "") async throws -> String {
             try await Shell.output(
-                in: "node1", "\(Place.proxy) cleanup --iptables-backend \(Place.iptables) --state-directory \(Place.state) \(more)")
+                in: "node1", "\(Place.proxy) cleanup \(Place.filterFlag) --state-directory \(Place.state) \(more)")
         }
 
         private struct Steps: Decodable {

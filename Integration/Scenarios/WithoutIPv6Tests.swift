@@ -37,7 +37,7 @@ extension Scenarios {
             try await expectAnswers()
             #expect(try await health().hasSuffix(" 200"))
             let lines = try await world.log().split(separator: "\n")
-            #expect(lines.contains { $0.contains("\"Detected iptables\"") && $0.contains("IPv4") && !$0.contains("IPv6") })
+            #expect(lines.contains { $0.contains(Place.detected) && $0.contains("IPv4") && !$0.contains("IPv6") })
             #expect(!lines.contains { $0.hasPrefix("E") || $0.contains("Not serving IP family") }, "\(lines)")
             try await world.terminate()
         }

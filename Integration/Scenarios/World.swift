@@ -49,27 +49,69 @@ actor World {
             ip netns exec node1 bash -c '
               ipvsadm -C
               ip link delete kube-ipvs0 2>/dev/null
-              \(Self.removeRules)
-              ipset destroy
+              \(Self.resetFilter)
               echo 0 >/proc/sys/net/ipv4/ip_forward
               conntrack -F >/dev/null 2>&1
             ' || true
-            ip netns exec outside bash -c 'iptables-\(Place.iptables) -F INPUT; iptables-\(Place.iptables) -F OUTPUT'
+            \(Self.unblock)
             \(Modules.restoring)
             rm -rf \(Place.manifests) \(Place.state); mkdir -p \(Place.manifests) \(Place.state)
             """)
     }
 
-    /// Removes all rules in the network namespace, in both backends; loads no tables of iptables-legacy if that is hidden.
-    private static let removeRules =
-        Place.iptables == "nft"
-        ? "nft flush ruleset"
-        : """
-        nft flush ruleset 2>/dev/null
-        for iptables in iptables-legacy $([ ! -e /proc/sys/net/ipv6 ] || echo ip6tables-legacy); do
-          for table in nat filter $(grep -xs mangle /proc/net/ip_tables_names); do $iptables -t $table -F; $iptables -t $table -X; done
-        done
-        """
+    /// Removes all rules and sets in the network namespace, in both backends of iptables; loads no tables of iptables-legacy if that is hidden.
+    private static let resetFilter =
+        switch Place.iptables {
+        case "none": "nft flush ruleset"
+        case "nft": "nft flush ruleset; ipset destroy"
+        default:
+            """
+            nft flush ruleset 2>/dev/null
+            for iptables in iptables-legacy $([ ! -e /proc/sys/net/ipv6 ] || echo ip6tables-legacy); do
+              for table in nat filter $(grep -xs mangle /proc/net/ip_tables_names); do $iptables -t $table -F; $iptables -t $table -X; done
+            done
+            ipset destroy
+            """
+        }
+
+    // MARK: The external client
+
+    /// Drops the packets between the node and a TCP port of the external client, in both directions, until `unblock` or the next test.
+    ///
+    /// - Parameter onlyEstablished: lets a new connection through in the direction from the node.
+    func block(port: Int, onlyEstablished: Bool = false) async throws {
+        let (node, iptables) = (Self.node.outside, "iptables-\(Place.iptables)")
+        try await Shell.output(
+            in: "outside",
+            Place.hasIPTables
+                ? """
+                \(iptables) -I INPUT -s \(node) -p tcp --dport \(port) \(onlyEstablished ? "-m conntrack --ctstate ESTABLISHED" : "") -j DROP
+                \(iptables) -I OUTPUT -d \(node) -p tcp --sport \(port) -j DROP
+                """
+                : """
+                nft -f - <<'END'
+                table ip block {
+                  chain input {
+                    type filter hook input priority filter
+                    ip saddr \(node) tcp dport \(port) \(onlyEstablished ? "ct state established" : "") drop
+                  }
+                  chain output {
+                    type filter hook output priority filter
+                    ip daddr \(node) tcp sport \(port) drop
+                  }
+                }
+                END
+                """)
+    }
+
+    func unblock() async throws { try await Shell.output(Self.unblock) }
+
+    /// The kernel of User-Mode Linux's package has no tables of nftables for IPv4, except for iptables-nft.
+    private static let unblock =
+        "ip netns exec outside "
+        + (Place.hasIPTables ? "bash -c 'iptables-\(Place.iptables) -F INPUT; iptables-\(Place.iptables) -F OUTPUT'" : "nft flush ruleset")
+
+    // MARK: Building
 
     private func build() async throws {
         var script = "make_node node1\nmake_outside node1\nmkdir -p \(Place.scratch)\n"
@@ -95,7 +137,7 @@ actor World {
     // MARK: The proxy
 
     static let nodeFlags =
-        "--hostname-override node1 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --state-directory \(Place.state) --iptables-backend \(Place.iptables)"
+        "--hostname-override node1 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --state-directory \(Place.state) \(Place.filterFlag)"
     static let flags = "--manifests \(Place.manifests) --service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 \(nodeFlags)"
     /// The flags of a proxy that reads the cluster from the scenarios' API server.
     static let apiFlags = "--kubeconfig \(Place.kubeconfig) \(nodeFlags)"

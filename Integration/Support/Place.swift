@@ -9,8 +9,12 @@ package enum Place {
     package static let traffic = environment("TRAFFIC") ?? "\(repository)/.build/debug/traffic"
     package static let apiserver = environment("APISERVER") ?? "\(repository)/.build/debug/apiserver"
 
-    /// The backend of iptables that the tests use, `legacy` or `nft`: the suffix of its programs.
+    /// The backend of iptables that the tests use, `legacy` or `nft`: the suffix of its programs. `none` on a node without iptables and ipset, where the
+    /// proxy uses nftables.
     package static let iptables = environment("KUBE_IPVS_IPTABLES") ?? "legacy"
+    package static let hasIPTables = iptables != "none"
+    /// The flag that makes the proxy use the packet filter of the tests.
+    package static let filterFlag = hasIPTables ? "--iptables-backend \(iptables)" : "--packet-filter nftables"
 
     package static func environment(_ name: String) -> String? {
         unsafe getenv(name).map { unsafe String(cString: $0) }
