@@ -44,8 +44,7 @@ extension Scenarios {
                 "nft flush chain \(table) nat-output",
                 "nft delete rule \(table6) filter-input handle $(nft -a list chain \(table6) filter-input | sed -n '/KUBE-IPVS-FILTER/s/.*handle //p')",
                 "nft add rule \(table) filter-KUBE-FORWARD drop", "nft insert rule \(table) nat-postrouting accept",
-                "nft add chain \(table) foreign; nft add set \(table) FOREIGN '{ type ipv4_addr; }'", "nft flush table \(table)",
-                "nft delete table \(table6)",
+                "nft flush table \(table)", "nft delete table \(table6)",
                 "nft flush ruleset",
             ]
         }()
@@ -98,9 +97,6 @@ extension Scenarios {
               chain filter-KUBE-FORWARD { ip saddr @KUBE-CLUSTER-IP drop; }
               chain forward { type filter hook forward priority filter; jump filter-KUBE-FORWARD; }
               chain postrouting { type nat hook postrouting priority srcnat; ip saddr 172.17.0.0/16 masquerade; }
-            }
-            table inet kube-ipvs-proxy {
-              chain KUBE-FIREWALL { }
             }
             END
             """

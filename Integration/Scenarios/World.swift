@@ -106,7 +106,7 @@ actor World {
 
     func unblock() async throws { try await Shell.output(Self.unblock) }
 
-    /// The kernel of User-Mode Linux's package has no tables of nftables for IPv4, except for iptables-nft.
+    /// Not with nftables in every mode: the kernel of the package user-mode-linux has none for IPv4.
     private static let unblock =
         "ip netns exec outside "
         + (Place.hasIPTables ? "bash -c 'iptables-\(Place.iptables) -F INPUT; iptables-\(Place.iptables) -F OUTPUT'" : "nft flush ruleset")

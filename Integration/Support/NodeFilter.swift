@@ -57,18 +57,18 @@ package struct NodeFilter: Sendable {
             return lines.filter { $0.count > 2 && $0[2] == "DROP" }.reduce(0) { $0 + (Int($1[0]) ?? 0) }
         }
         let table = Self.table(isV6: isV6)
-        let drops = try await run("nft list chain \(table) filter-\(chain) | grep -w drop || true").split(separator: "\n").map(String.init)
-        var count = 0
-        for rule in drops {
-            // counter packets 3 bytes 90, or counter name "source-ranges", quoted by some versions
-            var counter = rule
-            if let name = rule.firstMatch(of: /counter name "?([^" ]+)/)?.1 { counter = try await run("nft list counter \(table) \(name)") }
-            guard let packets = counter.firstMatch(of: /packets ([0-9]+)/)?.1 else {
-                throw Shell.Failure(script: "a counter of \(rule)", output: counter)
-            }
-            count += Int(packets) ?? 0
+        let rules = try await run("nft list chain \(table) filter-\(chain)").split(separator: "\n").filter { $0.contains(" drop") }
+        // counter name "source-ranges", quoted by some versions, or counter packets 3 bytes 90
+        var listings = rules.filter { !$0.contains("counter name ") }.map(String.init)
+        for name in Set(rules.compactMap { $0.firstMatch(of: /counter name "?([^" ]+)/)?.1 }) {
+            listings.append(try await run("nft list counter \(table) \(name)"))
         }
-        return count
+        return try listings.reduce(0) { count, listing in
+            guard let packets = listing.firstMatch(of: /packets ([0-9]+)/)?.1 else {
+                throw Shell.Failure(script: "packets of a counter in \(chain)", output: listing)
+            }
+            return count + (Int(packets) ?? 0)
+        }
     }
 
     private func run(_ command: String) async throws -> String { try await Shell.output(in: namespace, command) }
