@@ -11,7 +11,7 @@ extension Place {
     static let log = "\(scratch)/proxy.log"
 
     /// The message of the log about the packet filter, with the families that the node has.
-    static let detected = hasIPTables ? #""Detected iptables""# : #""Detected nftables""#
+    static let detected = hasIPTables ? #""Detected iptables""# : #""Selected packet filter""#
 
     /// Set by `make integration`: these tests create network namespaces and processes, and require their own kernel.
     static var isKernelOurs: Bool { environment("KUBE_IPVS_SCENARIOS") == "1" }

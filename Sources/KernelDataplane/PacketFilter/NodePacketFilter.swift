@@ -21,11 +21,12 @@ public struct NodePacketFilter: Sendable {
     ///
     /// - Parameters:
     ///   - choice: nil for iptables with ipset if both work, else nf_tables.
+    ///   - rules: rules that iptables must support; it is not tested if the kernel has any of their chains.
     ///   - backend: of iptables; nil to detect it.
     ///   - families: the families to test.
     ///   - testingRules: whether to test the kernel with rules; if false, only runs the programs of iptables.
     public static func detect(
-        _ choice: PacketFilterKind?, backend: IPTables.Backend?, families: Set<IPFamily>, testingRules: Bool
+        _ choice: PacketFilterKind?, backend: IPTables.Backend?, families: Set<IPFamily>, rules: [IPFamily: Rules] = [:], testingRules: Bool
     ) async throws(DataplaneError) -> NodePacketFilter {
         switch choice {
         case .iptables:
@@ -36,7 +37,12 @@ public struct NodePacketFilter: Sendable {
         }
         let reason: String
         do throws(DataplaneError) {
-            return try await findIPTables(backend, families, testingRules: testingRules, reason: "iptables and ipset work on this node")
+            let found = try await findIPTables(
+                backend, families, testingRules: testingRules, reason: "iptables and ipset work on this node")
+            guard testingRules, let missing = try await found.missingParts(rules),
+                let tables = try? findTables(families, testingRules: true, reason: "iptables does not work on this node: \(missing)")
+            else { return found }
+            return tables
         } catch {
             if error.isTemporary { throw error }
             reason = error.description
@@ -77,6 +83,18 @@ public struct NodePacketFilter: Sendable {
         let working = families.subtracting(unavailable.keys)
         guard !working.isEmpty else { throw DataplaneError("nftables", unavailable.values.sorted().joined(separator: "; ")) }
         return NodePacketFilter(iptables: nil, families: working, unavailable: unavailable, reason: reason)
+    }
+
+    /// What iptables lacks for the rules; nil if nothing is known to be missing.
+    private func missingParts(_ rules: [IPFamily: Rules]) async throws(DataplaneError) -> String? {
+        guard let iptables, let family = families.min(by: { $0.rawValue < $1.rawValue }), let rules = rules[family],
+            let prefix = iptables.prefixes[family]
+        else { return nil }
+        // A node proxy that could write its rules needs no test, which takes some 20 short processes.
+        guard try await iptables.listing(catalogue: rules).chains.values.allSatisfy(\.isEmpty),
+            let findings = await MissingRuleParts().find(rules, prefix)
+        else { return nil }
+        return MissingRuleParts.explanation(findings, family, iptables.backend, .current)
     }
 
     private static let probeTable = "kube-ipvs-proxy-probe"

@@ -71,10 +71,11 @@ struct Assembly {
         if changesKernel {
             unserved = try await probing.run("IPv6") { try KernelSetup(configuration).familiesWithoutIPVS(among: enabled) }
         }
+        let needed = Translation.catalogue(configuration.translationSettings(families: enabled, hasRandomFully: false)).rules
         let filter = try await probing.run("packet filter") {
             try await NodePacketFilter.detect(
                 PacketFilterKind(rawValue: configuration.packetFilter.rawValue),
-                backend: IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled.subtracting(unserved.keys),
+                backend: IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled.subtracting(unserved.keys), rules: needed,
                 testingRules: changesKernel)
         }
         let families = filter.families
@@ -106,9 +107,12 @@ struct Assembly {
     }
 
     private static func log(_ filter: NodePacketFilter, _ logger: Logger) {
-        logger.info("Selected packet filter", metadata: ["packetFilter": "\(filter.kind)", "reason": "\(filter.reason)"])
+        let families = "\(filter.families.map(\.rawValue).sorted())"
+        logger.info(
+            "Selected packet filter",
+            metadata: ["packetFilter": "\(filter.kind)", "reason": "\(filter.reason)", "families": "\(families)"])
         guard let iptables = filter.iptables else { return }
-        var found: Logger.Metadata = ["backend": "\(iptables.backend)", "families": "\(filter.families.map(\.rawValue).sorted())"]
+        var found: Logger.Metadata = ["backend": "\(iptables.backend)", "families": "\(families)"]
         if !iptables.skipped.isEmpty { found["skipped"] = "\(iptables.skipped)" }
         logger.info("Detected iptables", metadata: found)
     }

@@ -31,7 +31,7 @@ struct RuleExpressions {
             expressions += matching
         }
         guard let verdict = self.expressions(rule.verdict, in: chain) else { return nil }
-        return NFTRule(chain: RuleExpressions.name(chain), expressions + verdict, comment: rule.comment)
+        return NFTRule(chain: RuleExpressions.name(chain), expressions: expressions + verdict, comment: rule.comment)
     }
 
     // MARK: Matches
