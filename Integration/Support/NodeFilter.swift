@@ -16,10 +16,10 @@ package struct NodeFilter: Sendable {
         return ruleset.objects.values.flatMap(\.elements).map { Self.member(of: $0) }.sorted()
     }
 
-    /// Returns the members of all sets with their set, sorted: `KUBE-CLUSTER-IP 10.96.0.10,tcp:80`.
+    /// Returns the members of all sets of Services with their set, sorted: `KUBE-CLUSTER-IP 10.96.0.10,tcp:80`.
     package func members() async throws -> [String] {
         if Place.hasIPTables { return Self.members(inSaved: try await run("ipset save")).map { "\($0.set) \($0.member)" }.sorted() }
-        return try await ruleset().objects.flatMap { name, object in
+        return try await ruleset().objects.filter { $0.key.contains(" set KUBE-") }.flatMap { name, object in
             object.elements.map { "\(name.split(separator: " ").last ?? "") \(Self.member(of: $0))" }
         }.sorted()
     }

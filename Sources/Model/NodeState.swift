@@ -11,7 +11,7 @@ public struct NodeState: Hashable, Sendable {
     public var rules: [IPFamily: Rules]
     /// Leftover rules of other proxy modes, for families that have any; always empty in the desired state.
     public var leftovers: [IPFamily: Leftovers] = [:]
-    /// Rules of node proxies in backends of iptables that this program does not use; always empty in the desired state.
+    /// Rules of node proxies in backends that this program does not use; always empty in the desired state.
     public var rulesInOtherBackends: [BackendRules] = []
 
     public init(

@@ -243,7 +243,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
     nonisolated func observeAll(by dataplane: any Dataplane, _ families: Set<IPFamily>) async throws -> NodeState {
         try await dataplane.observeAll(with: kernel.rules, families) { family, error in
             logger.warning(
-                "Failed to read rules in the iptables backend that is not in use; ignoring them",
+                "Failed to read rules in packet filters that are not in use; ignoring them",
                 metadata: ["family": "\(family.rawValue)", "error": "\(error)"])
         }
     }

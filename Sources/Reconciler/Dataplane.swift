@@ -28,7 +28,7 @@ public protocol PacketFilter: Sendable {
     /// Returns the rules of this program in one family, and the leftover rules of other proxy modes.
     func observe(_ family: IPFamily) async throws -> ObservedRules
 
-    /// Returns the rules of node proxies in the backends of iptables that this program does not use, in one family.
+    /// Returns the rules of node proxies in the backends that this program does not use, in one family.
     ///
     /// Neither this nor an operation on these rules waits for calls that concern the rules in use.
     func observeOtherBackends(_ family: IPFamily) async throws -> [BackendRules]

@@ -10,7 +10,7 @@ public enum Operation: Hashable, Sendable {
     case destroySet(AddressSet.Name)
     /// Replaces the rules of all our chains of a family and inserts the missing jumps, in one transaction for each table.
     case restoreRules(Rules, missingJumps: [Rules.Jump])
-    /// Removes the rules of node proxies from a backend of iptables that this program does not use, in one transaction for each table.
+    /// Removes the rules or sets of node proxies from a backend that this program does not use.
     case removeRules(BackendRules)
     /// Removes the chains of kube-proxy's iptables mode and the jumps to them, in one transaction for each table.
     case removeLeftoverRules(Leftovers)
@@ -112,7 +112,7 @@ extension Operation {
         case member(AddressSet.Name, AddressSet.Member)
         /// The rules in use.
         case rules(IPFamily)
-        /// The rules of other proxy modes or in another backend of iptables.
+        /// The rules of other proxy modes or in another backend.
         case oldRules(IPFamily)
         case device
         case address(IPAddress)

@@ -4,7 +4,7 @@ extension Plan {
     /// Creates the plan that removes all state of this program: virtual servers and addresses first, then the rules that protect them and
     /// the sets that these refer to, and last the conntrack entries of UDP flows.
     ///
-    /// - Parameter observed: the kernel state of this program, without objects of others. No backend of iptables is in use: its rules are
+    /// - Parameter observed: the kernel state of this program, without objects of others. No backend is in use: its rules are
     ///   in `rulesInOtherBackends`. The sets of nf_tables are removed with their table.
     public init(removing observed: NodeState) {
         var operations: [Operation] = observed.virtualServers.keys.sorted().map { .deleteVirtualServer($0) }

@@ -10,7 +10,7 @@ struct RulesQueue {
     enum Part: Hashable {
         /// The rules in use, and the leftovers in their backend.
         case inUse(IPFamily)
-        /// The rules of node proxies in other backends of iptables.
+        /// The rules of node proxies in other backends.
         case inOtherBackends(IPFamily)
 
         var family: IPFamily {

@@ -2,7 +2,7 @@ internal import Model
 internal import Reconciler
 internal import Translation
 
-/// The removal of old rules: those of other proxy modes or in another backend of iptables.
+/// The removal of old rules: those of other proxy modes or in another backend.
 extension SyncLoop {
     /// Whether the old rules of a family may still serve traffic, because the state that replaces them is not in place.
     ///

@@ -38,7 +38,7 @@ public struct SyncLoop: Sendable {
     public enum Task: Sendable {
         /// Observe the rules of a family and pass them to `rulesObserved`.
         case observeRules(IPFamily)
-        /// Observe the rules of a family in other backends of iptables and pass them to `otherBackendsObserved`.
+        /// Observe the rules of a family in other backends and pass them to `otherBackendsObserved`.
         case observeOtherBackends(IPFamily)
         /// Apply an operation of the rules layer and pass the result to `rulesApplied`.
         case applyRules(Operation)

@@ -73,7 +73,7 @@ public struct ObservationFailure: Hashable, Sendable, CustomStringConvertible {
             case .device: "\(NodeState.deviceName) addresses"
             case .set(let name): "set \(name)"
             case .rules(let family): "\(family.rawValue) rules"
-            case .rulesInOtherBackends(let family): "\(family.rawValue) rules in the iptables backend that is not in use"
+            case .rulesInOtherBackends(let family): "\(family.rawValue) rules in packet filters that are not in use"
             case .nodeAddresses: "node addresses"
             }
         }

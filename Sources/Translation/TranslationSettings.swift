@@ -7,7 +7,7 @@ public struct TranslationSettings: Hashable, Sendable {
     public var scheduler: Scheduler
     /// The schedulers that Services may request: those available in this node's kernel.
     public var schedulers: [Scheduler]
-    /// Families that this node's kernel and iptables support.
+    /// Families that this node's kernel and packet filter support.
     public var families: Set<IPFamily>
     /// Whether all traffic to cluster IPs is masqueraded.
     public var masqueradeAll: Bool

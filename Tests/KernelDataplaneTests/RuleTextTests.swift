@@ -5,7 +5,7 @@ import Testing
 @testable import Translation
 
 /// The rules of a cluster in which every set has members, by how local traffic is detected.
-private func allRules(_ family: IPFamily, _ filter: PacketFilterKind) -> [Rule] {
+func allRules(_ family: IPFamily, _ filter: PacketFilterKind) -> [(chain: Rules.Chain, rule: Rule)] {
     [
         LocalTraffic.clusterCIDR(["10.244.0.0/16", "fd00:244::/32"].compactMap { CIDR($0) }), .bridgeInterface("cni0"),
         .interfaceNamePrefix("veth"), .clusterCIDR([]),
@@ -16,13 +16,14 @@ private func allRules(_ family: IPFamily, _ filter: PacketFilterKind) -> [Rule] 
             family: family, settings: settings, localTraffic: traffic.match(family, podCIDRs: []), nonEmptySets: Set(KubeSet.allCases),
             closedToNode: Set([address].compactMap(\.self).map { .init(.tcp, $0) })
         ).rules
-        return rules.chains.values.flatMap(\.self) + rules.jumps.map(\.rule)
+        return rules.chains.flatMap { chain, rules in rules.map { (chain, $0) } }
+            + rules.jumps.map { (Rules.Chain($0.table, $0.from), $0.rule) }
     }
 }
 
 @Suite struct `A rule of iptables` {
     @Test(arguments: IPFamily.allCases) func `is read from its text as the value that it was written from`(family: IPFamily) {
-        let rules = allRules(family, .iptables)
+        let rules = allRules(family, .iptables).map(\.rule)
         #expect(rules.count > 100)
         for rule in rules { #expect(RuleText.rule(RuleText.text(rule, family), family) == rule, "\(RuleText.text(rule, family))") }
     }

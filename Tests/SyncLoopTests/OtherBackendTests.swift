@@ -174,7 +174,7 @@ import Translation
         #expect(node.status.familiesWithoutRules.isEmpty && node.status.pendingServices.isEmpty)
         #expect(node.status.unreadable.keys.contains(.rulesInOtherBackends(.ipv4)))
         #expect(node.otherBackendReads > 4)
-        #expect(node.notices.contains { $0.metadata["part"] == "IPv4 rules in the iptables backend that is not in use" })
+        #expect(node.notices.contains { $0.metadata["part"] == "IPv4 rules in packet filters that are not in use" })
         node.otherBackendsAreUnreadable = false
         node.run(for: .seconds(60))
         #expect(isInSync(node) && node.kernel.rulesInOtherBackends.isEmpty)

@@ -41,7 +41,8 @@ public final class ProxyMetrics: Sendable {
     let driftRepaired = NumberMetric.counter(
         "kube_ipvs_proxy_drift_repaired_total",
         "Cumulative number of kernel operations that repaired external changes, by layer and kind of object",
-        start: Set(OperationKind.allCases.filter { $0 != .flushConntrack }.map(\.labels)).map(\.self))
+        start: Set(OperationKind.allCases.filter { $0 != .flushConntrack }.flatMap { [$0.labels(.iptables), $0.labels(.nftables)] })
+            .map(\.self))
     let operationsPerSync = Histogram(
         "kube_ipvs_proxy_operations_per_sync", "Number of kernel operations per sync",
         bounds: [0, 1, 2, 5, 10, 50, 100, 1000, 10000, 100_000],
@@ -152,10 +153,12 @@ public final class ProxyMetrics: Sendable {
     private func count(_ outcome: SyncOutcome) {
         for (kind, count) in outcome.counts { operations.add(Double(count), ["operation": kind.rawValue]) }
         for failure in outcome.failures + outcome.recovered {
-            failures.add(1, failure.operation.kind.labels)
-            if case .restoreRules(let rules, _) = failure.operation { restoreFailures.add(1, MetricLabels(rules.family)) }
+            failures.add(1, failure.operation.labels)
+            if case .restoreRules(let rules, _) = failure.operation, rules.packetFilter == .iptables {
+                restoreFailures.add(1, MetricLabels(rules.family))
+            }
         }
-        for operation in outcome.repairs { driftRepaired.add(1, operation.kind.labels) }
+        for operation in outcome.repairs { driftRepaired.add(1, operation.labels) }
         for (family, conntrackFlushes) in outcome.conntrackFlushes {
             conntrackDuration.observe(conntrackFlushes.duration.inSeconds, MetricLabels(family))
             deletedConntrackEntries.add(Double(conntrackFlushes.flows), MetricLabels(family))
@@ -196,13 +199,29 @@ extension MetricLabels {
     init(_ missing: NoLocalEndpoints) { self = ["ip_family": missing.family.rawValue, "traffic_policy": missing.policy.rawValue] }
 }
 
+extension Operation {
+    var labels: MetricLabels { kind.labels(packetFilter) }
+
+    /// The packet filter whose sets or rules the operation changes.
+    private var packetFilter: PacketFilterKind {
+        switch self {
+        case .createSet(let set), .replaceSet(let set): set.name.store == .ipset ? .iptables : .nftables
+        case .addMember(let name, _, _), .removeMember(let name, _), .destroySet(let name): name.store == .ipset ? .iptables : .nftables
+        case .restoreRules(let rules, _): rules.packetFilter
+        case .removeRules(let rules): rules.backend == .nftables ? .nftables : .iptables
+        default: .iptables
+        }
+    }
+}
+
 extension OperationKind {
     /// The kernel layer of an operation, and the kind of object that it changes.
-    var labels: MetricLabels {
-        switch self {
-        case .createSet, .replaceSet, .destroySet: ["layer": "ipset", "object": "set"]
-        case .addMember, .removeMember: ["layer": "ipset", "object": "member"]
-        case .restoreRules, .removeRules, .removeLeftoverRules: ["layer": "iptables", "object": "rules"]
+    fileprivate func labels(_ packetFilter: PacketFilterKind) -> MetricLabels {
+        let isIPTables = packetFilter == .iptables
+        return switch self {
+        case .createSet, .replaceSet, .destroySet: ["layer": isIPTables ? "ipset" : "nftables", "object": "set"]
+        case .addMember, .removeMember: ["layer": isIPTables ? "ipset" : "nftables", "object": "member"]
+        case .restoreRules, .removeRules, .removeLeftoverRules: ["layer": isIPTables ? "iptables" : "nftables", "object": "rules"]
         case .deleteLeftoverTable: ["layer": "nftables", "object": "table"]
         case .createDevice, .deleteDevice: ["layer": "interface", "object": "device"]
         case .bind, .unbind: ["layer": "interface", "object": "address"]

@@ -87,12 +87,15 @@ struct Cleanup {
         let unrestored = try KernelSetup.restoreSettings(stateDirectory: stateDirectory)
 
         let failed = Set(failures.map(\.operation))
-        var chains = 0
-        for case .removeRules(let rules) in plan.operations where !failed.contains(.removeRules(rules)) { chains += rules.chains.count }
+        var (chains, tables) = (0, 0)
+        for case .removeRules(let rules) in plan.operations where !failed.contains(.removeRules(rules)) {
+            chains += rules.chains.count
+            if rules.backend == .nftables { tables += 1 }
+        }
         let removed = plan.counts.merging(Plan.counts(failures.map(\.operation))) { $0 - $1 }
         let summary =
             "removed \(removed[.deleteVirtualServer] ?? 0) virtual servers, \(removed[.deleteDevice] == 1 ? observed.addresses.count : 0) addresses, "
-            + "\(removed[.destroySet] ?? 0) sets, \(chains) chains, \(removed[.deleteLeftoverTable] ?? 0) nftables tables; "
+            + "\(removed[.destroySet] ?? 0) sets, \(chains) chains, \(tables + (removed[.deleteLeftoverTable] ?? 0)) nftables tables; "
             + "restored \(max(0, settings.count - unrestored.count)) kernel settings"
         let setsAreInUse = failures.contains { $0.operation.kind == .destroySet && $0.reason.contains("in use") }
         return CleanupOutcome(

@@ -8,7 +8,7 @@ struct CleanupCommand: AsyncParsableCommand {
         commandName: "cleanup",
         abstract: "Remove the kernel state of this program or kube-proxy, and nothing else.",
         discussion: """
-            Removes virtual servers, the device kube-ipvs0, ipsets, iptables chains and jumps, and the rules that kube-proxy left in its iptables and \
+            Removes virtual servers, the device kube-ipvs0, ipsets, iptables chains and jumps, tables of nftables, and the rules that kube-proxy left in its iptables and \
             nftables modes; restores kernel settings. Keeps the virtual servers of other programs. Breaks the connections through Services.
 
             EXAMPLES
@@ -19,6 +19,9 @@ struct CleanupCommand: AsyncParsableCommand {
     @Option(
         name: .customLong("ipvs-exclude-cidrs"), help: ArgumentHelp("Do not remove virtual servers in these ranges.", valueName: "cidr,…"))
     var ipvsExcludeCIDRs: [String] = []
+
+    @Option(help: ArgumentHelp("Accepted and ignored: the state of both packet filters is removed.", valueName: "filter"))
+    var packetFilter: String?
 
     @Option(help: ArgumentHelp("Accepted and ignored: rules are removed from both iptables backends.", valueName: "backend"))
     var iptablesBackend = FlagValues().iptablesBackend
