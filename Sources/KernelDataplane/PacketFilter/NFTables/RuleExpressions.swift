@@ -25,9 +25,8 @@ struct RuleExpressions {
     /// rules of others are not restored.
     func rule(_ rule: Rule, in chain: Rules.Chain) -> NFTRule? {
         var expressions: [NFTExpression] = []
-        let hasTransport = rule.matches.contains { if case .transport(_, false) = $0 { true } else { false } }
         for match in rule.matches {
-            guard let matching = self.expressions(match, hasTransport: hasTransport) else { return nil }
+            guard let matching = self.expressions(match, hasTransport: rule.hasTransport) else { return nil }
             expressions += matching
         }
         guard let verdict = self.expressions(rule.verdict, in: chain) else { return nil }

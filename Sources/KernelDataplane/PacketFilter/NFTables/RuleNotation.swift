@@ -7,12 +7,16 @@ enum RuleNotation {
     /// - Parameter chain: one of this program, or a built-in chain of iptables, which is a base chain.
     static func line(_ rule: Rule, in chain: Rules.Chain, _ family: IPFamily, _ catalogue: NodeState) -> String {
         let name = RuleTable.baseChain(chain.table, chain.name)?.name ?? RuleExpressions.name(chain)
-        return "\(name): \(text(rule, family, in: chain.table, catalogue.sets.mapValues(\.kind)))"
+        return "\(name): \(text(rule, family, in: chain, catalogue.sets.mapValues(\.kind)))"
     }
 
     /// - Parameter kinds: the types of the sets, by name.
-    static func text(_ rule: Rule, _ family: IPFamily, in table: Rules.Table, _ kinds: [AddressSet.Name: AddressSetType]) -> String {
-        let words = rule.matches.map { text($0, family, kinds) } + [verdict(rule.verdict, family, table)]
+    static func text(_ rule: Rule, _ family: IPFamily, in chain: Rules.Chain, _ kinds: [AddressSet.Name: AddressSetType]) -> String {
+        let words =
+            rule.matches.map { match in
+                let needsTransport = if case .set(let name, _) = match { kinds[name] == .bitmapPort && !rule.hasTransport } else { false }
+                return (needsTransport ? "meta l4proto @\(RuleExpressions.transports.name) " : "") + text(match, family, kinds)
+            } + [verdict(rule.verdict, family, chain)]
         return words.joined(separator: " ") + (rule.comment.map { " comment \"\($0)\"" } ?? "")
     }
 
@@ -43,12 +47,12 @@ enum RuleNotation {
         }.joined(separator: " . ")
     }
 
-    private static func verdict(_ verdict: Rule.Verdict, _ family: IPFamily, _ table: Rules.Table) -> String {
+    private static func verdict(_ verdict: Rule.Verdict, _ family: IPFamily, _ chain: Rules.Chain) -> String {
         switch verdict {
         case .accept: "accept"
-        case .drop: "drop"
+        case .drop: "counter name \"\(RuleExpressions.counter(chain))\" drop"
         case .return: "return"
-        case .jump(let chain): "jump \(RuleExpressions.name(Rules.Chain(table, chain)))"
+        case .jump(let target): "jump \(RuleExpressions.name(Rules.Chain(chain.table, target)))"
         case .masquerade(let isFullyRandom): isFullyRandom ? "masquerade fully-random" : "masquerade"
         case .setMark(let mark): "meta mark set mark | \(hex(mark))"
         case .invertMark(let mark): "meta mark set mark ^ \(hex(mark))"
@@ -60,4 +64,9 @@ enum RuleNotation {
     }
 
     private static func hex(_ number: UInt32) -> String { "0x" + String(number, radix: 16) }
+}
+
+extension Rule {
+    /// Whether the rule matches one transport protocol.
+    var hasTransport: Bool { matches.contains { if case .transport(_, false) = $0 { true } else { false } } }
 }
