@@ -92,7 +92,7 @@ extension NFTablesClient {
     }
 }
 
-/// Dumps; empty if there is no such table or set, or no nf_tables.
+/// Objects; empty if there is no such table or set, or no nf_tables.
 extension NFTablesClient {
     borrowing func chains(table: String, _ family: IPFamily) throws(DataplaneError) -> [NFTChain] {
         try dump("GETCHAIN \(table) \(family.rawValue)", NFTChain.self, { NFTChain($0, table: table) }) { () throws(NetlinkError) in
@@ -119,10 +119,11 @@ extension NFTablesClient {
         }
     }
 
-    borrowing func sets(table: String, _ family: IPFamily) throws(DataplaneError) -> [NFTSet] {
-        try dump("GETSET \(table) \(family.rawValue)", NFTSet.self, { NFTSet($0, table: table) }) { () throws(NetlinkError) in
-            try NFTablesMessages.dump(NFT_MSG_GETSET, UInt8(family.number), NFTA_SET_TABLE, table: table)
-        }
+    /// Nil if there is no such set.
+    borrowing func set(_ name: String, table: String, _ family: IPFamily) throws(DataplaneError) -> NFTSet? {
+        try dump("GETSET \(table) \(family.rawValue) \(name)", NFTSet.self, { NFTSet($0, table: table) }) { () throws(NetlinkError) in
+            try NFTablesMessages.getSet(name, table: table, family)
+        }.first
     }
 
     /// The maximum number of dumps of a set.

@@ -35,6 +35,14 @@ enum NFTablesMessages {
         return message
     }
 
+    /// A set, without its elements; fails with ENOENT if it or its table does not exist.
+    static func getSet(_ set: String, table: String, _ family: IPFamily) throws(NetlinkError) -> NetlinkMessage {
+        var message = try message(NFT_MSG_GETSET, UInt8(family.number), flags: NLM_F_ACK)
+        message.put(NFTA_SET_TABLE, table)
+        message.put(NFTA_SET_NAME, set)
+        return message
+    }
+
     /// A dump of the objects of a kind; not every kernel filters it by the table.
     ///
     /// - Parameter attribute: the attribute with the table's name.

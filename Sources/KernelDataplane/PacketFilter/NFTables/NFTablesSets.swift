@@ -17,7 +17,7 @@ struct NFTablesSets: ~Copyable {
     /// - Parameter expected: supplies the name, and the values that the kernel does not return.
     borrowing func set(_ expected: AddressSet, _ family: IPFamily) throws(DataplaneError) -> AddressSet? {
         let name = expected.name.text
-        guard let found = try client.sets(table: BackendRules.tableName, family).first(where: { $0.name == name }) else { return nil }
+        guard let found = try client.set(name, table: BackendRules.tableName, family) else { return nil }
         var set = expected
         set.members = [:]
         guard found == expected.kind.set(name, family) else {
@@ -98,7 +98,7 @@ struct NFTablesSets: ~Copyable {
 
 /// Operations on the sets of one family, and the commands that carry them out together.
 struct SetTransaction {
-    private(set) var operations: [Operation] = []
+    let operations: [Operation]
     private(set) var commands: [NFTCommand] = []
     /// For each command, the places of its operations; for elements, in their order.
     private var places: [[Int]] = []
@@ -106,7 +106,15 @@ struct SetTransaction {
 
     init(_ operations: some Sequence<Operation>, _ family: IPFamily) {
         self.family = family
-        for operation in operations { add(operation) }
+        self.operations = Array(operations)
+        var place = 0
+        while place < self.operations.count {
+            let change = self.operations[place].memberChange
+            // Consecutive changes of a set's members are one command.
+            let run = change == nil ? self.operations[place...place] : self.operations[place...].prefix { $0.memberChange == change }
+            if let change { append(change, run) } else { append(self.operations[place], place) }
+            place = run.endIndex
+        }
     }
 
     /// Splits operations so that each part fits in a transaction.
@@ -120,9 +128,7 @@ struct SetTransaction {
         return parts(Array(operations[..<half]), family, limit: limit) + parts(Array(operations[half...]), family, limit: limit)
     }
 
-    private mutating func add(_ operation: Operation) {
-        let place = operations.count
-        operations.append(operation)
+    private mutating func append(_ operation: Operation, _ place: Int) {
         switch operation {
         case .createSet(let set):
             append(.addTable, place)
@@ -133,8 +139,6 @@ struct SetTransaction {
             append(.deleteSet(set.name.text), place)
             append(.addSet(set.kind.set(set.name.text, family)), place)
             append(.addElements(set: set.name.text, set.members.keys.map { $0.element(family) }), place)
-        case .addMember(let name, let member, _): addElement(member, place) { .addElements(set: name.text, $0) }
-        case .removeMember(let name, let member): addElement(member, place) { .deleteElements(set: name.text, $0) }
         case .destroySet(let name): append(.deleteSet(name.text), place)
         default: break
         }
@@ -145,15 +149,11 @@ struct SetTransaction {
         places.append([place])
     }
 
-    /// Adds an element to the last command if it does the same with the same set.
-    private mutating func addElement(_ member: AddressSet.Member, _ place: Int, _ command: ([NFTElement]) -> NFTCommand) {
-        let element = member.element(family)
-        if let last = commands.last, let elements = last.elements, last == command(elements) {
-            commands[commands.count - 1] = command(elements + [element])
-            places[places.count - 1].append(place)
-        } else {
-            append(command([element]), place)
-        }
+    private mutating func append(_ change: MemberChange, _ run: ArraySlice<Operation>) {
+        let elements = run.compactMap { $0.member?.element(family) }
+        commands.append(
+            change.isAddition ? .addElements(set: change.set.text, elements) : .deleteElements(set: change.set.text, elements))
+        places.append(Array(run.indices))
     }
 
     /// The operations at fault, each with its error.
@@ -161,7 +161,8 @@ struct SetTransaction {
         var rejected: [Operation: NetlinkError] = [:]
         for failure in error.failures {
             let places = places[failure.commandIndex]
-            let found = commands[failure.commandIndex].elements == nil || places.count == 1 ? places.first : failure.elementIndex.map { places[$0] }
+            let found =
+                commands[failure.commandIndex].elements == nil || places.count == 1 ? places.first : failure.elementIndex.map { places[$0] }
             // If the kernel does not say which element is at fault, all of the command are.
             for place in found.map({ [$0] }) ?? places { rejected[operations[place]] = failure.error }
         }
@@ -169,7 +170,29 @@ struct SetTransaction {
     }
 }
 
+/// What an operation does with a member of a set.
+private struct MemberChange: Equatable {
+    let set: AddressSet.Name
+    let isAddition: Bool
+}
+
 extension Operation {
+    /// Nil if the operation concerns no member.
+    fileprivate var memberChange: MemberChange? {
+        switch self {
+        case .addMember(let name, _, _): MemberChange(set: name, isAddition: true)
+        case .removeMember(let name, _): MemberChange(set: name, isAddition: false)
+        default: nil
+        }
+    }
+
+    fileprivate var member: AddressSet.Member? {
+        switch self {
+        case .addMember(_, let member, _), .removeMember(_, let member): member
+        default: nil
+        }
+    }
+
     /// Whether an interval could not be added because another one overlaps with it (net/netfilter/nft_set_pipapo.c `nft_pipapo_insert`).
     fileprivate func isOverlap(_ error: NetlinkError) -> Bool {
         guard case .addMember(_, .addressPortNet, _) = self else { return false }
