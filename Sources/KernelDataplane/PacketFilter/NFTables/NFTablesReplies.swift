@@ -65,7 +65,9 @@ extension NFTSet {
         let isPlain = [0, NFT_SET_INTERVAL.rawValue | NFT_SET_CONCAT.rawValue].contains(flags)
         let key = attributes.number(NFTA_SET_KEY_TYPE).flatMap([Part].init(typeNumber:)) ?? []
         let hasLength = attributes.number(NFTA_SET_KEY_LEN) == UInt32(key.keyLength)
-        self.init(name: name, key: isPlain && hasLength ? key : [], hasIntervals: flags & NFT_SET_INTERVAL.rawValue != 0)
+        // A maximum size of others: members may not fit.
+        let hasSize = attributes.nested(NFTA_SET_DESC)?.number(NFTA_SET_DESC_SIZE) ?? 0 != 0
+        self.init(name: name, key: isPlain && hasLength && !hasSize ? key : [], hasIntervals: flags & NFT_SET_INTERVAL.rawValue != 0)
     }
 }
 
