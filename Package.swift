@@ -172,7 +172,8 @@ let package = Package(
             ]),
         .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CNetlink", .product(name: "SystemPackage", package: "swift-system")]),
         .testTarget(name: "ReconcilerTests", dependencies: ["Reconciler", "Model", "TestSupport"]),
-        .testTarget(name: "TranslationTests", dependencies: ["Translation", "KernelDataplane", "Kubernetes", "Model", "Reconciler", "TestSupport"]),
+        .testTarget(
+            name: "TranslationTests", dependencies: ["Translation", "KernelDataplane", "Kubernetes", "Model", "Reconciler", "TestSupport"]),
         .testTarget(
             name: "KernelDataplaneTests",
             dependencies: [

@@ -63,7 +63,8 @@ extension Operation: CustomStringConvertible {
         let count = rules.chains.values.reduce(0) { $0 + $1.count }
         return switch rules.packetFilter {
         case .iptables: restore(rules.family, "\(rules.chains.count) chains, \(count) rules, \(missingJumps.count) jumps")
-        case .nftables: "nft -f - (table \(rules.family.nftTable): \(rules.chains.count) chains, \(count) rules, \(rules.jumps.count) jumps)"
+        case .nftables:
+            "nft -f - (table \(rules.family.nftTable): \(rules.chains.count) chains, \(count) rules, \(rules.jumps.count) jumps)"
         }
     }
 

@@ -126,7 +126,9 @@ extension SyncLoop {
         case .success(let dropped):
             if !dropped.isEmpty { droppedPackets[family] = dropped }
             outcome?.operations.append(operation)
-            if case .removeRules(let rules) = operation { notices.append(Announcer.notice(ofMoved: rules, to: translation.settings.packetFilter)) }
+            if case .removeRules(let rules) = operation {
+                notices.append(Announcer.notice(ofMoved: rules, to: translation.settings.packetFilter))
+            }
             retries.remove(operation.key)
             reconciler.recordSuccess([operation], desired: translation.desired)
             recordRepairs([operation])

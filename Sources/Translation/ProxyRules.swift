@@ -146,7 +146,8 @@ struct ProxyRules: Hashable {
     /// to Service ports and ping are accepted.
     private var accessFilterRules: [Rule] {
         let accepted: [(KubeSet, [Rule.Side])] = [
-            (.loadBalancer, addressAndPort), (.clusterIP, addressAndPort), (.externalIP, addressAndPort), (.externalIPLocal, addressAndPort),
+            (.loadBalancer, addressAndPort), (.clusterIP, addressAndPort), (.externalIP, addressAndPort),
+            (.externalIPLocal, addressAndPort),
             (.healthCheckNodePort, [.destination]),
         ]
         return accepted.map { Rule([match($0, $1)], .return) } + [echoRule] + rejectRules

@@ -231,7 +231,8 @@ public struct Translation: Sendable {
         }
         for (key, origin) in state.members {
             pending.formUnion(memberClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
-            guard memberClaims.winner(key, holder: name) == name, desired.sets[setName(of: key)]?.members[key.member] != .some(origin) else {
+            guard memberClaims.winner(key, holder: name) == name, desired.sets[setName(of: key)]?.members[key.member] != .some(origin)
+            else {
                 continue
             }
             desired.sets[setName(of: key)]?.members.updateValue(origin, forKey: key.member)

@@ -26,7 +26,8 @@ struct `On a real kernel, the packet filter nftables` {
         case .hashIP: [.address(location.address), .address(source)]
         case .hashIPPort: Transport.allCases.map { .addressPort(location, $0) }
         case .hashIPPortIP: [.addressPortAddress(location, .tcp, source)]
-        case .hashIPPortNet: [.addressPortNet(location, .tcp, try #require(CIDR(net))), .addressPortNet(location, .udp, CIDR(host: source))]
+        case .hashIPPortNet:
+            [.addressPortNet(location, .tcp, try #require(CIDR(net))), .addressPortNet(location, .udp, CIDR(host: source))]
         case .bitmapPort: [.port(1), .port(30080), .port(65535)]
         }
     }
@@ -78,14 +79,16 @@ struct `On a real kernel, the packet filter nftables` {
         #expect(listing.contains("masquerade fully-random"))
 
         // Restoring rules over what others changed gives the same table.
-        _ = try await run(["-f", "-"], input: """
-            add rule \(family.nftTable) nat-KUBE-SERVICES counter accept
-            flush chain \(family.nftTable) filter-input
-            flush chain \(family.nftTable) nat-postrouting
-            delete chain \(family.nftTable) nat-postrouting
-            add chain \(family.nftTable) of-others { type filter hook forward priority 3; }
+        _ = try await run(
+            ["-f", "-"],
+            input: """
+                add rule \(family.nftTable) nat-KUBE-SERVICES counter accept
+                flush chain \(family.nftTable) filter-input
+                flush chain \(family.nftTable) nat-postrouting
+                delete chain \(family.nftTable) nat-postrouting
+                add chain \(family.nftTable) of-others { type filter hook forward priority 3; }
 
-            """)
+                """)
         let changed = try await filter.observe(family).rules
         let wanted = try await write(filter, family, nil)
         #expect(changed != wanted)
@@ -98,18 +101,22 @@ struct `On a real kernel, the packet filter nftables` {
     /// nft 1.0.6 writes an expression for these that Linux 6.12 refuses.
     private let refused = KubeSet.loadBalancerSourceCIDR
 
-    @Test(arguments: IPFamily.allCases) func `shows rules in the syntax of nft, which writes the same rules`(family: IPFamily) async throws {
+    @Test(arguments: IPFamily.allCases) func `shows rules in the syntax of nft, which writes the same rules`(family: IPFamily) async throws
+    {
         let filter = try NFTablesFilter(catalogue: catalogue)
         let rules = try await write(filter, family, settings.localTraffic.match(family, podCIDRs: []))
         let written = try await list(family)
         let kinds = catalogue.sets.mapValues(\.kind)
         var script = ""
         for (chain, rules) in rules.chains {
-            let hasRefused = rules.contains { $0.matches.contains { if case .set(refused.name(family, in: .nftables), _) = $0 { true } else { false } } }
+            let hasRefused = rules.contains {
+                $0.matches.contains { if case .set(refused.name(family, in: .nftables), _) = $0 { true } else { false } }
+            }
             guard !hasRefused else { continue }
             script += "flush chain \(family.nftTable) \(RuleExpressions.name(chain))\n"
             for rule in rules {
-                script += "add rule \(family.nftTable) \(RuleExpressions.name(chain)) \(RuleNotation.text(rule, family, in: chain, kinds))\n"
+                script +=
+                    "add rule \(family.nftTable) \(RuleExpressions.name(chain)) \(RuleNotation.text(rule, family, in: chain, kinds))\n"
             }
         }
         _ = try await run(["-f", "-"], input: script)
@@ -145,7 +152,8 @@ struct `On a real kernel, the packet filter nftables` {
         let missing = AddressSet.Name("KUBE-MISSING", in: .table(.ipv4))
         let failures = store.apply(
             [
-                .createSet(set), .addMember(set.name, member(1), nil), .addMember(missing, member(1), nil), .addMember(set.name, member(2), nil),
+                .createSet(set), .addMember(set.name, member(1), nil), .addMember(missing, member(1), nil),
+                .addMember(set.name, member(2), nil),
                 .removeMember(set.name, member(9)), .removeMember(missing, member(1)),
             ])
         #expect(failures.map(\.operation) == [.addMember(missing, member(1), nil)], "\(failures)")

@@ -27,7 +27,9 @@ private let input = Rules.Chain(.filter, "KUBE-IPVS-FILTER")
         }
     }
 
-    @Test(arguments: IPFamily.allCases) func `for a bridge's port does not exist, as no packet of a bridge passes these chains`(family: IPFamily) {
+    @Test(arguments: IPFamily.allCases) func `for a bridge's port does not exist, as no packet of a bridge passes these chains`(
+        family: IPFamily
+    ) {
         #expect(!allRules(family, .nftables).contains { $0.rule.matches.contains(.bridgePort(isNegated: true)) })
         #expect(allRules(family, .iptables).contains { $0.rule.matches.contains(.bridgePort(isNegated: true)) })
         #expect(expressions(family).rule(Rule([.bridgePort()], .accept), in: input) == nil)
@@ -70,15 +72,16 @@ private let input = Rules.Chain(.filter, "KUBE-IPVS-FILTER")
         #expect(rule.expressions == [.counter("filter-KUBE-PROXY-FIREWALL"), .verdict(.drop)])
     }
 
-    @Test(arguments: [
-        [.verdict(.accept), .verdict(.accept)], [.compare(.first, isEqual: true, [6]), .verdict(.accept)],
-        [.meta(.transport, to: .first), .compare(.first, isEqual: true, [47]), .verdict(.accept)], [.other("log"), .verdict(.accept)],
-        [.meta(.transport, to: .first), .compare(.first, isEqual: true, []), .verdict(.accept)], [],
-        [.payload(.network, offset: 16, length: 4, to: .first), .compare(.first, isEqual: true, [10, 0, 0, 1]), .verdict(.drop)],
-        [.verdict(.drop)], [.counter("another"), .verdict(.drop)], [.verdict(.jump("KUBE-SERVICES"))],
-        [.lookup(set: "unknown", .first, isNegated: false), .verdict(.accept)],
-        [.payload(.transport, offset: 2, length: 2, to: .first), .compare(.first, isEqual: true, [0]), .verdict(.accept)],
-    ] as [[NFTExpression]])
+    @Test(
+        arguments: [
+            [.verdict(.accept), .verdict(.accept)], [.compare(.first, isEqual: true, [6]), .verdict(.accept)],
+            [.meta(.transport, to: .first), .compare(.first, isEqual: true, [47]), .verdict(.accept)], [.other("log"), .verdict(.accept)],
+            [.meta(.transport, to: .first), .compare(.first, isEqual: true, []), .verdict(.accept)], [],
+            [.payload(.network, offset: 16, length: 4, to: .first), .compare(.first, isEqual: true, [10, 0, 0, 1]), .verdict(.drop)],
+            [.verdict(.drop)], [.counter("another"), .verdict(.drop)], [.verdict(.jump("KUBE-SERVICES"))],
+            [.lookup(set: "unknown", .first, isNegated: false), .verdict(.accept)],
+            [.payload(.transport, offset: 2, length: 2, to: .first), .compare(.first, isEqual: true, [0]), .verdict(.accept)],
+        ] as [[NFTExpression]])
     func `that this program does not write is one of others, and is not restored`(found: [NFTExpression]) throws {
         let coding = expressions(.ipv4)
         let rule = coding.rule(NFTRule(chain: RuleExpressions.name(input), expressions: found), in: input)
@@ -97,7 +100,9 @@ private let input = Rules.Chain(.filter, "KUBE-IPVS-FILTER")
     init() throws { rules = try #require(catalogue.rules[.ipv4]) }
 
     /// What the table contains after the commands, as far as chains and rules are concerned.
-    private func contents(_ commands: [NFTCommand], _ chains: [NFTChain] = [], _ rules: [NFTRule] = []) -> (chains: [NFTChain], rules: [NFTRule]) {
+    private func contents(_ commands: [NFTCommand], _ chains: [NFTChain] = [], _ rules: [NFTRule] = []) -> (
+        chains: [NFTChain], rules: [NFTRule]
+    ) {
         commands.reduce(into: (chains, rules)) { table, command in
             switch command {
             case .addChain(let chain): if !table.0.contains(chain) { table.0.append(chain) }

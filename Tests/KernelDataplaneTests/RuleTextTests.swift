@@ -29,7 +29,8 @@ func allRules(_ family: IPFamily, _ filter: PacketFilterKind) -> [(chain: Rules.
     }
 
     @Test(arguments: [
-        "-j DNAT --to-destination 10.0.0.1", "-p tcp -m tcp --dport 22 -j ACCEPT", "-m comment --comment \"a \\\"quoted\\\" word\" -j KUBE-X -m",
+        "-j DNAT --to-destination 10.0.0.1", "-p tcp -m tcp --dport 22 -j ACCEPT",
+        "-m comment --comment \"a \\\"quoted\\\" word\" -j KUBE-X -m",
         "", "-j", "!", "-m", "-m set", "-m set --match-set A dst,dst", "-s 10.0.0.1 -j ACCEPT", "-s nonsense -j DROP", "! ! -p tcp -j DROP",
         "-j MARK --set-xmark 0x4000/0xffffffff", "-m mark --mark 0x4000/0x8000 -j RETURN", "-m conntrack --ctstate NEW,SNAT -j DROP",
         "-m ipvs --vproto 6 --vaddr 10.0.0.1 --vport 99999 -j DROP", "-m set --match-set A dst,other -j DROP", "-g KUBE-X",

@@ -10,7 +10,8 @@ private let jumps = [
     Rules.Jump(.filter, from: "FORWARD", to: forward.name, comment: "kubernetes forwarding rules"),
 ]
 private let rules = Rules(
-    .ipv4, chains: [services: [Rule([.source(.loopback(.ipv4))], .return), Rule([.isLocal(.destination)], .accept)], forward: []], jumps: jumps)
+    .ipv4, chains: [services: [Rule([.source(.loopback(.ipv4))], .return), Rule([.isLocal(.destination)], .accept)], forward: []],
+    jumps: jumps)
 
 @Suite struct `Text for iptables-restore` {
     @Test func `sets the rules of this program's chains only`() {

@@ -27,7 +27,8 @@ extension NodeState {
         let jump = Rules.Jump(.nat, from: "OUTPUT", to: chain.name, comment: "jump")
         if !isObserved || Bool.random(using: &generator) {
             let text = ["-j RETURN", "-j ACCEPT"].randomElement(using: &generator) ?? ""
-            state.rules[.ipv4] = Rules(.ipv4, chains: [chain: [.other(text)]], jumps: isObserved && Bool.random(using: &generator) ? [] : [jump])
+            state.rules[.ipv4] = Rules(
+                .ipv4, chains: [chain: [.other(text)]], jumps: isObserved && Bool.random(using: &generator) ? [] : [jump])
         }
         if isObserved, Bool.random(using: &generator) {
             state.leftovers[.ipv4] = Leftovers(

@@ -36,7 +36,9 @@ private func ranges(_ texts: String...) -> [CIDR] { texts.compactMap { CIDR($0) 
     ) {
         let name = "avz1234567890123456789"
         #expect(LocalTraffic.bridgeInterface(name).match(family, podCIDRs: [])?.notLocal == .inputInterface(name, isNegated: true))
-        #expect(LocalTraffic.interfaceNamePrefix(name).match(family, podCIDRs: [])?.notLocal == .inputInterface(name, isPrefix: true, isNegated: true))
+        #expect(
+            LocalTraffic.interfaceNamePrefix(name).match(family, podCIDRs: [])?.notLocal
+                == .inputInterface(name, isPrefix: true, isNegated: true))
     }
 }
 

@@ -50,7 +50,8 @@ public struct NodePacketFilter: Sendable {
         do throws(DataplaneError) {
             return try findTables(families, testingRules: testingRules, reason: "iptables does not work on this node: \(reason)")
         } catch {
-            throw DataplaneError("packet filter", "neither iptables nor nftables works: \(reason); \(error)", isTemporary: error.isTemporary)
+            throw DataplaneError(
+                "packet filter", "neither iptables nor nftables works: \(reason); \(error)", isTemporary: error.isTemporary)
         }
     }
 

@@ -55,6 +55,15 @@ struct OtherBackends: Sendable {
         return BackendRules(.nftables, family)
     }
 
+    /// How to remove the rules that refer to sets; empty if no program is missing.
+    private func adviceIfInUse(_ error: DataplaneError) async -> String {
+        guard error.reason.contains(OldIPSets.inUse) else { return "" }
+        let missing = await missingPrograms()
+        guard !missing.isEmpty else { return "" }
+        return ": rules of a node proxy that are still in effect cannot be read without \(missing.joined(separator: " and ")): "
+            + "restart the proxy once where these programs are installed, or reboot the node"
+    }
+
     /// Returns the programs that this node does not have: `iptables-legacy`, `iptables-nft`.
     func missingPrograms() async -> [String] {
         var missing: [String] = []
@@ -74,7 +83,12 @@ struct OtherBackends: Sendable {
             case .found(let iptables): try await iptables.restore(RulesText.remove(rules), rules.family)
             case .unavailable(let reason): throw DataplaneError("\(rules.backend)", reason)
             }
-        case .ipset: try OldIPSets.destroy(rules.sets)
+        case .ipset:
+            do throws(DataplaneError) {
+                try OldIPSets.destroy(rules.sets)
+            } catch {
+                throw DataplaneError(error.request, error.reason + (await adviceIfInUse(error)), isTemporary: error.isTemporary)
+            }
         case .nftables: try NFTablesClient().deleteTable(BackendRules.tableName, rules.family)
         }
     }

@@ -75,7 +75,8 @@ struct Assembly {
         let filter = try await probing.run("packet filter") {
             try await NodePacketFilter.detect(
                 PacketFilterKind(rawValue: configuration.packetFilter.rawValue),
-                backend: IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled.subtracting(unserved.keys), rules: needed,
+                backend: IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled.subtracting(unserved.keys),
+                rules: needed,
                 testingRules: changesKernel)
         }
         let families = filter.families

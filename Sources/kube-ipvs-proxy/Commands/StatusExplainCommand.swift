@@ -32,7 +32,8 @@ struct StatusExplainCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The packet filter of this node: iptables, nftables or auto, which selects the one with rules of the proxy.", valueName: "filter"))
+            "The packet filter of this node: iptables, nftables or auto, which selects the one with rules of the proxy.",
+            valueName: "filter"))
     var packetFilter: String?
 
     @Option(help: ArgumentHelp("The iptables backend of this node: legacy, nft or auto.", valueName: "backend"))

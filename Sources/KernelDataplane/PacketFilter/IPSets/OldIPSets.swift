@@ -5,6 +5,9 @@ internal import SystemPackage
 
 /// The ipsets that a node proxy left, on a node whose proxy does not use ipset.
 enum OldIPSets {
+    /// Part of the error if rules refer to a set.
+    static let inUse = "the set is in use"
+
     /// Returns the sets that exist. Does not load the module: without it, there are none.
     static func existing(_ names: Set<AddressSet.Name>) throws(DataplaneError) -> Set<AddressSet.Name> {
         guard isLoaded else { return [] }

@@ -6,7 +6,8 @@ extension IPTables {
     /// read them.
     public func hasUnreadableLegacyTables() async -> Bool {
         guard backend == .nft, LegacyTables.mayHaveRules(LegacyTables.files.map(LegacyTables.read)) else { return false }
-        return await !OtherBackends(iptables: [.legacy], hasIPSets: false, hasTables: false, catalogue: NodeState()).missingPrograms().isEmpty
+        return await !OtherBackends(iptables: [.legacy], hasIPSets: false, hasTables: false, catalogue: NodeState()).missingPrograms()
+            .isEmpty
     }
 }
 

@@ -51,11 +51,13 @@ enum RulePart: Hashable, CustomStringConvertible {
         var samples: [Sample] = []
         var known: Set<RulePart> = []
         let family = rules.family
-        let chains = rules.chains.sorted { $0.key < $1.key }.map { (table: $0.key.table, rules: $0.value) }
+        let chains =
+            rules.chains.sorted { $0.key < $1.key }.map { (table: $0.key.table, rules: $0.value) }
             + rules.jumps.map { ($0.table, [$0.rule]) }
         let own = Set(rules.chains.keys.map(\.name) + rules.jumps.map(\.to))
         for (table, rules) in chains {
-            for sample in rules.flatMap({ parts(of: RuleText.text($0, family), table, ownChains: own) }) where known.insert(sample.part).inserted {
+            for sample in rules.flatMap({ parts(of: RuleText.text($0, family), table, ownChains: own) })
+            where known.insert(sample.part).inserted {
                 samples.append(sample)
             }
         }

@@ -42,7 +42,9 @@ struct RuleExpressions {
             [.meta(.inputInterface, to: .first), .compare(.first, isEqual: !isNegated, bytes(ofInterface: name, isPrefix: isPrefix))]
         case .transport(let transport, let isNegated): compare(protocol: transport.number, isEqual: !isNegated)
         case .echoRequest:
-            compare(protocol: icmp.protocol) + [.payload(.transport, offset: 0, length: 1, to: .first), .compare(.first, isEqual: true, [icmp.echo])]
+            compare(protocol: icmp.protocol) + [
+                .payload(.transport, offset: 0, length: 1, to: .first), .compare(.first, isEqual: true, [icmp.echo]),
+            ]
         case .set(let name, let sides): lookUp(name.text, sides, hasTransport: hasTransport)
         case .mark(let mark, let isNegated):
             [

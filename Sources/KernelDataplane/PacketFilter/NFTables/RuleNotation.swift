@@ -58,7 +58,8 @@ enum RuleNotation {
         case .invertMark(let mark): "meta mark set mark ^ \(hex(mark))"
         case .reject(.tcpReset): "reject with tcp reset"
         case .reject(.portUnreachable): "reject with \(family == .ipv4 ? "icmp" : "icmpv6") type port-unreachable"
-        case .reject(.protocolUnreachable): family == .ipv4 ? "reject with icmp type prot-unreachable" : "reject with icmpv6 type port-unreachable"
+        case .reject(.protocolUnreachable):
+            family == .ipv4 ? "reject with icmp type prot-unreachable" : "reject with icmpv6 type port-unreachable"
         case .other(let text): text
         }
     }

@@ -115,7 +115,8 @@ struct RuleTable {
 
 extension RuleTable {
     /// The error of a transaction in words, with the modules that the kernel may lack.
-    static func explanation(_ error: NFTTransactionError, of commands: [NFTCommand], _ family: IPFamily, _ loading: ModuleLoading) -> String {
+    static func explanation(_ error: NFTTransactionError, of commands: [NFTCommand], _ family: IPFamily, _ loading: ModuleLoading) -> String
+    {
         var modules: [String] = error.error.map { isAbsence($0) ? ["nf_tables"] : [] } ?? []
         for failure in error.failures where isAbsence(failure.error) {
             for module in RuleTable.modules(for: commands[failure.commandIndex], family) where !modules.contains(module) {
