@@ -4,7 +4,7 @@ SWIFT ?= swift
 BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
 SWIFT_SOURCES = Package.swift Sources Tests Integration
 
-.PHONY: all build release release-check packages format lint unit layout check rules golden integration flows load kernels release-tools test demo bench clean
+.PHONY: all build release release-check packages format lint unit layout check rules golden integration flows flows-compare load kernels release-tools test demo bench clean
 .PHONY: image man completions install deploy-check
 
 all: build
@@ -71,6 +71,13 @@ flows: packages
 	$(SWIFT) build --build-tests
 	Integration/flows
 
+# The same with both packet filters, side by side.
+flows-compare: packages
+	$(SWIFT) build --build-tests
+	Integration/kernel/build 6.12
+	Integration/kernel/build 6.12-nftables
+	Integration/flows --compare 6.12
+
 # The API server of a large cluster: 5,000 Services, 50,000 endpoints, 200 changes a second for a minute.
 load: release-tools
 	$(SWIFT) build --build-tests
@@ -98,6 +105,8 @@ demo: packages
 bench: release-tools
 	Integration/bench/decode
 	Integration/kernel/run --memory 6G --timeout 3000 -- Integration/bench/run
+	Integration/kernel/build 6.12
+	Integration/kernel/run --kernel 6.12 --memory 6G --timeout 3000 -- Integration/bench/filters
 
 # The program to install and to put into an image; default: the release build.
 BINARY ?=

@@ -25,7 +25,8 @@ extension Flows {
                 try await world.serve([Served(service, by: access.servers)])
                 for family in Family.allCases {
                     for transport in ["tcp", "udp"] {
-                        let answers = try world.ask(from: access.client, transport, access.address("a", family), access.port)
+                        let answers = try world.ask(
+                            from: access.client, transport, access.address("a", family), access.port, outcome: .serverCount)
                         #expect(
                             answers.failed == 0 && answers.responders.count == (isSticky ? 1 : 2), "\(transport) \(isSticky): \(answers)")
                     }
@@ -45,7 +46,8 @@ extension Flows {
                 var lastRequest = ContinuousClock.now
                 for family in Family.allCases {
                     lastRequest = .now
-                    let answers = try world.ask(from: access.client, "udp", access.address("b", family), access.timeoutPort, count: 4)
+                    let answers = try world.ask(
+                        from: access.client, "udp", access.address("b", family), access.timeoutPort, count: 4, outcome: .serverCount)
                     #expect(answers.failed == 0 && answers.responders.count == 1, "\(answers)")
                     seen[family, default: []].formUnion(answers.responders.keys)
                 }

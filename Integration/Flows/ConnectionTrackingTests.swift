@@ -12,14 +12,15 @@ extension Flows {
             let address: String
             let port: UInt16
 
-            func ask(_ world: TwoNodes, count: Int) throws -> Answers {
-                try world.ask(from: namespace, "udp", address, port, count: count, options: "--timeout-ms 3000 --source-port 31030")
+            func ask(_ world: TwoNodes, count: Int, outcome: Outcome = .servers) throws -> Answers {
+                try world.ask(
+                    from: namespace, "udp", address, port, count: count, options: "--timeout-ms 3000 --source-port 31030", outcome: outcome)
             }
 
             /// Waits for the first response of a server, and expects all later responses from it.
             func expect(_ server: String, _ world: TwoNodes) async throws {
                 try await world.wait(for: "\(server) to answer \(self)", seconds: 30) {
-                    try ask(world, count: 1).responders == [server: 1]
+                    try ask(world, count: 1, outcome: .none).responders == [server: 1]
                 }
                 let answers = try ask(world, count: 3)
                 #expect(answers.responders == [server: 3], "\(self): \(answers)")

@@ -142,14 +142,18 @@ actor TwoNodes {
         }
     }
 
-    /// Sends requests with the standby client of a namespace and returns the answers.
+    /// Sends requests with the standby client of a namespace, and returns and prints the answers.
+    ///
+    /// - Parameter outcome: the part of the answers that every run has, see `Outcome`.
     nonisolated func ask(
         from client: String, _ transport: String, _ address: String, _ port: UInt16 = 80, count: Int = 8,
-        options: String = "--timeout-ms 10000"
+        options: String = "--timeout-ms 10000", outcome: Outcome = .servers
     ) throws -> Answers {
         let standby = try StandbyClient(at: "\(Self.scratch)/\(client)")
         try standby.send("ask \(transport) \(Self.location(address, port)) --count \(count) \(options)")
-        return try standby.answers()
+        let answers = try standby.answers()
+        outcome.print(answers, of: "\(transport) from \(client) to \(Self.location(address, port))")
+        return answers
     }
 
     /// Runs `ask` or `hold` with the standby client of a namespace until the returned work is finished.
