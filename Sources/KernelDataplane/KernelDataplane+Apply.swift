@@ -130,8 +130,9 @@ extension Operation {
         case .createSet(let set): IPSetFailure(error, kind: set.kind, capacity: set.capacity).description
         case .addMember(_, let member, _), .removeMember(_, let member): IPSetFailure(error, kind: member.kind).description
         case .destroySet: IPSetFailure(error).description
-        case .replaceSet where error.code == .kernel(.resourceBusy):
-            "the set has another type and cannot be replaced while rules refer to it: run kube-ipvs-proxy cleanup"
+        case .replaceSet(let set) where error.code == .kernel(.resourceBusy):
+            "the set has another type and cannot be replaced while rules refer to it: run nft delete table \(set.family.nftTable), which the "
+                + "proxy creates again"
         default: error.description
         }
     }

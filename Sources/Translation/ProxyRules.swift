@@ -53,7 +53,9 @@ struct ProxyRules: Hashable {
                     Rule([.mark(mark)], .accept, comment: "kubernetes forwarding rules"),
                     Rule([.connection([.related, .established])], .accept, comment: "kubernetes forwarding conntrack rule"),
                 ],
-                ProxyRules.filterNodePort: [rule(.healthCheckNodePort, [.destination], .accept)],
+                ProxyRules.filterNodePort: [
+                    Rule(healthCheck, .accept, comment: KubeSet.healthCheckNodePort.comment)
+                ],
                 ProxyRules.firewall: firewallRules,
                 ProxyRules.sourceRanges: sourceRangesRules,
                 ProxyRules.accessFilter: accessFilterRules,
@@ -145,12 +147,14 @@ struct ProxyRules: Hashable {
     /// A service address is a local address, so processes that listen on all addresses of the host would be reachable on it: only traffic
     /// to Service ports and ping are accepted.
     private var accessFilterRules: [Rule] {
-        let accepted: [(KubeSet, [Rule.Side])] = [
-            (.loadBalancer, addressAndPort), (.clusterIP, addressAndPort), (.externalIP, addressAndPort),
-            (.externalIPLocal, addressAndPort),
-            (.healthCheckNodePort, [.destination]),
-        ]
-        return accepted.map { Rule([match($0, $1)], .return) } + [echoRule] + rejectRules
+        [KubeSet.loadBalancer, .clusterIP, .externalIP, .externalIPLocal].map { Rule([match($0, addressAndPort)], .return) }
+            + [Rule(healthCheck, .return), echoRule] + rejectRules
+    }
+
+    /// Packets to a health check node port. iptables compares the port of any protocol that has one; nf_tables needs the protocol.
+    private var healthCheck: [Rule.Match] {
+        let port = match(.healthCheckNodePort, [.destination])
+        return settings.packetFilter == .iptables ? [port] : [.transport(.tcp), port]
     }
 
     /// Echo requests are safe to accept: only the kernel answers them. Other ICMP queries are rejected like all other traffic. ICMP packets

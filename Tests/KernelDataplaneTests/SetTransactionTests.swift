@@ -30,7 +30,7 @@ import Testing
     }
 
     /// Commands and elements at fault, and the places of their operations.
-    @Test(arguments: [(1, nil, [0]), (2, 1, [2]), (2, nil, [1, 2]), (4, 1, [5]), (5, nil, [6]), (6, nil, [7])] as [(Int, Int?, [Int])])
+    @Test(arguments: [(1, nil, [0]), (2, 1, [2]), (4, 1, [5]), (5, nil, [6]), (6, nil, [7])] as [(Int, Int?, [Int])])
     func `name the operations of a command or element at fault`(command: Int, element: Int?, places: [Int]) {
         let reason = NetlinkError(.kernel(.fileExists))
         let failure = NFTTransactionError.Failure(

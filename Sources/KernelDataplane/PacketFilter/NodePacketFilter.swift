@@ -21,26 +21,31 @@ public struct NodePacketFilter: Sendable {
     ///
     /// - Parameters:
     ///   - choice: nil for iptables with ipset if both work, else nf_tables.
-    ///   - rules: rules that iptables must support; it is not tested if the kernel has any of their chains.
+    ///   - catalogue: the rules and sets, in each packet filter, that the kernel must support. iptables is not tested if it has such rules.
     ///   - backend: of iptables; nil to detect it.
     ///   - families: the families to test.
     ///   - testingRules: whether to test the kernel with rules; if false, only runs the programs of iptables.
     public static func detect(
-        _ choice: PacketFilterKind?, backend: IPTables.Backend?, families: Set<IPFamily>, rules: [IPFamily: Rules] = [:], testingRules: Bool
+        _ choice: PacketFilterKind?, backend: IPTables.Backend?, families: Set<IPFamily>, catalogue: (PacketFilterKind) -> NodeState = { _ in NodeState() },
+        testingRules: Bool
     ) async throws(DataplaneError) -> NodePacketFilter {
         switch choice {
         case .iptables:
             return try await findIPTables(backend, families, testingRules: testingRules, reason: "--packet-filter is iptables")
         case .nftables:
-            return try findTables(families, testingRules: testingRules, reason: "--packet-filter is nftables")
+            return try findTables(families, catalogue(.nftables), testingRules: testingRules, reason: "--packet-filter is nftables")
         case nil: break
         }
+        // Without tests, the table of a running proxy shows which one works.
+        if !testingRules, try hasTable() { return try findTables(families, testingRules: false, reason: "this node has a table of the proxy") }
         let reason: String
         do throws(DataplaneError) {
             let found = try await findIPTables(
                 backend, families, testingRules: testingRules, reason: "iptables and ipset work on this node")
-            guard testingRules, let missing = try await found.missingParts(rules),
-                let tables = try? findTables(families, testingRules: true, reason: "iptables does not work on this node: \(missing)")
+            guard testingRules, let missing = try await found.shortcoming(families, catalogue(.iptables).rules),
+                let tables = try? findTables(
+                    families, catalogue(.nftables), testingRules: true, reason: "iptables does not work completely on this node: \(missing)"),
+                tables.families.isSuperset(of: found.families)
             else { return found }
             return tables
         } catch {
@@ -48,7 +53,7 @@ public struct NodePacketFilter: Sendable {
             reason = error.description
         }
         do throws(DataplaneError) {
-            return try findTables(families, testingRules: testingRules, reason: "iptables does not work on this node: \(reason)")
+            return try findTables(families, catalogue(.nftables), testingRules: testingRules, reason: "iptables does not work on this node: \(reason)")
         } catch {
             throw DataplaneError(
                 "packet filter", "neither iptables nor nftables works: \(reason); \(error)", isTemporary: error.isTemporary)
@@ -65,14 +70,13 @@ public struct NodePacketFilter: Sendable {
     }
 
     private static func findTables(
-        _ families: Set<IPFamily>, testingRules: Bool, reason: String
+        _ families: Set<IPFamily>, _ catalogue: NodeState = NodeState(), testingRules: Bool, reason: String
     ) throws(DataplaneError) -> NodePacketFilter {
         guard testingRules else { return NodePacketFilter(iptables: nil, families: families, unavailable: [:], reason: reason) }
         let client = try NFTablesClient()
         var unavailable: [IPFamily: String] = [:]
         for family in IPFamily.allCases where families.contains(family) {
-            // Adds and removes a table in one transaction, which changes nothing.
-            let commands = [.addTable, RuleTable.baseChain(.nat, "POSTROUTING").map(NFTCommand.addChain), .deleteTable].compactMap(\.self)
+            let commands = RuleTable.probe(family, catalogue)
             do throws(NFTTransactionError) {
                 try client.transact(commands, table: probeTable, family)
             } catch {
@@ -86,16 +90,19 @@ public struct NodePacketFilter: Sendable {
         return NodePacketFilter(iptables: nil, families: working, unavailable: unavailable, reason: reason)
     }
 
-    /// What iptables lacks for the rules; nil if nothing is known to be missing.
-    private func missingParts(_ rules: [IPFamily: Rules]) async throws(DataplaneError) -> String? {
-        guard let iptables, let family = families.min(by: { $0.rawValue < $1.rawValue }), let rules = rules[family],
-            let prefix = iptables.prefixes[family]
-        else { return nil }
-        // A node proxy that could write its rules needs no test, which takes some 20 short processes.
-        guard try await iptables.listing(catalogue: rules).chains.values.allSatisfy(\.isEmpty),
-            let findings = await MissingRuleParts().find(rules, prefix)
-        else { return nil }
-        return MissingRuleParts.explanation(findings, family, iptables.backend, .current)
+    /// What iptables lacks for the families and rules; nil if nothing is known to be missing.
+    private func shortcoming(_ families: Set<IPFamily>, _ rules: [IPFamily: Rules]) async throws(DataplaneError) -> String? {
+        guard let iptables else { return nil }
+        if let (_, reason) = unavailable.min(by: { $0.key.rawValue < $1.key.rawValue }) { return reason }
+        for family in IPFamily.allCases where families.contains(family) {
+            guard let rules = rules[family], let prefix = iptables.prefixes[family] else { continue }
+            // A node proxy that could write its rules needs no test, which takes some 20 short processes.
+            guard try await iptables.listing(catalogue: rules).chains.values.allSatisfy(\.isEmpty) else { return nil }
+            // What is unclear decides nothing.
+            guard let findings = await MissingRuleParts().find(rules, prefix)?.filter({ $0.absence != .unclear }) else { return nil }
+            if let reason = MissingRuleParts.explanation(findings, family, iptables.backend, .current) { return reason }
+        }
+        return nil
     }
 
     private static let probeTable = "kube-ipvs-proxy-probe"

@@ -25,7 +25,7 @@ struct OtherBackends: Sendable {
     /// the kernel, has none.
     ///
     /// It creates no tables and loads no modules: `iptables-legacy-save` lists the tables that the kernel has.
-    func observe(_ family: IPFamily) async throws(DataplaneError) -> [BackendRules] {
+    @concurrent func observe(_ family: IPFamily) async throws(DataplaneError) -> [BackendRules] {
         var all: [BackendRules] = []
         for backend in iptables { if let rules = try await observe(family, in: backend) { all.append(rules) } }
         if let sets = try observeSets(family) { all.append(sets) }
@@ -76,7 +76,7 @@ struct OtherBackends: Sendable {
         return missing
     }
 
-    func remove(_ rules: BackendRules) async throws(DataplaneError) {
+    @concurrent func remove(_ rules: BackendRules) async throws(DataplaneError) {
         switch rules.backend {
         case .iptables(let backend):
             switch try await Detection().find(backend, families: [rules.family], testingRules: false) {

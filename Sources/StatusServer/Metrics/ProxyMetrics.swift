@@ -200,7 +200,10 @@ extension MetricLabels {
 }
 
 extension Operation {
-    var labels: MetricLabels { kind.labels(packetFilter) }
+    var labels: MetricLabels {
+        if case .removeRules(let rules) = self, rules.backend == .ipset { return OperationKind.destroySet.labels(.iptables) }
+        return kind.labels(packetFilter)
+    }
 
     /// The packet filter whose sets or rules the operation changes.
     private var packetFilter: PacketFilterKind {

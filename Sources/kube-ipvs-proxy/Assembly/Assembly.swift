@@ -71,12 +71,15 @@ struct Assembly {
         if changesKernel {
             unserved = try await probing.run("IPv6") { try KernelSetup(configuration).familiesWithoutIPVS(among: enabled) }
         }
-        let needed = Translation.catalogue(configuration.translationSettings(families: enabled, hasRandomFully: false)).rules
+        var needed = configuration.translationSettings(families: enabled, hasRandomFully: false)
         let filter = try await probing.run("packet filter") {
             try await NodePacketFilter.detect(
                 PacketFilterKind(rawValue: configuration.packetFilter.rawValue),
                 backend: IPTables.Backend(rawValue: configuration.iptables.rawValue), families: enabled.subtracting(unserved.keys),
-                rules: needed,
+                catalogue: { kind in
+                    needed.packetFilter = kind
+                    return Translation.catalogue(needed)
+                },
                 testingRules: changesKernel)
         }
         let families = filter.families

@@ -106,7 +106,7 @@ struct StatusExplainCommand: AsyncParsableCommand {
             }
             return kind
         }
-        return try NodePacketFilter.hasTable() ? .nftables : nil
+        return nil
     }
 
     // MARK: Destinations

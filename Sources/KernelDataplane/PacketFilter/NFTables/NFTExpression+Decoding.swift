@@ -1,4 +1,5 @@
 internal import CNetlink
+internal import Model
 internal import Netlink
 
 extension NFTExpression {
@@ -22,6 +23,7 @@ extension NFTExpression {
             case "immediate": NFTExpression.immediate(data)
             case "objref": NFTExpression.object(data)
             case "masq": NFTExpression.masquerade(data)
+            case "nat": NFTExpression.destinationNAT(data)
             case "reject": NFTExpression.reject(data)
             default: nil
             }
@@ -115,6 +117,16 @@ extension NFTExpression {
         case UInt32(NF_NAT_RANGE_PROTO_RANDOM_FULLY): return .masquerade(isFullyRandom: true)
         default: return nil
         }
+    }
+
+    private static func destinationNAT(_ data: NFTAttributes) -> NFTExpression? {
+        // The kernel sets the flag if there is an address.
+        guard data.number(NFTA_NAT_TYPE) == NFT_NAT_DNAT.rawValue, data[NFTA_NAT_REG_PROTO_MIN] == nil,
+            [0, UInt32(NF_NAT_RANGE_MAP_IPS)].contains(data.number(NFTA_NAT_FLAGS) ?? 0),
+            let family = IPFamily.allCases.first(where: { UInt32($0.number) == data.number(NFTA_NAT_FAMILY) }),
+            let register = data.register(NFTA_NAT_REG_ADDR_MIN), data.register(NFTA_NAT_REG_ADDR_MAX) ?? register == register
+        else { return nil }
+        return .destinationNAT(family, to: register)
     }
 
     private static func reject(_ data: NFTAttributes) -> NFTExpression? {

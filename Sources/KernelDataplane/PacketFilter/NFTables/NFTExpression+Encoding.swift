@@ -1,4 +1,5 @@
 internal import CNetlink
+internal import Model
 internal import Netlink
 
 extension NFTExpression {
@@ -15,6 +16,7 @@ extension NFTExpression {
         case .immediate, .verdict: "immediate"
         case .counter: "objref"
         case .masquerade: "masq"
+        case .destinationNAT: "nat"
         case .reject: "reject"
         case .other(let name): name
         }
@@ -79,6 +81,10 @@ extension NFTExpression {
             message.put(NFTA_OBJREF_IMM_NAME, name)
         case .masquerade(let isFullyRandom):
             if isFullyRandom { message.put(NFTA_MASQ_FLAGS, UInt32(NF_NAT_RANGE_PROTO_RANDOM_FULLY)) }
+        case .destinationNAT(let family, let register):
+            message.put(NFTA_NAT_TYPE, NFT_NAT_DNAT.rawValue)
+            message.put(NFTA_NAT_FAMILY, UInt32(family.number))
+            message.put(NFTA_NAT_REG_ADDR_MIN, register)
         case .reject(let rejection):
             switch rejection {
             case .tcpReset: message.put(NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST.rawValue)

@@ -1,3 +1,5 @@
+internal import Model
+
 /// One expression of a rule (linux/netfilter/nf_tables.h).
 enum NFTExpression: Hashable, Sendable {
     /// The header that an offset counts from.
@@ -37,6 +39,8 @@ enum NFTExpression: Hashable, Sendable {
     /// Counts the packet in a named counter of the table.
     case counter(String)
     case masquerade(isFullyRandom: Bool)
+    /// Sets the destination of the connection to the address in the register, and keeps the port (`dnat to`).
+    case destinationNAT(IPFamily, to: NFTRegister)
     case reject(NFTReject)
     /// An expression that this program does not write: its name, or `goto CHAIN`. The kernel rejects a rule with it.
     case other(String)

@@ -46,54 +46,101 @@ struct NFTablesSets: ~Copyable {
     /// Carries out a transaction; if the kernel rejects it, without the operations at fault.
     private borrowing func apply(_ transaction: SetTransaction, _ family: IPFamily) -> [OperationFailure] {
         var failures: [OperationFailure] = []
-        var rest = transaction
+        var rest: SetTransaction
+        do {
+            rest = try withoutOverlaps(transaction.operations, family)
+        } catch {
+            return transaction.operations.map { OperationFailure($0, reason: error.description) }
+        }
         while !rest.operations.isEmpty {
             do throws(NFTTransactionError) {
                 try client.transact(rest.commands, table: BackendRules.tableName, family)
                 return failures
             } catch {
-                let rejected = rest.rejected(by: error)
+                guard let rejected = rest.rejected(by: error) else {
+                    // Some of these are at fault, but the kernel does not say which.
+                    let half = rest.operations.count / 2
+                    return failures + apply(SetTransaction(rest.operations[..<half], family), family)
+                        + apply(SetTransaction(rest.operations[half...], family), family)
+                }
                 guard !rejected.isEmpty else {
                     return failures + rest.operations.map { OperationFailure($0, reason: error.description) }
                 }
-                var overlapping: [Operation] = []
-                for (operation, reason) in rejected where !operation.isFulfilled(by: reason) {
-                    if operation.isOverlap(reason) {
-                        overlapping.append(operation)
-                    } else {
-                        failures.append(OperationFailure(operation, reason: operation.explanation(of: reason)))
-                    }
+                for operation in rest.operations {
+                    guard let reason = rejected[operation], !operation.isFulfilled(by: reason) else { continue }
+                    failures.append(OperationFailure(operation, reason: operation.explanation(of: reason)))
                 }
-                failures += replaceOverlapping(overlapping, family)
-                let removed = Set(rejected.keys)
-                rest = SetTransaction(rest.operations.filter { !removed.contains($0) }, family)
+                rest = rest.without(Set(rejected.keys))
             }
         }
         return failures
     }
 
-    /// Adds ranges and removes those that overlap with them, in one transaction. These are no longer desired: desired ranges do not overlap.
-    private borrowing func replaceOverlapping(_ operations: [Operation], _ family: IPFamily) -> [OperationFailure] {
-        var failures: [OperationFailure] = []
+    /// A transaction that removes the ranges in the kernel that overlap with ranges to be added, and only ranges that exist. Those that overlap
+    /// are no longer desired, because desired ranges do not overlap.
+    ///
+    /// The kernel refuses to add most of such ranges; Linux 5.10 and 6.1 ignore them. If it is to remove a range that does not exist, it removes
+    /// one that contains the first address (net/netfilter/nft_set_pipapo.c `nft_pipapo_insert`, `nft_pipapo_deactivate`).
+    private borrowing func withoutOverlaps(_ operations: [Operation], _ family: IPFamily) throws(DataplaneError) -> SetTransaction {
+        var added: [String: RangesByPort] = [:]
         for operation in operations {
-            guard case .addMember(let name, let member, _) = operation, case .addressPortNet(let location, let transport, let net) = member
-            else { continue }
-            do {
-                let present = try client.elements(of: name.text, table: BackendRules.tableName, family).filter { element in
-                    guard let found = AddressSet.Member(element, .hashIPPortNet, family),
-                        case .addressPortNet(location, transport, let other) = found
-                    else { return false }
-                    return other.contains(net.address) || net.contains(other.address)
-                }
-                try client.transact(
-                    [.deleteElements(set: name.text, present), .addElements(set: name.text, [member.element(family)])],
-                    table: BackendRules.tableName, family)
-            } catch {
-                failures.append(OperationFailure(operation, reason: "\(error)"))
+            guard let range = operation.range else { continue }
+            added[range.set, default: RangesByPort()].insert(operation.memberChange?.isAddition == true ? range.net : nil, of: range.server)
+        }
+        guard !added.isEmpty else { return SetTransaction(operations, family) }
+        var present: [String: RangesByPort] = [:]
+        for name in added.keys {
+            for element in try client.elements(of: name, table: BackendRules.tableName, family) {
+                guard let member = AddressSet.Member(element, .hashIPPortNet, family),
+                    case .addressPortNet(let location, let transport, let net) = member
+                else { continue }
+                present[name, default: RangesByPort()].insert(net, of: .init(transport, location))
             }
         }
-        return failures
+        var transaction = SetTransaction(
+            operations.filter { operation in
+                guard let range = operation.range, operation.memberChange?.isAddition == false else { return true }
+                return present[range.set]?.contains(range.net, of: range.server) ?? false
+            }, family)
+        let obsolete = added.compactMap { name, added in
+            present[name].map { present in
+                (
+                    name,
+                    present.overlapping(added).map { server, net in
+                        AddressSet.Member.addressPortNet(server.location, server.transport, net).element(family)
+                    }
+                )
+            }
+        }.filter { !$0.1.isEmpty }
+        transaction.remove(Dictionary(uniqueKeysWithValues: obsolete))
+        return transaction
     }
+}
+
+/// Ranges of clients, by the address and port that they may use.
+struct RangesByPort {
+    private var ranges: [VirtualServer.Identity: Set<CIDR>] = [:]
+
+    mutating func insert(_ range: CIDR?, of server: VirtualServer.Identity) {
+        if let range { ranges[server, default: []].insert(range) }
+    }
+
+    func contains(_ range: CIDR, of server: VirtualServer.Identity) -> Bool { ranges[server]?.contains(range) ?? false }
+
+    /// The ranges that contain a range of `others`, or are contained in one, and are none of them.
+    func overlapping(_ others: RangesByPort) -> [(VirtualServer.Identity, CIDR)] {
+        others.ranges.flatMap { server, others in
+            guard let mine = ranges[server] else { return [(VirtualServer.Identity, CIDR)]() }
+            let containing = Set(others.flatMap(\.strictlyContaining)).intersection(mine)
+            let contained = mine.filter { !others.isDisjoint(with: $0.strictlyContaining) }
+            return containing.union(contained).subtracting(others).map { (server, $0) }
+        }
+    }
+}
+
+extension CIDR {
+    /// The larger blocks that contain the block.
+    fileprivate var strictlyContaining: [CIDR] { (0..<prefixLength).compactMap { CIDR(address, prefixLength: $0) } }
 }
 
 /// Operations on the sets of one family, and the commands that carry them out together.
@@ -103,6 +150,8 @@ struct SetTransaction {
     /// For each command, the places of its operations; for elements, in their order.
     private var places: [[Int]] = []
     private let family: IPFamily
+    /// Elements to delete first, by set.
+    private var obsolete: [String: [NFTElement]] = [:]
 
     init(_ operations: some Sequence<Operation>, _ family: IPFamily) {
         self.family = family
@@ -156,15 +205,33 @@ struct SetTransaction {
         places.append(Array(run.indices))
     }
 
-    /// The operations at fault, each with its error.
-    func rejected(by error: NFTTransactionError) -> [Operation: NetlinkError] {
+    /// Deletes elements before all operations.
+    mutating func remove(_ elements: [String: [NFTElement]]) {
+        obsolete.merge(elements) { $1 }
+        let deletions = elements.sorted { $0.key < $1.key }.map { NFTCommand.deleteElements(set: $0.key, $0.value) }
+        commands = deletions + commands
+        places = deletions.map { _ in [] } + places
+    }
+
+    /// The transaction without some of its operations.
+    func without(_ operations: Set<Operation>) -> SetTransaction {
+        var rest = SetTransaction(self.operations.filter { !operations.contains($0) }, family)
+        rest.remove(obsolete)
+        return rest
+    }
+
+    /// The operations at fault, each with its error; nil if the kernel does not say which of a command's elements is at fault.
+    func rejected(by error: NFTTransactionError) -> [Operation: NetlinkError]? {
         var rejected: [Operation: NetlinkError] = [:]
         for failure in error.failures {
             let places = places[failure.commandIndex]
-            let found =
-                commands[failure.commandIndex].elements == nil || places.count == 1 ? places.first : failure.elementIndex.map { places[$0] }
-            // If the kernel does not say which element is at fault, all of the command are.
-            for place in found.map({ [$0] }) ?? places { rejected[operations[place]] = failure.error }
+            if places.count == 1 || commands[failure.commandIndex].elements == nil {
+                for place in places { rejected[operations[place]] = failure.error }
+            } else if let element = failure.elementIndex, places.indices.contains(element) {
+                rejected[operations[places[element]]] = failure.error
+            } else if !places.isEmpty {
+                return nil
+            }
         }
         return rejected
     }
@@ -186,22 +253,27 @@ extension Operation {
         }
     }
 
+    /// The range of clients that the operation adds or removes, with its set and the server that it may use; nil for other operations.
+    fileprivate var range: (set: String, server: VirtualServer.Identity, net: CIDR)? {
+        switch self {
+        case .addMember(let name, .addressPortNet(let location, let transport, let net), _),
+            .removeMember(let name, .addressPortNet(let location, let transport, let net)):
+            (name.text, .init(transport, location), net)
+        default: nil
+        }
+    }
+
     fileprivate var member: AddressSet.Member? {
         switch self {
         case .addMember(_, let member, _), .removeMember(_, let member): member
         default: nil
         }
     }
-
-    /// Whether an interval could not be added because another one overlaps with it (net/netfilter/nft_set_pipapo.c `nft_pipapo_insert`).
-    fileprivate func isOverlap(_ error: NetlinkError) -> Bool {
-        guard case .addMember(_, .addressPortNet, _) = self else { return false }
-        return [ENOTEMPTY, EEXIST].contains { error.code == .kernel(Errno(rawValue: $0)) }
-    }
 }
 
 extension AddressSetType {
-    fileprivate func set(_ name: String, _ family: IPFamily) -> NFTSet {
+    /// Such a set in nf_tables.
+    func set(_ name: String, _ family: IPFamily) -> NFTSet {
         NFTSet(name: name, key: key(family), hasIntervals: self == .hashIPPortNet)
     }
 }

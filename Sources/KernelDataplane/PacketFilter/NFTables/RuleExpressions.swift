@@ -9,9 +9,6 @@ struct RuleExpressions {
     /// The types of the sets, by name.
     let kinds: [String: AddressSetType]
 
-    /// A set with the numbers of the transport protocols, for matches of a port without a protocol.
-    static let transports = NFTSet(name: "transports", key: [.protocol])
-
     /// The length of an interface's name with its NUL (`IFNAMSIZ`, linux/if.h).
     private static let interfaceNameBytes = 16
 
@@ -110,9 +107,7 @@ struct RuleExpressions {
         var register = NFTRegister.first
         var expressions: [NFTExpression] = []
         // A packet of another protocol has something else where the port is.
-        if kind == .bitmapPort, !hasTransport {
-            expressions = [.meta(.transport, to: .first), .lookup(set: RuleExpressions.transports.name, .first, isNegated: false)]
-        }
+        guard kind != .bitmapPort || hasTransport else { return nil }
         for part in kind.key(family) {
             switch part {
             case .ipv4Address, .ipv6Address: expressions.append(address(sides.popFirst() ?? .destination, to: register))
@@ -128,6 +123,10 @@ struct RuleExpressions {
 
     private func expressions(_ verdict: Rule.Verdict, in chain: Rules.Chain) -> [NFTExpression]? {
         switch verdict {
+        // An accept ends only its chain: NAT chains of others, such as those of host ports, would still change the destination. In iptables, it
+        // ends the chain of others as well. A connection whose destination is set passes no further NAT chain (`nf_nat_inet_fn`,
+        // net/netfilter/nf_nat_core.c); its own destination changes nothing.
+        case .accept where chain.table == .nat: [address(.destination, to: .first), .destinationNAT(family, to: .first)]
         case .accept: [.verdict(.accept)]
         case .drop: [.counter(RuleExpressions.counter(chain)), .verdict(.drop)]
         case .return: [.verdict(.returning)]
@@ -189,11 +188,12 @@ extension RuleExpressions {
                 case .bitwise(_, _, let mask, let xor): (self.mask, self.xor) = (mask, xor)
                 case .compare(let register, let isEqual, let value):
                     guard let load = loads[register], compare(load, isEqual, value) else { return nil }
-                case .lookup(let set, _, _): if set != RuleExpressions.transports.name { matches.append(.set(name(set), sides(set))) }
+                case .lookup(let set, _, _): matches.append(.set(name(set), sides(set)))
                 case .setMark: verdict = markVerdict()
                 case .counter: continue
                 case .verdict(let found): verdict = self.verdict(found, table)
                 case .masquerade(let isFullyRandom): verdict = .masquerade(isFullyRandom: isFullyRandom)
+                case .destinationNAT: verdict = .accept
                 case .reject(let reply): verdict = self.verdict(reply)
                 case .immediate, .other: return nil
                 }

@@ -13,10 +13,7 @@ enum RuleNotation {
     /// - Parameter kinds: the types of the sets, by name.
     static func text(_ rule: Rule, _ family: IPFamily, in chain: Rules.Chain, _ kinds: [AddressSet.Name: AddressSetType]) -> String {
         let words =
-            rule.matches.map { match in
-                let needsTransport = if case .set(let name, _) = match { kinds[name] == .bitmapPort && !rule.hasTransport } else { false }
-                return (needsTransport ? "meta l4proto @\(RuleExpressions.transports.name) " : "") + text(match, family, kinds)
-            } + [verdict(rule.verdict, family, chain)]
+            rule.matches.map { text($0, family, kinds) } + [verdict(rule.verdict, family, chain)]
         return words.joined(separator: " ") + (rule.comment.map { " comment \"\($0)\"" } ?? "")
     }
 
@@ -49,6 +46,7 @@ enum RuleNotation {
 
     private static func verdict(_ verdict: Rule.Verdict, _ family: IPFamily, _ chain: Rules.Chain) -> String {
         switch verdict {
+        case .accept where chain.table == .nat: "dnat to \(family.nftName) daddr"
         case .accept: "accept"
         case .drop: "counter name \"\(RuleExpressions.counter(chain))\" drop"
         case .return: "return"

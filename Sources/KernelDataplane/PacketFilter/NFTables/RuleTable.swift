@@ -62,10 +62,7 @@ struct RuleTable {
     /// - Parameter present: the chains that the table has.
     func commands(restoring rules: Rules, over present: [NFTChain]) -> [NFTCommand] {
         let wanted = baseChains(rules.jumps) + rules.chains.keys.sorted().map { NFTChain(name: RuleExpressions.name($0)) }
-        var commands: [NFTCommand] = [
-            .addTable, .addSet(RuleExpressions.transports),
-            .addElements(set: RuleExpressions.transports.name, Transport.allCases.map { NFTElement(key: [$0.number]) }),
-        ]
+        var commands: [NFTCommand] = [.addTable]
         commands += present.map { .flushChain($0.name) }
         // A base chain with another hook cannot be changed. Chains refer to each other only by rules.
         let obsolete = present.filter { !wanted.contains($0) }
@@ -87,6 +84,15 @@ struct RuleTable {
 
     private func counters(_ rules: Rules) -> [String] {
         rules.chains.filter { $0.value.contains { $0.verdict == .drop } }.keys.sorted().map(RuleExpressions.counter)
+    }
+
+    /// The commands that create all sets and rules in a new table and delete it, which changes nothing.
+    ///
+    /// - Parameter catalogue: a state with all rules and sets.
+    static func probe(_ family: IPFamily, _ catalogue: NodeState) -> [NFTCommand] {
+        let sets = catalogue.sets.values.filter { $0.family == family }.map { NFTCommand.addSet($0.kind.set($0.name.text, family)) }
+        let rules = catalogue.rules[family] ?? Rules(family)
+        return [.addTable] + sets + RuleTable(family, catalogue).commands(restoring: rules, over: []) + [.deleteTable]
     }
 
     // MARK: Reading
@@ -144,6 +150,7 @@ extension RuleTable {
                 case .conntrackState: ["nft_ct"]
                 case .addressType: ["nft_fib", "nft_fib_ipv\(number)"]
                 case .masquerade: ["nft_masq"]
+                case .destinationNAT: ["nft_nat"]
                 case .reject: ["nft_reject", "nft_reject_ipv\(number)"]
                 case .counter: ["nft_objref"]
                 default: []
