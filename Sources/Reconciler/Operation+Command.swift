@@ -33,13 +33,14 @@ extension Operation: CustomStringConvertible {
         }
     }
 
+    /// For nft, in quotes: the shell would end the command at a semicolon.
     private static func create(_ set: AddressSet) -> String {
         switch (set.name.store, set.kind) {
         case (.ipset, .bitmapPort): "ipset create \(set.name) bitmap:port range 0-65535"
         case (.ipset, _):
             "ipset create \(set.name) \(set.kind.rawValue) family \(set.family == .ipv4 ? "inet" : "inet6") maxelem \(set.capacity)"
         case (.table(let family), _):
-            "nft add set \(family.nftTable) \(set.name) { type \(set.kind.nftType(family)); \(set.kind == .hashIPPortNet ? "flags interval; " : "")}"
+            "nft add set \(family.nftTable) \(set.name) '{ type \(set.kind.nftType(family)); \(set.kind == .hashIPPortNet ? "flags interval; " : "")}'"
         }
     }
 

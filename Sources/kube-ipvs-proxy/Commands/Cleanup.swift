@@ -10,7 +10,7 @@ struct Cleanup {
     private let dataplane: KernelDataplane
     private let rules: RulesRemoval
     private let observed: NodeState
-    /// The errors of backends of iptables that cannot be read.
+    /// The errors of backends that cannot be read.
     let unread: [String]
     /// The removal of everything except settings.
     private let plan: Plan

@@ -8,8 +8,9 @@ struct CleanupCommand: AsyncParsableCommand {
         commandName: "cleanup",
         abstract: "Remove the kernel state of this program or kube-proxy, and nothing else.",
         discussion: """
-            Removes virtual servers, the device kube-ipvs0, ipsets, iptables chains and jumps, tables of nftables, and the rules that kube-proxy left in its iptables and \
-            nftables modes; restores kernel settings. Keeps the virtual servers of other programs. Breaks the connections through Services.
+            Removes virtual servers, the device kube-ipvs0, ipsets, iptables chains and jumps, the nftables tables kube-ipvs-proxy, and the rules \
+            that kube-proxy left in its iptables and nftables modes; restores kernel settings. Keeps the virtual servers of other programs. \
+            Breaks the connections through Services.
 
             EXAMPLES
               kube-ipvs-proxy cleanup --dry-run
@@ -20,11 +21,11 @@ struct CleanupCommand: AsyncParsableCommand {
         name: .customLong("ipvs-exclude-cidrs"), help: ArgumentHelp("Do not remove virtual servers in these ranges.", valueName: "cidr,…"))
     var ipvsExcludeCIDRs: [String] = []
 
-    @Option(help: ArgumentHelp("Accepted and ignored: the state of both packet filters is removed.", valueName: "filter"))
-    var packetFilter: String?
-
     @Option(help: ArgumentHelp("Accepted and ignored: rules are removed from both iptables backends.", valueName: "backend"))
     var iptablesBackend = FlagValues().iptablesBackend
+
+    @Option(help: ArgumentHelp("Accepted and ignored: the state of both packet filters is removed.", valueName: "filter"))
+    var packetFilter = ""
 
     @OptionGroup var stateDirectory: StateDirectory
 
@@ -71,7 +72,7 @@ struct CleanupCommand: AsyncParsableCommand {
         case .text: cleanup.steps.forEach { print($0.command) }
         case .json: print(try PlanDocument(operations: cleanup.steps).json)
         }
-        for error in cleanup.unread { logger.error("Failed to read rules of an iptables backend", metadata: ["error": "\(error)"]) }
+        for error in cleanup.unread { logger.error("Failed to read rules of a backend", metadata: ["error": "\(error)"]) }
         if !cleanup.unread.isEmpty { throw ExitCode.failure }
     }
 }
