@@ -371,7 +371,7 @@ struct `On a real kernel, nf_tables` {
                     family: "inet", table: "operators",
                     chain: NFTChain(name: "output", hook: NFTChain.Hook(point: .output, type: .route, priority: 4))),
             ])
-        let rules = try client.rules(family: "inet", table: "operators")
+        let rules = try client.rules(family: "inet", table: "operators", chain: "input")
         #expect(rules.map(\.chain) == ["input", "input", "input", "input"])
         #expect(rules.compactMap(\.expressions.last) == [.verdict(.accept), .other("goto elsewhere"), .other("log"), .verdict(.drop)])
         #expect(try client.rules(table: "operators", .ipv4).isEmpty)

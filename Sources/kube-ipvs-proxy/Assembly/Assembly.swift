@@ -84,6 +84,7 @@ struct Assembly {
         }
         let families = filter.families
         log(filter, logger)
+        if changesKernel { OtherFirewalls.report(for: filter, logger) }
         unserved.merge(filter.unavailable) { ofIPVS, _ in ofIPVS }
         for (family, reason) in unserved.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             logger.warning("Not serving IP family", metadata: ["family": "\(family.rawValue)", "reason": "\(reason)"])

@@ -25,6 +25,7 @@ extension NFTExpression {
             case "masq": NFTExpression.masquerade(data)
             case "nat": NFTExpression.destinationNAT(data)
             case "reject": NFTExpression.reject(data)
+            case "target": data.string(NFTA_TARGET_NAME).map { .other("target \($0)") }
             default: nil
             }
         guard let decoded else { return nil }

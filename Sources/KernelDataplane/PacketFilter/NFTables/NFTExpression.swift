@@ -42,7 +42,8 @@ enum NFTExpression: Hashable, Sendable {
     /// Sets the destination of the connection to the address in the register, and keeps the port (`dnat to`).
     case destinationNAT(IPFamily, to: NFTRegister)
     case reject(NFTReject)
-    /// An expression that this program does not write: its name, or `goto CHAIN`. The kernel rejects a rule with it.
+    /// An expression that this program does not write: its name, `goto CHAIN`, or `target NAME` for a target of iptables-nft. The kernel rejects
+    /// a rule with it.
     case other(String)
 }
 

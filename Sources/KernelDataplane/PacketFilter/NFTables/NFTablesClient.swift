@@ -102,22 +102,25 @@ extension NFTablesClient {
 
     /// In order within each chain.
     borrowing func rules(table: String, _ family: IPFamily) throws(DataplaneError) -> [NFTRule] {
-        try rules(UInt8(family.number), table, "\(table) \(family.rawValue)")
-    }
-
-    /// The rules of a table of others, in order within each chain.
-    ///
-    /// - Parameter family: as nft names it, such as `inet`; see `NFTBaseChain`.
-    borrowing func rules(family: String, table: String) throws(DataplaneError) -> [NFTRule] {
-        guard let number = NFTBaseChain.families.first(where: { $0.value == family })?.key else { return [] }
-        return try rules(number, table, "\(table) \(family)")
-    }
-
-    private borrowing func rules(_ family: UInt8, _ table: String, _ name: String) throws(DataplaneError) -> [NFTRule] {
-        try dump("GETRULE \(name)", NFTRule.self, { NFTRule($0, table: table) }) { () throws(NetlinkError) in
-            try NFTablesMessages.dump(NFT_MSG_GETRULE, family, NFTA_RULE_TABLE, table: table)
+        try dump("GETRULE \(table) \(family.rawValue)", NFTRule.self, { NFTRule($0, table: table) }) { () throws(NetlinkError) in
+            try NFTablesMessages.dump(NFT_MSG_GETRULE, UInt8(family.number), NFTA_RULE_TABLE, table: table)
         }
     }
+
+    /// The rules of a chain of others, in order; at most the first thousands.
+    ///
+    /// - Parameter family: as nft names it, such as `inet`; see `NFTBaseChain`.
+    borrowing func rules(family: String, table: String, chain: String) throws(DataplaneError) -> [NFTRule] {
+        guard let number = NFTBaseChain.families.first(where: { $0.value == family })?.key else { return [] }
+        return try dump(
+            "GETRULE \(family) \(table) \(chain)", NFTRule.self, { NFTRule($0, table: table).flatMap { $0.chain == chain ? $0 : nil } },
+            keepingAtMost: NFTablesClient.rulesOfForeignChain
+        ) { () throws(NetlinkError) in
+            try NFTablesMessages.dumpRules(of: chain, table: table, number)
+        }
+    }
+
+    private static let rulesOfForeignChain = 4096
 
     /// Nil if there is no such set.
     borrowing func set(_ name: String, table: String, _ family: IPFamily) throws(DataplaneError) -> NFTSet? {
@@ -163,10 +166,11 @@ extension NFTablesClient {
     }
 
     private borrowing func dump<Value>(
-        _ name: String, _ type: Value.Type, _ decode: (NetlinkReply) -> Value?, _ message: () throws(NetlinkError) -> NetlinkMessage
+        _ name: String, _ type: Value.Type, _ decode: (NetlinkReply) -> Value?, keepingAtMost limit: Int = .max,
+        _ message: () throws(NetlinkError) -> NetlinkMessage
     ) throws(DataplaneError) -> [Value] {
         do throws(NetlinkError) {
-            return try socket.request(try message(), keepingAtMost: .max, decode)
+            return try socket.request(try message(), keepingAtMost: limit, decode)
         } catch  where NFTablesClient.meansNone(error) {
             return []
         } catch {

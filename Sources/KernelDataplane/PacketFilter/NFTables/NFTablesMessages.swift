@@ -59,6 +59,15 @@ enum NFTablesMessages {
         try message(NFT_MSG_GETCHAIN, UInt8(NFPROTO_UNSPEC), flags: NLM_F_DUMP)
     }
 
+    /// A dump of the rules of a chain.
+    ///
+    /// - Parameter family: `NFPROTO_*`.
+    static func dumpRules(of chain: String, table: String, _ family: UInt8) throws(NetlinkError) -> NetlinkMessage {
+        var message = try dump(NFT_MSG_GETRULE, family, NFTA_RULE_TABLE, table: table)
+        message.put(NFTA_RULE_CHAIN, chain)
+        return message
+    }
+
     /// A dump of the elements of a set.
     static func dumpElements(of set: String, table: String, _ family: IPFamily) throws(NetlinkError) -> NetlinkMessage {
         var message = try dump(NFT_MSG_GETSETELEM, UInt8(family.number), NFTA_SET_ELEM_LIST_TABLE, table: table)
