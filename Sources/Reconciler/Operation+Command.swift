@@ -40,7 +40,8 @@ extension Operation: CustomStringConvertible {
         case (.ipset, _):
             "ipset create \(set.name) \(set.kind.rawValue) family \(set.family == .ipv4 ? "inet" : "inet6") maxelem \(set.capacity)"
         case (.table(let family), _):
-            "nft add set \(family.nftTable) \(set.name) '{ type \(set.kind.nftType(family)); \(set.kind == .hashIPPortNet ? "flags interval; " : "")}'"
+            "nft add set \(family.nftTable) \(set.name) "
+                + "'{ type \(set.kind.nftType(family)); \(set.kind == .hashIPPortNet ? "flags interval; " : "")}'"
         }
     }
 
