@@ -49,7 +49,7 @@ extension Scenarios {
             try await world.launch()
             try await world.waitForLog("Node probe failed; retrying")
             let healthz = try await health("healthz")
-            #expect(healthz.hasSuffix(" 503") && healthz.contains(#""waitingFor":"iptables: "#), "\(healthz)")
+            #expect(healthz.hasSuffix(" 503") && healthz.contains(#""waitingFor":"packet filter: "#), "\(healthz)")
             #expect(healthz.contains("another program holds the xtables lock") && healthz.contains(Self.lock), "\(healthz)")
             #expect(try await health("livez").hasSuffix(" 200"))
             // Twelve seconds in total: the first family's probe has failed by then, and the second one's would succeed.

@@ -111,6 +111,43 @@ extension Scenarios {
             #expect(answers.clients == [World.node.bridge: 9], "\(answers)")
         }
 
+        /// Service addresses are local addresses, which a host port of another program applies to.
+        @Test func `to a service address is not taken over by a host port of another program`() async throws {
+            try await world.begin()
+            try await world.write("web.yaml", Manifests.web())
+            try await world.write("slices.yaml", Manifests.slices(["pod-a"]))
+            try await world.start()
+            let target = "\(World.address("pod-c")):8080"
+            try await Shell.output(
+                in: "node1",
+                Place.hasIPTables
+                    ? """
+                    for chain in PREROUTING OUTPUT; do
+                        iptables-\(Place.iptables) -t nat -A $chain -p tcp --dport \(Manifests.port) -m addrtype --dst-type LOCAL -j DNAT --to-destination \(target)
+                    done
+                    """
+                    : """
+                    nft -f - <<END
+                    table ip hostports {
+                        chain prerouting {
+                            type nat hook prerouting priority -100
+                            tcp dport \(Manifests.port) fib daddr type local dnat to \(target)
+                        }
+                        chain output {
+                            type nat hook output priority -100
+                            tcp dport \(Manifests.port) fib daddr type local dnat to \(target)
+                        }
+                    }
+                    END
+                    """)
+            for client in ["pod-b", "outside", "node1"] {
+                let answers = try await Answers.ask(from: client, "tcp", Manifests.clusterIP, Manifests.port)
+                #expect(answers.failed == 0 && Set(answers.responders.keys) == ["pod-a"], "\(client): \(answers)")
+            }
+            let answers = try await Answers.ask(from: "outside", "tcp", World.node.outside, Manifests.port)
+            #expect(answers.failed == 0 && Set(answers.responders.keys) == ["pod-c"], "the host port itself: \(answers)")
+        }
+
         @Test func `follows another scheduler`() async throws {
             try await serveWeb("--ipvs-scheduler sh")
             let answers = try await Answers.ask(from: "pod-a", "tcp", Manifests.clusterIP, Manifests.port)

@@ -114,7 +114,12 @@ public struct Explanation: Hashable, Sendable {
             case .return: if isSure { return false }
             case .jump(let target):
                 if walk(Rules.Chain(chain.table, target), rules, sets, text, &reported, &visited), isSure { return true }
-            case .setMark, .invertMark, .other: continue
+            case .setMark, .invertMark: continue
+            case .other(let text):
+                let words = Set(text.lowercased().split { !$0.isLetter && $0 != "-" })
+                if !words.isDisjoint(with: ["drop", "reject"]) {
+                    obstacles.append("may be dropped by \(chain), by a rule that the proxy did not write: \(text)")
+                }
             }
         }
         return false

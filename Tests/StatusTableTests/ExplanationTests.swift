@@ -62,6 +62,17 @@ import StatusAPI
         #expect(explanation.obstacles == ["dropped by filter KUBE-PROXY-FIREWALL: filter KUBE-PROXY-FIREWALL: drop"])
     }
 
+    @Test(arguments: ["-p tcp -m tcp --dport 80 -j DROP", "[KernelDataplane.NFTExpression.verdict(KernelDataplane.NFTExpression.Verdict.drop)]"])
+    func `names a rule of others that may drop the packet`(text: String) throws {
+        var node = try node()
+        let firewall = Rules.Chain(.filter, "KUBE-PROXY-FIREWALL")
+        node.rules[.ipv4]?.chains[firewall]?.insert(.other(text), at: 0)
+        let obstacles = explain(node).obstacles
+        #expect(obstacles == ["may be dropped by filter KUBE-PROXY-FIREWALL, by a rule that the proxy did not write: \(text)"])
+        node.rules[.ipv4]?.chains[firewall]?[0] = .other("-p tcp -j RETURN")
+        #expect(explain(node).obstacles.isEmpty)
+    }
+
     @Test func `names an unbound address, a missing virtual server, and real servers that accept nothing`() throws {
         #expect(explain(NodeState()).obstacles.count == 2)
         var drained = try node()

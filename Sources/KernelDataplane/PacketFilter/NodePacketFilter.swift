@@ -107,6 +107,27 @@ public struct NodePacketFilter: Sendable {
 
     private static let probeTable = "kube-ipvs-proxy-probe"
 
+    /// The backends of iptables that are not in use and may contain rules of a node proxy, and that the node has no program to read.
+    public func unreadableBackends() async -> [IPTables.Backend] {
+        var suspected: [IPTables.Backend] = []
+        if iptables?.backend != .legacy, LegacyTables.mayHaveRules(LegacyTables.files.map(LegacyTables.read)) { suspected.append(.legacy) }
+        if iptables == nil, NodePacketFilter.hasRulesInNFTBackend { suspected.append(.nft) }
+        var unreadable: [IPTables.Backend] = []
+        for backend in suspected {
+            let others = OtherBackends(iptables: [backend], hasIPSets: false, hasTables: false, catalogue: NodeState())
+            if await !others.missingPrograms().isEmpty { unreadable.append(backend) }
+        }
+        return unreadable
+    }
+
+    /// Whether iptables-nft has the chain that each mode of kube-proxy has. Its tables are tables of nf_tables; what cannot be read is unknown.
+    private static var hasRulesInNFTBackend: Bool {
+        guard let client = try? NFTablesClient() else { return false }
+        return IPFamily.allCases.contains { family in
+            (try? client.chains(table: Rules.Table.nat.rawValue, family))?.contains { $0.name == "KUBE-SERVICES" } ?? false
+        }
+    }
+
     /// Whether this program has a table of nf_tables in any family.
     public static func hasTable() throws(DataplaneError) -> Bool {
         let client = try NFTablesClient()

@@ -89,12 +89,12 @@ struct Assembly {
         for (family, reason) in unserved.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             logger.warning("Not serving IP family", metadata: ["family": "\(family.rawValue)", "reason": "\(reason)"])
         }
-        if changesKernel, await filter.iptables?.hasUnreadableLegacyTables() ?? false {
+        for backend in changesKernel ? await filter.unreadableBackends() : [] {
             logger.warning(
-                "Cannot check iptables-legacy for rules of a node proxy: the kernel has its tables, and the program is not installed",
+                "Cannot check iptables-\(backend) for rules of a node proxy: the kernel has its tables, and the program is not installed",
                 metadata: [
                     "advice":
-                        "run iptables-legacy-save on the host; if it prints KUBE-SERVICES, install iptables-legacy where the proxy runs and restart it, or reboot the node"
+                        "run iptables-\(backend)-save on the host; if it prints KUBE-SERVICES, install iptables-\(backend) where the proxy runs and restart it, or reboot the node"
                 ])
         }
         try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)

@@ -1,16 +1,6 @@
 internal import Model
 internal import SystemCalls
 
-extension IPTables {
-    /// Whether the kernel has legacy tables in this network namespace that may contain rules of a node proxy, and the node has no program to
-    /// read them.
-    public func hasUnreadableLegacyTables() async -> Bool {
-        guard backend == .nft, LegacyTables.mayHaveRules(LegacyTables.files.map(LegacyTables.read)) else { return false }
-        return await !OtherBackends(iptables: [.legacy], hasIPSets: false, hasTables: false, catalogue: NodeState()).missingPrograms()
-            .isEmpty
-    }
-}
-
 /// The tables of iptables-legacy in this network namespace.
 enum LegacyTables {
     /// The names of the tables of a family, one in each line; missing if the kernel has no legacy iptables, and empty until a program uses a
