@@ -94,7 +94,8 @@ extension Scenarios {
 
         @Test(.enabled(if: Place.hasIPTables, "requires iptables")) func `without iptables names the package to install`() async throws {
             try await prepare()
-            let result = try await Shell.attempt("ip netns exec node1 env PATH=/nowhere \(Place.proxy) --once \(World.flags) --packet-filter iptables")
+            let result = try await Shell.attempt(
+                "ip netns exec node1 env PATH=/nowhere \(Place.proxy) --once \(World.flags) --packet-filter iptables")
             let error = result.output.split(separator: "\n").last ?? ""
             #expect(!result.succeeded && error.contains("\(Place.iptables): not found"), "\(result.output)")
             #expect(error.contains("apt-get install iptables"), "\(result.output)")

@@ -311,7 +311,8 @@ extension Scenarios {
                 rm -rf \(folder); mkdir \(folder)
                 ln -s "$(dirname "$(find /usr/lib /usr/lib64 -name libxt_set.so -print -quit)")"/* \(folder); rm \(folder)/libxt_set.so
                 """)
-            let once = try await Shell.attempt("ip netns exec node1 env XTABLES_LIBDIR=\(folder) \(Place.proxy) --once \(World.flags) --packet-filter iptables")
+            let once = try await Shell.attempt(
+                "ip netns exec node1 env XTABLES_LIBDIR=\(folder) \(Place.proxy) --once \(World.flags) --packet-filter iptables")
             #expect(!once.succeeded && once.output.contains("the program has no match set: install the complete package"), "\(once.output)")
             #expect(!once.output.contains("the kernel has no"), "\(once.output)")
         }

@@ -62,7 +62,9 @@ import StatusAPI
         #expect(explanation.obstacles == ["dropped by filter KUBE-PROXY-FIREWALL: filter KUBE-PROXY-FIREWALL: drop"])
     }
 
-    @Test(arguments: ["-p tcp -m tcp --dport 80 -j DROP", "[KernelDataplane.NFTExpression.verdict(KernelDataplane.NFTExpression.Verdict.drop)]"])
+    @Test(arguments: [
+        "-p tcp -m tcp --dport 80 -j DROP", "[KernelDataplane.NFTExpression.verdict(KernelDataplane.NFTExpression.Verdict.drop)]",
+    ])
     func `names a rule of others that may drop the packet`(text: String) throws {
         var node = try node()
         let firewall = Rules.Chain(.filter, "KUBE-PROXY-FIREWALL")

@@ -26,7 +26,8 @@ public struct NodePacketFilter: Sendable {
     ///   - families: the families to test.
     ///   - testingRules: whether to test the kernel with rules; if false, only runs the programs of iptables.
     public static func detect(
-        _ choice: PacketFilterKind?, backend: IPTables.Backend?, families: Set<IPFamily>, catalogue: (PacketFilterKind) -> NodeState = { _ in NodeState() },
+        _ choice: PacketFilterKind?, backend: IPTables.Backend?, families: Set<IPFamily>,
+        catalogue: (PacketFilterKind) -> NodeState = { _ in NodeState() },
         testingRules: Bool
     ) async throws(DataplaneError) -> NodePacketFilter {
         switch choice {
@@ -37,14 +38,17 @@ public struct NodePacketFilter: Sendable {
         case nil: break
         }
         // Without tests, the table of a running proxy shows which one works.
-        if !testingRules, try hasTable() { return try findTables(families, testingRules: false, reason: "this node has a table of the proxy") }
+        if !testingRules, try hasTable() {
+            return try findTables(families, testingRules: false, reason: "this node has a table of the proxy")
+        }
         let reason: String
         do throws(DataplaneError) {
             let found = try await findIPTables(
                 backend, families, testingRules: testingRules, reason: "iptables and ipset work on this node")
             guard testingRules, let missing = try await found.shortcoming(families, catalogue(.iptables).rules),
                 let tables = try? findTables(
-                    families, catalogue(.nftables), testingRules: true, reason: "iptables does not work completely on this node: \(missing)"),
+                    families, catalogue(.nftables), testingRules: true, reason: "iptables does not work completely on this node: \(missing)"
+                ),
                 tables.families.isSuperset(of: found.families)
             else { return found }
             return tables
@@ -53,7 +57,8 @@ public struct NodePacketFilter: Sendable {
             reason = error.description
         }
         do throws(DataplaneError) {
-            return try findTables(families, catalogue(.nftables), testingRules: testingRules, reason: "iptables does not work on this node: \(reason)")
+            return try findTables(
+                families, catalogue(.nftables), testingRules: testingRules, reason: "iptables does not work on this node: \(reason)")
         } catch {
             throw DataplaneError(
                 "packet filter", "neither iptables nor nftables works: \(reason); \(error)", isTemporary: error.isTemporary)
