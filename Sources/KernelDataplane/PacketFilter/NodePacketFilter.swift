@@ -21,9 +21,9 @@ public struct NodePacketFilter: Sendable {
     ///
     /// - Parameters:
     ///   - choice: nil for iptables with ipset if both work, else nf_tables.
-    ///   - catalogue: the rules and sets, in each packet filter, that the kernel must support. iptables is not tested if it has such rules.
     ///   - backend: of iptables; nil to detect it.
     ///   - families: the families to test.
+    ///   - catalogue: the rules and sets, in each packet filter, that the kernel must support. iptables is not tested if it has such rules.
     ///   - testingRules: whether to test the kernel with rules; if false, only runs the programs of iptables.
     public static func detect(
         _ choice: PacketFilterKind?, backend: IPTables.Backend?, families: Set<IPFamily>,
