@@ -77,6 +77,14 @@ extension Flows {
         {
             let service = Service(53).onNodePort(30530).withAffinity()
             try await world.serve([Served(service, by: [.pod1a])])
+            // The affinity of each client begins here: a client in the background may send its first request only after a change.
+            for (client, address, port) in [
+                ("pod-1b", Address.cluster(53), 80), ("pod-2b", Address.cluster(53, "a", .v6), 80), ("node2", Address.cluster(53), 80),
+                ("outside", Address.node(1), 30530),
+            ] as [(String, String, UInt16)] {
+                let answers = try world.ask(from: client, address, port, count: 1)
+                #expect(answers.responders == ["pod-1a": 1], "\(client): \(answers)")
+            }
             var works = try clients(53, nodePort: 30530)
             for _ in 1...2 {
                 for servers in [[.pod1a, .pod2a], [.pod1a, .pod2a, .pod2b], [.pod1a, .pod1b], [.pod1a]] as [[Server]] {
