@@ -142,6 +142,13 @@ struct `On a real kernel, the packet filter nftables` {
         try change(wide, [])
         try change(narrow, wide)
         try change(wide, narrow)
+        // In one transaction, as in a sync that changes nothing else.
+        for (added, removed) in [(narrow, wide), (wide, narrow), (narrow, wide)] {
+            let operations: [Operation] = added.map { .addMember(set.name, $0, nil) } + removed.map { .removeMember(set.name, $0) }
+            #expect(store.apply(operations[...]).isEmpty)
+            let found = try #require(try store.set(set))
+            #expect(Set(found.members.keys) == Set(added))
+        }
         try NFTablesClient().deleteTable(BackendRules.tableName, family)
     }
 

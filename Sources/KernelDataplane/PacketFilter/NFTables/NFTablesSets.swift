@@ -97,22 +97,16 @@ struct NFTablesSets: ~Copyable {
                 present[name, default: RangesByPort()].insert(net, of: .init(transport, location))
             }
         }
+        var obsolete: [String: RangesByPort] = [:]
+        for (name, added) in added { obsolete[name] = present[name]?.overlapping(added) }
         var transaction = SetTransaction(
             operations.filter { operation in
                 guard let range = operation.range, operation.memberChange?.isAddition == false else { return true }
-                return present[range.set]?.contains(range.net, of: range.server) ?? false
+                // What is obsolete is removed before the additions: after them, its removal would hit the range that contains it.
+                return present[range.set]?.contains(range.net, of: range.server) == true
+                    && obsolete[range.set]?.contains(range.net, of: range.server) != true
             }, family)
-        let obsolete = added.compactMap { name, added in
-            present[name].map { present in
-                (
-                    name,
-                    present.overlapping(added).map { server, net in
-                        AddressSet.Member.addressPortNet(server.location, server.transport, net).element(family)
-                    }
-                )
-            }
-        }.filter { !$0.1.isEmpty }
-        transaction.remove(Dictionary(uniqueKeysWithValues: obsolete))
+        transaction.remove(obsolete.mapValues { $0.elements(family) }.filter { !$0.value.isEmpty })
         return transaction
     }
 }
@@ -128,12 +122,21 @@ struct RangesByPort {
     func contains(_ range: CIDR, of server: VirtualServer.Identity) -> Bool { ranges[server]?.contains(range) ?? false }
 
     /// The ranges that contain a range of `others`, or are contained in one, and are none of them.
-    func overlapping(_ others: RangesByPort) -> [(VirtualServer.Identity, CIDR)] {
-        others.ranges.flatMap { server, others in
-            guard let mine = ranges[server] else { return [(VirtualServer.Identity, CIDR)]() }
+    func overlapping(_ others: RangesByPort) -> RangesByPort {
+        var found = RangesByPort()
+        for (server, others) in others.ranges {
+            guard let mine = ranges[server] else { continue }
             let containing = Set(others.flatMap(\.strictlyContaining)).intersection(mine)
             let contained = mine.filter { !others.isDisjoint(with: $0.strictlyContaining) }
-            return containing.union(contained).subtracting(others).map { (server, $0) }
+            found.ranges[server] = containing.union(contained).subtracting(others)
+        }
+        return found
+    }
+
+    /// The ranges as elements of a set.
+    func elements(_ family: IPFamily) -> [NFTElement] {
+        ranges.flatMap { server, ranges in
+            ranges.map { AddressSet.Member.addressPortNet(server.location, server.transport, $0).element(family) }
         }
     }
 }
