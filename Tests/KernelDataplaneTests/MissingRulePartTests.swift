@@ -20,6 +20,10 @@ private struct Program: Sendable {
         return (findings, inputs.withLock(\.self))
     }
 
+    func areNone(in rules: Rules) async -> Bool {
+        await MissingRuleParts { _, arguments, input in run(arguments, input) }.areNone(in: rules, "iptables-legacy")
+    }
+
     func explain(_ error: DataplaneError) async -> String {
         await IPTables(backend: .legacy, hasRandomFully: true, prefixes: [.ipv4: "iptables-legacy"])
             .explain(error, rules, MissingRuleParts { _, arguments, input in run(arguments, input) }).reason
@@ -58,6 +62,12 @@ private let rules = Rules(
                 "nat target MARK: -j MARK --set-xmark 0x4000/0x4000",
                 #"nat match comment: -m comment --comment "a -m fake comment""#,
             ])
+    }
+
+    @Test func `are all tested by one process, which fails if one of them is missing`() async {
+        #expect(await Program().areNone(in: rules))
+        #expect(await !Program(failures: ["--ctstate": "iptables-restore: line 4 failed"]).areNone(in: rules))
+        #expect(await Program(failures: ["--match-set": "Set KUBE-CLUSTER-IP doesn't exist."]).areNone(in: rules))
     }
 
     @Test(arguments: [

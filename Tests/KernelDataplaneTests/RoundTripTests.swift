@@ -39,6 +39,9 @@ struct `On a real kernel without IPVS` {
             let localTraffic = match.match(family, podCIDRs: [])
             let rules = ProxyRules(family: family, settings: settings, localTraffic: localTraffic, nonEmptySets: Set(KubeSet.allCases))
                 .rules
+            let prefix = try #require(iptables.prefixes[family])
+            #expect(await MissingRuleParts().areNone(in: rules, prefix), "one process tests all parts, and leaves nothing")
+            #expect(try await !iptables.saved(family).contains(TableTest.chain))
             try await iptables.restore(RulesText.restore(rules, missingJumps: rules.jumps), family)
             let found = try await iptables.listing(catalogue: rules).rules
             #expect(found.chains == rules.chains)

@@ -11,7 +11,7 @@ public struct NodePacketFilter: Sendable {
     /// The families that were tested and do not work, each with the reason and how to fix it.
     public let unavailable: [IPFamily: String]
     /// Why it was chosen.
-    public let reason: String
+    public private(set) var reason: String
 
     public var kind: PacketFilterKind { iptables == nil ? .nftables : .iptables }
 
@@ -45,12 +45,12 @@ public struct NodePacketFilter: Sendable {
         do throws(DataplaneError) {
             let found = try await findIPTables(
                 backend, families, testingRules: testingRules, reason: "iptables and ipset work on this node")
-            guard testingRules, let missing = try await found.shortcoming(families, catalogue(.iptables).rules),
-                let tables = try? findTables(
-                    families, catalogue(.nftables), testingRules: true, reason: "iptables does not work completely on this node: \(missing)"
-                ),
-                tables.families.isSuperset(of: found.families)
+            // nf_tables first: its test starts no programs.
+            guard testingRules, var tables = try? findTables(families, catalogue(.nftables), testingRules: true, reason: ""),
+                tables.families.isSuperset(of: found.families),
+                let missing = try await found.shortcoming(families, catalogue(.iptables).rules)
             else { return found }
+            tables.reason = "iptables does not work completely on this node: \(missing)"
             return tables
         } catch {
             if error.isTemporary { throw error }
@@ -101,8 +101,9 @@ public struct NodePacketFilter: Sendable {
         if let (_, reason) = unavailable.min(by: { $0.key.rawValue < $1.key.rawValue }) { return reason }
         for family in IPFamily.allCases where families.contains(family) {
             guard let rules = rules[family], let prefix = iptables.prefixes[family] else { continue }
-            // A node proxy that could write its rules needs no test, which takes some 20 short processes.
+            // A node proxy that could write its rules needs no test.
             guard try await iptables.listing(catalogue: rules).chains.values.allSatisfy(\.isEmpty) else { return nil }
+            if await MissingRuleParts().areNone(in: rules, prefix) { continue }
             // What is unclear decides nothing.
             guard let findings = await MissingRuleParts().find(rules, prefix)?.filter({ $0.absence != .unclear }) else { return nil }
             if let reason = MissingRuleParts.explanation(findings, family, iptables.backend, .current) { return reason }

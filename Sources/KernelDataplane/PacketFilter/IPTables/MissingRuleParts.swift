@@ -20,6 +20,19 @@ struct MissingRuleParts {
         var absence: Absence
     }
 
+    /// Whether no part is missing, by one process. Sets are not tested, as a rule needs one that exists.
+    func areNone(in rules: Rules, _ prefix: String) async -> Bool {
+        let samples = RulePart.samples(of: rules).filter { $0.part != .match("set") }
+        let tables = Rules.Table.allCases.filter { table in samples.contains { $0.table == table } }
+        let text = tables.map { table in
+            let rules = samples.filter { $0.table == table }.map { "-A \(TableTest.chain) \($0.rule)\n" }
+            return "*\(table.rawValue)\n:\(TableTest.chain) - [0:0]\n" + rules.joined()
+                + "-F \(TableTest.chain)\n-X \(TableTest.chain)\nCOMMIT\n"
+        }
+        guard case .ran(let result) = await restore(text.joined(), "\(prefix)-restore") else { return false }
+        return result.succeeded
+    }
+
     /// - Parameter prefix: such as `iptables-legacy`.
     /// - Returns: the missing parts; nil if the tests could not be completed, as some findings without others may be misleading.
     func find(_ rules: Rules, _ prefix: String) async -> [Finding]? {
