@@ -147,8 +147,8 @@ extension NFTExpression {
     /// Whether the rule continues with every packet.
     fileprivate var matchesAll: Bool {
         switch self {
-        case .counter, .setMark, .immediate, .payload, .meta, .conntrackState, .bitwise, .addressType: true
-        case .other(let name): ["counter", "log"].contains(name)
+        case .counter, .setMark, .payload, .meta, .conntrackState, .bitwise, .addressType: true
+        case .other(let name): ["counter", "immediate", "log"].contains(name)
         default: false
         }
     }

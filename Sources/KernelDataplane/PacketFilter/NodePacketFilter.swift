@@ -1,4 +1,3 @@
-internal import Glibc
 public import Model
 public import Reconciler
 
@@ -46,7 +45,7 @@ public struct NodePacketFilter: Sendable {
             let found = try await findIPTables(
                 backend, families, testingRules: testingRules, reason: "iptables and ipset work on this node")
             // nf_tables first: its test starts no programs.
-            guard testingRules, var tables = try? findTables(families, catalogue(.nftables), testingRules: true, reason: ""),
+            guard testingRules, var tables = try alternative(families, catalogue(.nftables)),
                 tables.families.isSuperset(of: found.families),
                 let missing = try await found.shortcoming(families, catalogue(.iptables).rules)
             else { return found }
@@ -62,6 +61,17 @@ public struct NodePacketFilter: Sendable {
         } catch {
             throw DataplaneError(
                 "packet filter", "neither iptables nor nftables works: \(reason); \(error)", isTemporary: error.isTemporary)
+        }
+    }
+
+    /// nf_tables; nil if it does not work on this node.
+    private static func alternative(_ families: Set<IPFamily>, _ catalogue: NodeState) throws(DataplaneError) -> NodePacketFilter? {
+        do throws(DataplaneError) {
+            return try findTables(families, catalogue, testingRules: true, reason: "")
+        } catch {
+            // A temporary failure decides nothing.
+            if error.isTemporary { throw error }
+            return nil
         }
     }
 
@@ -135,7 +145,7 @@ public struct NodePacketFilter: Sendable {
     }
 
     /// Whether this program has a table of nf_tables in any family.
-    public static func hasTable() throws(DataplaneError) -> Bool {
+    private static func hasTable() throws(DataplaneError) -> Bool {
         let client = try NFTablesClient()
         for family in IPFamily.allCases where try client.hasTable(BackendRules.tableName, family) { return true }
         return false

@@ -98,15 +98,13 @@ struct StatusExplainCommand: AsyncParsableCommand {
         }
     }
 
-    /// The packet filter whose rules to show: the one with a table of this program, unless the option selects one.
+    /// The packet filter that the option selects; nil for the one with rules of the proxy.
     private func choice() throws -> PacketFilterKind? {
-        if let packetFilter, packetFilter != "auto" {
-            guard let kind = PacketFilterKind(rawValue: packetFilter) else {
-                throw ValidationError("--packet-filter: must be auto, iptables or nftables, not \"\(packetFilter)\"")
-            }
-            return kind
+        guard let packetFilter, packetFilter != "auto" else { return nil }
+        guard let kind = PacketFilterKind(rawValue: packetFilter) else {
+            throw ValidationError("--packet-filter: must be auto, iptables or nftables, not \"\(packetFilter)\"")
         }
-        return nil
+        return kind
     }
 
     // MARK: Destinations

@@ -47,12 +47,6 @@ extension NFTCommand {
             message.put(NFTA_SET_TABLE, table)
             message.put(NFTA_SET_NAME, name)
             return message
-        case .flushSet(let name):
-            // Without elements: all of them.
-            var message = try NFTablesMessages.message(NFT_MSG_DELSETELEM, family)
-            message.put(NFTA_SET_ELEM_LIST_TABLE, table)
-            message.put(NFTA_SET_ELEM_LIST_SET, name)
-            return message
         case .addElements(let set, let elements):
             return try NFTCommand.message(NFT_MSG_NEWSETELEM, elements, set: set, table: table, family, flags: NLM_F_CREATE)
         case .deleteElements(let set, let elements):

@@ -12,7 +12,6 @@ enum NFTCommand: Hashable, Sendable {
     case addSet(NFTSet)
     /// Fails with EBUSY while a rule refers to it.
     case deleteSet(String)
-    case flushSet(String)
     case addElements(set: String, [NFTElement])
     case deleteElements(set: String, [NFTElement])
     /// At the end of its chain.
@@ -39,7 +38,6 @@ extension NFTCommand {
         case .flushChain(let name): "flush chain \(name)"
         case .addSet(let set): "add set \(set.name)"
         case .deleteSet(let name): "delete set \(name)"
-        case .flushSet(let name): "flush set \(name)"
         case .addElements(let set, let elements): "add \(NFTCommand.description(elements, element)) to set \(set)"
         case .deleteElements(let set, let elements): "delete \(NFTCommand.description(elements, element)) from set \(set)"
         case .addRule(let rule): "add rule to chain \(rule.chain)" + (rule.comment.map { " (\($0))" } ?? "")

@@ -90,9 +90,7 @@ extension NFTExpression {
     }
 
     private static func immediate(_ data: NFTAttributes) -> NFTExpression? {
-        if let register = data.register(NFTA_IMMEDIATE_DREG) {
-            return data.data(NFTA_IMMEDIATE_DATA).map { .immediate($0, to: register) }
-        }
+        // A value has no verdict.
         guard let verdict = data.nested(NFTA_IMMEDIATE_DATA)?.nested(NFTA_DATA_VERDICT), let code = verdict.number(NFTA_VERDICT_CODE) else {
             return nil
         }

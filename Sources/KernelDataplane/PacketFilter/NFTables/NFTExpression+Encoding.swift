@@ -13,7 +13,7 @@ extension NFTExpression {
         case .compare: "cmp"
         case .lookup: "lookup"
         case .addressType: "fib"
-        case .immediate, .verdict: "immediate"
+        case .verdict: "immediate"
         case .counter: "objref"
         case .masquerade: "masq"
         case .destinationNAT: "nat"
@@ -65,9 +65,6 @@ extension NFTExpression {
             message.put(NFTA_FIB_DREG, register)
             message.put(NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE.rawValue)
             message.put(NFTA_FIB_FLAGS, (isSource ? NFTA_FIB_F_SADDR : NFTA_FIB_F_DADDR).rawValue)
-        case .immediate(let value, let register):
-            message.put(NFTA_IMMEDIATE_DREG, register)
-            message.put(NFTA_IMMEDIATE_DATA, data: value)
         case .verdict(let verdict):
             message.put(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT.rawValue)
             message.nest(NFTA_IMMEDIATE_DATA) { message in

@@ -34,7 +34,6 @@ enum NFTExpression: Hashable, Sendable {
     case lookup(set: String, NFTRegister, isNegated: Bool)
     /// Loads the type of an address of the packet: the number `RTN_*`, 4 bytes in host order (`fib saddr type`, `fib daddr type`).
     case addressType(isSource: Bool, to: NFTRegister)
-    case immediate([UInt8], to: NFTRegister)
     case verdict(Verdict)
     /// Counts the packet in a named counter of the table.
     case counter(String)

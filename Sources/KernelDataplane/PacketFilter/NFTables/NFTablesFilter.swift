@@ -10,14 +10,11 @@ public actor NFTablesFilter: PacketFilter {
 
     private let client: NFTablesClient
     private nonisolated let others: OtherBackends
-    /// The chains and jumps that the proxy owns, by name: those of a cluster without Services.
-    private let catalogue: [IPFamily: Rules]
     private let tables: [IPFamily: RuleTable]
     private var drops = DropCounters()
 
     /// - Parameter catalogue: a state with all chains, jumps and sets of the proxy; their contents do not matter.
     public init(catalogue: NodeState) throws(DataplaneError) {
-        self.catalogue = catalogue.rules
         tables = Dictionary(uniqueKeysWithValues: catalogue.rules.keys.map { ($0, RuleTable($0, catalogue)) })
         others = OtherBackends(iptables: IPTablesBackend.allCases, hasIPSets: true, hasTables: false, catalogue: catalogue)
         client = try NFTablesClient()
@@ -27,7 +24,7 @@ public actor NFTablesFilter: PacketFilter {
         guard let table = tables[family] else { return ObservedRules(Rules(family, in: .nftables)) }
         let chains = try client.chains(table: BackendRules.tableName, family)
         let rules = table.rules(chains, try client.rules(table: BackendRules.tableName, family))
-        try readDrops(family, table)
+        drops.read(table.dropped(try client.counters(table: BackendRules.tableName, family)), of: family)
         let hasTable = try client.hasTable(Leftovers.tableName, family)
         return ObservedRules(
             rules, leftovers: hasTable ? Leftovers(family, hasTable: true) : nil, dropped: drops.totals[family] ?? [:])
@@ -58,12 +55,5 @@ public actor NFTablesFilter: PacketFilter {
                 "nft -f - (table \(rules.family.nftTable))",
                 RuleTable.explanation(error, of: commands, rules.family, .current), isTemporary: error.isTemporary)
         }
-    }
-
-    private func readDrops(_ family: IPFamily, _ table: RuleTable) throws(DataplaneError) {
-        let counters = try client.counters(table: BackendRules.tableName, family)
-        var found: [Rules.Chain: UInt64] = [:]
-        for chain in catalogue[family]?.chains.keys.map(\.self) ?? [] { found[chain] = counters[RuleExpressions.counter(chain)] }
-        drops.read(found, of: family)
     }
 }

@@ -195,7 +195,7 @@ extension RuleExpressions {
                 case .masquerade(let isFullyRandom): verdict = .masquerade(isFullyRandom: isFullyRandom)
                 case .destinationNAT: verdict = .accept
                 case .reject(let reply): verdict = self.verdict(reply)
-                case .immediate, .other: return nil
+                case .other: return nil
                 }
             }
             return verdict.map { Rule(matches, $0, comment: found.comment) }

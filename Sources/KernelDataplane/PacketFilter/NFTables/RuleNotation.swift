@@ -12,8 +12,7 @@ enum RuleNotation {
 
     /// - Parameter kinds: the types of the sets, by name.
     static func text(_ rule: Rule, _ family: IPFamily, in chain: Rules.Chain, _ kinds: [AddressSet.Name: AddressSetType]) -> String {
-        let words =
-            rule.matches.map { text($0, family, kinds) } + [verdict(rule.verdict, family, chain)]
+        let words = rule.matches.map { text($0, family, kinds) } + [verdict(rule.verdict, family, chain)]
         return words.joined(separator: " ") + (rule.comment.map { " comment \"\($0)\"" } ?? "")
     }
 
@@ -27,7 +26,8 @@ enum RuleNotation {
         case .mark(let mark, let isNegated): "meta mark & \(hex(mark)) \(isNegated ? "!= " : "== ")\(hex(mark))"
         case .isLocal(let side, let isNegated): "fib \(side == .source ? "saddr" : "daddr") type \(isNegated ? "!= " : "")local"
         case .connection(let states): "ct state \(states.map(\.rawValue).joined(separator: ","))"
-        case .bridgePort(let isNegated): "meta ibrname \(isNegated ? "==" : "!=") \"\""
+        // nft has no such match, and no rule of this program in nf_tables has it.
+        case .bridgePort(let isNegated): "\(isNegated ? "! " : "")bridge port"
         case .virtualServer(let server):
             "\(family.nftName) daddr \(server.location.address) \(server.transport.lowercaseName) dport \(server.location.port)"
         }

@@ -115,6 +115,11 @@ struct RuleTable {
         result.jumps = jumps.filter { intact.contains(RuleTable.baseChainName($0.table, $0.from)) }
         return result
     }
+
+    /// The packets that each chain dropped, from the packets of the table's counters.
+    func dropped(_ counters: [String: UInt64]) -> [Rules.Chain: UInt64] {
+        Dictionary(uniqueKeysWithValues: chains.compactMap { chain in counters[RuleExpressions.counter(chain)].map { (chain, $0) } })
+    }
 }
 
 // MARK: Errors
