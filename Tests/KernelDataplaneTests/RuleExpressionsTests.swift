@@ -90,10 +90,11 @@ private let input = Rules.Chain(.filter, "KUBE-IPVS-FILTER")
     func `that this program does not write is one of others, and is not restored`(found: [NFTExpression]) throws {
         let coding = expressions(.ipv4)
         let rule = coding.rule(NFTRule(chain: RuleExpressions.name(input), expressions: found), in: input)
-        guard case .other = rule.verdict else {
+        guard case .other(let text) = rule.verdict else {
             Issue.record("\(rule)")
             return
         }
+        #expect(text == found.map(\.description).joined(separator: " "))
         #expect(coding.rule(rule, in: input) == nil)
     }
 }

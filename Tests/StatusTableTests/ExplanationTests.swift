@@ -63,7 +63,7 @@ import StatusAPI
     }
 
     @Test(arguments: [
-        "-p tcp -m tcp --dport 80 -j DROP", "[KernelDataplane.NFTExpression.verdict(KernelDataplane.NFTExpression.Verdict.drop)]",
+        "-p tcp -m tcp --dport 80 -j DROP", "meta l4proto == 0x06 drop",
     ])
     func `names a rule of others that may drop the packet`(text: String) throws {
         var node = try node()

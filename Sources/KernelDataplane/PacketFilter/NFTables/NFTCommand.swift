@@ -48,10 +48,6 @@ extension NFTCommand {
     private static func description(_ elements: [NFTElement], _ index: Int?) -> String {
         guard let index, elements.indices.contains(index) else { return "elements" }
         let element = elements[index]
-        return "element " + hex(element.key) + (element.keyEnd.map { "-" + hex($0) } ?? "")
-    }
-
-    private static func hex(_ bytes: [UInt8]) -> String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        return "element " + element.key.hex + (element.keyEnd.map { "-" + $0.hex } ?? "")
     }
 }

@@ -46,6 +46,34 @@ enum NFTExpression: Hashable, Sendable {
     case other(String)
 }
 
+/// For people: what a rule of others does, without all details.
+extension NFTExpression: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .payload(let base, let offset, let length, _): "@\(base == .network ? "nh" : "th"),\(offset * 8),\(length * 8)"
+        case .meta(.transport, _): "meta l4proto"
+        case .meta(.inputInterface, _): "iifname"
+        case .meta(.mark, _): "meta mark"
+        case .setMark: "meta mark set"
+        case .conntrackState: "ct state"
+        case .bitwise: "&"
+        case .compare(_, let isEqual, let value):
+            "\(isEqual ? "==" : "!=") 0x\(value.hex)"
+        case .lookup(let set, _, let isNegated): "\(isNegated ? "!= " : "")@\(set)"
+        case .addressType(let isSource, _): "fib \(isSource ? "saddr" : "daddr") type"
+        case .verdict(.accept): "accept"
+        case .verdict(.drop): "drop"
+        case .verdict(.returning): "return"
+        case .verdict(.jump(let chain)): "jump \(chain)"
+        case .counter(let name): "counter name \(name)"
+        case .masquerade: "masquerade"
+        case .destinationNAT: "dnat"
+        case .reject: "reject"
+        case .other(let name): name
+        }
+    }
+}
+
 /// The answer to a rejected packet.
 enum NFTReject: Hashable, Sendable {
     case tcpReset
@@ -60,4 +88,9 @@ struct NFTRegister: Hashable, Sendable {
     init(_ number: Int) { self.number = number }
 
     static let first = NFTRegister(0)
+}
+
+extension [UInt8] {
+    /// Two digits for each byte.
+    var hex: String { map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
 }

@@ -160,7 +160,8 @@ extension RuleExpressions {
         var reader = Reader(coding: self)
         // Comparing the results makes sure that nothing is ignored.
         guard let rule = reader.rule(found, chain.table), self.rule(rule, in: chain) == found else {
-            return .other("\(found.expressions)\(found.comment.map { " (\($0))" } ?? "")")
+            return .other(
+                found.expressions.map(\.description).joined(separator: " ") + (found.comment.map { " comment \"\($0)\"" } ?? ""))
         }
         return rule
     }
