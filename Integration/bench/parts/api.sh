@@ -18,6 +18,7 @@ start_api() {
         {"apiVersion":"v1","kind":"Node","metadata":{"name":"node1"},"status":{"addresses":[{"type":"InternalIP","address":"10.99.0.2"}]}}' \
         https://127.0.0.1:16443/api/v1/nodes
     export KUBECONFIG_TEST=$api/kubeconfig
+    "$bench/../kernel/packages" # The relay of kernel/run.
 }
 
 stop_api() {

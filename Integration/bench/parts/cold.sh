@@ -40,3 +40,50 @@ inside_unchanged() {
     end "$1"
     ((operations == 0)) || fail "$operations operations although nothing changed"
 }
+
+# reading NAME FILTER MANIFESTS FLAG...: the same with the Services of `hide`; the device and the rules are there before. EMPTY is a folder without manifests.
+inside_reading() {
+    set_flags "$2"
+    sync_once "$EMPTY" "${@:4}"
+    begin "$1"
+    sync_once "${@:3}"
+    end "$1"
+    ((operations == 0)) || fail "$operations operations for Services of another proxy"
+}
+
+# MARK: The kernel's own time
+
+# record NAME FILTER MANIFESTS FLAG...: records a sync in the file RECORD, and the state that it leaves in the folder STATE.
+inside_record() {
+    set_flags "$2"
+    RECORD_FILE=$RECORD LD_PRELOAD=$TOOLS/record.so sync_once "${@:3}"
+    dump "$2" "$STATE"
+    RECORD_FILE=$work/again LD_PRELOAD=$TOOLS/record.so sync_once "${@:3}"
+    ((operations == 0)) || fail "$operations operations although nothing changed"
+    echo "$1.recorded.sends $(count_sends "$RECORD")"
+    echo "$1.recorded.bytes $(stat --format %s "$RECORD")"
+    echo "$1.unchanged.sends $(count_sends "$work/again")"
+}
+
+# The number of records of tools/record.c.
+count_sends() {
+    [[ -e $1 ]] || : >"$1"
+    # shellcheck disable=SC2016 # Perl.
+    perl -e 'local $/; $_ = <STDIN> // ""; my ($count, $at) = (0, 0); while ($at < length) { $at += 12 + unpack("x8 L", substr($_, $at, 12)); $count++ } print $count' <"$1"
+}
+
+# replay NAME FILTER: sends what was recorded, and restores the rules, which the recorded messages do not have with iptables.
+inside_replay() {
+    "$TOOLS/replay" "$RECORD" "$1"
+    if [[ $2 == iptables ]]; then
+        begin "$1.rules"
+        iptables-legacy-restore "$STATE/iptables"
+        ip6tables-legacy-restore "$STATE/ip6tables"
+        end "$1.rules"
+    fi
+    dump "$2" "$work/second"
+    if ! diff -r "$STATE" "$work/second" >"$work/differences"; then
+        head -n 10 "$work/differences" | cut -c 1-200
+        fail "the replay left another state than the sync"
+    fi
+}

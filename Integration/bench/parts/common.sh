@@ -76,10 +76,10 @@ target() {
 # The CPU time, user and system, of a measurement with this name.
 processor() { echo $((measured[$1.user] + measured[$1.system])); }
 
-# The median of the CPU times of NAME.1, NAME.2 …
+# median NAME [SUFFIX]: of the CPU times of NAME.1, NAME.2 …, each with the suffix.
 median() {
     local round
-    for ((round = 1; round <= rounds; round++)); do processor "$1.$round"; done | sort --numeric-sort | sed -n "$(((rounds + 1) / 2))p"
+    for ((round = 1; round <= rounds; round++)); do processor "$1.$round${2:-}"; done | sort --numeric-sort | sed -n "$(((rounds + 1) / 2))p"
 }
 
 # MARK: In the kernel
