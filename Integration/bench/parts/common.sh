@@ -32,6 +32,7 @@ in_kernel() {
     while IFS= read -r -u "$lines" line; do
         [[ -z ${BENCH_OUTPUT:-} ]] || printf '%s\n' "$line" >>"$BENCH_OUTPUT/${part##*/}.txt"
         read -r name value rest <<<"$line"
+        [[ $line != "# "* ]] || continue # Only in the raw output.
         if [[ -z $rest && $value =~ ^-?[0-9]+$ ]]; then measured[$name]=$value; else printf '%s\n' "$line" >&2; fi
     done
     status=0
