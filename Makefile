@@ -4,7 +4,7 @@ SWIFT ?= swift
 BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
 SWIFT_SOURCES = Package.swift Sources Tests Integration
 
-.PHONY: all build release release-check packages format lint unit layout check rules golden integration flows flows-compare load kernels release-tools test demo bench clean
+.PHONY: all build release release-check packages format lint unit layout check rules golden integration flows flows-compare load kernels release-tools test demo bench bench-targets clean
 .PHONY: image man completions install deploy-check
 
 all: build
@@ -107,6 +107,14 @@ bench: release-tools
 	Integration/kernel/run --memory 6G --timeout 3000 -- Integration/bench/run
 	Integration/kernel/build 6.12
 	Integration/kernel/run --kernel 6.12 --memory 6G --timeout 3000 -- Integration/bench/filters
+
+# Measures against the targets, in an hour. PARTS selects some: floor change idle memory addresses path connections start reading burst state.
+PARTS ?=
+bench-targets: release-tools
+	$(SWIFT) build --build-tests
+	$(SWIFT) build --configuration release --static-swift-stdlib --product bench-state
+	Integration/kernel/build 6.12
+	Integration/bench/all $(PARTS)
 
 # The program to install and to put into an image; default: the release build.
 BINARY ?=

@@ -13,7 +13,11 @@ extension Scenarios {
         private static let rate = number("LOAD_RATE", 20)
         private static let seconds = number("LOAD_SECONDS", 10)
         /// Not a network of this node: the kernel refuses real servers with a broadcast address.
-        private static let range = "--endpoint-range 10.245.0.0/16"
+        private static let range = "--endpoint-range \(Place.environment("LOAD_ENDPOINT_RANGE") ?? "10.245.0.0/16")"
+        /// A sync takes several changes: system calls are expensive in a user-space kernel. The default period would be a second.
+        private static let period = Place.environment("LOAD_MIN_SYNC_PERIOD") ?? "100ms"
+        /// With 4, each operation is logged and counted.
+        private static let verbosity = number("LOAD_VERBOSITY", 0)
 
         private static func number(_ name: String, _ standard: Int) -> Int { Place.environment(name).flatMap { Int($0) } ?? standard }
 
@@ -21,8 +25,7 @@ extension Scenarios {
             try await world.begin()
             try await fill()
             let start = ContinuousClock.now
-            // A sync takes several changes: system calls are expensive in a user-space kernel. The default period would be a second.
-            try await world.launch("--v 0 --ipvs-min-sync-period 100ms", flags: World.apiFlags)
+            try await world.launch("--v \(Self.verbosity) --ipvs-min-sync-period \(Self.period)", flags: World.apiFlags)
             try await world.wait(for: "the first sync", seconds: 300) { try await world.log().contains("Kernel state in sync") }
             print(
                 "\(Self.services) Services, \(Self.services * Self.endpoints) endpoints: in sync \((ContinuousClock.now - start).seconds) s after the start"
@@ -36,8 +39,10 @@ extension Scenarios {
             print(
                 "resident memory: \(before.resident / 1024) MB before, \(after.resident / 1024) MB after, \(after.peak / 1024) MB at most")
             #expect(after.peak < before.peak * 3 / 2, "\(before) → \(after)")
-            let latencies = Latencies(log: try await world.log())
+            let log = try await world.log()
+            let latencies = Latencies(log: log)
             print(latencies)
+            print(SyncedOperations(log: log))
             #expect(latencies.count > 0, "programmed changes have a latency")
             if APIServer.isOfACluster, Self.changes == nil {
                 try await Shell.output(
@@ -129,7 +134,7 @@ private struct Latencies: CustomStringConvertible {
         milliseconds.sort()
     }
 
-    private static func value(_ key: String, _ line: Substring) -> Int? {
+    static func value(_ key: String, _ line: Substring) -> Int? {
         line.split(separator: " ").first { $0.hasPrefix("\(key)=") }.flatMap { Int($0.filter(\.isNumber)) }
     }
 
@@ -139,6 +144,41 @@ private struct Latencies: CustomStringConvertible {
 
     var description: String {
         "programming latency of \(count) changes: median \(quantile(0.5)) ms, 99 % within \(quantile(0.99)) ms, slowest \(quantile(1)) ms"
+    }
+}
+
+/// The operations on real servers of the syncs that changed endpoints, from the proxy's log.
+private struct SyncedOperations: CustomStringConvertible {
+    private var syncs = 0
+    private var changes = 0
+    private var operations = 0
+    /// The most operations on one real server in a sync; 0 if the log does not have them.
+    private var most = 0
+
+    private static let kinds = ["addRealServer", "editRealServer", "deleteRealServer"]
+
+    init(log: String) {
+        var touched: [Substring: Int] = [:]
+        for line in log.split(separator: "\n") {
+            if let command = line.firstRange(of: "operation=\"ipvsadm -").map({ line[$0.upperBound...] }), line.contains("\"Applied\"") {
+                // Such as `a -t 10.96.0.1:80 -r 10.128.0.1:8080 -m -w 1`: virtual and real server.
+                let words = command.split(separator: " ")
+                if words.count > 4, words[3] == "-r" { touched[command[words[1].startIndex..<words[4].endIndex], default: 0] += 1 }
+            } else if line.contains("\"Synced\"") {
+                if let count = Latencies.value("endpointChanges", line) {
+                    syncs += 1
+                    changes += count
+                    operations += Self.kinds.compactMap { Latencies.value($0, line) }.reduce(0, +)
+                    most = max(most, touched.values.max() ?? 0)
+                }
+                touched = [:]
+            }
+        }
+    }
+
+    var description: String {
+        "syncs: \(syncs) with \(changes) endpoint changes and \(operations) operations on real servers"
+            + (most > 0 ? "; most operations on an object in a sync: \(most)" : "")
     }
 }
 

@@ -41,8 +41,8 @@ inside_unchanged() {
     ((operations == 0)) || fail "$operations operations although nothing changed"
 }
 
-# reading NAME FILTER MANIFESTS FLAG...: the same with the Services of `hide`; the device and the rules are there before. EMPTY is a folder without manifests.
-inside_reading() {
+# hidden NAME FILTER MANIFESTS FLAG...: the same with the Services of `hide`; the device and the rules are there before. EMPTY is a folder without manifests.
+inside_hidden() {
     set_flags "$2"
     sync_once "$EMPTY" "${@:4}"
     begin "$1"

@@ -29,6 +29,7 @@ declare -A measured
 in_kernel() {
     local line name value rest status
     exec {lines}< <("$bench/metered" --memory "${MEMORY:-6G}" --timeout "${TIMEOUT:-1500}" -- env "TOOLS=${tools:-}" "ROUNDS=$rounds" "$part" inside "$@")
+    measuring=$!
     while IFS= read -r -u "$lines" line; do
         [[ -z ${BENCH_OUTPUT:-} ]] || printf '%s\n' "$line" >>"$BENCH_OUTPUT/${part##*/}.txt"
         read -r name value rest <<<"$line"
@@ -36,7 +37,8 @@ in_kernel() {
         if [[ -z $rest && $value =~ ^-?[0-9]+$ ]]; then measured[$name]=$value; else printf '%s\n' "$line" >&2; fi
     done
     status=0
-    wait $! || status=$?
+    wait "$measuring" || status=$?
+    measuring=
     exec {lines}<&-
     ((status == 0)) || fail "failed to measure: $*"
 }
@@ -117,10 +119,11 @@ set_flags() {
 start_proxy() {
     local source=--manifests=$1 count
     [[ ! -f $1 ]] || source=--kubeconfig=$1
+    : >"$work/log"
     "$proxy" run "$source" "${flags[@]}" "${@:2}" >"$work/log" 2>&1 &
     process=$!
     for ((count = 0; count < 300; count++)); do
-        ! grep --quiet '"Kernel state in sync"' "$work/log" || return 0
+        if grep --quiet '"Kernel state in sync"' "$work/log"; then return 0; fi
         kill -0 "$process" 2>/dev/null || break
         pause 1
     done
@@ -165,7 +168,7 @@ dump() {
 # No started process may outlive this script.
 clean_up() {
     local started
-    for started in ${process:-} ${server:-}; do
+    for started in ${process:-} ${server:-} ${measuring:-}; do
         kill "$started" 2>/dev/null || true
         wait "$started" 2>/dev/null || true
     done
