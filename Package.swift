@@ -68,6 +68,9 @@ let package = Package(
             ],
             exclude: ["Wire/kubernetes.proto", "Wire/regenerate"]),
 
+        // glibc's allocator.
+        .systemLibrary(name: "CMalloc"),
+
         // The kernel.
         .systemLibrary(name: "CNetlink", pkgConfig: "libnl-genl-3.0", providers: [.apt(["libnl-3-dev", "libnl-genl-3-dev"])]),
         .target(name: "Netlink", dependencies: ["CNetlink", "SystemCalls", .product(name: "SystemPackage", package: "swift-system")]),
@@ -246,6 +249,9 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             path: "Integration/apiserver"),
+        .executableTarget(
+            name: "bench-state", dependencies: ["CMalloc", "Kubernetes", "KubernetesAPI", "Model", "Reconciler", "Translation"],
+            path: "Integration/bench/state"),
         .target(
             name: "KernelTestSupport", dependencies: [.product(name: "Subprocess", package: "swift-subprocess")],
             path: "Integration/Support"),
@@ -265,7 +271,7 @@ for target in package.targets where target.type != .system {
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
         .treatAllWarnings(as: .error),
     ]
-    if target.type != .test, target.name != "traffic" {
+    if target.type != .test, !["traffic", "bench-state"].contains(target.name) {
         target.swiftSettings?.append(.strictMemorySafety())
     }
 }
