@@ -45,7 +45,9 @@ let package = Package(
         .target(name: "YAML", dependencies: ["Text", .product(name: "Yams", package: "Yams")]),
         .target(
             name: "SystemCalls",
-            dependencies: [.product(name: "Logging", package: "swift-log"), .product(name: "SystemPackage", package: "swift-system")]),
+            dependencies: [
+                "CMalloc", .product(name: "Logging", package: "swift-log"), .product(name: "SystemPackage", package: "swift-system"),
+            ]),
 
         // Cluster state: manifests and the API server.
         .target(

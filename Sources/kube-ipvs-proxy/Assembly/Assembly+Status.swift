@@ -16,10 +16,11 @@ extension Assembly {
     /// The servers for health checks, metrics and the status command.
     ///
     /// - Parameters:
+    ///   - memory: gives back the memory of large responses.
     ///   - shown: the effective configuration, for `/configz`.
     ///   - flags: for `/flagz`.
     func statusServices(
-        _ board: StatusBoard, _ proxy: NodeProxy, shown: KubeProxyConfiguration, flags: FlagListing
+        _ board: StatusBoard, _ proxy: NodeProxy, _ memory: MemoryRelease, shown: KubeProxyConfiguration, flags: FlagListing
     ) async throws -> [any ServiceLifecycle.Service] {
         var services: [any ServiceLifecycle.Service] = [HealthCheckServers(board, events: input.events, logger: logger)]
         if let location = configuration.metricsBindAddress {
@@ -33,15 +34,17 @@ extension Assembly {
             await traffic?.begin()
             services.append(
                 StatusService(.metrics, location, configuration, events: input.events, logger) { request in
-                    guard let traffic, MetricsRoutes.includesTraffic(request) else { return routes.answer(request, at: .now) }
-                    return routes.answer(request, at: .now, traffic: await traffic.families())
+                    guard let traffic, MetricsRoutes.includesTraffic(request) else {
+                        return memory.afterSending(routes.answer(request, at: .now))
+                    }
+                    return memory.afterSending(routes.answer(request, at: .now, traffic: await traffic.families()))
                 })
         }
-        return services + [statusSocket(StatusQueries(proxy))]
+        return services + [statusSocket(StatusQueries(proxy), memory)]
     }
 
     /// The socket of the status command.
-    private func statusSocket(_ queries: StatusQueries) -> StatusService {
+    private func statusSocket(_ queries: StatusQueries, _ memory: MemoryRelease) -> StatusService {
         let directory = configuration.stateDirectory
         if unsafe mkdir(directory, 0o755) != 0, errno != EEXIST {
             logger.warning(
@@ -52,7 +55,7 @@ extension Assembly {
         return StatusService(
             .status, at: ListenAddress(.socket(path: "\(directory)/\(ProxyReport.socketName)"), port: 0), hardFail: false,
             node: configuration.nodeName, events: input.events, logger: logger
-        ) { await routes.answer($0) }
+        ) { memory.afterSending(await routes.answer($0)) }
     }
 
     /// Nil if metrics per Service are off.

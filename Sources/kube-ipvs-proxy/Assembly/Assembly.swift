@@ -211,17 +211,18 @@ struct Assembly {
         DescriptorLimit.raise(logger)
         let board = StatusBoard(families: loop.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
         let localhostNodePorts = configuration.localhostNodePorts ? LocalhostNodePorts(events: input.events, logger: logger) : nil
-        var observers: [any ProxyObserver] = [board]
+        let memory = MemoryRelease()
+        var observers: [any ProxyObserver] = [board, memory]
         if let localhostNodePorts { observers.append(LocalhostFollower(localhostNodePorts: localhostNodePorts)) }
         if let identities = input.identities { observers.append(IdentityFollower(identities: identities)) }
         let proxy = proxy(observers)
-        let servers = try await statusServices(board, proxy, shown: shown, flags: flags)
+        let servers = try await statusServices(board, proxy, memory, shown: shown, flags: flags)
         let watch = OtherProxyWatch(
             nodeName: configuration.nodeName, interval: max(configuration.syncPeriod, .seconds(30)), events: input.events, logger: logger)
         let settings = SettingsWatch(setup: KernelSetup(configuration), interval: configuration.syncPeriod, logger: logger)
         // Last, so that the health server reports the pending probe until here.
         start.start(board)
-        return input.services + servers + [proxy, watch, settings] + [localhostNodePorts].compactMap(\.self)
+        return input.services + servers + [proxy, watch, settings, memory] + [localhostNodePorts].compactMap(\.self)
     }
 
     /// The check for mismatches between the configuration and the Node object.

@@ -8,6 +8,7 @@ internal import Reconciler
 internal import ServiceLifecycle
 internal import StatusServer
 internal import SyncLoop
+internal import SystemCalls
 internal import UnixSignals
 
 struct RunCommand: AsyncParsableCommand {
@@ -47,6 +48,7 @@ struct RunCommand: AsyncParsableCommand {
     var cleanup = GoBool(false)
 
     func run() async throws {
+        Allocator.limitFreeMemory()
         try await reportingFailure {
             let start = try options.start(isForWriting: !writeConfigTo.isEmpty)
             if !writeConfigTo.isEmpty { return try write(start) }
