@@ -54,5 +54,20 @@ struct State {
         return plan()
     }
 
+    /// Observes that draining real servers have no connections, and deletes them.
+    mutating func finishDrains() {
+        guard case .only(let selection) = reconciler.scopeToObserve, !selection.isEmpty else { return }
+        var observed = NodeState()
+        for identity in selection.realServers {
+            guard var server = reconciler.mirror.virtualServers[identity] else { continue }
+            for real in server.realServers where real.weight == 0 {
+                server.realServers[real.location]?.connections = .init(active: 0, inactive: 0)
+            }
+            observed.virtualServers[identity] = server
+        }
+        reconciler.merge(observed, of: .only(selection), desired: translation.desired, at: now) { _ in true }
+        apply(plan())
+    }
+
     mutating func apply(_ operations: [Operation]) { reconciler.recordSuccess(operations, desired: translation.desired) }
 }
