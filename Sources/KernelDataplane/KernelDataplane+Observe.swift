@@ -15,8 +15,7 @@ extension KernelDataplane {
         try observeDevice(&state)
         for expected in catalogue.sets.values { state.sets[expected.name] = try sets.set(expected) }
         for identity in state.virtualServers.keys {
-            let servers = try ipvs.destinations(of: identity).map { ($0.location, $0.realServer) }
-            state.virtualServers[identity]?.realServers = Dictionary(servers, uniquingKeysWith: { first, _ in first })
+            state.virtualServers[identity]?.realServers = RealServers(try ipvs.destinations(of: identity).map(\.realServer))
         }
         return state
     }
@@ -59,7 +58,7 @@ extension KernelDataplane {
 extension VirtualServer {
     fileprivate func with(_ servers: [RealServer]) -> VirtualServer {
         var copy = self
-        copy.realServers = Dictionary(servers.map { ($0.location, $0) }, uniquingKeysWith: { first, _ in first })
+        copy.realServers = RealServers(servers)
         return copy
     }
 }

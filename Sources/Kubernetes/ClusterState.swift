@@ -15,6 +15,8 @@ public struct ClusterState: Sendable {
 
     private var serviceOfSlice: [NamespacedName: NamespacedName] = [:]
 
+    private var nodeNames = SharedStrings()
+
     public init() {}
 
     /// Returns a slice by its own name; nil if it does not exist or belongs to no Service.
@@ -46,10 +48,12 @@ public struct ClusterState: Sendable {
 
     private mutating func apply(_ name: NamespacedName, _ slice: EndpointSlice?) -> Bool {
         let before = serviceOfSlice[name]
-        let after = slice?.serviceName
+        let after = slice?.serviceName.map(shared)
+        let known = before.flatMap { slices[$0]?[name] }
         // A slice that belongs to no Service has no effect and is not kept.
-        let kept = after == nil ? nil : slice
-        guard before.flatMap({ slices[$0]?[name] }) != kept else { return false }
+        var kept = after == nil ? nil : slice
+        guard known != kept else { return false }
+        kept?.shareStrings(with: known, &nodeNames)
         if let before {
             slices[before]?[name] = nil
             if slices[before]?.isEmpty == true { slices[before] = nil }
@@ -57,10 +61,16 @@ public struct ClusterState: Sendable {
         }
         serviceOfSlice[name] = after
         if let after {
-            slices[after, default: [:]][name] = slice
+            slices[after, default: [:]][name] = kept
             dirtyServices.insert(after)
         }
         return true
+    }
+
+    /// The same name with the strings of the Service or of its other slices.
+    private func shared(_ service: NamespacedName) -> NamespacedName {
+        if let index = services.index(forKey: service) { return services[index].key }
+        return slices.index(forKey: service).map { slices[$0].key } ?? service
     }
 
     private mutating func apply(_ otherNodes: OtherNodes) -> Bool {

@@ -212,6 +212,9 @@ public enum IPFamily: String, Hashable, Sendable, CaseIterable, Codable {
 
     public var other: IPFamily { self == .ipv4 ? .ipv6 : .ipv4 }
 
+    // Otherwise the raw value is hashed, a string in every address.
+    public func hash(into hasher: inout Hasher) { hasher.combine(self == .ipv4) }
+
     /// Bytes of an address: 4 or 16.
     public var addressBytes: Int { self == .ipv4 ? 4 : 16 }
 

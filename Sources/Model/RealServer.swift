@@ -28,18 +28,24 @@ public struct RealServer: Hashable, Sendable {
     public var location: AddressPort
     /// 0 takes no new connections; at most `Int32.max`.
     public var weight: UInt32
-    public var forwarding: Forwarding
-    /// Connections above which the server takes no new ones; 0 is no limit.
-    public var upperThreshold: UInt32
-    public var lowerThreshold: UInt32
-    /// Known on the observed side only, and reset when the server starts to drain; nil means that they must be read from the kernel.
-    public var connections: Connections?
-    /// When it was first observed draining, by the clock of this process; nil on the desired side and for servers that do not drain.
-    public var drainingSince: Timestamp?
-    /// When its slow start began, by the clock of this process; nil on the desired side and for servers that have their full weight.
-    public var slowStartSince: Timestamp?
+    /// Nil for the default values, which almost all real servers have.
+    private var box: Box?
     /// Known on the desired side, and on the observed side for servers that this process added.
     public var origin: EndpointOrigin?
+
+    /// The values that few real servers have. They are allocated apart, because there are hundreds of thousands of real servers.
+    private struct Rare: Hashable {
+        var forwarding = Forwarding.masquerade
+        var upperThreshold: UInt32 = 0
+        var lowerThreshold: UInt32 = 0
+        var connections: Connections?
+        var drainingSince: Timestamp?
+        var slowStartSince: Timestamp?
+    }
+
+    private indirect enum Box: Hashable {
+        case rare(Rare)
+    }
 
     public init(
         _ location: AddressPort, weight: UInt32 = 1, forwarding: Forwarding = .masquerade, upperThreshold: UInt32 = 0,
@@ -48,18 +54,57 @@ public struct RealServer: Hashable, Sendable {
     ) {
         self.location = location
         self.weight = weight
-        self.forwarding = forwarding
-        self.upperThreshold = upperThreshold
-        self.lowerThreshold = lowerThreshold
-        self.connections = connections
-        self.drainingSince = drainingSince
-        self.slowStartSince = slowStartSince
         self.origin = origin
+        rare = Rare(
+            forwarding: forwarding, upperThreshold: upperThreshold, lowerThreshold: lowerThreshold, connections: connections,
+            drainingSince: drainingSince, slowStartSince: slowStartSince)
+    }
+
+    private var rare: Rare {
+        get { if case .rare(let rare)? = box { rare } else { Rare() } }
+        set { box = newValue == Rare() ? nil : .rare(newValue) }
+    }
+
+    public var forwarding: Forwarding {
+        get { rare.forwarding }
+        set { rare.forwarding = newValue }
+    }
+
+    /// Connections above which the server takes no new ones; 0 is no limit.
+    public var upperThreshold: UInt32 {
+        get { rare.upperThreshold }
+        set { rare.upperThreshold = newValue }
+    }
+
+    public var lowerThreshold: UInt32 {
+        get { rare.lowerThreshold }
+        set { rare.lowerThreshold = newValue }
+    }
+
+    /// Known on the observed side only, and reset when the server starts to drain; nil means that they must be read from the kernel.
+    public var connections: Connections? {
+        get { rare.connections }
+        set { rare.connections = newValue }
+    }
+
+    /// When it was first observed draining, by the clock of this process; nil on the desired side and for servers that do not drain.
+    public var drainingSince: Timestamp? {
+        get { rare.drainingSince }
+        set { rare.drainingSince = newValue }
+    }
+
+    /// When its slow start began, by the clock of this process; nil on the desired side and for servers that have their full weight.
+    public var slowStartSince: Timestamp? {
+        get { rare.slowStartSince }
+        set { rare.slowStartSince = newValue }
     }
 
     /// Whether the kernel would forward the same for both: compares everything except counters, times and origin.
     public func hasSameConfiguration(as other: RealServer) -> Bool {
-        location == other.location && weight == other.weight && forwarding == other.forwarding
-            && upperThreshold == other.upperThreshold && lowerThreshold == other.lowerThreshold
+        guard location == other.location, weight == other.weight else { return false }
+        if box == nil, other.box == nil { return true }
+        let (mine, others) = (rare, other.rare)
+        return mine.forwarding == others.forwarding && mine.upperThreshold == others.upperThreshold
+            && mine.lowerThreshold == others.lowerThreshold
     }
 }

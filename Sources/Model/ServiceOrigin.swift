@@ -8,15 +8,37 @@ public struct ServiceOrigin: Hashable, Sendable, CustomStringConvertible {
         case loadBalancer = "LoadBalancer"
     }
 
-    public var service: NamespacedName
-    /// `Service.spec.ports[].name`; empty if the only port has none.
-    public var portName: String
-    public var kind: AddressKind
+    /// Virtual servers, addresses and set members of a Service port share it, on the desired side and in the mirror of the kernel.
+    private let shared: Shared
 
-    public init(service: NamespacedName, portName: String, kind: AddressKind) {
-        self.service = service
-        self.portName = portName
-        self.kind = kind
+    private final class Shared: Sendable {
+        let service: NamespacedName
+        let portName: String
+        let kind: AddressKind
+
+        init(_ service: NamespacedName, _ portName: String, _ kind: AddressKind) {
+            self.service = service
+            self.portName = portName
+            self.kind = kind
+        }
+    }
+
+    public init(service: NamespacedName, portName: String, kind: AddressKind) { shared = Shared(service, portName, kind) }
+
+    public var service: NamespacedName { shared.service }
+    /// `Service.spec.ports[].name`; empty if the only port has none.
+    public var portName: String { shared.portName }
+    public var kind: AddressKind { shared.kind }
+
+    public static func == (lhs: ServiceOrigin, rhs: ServiceOrigin) -> Bool {
+        lhs.shared === rhs.shared
+            || lhs.kind == rhs.kind && lhs.portName == rhs.portName && lhs.service == rhs.service
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(service)
+        hasher.combine(portName)
+        hasher.combine(kind)
     }
 
     /// `default/web:http (ClusterIP)`.

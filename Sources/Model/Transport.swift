@@ -38,5 +38,8 @@ public enum Transport: String, Hashable, Sendable, CaseIterable, Codable, Compar
         }
     }
 
+    // Otherwise the raw value is hashed, a string in every virtual server.
+    public func hash(into hasher: inout Hasher) { hasher.combine(number) }
+
     public static func < (lhs: Transport, rhs: Transport) -> Bool { lhs.number < rhs.number }
 }

@@ -51,19 +51,45 @@ public struct VirtualServer: Hashable, Sendable {
     }
 
     public var identity: Identity
-    public var scheduler: Scheduler
+    // Beside the small fields of `identity`, as there are tens of thousands of virtual servers.
+    /// Clients whose addresses have this many leading bits in common keep the same real server; all bits unless `.persistent`.
+    public var affinityPrefix: UInt8
     public var flags: Flags
     /// Persistence timeout in seconds; 0 unless `.persistent`.
     public var timeout: UInt32
-    /// Clients whose addresses have this many leading bits in common keep the same real server; all bits unless `.persistent`.
-    public var affinityPrefix: UInt8
-    public var realServers: [AddressPort: RealServer]
+    public var scheduler: Scheduler
+    public var realServers: RealServers
     /// The Service port it belongs to; nil for one that was found in the kernel and not created by this process.
     public var origin: ServiceOrigin?
+    /// Nil for the default values, which almost all virtual servers have.
+    private var box: Box?
+
+    /// The values that few virtual servers have, allocated apart.
+    private struct Rare: Hashable {
+        var drainTimeout: Duration?
+        var slowStart: Duration?
+    }
+
+    private indirect enum Box: Hashable {
+        case rare(Rare)
+    }
+
+    private var rare: Rare {
+        get { if case .rare(let rare)? = box { rare } else { Rare() } }
+        set { box = newValue == Rare() ? nil : .rare(newValue) }
+    }
+
     /// How long its real servers may drain; nil for the default. Known on the desired side only.
-    public var drainTimeout: Duration?
+    public var drainTimeout: Duration? {
+        get { rare.drainTimeout }
+        set { rare.drainTimeout = newValue }
+    }
+
     /// How long the weight of a new real server takes to rise to its full value; nil for no slow start. Known on the desired side only.
-    public var slowStart: Duration?
+    public var slowStart: Duration? {
+        get { rare.slowStart }
+        set { rare.slowStart = newValue }
+    }
 
     /// - Parameter affinityPrefix: nil for all bits.
     public init(
@@ -75,10 +101,9 @@ public struct VirtualServer: Hashable, Sendable {
         self.flags = flags
         self.timeout = timeout
         self.affinityPrefix = affinityPrefix ?? UInt8(identity.family.addressBits)
-        self.drainTimeout = drainTimeout
-        self.slowStart = slowStart
-        self.realServers = Dictionary(realServers.map { ($0.location, $0) }, uniquingKeysWith: { first, _ in first })
+        self.realServers = RealServers(realServers)
         self.origin = origin
+        rare = Rare(drainTimeout: drainTimeout, slowStart: slowStart)
     }
 
     /// Whether the kernel would schedule the same for both; real servers are compared separately.

@@ -1,6 +1,32 @@
 public import Model
 
 extension NodeState {
+    /// Updates the state as the kernel does when the operations succeed.
+    ///
+    /// Real servers of one virtual server that follow each other are changed together: the cost of that depends on the number of all its
+    /// real servers.
+    public mutating func apply(_ operations: some Sequence<Operation>) {
+        var changes: [AddressPort: RealServer?] = [:]
+        var changed: VirtualServer.Identity?
+        func applyChanges(_ state: inout NodeState) {
+            guard let identity = changed else { return }
+            state.virtualServers[identity]?.realServers.apply(changes)
+            changes.removeAll(keepingCapacity: true)
+            changed = nil
+        }
+        for operation in operations {
+            guard let (identity, location, server) = operation.realServer else {
+                applyChanges(&self)
+                apply(operation)
+                continue
+            }
+            if changed != identity { applyChanges(&self) }
+            changed = identity
+            changes.updateValue(server, forKey: location)
+        }
+        applyChanges(&self)
+    }
+
     /// Updates the state as the kernel does when `operation` succeeds.
     public mutating func apply(_ operation: Operation) {
         switch operation {
@@ -26,16 +52,27 @@ extension NodeState {
         case .unbind(let address): addresses.removeValue(forKey: address)
         case .addVirtualServer(let server):
             virtualServers[server.identity] = server
-            virtualServers[server.identity]?.realServers = [:]
+            virtualServers[server.identity]?.realServers = []
         case .editVirtualServer(let server):
-            let realServers = virtualServers[server.identity]?.realServers ?? [:]
+            let realServers = virtualServers[server.identity]?.realServers ?? []
             virtualServers[server.identity] = server
             virtualServers[server.identity]?.realServers = realServers
         case .deleteVirtualServer(let identity): virtualServers[identity] = nil
-        case .addRealServer(let identity, let server), .editRealServer(let identity, let server):
-            virtualServers[identity]?.realServers[server.location] = server
-        case .deleteRealServer(let identity, let location): virtualServers[identity]?.realServers[location] = nil
+        case .addRealServer, .editRealServer, .deleteRealServer:
+            guard let (identity, location, server) = operation.realServer else { break }
+            virtualServers[identity]?.realServers[location] = server
         case .flushConntrack: break
+        }
+    }
+}
+
+extension Operation {
+    /// The location of the real server that the operation changes, and the real server after it; nil for other operations.
+    fileprivate var realServer: (VirtualServer.Identity, AddressPort, RealServer?)? {
+        switch self {
+        case .addRealServer(let identity, let server), .editRealServer(let identity, let server): (identity, server.location, server)
+        case .deleteRealServer(let identity, let location): (identity, location, nil)
+        default: nil
         }
     }
 }

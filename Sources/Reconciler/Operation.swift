@@ -2,18 +2,19 @@ public import Model
 
 /// One change of the kernel's state: it succeeds or fails on its own, and fits in one log line.
 public enum Operation: Hashable, Sendable {
-    case createSet(AddressSet)
+    // The largest values are allocated apart: a first plan has hundreds of thousands of operations, most of them of real servers.
+    indirect case createSet(AddressSet)
     /// Replaces a set and its members atomically, to change its type or capacity.
-    case replaceSet(AddressSet)
-    case addMember(AddressSet.Name, AddressSet.Member, ServiceOrigin?)
-    case removeMember(AddressSet.Name, AddressSet.Member)
+    indirect case replaceSet(AddressSet)
+    indirect case addMember(AddressSet.Name, AddressSet.Member, ServiceOrigin?)
+    indirect case removeMember(AddressSet.Name, AddressSet.Member)
     case destroySet(AddressSet.Name)
     /// Replaces the rules of all our chains of a family and inserts the missing jumps, in one transaction for each table.
-    case restoreRules(Rules, missingJumps: [Rules.Jump])
+    indirect case restoreRules(Rules, missingJumps: [Rules.Jump])
     /// Removes the rules or sets of node proxies from a backend that this program does not use.
-    case removeRules(BackendRules)
+    indirect case removeRules(BackendRules)
     /// Removes the chains of kube-proxy's iptables mode and the jumps to them, in one transaction for each table.
-    case removeLeftoverRules(Leftovers)
+    indirect case removeLeftoverRules(Leftovers)
     /// Deletes the table of kube-proxy's nftables mode.
     case deleteLeftoverTable(IPFamily)
     case createDevice
@@ -21,8 +22,8 @@ public enum Operation: Hashable, Sendable {
     case bind(IPAddress, ServiceOrigin?)
     case unbind(IPAddress)
     /// Adds a virtual server without its real servers, which are added by operations of their own.
-    case addVirtualServer(VirtualServer)
-    case editVirtualServer(VirtualServer)
+    indirect case addVirtualServer(VirtualServer)
+    indirect case editVirtualServer(VirtualServer)
     case deleteVirtualServer(VirtualServer.Identity)
     case addRealServer(VirtualServer.Identity, RealServer)
     case editRealServer(VirtualServer.Identity, RealServer)

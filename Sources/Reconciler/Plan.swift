@@ -80,7 +80,7 @@ extension [Rule] {
 extension VirtualServer {
     var withoutRealServers: VirtualServer {
         var copy = self
-        copy.realServers = [:]
+        copy.realServers = []
         return copy
     }
 }

@@ -29,7 +29,7 @@ extension PlanBuilder {
         // A flow may be older than the virtual server, and then has the destination that its address led to before.
         guard let observed, let desired else { return observed != nil || desired != nil }
         var hadService = false
-        for server in observed.realServers.values {
+        for server in observed.realServers {
             let wanted = desired.realServers[server.location]
             if wanted == nil || wanted?.weight == 0 && server.weight != 0 { return true }
             hadService = hadService || server.weight != 0
@@ -41,6 +41,6 @@ extension PlanBuilder {
 
 extension VirtualServer {
     fileprivate var serversInService: Set<AddressPort> {
-        Set(realServers.values.lazy.filter { $0.weight > 0 }.map(\.location))
+        Set(realServers.lazy.filter { $0.weight > 0 }.map(\.location))
     }
 }

@@ -11,28 +11,32 @@ extension PlanBuilder {
         } else {
             add(.addVirtualServer(desired.withoutRealServers), in: .serveVirtualServers)
         }
-        planDesiredRealServers(desired, observed)
-        guard let observed else { return }
-        let removed = observed.realServers.values.filter { desired.realServers[$0.location] == nil }
-        for server in removed.sorted(by: { $0.location < $1.location }) { planRemoval(of: server, from: desired) }
+        planRealServers(desired, observed)
     }
 
-    private mutating func planDesiredRealServers(_ desired: VirtualServer, _ observed: VirtualServer?) {
+    private mutating func planRealServers(_ desired: VirtualServer, _ observed: VirtualServer?) {
         let identity = desired.identity
         let slowStart = SlowStart(of: desired, from: observed, now: now)
-        var (added, edited): ([RealServer], [RealServer]) = ([], [])
-        for wanted in desired.realServers.values {
-            let found = observed?.realServers[wanted.location]
+        // In order of their locations, as `compare` passes them.
+        var (added, edited, removed): ([RealServer], [RealServer], [RealServer]) = ([], [], [])
+        var isStarting = false
+        desired.realServers.compare(with: observed?.realServers ?? []) { wanted, found in
+            guard let wanted else {
+                if let found { removed.append(found) }
+                return
+            }
             let server = slowStart?.step(to: wanted, from: found) ?? wanted
-            if server.slowStartSince != nil { slowStarting.insert(identity) }
+            if slowStart != nil, server.slowStartSince != nil { isStarting = true }
             guard let found else {
                 added.append(server)
-                continue
+                return
             }
             if !found.hasSameConfiguration(as: server) || found.slowStartSince != server.slowStartSince { edited.append(server) }
         }
+        if isStarting { slowStarting.insert(identity) }
         for server in desired.scheduler.inOrder(added, rotation) { add(.addRealServer(identity, server), in: .serveVirtualServers) }
-        for server in edited.sorted(by: { $0.location < $1.location }) { add(.editRealServer(identity, server), in: .serveVirtualServers) }
+        for server in edited { add(.editRealServer(identity, server), in: .serveVirtualServers) }
+        for server in removed { planRemoval(of: server, from: desired) }
     }
 
     private mutating func planRemoval(of server: RealServer, from desired: VirtualServer) {
@@ -49,13 +53,12 @@ extension PlanBuilder {
 }
 
 extension Scheduler {
-    /// Returns real servers in the order in which they are added.
+    /// Returns real servers, sorted by location, in the order in which they are added.
     ///
     /// For schedulers that choose by this order, it is the same on every node, so that all nodes choose alike. For the others it is rotated
     /// by node: the kernel adds each real server at the head of its list (net/netfilter/ipvs/ip_vs_ctl.c `ip_vs_add_dest`), where these
     /// schedulers start, and with one order all nodes would start at the same real server.
-    fileprivate func inOrder(_ servers: [RealServer], _ rotation: UInt64) -> [RealServer] {
-        let sorted = servers.sorted { $0.location < $1.location }
+    fileprivate func inOrder(_ sorted: [RealServer], _ rotation: UInt64) -> [RealServer] {
         guard !dependsOnOrder, sorted.count > 1 else { return sorted }
         let first = Int(rotation % UInt64(sorted.count))
         return Array(sorted[first...] + sorted[..<first])

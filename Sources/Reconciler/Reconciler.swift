@@ -70,7 +70,7 @@ public struct Reconciler: Sendable {
             }
             for identity in selection.realServers.subtracting(selection.virtualServers) {
                 guard var server = mirror.virtualServers[identity] else { continue }
-                server.realServers = observed.virtualServers[identity]?.realServers ?? [:]
+                server.realServers = observed.virtualServers[identity]?.realServers ?? []
                 mirror.virtualServers[identity] = keepingKnownState(server, desired, at: now)
             }
             for address in selection.addresses { mirror.addresses[address] = observed.addresses[address] }
@@ -121,9 +121,9 @@ public struct Reconciler: Sendable {
     /// Returns an observed virtual server with the state that the kernel does not store: origins, and the start times of drains and slow
     /// starts.
     private func keepingKnownState(_ server: VirtualServer, _ desired: NodeState, at now: Timestamp) -> VirtualServer {
-        let wanted = desired.virtualServers[server.identity]?.realServers ?? [:]
+        let wanted = desired.virtualServers[server.identity]?.realServers ?? []
         guard let known = mirror.virtualServers[server.identity] else {
-            return server.marking(drainingSince: now, before: [:], wanted: wanted)
+            return server.marking(drainingSince: now, before: [], wanted: wanted)
         }
         var result = server
         result.origin = known.origin
@@ -158,6 +158,11 @@ public struct Reconciler: Sendable {
             from: mirror, to: desired, scope: known, drainTimeout: drainTimeout, now: now, rotation: rotation,
             suspendsRemovals: suspendsRemovals, flows: flows)
         scopeToPlan = unknown
+        // Adopted virtual servers, and those of which only the endpoints' names changed, need no operation.
+        switch known {
+        case .everything: shareStorage(of: desired.virtualServers.keys, with: desired)
+        case .only(let selection): shareStorage(of: selection.virtualServers, with: desired)
+        }
         draining.formUnion(plan.draining)
         slowStarting.formUnion(plan.slowStarting)
         return (plan, known, flows)
@@ -205,17 +210,17 @@ public struct Reconciler: Sendable {
     ///
     /// - Parameter desired: the state for which they were planned.
     public mutating func recordSuccess(_ done: some Collection<Operation>, desired: NodeState) {
-        for operation in done { mirror.apply(operation) }
-        shareStorage(of: done, with: desired)
+        mirror.apply(done)
+        shareStorage(of: Set(done.lazy.compactMap(\.changedVirtualServer)), with: desired)
         draining.subtract(done.lazy.compactMap(\.deletedVirtualServer))
         // A server that just started to drain may already be idle: its connections are counted next.
         let startedDraining = done.compactMap(\.drainedVirtualServer)
         if !startedDraining.isEmpty { scopeToObserve.formUnion(.only(.init(realServers: Set(startedDraining)))) }
     }
 
-    /// Lets the mirror share the memory of desired virtual servers that the kernel now holds unchanged.
-    private mutating func shareStorage(of done: some Collection<Operation>, with desired: NodeState) {
-        for identity in Set(done.lazy.compactMap(\.changedVirtualServer)) {
+    /// Lets the mirror share the memory of desired virtual servers that the kernel holds unchanged.
+    private mutating func shareStorage(of identities: some Sequence<VirtualServer.Identity>, with desired: NodeState) {
+        for identity in identities {
             guard let wanted = desired.virtualServers[identity], let held = mirror.virtualServers[identity] else { continue }
             if held.hasSameConfiguration(as: wanted), wanted.isServedLike(held) { mirror.virtualServers[identity] = wanted }
         }
@@ -238,8 +243,8 @@ public struct Reconciler: Sendable {
     /// Marks draining real servers for observation, which counts their connections, and real servers in slow start for planning, which
     /// raises their weights.
     public mutating func pollDrainsAndSlowStarts() {
-        draining = draining.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.drainingSince != nil } ?? false }
-        slowStarting = slowStarting.filter { mirror.virtualServers[$0]?.realServers.values.contains { $0.slowStartSince != nil } ?? false }
+        draining = draining.filter { mirror.virtualServers[$0]?.realServers.contains { $0.drainingSince != nil } ?? false }
+        slowStarting = slowStarting.filter { mirror.virtualServers[$0]?.realServers.contains { $0.slowStartSince != nil } ?? false }
         scopeToObserve.formUnion(.only(.init(realServers: draining)))
         scopeToPlan.formUnion(.only(.init(virtualServers: slowStarting)))
     }
@@ -249,12 +254,12 @@ public struct Reconciler: Sendable {
 
     /// The number of draining real servers.
     public var drainingServerCount: Int {
-        draining.reduce(0) { $0 + (mirror.virtualServers[$1]?.realServers.values.count { $0.drainingSince != nil } ?? 0) }
+        draining.reduce(0) { $0 + (mirror.virtualServers[$1]?.realServers.count { $0.drainingSince != nil } ?? 0) }
     }
 }
 
 extension VirtualServer {
-    fileprivate func with(_ realServers: [AddressPort: RealServer]) -> VirtualServer {
+    fileprivate func with(_ realServers: RealServers) -> VirtualServer {
         var copy = self
         copy.realServers = realServers
         return copy
@@ -262,18 +267,15 @@ extension VirtualServer {
 
     /// Whether both have the same real servers with the same configuration, all with a weight above 0.
     fileprivate func isServedLike(_ other: VirtualServer) -> Bool {
-        realServers.count == other.realServers.count
-            && realServers.values.allSatisfy { server in
-                server.weight != 0 && other.realServers[server.location]?.hasSameConfiguration(as: server) ?? false
-            }
+        realServers.isAlike(other.realServers) { $0.weight != 0 && $0.hasSameConfiguration(as: $1) }
     }
 
     /// Returns the virtual server with the known origins and start times of its real servers, and with `now` as the start time of new
     /// drains.
     fileprivate func marking(
-        drainingSince now: Timestamp, before: [AddressPort: RealServer], wanted: [AddressPort: RealServer]
+        drainingSince now: Timestamp, before: RealServers, wanted: RealServers
     ) -> VirtualServer {
-        guard !before.isEmpty || realServers.values.contains(where: { $0.weight == 0 }) else { return self }
+        guard !before.isEmpty || realServers.contains(where: { $0.weight == 0 }) else { return self }
         return with(
             realServers.mapValues { server in
                 var server = server

@@ -13,7 +13,7 @@ struct SlowStart {
     /// that reduced weights would not shift load to any other real server.
     init?(of desired: VirtualServer, from observed: VirtualServer?, now: Timestamp) {
         guard let duration = desired.slowStart, duration > .zero, let observed else { return nil }
-        let isServed = observed.realServers.values.contains { server in
+        let isServed = observed.realServers.contains { server in
             server.weight > 0 && desired.realServers[server.location].map { $0.weight > 0 && $0.weight <= server.weight } ?? false
         }
         guard isServed else { return nil }

@@ -127,7 +127,7 @@ extension ProxyReport.Server {
             protocol: server.identity.transport, address: "\(server.identity.location.address)", port: server.identity.location.port,
             namespace: origin.service.namespace, service: origin.service.name, portName: origin.portName,
             addressKind: origin.kind.rawValue,
-            realServers: server.realServers.values.sorted { $0.location < $1.location }.map { real in
+            realServers: server.realServers.map { real in
                 ProxyReport.Endpoint(
                     address: "\(real.location.address)", port: real.location.port, pod: real.origin?.pod, node: real.origin?.node)
             },

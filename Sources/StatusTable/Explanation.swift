@@ -63,7 +63,7 @@ public struct Explanation: Hashable, Sendable {
         for endpoint in known?.realServers ?? [] {
             if let address = IPAddress(endpoint.address) { endpoints[AddressPort(address, endpoint.port)] = endpoint }
         }
-        for real in server.realServers.values.sorted(by: { $0.location < $1.location }) {
+        for real in server.realServers {
             let endpoint = endpoints[real.location]
             let names = [endpoint?.pod.map { "pod \($0)" }, endpoint?.node.map { "on \($0)" }].compactMap(\.self).joined(separator: " ")
             let state = real.weight == 0 ? "takes no new connections" : "weight \(real.weight)"
@@ -71,7 +71,7 @@ public struct Explanation: Hashable, Sendable {
         }
         if server.realServers.isEmpty {
             obstacles.append("the virtual server has no real servers\(known?.whyEmpty.map { ": \($0)" } ?? "")")
-        } else if server.realServers.values.allSatisfy({ $0.weight == 0 }) {
+        } else if server.realServers.allSatisfy({ $0.weight == 0 }) {
             obstacles.append("all real servers have weight 0 and accept no new connections")
         }
     }

@@ -157,11 +157,10 @@ public struct AuditBaseline: Sendable {
         case .realServers(let identities):
             for identity in identities {
                 guard let expected = mirror.virtualServers[identity] else { continue }
-                let found = observed.virtualServers[identity]?.realServers ?? [:]
-                let isAlike =
-                    found.count == expected.realServers.count
-                    && found.values.allSatisfy { expected.realServers[$0.location]?.hasSameConfiguration(as: $0) ?? false }
-                if !isAlike { findings.mismatches.realServers.insert(identity) }
+                let found = observed.virtualServers[identity]?.realServers ?? []
+                if !found.isAlike(expected.realServers, { $0.hasSameConfiguration(as: $1) }) {
+                    findings.mismatches.realServers.insert(identity)
+                }
             }
         case .rules: break
         }

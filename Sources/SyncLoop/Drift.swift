@@ -41,10 +41,10 @@ enum Drift {
     private static func realServers(
         _ expected: VirtualServer?, _ found: VirtualServer?, _ identity: VirtualServer.Identity, _ subjects: inout Set<Operation.Subject>
     ) {
-        let (expected, found) = (expected?.realServers ?? [:], found?.realServers ?? [:])
-        for (location, server) in expected where !(found[location]?.hasSameConfiguration(as: server) ?? false) {
-            subjects.insert(.realServer(identity, location))
+        (expected?.realServers ?? []).compare(with: found?.realServers ?? []) { expected, found in
+            if let expected, let found, found.hasSameConfiguration(as: expected) { return }
+            guard let server = expected ?? found else { return }
+            subjects.insert(.realServer(identity, server.location))
         }
-        for location in found.keys where expected[location] == nil { subjects.insert(.realServer(identity, location)) }
     }
 }

@@ -45,7 +45,7 @@ extension SyncLoop {
         refusedEndpoints = [:]
         for (service, refused) in addresses {
             for (slice, object) in cluster.slices[service] ?? [:] {
-                for address in object.endpoints.lazy.compactMap(\.addresses.first)
+                for address in object.endpoints.lazy.compactMap(\.address)
                 where refused.contains(address) {
                     refusedEndpoints[service, default: []].insert(ServiceRefusal(.endpoint(slice: slice), address, .kernel))
                 }

@@ -38,7 +38,7 @@ extension SyncLoop {
             return []
         }
         let timeout = desired.drainTimeout(otherwise: reconciler.drainTimeout)
-        return server.realServers.values.sorted { $0.location < $1.location }.compactMap { real in
+        return server.realServers.compactMap { real in
             guard desired.realServers[real.location] == nil, let since = real.drainingSince else { return nil }
             let seconds = since.duration(to: now).components.seconds
             return ProxyReport.Draining(

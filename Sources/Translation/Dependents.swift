@@ -43,6 +43,6 @@ struct Dependents: Sendable {
 
 extension Set {
     fileprivate mutating func set(_ member: Element, _ isMember: Bool) {
-        if isMember { insert(member) } else { remove(member) }
+        if isMember { insert(member) } else if !isEmpty { remove(member) }
     }
 }

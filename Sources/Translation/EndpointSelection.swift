@@ -113,14 +113,13 @@ struct EndpointAddress: Hashable {
     /// Returns nil without an address of the family. Only the first address is used, as the API specifies
     /// (`EndpointSlice.endpoints[].addresses`).
     init?(_ entry: Endpoint, port: UInt16, family: IPFamily, nodeName: String) {
-        guard let address = entry.addresses.first, address.family == family else { return nil }
+        guard let address = entry.address, address.family == family else { return nil }
         location = AddressPort(address, port)
         isLocal = entry.nodeName == nodeName
         isReady = entry.isReady
         isServing = entry.isServing
         isTerminating = entry.isTerminating
-        zoneHints = entry.zoneHints
-        nodeHints = entry.nodeHints
+        (zoneHints, nodeHints) = entry.hasHints ? (entry.zoneHints, entry.nodeHints) : ([], [])
         origin = EndpointOrigin(pod: entry.pod, node: entry.nodeName)
     }
 }

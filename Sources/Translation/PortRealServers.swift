@@ -1,6 +1,6 @@
 internal import Model
 
-/// The real servers of one Service port. All its addresses share one dictionary for each choice of endpoints.
+/// The real servers of one Service port. All its addresses share one collection for each choice of endpoints.
 struct PortRealServers {
     enum Choice {
         /// Endpoints on all nodes, narrowed by topology hints.
@@ -14,7 +14,7 @@ struct PortRealServers {
     private let serviceAnnotations: ServiceAnnotations
     /// The desired virtual servers before this translation.
     private let before: [VirtualServer.Identity: VirtualServer]
-    private var built: [Choice: [AddressPort: RealServer]] = [:]
+    private var built: [Choice: RealServers] = [:]
 
     init(
         _ endpoints: PortEndpoints, _ transport: Transport, _ serviceAnnotations: ServiceAnnotations,
@@ -29,26 +29,27 @@ struct PortRealServers {
     var selection: EndpointSelection { endpoints.selection }
 
     /// - Parameter server: the virtual server that gets them.
-    mutating func servers(_ choice: Choice, for server: VirtualServer.Identity) -> [AddressPort: RealServer] {
+    mutating func servers(_ choice: Choice, for server: VirtualServer.Identity) -> RealServers {
         if let servers = built[choice] { return servers }
         var servers = build(choice == .local ? selection.local : selection.cluster)
-        // Keeps the storage of an unchanged dictionary, so that comparing it is free for each address.
+        // Keeps the storage of unchanged real servers, so that comparing it is free for each address.
         if let before = before[server]?.realServers, before == servers { servers = before }
         built[choice] = servers
         return servers
     }
 
-    private func build(_ chosen: [EndpointAddress]) -> [AddressPort: RealServer] {
-        var servers: [AddressPort: RealServer] = [:]
+    private func build(_ chosen: [EndpointAddress]) -> RealServers {
+        var servers: [RealServer] = []
         servers.reserveCapacity(chosen.count)
         // Only TCP connections can drain: flows of other protocols to a server with weight 0 might never end.
         for endpoint in chosen where transport == .tcp || endpoint.weight > 0 {
             let location = endpoints.location(of: endpoint)
-            servers[location] = RealServer(
-                location, weight: endpoint.weight, upperThreshold: serviceAnnotations.upperThreshold,
-                lowerThreshold: serviceAnnotations.lowerThreshold, origin: endpoint.origin)
+            servers.append(
+                RealServer(
+                    location, weight: endpoint.weight, upperThreshold: serviceAnnotations.upperThreshold,
+                    lowerThreshold: serviceAnnotations.lowerThreshold, origin: endpoint.origin))
         }
-        return servers
+        return RealServers(servers)
     }
 }
 
@@ -69,8 +70,9 @@ struct VirtualServerComparison {
     }
 
     /// Returns a location at which both differ; nil if they are equal.
-    private static func difference(_ old: [AddressPort: RealServer], _ new: [AddressPort: RealServer]) -> AddressPort? {
+    private static func difference(_ old: RealServers, _ new: RealServers) -> AddressPort? {
         guard old != new else { return nil }
-        return new.first { old[$0.key] != $0.value }?.key ?? old.keys.first { new[$0] == nil }
+        return zip(old, new).first { $0 != $1 }.map { min($0.location, $1.location) }
+            ?? (old.dropFirst(new.count).first ?? new.dropFirst(old.count).first)?.location
     }
 }

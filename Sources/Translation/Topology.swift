@@ -25,5 +25,5 @@ struct Topology: Hashable {
 
 extension EndpointSlice {
     /// Whether the selection of endpoints depends on the zone of the node.
-    var hasZoneHints: Bool { endpoints.contains { !$0.zoneHints.isEmpty } }
+    var hasZoneHints: Bool { endpoints.contains { $0.hasHints && !$0.zoneHints.isEmpty } }
 }

@@ -33,6 +33,8 @@ public struct Translation: Sendable {
     private var dependents = Dependents()
     /// Load balancers that the node itself must not reach, with their Service.
     private var closedToNode: [VirtualServer.Identity: NamespacedName] = [:]
+    /// The same by family. The rules share these sets, so that comparing unchanged ones is free.
+    private var closedServers: [IPFamily: Set<VirtualServer.Identity>] = [:]
     /// The inputs of the desired rules.
     private var proxyRules: [IPFamily: ProxyRules] = [:]
 
@@ -95,7 +97,7 @@ public struct Translation: Sendable {
         let nonEmptySets = KubeSet.allCases.filter { desired.sets[$0.name(family, in: settings.packetFilter)]?.members.isEmpty == false }
         let proxyRules = ProxyRules(
             family: family, settings: settings, localTraffic: settings.localTraffic.match(family, podCIDRs: nodeContext.podCIDRs),
-            nonEmptySets: Set(nonEmptySets), closedToNode: Set(closedToNode.keys.filter { $0.family == family }))
+            nonEmptySets: Set(nonEmptySets), closedToNode: closedServers[family] ?? [])
         guard self.proxyRules[family] != proxyRules else { return }
         self.proxyRules[family] = proxyRules
         let rules = proxyRules.rules
@@ -132,8 +134,7 @@ public struct Translation: Sendable {
         release(name, old, keeping: state, &changed, &pending)
         claim(state, precedence, &changed, &pending)
 
-        for server in old.closedToNode where closedToNode[server] == name { closedToNode[server] = nil }
-        for server in state.closedToNode { closedToNode[server] = name }
+        updateClosedToNode(name, old.closedToNode, state.closedToNode)
         keys[name] =
             state == ServiceState()
             ? nil
@@ -143,6 +144,20 @@ public struct Translation: Sendable {
         if healthChecks[name] != state.healthCheck { healthChecks[name] = state.healthCheck }
         for removed in old.noLocalEndpoints.subtracting(state.noLocalEndpoints) { noLocalEndpoints[removed, default: 0] -= 1 }
         for added in state.noLocalEndpoints.subtracting(old.noLocalEndpoints) { noLocalEndpoints[added, default: 0] += 1 }
+    }
+
+    private mutating func updateClosedToNode(
+        _ name: NamespacedName, _ before: Set<VirtualServer.Identity>, _ after: Set<VirtualServer.Identity>
+    ) {
+        guard before != after else { return }
+        for server in before where closedToNode[server] == name {
+            closedToNode[server] = nil
+            closedServers[server.family]?.remove(server)
+        }
+        for server in after {
+            closedToNode[server] = name
+            closedServers[server.family, default: []].insert(server)
+        }
     }
 
     // MARK: Holders of keys
@@ -181,18 +196,20 @@ public struct Translation: Sendable {
         _ state: ServiceState, _ precedence: Precedence, _ changed: inout Scope.Selection, _ pending: inout Set<NamespacedName>
     ) {
         let name = precedence.service
-        if conflicts[name] != nil { conflicts[name] = nil }
+        var lost: Set<VirtualServer.Identity> = []
         var comparison = VirtualServerComparison()
         for (key, server) in state.virtualServers {
             pending.formUnion(serverClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
             guard serverClaims.winner(key, holder: name) == name else {
-                conflicts[name, default: []].insert(key)
+                lost.insert(key)
                 continue
             }
             guard !comparison.isSame(desired.virtualServers[key], server) else { continue }
             desired.virtualServers[key] = server
             changed.virtualServers.insert(key)
         }
+        // As in `translate`: a status shares the storage.
+        if conflicts[name] ?? [] != lost { conflicts[name] = lost.isEmpty ? nil : lost }
     }
 
     // MARK: Addresses and set members

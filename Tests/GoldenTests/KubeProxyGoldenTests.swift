@@ -40,7 +40,7 @@ private func settings(_ flags: [String: String]) -> TranslationSettings {
         var lines: [String] = []
         for server in try desired(scenario).virtualServers.values {
             lines.append("-A \(server.ipvsadmArguments)")
-            lines += server.realServers.values.map { "-a \(server.identity.ipvsadmArguments) \($0.ipvsadmArguments)" }
+            lines += server.realServers.map { "-a \(server.identity.ipvsadmArguments) \($0.ipvsadmArguments)" }
         }
         #expect(lines.sorted() == (try scenario.lines("ipvs")).sorted())
     }

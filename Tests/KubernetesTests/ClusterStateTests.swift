@@ -19,6 +19,35 @@ import Testing
             endpoints: [Endpoint(addresses: Endpoint.addresses([address]))])
     }
 
+    /// The address of the string's bytes on the heap.
+    private func storage(_ string: String?) -> UnsafePointer<UInt8>? {
+        string?.utf8.withContiguousStorageIfAvailable { $0.baseAddress } ?? nil
+    }
+
+    @Test func `Slices share the names of nodes, and keep the strings of unchanged endpoints`() throws {
+        /// Each call creates its own strings, as decoding does.
+        func slice(_ name: String, pods: [String]) -> EndpointSlice {
+            EndpointSlice(
+                metadata: ObjectMeta(name: name, namespace: "shop", labels: [EndpointSlice.serviceNameLabel: "web"]), addressType: .ipv4,
+                endpoints: pods.enumerated().map { index, pod in
+                    Endpoint(
+                        addresses: [IPAddress(v4: UInt32(index))], nodeName: ["node-1", "example", "internal"].joined(separator: "."),
+                        pod: ["a-deployment-5d4f8c7b9", pod].joined(separator: "-"))
+                })
+        }
+        let state = Cluster()
+        let names = ["first", "second"].map { NamespacedName(namespace: "shop", name: $0) }
+        for name in names { state.apply(.endpointSlice(name, slice(name.name, pods: ["x", "y"]))) }
+        let before = try #require(state.slices[web]?[names[0]]).endpoints
+        #expect(storage(before[0].nodeName) != nil)
+        let all = names.flatMap { state.slices[web]?[$0]?.endpoints ?? [] }
+        #expect(Set(all.map { storage($0.nodeName) }).count == 1 && Set(all.map { storage($0.pod) }).count == 4)
+        state.apply(.endpointSlice(names[0], slice("first", pods: ["x", "z"])))
+        let after = try #require(state.slices[web]?[names[0]]).endpoints
+        #expect(after.map(\.pod) == ["a-deployment-5d4f8c7b9-x", "a-deployment-5d4f8c7b9-z"])
+        #expect(storage(after[0].pod) == storage(before[0].pod) && storage(after[1].nodeName) == storage(before[0].nodeName))
+    }
+
     @Test func `A change marks its Service as dirty, the same change again does not`() {
         let state = Cluster()
         #expect(state.apply(.service(web, service("web"))))

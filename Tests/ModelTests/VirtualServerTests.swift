@@ -22,7 +22,7 @@ private func location(_ text: String, _ port: UInt16) -> AddressPort { AddressPo
 
     @Test func `does not differ by real servers or origin`() {
         var other = server
-        other.realServers = [location("10.244.0.1", 8080): RealServer(location("10.244.0.1", 8080))]
+        other.realServers = [RealServer(location("10.244.0.1", 8080))]
         other.origin = ServiceOrigin(service: NamespacedName(namespace: "default", name: "web"), portName: "", kind: .clusterIP)
         #expect(server.hasSameConfiguration(as: other))
     }

@@ -83,14 +83,14 @@ private func flushed(_ observed: NodeState, _ desired: NodeState) -> [Operation]
         var flushed: [VirtualServer.Identity] = []
         for case .flushConntrack(let identity, let kept) in operations {
             flushed.append(identity)
-            #expect(kept == Set(desired.virtualServers[identity]?.realServers.keys.map(\.self) ?? []))
+            #expect(kept == Set(desired.virtualServers[identity]?.realServers.locations.map(\.self) ?? []))
         }
         let changed = operations.filter { [.addVirtualServer, .deleteVirtualServer, .deleteRealServer].contains($0.kind) }
         let needed = Set(changed.compactMap(\.virtualServer)).filter { $0.transport == .udp }
         #expect(flushed == Set(flushed).sorted())
         #expect(needed.isSubset(of: flushed))
         for identity in flushed where !needed.contains(identity) {
-            #expect(observed.virtualServers[identity]?.realServers.values.allSatisfy { $0.weight == 0 } == true, "\(identity)")
+            #expect(observed.virtualServers[identity]?.realServers.allSatisfy { $0.weight == 0 } == true, "\(identity)")
         }
     }
 

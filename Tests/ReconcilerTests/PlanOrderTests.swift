@@ -31,11 +31,7 @@ extension Dictionary {
     @Test func `does not depend on the iteration order of its input`() {
         let (full, empty) = (state(members: 40), state(members: 0))
         var same = full
-        same.virtualServers = full.virtualServers.rehashed(4000).mapValues { server in
-            var server = server
-            server.realServers = server.realServers.rehashed(600)
-            return server
-        }
+        same.virtualServers = full.virtualServers.rehashed(4000)
         same.addresses = full.addresses.rehashed(5000)
         for name in same.sets.keys { same.sets[name]?.members = full.sets[name]?.members.rehashed(6000) ?? [:] }
         #expect(Array(same.virtualServers.keys) != Array(full.virtualServers.keys), "the two iterate in different orders")

@@ -29,7 +29,8 @@ private func applying(_ plan: Plan, to state: NodeState) -> NodeState {
 private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) -> NodeState {
     var state = state
     for (key, server) in state.virtualServers {
-        for (location, real) in server.realServers {
+        for real in server.realServers {
+            let location = real.location
             if real.drainingSince != nil, draining.contains(key) {
                 state.virtualServers[key]?.realServers[location] = nil
             } else {

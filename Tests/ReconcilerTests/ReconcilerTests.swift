@@ -97,7 +97,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
     @Test func `requests connection counts as soon as a server drains, and deletes it when it is idle`() {
         var reconciler = adopting(desired, desired: desired)
         var without = desired
-        without.virtualServers[identity]?.realServers = [:]
+        without.virtualServers[identity]?.realServers = []
         reconciler.carryOut(desired)
         reconciler.markForPlanning(.only(.init(virtualServers: [identity])))
         reconciler.carryOut(without, at: .seconds(1))
@@ -118,7 +118,7 @@ private func adopting(_ state: NodeState, desired: NodeState, isOurs: Bool = fal
         seen.virtualServers[identity]?.realServers[pod.location] = RealServer(
             pod.location, weight: 0, connections: .init(active: 2, inactive: 0))
         var without = desired
-        without.virtualServers[identity]?.realServers = [:]
+        without.virtualServers[identity]?.realServers = []
         var reconciler = adopting(seen, desired: without)
         #expect(reconciler.carryOut(without).isEmpty)
         #expect(reconciler.drainingServerCount == 1)

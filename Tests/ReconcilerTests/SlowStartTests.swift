@@ -39,13 +39,13 @@ private struct Kernel {
         plan.operations.forEach { state.apply($0) }
         // The kernel does not keep these.
         for (key, server) in state.virtualServers {
-            for location in server.realServers.keys {
+            for location in server.realServers.locations {
                 state.virtualServers[key]?.realServers[location]?.slowStartSince = nil
                 state.virtualServers[key]?.realServers[location]?.drainingSince = nil
             }
         }
         reconciler.recordSuccess(plan.operations, desired: desired)
-        return state.virtualServers[identity]?.realServers.values.sorted { $0.location < $1.location }.map(\.weight) ?? []
+        return state.virtualServers[identity]?.realServers.map(\.weight) ?? []
     }
 }
 

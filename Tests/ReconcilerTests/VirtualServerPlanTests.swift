@@ -24,7 +24,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> [Operation] {
 
     private func withoutServers(_ server: VirtualServer) -> VirtualServer {
         var copy = server
-        copy.realServers = [:]
+        copy.realServers = []
         return copy
     }
 
@@ -50,7 +50,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> [Operation] {
 
     /// UDP conntrack entries from before the virtual server existed bypass it.
     private func conntrackFlush(of server: VirtualServer) -> [Operation] {
-        server.identity.transport == .udp ? [.flushConntrack(server.identity, except: Set(server.realServers.keys))] : []
+        server.identity.transport == .udp ? [.flushConntrack(server.identity, except: Set(server.realServers.locations))] : []
     }
 
     @Test(arguments: Transport.allCases) func `that is missing is added and its address bound`(transport: Transport) {
@@ -71,7 +71,7 @@ private func plan(_ observed: NodeState, _ desired: NodeState) -> [Operation] {
 
     @Test func `whose real server lost its weight while no proxy ran gets it restored`() {
         var left = server(.tcp)
-        left.realServers = [realServer(1).location: realServer(1, weight: 0)]
+        left.realServers = [realServer(1, weight: 0)]
         #expect(plan(state(left), state(server(.tcp))) == [.editRealServer(left.identity, realServer(1))])
     }
 

@@ -167,7 +167,7 @@ import Translation
         node.kernel.refusedAddresses = []
         node.absorb([web.slice([255])])
         node.settle()
-        #expect(node.kernel.state.virtualServers[web.identity]?.realServers.keys.contains { $0.address == broadcast } == true)
+        #expect(node.kernel.state.virtualServers[web.identity]?.realServers.locations.contains { $0.address == broadcast } == true)
         node.absorb([web.removal])
         node.settle()
         #expect(node.status.isInSync)

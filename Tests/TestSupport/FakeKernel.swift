@@ -163,7 +163,7 @@ public struct FakeKernel {
             for identity in selection.virtualServers { state.virtualServers[identity] = services[identity].map(virtualServer) }
             for identity in selection.realServers.subtracting(selection.virtualServers) {
                 var server = state.virtualServers[identity] ?? VirtualServer(identity)
-                server.realServers = services[identity].map(virtualServer)?.realServers ?? [:]
+                server.realServers = services[identity].map(virtualServer)?.realServers ?? []
                 state.virtualServers[identity] = server
             }
             if selection.device || !selection.addresses.isEmpty { state.hasDevice = hasDevice }
@@ -177,11 +177,12 @@ public struct FakeKernel {
 
     private func virtualServer(_ service: Service) -> VirtualServer {
         var server = service.header
-        server.realServers = service.destinations.mapValues { destination in
-            var destination = destination
-            destination.connections = .init(active: connections[destination.location] ?? 0, inactive: 0)
-            return destination
-        }
+        server.realServers = RealServers(
+            service.destinations.values.map { destination in
+                var destination = destination
+                destination.connections = .init(active: connections[destination.location] ?? 0, inactive: 0)
+                return destination
+            })
         return server
     }
 
@@ -206,7 +207,8 @@ public struct FakeKernel {
     // MARK: External changes
 
     public mutating func putVirtualServer(_ server: VirtualServer) {
-        services[server.identity] = Service(header: FakeKernel.header(server), destinations: server.realServers.mapValues(FakeKernel.plain))
+        let destinations = Dictionary(uniqueKeysWithValues: server.realServers.map { ($0.location, FakeKernel.plain($0)) })
+        services[server.identity] = Service(header: FakeKernel.header(server), destinations: destinations)
     }
 
     public mutating func removeVirtualServer(_ identity: VirtualServer.Identity) { services[identity] = nil }
@@ -232,7 +234,8 @@ public struct FakeKernel {
             if found.header.scheduler != wanted.scheduler || found.header.timeout != wanted.timeout {
                 differences.append("\(identity) differs")
             }
-            for (location, server) in wanted.realServers where found.destinations[location]?.weight != server.weight {
+            for server in wanted.realServers where found.destinations[server.location]?.weight != server.weight {
+                let location = server.location
                 differences.append("\(identity) -> \(location): \(found.destinations[location].map { "weight \($0.weight)" } ?? "missing")")
             }
             for location in found.destinations.keys where wanted.realServers[location] == nil {

@@ -40,13 +40,13 @@ struct Cluster {
     /// The virtual servers, sorted, each with its real servers: `10.96.0.1:80/TCP [10.244.0.1:8080 …]`.
     var servers: [String] {
         translation.desired.virtualServers.values.map { server in
-            "\(server.identity) [\(server.realServers.keys.sorted().map(\.description).joined(separator: " "))]"
+            "\(server.identity) [\(server.realServers.locations.sorted().map(\.description).joined(separator: " "))]"
         }.sorted()
     }
 
     /// Returns the real servers of a virtual server, without their ports; nil if there is no such virtual server.
     func endpoints(_ server: String) -> [String]? {
-        translation.desired.virtualServers.first { $0.key.description == server }?.value.realServers.keys.sorted().map(
+        translation.desired.virtualServers.first { $0.key.description == server }?.value.realServers.locations.sorted().map(
             \.address.description)
     }
 

@@ -88,7 +88,7 @@ private let q = "10.96.0.10:81/TCP"
         var endpoint = Endpoint.at("10.0.0.1", node: "node2")
         endpoint.pod = "web-0"
         let cluster = Cluster([.clusterIP("web", "10.96.0.10")], [.of("web", [endpoint])])
-        let found = cluster.translation.desired.virtualServers.values.flatMap(\.realServers.values)
+        let found = cluster.translation.desired.virtualServers.values.flatMap(\.realServers)
         #expect(found.map(\.origin) == [EndpointOrigin(pod: "web-0", node: "node2")])
         #expect(found.map(\.weight) == [1])
     }

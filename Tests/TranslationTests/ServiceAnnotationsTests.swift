@@ -32,10 +32,10 @@ extension Cluster {
     fileprivate var server: VirtualServer? { translation.desired.virtualServers.values.first }
 
     /// Weights in the order of addresses.
-    fileprivate var weights: [UInt32] { server?.realServers.values.sorted { $0.location < $1.location }.map(\.weight) ?? [] }
+    fileprivate var weights: [UInt32] { server?.realServers.map(\.weight) ?? [] }
 
     /// The distinct pairs of upper and lower thresholds.
-    fileprivate var thresholds: Set<[UInt32]> { Set(server?.realServers.values.map { [$0.upperThreshold, $0.lowerThreshold] } ?? []) }
+    fileprivate var thresholds: Set<[UInt32]> { Set(server?.realServers.map { [$0.upperThreshold, $0.lowerThreshold] } ?? []) }
 
     fileprivate var hasSlowStart: Bool { server?.slowStart != nil }
     fileprivate var hasDrainTimeout: Bool { server?.drainTimeout != nil }

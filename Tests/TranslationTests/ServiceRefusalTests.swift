@@ -107,7 +107,7 @@ import Translation
     func `by an endpoint with a loopback or reserved address is refused`(address: String, type: AddressType) {
         let (service, good) = type == .ipv4 ? ("10.96.0.10", "10.244.0.1") : ("fd00:96::10", "fd00:244::1")
         let cluster = Cluster([.clusterIP("web", service)], [.of("web", [.at(address, node: "node1"), .at(good)], type: type)])
-        #expect(cluster.translation.desired.virtualServers.values.flatMap(\.realServers.keys).map(\.address.description) == [good])
+        #expect(cluster.translation.desired.virtualServers.values.flatMap(\.realServers.locations).map(\.address.description) == [good])
         #expect(cluster.members(.loopBack, type.family ?? .ipv4).isEmpty)
         #expect(
             cluster.refused == [

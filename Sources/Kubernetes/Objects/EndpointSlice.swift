@@ -67,36 +67,105 @@ public enum AddressType: String, Hashable, Sendable, CaseIterable {
 
 /// An endpoint of a Service (`EndpointSlice.endpoints[]`).
 public struct Endpoint: Hashable, Sendable {
-    /// `addresses`, up to the first that is not an IP address. Only the first is used; without one, the endpoint gets no traffic.
-    public var addresses: [IPAddress]
-    /// `conditions.ready`
-    public var ready: Bool?
-    /// `conditions.serving`
-    public var serving: Bool?
-    /// `conditions.terminating`
-    public var terminating: Bool?
+    /// The first of `addresses`, the only one in use; nil if it is not an IP address, and then the endpoint gets no traffic.
+    public private(set) var address: IPAddress?
+    private var conditions: Conditions
     /// `nodeName`
     public var nodeName: String?
     /// `targetRef.name` if `targetRef.kind` is `Pod`.
     public var pod: String?
-    /// `hints.forZones[].name`
-    public var zoneHints: [String]
-    /// `hints.forNodes[].name`
-    public var nodeHints: [String]
+    private var box: Box?
+
+    /// `conditions`: whether each is set, and whether it is true.
+    private struct Conditions: OptionSet, Hashable {
+        var rawValue: UInt8
+
+        static let (hasReady, isReady) = (Conditions(rawValue: 1), Conditions(rawValue: 2))
+        static let (hasServing, isServing) = (Conditions(rawValue: 4), Conditions(rawValue: 8))
+        static let (hasTerminating, isTerminating) = (Conditions(rawValue: 16), Conditions(rawValue: 32))
+
+        subscript(isSet: Conditions, isTrue: Conditions) -> Bool? {
+            get { contains(isSet) ? contains(isTrue) : nil }
+            set {
+                subtract([isSet, isTrue])
+                if let newValue { insert(newValue ? [isSet, isTrue] : isSet) }
+            }
+        }
+    }
+
+    /// The values that few endpoints have. They are allocated apart, because there are hundreds of thousands of endpoints.
+    private struct Rare: Hashable {
+        var moreAddresses: [IPAddress] = []
+        var zoneHints: [String] = []
+        var nodeHints: [String] = []
+    }
+
+    private indirect enum Box: Hashable {
+        case rare(Rare)
+    }
 
     public init(
         addresses: [IPAddress], ready: Bool? = nil, serving: Bool? = nil, terminating: Bool? = nil, nodeName: String? = nil,
         pod: String? = nil, zoneHints: [String] = [], nodeHints: [String] = []
     ) {
-        self.addresses = addresses
+        address = addresses.first
+        conditions = []
+        self.nodeName = nodeName
+        self.pod = pod
         self.ready = ready
         self.serving = serving
         self.terminating = terminating
-        self.nodeName = nodeName
-        self.pod = pod
-        self.zoneHints = zoneHints
-        self.nodeHints = nodeHints
+        if addresses.count > 1 || !zoneHints.isEmpty || !nodeHints.isEmpty {
+            rare = Rare(moreAddresses: Array(addresses.dropFirst()), zoneHints: zoneHints, nodeHints: nodeHints)
+        }
     }
+
+    private var rare: Rare {
+        get { if case .rare(let rare)? = box { rare } else { Rare() } }
+        set { box = newValue == Rare() ? nil : .rare(newValue) }
+    }
+
+    /// `addresses`, up to the first that is not an IP address.
+    public var addresses: [IPAddress] {
+        get { address.map { [$0] + rare.moreAddresses } ?? [] }
+        set {
+            address = newValue.first
+            rare.moreAddresses = Array(newValue.dropFirst())
+        }
+    }
+
+    /// `conditions.ready`
+    public var ready: Bool? {
+        get { conditions[.hasReady, .isReady] }
+        set { conditions[.hasReady, .isReady] = newValue }
+    }
+
+    /// `conditions.serving`
+    public var serving: Bool? {
+        get { conditions[.hasServing, .isServing] }
+        set { conditions[.hasServing, .isServing] = newValue }
+    }
+
+    /// `conditions.terminating`
+    public var terminating: Bool? {
+        get { conditions[.hasTerminating, .isTerminating] }
+        set { conditions[.hasTerminating, .isTerminating] = newValue }
+    }
+
+    /// `hints.forZones[].name`
+    public var zoneHints: [String] {
+        get { rare.zoneHints }
+        set { rare.zoneHints = newValue }
+    }
+
+    /// `hints.forNodes[].name`
+    public var nodeHints: [String] {
+        get { rare.nodeHints }
+        set { rare.nodeHints = newValue }
+    }
+
+    /// Whether it has any hints.
+    public var hasHints: Bool { box != nil && !(zoneHints.isEmpty && nodeHints.isEmpty) }
 
     /// Parses `addresses`.
     ///
