@@ -7,7 +7,7 @@ struct ClusterClient: Sendable {
 
     func list(_ plural: String, namespace: String?) async throws -> [JSON] {
         let path = ClusterClient.path(plural, namespace: namespace)
-        return try JSON(try await client.send(APIRequest(.get, path)).body)["items"]?.items ?? []
+        return try JSON(try await client.send(APIRequest(.get, path)).body.bytes)["items"]?.items ?? []
     }
 
     /// Creates an object; an existing one is kept.

@@ -43,9 +43,9 @@ public actor APIClient {
         let start = ContinuousClock.now
         defer { observer.finished(request.method, after: .now - start) }
         let (response, contentType, generation) = try await answer(request)
-        let body: [UInt8]
+        let body: WireBytes
         do {
-            body = Array(try await response.body.collect(upTo: settings.maximumBodyBytes).readableBytesView)
+            body = WireBytes(try await response.body.collect(upTo: settings.maximumBodyBytes))
         } catch is NIOTooManyBytesError {
             throw .unreadable("more than \(settings.maximumBodyBytes) bytes")
         } catch {
@@ -157,7 +157,7 @@ public actor APIClient {
         let body = try? await response.body.collect(upTo: 1 << 20)
         var status =
             body.flatMap { body in
-                contentType.flatMap { WireDecoder<Service>.status(Array(body.readableBytesView), contentType: $0) }
+                contentType.flatMap { WireDecoder<Service>.status(WireBytes(body), contentType: $0) }
             } ?? APIStatus(code: code, reason: response.status.reasonPhrase, message: "no message", retryAfterSeconds: nil)
         status.code = code
         if status.retryAfterSeconds == nil { status.retryAfterSeconds = retryAfter }

@@ -59,9 +59,9 @@ public struct APIRequest: Hashable, Sendable {
 public struct APIResponse: Hashable, Sendable {
     public var code: Int
     public var contentType: ContentType
-    public var body: [UInt8]
+    public var body: WireBytes
 
-    public init(code: Int, contentType: ContentType, body: [UInt8]) {
+    public init(code: Int, contentType: ContentType, body: WireBytes) {
         self.code = code
         self.contentType = contentType
         self.body = body
@@ -70,7 +70,7 @@ public struct APIResponse: Hashable, Sendable {
 
 /// The body of a response as a single-pass stream; bytes are read from the connection only as they are consumed.
 public struct APIByteStream: AsyncSequence, Sendable {
-    public typealias Element = [UInt8]
+    public typealias Element = WireBytes
     public typealias Failure = APIError
 
     public let contentType: ContentType
@@ -89,10 +89,10 @@ public struct APIByteStream: AsyncSequence, Sendable {
         fileprivate var base: HTTPClientResponse.Body.AsyncIterator
         fileprivate let onTimeout: @Sendable () async -> Void
 
-        public mutating func next() async throws(APIError) -> [UInt8]? {
+        public mutating func next() async throws(APIError) -> WireBytes? {
             do {
                 guard let buffer = try await base.next(isolation: #isolation) else { return nil }
-                return Array(buffer.readableBytesView)
+                return WireBytes(buffer)
             } catch {
                 let error = APIError(transport: error)
                 if error == .timedOut { await onTimeout() }

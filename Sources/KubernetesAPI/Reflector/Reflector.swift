@@ -90,7 +90,7 @@ struct Reflector<Object: Reflected>: Sendable {
 
     /// The input while a streaming list or a watch is in progress.
     private enum StreamInput: Sendable {
-        case bytes([UInt8])
+        case bytes(WireBytes)
         case end
         /// The timer fired.
         case tick
@@ -136,7 +136,7 @@ struct Reflector<Object: Reflected>: Sendable {
         }
     }
 
-    private func take(_ chunk: [UInt8], _ decoder: inout WatchDecoder<Object>, _ reflection: inout Reflection<Object>) throws {
+    private func take(_ chunk: WireBytes, _ decoder: inout WatchDecoder<Object>, _ reflection: inout Reflection<Object>) throws {
         let hadListed = reflection.state.hasListed
         var changes: [ClusterChange] = []
         // Changes before an error are applied and have to be published, as the next list would not report them as new.

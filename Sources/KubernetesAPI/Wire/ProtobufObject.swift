@@ -1,11 +1,10 @@
-internal import FoundationEssentials
 internal import SwiftProtobuf
 
 /// An object in protobuf, without its envelope.
 public struct ProtobufObject: Sendable {
-    let bytes: Data
+    let bytes: WireBytes
 
-    init(_ bytes: Data) {
+    init(_ bytes: WireBytes) {
         self.bytes = bytes
     }
 
@@ -14,9 +13,9 @@ public struct ProtobufObject: Sendable {
     }
 
     /// Decodes a message. Fields that kubernetes.proto does not define are skipped and, unlike the library's default, not kept.
-    static func message<M: Message>(_ bytes: Data, of type: M.Type = M.self) throws(WireError) -> M {
+    static func message<M: Message>(_ bytes: WireBytes, of type: M.Type = M.self) throws(WireError) -> M {
         do {
-            return try M(serializedBytes: bytes, partial: true, options: options)
+            return try bytes.message(options)
         } catch {
             throw WireError(error, reading: type)
         }
@@ -41,25 +40,36 @@ extension WireError {
 struct ProtobufEnvelope {
     let apiVersion: String
     let kind: String
-    let content: Data
+    /// In the memory of the envelope.
+    let content: WireBytes
 
     private static let magic: [UInt8] = [0x6b, 0x38, 0x73, 0x00]
 
-    init(_ bytes: Data) throws(WireError) {
-        guard bytes.starts(with: ProtobufEnvelope.magic) else {
+    init(_ bytes: WireBytes) throws(WireError) {
+        guard bytes.view.starts(with: ProtobufEnvelope.magic) else {
             throw WireError(message: "does not start with the four bytes k8s\\0 of Kubernetes' protobuf")
         }
-        let unknown: ProtoUnknown = try ProtobufObject.message(bytes.dropFirst(ProtobufEnvelope.magic.count))
-        guard unknown.contentEncoding.isEmpty else {
-            throw WireError(field: "contentEncoding", message: "must be empty, not \(unknown.contentEncoding)")
+        var type = ProtoTypeMeta()
+        var content = WireBytes([])
+        var encoding = ""
+        // The fields of ProtoUnknown.
+        var fields = ProtobufFields(bytes[ProtobufEnvelope.magic.count..<bytes.count], of: "Unknown")
+        while let field = try fields.next() {
+            switch field.number {
+            case 1: type = try ProtobufObject.message(field.bytes)
+            case 2: content = field.bytes
+            case 3: encoding = try field.text("contentEncoding")
+            default: break
+            }
         }
-        apiVersion = unknown.typeMeta.apiVersion
-        kind = unknown.typeMeta.kind
-        content = unknown.raw
+        guard encoding.isEmpty else { throw WireError(field: "contentEncoding", message: "must be empty, not \(encoding)") }
+        apiVersion = type.apiVersion
+        kind = type.kind
+        self.content = content
     }
 
     /// Returns the content; throws if it is not of the expected kind.
-    func content(apiVersion expectedVersion: String, kind expectedKind: String) throws(WireError) -> Data {
+    func content(apiVersion expectedVersion: String, kind expectedKind: String) throws(WireError) -> WireBytes {
         guard kind == expectedKind, apiVersion == expectedVersion else {
             throw WireError(message: "is a \(kind) of \(apiVersion), not a \(expectedKind) of \(expectedVersion)")
         }
@@ -115,14 +125,34 @@ enum ProtobufField {
 
 /// An event in protobuf: one frame of a watch, without its length prefix.
 enum ProtobufEvent<Object: APIObject> {
-    static func read(_ frame: ArraySlice<UInt8>) throws(WireError) -> EventOutcome<Object> {
-        let event: ProtoWatchEvent = try ProtobufObject.message(Data(frame))
-        guard event.hasType else { throw WireError(field: "type", message: "is required") }
-        guard event.hasObject else { throw WireError(field: "object", message: "is required") }
-        return outcome(type: event.type, object: event.object.raw)
+    static func read(_ frame: WireBytes) throws(WireError) -> EventOutcome<Object> {
+        var type: String?
+        var object: WireBytes?
+        // The fields of ProtoWatchEvent.
+        var fields = ProtobufFields(frame, of: "WatchEvent")
+        while let field = try fields.next() {
+            switch field.number {
+            case 1: type = try field.text("type")
+            case 2: object = try raw(field.bytes)
+            default: break
+            }
+        }
+        guard let type else { throw WireError(field: "type", message: "is required") }
+        guard let object else { throw WireError(field: "object", message: "is required") }
+        return outcome(type: type, object: object)
     }
 
-    private static func outcome(type: String, object: Data) -> EventOutcome<Object> {
+    /// Returns the bytes of a ProtoRawExtension; empty if it has none.
+    private static func raw(_ extension: WireBytes) throws(WireError) -> WireBytes {
+        var raw = WireBytes([])
+        var fields = ProtobufFields(`extension`, of: "RawExtension")
+        while let field = try fields.next() {
+            if field.number == 1 { raw = field.bytes }
+        }
+        return raw
+    }
+
+    private static func outcome(type: String, object: WireBytes) -> EventOutcome<Object> {
         let kind = EventType(rawValue: type)
         let envelope: ProtobufEnvelope
         do {

@@ -7,7 +7,7 @@ extension Service {
         let message: ProtoService = try object.message()
         var service = Service(metadata: try ObjectMeta(message.metadata, isService: true))
         if message.hasSpec {
-            let spec: ProtoServiceSpec = try ProtobufObject.message(message.spec)
+            let spec: ProtoServiceSpec = try ProtobufObject.message(WireBytes(message.spec))
             do {
                 try service.readAddresses(spec)
                 try service.readPolicies(spec)

@@ -1,4 +1,4 @@
-internal import FoundationEssentials
+internal import NIOCore
 
 /// Decodes the stream of a watch from chunks of any size.
 ///
@@ -27,14 +27,14 @@ public struct WatchDecoder<Object: APIObject>: Sendable {
     /// An object that fails to decode is added to `problems`, and the events around it are returned. An invalid event ends the stream: the
     /// events before it in the same bytes are returned, `failure` is set, and the next call throws it.
     public mutating func feed(_ bytes: some Sequence<UInt8>) throws(WireError) -> [WatchEvent<Object>] {
-        try outcomes(bytes).compactMap { outcome in
+        try outcomes(WireBytes(bytes)).compactMap { outcome in
             if case .event(let event) = outcome { event } else { nil }
         }
     }
 
     /// As `feed`, with the problems in order among the events: an object that fails to decode before the end of a list is part of that
     /// list.
-    mutating func outcomes(_ bytes: some Sequence<UInt8>) throws(WireError) -> [EventOutcome<Object>] {
+    mutating func outcomes(_ bytes: WireBytes) throws(WireError) -> [EventOutcome<Object>] {
         problems = []
         if let failure { throw failure }
         buffer.append(bytes)
@@ -55,96 +55,91 @@ public struct WatchDecoder<Object: APIObject>: Sendable {
         return outcomes
     }
 
-    private func read(_ frame: ArraySlice<UInt8>) throws(WireError) -> EventOutcome<Object> {
+    private func read(_ frame: WireBytes) throws(WireError) -> EventOutcome<Object> {
         switch contentType {
-        case .json: try JSONText.decode(JSONEvent<Object>.self, from: Data(frame)).outcome
+        case .json: try JSONText.decode(JSONEvent<Object>.self, from: frame.data).outcome
         case .protobuf: try ProtobufEvent.read(frame)
         }
     }
 }
 
-/// Buffers the bytes of a watch and splits them into complete frames.
+/// Splits the bytes of a watch into complete frames, in the memory in which they arrived; only a frame in several pieces is copied.
 ///
 /// Holds at most one incomplete frame, and allocates for the bytes received, not for an announced length.
 struct FrameBuffer: Sendable {
     private let contentType: ContentType
     private let maximumFrameBytes: Int
-    private var bytes: [UInt8] = []
-    /// The start of the first frame that has not been returned.
-    private var start = 0
-    /// The position up to which no line end was found.
+    /// From the first frame that has not been returned.
+    private var buffer = ByteBuffer()
+    /// How many of these bytes contain no line end.
     private var searched = 0
 
     private static let lengthBytes = 4
-    /// The maximum capacity to keep between frames.
-    private static let keptCapacity = 1 << 20
 
     init(contentType: ContentType, maximumFrameBytes: Int) {
         self.contentType = contentType
         self.maximumFrameBytes = maximumFrameBytes
     }
 
-    var isEmpty: Bool { start == bytes.count }
+    var isEmpty: Bool { buffer.readableBytes == 0 }
 
-    mutating func append(_ more: some Sequence<UInt8>) {
-        bytes.append(contentsOf: more)
+    mutating func append(_ more: WireBytes) {
+        if isEmpty {
+            buffer = more.shared
+        } else {
+            buffer.discardReadBytes()
+            buffer.writeBytes(more.view)
+        }
     }
 
-    /// Discards the frames that have been returned.
+    /// Releases the memory of the frames that have been returned, unless an incomplete one shares it.
     mutating func compact() {
-        guard start > 0 else { return }
-        if isEmpty {
-            bytes.removeAll(keepingCapacity: bytes.capacity <= FrameBuffer.keptCapacity)
-        } else {
-            bytes.removeFirst(start)
-        }
-        searched = max(0, searched - start)
-        start = 0
+        if isEmpty { removeAll() }
     }
 
     mutating func removeAll() {
-        bytes = []
-        start = 0
+        buffer = ByteBuffer()
         searched = 0
     }
 
     /// Returns the next complete frame; nil if there is none yet.
-    mutating func next() throws(WireError) -> ArraySlice<UInt8>? {
+    mutating func next() throws(WireError) -> WireBytes? {
         switch contentType {
-        case .json: try nextLine().map { bytes[$0] }
-        case .protobuf: try nextLengthDelimited().map { bytes[$0] }
+        case .json: try nextLine()
+        case .protobuf: try nextLengthDelimited()
         }
     }
 
-    /// Returns the range of a frame with a 4-byte big-endian length prefix.
-    private mutating func nextLengthDelimited() throws(WireError) -> Range<Int>? {
-        guard bytes.count - start >= FrameBuffer.lengthBytes else { return nil }
-        var length = 0
-        for index in start..<start + FrameBuffer.lengthBytes { length = length << 8 | Int(bytes[index]) }
+    /// Returns a frame with a 4-byte big-endian length prefix.
+    private mutating func nextLengthDelimited() throws(WireError) -> WireBytes? {
+        guard let prefix = buffer.getInteger(at: buffer.readerIndex, as: UInt32.self) else { return nil }
+        let length = Int(prefix)
         guard length <= maximumFrameBytes else { throw tooLarge("\(length) bytes") }
-        let first = start + FrameBuffer.lengthBytes
-        guard bytes.count - first >= length else { return nil }
-        start = first + length
-        return first..<start
+        let end = FrameBuffer.lengthBytes + length
+        guard buffer.readableBytes >= end else { return nil }
+        defer { buffer.moveReaderIndex(forwardBy: end) }
+        return WireBytes(buffer)[FrameBuffer.lengthBytes..<end]
     }
 
-    /// Returns the range of a line that is not blank, without its line end.
-    private mutating func nextLine() throws(WireError) -> Range<Int>? {
-        while let end = lineEnd() {
-            let line = start..<end
-            guard line.count <= maximumFrameBytes else { throw tooLarge("\(line.count) bytes") }
-            start = end + 1
-            searched = start
-            let isBlank = bytes[line].allSatisfy { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: " ") }
+    /// Returns a line that is not blank, without its line end.
+    private mutating func nextLine() throws(WireError) -> WireBytes? {
+        while let length = lineLength() {
+            guard length <= maximumFrameBytes else { throw tooLarge("\(length) bytes") }
+            let line = WireBytes(buffer)[0..<length]
+            buffer.moveReaderIndex(forwardBy: length + 1)
+            searched = 0
+            let isBlank = line.view.allSatisfy { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: " ") }
             if !isBlank { return line }
         }
-        searched = bytes.count
-        guard bytes.count - start <= maximumFrameBytes else { throw tooLarge("\(bytes.count - start) or more bytes") }
+        searched = buffer.readableBytes
+        guard searched <= maximumFrameBytes else { throw tooLarge("\(searched) or more bytes") }
         return nil
     }
 
-    private func lineEnd() -> Int? {
-        bytes[max(start, searched)...].firstIndex(of: UInt8(ascii: "\n"))
+    private func lineLength() -> Int? {
+        let view = buffer.readableBytesView
+        guard let end = view.dropFirst(searched).firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+        return end - view.startIndex
     }
 
     private func tooLarge(_ size: String) -> WireError {

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import Kubernetes
 internal import Model
 internal import SwiftProtobuf
@@ -12,39 +11,52 @@ public struct WireDecoder<Object: APIObject>: Sendable {
     }
 
     /// Decodes a list or a page of one. An item that fails to decode is added to `problems`; throws if the body is not a list.
-    public func list(_ body: [UInt8]) throws(WireError) -> ObjectList<Object> {
+    public func list(_ body: WireBytes) throws(WireError) -> ObjectList<Object> {
         switch contentType {
         case .json: return try jsonList(body)
         case .protobuf: return try protobufList(body)
         }
     }
 
+    public func list(_ body: [UInt8]) throws(WireError) -> ObjectList<Object> { try list(WireBytes(body)) }
+
     /// Decodes a Status; nil if the body is anything else, such as text from an intermediate proxy.
-    public static func status(_ body: [UInt8], contentType: ContentType) -> APIStatus? {
+    public static func status(_ body: WireBytes, contentType: ContentType) -> APIStatus? {
         // An unreadable body is not a Status, which leaves only the HTTP status code.
         switch contentType {
         case .json:
-            let data = Data(body)
+            let data = body.data
             guard let type = try? JSONText.decode(JSONTypeMeta.self, from: data), type.kind == "Status" else { return nil }
             return try? JSONText.decode(APIStatus.self, from: data)
         case .protobuf:
-            return try? ProtobufEnvelope(Data(body)).status
+            return try? ProtobufEnvelope(body).status
         }
     }
 
-    private func jsonList(_ body: [UInt8]) throws(WireError) -> ObjectList<Object> {
-        let list = try JSONText.decode(JSONList<Object>.self, from: Data(body))
+    public static func status(_ body: [UInt8], contentType: ContentType) -> APIStatus? {
+        status(WireBytes(body), contentType: contentType)
+    }
+
+    private func jsonList(_ body: WireBytes) throws(WireError) -> ObjectList<Object> {
+        let list = try JSONText.decode(JSONList<Object>.self, from: body.data)
         return try assemble(
             list.items?.map(\.decoded) ?? [], resourceVersion: list.metadata?.resourceVersion, continueToken: list.metadata?.continue)
     }
 
-    private func protobufList(_ body: [UInt8]) throws(WireError) -> ObjectList<Object> {
-        let content = try ProtobufEnvelope(Data(body))
-            .content(apiVersion: Object.resource.apiVersion, kind: Object.kind + "List")
-        let list: ProtoObjectList = try ProtobufObject.message(content)
-        return try assemble(
-            list.items.lazy.map(Object.decode(protobuf:)), resourceVersion: list.metadata.resourceVersion,
-            continueToken: list.metadata.continue)
+    private func protobufList(_ body: WireBytes) throws(WireError) -> ObjectList<Object> {
+        let content = try ProtobufEnvelope(body).content(apiVersion: Object.resource.apiVersion, kind: Object.kind + "List")
+        var metadata = ProtoListMeta()
+        var items: [Decoded<Object>] = []
+        // The fields of ProtoObjectList.
+        var fields = ProtobufFields(content, of: "\(Object.kind)List")
+        while let field = try fields.next() {
+            switch field.number {
+            case 1: metadata = try ProtobufObject.message(field.bytes)
+            case 2: items.append(Object.decode(protobuf: field.bytes))
+            default: break
+            }
+        }
+        return try assemble(items, resourceVersion: metadata.resourceVersion, continueToken: metadata.continue)
     }
 
     private func assemble(
@@ -93,7 +105,7 @@ extension APIObject {
     }
 
     /// Decodes an object in protobuf, without its envelope.
-    static func decode(protobuf bytes: Data) -> Decoded<Self> {
+    static func decode(protobuf bytes: WireBytes) -> Decoded<Self> {
         do {
             let read = try Self.read(ProtobufObject(bytes))
             try read.object.requireName()
@@ -104,7 +116,7 @@ extension APIObject {
     }
 
     /// Returns a problem that names its object if possible.
-    static func problem(_ error: WireError, in bytes: Data) -> WireProblem {
+    static func problem(_ error: WireError, in bytes: WireBytes) -> WireProblem {
         // If the name cannot be decoded either, the problem has none.
         let identity = try? ProtobufObject.message(bytes, of: ProtoObjectIdentity.self).metadata
         return problem(error, name: identity?.name, namespace: identity?.namespace, resourceVersion: identity?.resourceVersion)

@@ -32,14 +32,14 @@ import Testing
         var service = ProtoService()
         service.metadata = WatchFrames.metadata("web")
         service.metadata.creationTimestamp = ProtoTime()
-        #expect(try Service.read(ProtobufObject(Data(WatchFrames.bytes(service)))).object.metadata.creationTimestamp == nil)
+        #expect(try Service.read(ProtobufObject(WireBytes(WatchFrames.bytes(service)))).object.metadata.creationTimestamp == nil)
         service.metadata.deletionTimestamp.seconds = 1_767_225_600
         #expect(
-            try Service.read(ProtobufObject(Data(WatchFrames.bytes(service)))).object.metadata.deletionTimestamp
+            try Service.read(ProtobufObject(WireBytes(WatchFrames.bytes(service)))).object.metadata.deletionTimestamp
                 == Time("2026-01-01T00:00:00Z"))
         service.metadata.deletionTimestamp.seconds = .max
         #expect(throws: WireError(field: "metadata.deletionTimestamp", message: "must be a time of the years 1 to 9999")) {
-            try Service.read(ProtobufObject(Data(WatchFrames.bytes(service))))
+            try Service.read(ProtobufObject(WireBytes(WatchFrames.bytes(service))))
         }
     }
 }

@@ -9,11 +9,11 @@ import Testing
 @Suite struct `A field in protobuf` {
     @Test func `that is unknown is skipped and not kept`() throws {
         let body = try Recording("services-list", .protobuf).bytes
-        let content = try ProtobufEnvelope(Data(body)).content
+        let content = try ProtobufEnvelope(WireBytes(body)).content
         let list: ProtoObjectList = try ProtobufObject.message(content)
         for item in list.items {
-            let service: ProtoService = try ProtobufObject.message(item)
-            let spec: ProtoServiceSpec = try ProtobufObject.message(service.spec)
+            let service: ProtoService = try ProtobufObject.message(WireBytes(item))
+            let spec: ProtoServiceSpec = try ProtobufObject.message(WireBytes(service.spec))
             // A message with unknown fields would encode them again: uid and managedFields are many hundred bytes.
             #expect(service.metadata.unknownFields.data.isEmpty)
             #expect(service.unknownFields.data.isEmpty)
@@ -38,7 +38,7 @@ import Testing
         other.conditions.ready = false
         other.addresses = ["fd00::zz", "fd00::2"]
         slice.endpoints = [pod, other]
-        let read = try EndpointSlice.read(ProtobufObject(Data(WatchFrames.bytes(slice)))).object
+        let read = try EndpointSlice.read(ProtobufObject(WireBytes(WatchFrames.bytes(slice)))).object
         #expect(read.addressType == .ipv6)
         #expect(
             read.endpoints == [
@@ -57,7 +57,7 @@ import Testing
             var service = ProtoService()
             service.metadata = WatchFrames.metadata("web")
             service.spec = Data(WatchFrames.bytes(spec))
-            return try #require(try Service.read(ProtobufObject(Data(WatchFrames.bytes(service)))).object.ports.first).targetPort
+            return try #require(try Service.read(ProtobufObject(WireBytes(WatchFrames.bytes(service)))).object.ports.first).targetPort
         }
         #expect(try port { $0.intVal = 8080 } == .number(8080))
         #expect(
@@ -76,7 +76,7 @@ import Testing
         var service = ProtoService()
         service.metadata = WatchFrames.metadata("web")
         service.spec = Data()
-        let read = try Service.read(ProtobufObject(Data(WatchFrames.bytes(service))))
+        let read = try Service.read(ProtobufObject(WireBytes(WatchFrames.bytes(service))))
         #expect(read == Versioned(object: Service(metadata: ObjectMeta(name: "web", namespace: "d")), resourceVersion: "7"))
     }
 }

@@ -110,7 +110,7 @@ import Testing
         #expect(WireDecoder<Service>.status(body, contentType: contentType) == nil)
         #expect(throws: WireError.self) { try WireDecoder<Service>(contentType: contentType).list(body) }
         guard contentType == .protobuf else { return }
-        let envelope = try ProtobufEnvelope(Data(body))
+        let envelope = try ProtobufEnvelope(WireBytes(body))
         #expect(envelope.kind == "Event")
         #expect(envelope.apiVersion == "events.k8s.io/v1")
         let identity = try ProtobufObject.message(envelope.content, of: ProtoObjectIdentity.self).metadata
@@ -118,9 +118,10 @@ import Testing
         #expect(identity.namespace == "default")
         #expect(identity.resourceVersion == "246")
         // Event.regarding is a core/v1 ObjectReference like Endpoint.targetRef, which no recorded slice has: its field numbers are checked here.
-        let content = Array(envelope.content)
+        let content = envelope.content.bytes
         let start = try #require(content.indices.first { content[$0...].starts(with: Array("\n\u{4}Node".utf8)) })
-        let reference: ProtoObjectReference = try ProtobufObject.message(Data(content[start...].prefix(Int(content[start - 1]))))
+        let reference: ProtoObjectReference = try ProtobufObject.message(
+            WireBytes(content[start...].prefix(Int(content[start - 1]))))
         #expect(reference.kind == "Node")
         #expect(reference.name == "node1")
     }

@@ -76,7 +76,8 @@ import Testing
             "{\"kind\":\"Service\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"9\","
             + "\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}"
         var decoder = WatchDecoder<Service>(contentType: .json)
-        let outcomes = try decoder.outcomes(WatchFrames.line("ADDED", unreadable) + WatchFrames.line("BOOKMARK", end))
+        let outcomes = try decoder.outcomes(
+            WireBytes(WatchFrames.line("ADDED", unreadable) + WatchFrames.line("BOOKMARK", end)))
         guard case .problem = try #require(outcomes.first), case .event(.bookmark) = try #require(outcomes.last) else {
             throw WireError(message: "not in order: \(outcomes)")
         }
