@@ -1,14 +1,17 @@
 internal import Model
 internal import ServiceLifecycle
 internal import StatusServer
+internal import Synchronization
 internal import SyncLoop
 internal import SystemCalls
 
-/// Gives the memory that large syncs and responses needed back to the kernel soon after them. glibc would keep it: the first list and
-/// sync of a large cluster need more memory for a moment than its state does from then on.
+/// Gives the memory that the first sync, large syncs and responses needed back to the kernel soon after them. glibc would keep it: the first
+/// list and sync of a large cluster need more memory for a moment than its state does from then on. The start also uses code all over the
+/// program file.
 final class MemoryRelease: ServiceLifecycle.Service, ProxyObserver {
     private let requests: AsyncStream<Void>
     private let wake: AsyncStream<Void>.Continuation
+    private let isStarted = Atomic(false)
 
     /// The number of Services or operations of a large sync.
     private static let largeSync = 1000
@@ -20,7 +23,8 @@ final class MemoryRelease: ServiceLifecycle.Service, ProxyObserver {
     init() { (requests, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1)) }
 
     func synced(_ outcome: SyncOutcome, _ status: ProxyStatus, desired: NodeState) {
-        if max(outcome.translated.count, outcome.operations.count) >= MemoryRelease.largeSync { wake.yield() }
+        let isFirst = !isStarted.exchange(true, ordering: .relaxed)
+        if isFirst || max(outcome.translated.count, outcome.operations.count) >= MemoryRelease.largeSync { wake.yield() }
     }
 
     /// Passes on a response.
@@ -35,6 +39,7 @@ final class MemoryRelease: ServiceLifecycle.Service, ProxyObserver {
                 // Cancellation means that the program ends.
                 try? await Task.sleep(for: MemoryRelease.delay)
                 Allocator.releaseFreeMemory()
+                ProgramMemory.releaseUnused()
             }
         }
     }
