@@ -10,6 +10,10 @@ extension KernelDataplane {
         }
     }
 
+    public func schedulers(among schedulers: [Scheduler]) throws(DataplaneError) -> Set<Scheduler> {
+        try ipvs.schedulers(among: schedulers)
+    }
+
     private func observeEverything() throws(DataplaneError) -> NodeState {
         var state = NodeState(virtualServers: try ipvs.headers().compactMap(\.virtualServer))
         try observeDevice(&state)

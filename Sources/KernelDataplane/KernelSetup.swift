@@ -29,15 +29,14 @@ public struct KernelSetup: Sendable {
 
     /// Fails with one line that names the missing part and how to install it.
     ///
-    /// - Returns: the schedulers of the kernel.
-    public func run(_ probing: Probing, _ logger: Logger) async throws -> [Scheduler] {
+    /// The kernel has the default scheduler afterwards; the others are tested only once a Service asks for them.
+    public func run(_ probing: Probing, _ logger: Logger) async throws {
         try await probing.run("IPVS") { try await KernelSetup.loadIPVS(logger) }
-        let schedulers = try await probing.run("IPVS schedulers") { try await findSchedulers(logger) }
+        try await probing.run("IPVS scheduler") { try await loadScheduler(logger) }
         try await loadConntrack(probing, logger)
         try await probing.run("kernel settings") { try applySettings(logger) }
         try await probing.run("IPVS timeouts") { try setTimeouts(logger) }
         setOOMScore(logger)
-        return schedulers
     }
 
     /// Fails without CAP_NET_ADMIN, which everything here needs, with a clearer error than that of the first request.
@@ -100,20 +99,23 @@ public struct KernelSetup: Sendable {
             ])
     }
 
-    /// Tests every scheduler once, so that the kernel loads it; for the default scheduler, the container's modprobe is the fallback.
-    private func findSchedulers(_ logger: Logger) async throws(DataplaneError) -> [Scheduler] {
+    /// Tests the default scheduler, so that the kernel loads it; the container's modprobe is the fallback.
+    private func loadScheduler(_ logger: Logger) async throws(DataplaneError) {
         let client = try IPVSClient()
-        var found: [Scheduler] = []
-        for candidate in Scheduler.ofLinux where try client.hasScheduler(candidate) { found.append(candidate) }
-        if found.contains(scheduler) { return found }
-        if try client.hasScheduler(scheduler) { return found + [scheduler] }
+        if try client.hasScheduler(scheduler) { return }
         let standardError = try await KernelSetup.loadModule("ip_vs_\(scheduler)")
         logger.debug("Ran modprobe for scheduler module", metadata: ["standardError": "\(standardError)"])
-        if try client.hasScheduler(scheduler) { return found + [scheduler] }
+        if try client.hasScheduler(scheduler) { return }
+        let found = try client.schedulers(among: Scheduler.ofLinux)
         throw DataplaneError(
             "scheduler \(scheduler)",
             "not available in this kernel: \(ModuleLoading.advice("ip_vs_\(scheduler)")); or choose an available one with --ipvs-scheduler: "
-                + found.map(\.name).joined(separator: ", "))
+                + Scheduler.ofLinux.filter(found.contains).map(\.name).joined(separator: ", "))
+    }
+
+    /// Loads every scheduler, for a proxy that runs later when modules can no longer be loaded.
+    public static func loadSchedulers() throws(DataplaneError) {
+        _ = try IPVSClient().schedulers(among: Scheduler.ofLinux)
     }
 
     /// A failure is logged at debug level: a container may lack the permission, and it matters only when memory runs out.
@@ -136,7 +138,8 @@ public struct KernelSetup: Sendable {
     public func familiesWithoutIPVS(among families: Set<IPFamily>) throws(DataplaneError) -> [IPFamily: String] {
         let client = try IPVSClient()
         var missing: [IPFamily: String] = [:]
-        for family in families where try !client.accepts(family, scheduler) {
+        // The test of the scheduler was one of IPv4.
+        for family in families.subtracting([.ipv4]) where try !client.accepts(family, scheduler) {
             missing[family] = "IPVS of this kernel does not accept \(family.rawValue) addresses: boot a kernel with CONFIG_IP_VS_IPV6"
         }
         return missing

@@ -132,6 +132,9 @@ public actor NodeProxy: ServiceLifecycle.Service {
             let addresses = await result { try await kernel.dataplane.nodeAddresses() }
             loop.readAddresses(addresses, at: now)
             if loop.hasPendingChanges { observers.forEach { $0.queued() } }
+        case .testSchedulers(let schedulers):
+            let found = await result { try await kernel.dataplane.schedulers(among: schedulers) }
+            loop.testedSchedulers(schedulers, found)
         case .observe(let scope):
             let state = await result { try await kernel.dataplane.observe(scope) }
             loop.observed(state, of: scope, at: now)

@@ -8,6 +8,9 @@ public protocol Dataplane: Sendable {
     /// Returns the kernel's state in `scope`, without rules.
     func observe(_ scope: Scope) async throws -> NodeState
 
+    /// Returns those of the schedulers that the kernel has, which loads their modules.
+    func schedulers(among schedulers: [Scheduler]) async throws -> Set<Scheduler>
+
     /// Carries out operations in order. None of them is of the rules layer.
     func apply(_ operations: [Operation]) async -> Report
 

@@ -23,6 +23,24 @@ extension SyncLoop {
         }
     }
 
+    // MARK: Schedulers
+
+    /// Handles the result of `Step.testSchedulers`: those that the kernel has.
+    ///
+    /// If the test fails, the kernel may have them all: it refuses virtual servers with one that it lacks, which names the Service.
+    public mutating func testedSchedulers(_ schedulers: [Scheduler], _ result: Result<Set<Scheduler>, any Error>) {
+        let found: Set<Scheduler>
+        switch result {
+        case .success(let available): found = available
+        case .failure(let error):
+            found = Set(schedulers)
+            let names = schedulers.map(\.name).joined(separator: ", ")
+            notices.append(.init(.warning, "Failed to test IPVS schedulers; using them", ["schedulers": names, "error": "\(error)"]))
+        }
+        schedulerDemand.record(schedulers, found: found)
+        translation.addSchedulers(found)
+    }
+
     // MARK: The kernel
 
     /// Whether a part of the state may be read now: its last read succeeded, or its retry is due.

@@ -17,6 +17,8 @@ public struct SyncLoop: Sendable {
     public enum Step: Sendable {
         /// Read the node's addresses and pass them to `readAddresses`.
         case readAddresses
+        /// Test which of these schedulers the kernel has and pass them to `testedSchedulers`.
+        case testSchedulers([Scheduler])
         /// Read the kernel state in a scope and pass it to `observed`.
         case observe(Scope)
         /// Apply operations of one layer in order and pass the report to `applied`.
@@ -59,15 +61,19 @@ public struct SyncLoop: Sendable {
         public var nodeWait: NodeWait?
         /// The backoff before the first retry.
         public var firstRetry: Duration = .milliseconds(500)
+        /// The schedulers that are tested only once a Service asks for them.
+        public var untestedSchedulers: [Scheduler]
 
         public init(
-            minSyncPeriod: Duration, syncPeriod: Duration, drainTimeout: Duration, excludedCIDRs: [CIDR] = [], nodeWait: NodeWait? = nil
+            minSyncPeriod: Duration, syncPeriod: Duration, drainTimeout: Duration, excludedCIDRs: [CIDR] = [], nodeWait: NodeWait? = nil,
+            untestedSchedulers: [Scheduler] = []
         ) {
             self.minSyncPeriod = minSyncPeriod
             self.syncPeriod = syncPeriod
             self.drainTimeout = drainTimeout
             self.excludedCIDRs = excludedCIDRs
             self.nodeWait = nodeWait
+            self.untestedSchedulers = untestedSchedulers
         }
     }
 
@@ -86,6 +92,7 @@ public struct SyncLoop: Sendable {
     var isIncomplete = false
     /// Whether removals are suspended: the source is incomplete, or the desired state was translated while it was.
     var suspendsRemovals = false
+    var schedulerDemand: SchedulerDemand
     var nodeWait: NodeWait?
     var isWaitingForNode = false
     var isTranslated = false
@@ -147,6 +154,7 @@ public struct SyncLoop: Sendable {
         retries = Retries(first: settings.firstRetry, longest: settings.syncPeriod)
         audit = Audit(period: settings.syncPeriod)
         nodeWait = settings.nodeWait
+        schedulerDemand = SchedulerDemand(untested: settings.untestedSchedulers)
         latency = ProgrammingLatency(since: start)
         minSyncPeriod = MinSyncPeriod(settings.minSyncPeriod)
         ruleQueues = Dictionary(
@@ -177,6 +185,7 @@ public struct SyncLoop: Sendable {
             case .endpointSlice(let name, let slice): latency.record(name, from: cluster.slice(name), to: slice)
             case .node(let name, let after): if name == nodeName { notices += Announcer.notices(of: after, before: node) }
             }
+            schedulerDemand.add(change, default: translation.settings.scheduler)
             pendingChanges.record(change)
             cluster.apply(change)
         }
@@ -217,7 +226,7 @@ public struct SyncLoop: Sendable {
 
     /// Returns the next step.
     ///
-    /// In this order: read the node's addresses, translate, apply remaining operations, start tasks, observe, plan, end the sync, begin due
+    /// In this order: read the node's addresses, test schedulers, translate, apply remaining operations, start tasks, observe, plan, end the sync, begin due
     /// work, wait.
     ///
     /// - Parameters:
@@ -237,6 +246,8 @@ public struct SyncLoop: Sendable {
                 if let outcome { return publish(outcome, at: now, wall: wall) }
                 return .wait(until: unreadable[.nodeAddresses]?.notBefore)
             }
+            // Before the Services that ask for them are translated.
+            if let schedulers = schedulerDemand.next { return .testSchedulers(schedulers) }
             // Before the first translation the desired state is empty, and a plan would remove everything.
             if !isTranslated { translate(at: now) }
             if let batch = nextBatch(at: now) { return .apply(batch) }

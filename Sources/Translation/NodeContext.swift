@@ -3,7 +3,7 @@ internal import Model
 
 /// The inputs of the translation besides Services and their slices: the settings, this node, the other nodes and the API server.
 struct NodeContext: Sendable {
-    let settings: TranslationSettings
+    var settings: TranslationSettings
     /// Addresses of this node on interfaces other than `kube-ipvs0`.
     private(set) var localAddresses: Set<IPAddress> = []
     /// Addresses on which node ports are served, by family.

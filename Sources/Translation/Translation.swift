@@ -6,7 +6,7 @@ public import Model
 /// Translating Services one after the other as they change gives the same result as translating all at once; the cost of a change depends
 /// on the Services that changed.
 public struct Translation: Sendable {
-    public let settings: TranslationSettings
+    public private(set) var settings: TranslationSettings
     /// The state that the kernel should have.
     public private(set) var desired: NodeState
     /// Virtual servers that more than one Service claims, by the Service that does not get them.
@@ -55,6 +55,13 @@ public struct Translation: Sendable {
         self.settings = settings
         nodeContext = NodeContext(settings)
         desired = Translation.catalogue(settings)
+    }
+
+    /// Adds schedulers of this node's kernel that were tested since. Services that ask for them must not have been translated yet.
+    public mutating func addSchedulers(_ found: Set<Scheduler>) {
+        let available = found.union(settings.schedulers)
+        settings.schedulers = Scheduler.ofLinux.filter(available.contains) + settings.schedulers.filter { !Scheduler.ofLinux.contains($0) }
+        nodeContext.settings = settings
     }
 
     /// The name of this node's Node object.

@@ -5,7 +5,7 @@ public struct TranslationSettings: Hashable, Sendable {
     /// The name of this node's Node object, in lower case.
     public var nodeName: String
     public var scheduler: Scheduler
-    /// The schedulers that Services may request: those available in this node's kernel.
+    /// The schedulers that Services may request: those known to be available in this node's kernel.
     public var schedulers: [Scheduler]
     /// Families that this node's kernel and packet filter support.
     public var families: Set<IPFamily>

@@ -20,6 +20,7 @@ actor MemoryKernel: Dataplane, PacketFilter {
     func changeExternally(_ change: @Sendable (inout FakeKernel) -> Void) { change(&kernel) }
 
     func observe(_ scope: Scope) async throws -> NodeState { try kernel.observe(scope) }
+    func schedulers(among schedulers: [Scheduler]) async throws -> Set<Scheduler> { Set(schedulers) }
     func apply(_ operations: [Operation]) async -> Report { kernel.apply(operations) }
     func observe(_ family: IPFamily) async throws -> ObservedRules { try kernel.observeRules(family) }
 

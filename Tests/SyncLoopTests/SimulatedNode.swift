@@ -30,6 +30,12 @@ struct SimulatedNode {
     var otherBackendsAreUnreadable = false
     private(set) var otherBackendReads = 0
 
+    /// The schedulers of the kernel.
+    var kernelSchedulers = Set(Scheduler.ofLinux)
+    var failsSchedulerTests = false
+    /// The schedulers of each test.
+    private(set) var schedulerTests: [[Scheduler]] = []
+
     var outcomes: [SyncOutcome] = []
     var status: ProxyStatus
     var notices: [Announcer.Notice] = []
@@ -44,12 +50,14 @@ struct SimulatedNode {
 
     init(
         minSyncPeriod: Duration = .milliseconds(100), syncPeriod: Duration = .seconds(30), drainTimeout: Duration = .seconds(900),
-        nodeWait: NodeWait? = nil, schedulers: [Scheduler]? = nil
+        nodeWait: NodeWait? = nil, schedulers: [Scheduler]? = nil, untestedSchedulers: [Scheduler] = []
     ) {
         var settings = TranslationSettings(nodeName: "node1")
         if let schedulers { settings.schedulers = schedulers }
         loop = SyncLoop(
-            SyncLoop.Settings(minSyncPeriod: minSyncPeriod, syncPeriod: syncPeriod, drainTimeout: drainTimeout, nodeWait: nodeWait),
+            SyncLoop.Settings(
+                minSyncPeriod: minSyncPeriod, syncPeriod: syncPeriod, drainTimeout: drainTimeout, nodeWait: nodeWait,
+                untestedSchedulers: untestedSchedulers),
             translation: Translation(settings), start: SimulatedNode.start)
         status = loop.status
     }
@@ -106,6 +114,11 @@ struct SimulatedNode {
         case .readAddresses:
             pass()
             loop.readAddresses(addressesAreUnreadable ? .failure(FakeKernel.Unreadable()) : .success(localAddresses), at: now)
+        case .testSchedulers(let schedulers):
+            schedulerTests.append(schedulers)
+            pass()
+            loop.testedSchedulers(
+                schedulers, failsSchedulerTests ? .failure(FakeKernel.Unreadable()) : .success(kernelSchedulers.intersection(schedulers)))
         case .observe(let scope):
             let result = Result { try kernel.observe(scope) }
             pass()

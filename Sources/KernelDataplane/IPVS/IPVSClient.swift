@@ -121,6 +121,13 @@ public struct IPVSClient: ~Copyable {
         try testService(on: IPVSClient.documentationAddress, scheduler, missing: .noSuchFileOrDirectory)
     }
 
+    /// The schedulers that the kernel has.
+    borrowing func schedulers(among schedulers: [Scheduler]) throws(DataplaneError) -> Set<Scheduler> {
+        var found: Set<Scheduler> = []
+        for scheduler in schedulers where try hasScheduler(scheduler) { found.insert(scheduler) }
+        return found
+    }
+
     /// Whether the kernel has virtual servers of a family: creates one on a documentation address (RFC 5737, RFC 3849), and deletes it.
     ///
     /// Without `CONFIG_IP_VS_IPV6`, IPv6 is refused with EAFNOSUPPORT (`ip_vs_genl_parse_service`, net/netfilter/ipvs/ip_vs_ctl.c).

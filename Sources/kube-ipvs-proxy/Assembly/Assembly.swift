@@ -53,7 +53,8 @@ struct Assembly {
         (settings, kernel, unservedFamilies) = try await Assembly.kernel(
             configuration, changesKernel: changesKernel, hasNode: input.hasNode, probing, logger)
         loop = SyncLoop(
-            SyncLoop.Settings(configuration, hasNode: input.hasNode), translation: Translation(settings), start: Date())
+            SyncLoop.Settings(configuration, hasNode: input.hasNode, testsSchedulers: changesKernel), translation: Translation(settings),
+            start: Date())
     }
 
     /// The kernel, and the settings of its rules.
@@ -61,11 +62,7 @@ struct Assembly {
         _ configuration: ProxyConfiguration, changesKernel: Bool, hasNode: Bool, _ probing: Probing, _ logger: Logger
     ) async throws -> (TranslationSettings, NodeProxy.Kernel, unserved: [IPFamily: String]) {
         try await probing.run("privilege") { try KernelSetup.requirePrivilege() }
-        // Testing schedulers would change the kernel.
-        var schedulers = Scheduler.ofLinux
-        if changesKernel {
-            schedulers = try await KernelSetup(configuration).run(probing, logger)
-        }
+        if changesKernel { try await KernelSetup(configuration).run(probing, logger) }
         let enabled = try await probing.run("IPv6") { try KernelSetup.enabledFamilies() }
         var unserved: [IPFamily: String] = [:]
         if changesKernel {
@@ -99,7 +96,8 @@ struct Assembly {
         }
         try check(configuration, families, hasNode: hasNode, warns: changesKernel, logger)
         var settings = configuration.translationSettings(families: families, hasRandomFully: filter.iptables?.hasRandomFully ?? true)
-        settings.schedulers = schedulers
+        // Testing the others would change the kernel: those that Services ask for are tested in the sync loop.
+        settings.schedulers = changesKernel ? [configuration.scheduler] : Scheduler.ofLinux
         settings.packetFilter = filter.kind
         let catalogue = Translation.catalogue(settings)
         let kernel = try await probing.run("kernel interfaces") {
@@ -255,11 +253,12 @@ private struct IdentityFollower: ProxyObserver {
 }
 
 extension SyncLoop.Settings {
-    fileprivate init(_ configuration: ProxyConfiguration, hasNode: Bool) {
+    fileprivate init(_ configuration: ProxyConfiguration, hasNode: Bool, testsSchedulers: Bool) {
         self.init(
             minSyncPeriod: configuration.minSyncPeriod, syncPeriod: configuration.syncPeriod, drainTimeout: configuration.drainTimeout,
             excludedCIDRs: configuration.excludeCIDRs,
-            nodeWait: hasNode ? NodeWait(needsPodCIDRs: configuration.localTraffic == .nodeCIDR) : nil)
+            nodeWait: hasNode ? NodeWait(needsPodCIDRs: configuration.localTraffic == .nodeCIDR) : nil,
+            untestedSchedulers: testsSchedulers ? Scheduler.ofLinux.filter { $0 != configuration.scheduler } : [])
     }
 }
 

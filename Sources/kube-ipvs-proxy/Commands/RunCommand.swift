@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import FoundationEssentials
+internal import KernelDataplane
 internal import KubeProxyConfiguration
 internal import Kubernetes
 internal import Logging
@@ -57,6 +58,7 @@ struct RunCommand: AsyncParsableCommand {
             let assembly = try await Assembly(start.proxy, changesKernel: true, start.logger)
             try await assembly.input.closing {
                 if initOnly.value {
+                    try KernelSetup.loadSchedulers()
                     start.logger.info("Initialized kernel modules and settings")
                 } else {
                     try await syncOnce(assembly)
