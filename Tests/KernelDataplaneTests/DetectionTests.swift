@@ -223,6 +223,20 @@ private struct Node: Sendable {
         #expect(error?.isTemporary == true)
     }
 
+    @Test func `that is only read is found with one program for each family`() async throws {
+        var started: [String] = []
+        let detection = Detection { program, arguments, _ in
+            started.append(([program] + arguments).joined(separator: " "))
+            return ended(0, "", output: "\(program) v1.8.9 (nf_tables)\n")
+        }
+        guard case .found(let iptables) = try await detection.find(.nft, families: [.ipv4, .ipv6], testingRules: false) else {
+            Issue.record("not found")
+            return
+        }
+        #expect(iptables.hasRandomFully)
+        #expect(started == ["iptables-nft --version", "ip6tables-nft --version"])
+    }
+
     @Test func `reports the backend passed over and the reason`() async throws {
         let answers = [
             "iptables-legacy-save": ended(0, "", output: ":KUBE-IPTABLES-HINT - [0:0]\n"), "iptables-legacy-restore": refused[3],

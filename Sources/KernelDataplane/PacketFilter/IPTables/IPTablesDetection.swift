@@ -38,21 +38,35 @@ struct Detection {
     }
 
     func find(_ backend: IPTables.Backend, families: Set<IPFamily>, testingRules: Bool) async throws(DataplaneError) -> Finding {
-        try await find(backend, families: families, plain: try await backendOfPlainName(), testingRules: testingRules)
+        try await find(backend, families: families, plain: nil, testingRules: testingRules)
     }
 
+    /// - Parameter plain: the backend of the names without a suffix; nil if it is not known yet. Most nodes do not need these names.
     private func find(
-        _ backend: IPTables.Backend, families: Set<IPFamily>, plain: IPTables.Backend?, testingRules: Bool
+        _ backend: IPTables.Backend, families: Set<IPFamily>, plain: IPTables.Backend??, testingRules: Bool
     ) async throws(DataplaneError) -> Finding {
+        var plain = plain
+        var version: String?
         var prefixes: [IPFamily: String] = [:]
         var reasons: [IPFamily: String] = [:]
         var standardError = "not found"
         for family in IPFamily.allCases where families.contains(family) {
-            for prefix in names(family, backend, plain: plain) where prefixes[family] == nil {
-                let verdict =
-                    testingRules
-                    ? await TableTest(runCommand: runCommand).verdict(prefix, .nat)
-                    : IPTablesResult(await runCommand(prefix, ["--version"], ""))
+            // The names with the suffix come first; some distributions have only the ones without.
+            for hasSuffix in [true, false] where prefixes[family] == nil {
+                let name = family == .ipv4 ? "iptables" : "ip6tables"
+                if !hasSuffix {
+                    if plain == nil { plain = .some(try await backendOfPlainName()) }
+                    guard plain == .some(backend) else { continue }
+                }
+                let prefix = hasSuffix ? "\(name)-\(backend.rawValue)" : name
+                let verdict: IPTablesResult
+                if testingRules {
+                    verdict = await TableTest(runCommand: runCommand).verdict(prefix, .nat)
+                } else {
+                    let attempt = await runCommand(prefix, ["--version"], "")
+                    verdict = IPTablesResult(attempt)
+                    if case .ran(let result) = attempt { version = result.output }
+                }
                 switch verdict {
                 case .works: prefixes[family] = prefix
                 case .unavailable(let reason):
@@ -65,7 +79,10 @@ struct Detection {
             }
         }
         guard let prefix = prefixes.values.min() else { return .unavailable(standardError) }
-        var iptables = IPTables(backend: backend, hasRandomFully: try await hasRandomFully(prefix), prefixes: prefixes)
+        // Both families are programs of one package.
+        let hasRandomFully =
+            if let version { Detection.isAtLeast1_6_2(version) } else { try await hasRandomFully(prefix) }
+        var iptables = IPTables(backend: backend, hasRandomFully: hasRandomFully, prefixes: prefixes)
         for (family, reason) in reasons where prefixes[family] == nil {
             iptables.unavailable[family] = "\(reason): \(Detection.advice(reason, family, backend))"
         }
@@ -131,11 +148,5 @@ struct Detection {
             Int($0)
         }
         return !numbers.isEmpty && !numbers.lexicographicallyPrecedes([1, 6, 2])
-    }
-
-    /// The names with the backend suffix come first; some distributions have only the unsuffixed one.
-    private func names(_ family: IPFamily, _ backend: IPTables.Backend, plain: IPTables.Backend?) -> [String] {
-        let name = family == .ipv4 ? "iptables" : "ip6tables"
-        return ["\(name)-\(backend.rawValue)"] + (plain == backend ? [name] : [])
     }
 }
