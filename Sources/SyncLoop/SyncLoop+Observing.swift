@@ -97,14 +97,26 @@ extension SyncLoop {
             (state.rules, state.leftovers) = (reconciler.mirror.rules, reconciler.mirror.leftovers)
             state.rulesInOtherBackends = reconciler.mirror.rulesInOtherBackends
             if case .only(let selection) = scope { recordDrift(state, selection) }
-            var evidence = state
-            if case .only = scope { evidence = reconciler.mirror }
-            let ownership = Ownership(observed: evidence, localAddresses: localAddresses, excluded: settings.excludedCIDRs)
-            reconciler.merge(state, of: scope, desired: translation.desired, at: now) { ownership.isOurs($0) }
+            let ours = unknownOwnServers(in: state, of: scope)
+            reconciler.merge(state, of: scope, desired: translation.desired, at: now) { ours.contains($0.identity) }
             if case .everything = scope { audit.begin(at: now) }
             if part == .virtualServers, let began = pollStart { (pollStart, pollDuration) = (nil, began.duration(to: now)) }
             shouldPlanDeferred = true
         }
+    }
+
+    /// Returns the virtual servers of an observation that belong to this program although they are neither desired nor in the mirror.
+    ///
+    /// Decided before the observation is merged: an `Ownership` that outlives the merge would make the mirror copy all of its storage.
+    private func unknownOwnServers(in observed: NodeState, of scope: Scope) -> Set<VirtualServer.Identity> {
+        var evidence = observed
+        if case .only = scope { evidence = reconciler.mirror }
+        let ownership = Ownership(observed: evidence, localAddresses: localAddresses, excluded: settings.excludedCIDRs)
+        let (desired, known) = (translation.desired.virtualServers, reconciler.mirror.virtualServers)
+        let ours = observed.virtualServers.values.lazy.filter {
+            desired[$0.identity] == nil && known[$0.identity] == nil && ownership.isOurs($0)
+        }
+        return Set(ours.map(\.identity))
     }
 
     /// Records the external changes that an observation confirms in the scope of suspected drift.
