@@ -6,7 +6,7 @@ public import Model
 public struct ClusterState: Sendable {
     public private(set) var services: [NamespacedName: Service] = [:]
     /// The slices of each Service that has any, whether or not the Service itself exists.
-    public private(set) var slices: [NamespacedName: [NamespacedName: EndpointSlice]] = [:]
+    public private(set) var slices: [NamespacedName: ServiceSlices] = [:]
     public private(set) var nodes: [String: Node] = [:]
     /// Whether `nodes` contains all Nodes whose addresses matter.
     public private(set) var otherNodes = OtherNodes.known
@@ -15,7 +15,7 @@ public struct ClusterState: Sendable {
 
     private var serviceOfSlice: [NamespacedName: NamespacedName] = [:]
 
-    private var nodeNames = SharedStrings()
+    private var strings = SharedStrings()
 
     public init() {}
 
@@ -41,7 +41,9 @@ public struct ClusterState: Sendable {
 
     private mutating func apply(_ name: NamespacedName, _ service: Service?) -> Bool {
         guard services[name] != service else { return false }
-        services[name] = service
+        var kept = service
+        kept?.shareStrings(&strings)
+        services[name] = kept
         dirtyServices.insert(name)
         return true
     }
@@ -53,7 +55,7 @@ public struct ClusterState: Sendable {
         // A slice that belongs to no Service has no effect and is not kept.
         var kept = after == nil ? nil : slice
         guard known != kept else { return false }
-        kept?.shareStrings(with: known, &nodeNames)
+        kept?.shareStrings(with: known, &strings)
         if let before {
             slices[before]?[name] = nil
             if slices[before]?.isEmpty == true { slices[before] = nil }
@@ -61,7 +63,7 @@ public struct ClusterState: Sendable {
         }
         serviceOfSlice[name] = after
         if let after {
-            slices[after, default: [:]][name] = kept
+            slices[after, default: ServiceSlices()][name] = kept
             dirtyServices.insert(after)
         }
         return true

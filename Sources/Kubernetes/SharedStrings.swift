@@ -1,3 +1,5 @@
+internal import Model
+
 /// Strings of which many objects have the same, such as names of nodes: each is kept once.
 ///
 /// Swift stores a string of more than 15 bytes on the heap, and each decoded object has its own copy.
@@ -18,15 +20,30 @@ struct SharedStrings {
     }
 }
 
+extension Service {
+    /// The families of almost all Services.
+    private static let singleStack: [[IPFamily]] = [[.ipv4], [.ipv6]]
+
+    /// Shares the keys of the selector and the list of families with other Services.
+    mutating func shareStrings(_ strings: inout SharedStrings) {
+        if let families = Service.singleStack.first(where: { $0 == ipFamilies }) { ipFamilies = families }
+        guard !selector.isEmpty else { return }
+        var shared: [String: String] = [:]
+        shared.reserveCapacity(selector.count)
+        for (key, value) in selector { shared[strings.shared(key)] = value }
+        selector = shared
+    }
+}
+
 extension EndpointSlice {
     /// Shares the strings of unchanged endpoints with the slice before, whose strings the desired state has, and those of nodes with all
     /// slices.
-    mutating func shareStrings(with before: EndpointSlice?, _ nodeNames: inout SharedStrings) {
+    mutating func shareStrings(with before: EndpointSlice?, _ strings: inout SharedStrings) {
         for index in endpoints.indices {
             if let before, index < before.endpoints.count, before.endpoints[index] == endpoints[index] {
                 endpoints[index] = before.endpoints[index]
             } else if let name = endpoints[index].nodeName {
-                endpoints[index].nodeName = nodeNames.shared(name)
+                endpoints[index].nodeName = strings.shared(name)
             }
         }
     }

@@ -44,10 +44,11 @@ extension SyncLoop {
         outcome.translated.formUnion(Set(addresses.keys).union(refusedEndpoints.keys))
         refusedEndpoints = [:]
         for (service, refused) in addresses {
-            for (slice, object) in cluster.slices[service] ?? [:] {
-                for address in object.endpoints.lazy.compactMap(\.address)
+            for slice in cluster.slices[service]?.all ?? [] {
+                for address in slice.endpoints.lazy.compactMap(\.address)
                 where refused.contains(address) {
-                    refusedEndpoints[service, default: []].insert(ServiceRefusal(.endpoint(slice: slice), address, .kernel))
+                    refusedEndpoints[service, default: []].insert(
+                        ServiceRefusal(.endpoint(slice: slice.metadata.namespacedName), address, .kernel))
                 }
             }
         }

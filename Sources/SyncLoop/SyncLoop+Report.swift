@@ -30,7 +30,7 @@ extension SyncLoop {
 
     private func reasonForNoRealServers(_ server: VirtualServer, _ origin: ServiceOrigin) -> NoRealServers {
         NoRealServers(
-            server, of: origin, cluster.services[origin.service], Array((cluster.slices[origin.service] ?? [:]).values), nodeName: nodeName)
+            server, of: origin, cluster.services[origin.service], cluster.slices[origin.service]?.all ?? [], nodeName: nodeName)
     }
 
     private func draining(_ desired: VirtualServer, at now: Timestamp) -> [ProxyReport.Draining] {

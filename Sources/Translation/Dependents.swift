@@ -1,10 +1,8 @@
 internal import Kubernetes
 internal import Model
 
-/// The Services that depend on parts of the node context. If a part changes, only its dependents are translated again.
+/// The Services that depend on parts of the node context other than addresses. If a part changes, only its dependents are translated again.
 struct Dependents: Sendable {
-    private var servicesByAddress: [IPAddress: Set<NamespacedName>] = [:]
-    private var addressesByService: [NamespacedName: Set<IPAddress>] = [:]
     private var withNodePorts: Set<NamespacedName> = []
     private var withSourceRanges: Set<NamespacedName> = []
     private var withZoneHints: Set<NamespacedName> = []
@@ -12,7 +10,6 @@ struct Dependents: Sendable {
 
     func affected(by change: NodeContext.Change) -> Set<NamespacedName> {
         var services: Set<NamespacedName> = []
-        for address in change.addresses { services.formUnion(servicesByAddress[address] ?? []) }
         if change.nodePortAddresses { services.formUnion(withNodePorts) }
         if change.primaryAddresses { services.formUnion(withSourceRanges) }
         if change.zone { services.formUnion(withZoneHints) }
@@ -21,23 +18,11 @@ struct Dependents: Sendable {
     }
 
     /// - Parameter service: nil if it was removed.
-    mutating func update(_ name: NamespacedName, _ service: Service?, _ slices: [EndpointSlice], _ state: ServiceState) {
-        update(name, state.requestedAddresses)
+    mutating func update(_ name: NamespacedName, _ service: Service?, _ slices: [EndpointSlice]) {
         withNodePorts.set(name, service?.ports.contains { $0.nodePort != 0 } ?? false)
         withSourceRanges.set(name, service?.loadBalancerSourceRanges.isEmpty == false)
         withExternalAddresses.set(name, service.map { !$0.externalIPs.isEmpty || !$0.loadBalancerIngress.isEmpty } ?? false)
         withZoneHints.set(name, service != nil && slices.contains(where: \.hasZoneHints))
-    }
-
-    private mutating func update(_ name: NamespacedName, _ addresses: Set<IPAddress>) {
-        let before = addressesByService[name] ?? []
-        guard before != addresses else { return }
-        for address in before.subtracting(addresses) {
-            servicesByAddress[address]?.remove(name)
-            if servicesByAddress[address]?.isEmpty == true { servicesByAddress[address] = nil }
-        }
-        for address in addresses.subtracting(before) { servicesByAddress[address, default: []].insert(name) }
-        addressesByService[name] = addresses.isEmpty ? nil : addresses
     }
 }
 

@@ -25,17 +25,28 @@ public enum KubeSet: String, Hashable, Sendable, CaseIterable {
 
     /// Returns the set's name in a family. IPv6 sets start with `KUBE-6-`; names are cut to the kernel's limit of 31 bytes.
     public func name(_ family: IPFamily, in filter: PacketFilterKind = .iptables) -> AddressSet.Name {
-        KubeSet.names[filter]?[family]?[self] ?? makeName(family, filter)
+        let names =
+            switch (filter, family) {
+            case (.iptables, .ipv4): KubeSet.ipsets
+            case (.iptables, .ipv6): KubeSet.ipsets6
+            case (.nftables, .ipv4): KubeSet.tableSets
+            case (.nftables, .ipv6): KubeSet.tableSets6
+            }
+        return names[self] ?? makeName(family, filter)
     }
 
-    /// Computed once, because a name is looked up for every set member.
-    private static let names = table(PacketFilterKind.allCases) { filter in
-        table(IPFamily.allCases) { family in table(allCases) { $0.makeName(family, filter) } }
+    // Computed once, because a name is looked up for every set member.
+    private static let ipsets = names(.ipv4, .iptables)
+    private static let ipsets6 = names(.ipv6, .iptables)
+    private static let tableSets = names(.ipv4, .nftables)
+    private static let tableSets6 = names(.ipv6, .nftables)
+
+    private static func names(_ family: IPFamily, _ filter: PacketFilterKind) -> [KubeSet: AddressSet.Name] {
+        Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.makeName(family, filter)) })
     }
 
-    private static func table<Key: Hashable, Value>(_ keys: [Key], _ value: (Key) -> Value) -> [Key: Value] {
-        Dictionary(uniqueKeysWithValues: keys.map { ($0, value($0)) })
-    }
+    // Otherwise the raw value is hashed, a long string in every set member.
+    public func hash(into hasher: inout Hasher) { hasher.combine(rawValue.utf8.count) }
 
     private func makeName(_ family: IPFamily, _ filter: PacketFilterKind) -> AddressSet.Name {
         AddressSet.Name(

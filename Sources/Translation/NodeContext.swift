@@ -21,7 +21,7 @@ struct NodeContext: Sendable {
 
     /// The objects that the addresses were read from.
     private var nodes: [String: Node] = [:]
-    private var apiServerSlices: [NamespacedName: EndpointSlice] = [:]
+    private var apiServerSlices = ServiceSlices()
     private var ownNode: Node?
 
     init(_ settings: TranslationSettings) {
@@ -45,10 +45,10 @@ struct NodeContext: Sendable {
         self.localAddresses = localAddresses
         updateNodes(cluster.nodes)
         otherNodes = cluster.otherNodes
-        let slices = cluster.slices[NodeContext.apiServer] ?? [:]
+        let slices = cluster.slices[NodeContext.apiServer] ?? ServiceSlices()
         if slices != apiServerSlices {
             apiServerSlices = slices
-            apiServerAddresses = Set(slices.values.flatMap(\.endpoints).flatMap(\.addresses))
+            apiServerAddresses = Set(slices.all.flatMap(\.endpoints).flatMap(\.addresses))
         }
         for family in settings.families {
             nodePortAddresses[family] = settings.nodePortAddresses.addresses(family, local: localAddresses, primary: primaryAddresses)

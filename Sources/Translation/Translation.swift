@@ -45,7 +45,10 @@ public struct Translation: Sendable {
         /// `metadata.creationTimestamp`
         var created: Time?
         var servers: [VirtualServer.Identity]
+        /// Bound addresses.
         var addresses: [IPAddress]
+        /// All addresses, including refused ones; usually in the storage of `addresses`.
+        var requested: [IPAddress]
         var members: [ServiceState.SetMember]
         var closedToNode: Set<VirtualServer.Identity>
         var noLocalEndpoints: Set<NoLocalEndpoints>
@@ -86,12 +89,33 @@ public struct Translation: Sendable {
     /// - Returns: the part of `desired` that may have changed.
     public mutating func update(_ services: Set<NamespacedName>, of cluster: ClusterState, localAddresses: Set<IPAddress>) -> Scope {
         var changed = Scope.Selection()
-        var pending = services.union(dependents.affected(by: nodeContext.update(cluster, localAddresses: localAddresses)))
+        let change = nodeContext.update(cluster, localAddresses: localAddresses)
+        var pending = services.union(dependents.affected(by: change)).union(self.services(requesting: change.addresses))
+        if pending.count >= Translation.largeUpdate { reserve(cluster.services.count, &changed) }
         while let name = pending.popFirst() {
             translate(name, cluster, &changed, &pending)
         }
         for family in settings.families { updateRules(family, &changed) }
         return .only(changed)
+    }
+
+    /// The number of Services from which an update grows the tables once and not step by step.
+    private static let largeUpdate = 1000
+
+    /// Reserves room for Services with one port and one address, which is what almost all have at least.
+    private mutating func reserve(_ count: Int, _ changed: inout Scope.Selection) {
+        keys.reserveCapacity(count)
+        translated.reserveCapacity(count)
+        desired.virtualServers.reserveCapacity(count)
+        desired.addresses.reserveCapacity(count)
+        changed.virtualServers.reserveCapacity(count)
+        changed.addresses.reserveCapacity(count)
+    }
+
+    /// Addresses of nodes rarely change, so an index by address would cost more than this search.
+    private func services(requesting addresses: Set<IPAddress>) -> Set<NamespacedName> {
+        guard !addresses.isEmpty else { return [] }
+        return Set(keys.lazy.filter { $0.value.requested.contains(where: addresses.contains) }.map(\.key))
     }
 
     /// Returns the Services that were translated since the last call, whose refusals, conflicts or virtual servers may have changed.
@@ -124,15 +148,15 @@ public struct Translation: Sendable {
     ) {
         translated.insert(name)
         let service = cluster.services[name]
-        let slices = service == nil ? [] : cluster.slices[name]?.sorted { $0.key < $1.key }.map(\.value) ?? []
+        let slices = service == nil ? [] : cluster.slices[name]?.all ?? []
         var state = service.map { ServiceState($0, slices: slices, nodeContext, before: desired.virtualServers) } ?? ServiceState()
-        dependents.update(name, service, slices, state)
+        dependents.update(name, service, slices)
         // An unchanged value is not assigned: that would copy storage that is shared with a status.
         let (refused, invalid) = (state.refused, state.invalidAnnotations)
         if refusedAddresses[name] ?? [] != refused { refusedAddresses[name] = refused.isEmpty ? nil : refused }
         if invalidAnnotations[name] ?? [] != invalid { invalidAnnotations[name] = invalid.isEmpty ? nil : invalid }
         let old =
-            keys[name] ?? Keys(created: nil, servers: [], addresses: [], members: [], closedToNode: [], noLocalEndpoints: [])
+            keys[name] ?? Keys(created: nil, servers: [], addresses: [], requested: [], members: [], closedToNode: [], noLocalEndpoints: [])
         let precedence = Precedence(created: service?.metadata.creationTimestamp, service: name)
 
         releaseServers(name, old, keeping: state, &changed, &pending)
@@ -142,11 +166,13 @@ public struct Translation: Sendable {
         claim(state, precedence, &changed, &pending)
 
         updateClosedToNode(name, old.closedToNode, state.closedToNode)
+        let addresses = Array(state.addresses.keys)
         keys[name] =
             state == ServiceState()
             ? nil
             : Keys(
-                created: precedence.created, servers: Array(state.virtualServers.keys), addresses: Array(state.addresses.keys),
+                created: precedence.created, servers: Array(state.virtualServers.keys), addresses: addresses,
+                requested: addresses.count == state.requestedAddresses.count ? addresses : Array(state.requestedAddresses),
                 members: Array(state.members.keys), closedToNode: state.closedToNode, noLocalEndpoints: state.noLocalEndpoints)
         if healthChecks[name] != state.healthCheck { healthChecks[name] = state.healthCheck }
         for removed in old.noLocalEndpoints.subtracting(state.noLocalEndpoints) { noLocalEndpoints[removed, default: 0] -= 1 }
@@ -206,12 +232,14 @@ public struct Translation: Sendable {
         var lost: Set<VirtualServer.Identity> = []
         var comparison = VirtualServerComparison()
         for (key, server) in state.virtualServers {
-            pending.formUnion(serverClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
+            let before = desired.virtualServers[key]
+            let holder = self.precedence(of: before?.origin?.service, unless: name)
+            pending.formUnion(serverClaims.add(precedence, to: key, holder: holder))
             guard serverClaims.winner(key, holder: name) == name else {
                 lost.insert(key)
                 continue
             }
-            guard !comparison.isSame(desired.virtualServers[key], server) else { continue }
+            guard !comparison.isSame(before, server) else { continue }
             desired.virtualServers[key] = server
             changed.virtualServers.insert(key)
         }
@@ -248,19 +276,21 @@ public struct Translation: Sendable {
     ) {
         let name = precedence.service
         for (key, origin) in state.addresses {
-            pending.formUnion(addressClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
-            guard addressClaims.winner(key, holder: name) == name, desired.addresses[key] != .some(origin) else { continue }
+            let before = desired.addresses[key]
+            let holder = self.precedence(of: (before ?? nil)?.service, unless: name)
+            pending.formUnion(addressClaims.add(precedence, to: key, holder: holder))
+            guard addressClaims.winner(key, holder: name) == name, before != .some(origin) else { continue }
             desired.addresses.updateValue(origin, forKey: key)
             changed.addresses.insert(key)
         }
         for (key, origin) in state.members {
-            pending.formUnion(memberClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
-            guard memberClaims.winner(key, holder: name) == name, desired.sets[setName(of: key)]?.members[key.member] != .some(origin)
-            else {
-                continue
-            }
-            desired.sets[setName(of: key)]?.members.updateValue(origin, forKey: key.member)
-            changed.members[setName(of: key), default: []].insert(key.member)
+            let set = setName(of: key)
+            let before = desired.sets[set]?.members[key.member]
+            let holder = self.precedence(of: (before ?? nil)?.service, unless: name)
+            pending.formUnion(memberClaims.add(precedence, to: key, holder: holder))
+            guard memberClaims.winner(key, holder: name) == name, before != .some(origin) else { continue }
+            desired.sets[set]?.members.updateValue(origin, forKey: key.member)
+            changed.members[set, default: []].insert(key.member)
         }
     }
 }

@@ -104,7 +104,7 @@ private final class Cluster {
     private var state = ClusterState()
 
     var services: [NamespacedName: Service] { state.services }
-    var slices: [NamespacedName: [NamespacedName: EndpointSlice]] { state.slices }
+    var slices: [NamespacedName: ServiceSlices] { state.slices }
 
     @discardableResult
     func apply(_ change: ClusterChange) -> Bool { state.apply(change) }

@@ -38,7 +38,7 @@ final class PlayedCluster {
     func service(_ name: String) -> Service? { state.services[NamespacedName(namespace: "default", name: name)] }
 
     func slices(_ name: String) -> [EndpointSlice] {
-        (state.slices[NamespacedName(namespace: "default", name: name)] ?? [:]).sorted { $0.key < $1.key }.map(\.value)
+        state.slices[NamespacedName(namespace: "default", name: name)]?.all ?? []
     }
 }
 

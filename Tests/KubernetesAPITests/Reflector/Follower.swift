@@ -104,7 +104,8 @@ extension TestAPIServer {
     /// Whether a follower has the same objects as the server.
     func isMirrored(by follower: Follower) throws -> Bool {
         let seen = follower.now()
-        let slices = seen.state.slices.values.reduce(into: [:]) { $0.merge($1) { first, _ in first } }
+        let slices = Dictionary(
+            uniqueKeysWithValues: seen.state.slices.values.flatMap(\.all).map { ($0.metadata.namespacedName, $0) })
         let services = try objects(of: Service.self)
         let nodes = try objects(of: Node.self).values
         return try seen.isSynced && seen.state.services == services && slices == objects(of: EndpointSlice.self)
