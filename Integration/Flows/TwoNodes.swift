@@ -85,7 +85,7 @@ actor TwoNodes {
             for node in node1 node2; do
               XTABLES_LOCKFILE=/run/xtables-$node.lock setsid ip netns exec $node \(Place.proxy) --manifests \(Self.scratch)/manifests --hostname-override $node \
                 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 \
-                --state-directory \(Self.scratch)/state-$node \(Place.filterFlag) --ipvs-min-sync-period 0s --v 4 \(flags) \
+                --state-directory \(Self.scratch)/state-$node \(Place.filterFlag) \(Place.addressFlag) --ipvs-min-sync-period 0s --v 4 \(flags) \
                 </dev/null >>\(Self.scratch)/$node.log 2>&1 &
               echo $! >\(Self.scratch)/$node.pid
             done

@@ -137,7 +137,7 @@ actor World {
     // MARK: The proxy
 
     static let nodeFlags =
-        "--hostname-override node1 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --state-directory \(Place.state) \(Place.filterFlag)"
+        "--hostname-override node1 --cluster-cidr 10.244.0.0/16,fd00:244::/32 --state-directory \(Place.state) \(Place.filterFlag) \(Place.addressFlag)"
     static let flags = "--manifests \(Place.manifests) --service-cluster-ip-range 10.96.0.0/12,fd00:96::/112 \(nodeFlags)"
     /// The flags of a proxy that reads the cluster from the scenarios' API server.
     static let apiFlags = "--kubeconfig \(Place.kubeconfig) \(nodeFlags)"

@@ -16,6 +16,9 @@ package enum Place {
     /// The flag that makes the proxy use the packet filter of the tests.
     package static let filterFlag = hasIPTables ? "--iptables-backend \(iptables)" : "--packet-filter nftables"
 
+    /// The flag with which the proxies of flows and scenarios make service addresses of one kind, `address` or `route`; empty for the default.
+    package static let addressFlag = environment("KUBE_IPVS_SERVICE_ADDRESSES").map { "--service-addresses \($0)" } ?? ""
+
     package static func environment(_ name: String) -> String? {
         unsafe getenv(name).map { unsafe String(cString: $0) }
     }

@@ -34,8 +34,10 @@ extension KernelDataplane {
         case .deleteDevice: try InterfaceMessages.deleteLink(NodeState.deviceName)
         case .bind(let address, _): try InterfaceMessages.newAddress(address, interface: device)
         case .unbind(let address): try InterfaceMessages.deleteAddress(address, interface: device)
+        case .addRoute(let address, let route): try RouteMessages.replace(address, route, interface: device)
+        case .removeRoute(let address): try RouteMessages.delete(address, interface: device)
         case .createSet, .replaceSet, .addMember, .removeMember, .destroySet, .restoreRules, .removeRules, .removeLeftoverRules,
-            .deleteLeftoverTable, .flushConntrack:
+            .deleteLeftoverTable, .flushConntrack, .setDeviceUp:
             nil
         }
     }
@@ -49,6 +51,14 @@ extension KernelDataplane {
             }
         } catch {
             report.failures += operations.map { .init($0, reason: error.description) }
+            return
+        }
+        if let operation = operations.first, case .setDeviceUp = operation {
+            do throws(DataplaneError) {
+                try interfaces.setUp(device)
+            } catch {
+                report.failures.append(.init(operation, reason: error.description))
+            }
             return
         }
         report.failures += interfaces.socket.apply(Array(operations)) { operation throws(NetlinkError) in
@@ -107,7 +117,7 @@ extension NetlinkSocket {
 extension Operation {
     var needsDevice: Bool {
         switch self {
-        case .bind, .unbind: true
+        case .bind, .unbind, .addRoute, .removeRoute, .setDeviceUp: true
         default: false
         }
     }
@@ -141,7 +151,7 @@ extension Operation {
     func isFulfilled(by error: NetlinkError) -> Bool {
         guard case .kernel(let errno) = error.code else { return false }
         return switch self {
-        case .deleteVirtualServer: errno == .noSuchProcess
+        case .deleteVirtualServer, .removeRoute: errno == .noSuchProcess
         case .deleteRealServer: errno == .noSuchProcess || errno == .noSuchFileOrDirectory
         case .bind, .createDevice: errno == .fileExists
         case .unbind: errno == .addressNotAvailable

@@ -25,10 +25,11 @@ extension KernelDataplane {
     }
 
     private func observeDevice(_ state: inout NodeState) throws(DataplaneError) {
-        let device = try interfaces.device()
-        state.hasDevice = device != nil
-        guard let device else { return }
+        let link = try interfaces.link()
+        (state.hasDevice, state.isDeviceUp) = (link != nil, link?.isUp ?? false)
+        guard let device = link?.index else { return }
         for address in try interfaces.addresses(on: device).on { state.addresses.updateValue(nil, forKey: address) }
+        state.routes = try interfaces.routes(over: device)
     }
 
     private func observe(_ selection: Scope.Selection) throws(DataplaneError) -> NodeState {
@@ -43,7 +44,10 @@ extension KernelDataplane {
         }
         if selection.device || !selection.addresses.isEmpty {
             try observeDevice(&state)
-            if !selection.device { state.addresses = state.addresses.filter { selection.addresses.contains($0.key) } }
+            if !selection.device {
+                state.addresses = state.addresses.filter { selection.addresses.contains($0.key) }
+                state.routes = state.routes.filter { selection.addresses.contains($0.key) }
+            }
         }
         for name in selection.members.keys {
             guard let expected = catalogue.sets[name] else { continue }

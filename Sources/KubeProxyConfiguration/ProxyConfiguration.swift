@@ -6,6 +6,9 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// The part of the kernel that the rules are written to.
     public enum PacketFilterChoice: String, Hashable, Sendable, CaseIterable { case auto, iptables, nftables }
 
+    /// How the node accepts service addresses.
+    public enum ServiceAddressChoice: String, Hashable, Sendable, CaseIterable { case auto, address, route }
+
     /// The iptables backend of this node, with the packet filter iptables.
     public enum IPTablesBackendChoice: String, Hashable, Sendable, CaseIterable { case auto, legacy, nft }
 
@@ -45,6 +48,7 @@ public struct ProxyConfiguration: Hashable, Sendable {
     /// How long a draining real server keeps its TCP connections.
     public var drainTimeout: Duration
     public var packetFilter: PacketFilterChoice
+    public var serviceAddresses: ServiceAddressChoice
     /// `auto` if the packet filter is nftables.
     public var iptables: IPTablesBackendChoice
     /// The ranges that cluster IPs are chosen from for manifests: one, or one of each family.
@@ -87,8 +91,9 @@ public struct ProxyConfiguration: Hashable, Sendable {
         cluster = reader.cluster(configuration.clientConnection, flags)
         drainTimeout = reader.duration("--drain-timeout", flags.drainTimeout, atLeast: .zero)
         iptables = reader.choice("--iptables-backend", flags.iptablesBackend, default: .auto)
-        // The validation below reports an invalid value.
+        // The validation below reports invalid values.
         packetFilter = PacketFilterChoice(rawValue: configuration.packetFilter) ?? .auto
+        serviceAddresses = ServiceAddressChoice(rawValue: configuration.serviceAddresses) ?? .auto
         if packetFilter == .nftables, iptables != .auto {
             reader.refuse(
                 "--iptables-backend", flags.iptablesBackend,
@@ -138,7 +143,18 @@ public struct ProxyConfiguration: Hashable, Sendable {
         TranslationSettings(
             nodeName: nodeName, scheduler: scheduler, families: families, masqueradeAll: masqueradeAll, masqueradeBit: masqueradeBit,
             localTraffic: localTraffic, nodePortAddresses: nodePortAddresses, hasRandomFully: hasRandomFully,
-            allowsExternalIPs: featureGates.allowsServiceExternalIPs, externalIPRanges: externalIPCIDRs, bindAddress: bindAddress)
+            allowsExternalIPs: featureGates.allowsServiceExternalIPs, externalIPRanges: externalIPCIDRs, bindAddress: bindAddress,
+            serviceAddresses: serviceAddresses.setting)
+    }
+}
+
+extension ProxyConfiguration.ServiceAddressChoice {
+    fileprivate var setting: ServiceAddresses {
+        switch self {
+        case .auto: .auto()
+        case .address: .address
+        case .route: .route
+        }
     }
 }
 

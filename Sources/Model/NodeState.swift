@@ -5,8 +5,12 @@ public struct NodeState: Hashable, Sendable {
     public var virtualServers: [VirtualServer.Identity: VirtualServer]
     /// Addresses on `kube-ipvs0`, each with the Service port it belongs to, nil if unknown.
     public var addresses: [IPAddress: ServiceOrigin?]
+    /// Our routes in the table `local`, by destination.
+    public var routes: [IPAddress: LocalRoute] = [:]
     /// Whether the dummy device `kube-ipvs0` exists.
     public var hasDevice: Bool
+    /// Whether `kube-ipvs0` is up. IPv6 routes require it; nothing else does.
+    public var isDeviceUp = false
     public var sets: [AddressSet.Name: AddressSet]
     public var rules: [IPFamily: Rules]
     /// Leftover rules of other proxy modes, for families that have any; always empty in the desired state.
@@ -25,6 +29,17 @@ public struct NodeState: Hashable, Sendable {
         self.sets = Dictionary(sets.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         self.rules = Dictionary(rules.map { ($0.family, $0) }, uniquingKeysWith: { first, _ in first })
     }
+
+    /// The Service port that a service address belongs to, whether it is bound or routed; nil if unknown.
+    public func origin(of address: IPAddress) -> ServiceOrigin? { (addresses[address] ?? nil) ?? routes[address]?.origin }
+
+    /// The service addresses of a family, bound or routed.
+    public func serviceAddresses(_ family: IPFamily) -> [IPAddress] {
+        routes.keys.filter { $0.family == family } + addresses.keys.filter { $0.family == family && $0 != LocalRoute.anchor }
+    }
+
+    /// Whether a service address is bound or routed.
+    public func accepts(_ address: IPAddress) -> Bool { addresses[address] != nil || routes[address] != nil }
 
     /// The dummy device that holds the service addresses; kube-proxy's name, so that each proxy can adopt the other's state.
     public static let deviceName = "kube-ipvs0"

@@ -5,7 +5,7 @@ public enum Scope: Hashable, Sendable {
 
     /// Keys whose values may have changed.
     public struct Selection: Hashable, Sendable {
-        /// Whether `kube-ipvs0` exists, and all its addresses.
+        /// Whether `kube-ipvs0` exists and is up, and all its addresses and routes.
         public var device: Bool
         /// All virtual servers, without their real servers.
         public var headers: Bool
@@ -13,6 +13,7 @@ public enum Scope: Hashable, Sendable {
         public var virtualServers: Set<VirtualServer.Identity>
         /// Only the real servers of these virtual servers.
         public var realServers: Set<VirtualServer.Identity>
+        /// Service addresses, bound or routed.
         public var addresses: Set<IPAddress>
         public var members: [AddressSet.Name: Set<AddressSet.Member>]
         public var rules: Set<IPFamily>

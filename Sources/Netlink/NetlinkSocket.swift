@@ -37,6 +37,14 @@ public struct NetlinkSocket: ~Copyable {
 
     init(_ channel: any NetlinkChannel) { self.channel = channel }
 
+    /// Makes the kernel check requests to read strictly, and filter dumps by their headers and attributes.
+    ///
+    /// - Returns: whether the kernel supports it (since 4.20).
+    public borrowing func enableStrictChecks() -> Bool {
+        var isOn: Int32 = 1
+        return unsafe setsockopt(channel.descriptor, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &isOn, socklen_t(MemoryLayout<Int32>.size)) == 0
+    }
+
     /// The number of a generic netlink family, such as `IPVS`; the kernel loads its module if possible.
     ///
     /// Fails with `.kernel(.noSuchFileOrDirectory)` if there is none. libnl's `genl_ctrl_resolve` returns that for every failure, so it is

@@ -46,10 +46,13 @@ extension NodeState {
             if leftovers[family]?.isEmpty ?? false { leftovers[family] = nil }
         case .createDevice: hasDevice = true
         case .deleteDevice:
-            hasDevice = false
-            addresses = [:]
+            (hasDevice, isDeviceUp) = (false, false)
+            (addresses, routes) = ([:], [:])
+        case .setDeviceUp: isDeviceUp = true
         case .bind(let address, let origin): addresses.updateValue(origin, forKey: address)
         case .unbind(let address): addresses.removeValue(forKey: address)
+        case .addRoute(let address, let route): routes[address] = route
+        case .removeRoute(let address): routes[address] = nil
         case .addVirtualServer(let server):
             virtualServers[server.identity] = server
             virtualServers[server.identity]?.realServers = []

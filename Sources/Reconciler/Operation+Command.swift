@@ -21,8 +21,13 @@ extension Operation: CustomStringConvertible {
         case .deleteLeftoverTable(let family): "nft delete table \(family.nftName) \(Leftovers.tableName)"
         case .createDevice: "ip link add \(NodeState.deviceName) type dummy"
         case .deleteDevice: "ip link delete \(NodeState.deviceName)"
+        case .setDeviceUp: "ip link set \(NodeState.deviceName) addrgenmode none && ip link set \(NodeState.deviceName) up"
         case .bind(let address, _): "ip address add \(CIDR(host: address)) dev \(NodeState.deviceName)"
         case .unbind(let address): "ip address delete \(CIDR(host: address)) dev \(NodeState.deviceName)"
+        case .addRoute(let address, let route):
+            "\(Operation.route("replace", address))\(address.family == .ipv4 ? " scope host" : "")"
+                + (route.source.map { " src \($0)" } ?? "")
+        case .removeRoute(let address): Operation.route("delete", address)
         case .addVirtualServer(let server): "ipvsadm -A \(server.ipvsadmArguments)"
         case .editVirtualServer(let server): "ipvsadm -E \(server.ipvsadmArguments)"
         case .deleteVirtualServer(let identity): "ipvsadm -D \(identity.ipvsadmArguments)"
@@ -31,6 +36,12 @@ extension Operation: CustomStringConvertible {
         case .deleteRealServer(let identity, let location): "ipvsadm -d \(identity.ipvsadmArguments) -r \(location)"
         case .flushConntrack(let identity, let servers): Operation.flushCommand(identity, keeping: servers.count)
         }
+    }
+
+    /// - Parameter verb: of `ip route`.
+    private static func route(_ verb: String, _ address: IPAddress) -> String {
+        "ip route \(verb) local \(CIDR(host: address)) dev \(NodeState.deviceName) table local proto \(LocalRoute.routingProtocol) "
+            + "metric \(LocalRoute.metric)"
     }
 
     /// For nft, in quotes: the shell would end the command at a semicolon.

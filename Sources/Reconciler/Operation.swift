@@ -19,8 +19,13 @@ public enum Operation: Hashable, Sendable {
     case deleteLeftoverTable(IPFamily)
     case createDevice
     case deleteDevice
+    /// Sets `kube-ipvs0` up without a link-local address.
+    case setDeviceUp
     case bind(IPAddress, ServiceOrigin?)
     case unbind(IPAddress)
+    /// Adds the route to a service address, or replaces it by one with another source.
+    case addRoute(IPAddress, LocalRoute)
+    case removeRoute(IPAddress)
     /// Adds a virtual server without its real servers, which are added by operations of their own.
     indirect case addVirtualServer(VirtualServer)
     indirect case editVirtualServer(VirtualServer)
@@ -44,8 +49,9 @@ extension Operation {
         case .removeRules(let rules): .init(rules: [rules.family])
         case .removeLeftoverRules(let leftovers): .init(rules: [leftovers.family])
         case .deleteLeftoverTable(let family): .init(rules: [family])
-        case .createDevice, .deleteDevice: .init(device: true)
-        case .bind(let address, _), .unbind(let address): .init(addresses: [address])
+        case .createDevice, .deleteDevice, .setDeviceUp: .init(device: true)
+        case .bind(let address, _), .unbind(let address), .addRoute(let address, _), .removeRoute(let address):
+            .init(addresses: [address])
         case .addVirtualServer(let server), .editVirtualServer(let server): .init(virtualServers: [server.identity])
         case .deleteVirtualServer(let identity): .init(virtualServers: [identity])
         case .addRealServer(let identity, _), .editRealServer(let identity, _), .deleteRealServer(let identity, _):
@@ -66,7 +72,7 @@ extension Operation {
         switch self {
         case .createSet, .replaceSet, .addMember, .removeMember, .destroySet: .sets
         case .restoreRules, .removeRules, .removeLeftoverRules, .deleteLeftoverTable: .rules
-        case .createDevice, .deleteDevice, .bind, .unbind: .interfaces
+        case .createDevice, .deleteDevice, .setDeviceUp, .bind, .unbind, .addRoute, .removeRoute: .interfaces
         case .addVirtualServer, .editVirtualServer, .deleteVirtualServer, .addRealServer, .editRealServer, .deleteRealServer: .ipvs
         case .flushConntrack: .flows
         }
@@ -75,7 +81,16 @@ extension Operation {
     /// Whether the operation must not share a batch with others: later operations need its result, or it takes several requests.
     public var mustRunAlone: Bool {
         switch self {
-        case .replaceSet, .createDevice, .deleteDevice: true
+        case .replaceSet, .createDevice, .deleteDevice, .setDeviceUp: true
+        default: false
+        }
+    }
+
+    /// Whether the operation removes a service address or the route to it. Such operations must not share a batch with those that add one:
+    /// the same address may be added in the other form, and must not be removed if that fails.
+    public var removesServiceAddress: Bool {
+        switch self {
+        case .unbind, .removeRoute: true
         default: false
         }
     }
@@ -117,6 +132,7 @@ extension Operation {
         case oldRules(IPFamily)
         case device
         case address(IPAddress)
+        case route(IPAddress)
         case virtualServer(VirtualServer.Identity)
         case realServer(VirtualServer.Identity, AddressPort)
     }
@@ -132,8 +148,9 @@ extension Operation {
         case .removeRules(let rules): .oldRules(rules.family)
         case .removeLeftoverRules(let left): .oldRules(left.family)
         case .deleteLeftoverTable(let family): .oldRules(family)
-        case .createDevice, .deleteDevice: .device
+        case .createDevice, .deleteDevice, .setDeviceUp: .device
         case .bind(let address, _), .unbind(let address): .address(address)
+        case .addRoute(let address, _), .removeRoute(let address): .route(address)
         case .addVirtualServer(let server), .editVirtualServer(let server): .virtualServer(server.identity)
         case .deleteVirtualServer(let identity), .flushConntrack(let identity, _): .virtualServer(identity)
         case .addRealServer(let identity, let server), .editRealServer(let identity, let server):
@@ -146,6 +163,7 @@ extension Operation {
     public var origin: ServiceOrigin? {
         switch self {
         case .addMember(_, _, let origin), .bind(_, let origin): origin
+        case .addRoute(_, let route): route.origin
         case .addVirtualServer(let server), .editVirtualServer(let server): server.origin
         default: nil
         }
@@ -165,8 +183,11 @@ extension Operation {
         case .deleteLeftoverTable: .deleteLeftoverTable
         case .createDevice: .createDevice
         case .deleteDevice: .deleteDevice
+        case .setDeviceUp: .setDeviceUp
         case .bind: .bind
         case .unbind: .unbind
+        case .addRoute: .addRoute
+        case .removeRoute: .removeRoute
         case .addVirtualServer: .addVirtualServer
         case .editVirtualServer: .editVirtualServer
         case .deleteVirtualServer: .deleteVirtualServer
@@ -190,7 +211,7 @@ extension RealServer {
 public enum OperationKind: String, Hashable, Sendable, CaseIterable {
     case createSet, replaceSet, addMember, removeMember, destroySet, restoreRules, removeRules
     case removeLeftoverRules, deleteLeftoverTable
-    case createDevice, deleteDevice, bind, unbind
+    case createDevice, deleteDevice, setDeviceUp, bind, unbind, addRoute, removeRoute
     case addVirtualServer, editVirtualServer, deleteVirtualServer, addRealServer, editRealServer, deleteRealServer
     case flushConntrack
 }

@@ -33,10 +33,12 @@ struct PlanBuilder {
 
     mutating func add(_ scope: Scope, _ flows: Set<VirtualServer.Identity>) {
         if desired.hasDevice, !observed.hasDevice { add(.createDevice, in: .createDevice) }
+        if desired.isDeviceUp, !observed.isDeviceUp { add(.setDeviceUp, in: .createDevice) }
         planSets(scope)
         planRules(scope)
         planLeftovers(scope)
         planAddresses(scope)
+        planRoutes(scope)
         planVirtualServers(scope)
         planConntrackFlushes(scope, flows)
     }
@@ -136,6 +138,25 @@ struct PlanBuilder {
                 add(.bind(address, origin), in: .bind)
             } else if !suspendsRemovals {
                 add(.unbind(address), in: .unbind)
+            }
+        }
+    }
+
+    /// Plans routes in the phases of addresses, so that a service address whose kind changes is always one of the two.
+    private mutating func planRoutes(_ scope: Scope) {
+        let (desired, observed) = (desired.routes, observed.routes)
+        guard !desired.isEmpty || !observed.isEmpty else { return }
+        let candidates: any Sequence<IPAddress> =
+            switch scope {
+            case .only(let selection) where !selection.device: selection.addresses
+            default: desired.keys + observed.keys.filter { desired[$0] == nil }
+            }
+        for address in candidates.sorted() {
+            switch (desired[address], observed[address]) {
+            case (.some(let wanted), let found):
+                if found.map({ $0.source != wanted.source }) ?? true { add(.addRoute(address, wanted), in: .bind) }
+            case (.none, .some): if !suspendsRemovals { add(.removeRoute(address), in: .unbind) }
+            case (.none, .none): break
             }
         }
     }

@@ -73,8 +73,11 @@ public struct Reconciler: Sendable {
                 server.realServers = observed.virtualServers[identity]?.realServers ?? []
                 mirror.virtualServers[identity] = keepingKnownState(server, desired, at: now)
             }
-            for address in selection.addresses { mirror.addresses[address] = observed.addresses[address] }
-            if selection.device { mirror.addresses = observed.addresses }
+            for address in selection.addresses {
+                mirror.addresses[address] = observed.addresses[address]
+                mirror.routes[address] = observed.routes[address]
+            }
+            if selection.device { (mirror.addresses, mirror.routes) = (observed.addresses, observed.routes) }
             for name in selection.members.keys { mirror.sets[name] = observed.sets[name] }
             mergeDevice(observed, selection, desired)
             markObserved(selection)
@@ -111,10 +114,12 @@ public struct Reconciler: Sendable {
 
     private mutating func mergeDevice(_ observed: NodeState, _ selection: Scope.Selection, _ desired: NodeState) {
         guard selection.device || !selection.addresses.isEmpty else { return }
-        mirror.hasDevice = observed.hasDevice
+        // The kernel removes all IPv6 routes over a device that is set down.
+        if mirror.isDeviceUp, !observed.isDeviceUp, !selection.device { scopeToObserve.formUnion(.only(.init(device: true))) }
+        (mirror.hasDevice, mirror.isDeviceUp) = (observed.hasDevice, observed.isDeviceUp)
         guard !observed.hasDevice else { return }
-        // The kernel removes all addresses of a deleted device.
-        mirror.addresses = [:]
+        // The kernel removes all addresses of a deleted device, and the routes over it.
+        (mirror.addresses, mirror.routes) = ([:], [:])
         scopeToPlan.formUnion(.only(.init(device: true)))
     }
 
@@ -178,7 +183,7 @@ public struct Reconciler: Sendable {
         case (.everything, .only(let unknown)):
             var known = Scope.Selection(
                 virtualServers: Set(mirror.virtualServers.keys).union(desired.virtualServers.keys),
-                addresses: Set(mirror.addresses.keys).union(desired.addresses.keys),
+                addresses: Set(mirror.addresses.keys).union(desired.addresses.keys).union(mirror.routes.keys).union(desired.routes.keys),
                 rules: Set(IPFamily.allCases))
             for name in Set(mirror.sets.keys).union(desired.sets.keys) {
                 known.members[name] = Set(mirror.sets[name]?.members.keys.map(\.self) ?? []).union(
@@ -233,7 +238,7 @@ public struct Reconciler: Sendable {
             return desired.virtualServers[identity]?.origin ?? mirror.virtualServers[identity]?.origin
         }
         let scope = operation.scope
-        if let address = scope.addresses.first { return mirror.addresses[address] ?? nil }
+        if let address = scope.addresses.first { return mirror.origin(of: address) }
         guard let (name, members) = scope.members.first, members.count == 1, let member = members.first else { return nil }
         return mirror.sets[name]?.members[member] ?? nil
     }

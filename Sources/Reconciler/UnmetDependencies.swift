@@ -9,13 +9,16 @@ public struct UnmetDependencies: Sendable {
     /// Families without all desired rules.
     private let rules: Set<IPFamily>
     private var device: Operation?
+    /// The operation that sets the device up.
+    private var deviceUp: Operation?
     private var servers: [VirtualServer.Identity: Operation] = [:]
     private var serversByAddress: [IPAddress: Operation] = [:]
     /// Operations that add an address to a set.
     private var additions: [IPAddress: Operation] = [:]
     private var sets: [AddressSet.Name: Operation] = [:]
+    /// Operations that add an address or the route to it.
     private var bindings: [IPAddress: Operation] = [:]
-    /// Operations that remove an address or one of its virtual servers.
+    /// Operations that remove an address, the route to it, or one of its virtual servers.
     private var removals: [IPAddress: Operation] = [:]
     /// Addresses whose set membership has to be observed first.
     private var unobservedMembers: Set<IPAddress> = []
@@ -44,15 +47,16 @@ public struct UnmetDependencies: Sendable {
     public mutating func add(_ operation: Operation) {
         switch operation {
         case .createDevice: device = operation
+        case .setDeviceUp: deviceUp = operation
         case .addVirtualServer(let server):
             servers[server.identity] = operation
             serversByAddress[server.identity.location.address] = operation
         case .createSet(let set), .replaceSet(let set):
             sets[set.name] = operation
             for member in set.members.keys { if let address = member.serviceAddress { additions[address] = operation } }
-        case .unbind(let address): removals[address] = operation
+        case .unbind(let address), .removeRoute(let address): removals[address] = operation
         case .deleteVirtualServer(let identity): removals[identity.location.address] = operation
-        case .bind(let address, _): bindings[address] = operation
+        case .bind(let address, _), .addRoute(let address, _): bindings[address] = operation
         case .addMember(_, let member, _): if let address = member.serviceAddress { additions[address] = operation }
         default: break
         }
@@ -69,6 +73,14 @@ public struct UnmetDependencies: Sendable {
     private func failure(before operation: Operation) -> Operation? {
         switch operation {
         case .bind(let address, _): device ?? additions[address] ?? serversByAddress[address]
+        case .addRoute(let address, _):
+            device ?? (address.family == .ipv6 ? deviceUp : nil) ?? additions[address] ?? serversByAddress[address]
+        case .setDeviceUp: device
+        // An address that becomes a route, or the other way around, must not be removed before. The last IPv4 address must not be
+        // removed while routes are needed, or the kernel removes them.
+        case .unbind(LocalRoute.anchor): bindings.first { $0.key.family == .ipv4 }?.value
+        case .unbind(let address): bindings[address] ?? (address.family == .ipv4 ? bindings[LocalRoute.anchor] : nil)
+        case .removeRoute(let address): bindings[address]
         case .addVirtualServer(let server): additions[server.identity.location.address]
         case .addRealServer(let identity, _), .editRealServer(let identity, _): servers[identity]
         case .addMember(let name, _, _): sets[name]
@@ -97,7 +109,7 @@ extension Operation {
     /// The service address that must be a member of its sets before the operation.
     fileprivate var addressRequiredInSets: IPAddress? {
         switch self {
-        case .bind(let address, _): address
+        case .bind(let address, _), .addRoute(let address, _): address
         case .addVirtualServer(let server): server.identity.location.address
         default: nil
         }
@@ -106,7 +118,7 @@ extension Operation {
     /// The family whose rules must be in place before the operation.
     fileprivate var familyOfRequiredRules: IPFamily? {
         switch self {
-        case .bind(let address, _): address.family
+        case .bind(let address, _), .addRoute(let address, _): address.family
         case .addVirtualServer(let server): server.identity.family
         default: nil
         }

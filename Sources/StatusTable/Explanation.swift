@@ -45,6 +45,8 @@ public struct Explanation: Hashable, Sendable {
         let address = destination.location.address
         if kernel.addresses[address] != nil {
             lines.append("Address: \(address) is on \(NodeState.deviceName): the node accepts the packet")
+        } else if kernel.routes[address] != nil {
+            lines.append("Address: \(address) has a local route over \(NodeState.deviceName): the node accepts the packet")
         } else if isHeldElsewhere {
             lines.append("Address: \(address) is on another interface of this node: the node accepts the packet")
         } else {

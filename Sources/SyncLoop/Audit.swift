@@ -9,7 +9,7 @@ internal import Reconciler
 public struct Audit: Sendable {
     /// A part of the kernel state that is read at once.
     public enum Slice: Hashable, Sendable {
-        /// `kube-ipvs0` and its addresses.
+        /// `kube-ipvs0` with its addresses and routes.
         case device
         case set(AddressSet.Name)
         /// All virtual servers, without their real servers.
@@ -122,8 +122,9 @@ public struct AuditBaseline: Sendable {
     init(_ slice: Audit.Slice, _ mirror: NodeState) {
         // Only the part that is compared: the loop has to copy shared storage when it changes it.
         var part = NodeState(hasDevice: mirror.hasDevice)
+        part.isDeviceUp = mirror.isDeviceUp
         switch slice {
-        case .device: part.addresses = mirror.addresses
+        case .device: (part.addresses, part.routes) = (mirror.addresses, mirror.routes)
         case .set(let name): part.sets[name] = mirror.sets[name]
         case .headers: part.virtualServers = mirror.virtualServers
         case .realServers(let identities): for identity in identities { part.virtualServers[identity] = mirror.virtualServers[identity] }
@@ -137,8 +138,9 @@ public struct AuditBaseline: Sendable {
         var findings = Audit.Findings()
         switch slice {
         case .device:
-            findings.mismatches.device = observed.hasDevice != mirror.hasDevice
+            findings.mismatches.device = observed.hasDevice != mirror.hasDevice || (mirror.isDeviceUp && !observed.isDeviceUp)
             findings.mismatches.addresses = Set(mirror.addresses.keys).symmetricDifference(observed.addresses.keys)
+            findings.mismatches.addresses.formUnion(mirror.routes.differences(from: observed.routes))
         case .set(let name):
             guard let expected = mirror.sets[name] else { break }
             guard let found = observed.sets[name], found.hasSameType(as: expected) else {

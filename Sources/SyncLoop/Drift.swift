@@ -21,11 +21,15 @@ enum Drift {
             realServers(mirror.virtualServers[identity], observed.virtualServers[identity], identity, &subjects)
         }
         if selection.device || !selection.addresses.isEmpty {
-            if mirror.hasDevice != observed.hasDevice { subjects.insert(.device) }
+            if mirror.hasDevice != observed.hasDevice || (mirror.isDeviceUp && !observed.isDeviceUp) { subjects.insert(.device) }
             let expected = Set(mirror.addresses.keys)
             let candidates = selection.device || !observed.hasDevice ? expected.union(observed.addresses.keys) : selection.addresses
             for address in candidates where expected.contains(address) != (observed.addresses[address] != nil) {
                 subjects.insert(.address(address))
+            }
+            let routes = mirror.routes.differences(from: observed.routes)
+            for address in routes where selection.device || !observed.hasDevice || selection.addresses.contains(address) {
+                subjects.insert(.route(address))
             }
         }
         for name in selection.members.keys {

@@ -141,7 +141,7 @@ extension Scope {
         case .member(let name, let member): selection.members[name]?.contains(member) ?? false
         case .rules(let family), .oldRules(let family): selection.rules.contains(family)
         case .device: selection.device
-        case .address(let address): selection.device || selection.addresses.contains(address)
+        case .address(let address), .route(let address): selection.device || selection.addresses.contains(address)
         case .virtualServer(let identity), .realServer(let identity, _): selection.virtualServers.contains(identity)
         }
     }

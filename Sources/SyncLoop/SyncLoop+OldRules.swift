@@ -25,8 +25,8 @@ extension SyncLoop {
     private func isServing(_ family: IPFamily) -> Bool {
         let (desired, found) = (translation.desired, reconciler.mirror)
         let servers = desired.virtualServers.keys.lazy.filter { $0.family == family }
-        let addresses = desired.addresses.keys.lazy.filter { $0.family == family }
+        let addresses = desired.serviceAddresses(family)
         return (servers.isEmpty || servers.contains { found.virtualServers[$0] != nil })
-            && (addresses.isEmpty || addresses.contains { found.addresses.keys.contains($0) })
+            && (addresses.isEmpty || addresses.contains(where: found.accepts))
     }
 }

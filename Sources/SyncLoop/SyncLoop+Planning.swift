@@ -71,7 +71,9 @@ extension SyncLoop {
     func nextCandidates(_ first: Operation) -> ArraySlice<Operation> {
         func mustRunAlone(_ operation: Operation) -> Bool { operation.mustRunAlone || retries.entries[operation.key] != nil }
         guard !mustRunAlone(first) else { return remainingOperations.prefix(1) }
-        return remainingOperations.prefix { $0.layer == first.layer && !mustRunAlone($0) }
+        return remainingOperations.prefix {
+            $0.layer == first.layer && $0.removesServiceAddress == first.removesServiceAddress && !mustRunAlone($0)
+        }
     }
 
     /// Removes and returns the next remaining operations that can be applied in one step, and defers those with unmet dependencies; nil if

@@ -61,13 +61,13 @@ extension SyncLoop {
             let desired = translation.desired
             let isRemovalUnconfirmed =
                 unknown.virtualServers.contains { $0.family == rules.family && desired.virtualServers[$0] == nil }
-                || unknown.addresses.contains { $0.family == rules.family && desired.addresses[$0] == nil }
+                || unknown.addresses.contains { $0.family == rules.family && !desired.accepts($0) }
             if isRemovalUnconfirmed { return true }
         }
         return retries.failed.contains { failed in
             switch failed {
             case .deleteVirtualServer(let identity): identity.family == rules.family
-            case .unbind(let address): address.family == rules.family
+            case .unbind(let address), .removeRoute(let address): address.family == rules.family
             default: false
             }
         }

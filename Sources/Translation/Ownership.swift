@@ -2,8 +2,8 @@ public import Model
 
 /// Distinguishes virtual servers left by an earlier run (of this program or kube-proxy) from those of other software.
 ///
-/// The kernel state shows it: a virtual server of a node proxy has its address on `kube-ipvs0` or a member in one of the sets, and set
-/// members are removed last.
+/// The kernel state shows it: a virtual server of a node proxy has its address on `kube-ipvs0`, a route to it, or a member in one of the
+/// sets, and set members are removed last.
 public struct Ownership: Sendable {
     private let observed: NodeState
     /// Addresses of this node on other interfaces, on which node ports are served.
@@ -21,7 +21,7 @@ public struct Ownership: Sendable {
     public func isOurs(_ server: VirtualServer) -> Bool {
         let (location, transport) = (server.identity.location, server.identity.transport)
         if excluded.contains(where: { $0.contains(location.address) }) { return false }
-        if observed.addresses[location.address] != nil { return true }
+        if observed.accepts(location.address) { return true }
         let member = AddressSet.Member.addressPort(location, transport)
         let sets: [KubeSet] = [.clusterIP, .externalIP, .externalIPLocal, .loadBalancer, .nodePortSCTP]
         if sets.contains(where: { hasMember($0, member, location.address.family) }) { return true }

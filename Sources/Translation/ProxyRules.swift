@@ -14,6 +14,9 @@ struct ProxyRules: Hashable {
     let nonEmptySets: Set<KubeSet>
     /// Load balancers that the node itself must not reach, because it is in none of their source ranges.
     var closedToNode: Set<VirtualServer.Identity> = []
+    /// Whether service addresses are routes. Then the node's own packets to a service address have an address of the node as their source,
+    /// otherwise the service address.
+    var hasRoutes = false
 
     private static let services = Rules.Chain(.nat, "KUBE-SERVICES")
     private static let postrouting = Rules.Chain(.nat, "KUBE-POSTROUTING")
@@ -76,12 +79,13 @@ struct ProxyRules: Hashable {
         return rules
     }
 
-    /// Masquerades all clients of a cluster IP, all except this node's pods, or (if local traffic cannot be detected) only the node itself,
-    /// whose packets to a cluster IP have that IP as their source.
+    /// Masquerades all clients of a cluster IP, all except this node's pods, or (if local traffic cannot be detected) only the node itself.
     private var clusterIPRule: Rule {
         if settings.masqueradeAll { return rule(.clusterIP, addressAndPort, markMasquerade) }
         if let localTraffic { return rule(.clusterIP, addressAndPort, markMasquerade, and: localTraffic.notLocal) }
-        return rule(.clusterIP, [.source, .destination], markMasquerade)
+        return hasRoutes
+            ? rule(.clusterIP, addressAndPort, markMasquerade, and: .isLocal(.source))
+            : rule(.clusterIP, [.source, .destination], markMasquerade)
     }
 
     /// Ends traversal for clients outside of the node (first rule), and for all packets to an external IP that is a local address (second rule).
@@ -135,7 +139,9 @@ struct ProxyRules: Hashable {
 
     /// Packets of the node itself never pass INPUT: IPVS handles them in OUTPUT.
     private var outFilterRules: [Rule] {
-        closedToNode.sorted().map { Rule([.source(CIDR(host: $0.location.address)), .virtualServer($0)], .drop) }
+        closedToNode.sorted().map {
+            Rule([hasRoutes ? .isLocal(.source) : .source(CIDR(host: $0.location.address)), .virtualServer($0)], .drop)
+        }
     }
 
     private var sourceRangesRules: [Rule] {

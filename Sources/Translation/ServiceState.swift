@@ -4,7 +4,7 @@ internal import Model
 /// The desired state of one Service: its share of the desired NodeState.
 struct ServiceState: Hashable {
     var virtualServers: [VirtualServer.Identity: VirtualServer] = [:]
-    /// To be bound to `kube-ipvs0`.
+    /// To be addresses of the node, bound to `kube-ipvs0` or routed.
     var addresses: [IPAddress: ServiceOrigin] = [:]
     var members: [SetMember: ServiceOrigin] = [:]
     /// Load balancers that the node itself must not reach.
@@ -123,7 +123,7 @@ struct ServiceState: Hashable {
         for range in nodeContext.settings.packetFilter == .nftables ? ranges.withoutCovered : ranges {
             add(.addressPortNet(location, port.transport, range), to: .loadBalancerSourceCIDR, port.family, origin)
         }
-        // Connections of the node itself to a service address have that address as their source.
+        // Connections of the node itself to a service address have that address as their source, unless it is routed.
         if nodeContext.isNode(in: ranges) {
             let own = AddressSet.Member.addressPortAddress(location, port.transport, location.address)
             add(own, to: .loadBalancerSourceIP, port.family, origin)

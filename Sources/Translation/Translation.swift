@@ -30,6 +30,8 @@ public struct Translation: Sendable {
     private var addressClaims = Claims<IPAddress>()
     private var memberClaims = Claims<ServiceState.SetMember>()
     private var nodeContext: NodeContext
+    /// What the service addresses in `desired` are.
+    private var binding = AddressBinding()
     private var dependents = Dependents()
     /// Load balancers that the node itself must not reach, with their Service.
     private var closedToNode: [VirtualServer.Identity: NamespacedName] = [:]
@@ -95,6 +97,7 @@ public struct Translation: Sendable {
         while let name = pending.popFirst() {
             translate(name, cluster, &changed, &pending)
         }
+        updateBinding(&changed)
         for family in settings.families { updateRules(family, &changed) }
         return .only(changed)
     }
@@ -124,11 +127,24 @@ public struct Translation: Sendable {
         return translated
     }
 
+    /// Changes service addresses from addresses to routes or the other way around, or the sources of the routes.
+    private mutating func updateBinding(_ changed: inout Scope.Selection) {
+        let usesRoutes = settings.serviceAddresses.usesRoutes(desired.serviceAddressCount, areRoutes: binding.usesRoutes)
+        let binding = AddressBinding(usesRoutes: usesRoutes, sources: nodeContext.routeSources)
+        if binding.usesRoutes ? self.binding != binding : self.binding.usesRoutes {
+            changed.addresses.formUnion(desired.changeServiceAddresses(to: binding, settings.families))
+        }
+        self.binding = binding
+        if changed.addresses.contains(where: { $0.family == .ipv6 }) {
+            desired.isDeviceUp = desired.routes.keys.contains { $0.family == .ipv6 }
+        }
+    }
+
     private mutating func updateRules(_ family: IPFamily, _ changed: inout Scope.Selection) {
         let nonEmptySets = KubeSet.allCases.filter { desired.sets[$0.name(family, in: settings.packetFilter)]?.members.isEmpty == false }
         let proxyRules = ProxyRules(
             family: family, settings: settings, localTraffic: settings.localTraffic.match(family, podCIDRs: nodeContext.podCIDRs),
-            nonEmptySets: Set(nonEmptySets), closedToNode: closedServers[family] ?? [])
+            nonEmptySets: Set(nonEmptySets), closedToNode: closedServers[family] ?? [], hasRoutes: binding.usesRoutes)
         guard self.proxyRules[family] != proxyRules else { return }
         self.proxyRules[family] = proxyRules
         let rules = proxyRules.rules
@@ -196,7 +212,7 @@ public struct Translation: Sendable {
     // MARK: Holders of keys
 
     private func holder(_ server: VirtualServer.Identity) -> NamespacedName? { desired.virtualServers[server]?.origin?.service }
-    private func holder(_ address: IPAddress) -> NamespacedName? { (desired.addresses[address] ?? nil)?.service }
+    private func holder(_ address: IPAddress) -> NamespacedName? { desired.origin(of: address)?.service }
     private func holder(_ member: ServiceState.SetMember) -> NamespacedName? {
         (desired.sets[setName(of: member)]?.members[member.member] ?? nil)?.service
     }
@@ -257,7 +273,7 @@ public struct Translation: Sendable {
             if let next = addressClaims.remove(name, from: key, holder: holder(key)) {
                 pending.insert(next)
             } else {
-                desired.addresses[key] = nil
+                desired.removeServiceAddress(key)
                 changed.addresses.insert(key)
             }
         }
@@ -276,12 +292,9 @@ public struct Translation: Sendable {
     ) {
         let name = precedence.service
         for (key, origin) in state.addresses {
-            let before = desired.addresses[key]
-            let holder = self.precedence(of: (before ?? nil)?.service, unless: name)
-            pending.formUnion(addressClaims.add(precedence, to: key, holder: holder))
-            guard addressClaims.winner(key, holder: name) == name, before != .some(origin) else { continue }
-            desired.addresses.updateValue(origin, forKey: key)
-            changed.addresses.insert(key)
+            pending.formUnion(addressClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
+            guard addressClaims.winner(key, holder: name) == name else { continue }
+            if desired.setServiceAddress(key, origin, binding) { changed.addresses.insert(key) }
         }
         for (key, origin) in state.members {
             let set = setName(of: key)

@@ -27,13 +27,14 @@ public struct TranslationSettings: Hashable, Sendable {
     ///
     /// Otherwise anyone who may write Services can intercept traffic from pods to any address (CVE-2020-8554).
     public var externalIPRanges: [CIDR]
+    public var serviceAddresses: ServiceAddresses
 
     public init(
         nodeName: String, scheduler: Scheduler = .roundRobin, families: Set<IPFamily> = Set(IPFamily.allCases), masqueradeAll: Bool = false,
         masqueradeBit: Int = 14, localTraffic: LocalTraffic = .clusterCIDR([]), nodePortAddresses: NodePortAddresses = .all,
         hasRandomFully: Bool = true, schedulers: [Scheduler] = Scheduler.ofLinux, allowsExternalIPs: Bool = true,
         externalIPRanges: [CIDR] = [], packetFilter: PacketFilterKind = .iptables,
-        bindAddress: IPAddress = IPAddress(v4: 0)
+        bindAddress: IPAddress = IPAddress(v4: 0), serviceAddresses: ServiceAddresses = .auto()
     ) {
         self.nodeName = nodeName
         self.scheduler = scheduler
@@ -48,6 +49,7 @@ public struct TranslationSettings: Hashable, Sendable {
         self.packetFilter = packetFilter
         self.allowsExternalIPs = allowsExternalIPs
         self.externalIPRanges = externalIPRanges
+        self.serviceAddresses = serviceAddresses
     }
 
     /// Whether there are rules for sets without members. They never match, but then no Service changes the rules. kube-proxy has none in

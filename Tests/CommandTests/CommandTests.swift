@@ -107,6 +107,12 @@ import Translation
                 "conntrack -D -p udp --orig-dst 10.96.0.1 --orig-port-dst 53 (except entries answered by its 1 real servers)"
             ),
             (.createDevice, "ip link add kube-ipvs0 type dummy"),
+            (.setDeviceUp, "ip link set kube-ipvs0 addrgenmode none && ip link set kube-ipvs0 up"),
+            (
+                .addRoute(address, LocalRoute(source: IPAddress(v4: 0x0a63_0002), origin: origin)),
+                "ip route replace local 10.96.0.1/32 dev kube-ipvs0 table local proto 118 metric 118 scope host src 10.99.0.2"
+            ),
+            (.removeRoute(address), "ip route delete local 10.96.0.1/32 dev kube-ipvs0 table local proto 118 metric 118"),
         ]
         for (operation, command) in operations { #expect(operation.command == command) }
     }

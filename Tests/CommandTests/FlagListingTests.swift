@@ -36,13 +36,14 @@ import Testing
         let flags = try listing([
             "--nodeport-addresses=10.0.0.0/8", "--nodeport-addresses", "fd00::/8,192.0.2.0/24", "--feature-gates=B=true,A=false",
             "--ipvs-sync-period=90s", "--kube-api-qps=-1", "--masquerade-all", "--once", "--cleanup=false", "--packet-filter=nftables",
+            "--service-addresses=route",
         ])
         let expected = [
             "nodeport-addresses": "[10.0.0.0/8,fd00::/8,192.0.2.0/24]", "feature-gates": "A=false,B=true", "ipvs-sync-period": "1m30s",
             "kube-api-qps": "-1", "masquerade-all": "true", "once": "true", "cleanup": "false", "packet-filter": "nftables",
-            "iptables-backend": "auto",
+            "iptables-backend": "auto", "service-addresses": "route",
         ]
         for (name, value) in expected { #expect(flags[name] == value, "\(name)") }
-        #expect(try listing([])["packet-filter"] == "auto")
+        #expect(try listing([])["packet-filter"] == "auto" && listing([])["service-addresses"] == "auto")
     }
 }

@@ -46,7 +46,8 @@ struct `On a real kernel, the packet filter nftables` {
         }
         let location = AddressPort(try #require(IPAddress(family == .ipv4 ? "192.0.2.50" : "2001:db8::50")), 80)
         let rules = ProxyRules(
-            family: family, settings: settings, localTraffic: traffic, nonEmptySets: [], closedToNode: [.init(.tcp, location)]
+            family: family, settings: settings, localTraffic: traffic, nonEmptySets: [], closedToNode: [.init(.tcp, location)],
+            hasRoutes: family == .ipv6
         ).rules
         _ = try await filter.apply(.restoreRules(rules, missingJumps: rules.jumps))
         return rules

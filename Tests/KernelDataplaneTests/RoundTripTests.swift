@@ -124,6 +124,48 @@ struct `On a real kernel without IPVS` {
         #expect(try await Command.run("ipset", ["destroy", wanted.name.text]).succeeded)
     }
 
+    @Test(arguments: IPFamily.allCases) func `routes are replaced, read and deleted beside the addresses that the device has`(
+        family: IPFamily
+    ) throws {
+        let client = try InterfaceClient()
+        var batch = NetlinkBatch()
+        try batch.add(try InterfaceMessages.newDummy(NodeState.deviceName))
+        // Other tests in this namespace may have created it.
+        _ = client.socket.execute(batch)
+        let device = try #require(try client.device())
+        try client.setUp(device)
+        let text = family == .ipv4 ? ["10.96.77.1", "10.96.77.2", "127.0.0.1"] : ["fd00:96::77:1", "fd00:96::77:2", "::1"]
+        let addresses = text.compactMap { IPAddress($0) }
+        func run(_ messages: (inout NetlinkBatch) throws -> Void) throws -> [Int: NetlinkError] {
+            var batch = NetlinkBatch()
+            try messages(&batch)
+            return client.socket.execute(batch)
+        }
+        func routes() throws -> [IPAddress: LocalRoute] {
+            try client.routes(over: device).filter { addresses.contains($0.key) }
+        }
+        #expect(
+            try run {
+                try $0.add(try InterfaceMessages.newAddress(addresses[0], interface: device))
+                for address in addresses.prefix(2) { try $0.add(try RouteMessages.replace(address, LocalRoute(), interface: device)) }
+            }.isEmpty)
+        #expect(try routes() == [addresses[0]: LocalRoute(), addresses[1]: LocalRoute()])
+        #expect(
+            try run { try $0.add(try RouteMessages.replace(addresses[0], LocalRoute(source: addresses[2]), interface: device)) }.isEmpty)
+        #expect(try routes()[addresses[0]] == LocalRoute(source: addresses[2]))
+        #expect(try client.addresses(on: device).on.contains(addresses[0]))
+        let absent = try #require(IPAddress(family == .ipv4 ? "203.0.113.9" : "2001:db8::9"))
+        #expect(
+            try run { try $0.add(try RouteMessages.replace(addresses[1], LocalRoute(source: absent), interface: device)) }[0]?.code
+                == .kernel(.invalidArgument))
+        let failures = try run { batch in
+            for address in addresses.prefix(2) + addresses.prefix(1) { try batch.add(try RouteMessages.delete(address, interface: device)) }
+            try batch.add(try InterfaceMessages.deleteAddress(addresses[0], interface: device))
+        }
+        #expect(failures.mapValues(\.code) == [2: .kernel(.noSuchProcess)], "the kernel's own route is not ours")
+        #expect(try routes().isEmpty && client.link()?.isUp == true)
+    }
+
     @Test func `an rtnetlink error keeps the kernel's message`() throws {
         let client = try InterfaceClient()
         var batch = NetlinkBatch()

@@ -4,17 +4,17 @@ import Testing
 @testable import KernelDataplane
 @testable import Translation
 
-/// The rules of a cluster in which every set has members, by how local traffic is detected.
+/// The rules of a cluster in which every set has members, by how local traffic is detected, with addresses and with routes.
 func allRules(_ family: IPFamily, _ filter: PacketFilterKind) -> [(chain: Rules.Chain, rule: Rule)] {
     [
         LocalTraffic.clusterCIDR(["10.244.0.0/16", "fd00:244::/32"].compactMap { CIDR($0) }), .bridgeInterface("cni0"),
         .interfaceNamePrefix("veth"), .clusterCIDR([]),
-    ].flatMap { traffic in
+    ].flatMap { traffic in [false, true].map { (traffic, $0) } }.flatMap { traffic, hasRoutes in
         let settings = TranslationSettings(nodeName: "node1", localTraffic: traffic, packetFilter: filter)
         let address = IPAddress(family == .ipv4 ? "192.0.2.50" : "2001:db8::50").map { AddressPort($0, 80) }
         let rules = ProxyRules(
             family: family, settings: settings, localTraffic: traffic.match(family, podCIDRs: []), nonEmptySets: Set(KubeSet.allCases),
-            closedToNode: Set([address].compactMap(\.self).map { .init(.tcp, $0) })
+            closedToNode: Set([address].compactMap(\.self).map { .init(.tcp, $0) }), hasRoutes: hasRoutes
         ).rules
         return rules.chains.flatMap { chain, rules in rules.map { (chain, $0) } }
             + rules.jumps.map { (Rules.Chain($0.table, $0.from), $0.rule) }

@@ -87,6 +87,7 @@ private struct Mistake: CustomTestStringConvertible {
         Mistake("--drain-timeout") { $0.drainTimeout = "-5m" },
         Mistake("--iptables-backend") { $0.iptablesBackend = "both" },
         Mistake("--packet-filter") { $0.packetFilter = "nft" },
+        Mistake("--service-addresses") { $0.serviceAddresses = "Route" },
         Mistake("--iptables-backend") {
             $0.packetFilter = "nftables"; $0.iptablesBackend = "nft"
         },

@@ -76,7 +76,7 @@ import Testing
         func word() -> String { words.randomElement(using: &generator) ?? "" }
         func duration() -> GoDuration { GoDuration(nanoseconds: .random(in: -(1 << 60)...(1 << 60), using: &generator)) }
         var result = KubeProxyConfiguration()
-        result.packetFilter = word()
+        (result.packetFilter, result.serviceAddresses) = (word(), word())
         result.featureGates = Bool.random(using: &generator) ? [word(): true, "B": false] : [:]
         (result.clientConnection.kubeconfig, result.clientConnection.qps) = (word(), .random(in: -10...10, using: &generator))
         result.clientConnection.burst = .random(in: .min ... .max, using: &generator)

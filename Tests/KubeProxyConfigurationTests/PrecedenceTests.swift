@@ -1,4 +1,6 @@
+import Model
 import Testing
+import Translation
 
 @testable import KubeProxyConfiguration
 
@@ -190,4 +192,30 @@ private func effective(_ text: String? = nil, _ change: (inout FlagValues) -> Vo
 
     @Test(arguments: ["1.2.3.4", "[::1]", "::1", "[::1:80", "::1]:80", "a[b:1", "[::1]x:80", "1:2:3"])
     func `is not found in text without a valid one`(text: String) { #expect(HostPort(text) == nil) }
+}
+
+@Suite struct `The kind of service addresses` {
+    private func choice(_ text: String?, flag: String? = nil) throws -> ServiceAddresses {
+        var flags = FlagValues()
+        flags.serviceAddresses = flag
+        return try ProxyConfiguration(effective(text) { $0 = flags }, flags, hostname: "node1")
+            .translationSettings(families: [.ipv4], hasRandomFully: true).serviceAddresses
+    }
+
+    @Test func `is that of the flag, or else that of the file, or else auto`() throws {
+        let file = "mode: ipvs\nkube-ipvs-proxy.io/service-addresses: route"
+        #expect(try choice(nil) == .auto() && choice("mode: ipvs") == .auto())
+        #expect(try choice(file) == .route && choice(file, flag: "") == .route)
+        #expect(try choice(file, flag: "address") == .address && choice(nil, flag: "route") == .route)
+        #expect(try choice(file, flag: "auto") == .auto())
+    }
+
+    @Test func `is a known field, and is shown in the effective configuration only if it is set`() throws {
+        let header = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+        #expect(try KubeProxyConfiguration.read(header + "kube-ipvs-proxy.io/service-addresses: route").strictError == nil)
+        #expect(try !effective("mode: ipvs").json.contains("service-addresses"))
+        let set = try effective("mode: ipvs") { $0.serviceAddresses = "route" }
+        #expect(set.json.contains("\"kube-ipvs-proxy.io/service-addresses\":\"route\""))
+        #expect(try KubeProxyConfiguration.read(set.yaml).configuration == set)
+    }
 }

@@ -59,6 +59,10 @@ private let cases: [Case] = [
         "unknown packet filter",
         "kube-ipvs-proxy.io/packet-filter: Invalid value: \"ipvs\": must be one of auto, iptables, nftables, in the file or in --packet-filter"
     ) { $0.packetFilter = "ipvs" },
+    Case(
+        "unknown kind of service addresses",
+        "kube-ipvs-proxy.io/service-addresses: Invalid value: \"routes\": must be one of auto, address, route, in the file or in --service-addresses"
+    ) { $0.serviceAddresses = "routes" },
     Case("log format", "logging.format: Invalid value: \"xml\": Unsupported log format") { $0.logging.format = "xml" },
     Case("levels of files for JSON", "logging.vmodule: Forbidden: Only supported for text log format") {
         $0.logging.format = "json"

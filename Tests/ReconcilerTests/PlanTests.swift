@@ -51,7 +51,8 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         let plan = plan(observed, desired)
         let reached = applying(plan, to: observed)
         #expect(settled(reached, draining: plan.draining).virtualServers == desired.virtualServers)
-        #expect(reached.addresses == desired.addresses)
+        #expect(reached.addresses == desired.addresses && reached.routes == desired.routes)
+        #expect(reached.isDeviceUp || !desired.isDeviceUp)
         #expect(
             reached.sets.mapValues(\.members)
                 == desired.sets.mapValues(\.members).merging(reached.sets.mapValues(\.members)) { wanted, _ in wanted })
@@ -69,12 +70,12 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         let desired = NodeState.random(using: &generator, isObserved: false)
         var selection = Scope.Selection(
             virtualServers: Set(observed.virtualServers.keys).union(desired.virtualServers.keys),
-            addresses: Set(observed.addresses.keys).union(desired.addresses.keys), rules: [.ipv4, .ipv6])
+            addresses: Set([observed, desired].flatMap { Array($0.addresses.keys) + $0.routes.keys }), rules: [.ipv4, .ipv6])
         for (name, set) in desired.sets {
             selection.members[name] = Set(set.members.keys).union(observed.sets[name]?.members.keys.map(\.self) ?? [])
         }
         #expect(Set(plan(observed, desired, .only(selection)).operations) == Set(plan(observed, desired).operations))
-        #expect(plan(observed, desired, .nothing).operations.allSatisfy { $0 == .createDevice })
+        #expect(plan(observed, desired, .nothing).operations.allSatisfy { [.createDevice, .setDeviceUp].contains($0) })
     }
 
     @Test(arguments: 0..<200 as Range<UInt64>)
@@ -84,20 +85,19 @@ private func settled(_ state: NodeState, draining: Set<VirtualServer.Identity>) 
         let desired = NodeState.random(using: &generator, isObserved: false)
         let kinds = plan(observed, desired).operations.map(\.kind)
         let order: [[OperationKind]] = [
-            [.createSet, .replaceSet], [.addMember], [.restoreRules], [.createDevice],
+            [.createSet, .replaceSet], [.addMember], [.restoreRules], [.createDevice, .setDeviceUp],
             [.addVirtualServer, .editVirtualServer, .addRealServer, .editRealServer],
-            [.bind],
+            [.bind, .addRoute],
         ]
-        if let lastBind = kinds.lastIndex(of: .bind) {
+        if let lastBind = kinds.lastIndex(where: { [.bind, .addRoute].contains($0) }) {
             let additions = kinds[...lastBind].compactMap { kind in order.firstIndex { $0.contains(kind) } }
             #expect(additions == additions.sorted())
         }
-        if let firstRemoval = kinds.firstIndex(where: { [.deleteRealServer, .unbind, .deleteVirtualServer, .removeMember].contains($0) }) {
-            let removals = kinds[firstRemoval...].compactMap {
-                [.deleteRealServer, .unbind, .deleteVirtualServer, .removeMember].firstIndex(of: $0)
-            }
+        let removalOrder: [[OperationKind]] = [[.deleteRealServer], [.unbind, .removeRoute], [.deleteVirtualServer], [.removeMember]]
+        if let firstRemoval = kinds.firstIndex(where: { kind in removalOrder.contains { $0.contains(kind) } }) {
+            let removals = kinds[firstRemoval...].compactMap { kind in removalOrder.firstIndex { $0.contains(kind) } }
             #expect(removals == removals.sorted())
-            #expect(!kinds[firstRemoval...].contains(.bind))
+            #expect(!kinds[firstRemoval...].contains { [.bind, .addRoute].contains($0) })
         }
     }
 

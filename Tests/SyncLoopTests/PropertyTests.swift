@@ -4,6 +4,7 @@ import Reconciler
 import SyncLoop
 import TestSupport
 import Testing
+import Translation
 
 /// With any events in any order, due work is done in time, and the kernel reaches the desired state.
 @Suite struct `Under random changes, failures and external changes` {
@@ -13,7 +14,7 @@ import Testing
         let services = (0..<6).map { TestService("s\($0)", UInt32($0) + 10, [.tcp, .udp][$0 % 2]) }
         var node = SimulatedNode(
             minSyncPeriod: .milliseconds([0, 100, 1000].randomElement(using: &generator) ?? 0), syncPeriod: .seconds(30),
-            drainTimeout: .seconds(5))
+            drainTimeout: .seconds(5), serviceAddresses: [.address, .route, .auto(limit: 3)].randomElement(using: &generator) ?? .route)
         node.rulesDuration = .milliseconds(Int.random(in: 1...3000, using: &generator))
         // All slices fit into a sync period.
         node.auditDuration = .milliseconds(Int.random(in: 1...500, using: &generator))
@@ -46,14 +47,18 @@ import Testing
         case 10: node.list(isIncomplete: Bool.random(using: &generator))
         case 11: node.kernel.failures = [OperationKind.allCases.randomElement(using: &generator) ?? .bind: 2]
         case 12:
-            node.kernel.broken = [.virtualServer(service.identity), .address(service.clusterIP), .rules(.ipv4)].filter { _ in
+            node.kernel.broken = [
+                .virtualServer(service.identity), .address(service.clusterIP), .route(service.clusterIP), .rules(.ipv4),
+            ].filter { _ in
                 Bool.random(using: &generator)
             }.reduce(into: []) { $0.insert($1) }
         case 13: node.kernel.isUnreadable = Bool.random(using: &generator)
         case 14: node.hangingRules = Bool.random(using: &generator) ? [.ipv4: .seconds(20)] : [:]
         case 15: node.kernel.connections[service.endpoint(number)] = UInt32.random(in: 0...1, using: &generator)
         case 16: node.kernel.removeVirtualServer(service.identity)
-        case 17: node.kernel.removeAddress(service.clusterIP)
+        case 17:
+            node.kernel.removeAddress(service.clusterIP)
+            node.kernel.removeRoute(service.clusterIP)
         case 18: node.kernel.removeRealServers(of: service.identity)
         default:
             node.addressesAreUnreadable = Bool.random(using: &generator)

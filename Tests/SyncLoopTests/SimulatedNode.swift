@@ -50,9 +50,10 @@ struct SimulatedNode {
 
     init(
         minSyncPeriod: Duration = .milliseconds(100), syncPeriod: Duration = .seconds(30), drainTimeout: Duration = .seconds(900),
-        nodeWait: NodeWait? = nil, schedulers: [Scheduler]? = nil, untestedSchedulers: [Scheduler] = []
+        nodeWait: NodeWait? = nil, schedulers: [Scheduler]? = nil, untestedSchedulers: [Scheduler] = [],
+        serviceAddresses: ServiceAddresses = .auto()
     ) {
-        var settings = TranslationSettings(nodeName: "node1")
+        var settings = TranslationSettings(nodeName: "node1", serviceAddresses: serviceAddresses)
         if let schedulers { settings.schedulers = schedulers }
         loop = SyncLoop(
             SyncLoop.Settings(

@@ -10,7 +10,11 @@ public struct FakeKernel {
 
     private var services: [VirtualServer.Identity: Service] = [:]
     private var hasDevice = false
+    private var isDeviceUp = false
     private var addresses: Set<IPAddress> = []
+    private var routes: [IPAddress: IPAddress?] = [:]
+    /// The addresses of the node, which routes may have as their source; nil for all.
+    public var sources: Set<IPAddress>?
     private var sets: [AddressSet.Name: AddressSet] = [:]
     private var rules: [IPFamily: Rules] = [:]
     /// The rules of node proxies in the backend of iptables that is not in use.
@@ -79,12 +83,28 @@ public struct FakeKernel {
             leftovers[family]?.hasTable = false
             if leftovers[family]?.hasRules == false { leftovers[family] = nil }
         case .createDevice: hasDevice = true
-        case .deleteDevice: (hasDevice, addresses) = (false, [])
+        case .deleteDevice: (hasDevice, isDeviceUp, addresses, routes) = (false, false, [], [:])
+        case .setDeviceUp:
+            if !hasDevice { return "no such device" }
+            isDeviceUp = true
         case .bind(let address, _):
             if !hasDevice { return "no such device" }
             checkProtection(of: address)
             addresses.insert(address)
-        case .unbind(let address): addresses.remove(address)
+        case .unbind(let address):
+            // The real kernel removes all IPv4 routes over the device with its last IPv4 address.
+            if addresses.remove(address) != nil, address.family == .ipv4, !addresses.contains(where: { $0.family == .ipv4 }) {
+                routes = routes.filter { $0.key.family == .ipv6 }
+            }
+            checkPresence(after: address)
+        case .addRoute(let address, let route):
+            if !hasDevice || (address.family == .ipv6 && !isDeviceUp) { return "network is down" }
+            if let source = route.source, let sources, !sources.contains(source) { return "invalid argument" }
+            checkProtection(of: address)
+            routes.updateValue(route.source, forKey: address)
+        case .removeRoute(let address):
+            routes[address] = nil
+            checkPresence(after: address)
         case .addVirtualServer(let server):
             if services[server.identity] != nil { return "file exists" }
             services[server.identity] = Service(header: FakeKernel.header(server))
@@ -120,6 +140,7 @@ public struct FakeKernel {
 
     /// A bound address answers at once, so the rules of its family and a set that contains it must exist.
     private mutating func checkProtection(of address: IPAddress) {
+        if address == LocalRoute.anchor { return }
         if rules[address.family]?.jumps.isEmpty ?? true { violations.append("\(address) is bound without rules") }
         let isNamed = sets.values.contains { set in
             set.members.keys.contains { member in
@@ -132,6 +153,17 @@ public struct FakeKernel {
         }
         if !isNamed { violations.append("\(address) is bound and in no set") }
     }
+
+    private mutating func checkPresence(after removed: IPAddress) {
+        for address in servedAddresses where !accepts(address) {
+            violations.append("\(address) is not accepted after the removal of \(removed)")
+        }
+    }
+
+    /// Service addresses that no operation may make unreachable.
+    public var servedAddresses: Set<IPAddress> = []
+
+    public func accepts(_ address: IPAddress) -> Bool { addresses.contains(address) || routes[address] != nil }
 
     private static func header(_ server: VirtualServer) -> VirtualServer {
         VirtualServer(
@@ -155,7 +187,8 @@ public struct FakeKernel {
         switch scope {
         case .everything:
             state.virtualServers = services.mapValues(virtualServer)
-            state.hasDevice = hasDevice
+            (state.hasDevice, state.isDeviceUp) = (hasDevice, isDeviceUp)
+            for (address, source) in routes { state.routes[address] = LocalRoute(source: source) }
             for address in addresses { state.addresses.updateValue(nil, forKey: address) }
             state.sets = sets
         case .only(let selection):
@@ -166,7 +199,10 @@ public struct FakeKernel {
                 server.realServers = services[identity].map(virtualServer)?.realServers ?? []
                 state.virtualServers[identity] = server
             }
-            if selection.device || !selection.addresses.isEmpty { state.hasDevice = hasDevice }
+            if selection.device || !selection.addresses.isEmpty { (state.hasDevice, state.isDeviceUp) = (hasDevice, isDeviceUp) }
+            for (address, source) in routes where selection.device || selection.addresses.contains(address) {
+                state.routes[address] = LocalRoute(source: source)
+            }
             for address in addresses where selection.device || selection.addresses.contains(address) {
                 state.addresses.updateValue(nil, forKey: address)
             }
@@ -200,7 +236,9 @@ public struct FakeKernel {
     public var state: NodeState {
         var state = NodeState(
             virtualServers: services.values.map(virtualServer), hasDevice: hasDevice, sets: Array(sets.values), rules: Array(rules.values))
+        state.isDeviceUp = isDeviceUp
         for address in addresses { state.addresses.updateValue(nil, forKey: address) }
+        for (address, source) in routes { state.routes[address] = LocalRoute(source: source) }
         return state
     }
 
@@ -217,7 +255,16 @@ public struct FakeKernel {
     public mutating func replaceSet(_ set: AddressSet) { sets[set.name] = set }
     public mutating func emptySet(_ name: AddressSet.Name) { sets[name]?.members = [:] }
     public mutating func removeRealServers(of identity: VirtualServer.Identity) { services[identity]?.destinations = [:] }
-    public mutating func removeDevice() { (hasDevice, addresses) = (false, []) }
+    public mutating func removeDevice() { (hasDevice, isDeviceUp, addresses, routes) = (false, false, [], [:]) }
+    public mutating func addAddress(_ address: IPAddress) { addresses.insert(address) }
+    public mutating func removeRoute(_ address: IPAddress) { routes[address] = nil }
+    public mutating func setSource(_ source: IPAddress?, of address: IPAddress) { routes.updateValue(source, forKey: address) }
+
+    /// The real kernel removes all IPv6 routes over a device that is set down.
+    public mutating func setDeviceDown() {
+        isDeviceUp = false
+        routes = routes.filter { $0.key.family == .ipv4 }
+    }
 
     public mutating func setWeight(_ weight: UInt32, of location: AddressPort, in identity: VirtualServer.Identity) {
         services[identity]?.destinations[location]?.weight = weight
@@ -245,6 +292,8 @@ public struct FakeKernel {
         differences += services.keys.filter { desired.virtualServers[$0] == nil }.map { "\($0) is left over" }
         differences += desired.addresses.keys.filter { !addresses.contains($0) }.map { "\($0) is not bound" }
         differences += addresses.filter { desired.addresses[$0] == nil }.map { "\($0) is bound" }
+        differences += state.routes.differences(from: desired.routes).map { "the route to \($0) differs" }
+        if desired.isDeviceUp, !isDeviceUp { differences.append("the device is down") }
         for (name, set) in desired.sets where Set(sets[name]?.members.keys.map(\.self) ?? []) != Set(set.members.keys) {
             differences.append("\(name) differs")
         }

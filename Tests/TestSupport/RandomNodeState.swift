@@ -12,6 +12,11 @@ extension NodeState {
         }
         if state.hasDevice {
             for _ in 0..<Int.random(in: 0...4, using: &generator) { state.addresses.updateValue(nil, forKey: .random(using: &generator)) }
+            for _ in 0..<Int.random(in: 0...4, using: &generator) {
+                let source = Bool.random(using: &generator) ? IPAddress.random(using: &generator) : nil
+                state.routes[.random(using: &generator)] = LocalRoute(source: source)
+            }
+            state.isDeviceUp = Bool.random(using: &generator)
         }
         for name in ["KUBE-A", "KUBE-B", "KUBE-C"] where !isObserved || Bool.random(using: &generator) {
             var set = AddressSet(AddressSet.Name(name), kind: .hashIP, family: .ipv4, capacity: isObserved ? 2 : 65536)

@@ -57,6 +57,11 @@ struct Cluster {
     /// The addresses on `kube-ipvs0`.
     var bound: [String] { translation.desired.addresses.keys.sorted().map(\.description) }
 
+    /// The local routes: `10.96.0.10 src 10.99.0.2`.
+    var routed: [String] {
+        translation.desired.routes.sorted { $0.key < $1.key }.map { "\($0.key)\($0.value.source.map { " src \($0)" } ?? "")" }
+    }
+
     /// The rules of a chain, as iptables-save prints them.
     func rules(_ table: Rules.Table, _ chain: String, _ family: IPFamily = .ipv4) -> [String] {
         (translation.desired.rules[family]?.chains[Rules.Chain(table, chain)] ?? []).map { RuleText.text($0, family) }

@@ -6,10 +6,13 @@ internal import SystemPackage
 /// Interfaces and their addresses, through rtnetlink.
 struct InterfaceClient: ~Copyable {
     let socket: NetlinkSocket
+    /// Whether the kernel filters dumps of routes (since 4.20). Otherwise it returns all routes.
+    let filtersDumps: Bool
 
     init() throws(DataplaneError) {
         do {
             socket = try NetlinkSocket.open(.route)
+            filtersDumps = socket.enableStrictChecks()
         } catch {
             throw DataplaneError("rtnetlink", error)
         }
@@ -18,7 +21,12 @@ struct InterfaceClient: ~Copyable {
     /// The interface index of the dummy device; nil if it does not exist.
     ///
     /// Fails if the interface of this name has another kind: it must not be touched.
-    borrowing func device() throws(DataplaneError) -> UInt32? {
+    borrowing func device() throws(DataplaneError) -> UInt32? { try link()?.index }
+
+    /// The dummy device; nil if it does not exist.
+    ///
+    /// Fails if the interface of this name has another kind.
+    borrowing func link() throws(DataplaneError) -> Link? {
         do throws(NetlinkError) {
             // swift-system's name of ENODEV is operationNotSupportedByDevice.
             guard let link = try socket.request(try InterfaceMessages.getLink(NodeState.deviceName)).lazy.compactMap({ Link($0) }).first
@@ -28,7 +36,7 @@ struct InterfaceClient: ~Copyable {
             guard link.kind == "dummy" else {
                 throw NetlinkError(.malformed, detail: "of kind \(link.kind ?? "none"), not dummy: remove or rename the interface")
             }
-            return link.index
+            return link
         } catch  where error.code == .kernel(.operationNotSupportedByDevice) {
             return nil
         } catch {
@@ -55,6 +63,38 @@ struct InterfaceClient: ~Copyable {
             }
         }
         return (on, elsewhere)
+    }
+}
+
+extension InterfaceClient {
+    /// Sets an interface up so that it gets no link-local address.
+    ///
+    /// These are two requests: in a single one, the kernel sets the interface up first (net/core/rtnetlink.c `do_setlink`).
+    borrowing func setUp(_ interface: UInt32) throws(DataplaneError) {
+        do throws(NetlinkError) {
+            var batch = NetlinkBatch()
+            try batch.add(try InterfaceMessages.setAddressGeneration(off: interface))
+            try batch.add(try InterfaceMessages.setUp(interface))
+            if let error = socket.execute(batch).values.first { throw error }
+        } catch {
+            throw DataplaneError("interface \(NodeState.deviceName)", error)
+        }
+    }
+
+    /// Our routes over an interface, by destination.
+    borrowing func routes(over interface: UInt32) throws(DataplaneError) -> [IPAddress: LocalRoute] {
+        var routes: [IPAddress: LocalRoute] = [:]
+        for family in IPFamily.allCases {
+            do {
+                let dump = try RouteMessages.dump(family, over: filtersDumps ? interface : nil)
+                for route in try socket.request(dump, keepingAtMost: .max, { InterfaceRoute($0) }) where route.interface == interface {
+                    routes[route.destination] = LocalRoute(source: route.source)
+                }
+            } catch {
+                throw DataplaneError("RTM_GETROUTE", error)
+            }
+        }
+        return routes
     }
 }
 
@@ -86,6 +126,27 @@ enum InterfaceMessages {
         return message
     }
 
+    /// `ip link set NAME addrgenmode none`
+    static func setAddressGeneration(off interface: UInt32) throws(NetlinkError) -> NetlinkMessage {
+        var message = try NetlinkMessage(type: UInt16(RTM_NEWLINK))
+        message.putHeader(
+            ifinfomsg(ifi_family: 0, __ifi_pad: 0, ifi_type: 0, ifi_index: Int32(bitPattern: interface), ifi_flags: 0, ifi_change: 0))
+        message.nest(Int(IFLA_AF_SPEC)) {
+            $0.nest(Int(AF_INET6)) { $0.put(Int(IFLA_INET6_ADDR_GEN_MODE), u8: UInt8(IN6_ADDR_GEN_MODE_NONE.rawValue)) }
+        }
+        return message
+    }
+
+    /// `ip link set NAME up`
+    static func setUp(_ interface: UInt32) throws(NetlinkError) -> NetlinkMessage {
+        var message = try NetlinkMessage(type: UInt16(RTM_NEWLINK))
+        message.putHeader(
+            ifinfomsg(
+                ifi_family: 0, __ifi_pad: 0, ifi_type: 0, ifi_index: Int32(bitPattern: interface), ifi_flags: Link.upFlag,
+                ifi_change: Link.upFlag))
+        return message
+    }
+
     /// `ip address add ADDRESS/32 dev INDEX`; fails with EEXIST if it exists.
     static func newAddress(_ address: IPAddress, interface: UInt32) throws(NetlinkError) -> NetlinkMessage {
         try addressMessage(RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, address, interface)
@@ -103,7 +164,7 @@ enum InterfaceMessages {
         message.putHeader(
             ifaddrmsg(
                 ifa_family: UInt8(address.family.number), ifa_prefixlen: UInt8(address.family.addressBits), ifa_flags: 0,
-                ifa_scope: UInt8(RT_SCOPE_UNIVERSE.rawValue), ifa_index: interface))
+                ifa_scope: UInt8((address.isLoopback ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE).rawValue), ifa_index: interface))
         message.put(Int(IFA_LOCAL), bytes: address.bytes)
         message.put(Int(IFA_ADDRESS), bytes: address.bytes)
         return message
@@ -122,10 +183,17 @@ struct Link: Hashable {
     var index: UInt32
     /// Such as `dummy` or `bridge`; nil for devices without a kind.
     var kind: String?
+    var isUp: Bool
+
+    /// `IFF_UP` (linux/if.h)
+    static let upFlag: UInt32 = 1
 
     init?(_ reply: NetlinkReply) {
-        guard let index: UInt32 = hostOrder(reply.payload.dropFirst(4)) else { return nil }
+        guard let index: UInt32 = hostOrder(reply.payload.dropFirst(4)), let flags: UInt32 = hostOrder(reply.payload.dropFirst(8)) else {
+            return nil
+        }
         self.index = index
+        isUp = flags & Link.upFlag != 0
         for attribute in NetlinkAttributes(reply.payload.dropFirst(MemoryLayout<ifinfomsg>.size))
         where attribute.type == UInt16(IFLA_LINKINFO) {
             kind = attribute.nested.first { $0.type == UInt16(IFLA_INFO_KIND) }?.string

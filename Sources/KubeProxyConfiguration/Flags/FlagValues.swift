@@ -5,6 +5,7 @@ public struct FlagValues: Hashable, Sendable {
     public var drainTimeout = "15m"
     public var iptablesBackend = "auto"
     public var packetFilter: String?
+    public var serviceAddresses: String?
     public var serviceClusterIPRange = "10.96.0.0/12"
     public var stateDirectory = "/run/kube-ipvs-proxy"
     public var localhostNodePorts = false

@@ -43,7 +43,7 @@ extension KubeProxyConfiguration {
 
     /// Returns the effective configuration of a file and flags, not yet validated (kube-proxy's `Complete`).
     ///
-    /// With a file, only `--hostname-override`, `--packet-filter` and the logging flags apply; without one, all flags.
+    /// With a file, only `--hostname-override`, `--packet-filter`, `--service-addresses` and the logging flags apply; without one, all flags.
     /// - Parameter isForWriting: Whether it is for `--write-config-to`, which ignores the deprecated `--healthz-port` and `--metrics-port`.
     public static func effective(
         file: KubeProxyConfiguration?, flags: FlagValues, isForWriting: Bool = false
@@ -60,6 +60,7 @@ extension KubeProxyConfiguration {
         result.setPlatformDefaults()
         if let override = flags.hostnameOverride, !override.isEmpty { result.hostnameOverride = check.hostname(override) }
         if let filter = flags.packetFilter, !filter.isEmpty { result.packetFilter = filter }
+        if let addresses = flags.serviceAddresses, !addresses.isEmpty { result.serviceAddresses = addresses }
         guard check.problems.isEmpty else { throw ConfigurationError(problems: check.problems) }
         return result
     }

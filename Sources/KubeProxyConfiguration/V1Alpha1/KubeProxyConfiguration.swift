@@ -32,13 +32,16 @@ public struct KubeProxyConfiguration: Hashable, Sendable {
     public var windowsRunAsService = false
     /// `kube-ipvs-proxy.io/packet-filter`; empty for auto.
     public var packetFilter = ""
+    /// `kube-ipvs-proxy.io/service-addresses`; empty for auto.
+    public var serviceAddresses = ""
 
     public init() {}
 }
 
 extension KubeProxyConfiguration: FieldObject {
-    /// A field of this program. It has the prefix of the annotations and the name of its flag; kube-proxy reports and ignores it.
+    // Fields of this program. They have the prefix of the annotations and the names of their flags; kube-proxy reports and ignores them.
     static let packetFilterField = "kube-ipvs-proxy.io/packet-filter"
+    static let serviceAddressesField = "kube-ipvs-proxy.io/service-addresses"
 
     mutating func visit(_ fields: inout some FieldVisitor) {
         fields.field("featureGates", &featureGates, omitsEmpty: true)
@@ -66,6 +69,7 @@ extension KubeProxyConfiguration: FieldObject {
         fields.field("portRange", &portRange)
         fields.field("windowsRunAsService", &windowsRunAsService, omitsEmpty: true)
         fields.field(KubeProxyConfiguration.packetFilterField, &packetFilter, omitsEmpty: true)
+        fields.field(KubeProxyConfiguration.serviceAddressesField, &serviceAddresses, omitsEmpty: true)
     }
 }
 

@@ -140,12 +140,16 @@ extension KubeProxyConfiguration {
             guard let problem = FeatureGates.problem(name, value) else { continue }
             check.refuse("FeatureGates[\(name)]", value, problem, flag: "--feature-gates")
         }
-        if !packetFilter.isEmpty, ProxyConfiguration.PacketFilterChoice(rawValue: packetFilter) == nil {
-            let choices = ProxyConfiguration.PacketFilterChoice.allCases.map(\.rawValue).joined(separator: ", ")
-            check.refuse(
-                KubeProxyConfiguration.packetFilterField, packetFilter,
-                "must be one of \(choices), in the file or in --packet-filter", flag: "--packet-filter")
+        func validate<Choice: RawRepresentable<String> & CaseIterable>(_ value: String, as _: Choice.Type, _ field: String, _ flag: String)
+        {
+            guard !value.isEmpty, Choice(rawValue: value) == nil else { return }
+            let choices = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            check.refuse(field, value, "must be one of \(choices), in the file or in \(flag)", flag: flag)
         }
+        validate(packetFilter, as: ProxyConfiguration.PacketFilterChoice.self, KubeProxyConfiguration.packetFilterField, "--packet-filter")
+        validate(
+            serviceAddresses, as: ProxyConfiguration.ServiceAddressChoice.self, KubeProxyConfiguration.serviceAddressesField,
+            "--service-addresses")
         if !ipvs.scheduler.isEmpty, Scheduler(ipvs.scheduler) == nil {
             check.refuse(
                 "KubeProxyIPVSConfiguration.Scheduler", ipvs.scheduler,

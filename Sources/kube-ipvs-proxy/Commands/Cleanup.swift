@@ -93,8 +93,11 @@ struct Cleanup {
             if rules.backend == .nftables { tables += 1 }
         }
         let removed = plan.counts.merging(Plan.counts(failures.map(\.operation))) { $0 - $1 }
+        // The kernel removes addresses and routes with the device.
+        let addresses = removed[.deleteDevice] == 1 ? observed.addresses.keys.count { $0 != LocalRoute.anchor } : 0
+        let routes = removed[.deleteDevice] == 1 && !observed.routes.isEmpty ? "\(observed.routes.count) routes, " : ""
         let summary =
-            "removed \(removed[.deleteVirtualServer] ?? 0) virtual servers, \(removed[.deleteDevice] == 1 ? observed.addresses.count : 0) addresses, "
+            "removed \(removed[.deleteVirtualServer] ?? 0) virtual servers, \(addresses) addresses, \(routes)"
             + "\(removed[.destroySet] ?? 0) sets, \(chains) chains, \(tables + (removed[.deleteLeftoverTable] ?? 0)) nftables tables; "
             + "restored \(max(0, settings.count - unrestored.count)) kernel settings"
         let setsAreInUse = failures.contains { $0.operation.kind == .destroySet && $0.reason.contains("in use") }

@@ -52,7 +52,7 @@ extension ProxyOptions {
     private var program: FlagListing {
         [
             "drain-timeout": drainTimeout, "packet-filter": given(packetFilter, "auto"), "iptables-backend": iptablesBackend,
-            "state-directory": stateDirectory,
+            "service-addresses": given(serviceAddresses, "auto"), "state-directory": stateDirectory,
         ]
     }
 }

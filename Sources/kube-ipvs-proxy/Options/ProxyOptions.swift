@@ -162,6 +162,13 @@ struct ProxyOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "How the node accepts service addresses: address (an address on kube-ipvs0 for each), route (a local route for each), or auto, which is route if there are very many.",
+            discussion: "Default: auto. Overrides kube-ipvs-proxy.io/service-addresses of the configuration file.",
+            valueName: "kind"))
+    var serviceAddresses: String?
+
+    @Option(
+        help: ArgumentHelp(
             "With the packet filter iptables, the iptables backend of this node: legacy, nft, or auto to detect it (from the kubelet's hint chain, or by trying).",
             valueName: "backend"
         ))
@@ -223,6 +230,7 @@ struct ProxyOptions: ParsableArguments {
         flags.podInterfaceNamePrefix = podInterfaceNamePrefix
         flags.drainTimeout = drainTimeout
         flags.packetFilter = packetFilter
+        flags.serviceAddresses = serviceAddresses
         flags.iptablesBackend = iptablesBackend
         flags.serviceClusterIPRange = serviceClusterIPRange
         flags.stateDirectory = stateDirectory
