@@ -9,7 +9,12 @@ extension KernelDataplane {
         var report = Report()
         var rest = operations[...]
         while let first = rest.first {
-            let run = first.mustRunAlone ? rest.prefix(1) : rest.prefix { $0.layer == first.layer && !$0.mustRunAlone }
+            let run =
+                first.mustRunAlone
+                ? rest.prefix(1)
+                : rest.prefix {
+                    $0.layer == first.layer && !$0.mustRunAlone && $0.removesServiceAddress == first.removesServiceAddress
+                }
             rest = rest.dropFirst(run.count)
             switch first.layer {
             case .ipvs: report.failures += ipvs.socket.apply(Array(run)) { operation throws(NetlinkError) in try message(for: operation) }
@@ -48,6 +53,8 @@ extension KernelDataplane {
             if operations.contains(where: \.needsDevice) {
                 guard let found = try interfaces.device() else { throw DataplaneError("interface \(NodeState.deviceName)", "not found") }
                 device = found
+                let removed = operations.compactMap { if case .removeRoute(let address) = $0 { address } else { nil } }
+                try interfaces.waitForRoutes(to: Set(removed.filter { $0.family == .ipv6 }), on: device)
             }
         } catch {
             report.failures += operations.map { .init($0, reason: error.description) }

@@ -76,4 +76,12 @@ import Testing
     func `of others are not ours: another length, table, protocol, type or metric`(change: (offset: Int, value: UInt8)) throws {
         #expect(try route { $0[change.offset] = change.value } == nil)
     }
+
+    @Test(arguments: [(0x80, false), (0xc0, true)] as [(UInt8, Bool)])
+    func `know from an address whether its kernel route may be missing, as it is tentative`(flags: UInt8, isTentative: Bool) throws {
+        var bytes = try InterfaceMessages.newAddress(address("fd00:96::10"), interface: 7).bytes()
+        bytes[18] = flags
+        let found = try #require(try NetlinkReply.all(in: bytes).first.flatMap { InterfaceAddress($0) })
+        #expect(found.isTentative == isTentative)
+    }
 }

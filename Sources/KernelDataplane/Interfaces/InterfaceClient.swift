@@ -1,4 +1,5 @@
 internal import CNetlink
+internal import Glibc
 internal import Model
 internal import Netlink
 internal import SystemPackage
@@ -80,6 +81,33 @@ extension InterfaceClient {
             throw DataplaneError("interface \(NodeState.deviceName)", error)
         }
     }
+
+    /// Waits until the kernel has added its own routes to those of the IPv6 addresses that the interface has.
+    ///
+    /// On an interface that is up, it does that after duplicate address detection: in a work queue, even if there is nothing to detect
+    /// (net/ipv6/addrconf.c `addrconf_dad_start`). Until then, an address without our route would not be one of the node.
+    borrowing func waitForRoutes(to addresses: Set<IPAddress>, on interface: UInt32) throws(DataplaneError) {
+        guard !addresses.isEmpty else { return }
+        for _ in 0..<InterfaceClient.tentativeChecks {
+            let replies: [NetlinkReply]
+            do {
+                replies = try socket.request(try InterfaceMessages.dumpAddresses())
+            } catch {
+                throw DataplaneError("RTM_GETADDR", error)
+            }
+            let isTentative = replies.lazy.compactMap { InterfaceAddress($0) }.contains {
+                $0.isTentative && $0.interface == interface && addresses.contains($0.address)
+            }
+            if !isTentative { return }
+            usleep(InterfaceClient.tentativeCheckInterval)
+        }
+        throw DataplaneError(
+            "interface \(NodeState.deviceName)", "addresses are still tentative: duplicate address detection has not ended")
+    }
+
+    private static let tentativeChecks = 100
+    /// In microseconds.
+    private static let tentativeCheckInterval: UInt32 = 10_000
 
     /// Our routes over an interface, by destination.
     borrowing func routes(over interface: UInt32) throws(DataplaneError) -> [IPAddress: LocalRoute] {
@@ -205,6 +233,8 @@ struct Link: Hashable {
 struct InterfaceAddress: Hashable {
     var interface: UInt32
     var address: IPAddress
+    /// Whether duplicate address detection has not ended.
+    var isTentative: Bool
 
     init?(_ reply: NetlinkReply) {
         guard let family = reply.payload.first.flatMap({ IPFamily(number: UInt16($0)) }),
@@ -223,5 +253,6 @@ struct InterfaceAddress: Hashable {
         guard let address = local ?? peer, address.family == family else { return nil }
         self.interface = interface
         self.address = address
+        isTentative = reply.payload.dropFirst(2).first.map { UInt32($0) & UInt32(IFA_F_TENTATIVE) != 0 } ?? false
     }
 }
