@@ -54,7 +54,8 @@ extension Flows {
             let own =
                 switch client {
                 case .pod: Server.pod1b.address(family)
-                case .node: location(frontend, policy, family).address
+                // The source of a local route, or else the address that the node sends to.
+                case .node: Place.hasRoutes ? Address.node(1, family) : location(frontend, policy, family).address
                 case .outside: Address.outside(family)
                 }
             let servers: [Server] = isLocal ? [.pod1a] : [.pod1a, .pod2a]

@@ -16,6 +16,8 @@ package enum Place {
     /// The flag that makes the proxy use the packet filter of the tests.
     package static let filterFlag = hasIPTables ? "--iptables-backend \(iptables)" : "--packet-filter nftables"
 
+    /// Whether service addresses are local routes.
+    package static let hasRoutes = environment("KUBE_IPVS_SERVICE_ADDRESSES") == "route"
     /// The flag with which the proxies of flows and scenarios make service addresses of one kind, `address` or `route`; empty for the default.
     package static let addressFlag = environment("KUBE_IPVS_SERVICE_ADDRESSES").map { "--service-addresses \($0)" } ?? ""
 
