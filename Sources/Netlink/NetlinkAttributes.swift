@@ -19,9 +19,14 @@ public struct NetlinkAttributes: Sequence, IteratorProtocol, Sendable {
         public var string: String? { String(validating: payload.prefix { $0 != 0 }, as: UTF8.self) }
     }
 
-    private var rest: ArraySlice<UInt8>
+    private let bytes: ArraySlice<UInt8>
+    /// Where the next attribute starts.
+    private var position: Int
 
-    public init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
+    public init(_ bytes: ArraySlice<UInt8>) {
+        self.bytes = bytes
+        position = bytes.startIndex
+    }
 
     /// The first attribute, for nests that hold just one.
     public var firstAttribute: Attribute? {
@@ -30,10 +35,18 @@ public struct NetlinkAttributes: Sequence, IteratorProtocol, Sendable {
     }
 
     public mutating func next() -> Attribute? {
-        guard let length: UInt16 = hostOrder(rest), let type: UInt16 = hostOrder(rest.dropFirst(2)), length >= 4, Int(length) <= rest.count
-        else { return nil }
-        let payload = rest.dropFirst(4).prefix(Int(length) - 4)
-        rest = rest.dropFirst((Int(length) + 3) & ~3)
+        let left = bytes.endIndex - position
+        guard left >= 4 else { return nil }
+        let (length, type) = unsafe bytes.withUnsafeBytes { bytes in
+            let offset = bytes.count - left
+            return unsafe (
+                Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self)),
+                bytes.loadUnaligned(fromByteOffset: offset + 2, as: UInt16.self)
+            )
+        }
+        guard length >= 4, length <= left else { return nil }
+        let payload = bytes[(position + 4)..<(position + length)]
+        position += Swift.min((length + 3) & ~3, left)
         return Attribute(type: type & ~UInt16(truncatingIfNeeded: NLA_F_NESTED | NLA_F_NET_BYTEORDER), payload: payload)
     }
 }
@@ -41,21 +54,18 @@ public struct NetlinkAttributes: Sequence, IteratorProtocol, Sendable {
 // The only code that depends on byte order: netlink uses host order, except where a protocol specifies network order.
 
 /// Reads a number in host order from the start of `bytes`; nil if there are too few.
-public func hostOrder<Number: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>, as type: Number.Type = Number.self) -> Number? {
-    let width = Number.bitWidth / 8
-    guard bytes.count >= width else { return nil }
-    var value: Number = 0
-    for index in 0..<width {
-        #if _endian(little)
-            value |= Number(truncatingIfNeeded: bytes[bytes.startIndex + index]) << Number(index * 8)
-        #else
-            value |= Number(truncatingIfNeeded: bytes[bytes.startIndex + index]) << Number((width - 1 - index) * 8)
-        #endif
-    }
-    return value
+@inlinable
+public func hostOrder<Number: FixedWidthInteger & BitwiseCopyable>(
+    _ bytes: ArraySlice<UInt8>, as type: Number.Type = Number.self
+) -> Number? {
+    guard bytes.count >= MemoryLayout<Number>.size else { return nil }
+    return unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(as: Number.self) }
 }
 
 /// Reads a number in network order from the start of `bytes`; nil if there are too few.
-public func networkOrder<Number: FixedWidthInteger>(_ bytes: ArraySlice<UInt8>, as type: Number.Type = Number.self) -> Number? {
+@inlinable
+public func networkOrder<Number: FixedWidthInteger & BitwiseCopyable>(
+    _ bytes: ArraySlice<UInt8>, as type: Number.Type = Number.self
+) -> Number? {
     hostOrder(bytes, as: type).map { Number(bigEndian: $0) }
 }

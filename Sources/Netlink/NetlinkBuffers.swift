@@ -19,5 +19,8 @@ struct NetlinkBuffers: Equatable {
     /// The kernel sizes the parts of a dump by it, up to 32 KiB. It generates the next part while half of the receive buffer is free; newer
     /// kernels end the dump with ENOBUFS if both parts together fill the receive buffer (`netlink_recvmsg`, `netlink_dump`). A part takes at
     /// most twice its length and some hundred bytes.
-    var datagramBytes: Int { min(32 * 1024, receive / 8) }
+    var datagramBytes: Int { min(NetlinkBuffers.longestPart, receive / 8) }
+
+    /// The maximum length in bytes of a part of a dump.
+    static let longestPart = 32 * 1024
 }

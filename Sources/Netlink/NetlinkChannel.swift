@@ -26,8 +26,8 @@ struct NetlinkDatagram {
 final class KernelChannel: NetlinkChannel {
     private let handle: OpaquePointer
     let buffers: NetlinkBuffers
-    /// For all datagrams that fit.
-    private var buffer: [UInt8]
+    /// For datagrams. Most of its pages are never touched, and so take no memory.
+    private let buffer: UnsafeMutableRawBufferPointer
 
     /// - Parameters:
     ///   - family: `NETLINK_*`.
@@ -52,11 +52,17 @@ final class KernelChannel: NetlinkChannel {
         }
         // Old kernels lack some of these; only error texts and speed depend on them.
         for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] { try? options.set(SOL_NETLINK, Int32(option), Int32(1)) }
-        buffer = [UInt8](repeating: 0, count: buffers.datagramBytes)
+        unsafe buffer = .allocate(byteCount: max(buffers.datagramBytes, KernelChannel.longestDatagram), alignment: 16)
         unsafe self.handle = handle
     }
 
-    deinit { unsafe nl_socket_free(handle) }
+    deinit {
+        unsafe nl_socket_free(handle)
+        unsafe buffer.deallocate()
+    }
+
+    /// In bytes. The kernel's replies are at most as long as a request or a part of a dump, 32 KiB.
+    private static let longestDatagram = 1 << 20
 
     var descriptor: Int32 { unsafe nl_socket_get_fd(handle) }
 
@@ -72,11 +78,13 @@ final class KernelChannel: NetlinkChannel {
     }
 
     func receive(waiting: Bool) throws(Errno) -> NetlinkDatagram {
-        let length = try lengthOfDatagram(waiting: waiting)
-        guard length > buffer.count else { return try receive(into: &buffer) }
-        // Rare, and limited by the socket's receive buffer, so the memory is not kept.
-        var long = [UInt8](repeating: 0, count: length)
-        return try receive(into: &long)
+        // The length of the call is the length of the next part of a dump. Usually, the kernel's own limit is sufficient; otherwise, only a
+        // datagram that is longer gets more.
+        var length = unsafe buffer.count
+        if buffers.datagramBytes < NetlinkBuffers.longestPart {
+            length = max(buffers.datagramBytes, try lengthOfDatagram(waiting: waiting))
+        }
+        return unsafe try receive(into: UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(length)), waiting: waiting)
     }
 
     /// Returns the length in bytes of the next datagram, which stays in the queue.
@@ -89,21 +97,21 @@ final class KernelChannel: NetlinkChannel {
         return length
     }
 
-    private func receive(into buffer: inout [UInt8]) throws(Errno) -> NetlinkDatagram {
+    private func receive(into buffer: UnsafeMutableRawBufferPointer, waiting: Bool) throws(Errno) -> NetlinkDatagram {
         let descriptor = descriptor
+        let flags = Int32(MSG_TRUNC) | (waiting ? 0 : Int32(MSG_DONTWAIT))
         var sender = sockaddr_nl()
         var count = -1
         repeat {
             count = unsafe withUnsafeMutableBytes(of: &sender) { sender in
                 var size = socklen_t(sender.count)
-                return unsafe buffer.withUnsafeMutableBytes {
-                    unsafe recvfrom(
-                        descriptor, $0.baseAddress, $0.count, 0, sender.baseAddress?.assumingMemoryBound(to: sockaddr.self), &size)
-                }
+                return unsafe recvfrom(
+                    descriptor, buffer.baseAddress, buffer.count, flags, sender.baseAddress?.assumingMemoryBound(to: sockaddr.self), &size)
             }
         } while count < 0 && errno == EINTR
         guard count >= 0 else { throw Errno(rawValue: errno) }
-        return NetlinkDatagram(bytes: Array(buffer.prefix(count)), sender: sender.nl_pid)
+        guard count <= buffer.count else { throw .messageTooLong }
+        return NetlinkDatagram(bytes: unsafe Array(buffer.prefix(count)), sender: sender.nl_pid)
     }
 }
 

@@ -11,14 +11,13 @@ public struct NetlinkHeader: Hashable, Sendable {
 
     /// Nil if `bytes` is shorter than the length in the header.
     init?(_ bytes: ArraySlice<UInt8>) {
-        guard let length: UInt32 = hostOrder(bytes), let type: UInt16 = hostOrder(bytes.dropFirst(4)),
-            let flags: UInt16 = hostOrder(bytes.dropFirst(6)), let sequence: UInt32 = hostOrder(bytes.dropFirst(8)),
-            length >= UInt32(NetlinkHeader.size), Int(length) <= bytes.count
-        else { return nil }
-        self.length = Int(length)
-        self.type = type
-        self.flags = flags
-        self.sequence = sequence
+        guard bytes.count >= NetlinkHeader.size else { return nil }
+        let header = unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(as: nlmsghdr.self) }
+        guard header.nlmsg_len >= UInt32(NetlinkHeader.size), Int(header.nlmsg_len) <= bytes.count else { return nil }
+        length = Int(header.nlmsg_len)
+        type = header.nlmsg_type
+        flags = header.nlmsg_flags
+        sequence = header.nlmsg_seq
     }
 
     static func setSequence(_ sequence: UInt32, in bytes: inout [UInt8], at start: Int) {
