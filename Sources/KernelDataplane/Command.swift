@@ -1,4 +1,6 @@
+internal import Glibc
 internal import Subprocess
+internal import SystemPackage
 
 /// Runs system programs and waits for them; used only if there is no other interface.
 enum Command {
@@ -29,8 +31,9 @@ enum Command {
 
     /// Runs a program that changes nothing; it is killed if the task is cancelled.
     static func attempt(_ name: String, _ arguments: [String], input: String = "") async -> Attempt {
+        guard let path = path(of: name) else { return .notFound }
         do {
-            return .ran(try await runLimited(name, arguments, input: input))
+            return .ran(try await runLimited(path, arguments, input: input))
         } catch let error as SubprocessError where error.code == .executableNotFound {
             return .notFound
         } catch let error as DataplaneError {
@@ -54,23 +57,36 @@ enum Command {
         }
     }
 
-    private static func runLimited(_ name: String, _ arguments: [String], input: String) async throws -> Result {
+    /// The first executable file of this name in the folders of `PATH`; nil if there is none.
+    ///
+    /// Subprocess would start a process for each folder until the program is found.
+    static func path(of name: String, in folders: String? = unsafe getenv("PATH").map { unsafe String(cString: $0) }) -> FilePath? {
+        guard !name.contains("/") else { return FilePath(name) }
+        for folder in (folders ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").split(separator: ":") {
+            let path = "\(folder)/\(name)"
+            // Folders are executable as well, but not named like a program.
+            if unsafe access(path, X_OK) == 0 { return FilePath(path) }
+        }
+        return nil
+    }
+
+    private static func runLimited(_ path: FilePath, _ arguments: [String], input: String) async throws -> Result {
         try await withThrowingTaskGroup(of: Result.self) { group in
-            group.addTask { try await runUnlimited(name, arguments, input: input) }
+            group.addTask { try await runUnlimited(path, arguments, input: input) }
             group.addTask {
                 try await Task.sleep(for: timeLimit)
-                throw DataplaneError(name, "timed out after \(timeLimit)")
+                throw DataplaneError("\(path)", "timed out after \(timeLimit)")
             }
             defer { group.cancelAll() }
-            guard let first = try await group.next() else { throw DataplaneError(name, "did not run") }
+            guard let first = try await group.next() else { throw DataplaneError("\(path)", "did not run") }
             return first
         }
     }
 
-    private static func runUnlimited(_ name: String, _ arguments: [String], input: String) async throws -> Result {
+    private static func runUnlimited(_ path: FilePath, _ arguments: [String], input: String) async throws -> Result {
         let result = try await Subprocess.run(
             // The messages of programs are compared with English texts.
-            .name(name), arguments: Arguments(arguments), environment: .inherit.updating(["LC_ALL": "C"]), input: .string(input),
+            .path(path), arguments: Arguments(arguments), environment: .inherit.updating(["LC_ALL": "C"]), input: .string(input),
             output: .string(limit: outputLimit), error: .string(limit: 1 << 16))
         let standardError = result.standardError.split(separator: "\n").joined(separator: "; ")
         switch result.terminationStatus {
