@@ -105,7 +105,10 @@ struct Reflector<Object: Reflected>: Sendable {
             let stream = try await open(request, step)
             var decoder = WatchDecoder<Object>(contentType: stream.contentType, maximumFrameBytes: settings.maximumFrameBytes)
             let bytes = chain(stream.map { StreamInput.bytes($0) }, [StreamInput.end].async)
-            let ticks = AsyncTimerSequence(interval: settings.streamedListLimit / 5, clock: .continuous).map { _ in StreamInput.tick }
+            // Until the limit of a streaming list; a watch needs none.
+            let isStreamList = if case .streamList = step { true } else { false }
+            let ticks = AsyncTimerSequence(interval: settings.streamedListLimit / 5, clock: .continuous)
+                .prefix(isStreamList ? 6 : 0).map { _ in StreamInput.tick }
             arrivals: for try await arrival in merge(bytes, ticks) {
                 switch arrival {
                 case .end: break arrivals
