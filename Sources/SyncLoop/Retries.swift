@@ -73,7 +73,8 @@ public struct Retries: Sendable {
     /// - Returns: whether there was an entry.
     @discardableResult
     public mutating func remove(_ key: Operation.Key) -> Bool {
-        guard let entry = entries.removeValue(forKey: key) else { return false }
+        // Usually nothing has failed: then no key is hashed.
+        guard !entries.isEmpty, let entry = entries.removeValue(forKey: key) else { return false }
         released.remove(key)
         if entry.isRefusal { refusalGeneration += 1 }
         return true
@@ -81,6 +82,7 @@ public struct Retries: Sendable {
 
     /// Whether an operation must not be applied yet: it failed with the same values, and its retry is not due.
     public func isWaitingToRetry(_ operation: Operation) -> Bool {
+        guard !entries.isEmpty else { return false }
         let key = operation.key
         guard let entry = entries[key], !released.contains(key) else { return false }
         // During slow start, the weight differs each time.

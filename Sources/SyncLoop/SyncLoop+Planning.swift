@@ -69,7 +69,9 @@ extension SyncLoop {
     ///
     /// An operation that failed before gets a batch of its own, because the operations after it may depend on it.
     func nextCandidates(_ first: Operation) -> ArraySlice<Operation> {
-        func mustRunAlone(_ operation: Operation) -> Bool { operation.mustRunAlone || retries.entries[operation.key] != nil }
+        let failed = retries.entries
+        func hasFailed(_ operation: Operation) -> Bool { !failed.isEmpty && failed[operation.key] != nil }
+        func mustRunAlone(_ operation: Operation) -> Bool { operation.mustRunAlone || hasFailed(operation) }
         guard !mustRunAlone(first) else { return remainingOperations.prefix(1) }
         return remainingOperations.prefix {
             $0.layer == first.layer && $0.removesServiceAddress == first.removesServiceAddress && !mustRunAlone($0)
@@ -99,7 +101,7 @@ extension SyncLoop {
         var failed = UnmetDependencies(failed: [])
         var done: [Operation] = []
         for operation in operations {
-            guard let failure = failures.removeValue(forKey: operation) else {
+            guard !failures.isEmpty, let failure = failures.removeValue(forKey: operation) else {
                 done.append(operation)
                 outcome?.operations.append(operation)
                 shouldPlanDeferred = retries.remove(operation.key) || shouldPlanDeferred

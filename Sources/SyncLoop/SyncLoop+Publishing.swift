@@ -27,7 +27,7 @@ extension SyncLoop {
             // Polls may take at most a twentieth of the time.
             nextPoll = now.advanced(by: max(.seconds(1), duration * 20))
         }
-        let isPolling = reconciler.drainingServerCount > 0 || reconciler.hasSlowStarts
+        let isPolling = status.drainingServers > 0 || reconciler.hasSlowStarts
         nextPoll = isPolling ? nextPoll ?? now.advanced(by: .seconds(1)) : nil
         return .publish(outcome, status)
     }
