@@ -28,6 +28,12 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
+// linux/ip_vs.h defines these by sums, which Swift does not import.
+enum {
+    CNETLINK_IP_VS_SO_GET_SERVICES = IP_VS_SO_GET_SERVICES,
+    CNETLINK_IP_VS_SO_GET_DESTS = IP_VS_SO_GET_DESTS,
+};
+
 // From the kernel's include/linux/socket.h, which glibc does not export.
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270

@@ -5,8 +5,10 @@ internal import Reconciler
 extension KernelDataplane {
     public func observe(_ scope: Scope) async throws -> NodeState {
         switch scope {
-        case .everything: try observeEverything()
-        case .only(let selection): try observe(selection)
+        case .everything: return try observeEverything()
+        case .only(let selection):
+            var nodeAddresses: Set<IPAddress>?
+            return try observe(selection, &nodeAddresses)
         }
     }
 
@@ -16,7 +18,7 @@ extension KernelDataplane {
 
     private func observeEverything() throws(DataplaneError) -> NodeState {
         var state = NodeState(virtualServers: try ipvs.headers().compactMap(\.virtualServer))
-        try observeDevice(&state)
+        _ = try observeDevice(&state)
         for expected in catalogue.sets.values { state.sets[expected.name] = try sets.set(expected) }
         for identity in state.virtualServers.keys {
             state.virtualServers[identity]?.realServers = RealServers(try ipvs.destinations(of: identity).map(\.realServer))
@@ -24,15 +26,19 @@ extension KernelDataplane {
         return state
     }
 
-    private func observeDevice(_ state: inout NodeState) throws(DataplaneError) {
+    /// - Returns: the addresses of the node on other interfaces; nil without the device.
+    private func observeDevice(_ state: inout NodeState) throws(DataplaneError) -> Set<IPAddress>? {
         let link = try interfaces.link()
         (state.hasDevice, state.isDeviceUp) = (link != nil, link?.isUp ?? false)
-        guard let device = link?.index else { return }
-        for address in try interfaces.addresses(on: device).on { state.addresses.updateValue(nil, forKey: address) }
+        guard let device = link?.index else { return nil }
+        let addresses = try interfaces.addresses(on: device)
+        for address in addresses.on { state.addresses.updateValue(nil, forKey: address) }
         state.routes = try interfaces.routes(over: device)
+        return addresses.elsewhere
     }
 
-    private func observe(_ selection: Scope.Selection) throws(DataplaneError) -> NodeState {
+    /// - Parameter nodeAddresses: set to the addresses of the node if they are read with those of the device.
+    func observe(_ selection: Scope.Selection, _ nodeAddresses: inout Set<IPAddress>?) throws(DataplaneError) -> NodeState {
         var state = NodeState()
         if selection.headers { state = NodeState(virtualServers: try ipvs.headers().compactMap(\.virtualServer)) }
         for identity in selection.virtualServers {
@@ -43,7 +49,7 @@ extension KernelDataplane {
             state.virtualServers[identity] = try server.with(ipvs.destinations(of: identity).map(\.realServer))
         }
         if selection.device || !selection.addresses.isEmpty {
-            try observeDevice(&state)
+            nodeAddresses = try observeDevice(&state)
             if !selection.device {
                 state.addresses = state.addresses.filter { selection.addresses.contains($0.key) }
                 state.routes = state.routes.filter { selection.addresses.contains($0.key) }

@@ -10,6 +10,7 @@ public actor KernelDataplane: Dataplane {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
     let ipvs: IPVSClient
+    let options = IPVSSocketOptions()
     let sets: SetStore
     let interfaces: InterfaceClient
     let conntrack: ConntrackClient

@@ -43,6 +43,9 @@ public struct IPAddress: Hashable, Sendable {
         }
     }
 
+    /// The 32 bits of an IPv4 address, most significant byte first; nil for IPv6.
+    public var v4Bits: UInt32? { family == .ipv4 ? UInt32(truncatingIfNeeded: low) : nil }
+
     /// The address in network order: 4 or 16 bytes.
     public var bytes: [UInt8] {
         let lowBytes = (0..<8).reversed().map { UInt8(truncatingIfNeeded: low >> ($0 * 8)) }

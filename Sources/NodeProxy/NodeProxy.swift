@@ -159,10 +159,11 @@ public actor NodeProxy: ServiceLifecycle.Service {
         case .applyRules(let operation):
             let dropped = await result { try await kernel.rules.apply(operation) }
             loop.rulesApplied(operation, dropped, at: now)
-        case .audit(let slice, let baseline):
-            let reader = kernel.reader
-            let findings = await result { try await Audit.findings(of: slice, against: baseline, by: reader) }
+        case .audit(let slice, let expected):
+            let findings = await result { try await kernel.reader.compare(with: expected, in: slice.selection) }
             loop.audited(slice, findings, at: now)
+            let status = loop.auditStatus
+            observers.forEach { $0.audited(status) }
         }
         wake.yield()
     }
@@ -293,15 +294,6 @@ extension Announcer.Notice.Severity {
         case .warning: .warning
         case .error: .error
         }
-    }
-}
-
-extension Audit {
-    /// Reads a slice and compares it with the baseline, off the actor of the loop.
-    @concurrent fileprivate static func findings(
-        of slice: Slice, against baseline: AuditBaseline, by reader: any Dataplane
-    ) async throws -> Findings {
-        baseline.findings(slice, try await reader.observe(slice.scope))
     }
 }
 

@@ -11,6 +11,9 @@ public protocol Dataplane: Sendable {
     /// Returns those of the schedulers that the kernel has, which loads their modules.
     func schedulers(among schedulers: [Scheduler]) async throws -> Set<Scheduler>
 
+    /// Compares the kernel's state in `selection`, which contains no rules, with the expected state.
+    func compare(with expected: NodeState, in selection: Scope.Selection) async throws -> Findings
+
     /// Carries out operations in order. None of them is of the rules layer.
     func apply(_ operations: [Operation]) async -> Report
 
@@ -58,6 +61,10 @@ public struct ObservedRules: Hashable, Sendable {
 }
 
 extension Dataplane {
+    public func compare(with expected: NodeState, in selection: Scope.Selection) async throws -> Findings {
+        Findings(expected: expected, observed: try await observe(.only(selection)), in: selection)
+    }
+
     /// Returns the complete kernel state, including the rules of `families`.
     ///
     /// - Parameter unreadable: called with the error if the rules of a family in other backends cannot be read. The state lacks them.

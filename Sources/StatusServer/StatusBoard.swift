@@ -50,6 +50,8 @@ public final class StatusBoard: ProxyObserver {
         metrics.queued(at: now)
     }
 
+    public func audited(_ status: AuditStatus) { metrics.audited(status) }
+
     public func synced(_ outcome: SyncOutcome, _ status: ProxyStatus, desired: NodeState) {
         let now = now()
         let programmed = Health.programmed(status)

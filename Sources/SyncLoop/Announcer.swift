@@ -242,6 +242,12 @@ public enum Announcer {
             ])
     }
 
+    /// Returns the notice about an audit that takes longer than the sync period.
+    static func notice(ofLongAudit duration: Duration) -> Notice {
+        Notice(
+            .info, "Auditing takes longer than the sync period to limit its CPU time", ["milliseconds": "\(duration.wholeMilliseconds)"])
+    }
+
     /// Returns the notice about rules that were removed from a backend after those in the backend in use were in place.
     ///
     /// - Parameter packetFilter: the one in use.

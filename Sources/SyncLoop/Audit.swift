@@ -1,11 +1,14 @@
 public import Model
 internal import Reconciler
 
-/// The schedule of audits, which read the complete kernel state once in every sync period to find external changes.
+/// The schedule of audits, which read the complete kernel state again and again to find external changes.
 ///
-/// An audit is divided into slices, spread evenly over the period. A slice is read and compared in a task that runs concurrently with the
-/// loop, so its findings may be out of date. The loop therefore observes each mismatch again itself, and only that observation is repaired
-/// and reported.
+/// A round of audits is divided into slices. A slice is read and compared in a task that runs concurrently with the loop, so its findings
+/// may be out of date. The loop therefore observes each mismatch again itself, and only that observation is repaired and reported.
+///
+/// There are three rounds, each once in a sync period: one of the rules, whose number hardly depends on the number of Services, an overview of
+/// everything else except real servers, and one of the real servers, spread over the period. `AuditPace` makes the last two longer if they
+/// would use too much CPU time.
 public struct Audit: Sendable {
     /// A part of the kernel state that is read at once.
     public enum Slice: Hashable, Sendable {
@@ -17,72 +20,131 @@ public struct Audit: Sendable {
         case realServers([VirtualServer.Identity])
         case rules(IPFamily)
 
-        /// The scope to read.
-        public var scope: Scope {
+        /// The selection to read.
+        public var selection: Scope.Selection {
             switch self {
-            case .device: .only(.init(device: true))
-            case .set(let name): .only(.init(members: [name: []]))
-            case .headers: .only(.init(headers: true))
-            case .realServers(let identities): .only(.init(realServers: Set(identities)))
-            case .rules(let family): .only(.init(rules: [family]))
+            case .device: .init(device: true)
+            case .set(let name): .init(members: [name: []])
+            case .headers: .init(headers: true)
+            case .realServers(let identities): .init(realServers: Set(identities))
+            case .rules(let family): .init(rules: [family])
             }
+        }
+
+        /// Returns the part of the mirror that the slice is compared with.
+        ///
+        /// Only that part: the loop has to copy shared storage when it changes it.
+        func expected(in mirror: NodeState) -> NodeState {
+            var part = NodeState(hasDevice: mirror.hasDevice)
+            part.isDeviceUp = mirror.isDeviceUp
+            switch self {
+            case .device: (part.addresses, part.routes) = (mirror.addresses, mirror.routes)
+            case .set(let name): part.sets[name] = mirror.sets[name]
+            case .headers:
+                (part.virtualServers, part.addresses, part.routes) = (mirror.virtualServers, mirror.addresses, mirror.routes)
+            case .realServers(let identities):
+                for identity in identities { part.virtualServers[identity] = mirror.virtualServers[identity] }
+            case .rules: break
+            }
+            return part
         }
     }
 
-    /// The differences that the audit of a slice found.
-    public struct Findings: Hashable, Sendable {
-        /// Keys whose observed state differs from the baseline.
-        public var mismatches = Scope.Selection()
-        /// Virtual servers that are not in the baseline, ours or not.
-        public var unexpected: [VirtualServer] = []
-
-        public init() {}
-    }
-
-    /// The number of virtual servers whose real servers are read at once, which takes about ten milliseconds.
+    /// The maximum number of virtual servers whose real servers are read at once.
     static let sliceSize = 256
+    /// The number of real servers after which a slice ends.
+    private static let realServersPerSlice = 4096
 
     private let period: Duration
-    /// The remaining slices, in reverse order.
-    private var slices: [Slice] = []
-    /// The time between two slices.
-    private var interval = Duration.zero
-    /// When the next slice is due; nil until the kernel has been observed for the first time.
-    private(set) var due: Timestamp?
+    private var pace: AuditPace
+    private var rules: AuditRound
+    private var overview: AuditRound
+    private var realServers: AuditRound
     private(set) var running: Slice?
+    /// When the running slice started.
+    private var started = Timestamp(nanoseconds: 0)
     /// The scope that the loop changed since the running slice started. Findings in it are ignored, as they may be older or newer than the
     /// baseline.
     private var changed = Scope.Selection()
 
-    init(period: Duration) { self.period = period }
-
-    /// Starts a new round after an observation of everything. The first slice follows after a fiftieth of the period, when the first
-    /// changes have been applied.
-    mutating func begin(at now: Timestamp) {
-        slices = []
-        due = now.advanced(by: period / 50)
+    init(period: Duration) {
+        self.period = period
+        pace = AuditPace()
+        rules = AuditRound(period: period, isSpread: false)
+        overview = AuditRound(period: period, isSpread: false)
+        realServers = AuditRound(period: period, isSpread: true)
     }
 
-    private mutating func plan(_ mirror: NodeState) {
-        // In reverse order: slices are taken from the end.
-        slices = IPFamily.allCases.filter { mirror.rules[$0] != nil }.map(Slice.rules)
-        let identities = mirror.virtualServers.keys.sorted()
-        for start in stride(from: 0, to: identities.count, by: Audit.sliceSize) {
-            slices.append(.realServers(Array(identities[start..<min(start + Audit.sliceSize, identities.count)])))
+    /// The duration of a round that was last returned by `popLongRound`.
+    private var announced = Duration.zero
+
+    /// Returns the duration of the last rounds if it is far above the sync period and has doubled since it was last returned.
+    mutating func popLongRound() -> Duration? {
+        let longest = max(overview.last ?? .zero, realServers.last ?? .zero)
+        guard longest > period * 2, longest > announced * 2 else { return nil }
+        announced = longest
+        return longest
+    }
+
+    /// How often the parts of the kernel state are read, and the CPU time of that.
+    public var status: AuditStatus { AuditStatus(overview: overview.last, realServers: realServers.last, cost: pace.cost) }
+
+    /// Starts new rounds after an observation of everything. The first slice follows after a fiftieth of the period, when the first
+    /// changes have been applied.
+    mutating func begin(at now: Timestamp) {
+        rules.begin(at: now)
+        overview.begin(at: now)
+        realServers.begin(at: now)
+    }
+
+    /// When the next slice is due; nil until the kernel has been observed for the first time.
+    var due: Timestamp? {
+        guard let rules = rules.due, let overview = overview.due, let realServers = realServers.due else { return nil }
+        return min(rules, pace.earliest(overview, isOverview: true), pace.earliest(realServers, isOverview: false))
+    }
+
+    /// The slices of the overview, in order.
+    private static func overview(of mirror: NodeState) -> [Slice] {
+        [.device, .headers] + mirror.sets.keys.sorted().map(Slice.set)
+    }
+
+    private static func rules(of mirror: NodeState) -> [Slice] { IPFamily.allCases.filter { mirror.rules[$0] != nil }.map(Slice.rules) }
+
+    private static func realServers(of mirror: NodeState) -> [Slice] {
+        var slices: [Slice] = []
+        var identities: [VirtualServer.Identity] = []
+        var count = 0
+        for (identity, server) in mirror.virtualServers {
+            identities.append(identity)
+            count += server.realServers.count
+            guard identities.count == sliceSize || count >= realServersPerSlice else { continue }
+            slices.append(.realServers(identities))
+            (identities, count) = ([], 0)
         }
-        slices += mirror.sets.keys.sorted().map(Slice.set) + [.headers, .device]
-        interval = period / slices.count
+        if !identities.isEmpty { slices.append(.realServers(identities)) }
+        return slices
     }
 
     /// Returns the next slice and marks it as running; nil if none is due or one is running.
     mutating func next(_ mirror: NodeState, at now: Timestamp) -> Slice? {
-        guard let due, due <= now, running == nil else { return nil }
-        if slices.isEmpty { plan(mirror) }
-        guard let slice = slices.popLast() else { return nil }
+        guard running == nil, let slice = take(mirror, at: now) else { return nil }
         running = slice
+        started = now
         changed = .init()
-        self.due = max(due.advanced(by: interval), now)
         return slice
+    }
+
+    private mutating func take(_ mirror: NodeState, at now: Timestamp) -> Slice? {
+        if let due = rules.due, due <= now, let slice = rules.next(at: now, { Audit.rules(of: mirror) }) { return slice }
+        guard let overviewDue = overview.due, let realServersDue = realServers.due else { return nil }
+        let isOverviewDue = pace.earliest(overviewDue, isOverview: true) <= now
+        let areRealServersDue = pace.earliest(realServersDue, isOverview: false) <= now
+        // Real servers are spread over the period. Once they are late, the overview goes first, which is shorter and takes at most half of the
+        // time.
+        if isOverviewDue, !areRealServersDue || realServers.isLate(at: now) {
+            return overview.next(at: now) { Audit.overview(of: mirror) }
+        }
+        return areRealServersDue ? realServers.next(at: now) { Audit.realServers(of: mirror) } : nil
     }
 
     /// Records changes by the loop, so that the running slice does not report them as external.
@@ -95,9 +157,9 @@ public struct Audit: Sendable {
     ///
     /// - Returns: its findings outside of the scope that the loop changed since the slice started.
     mutating func end(_ findings: Findings) -> Findings {
-        defer { running = nil }
+        if let running { pace.record(findings.cost, from: started, isOverview: running.isOfOverview) }
+        running = nil
         var findings = findings
-        let changed = changed
         findings.mismatches.virtualServers.subtract(changed.virtualServers)
         findings.mismatches.realServers.subtract(changed.virtualServers)
         findings.mismatches.addresses.subtract(changed.addresses)
@@ -115,57 +177,24 @@ public struct Audit: Sendable {
     mutating func fail() { running = nil }
 }
 
-/// The expected state of an audit slice: the part of the mirror that it covers, copied when the slice starts.
-public struct AuditBaseline: Sendable {
-    private let mirror: NodeState
-
-    init(_ slice: Audit.Slice, _ mirror: NodeState) {
-        // Only the part that is compared: the loop has to copy shared storage when it changes it.
-        var part = NodeState(hasDevice: mirror.hasDevice)
-        part.isDeviceUp = mirror.isDeviceUp
-        switch slice {
-        case .device: (part.addresses, part.routes) = (mirror.addresses, mirror.routes)
-        case .set(let name): part.sets[name] = mirror.sets[name]
-        case .headers: part.virtualServers = mirror.virtualServers
-        case .realServers(let identities): for identity in identities { part.virtualServers[identity] = mirror.virtualServers[identity] }
-        case .rules: break
-        }
-        self.mirror = part
+extension Audit.Slice {
+    fileprivate var isOfOverview: Bool {
+        if case .realServers = self { false } else { true }
     }
+}
 
-    /// Returns the differences between an observation of `slice` and the baseline.
-    public func findings(_ slice: Audit.Slice, _ observed: NodeState) -> Audit.Findings {
-        var findings = Audit.Findings()
-        switch slice {
-        case .device:
-            findings.mismatches.device = observed.hasDevice != mirror.hasDevice || (mirror.isDeviceUp && !observed.isDeviceUp)
-            findings.mismatches.addresses = Set(mirror.addresses.keys).symmetricDifference(observed.addresses.keys)
-            findings.mismatches.addresses.formUnion(mirror.routes.differences(from: observed.routes))
-        case .set(let name):
-            guard let expected = mirror.sets[name] else { break }
-            guard let found = observed.sets[name], found.hasSameType(as: expected) else {
-                findings.mismatches.members[name] = Set(expected.members.keys)
-                break
-            }
-            let missing = expected.members.keys.filter { found.members[$0] == nil }
-            let extra = found.members.keys.filter { expected.members[$0] == nil }
-            if !missing.isEmpty || !extra.isEmpty { findings.mismatches.members[name] = Set(missing + extra) }
-        case .headers:
-            for (identity, expected) in mirror.virtualServers
-            where !(observed.virtualServers[identity]?.hasSameConfiguration(as: expected) ?? false) {
-                findings.mismatches.virtualServers.insert(identity)
-            }
-            findings.unexpected = observed.virtualServers.values.filter { mirror.virtualServers[$0.identity] == nil }
-        case .realServers(let identities):
-            for identity in identities {
-                guard let expected = mirror.virtualServers[identity] else { continue }
-                let found = observed.virtualServers[identity]?.realServers ?? []
-                if !found.isAlike(expected.realServers, { $0.hasSameConfiguration(as: $1) }) {
-                    findings.mismatches.realServers.insert(identity)
-                }
-            }
-        case .rules: break
-        }
-        return findings
+/// How often the kernel state is audited. Durations are nil until a part has been read completely.
+public struct AuditStatus: Hashable, Sendable {
+    /// The duration of the last round of the device and its addresses, the headers of virtual servers and the sets.
+    public var overview: Duration?
+    /// The duration of the last round of all real servers.
+    public var realServers: Duration?
+    /// The CPU time of all audits so far.
+    public var cost: Duration
+
+    public init(overview: Duration? = nil, realServers: Duration? = nil, cost: Duration = .zero) {
+        self.overview = overview
+        self.realServers = realServers
+        self.cost = cost
     }
 }

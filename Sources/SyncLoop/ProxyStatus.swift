@@ -77,10 +77,14 @@ public protocol ProxyObserver: Sendable {
     ///
     /// - Parameter desired: the desired kernel state. An observer that keeps it makes the next sync copy it.
     func synced(_ outcome: SyncOutcome, _ status: ProxyStatus, desired: NodeState)
+
+    /// Called when a part of the kernel state was audited.
+    func audited(_ status: AuditStatus)
 }
 
 extension ProxyObserver {
     public func changed(_ changes: [ClusterChange], node: Node?, pending: PendingChanges) {}
     public func queued() {}
     public func synced(_ outcome: SyncOutcome, _ status: ProxyStatus, desired: NodeState) {}
+    public func audited(_ status: AuditStatus) {}
 }

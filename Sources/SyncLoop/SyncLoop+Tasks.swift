@@ -29,7 +29,8 @@ extension SyncLoop {
             return .applyRules(operation)
         }
         guard let slice = audit.next(reconciler.mirror, at: now) else { return nil }
-        guard case .rules(let family) = slice else { return .audit(slice, AuditBaseline(slice, reconciler.mirror)) }
+        if let duration = audit.popLongRound() { notices.append(Announcer.notice(ofLongAudit: duration)) }
+        guard case .rules(let family) = slice else { return .audit(slice, expected: slice.expected(in: reconciler.mirror)) }
         // The slice ends here, so that a rules listing that hangs does not block the other slices.
         _ = audit.end(.init())
         // Rules that are being changed or are not known are observed anyway.
@@ -142,18 +143,22 @@ extension SyncLoop {
     }
 
     /// Handles the result of `Task.audit`.
-    public mutating func audited(_ slice: Audit.Slice, _ result: Result<Audit.Findings, any Error>, at now: Timestamp) {
+    public mutating func audited(_ slice: Audit.Slice, _ result: Result<Findings, any Error>, at now: Timestamp) {
         guard audit.running == slice else { return }
         switch result {
         case .failure(let error):
             beginSync(at: now)
-            recordReadFailure(SyncLoop.part(slice.scope), error, isOfAudit: true, at: now)
+            recordReadFailure(SyncLoop.part(.only(slice.selection)), error, isOfAudit: true, at: now)
             audit.fail()
         case .success(let found):
-            if auditFailures.removeValue(forKey: SyncLoop.part(slice.scope)) != nil { beginSync(at: now) }
-            if slice == .device { addressesAreStale = true }
+            if auditFailures.removeValue(forKey: SyncLoop.part(.only(slice.selection))) != nil { beginSync(at: now) }
+            // They are read again here, as the audit may have read them before their last change.
+            if slice == .device, found.nodeAddresses != localAddresses { addressesAreStale = true }
             let findings = audit.end(found)
             var suspected = findings.mismatches
+            // The virtual server itself may be missing.
+            suspected.virtualServers.formUnion(suspected.realServers)
+            suspected.realServers = []
             let ownership = Ownership(observed: reconciler.mirror, localAddresses: localAddresses, excluded: settings.excludedCIDRs)
             for server in findings.unexpected
             where translation.desired.virtualServers[server.identity] != nil || ownership.isOurs(server) {

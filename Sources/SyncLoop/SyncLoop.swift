@@ -44,14 +44,14 @@ public struct SyncLoop: Sendable {
         case observeOtherBackends(IPFamily)
         /// Apply an operation of the rules layer and pass the result to `rulesApplied`.
         case applyRules(Operation)
-        /// Read a slice, compare it with the baseline and pass the findings to `audited`.
-        case audit(Audit.Slice, AuditBaseline)
+        /// Compare the kernel with the expected state in a slice, and pass the findings to `audited`.
+        case audit(Audit.Slice, expected: NodeState)
     }
 
     public struct Settings: Sendable {
         /// The shortest time between the end of a sync of changes and the start of the next (`ipvs.minSyncPeriod`).
         public var minSyncPeriod: Duration
-        /// The time in which audits read the complete kernel state (`ipvs.syncPeriod`), and the longest retry backoff.
+        /// The shortest time in which audits read the complete kernel state (`ipvs.syncPeriod`), and the longest retry backoff.
         public var syncPeriod: Duration
         /// The longest time that a real server which is no longer desired keeps its connections, unless its Service specifies another.
         public var drainTimeout: Duration
@@ -170,6 +170,9 @@ public struct SyncLoop: Sendable {
 
     /// The IP families that this node serves.
     public var families: Set<IPFamily> { Set(ruleQueues.keys.map(\.family)) }
+
+    /// How often the kernel state is audited.
+    public var auditStatus: AuditStatus { audit.status }
 
     /// This node's Node object; nil if it is not known.
     public var node: Node? { cluster.nodes[nodeName] }

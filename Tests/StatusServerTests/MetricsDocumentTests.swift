@@ -76,6 +76,7 @@ private struct DescribedMetric: Hashable, Comparable, CustomStringConvertible {
         ]
         board.queued()
         board.synced(outcome, proxyStatus, desired: NodeState())
+        board.audited(AuditStatus(overview: .seconds(30), realServers: .seconds(60), cost: .seconds(1)))
         let start = StartupHealth(expectsNode: false)
         start.start(board)
         let health = HealthRoutes(start)

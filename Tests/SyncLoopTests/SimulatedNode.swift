@@ -13,6 +13,7 @@ struct SimulatedNode {
     var now = Timestamp(nanoseconds: 1_000_000_000_000)
     var localAddresses: Set<IPAddress> = [IPAddress(v4: 0x0a63_0002)]
     var addressesAreUnreadable = false
+    private(set) var addressReads = 0
 
     /// The duration of a step.
     var stepDuration = Duration.milliseconds(1)
@@ -20,6 +21,10 @@ struct SimulatedNode {
     /// The durations of rule changes by family, where they differ from `rulesDuration`.
     var rulesDurations: [IPFamily: Duration] = [:]
     var auditDuration = Duration.milliseconds(10)
+    /// The CPU time of reading and comparing a slice.
+    var auditCost: @Sendable (Audit.Slice) -> Duration = { _ in .zero }
+    /// The audited slices and the times when their audit ended.
+    var audits: [(time: Timestamp, slice: Audit.Slice)] = []
     /// The slices that audits fail to read.
     var unreadableSlices: [Audit.Slice] = []
     var failsAudits = false
@@ -113,6 +118,7 @@ struct SimulatedNode {
     private mutating func perform(_ step: SyncLoop.Step) {
         switch step {
         case .readAddresses:
+            addressReads += 1
             pass()
             loop.readAddresses(addressesAreUnreadable ? .failure(FakeKernel.Unreadable()) : .success(localAddresses), at: now)
         case .testSchedulers(let schedulers):
@@ -184,12 +190,17 @@ struct SimulatedNode {
                 let hangs = operation.kind != .removeRules && hangingRules.keys.contains { operation.scope.rules == [$0] }
                 let error = hangs ? "timed out" : kernel.apply(operation)
                 loop.rulesApplied(operation, error.map { .failure(Refused(reason: $0)) } ?? .success([:]), at: now)
-            case .audit(let slice, let baseline):
+            case .audit(let slice, let expected):
+                audits.append((now, slice))
                 loop.audited(
                     slice,
                     Result {
                         if failsAudits || unreadableSlices.contains(slice) { throw FakeKernel.Unreadable() }
-                        return baseline.findings(slice, try kernel.observe(slice.scope))
+                        let selection = slice.selection
+                        var findings = Findings(expected: expected, observed: try kernel.observe(.only(selection)), in: selection)
+                        if slice == .device { findings.nodeAddresses = localAddresses }
+                        findings.cost = auditCost(slice)
+                        return findings
                     }, at: now)
             }
         }

@@ -104,6 +104,26 @@ public struct IPVSClient: ~Copyable {
         }
     }
 
+    /// Calls `body` with each real server of a virtual server as it is read, without statistics; never if the virtual server does not exist.
+    borrowing func forEachDestination(of identity: VirtualServer.Identity, _ body: (IPVSDestination) -> Void) throws(DataplaneError) {
+        let key = IPVSService.Key(identity)
+        var isMalformed = false
+        do throws(NetlinkError) {
+            let none: [Never] = try socket.request(try messages.dumpDestinations(of: key), keepingAtMost: .max) { reply in
+                if let destination = IPVSDestination(reply, serviceFamily: key.family, withStatistics: false) {
+                    body(destination)
+                } else {
+                    isMalformed = true
+                }
+                return nil
+            }
+            assert(none.isEmpty)
+        } catch {
+            throw IPVSClient.error("IPVS GET_DEST \(key)", error)
+        }
+        if isMalformed { throw DataplaneError("IPVS GET_DEST \(key)", "reply without mandatory attributes") }
+    }
+
     private borrowing func call(
         _ request: @autoclosure () -> String, _ message: (IPVSMessages) throws(NetlinkError) -> NetlinkMessage
     ) throws(DataplaneError) -> [NetlinkReply] {

@@ -49,21 +49,47 @@ struct InterfaceClient: ~Copyable {
     ///
     /// The former exclude link-local IPv6 addresses, which the kernel assigns by itself.
     borrowing func addresses(on interface: UInt32?) throws(DataplaneError) -> (on: Set<IPAddress>, elsewhere: Set<IPAddress>) {
-        let replies: [NetlinkReply]
-        do {
-            replies = try socket.request(try InterfaceMessages.dumpAddresses())
+        var (on, elsewhere): (Set<IPAddress>, Set<IPAddress>) = ([], [])
+        try forEachAddress(on: interface) { address, isOnInterface in
+            if isOnInterface { on.insert(address) } else { elsewhere.insert(address) }
+        }
+        return (on, elsewhere)
+    }
+
+    /// Whether the interface has exactly these addresses, each once, and the addresses on other interfaces.
+    borrowing func hasExpected(
+        _ expected: [IPAddress: ServiceOrigin?], on interface: UInt32?
+    ) throws(DataplaneError) -> (Bool, elsewhere: Set<IPAddress>) {
+        var (matches, others) = (0, 0)
+        var elsewhere: Set<IPAddress> = []
+        try forEachAddress(on: interface) { address, isOnInterface in
+            if !isOnInterface {
+                elsewhere.insert(address)
+            } else if expected[address] != nil {
+                matches += 1
+            } else {
+                others += 1
+            }
+        }
+        return (matches == expected.count && others == 0, elsewhere)
+    }
+
+    /// Calls `body` with each address of this network namespace as it is read, and whether it is on the interface.
+    private borrowing func forEachAddress(on interface: UInt32?, _ body: (IPAddress, Bool) -> Void) throws(DataplaneError) {
+        do throws(NetlinkError) {
+            let none: [Never] = try socket.request(try InterfaceMessages.dumpAddresses(), keepingAtMost: .max) { reply in
+                guard let found = InterfaceAddress(reply) else { return nil }
+                if found.interface != interface {
+                    body(found.address, false)
+                } else if !(found.address.family == .ipv6 && found.address.isLinkLocal) {
+                    body(found.address, true)
+                }
+                return nil
+            }
+            assert(none.isEmpty)
         } catch {
             throw DataplaneError("RTM_GETADDR", error)
         }
-        var (on, elsewhere): (Set<IPAddress>, Set<IPAddress>) = ([], [])
-        for found in replies.lazy.compactMap({ InterfaceAddress($0) }) {
-            if found.interface != interface {
-                elsewhere.insert(found.address)
-            } else if !(found.address.family == .ipv6 && found.address.isLinkLocal) {
-                on.insert(found.address)
-            }
-        }
-        return (on, elsewhere)
     }
 }
 

@@ -36,6 +36,20 @@ struct SetStore: ~Copyable {
         }
     }
 
+    /// Whether there is a set of the expected type with exactly the expected members.
+    borrowing func hasExpectedMembers(_ expected: AddressSet) throws(DataplaneError) -> Bool {
+        if expected.name.store == .ipset {
+            switch ipsets {
+            case .some(let client): return try client.hasExpectedMembers(expected)
+            case .none: return false
+            }
+        }
+        guard let found = try set(expected), found.hasSameType(as: expected), found.members.count == expected.members.count else {
+            return false
+        }
+        return expected.members.keys.allSatisfy { found.members[$0] != nil }
+    }
+
     private borrowing func readIPSet(_ expected: AddressSet) throws(DataplaneError) -> AddressSet? {
         switch ipsets {
         case .some(let client): try client.set(expected)

@@ -94,6 +94,30 @@ struct IPSetClient: ~Copyable {
         }
     }
 
+    /// Whether there is a set of the expected type with exactly the expected members.
+    borrowing func hasExpectedMembers(_ expected: AddressSet) throws(DataplaneError) -> Bool {
+        do throws(NetlinkError) {
+            var kind: AddressSetType?
+            var isSameType = false
+            var (matches, others) = (0, 0)
+            let none: [Never] = try socket.request(try IPSetMessages.list(expected.name), keepingAtMost: .max) { reply in
+                let listing = IPSetListing(reply, kind: kind)
+                if let typeName = listing.typeName {
+                    kind = AddressSetType(rawValue: typeName)
+                    isSameType = kind == expected.kind && (kind == .bitmapPort || listing.family ?? expected.family == expected.family)
+                }
+                for member in listing.members { if expected.members[member] == nil { others += 1 } else { matches += 1 } }
+                return nil
+            }
+            assert(none.isEmpty)
+            return isSameType && matches == expected.members.count && others == 0
+        } catch  where error.code == .kernel(.noSuchFileOrDirectory) {
+            return false
+        } catch {
+            throw DataplaneError("ipset list \(expected.name)", IPSetFailure(error))
+        }
+    }
+
     /// Creates and fills a temporary set, and swaps it with the set of this name.
     borrowing func replace(_ set: AddressSet) throws(DataplaneError) {
         let temporary = AddressSet.Name("kube-ipvs-proxy-swap")

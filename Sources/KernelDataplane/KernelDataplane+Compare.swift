@@ -1,0 +1,90 @@
+internal import CNetlink
+internal import Glibc
+public import Model
+public import Reconciler
+
+/// Comparing the kernel state with the expected state, for audits.
+extension KernelDataplane {
+    public func compare(with expected: NodeState, in selection: Scope.Selection) async throws -> Findings {
+        let start = ThreadTime.now
+        var findings = try findings(expected, selection)
+        findings.cost = ThreadTime.now - start
+        return findings
+    }
+
+    /// Reads and compares without suspension, and so on one thread.
+    private func findings(_ expected: NodeState, _ selection: Scope.Selection) throws(DataplaneError) -> Findings {
+        var findings = Findings()
+        if selection.headers { findings = try compareHeaders(expected) }
+        for identity in selection.realServers {
+            guard let server = expected.virtualServers[identity] else { continue }
+            if try !hasExpectedRealServers(server) { findings.mismatches.realServers.insert(identity) }
+        }
+        var others = selection
+        (others.headers, others.realServers) = (false, [])
+        if others.device, expected.hasDevice, let device = try interfaces.link(), device.isUp || !expected.isDeviceUp {
+            let (isEqual, elsewhere) = try interfaces.hasExpected(expected.addresses, on: device.index)
+            findings.nodeAddresses = elsewhere
+            let routes = try interfaces.routes(over: device.index)
+            if isEqual, expected.routes.differences(from: routes).isEmpty { (others.device, others.addresses) = (false, []) }
+        }
+        for name in selection.members.keys {
+            if let set = expected.sets[name], try sets.hasExpectedMembers(set) { others.members[name] = nil }
+        }
+        guard !others.isEmpty else { return findings }
+        // Something differs: what, is read again completely.
+        var nodeAddresses: Set<IPAddress>?
+        let observed = try observe(others, &nodeAddresses)
+        let rest = Findings(expected: expected, observed: observed, in: others)
+        findings.mismatches.formUnion(rest.mismatches)
+        findings.nodeAddresses = nodeAddresses ?? findings.nodeAddresses
+        return findings
+    }
+
+    private func hasExpectedRealServers(_ server: VirtualServer) throws(DataplaneError) -> Bool {
+        if let result = options.hasExpectedRealServers(server) { return result }
+        var comparison = RealServerComparison(with: server)
+        try ipvs.forEachDestination(of: server.identity) { comparison.add($0.realServer) }
+        return comparison.isEqual
+    }
+
+    /// Compares all virtual servers, and the numbers of real servers of those of IPv4: the socket options leave out real servers of IPv6.
+    private func compareHeaders(_ expected: NodeState) throws(DataplaneError) -> Findings {
+        var findings = Findings()
+        var families: Set<IPFamily> = [.ipv4, .ipv6]
+        var ofIPv4 = HeaderComparison(with: expected, in: [.ipv4])
+        let isComplete = options.forEachService(expecting: expected.virtualServers.count) { entry in
+            guard let server = IPVSService(entry).virtualServer else { return }
+            ofIPv4.add(server, realServerCount: Int(entry.num_dests))
+        }
+        if isComplete {
+            ofIPv4.end(&findings)
+            families = [.ipv6]
+            // Without expected addresses of IPv6, the kernel has no such virtual server of this program, and the dump would return those of
+            // IPv4 again.
+            guard expected.hasIPv6 else { return findings }
+        }
+        var comparison = HeaderComparison(with: expected, in: families)
+        for server in try ipvs.headers().lazy.compactMap(\.virtualServer) { comparison.add(server) }
+        comparison.end(&findings)
+        return findings
+    }
+}
+
+extension NodeState {
+    /// Whether any virtual server or address is of IPv6.
+    fileprivate var hasIPv6: Bool {
+        virtualServers.keys.contains { $0.family == .ipv6 } || addresses.keys.contains { $0.family == .ipv6 }
+            || routes.keys.contains { $0.family == .ipv6 }
+    }
+}
+
+/// The CPU time of the current thread.
+private enum ThreadTime {
+    static var now: Duration {
+        var time = timespec()
+        // Fails only for clocks that do not exist.
+        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+}
