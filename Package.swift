@@ -27,9 +27,9 @@ let package = Package(
     ],
     targets: [
         // Pure modules: values and rules, without I/O, clock or logging. PackageTests checks this.
-        .target(name: "Model"),
+        .target(name: "Model", dependencies: [.product(name: "Algorithms", package: "swift-algorithms")]),
         .target(name: "Text"),
-        .target(name: "Kubernetes", dependencies: ["Model", "Text"]),
+        .target(name: "Kubernetes", dependencies: ["Model", "Text", .product(name: "Algorithms", package: "swift-algorithms")]),
         .target(name: "Translation", dependencies: ["Model", "Kubernetes", "Text"]),
         .target(name: "Reconciler", dependencies: ["Model"]),
         .target(

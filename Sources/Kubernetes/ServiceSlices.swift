@@ -1,3 +1,4 @@
+internal import Algorithms
 public import Model
 
 /// The slices of one Service, sorted by name.
@@ -32,11 +33,6 @@ public struct ServiceSlices: Hashable, Sendable {
 
     /// The index of a name, or the one at which it would be inserted.
     private func index(of name: NamespacedName) -> Int {
-        var (low, high) = (0, all.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if all[middle].metadata.namespacedName < name { low = middle + 1 } else { high = middle }
-        }
-        return low
+        all.partitioningIndex { !($0.metadata.namespacedName < name) }
     }
 }

@@ -28,23 +28,18 @@ public struct RealServer: Hashable, Sendable {
     public var location: AddressPort
     /// 0 takes no new connections; at most `Int32.max`.
     public var weight: UInt32
-    /// Nil for the default values, which almost all real servers have.
-    private var box: Box?
+    private var rare = RareValues<Rare>()
     /// Known on the desired side, and on the observed side for servers that this process added.
     public var origin: EndpointOrigin?
 
-    /// The values that few real servers have. They are allocated apart, because there are hundreds of thousands of real servers.
-    private struct Rare: Hashable {
+    /// The values that few real servers have.
+    private struct Rare: DefaultValues {
         var forwarding = Forwarding.masquerade
         var upperThreshold: UInt32 = 0
         var lowerThreshold: UInt32 = 0
         var connections: Connections?
         var drainingSince: Timestamp?
         var slowStartSince: Timestamp?
-    }
-
-    private indirect enum Box: Hashable {
-        case rare(Rare)
     }
 
     public init(
@@ -55,55 +50,50 @@ public struct RealServer: Hashable, Sendable {
         self.location = location
         self.weight = weight
         self.origin = origin
-        rare = Rare(
+        rare.values = Rare(
             forwarding: forwarding, upperThreshold: upperThreshold, lowerThreshold: lowerThreshold, connections: connections,
             drainingSince: drainingSince, slowStartSince: slowStartSince)
     }
 
-    private var rare: Rare {
-        get { if case .rare(let rare)? = box { rare } else { Rare() } }
-        set { box = newValue == Rare() ? nil : .rare(newValue) }
-    }
-
     public var forwarding: Forwarding {
-        get { rare.forwarding }
-        set { rare.forwarding = newValue }
+        get { rare.values.forwarding }
+        set { rare.values.forwarding = newValue }
     }
 
     /// Connections above which the server takes no new ones; 0 is no limit.
     public var upperThreshold: UInt32 {
-        get { rare.upperThreshold }
-        set { rare.upperThreshold = newValue }
+        get { rare.values.upperThreshold }
+        set { rare.values.upperThreshold = newValue }
     }
 
     public var lowerThreshold: UInt32 {
-        get { rare.lowerThreshold }
-        set { rare.lowerThreshold = newValue }
+        get { rare.values.lowerThreshold }
+        set { rare.values.lowerThreshold = newValue }
     }
 
     /// Known on the observed side only, and reset when the server starts to drain; nil means that they must be read from the kernel.
     public var connections: Connections? {
-        get { rare.connections }
-        set { rare.connections = newValue }
+        get { rare.values.connections }
+        set { rare.values.connections = newValue }
     }
 
     /// When it was first observed draining, by the clock of this process; nil on the desired side and for servers that do not drain.
     public var drainingSince: Timestamp? {
-        get { rare.drainingSince }
-        set { rare.drainingSince = newValue }
+        get { rare.values.drainingSince }
+        set { rare.values.drainingSince = newValue }
     }
 
     /// When its slow start began, by the clock of this process; nil on the desired side and for servers that have their full weight.
     public var slowStartSince: Timestamp? {
-        get { rare.slowStartSince }
-        set { rare.slowStartSince = newValue }
+        get { rare.values.slowStartSince }
+        set { rare.values.slowStartSince = newValue }
     }
 
     /// Whether the kernel would forward the same for both: compares everything except counters, times and origin.
     public func hasSameConfiguration(as other: RealServer) -> Bool {
         guard location == other.location, weight == other.weight else { return false }
-        if box == nil, other.box == nil { return true }
-        let (mine, others) = (rare, other.rare)
+        if rare.areDefaults, other.rare.areDefaults { return true }
+        let (mine, others) = (rare.values, other.rare.values)
         return mine.forwarding == others.forwarding && mine.upperThreshold == others.upperThreshold
             && mine.lowerThreshold == others.lowerThreshold
     }

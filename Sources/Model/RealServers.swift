@@ -1,3 +1,5 @@
+internal import Algorithms
+
 /// The real servers of a virtual server, sorted by location, each location once.
 ///
 /// An array and not a dictionary: it takes a third of the memory, and two of them are compared in one pass. The cost of a change is
@@ -41,12 +43,7 @@ public struct RealServers: Hashable, Sendable {
 
     /// The index of a location, or the one at which it would be inserted.
     private func index(of location: AddressPort) -> Int {
-        var (low, high) = (0, sorted.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if sorted[middle].location < location { low = middle + 1 } else { high = middle }
-        }
-        return low
+        sorted.partitioningIndex { !($0.location < location) }
     }
 
     // MARK: All real servers

@@ -61,34 +61,24 @@ public struct VirtualServer: Hashable, Sendable {
     public var realServers: RealServers
     /// The Service port it belongs to; nil for one that was found in the kernel and not created by this process.
     public var origin: ServiceOrigin?
-    /// Nil for the default values, which almost all virtual servers have.
-    private var box: Box?
+    private var rare = RareValues<Rare>()
 
-    /// The values that few virtual servers have, allocated apart.
-    private struct Rare: Hashable {
+    /// The values that few virtual servers have.
+    private struct Rare: DefaultValues {
         var drainTimeout: Duration?
         var slowStart: Duration?
     }
 
-    private indirect enum Box: Hashable {
-        case rare(Rare)
-    }
-
-    private var rare: Rare {
-        get { if case .rare(let rare)? = box { rare } else { Rare() } }
-        set { box = newValue == Rare() ? nil : .rare(newValue) }
-    }
-
     /// How long its real servers may drain; nil for the default. Known on the desired side only.
     public var drainTimeout: Duration? {
-        get { rare.drainTimeout }
-        set { rare.drainTimeout = newValue }
+        get { rare.values.drainTimeout }
+        set { rare.values.drainTimeout = newValue }
     }
 
     /// How long the weight of a new real server takes to rise to its full value; nil for no slow start. Known on the desired side only.
     public var slowStart: Duration? {
-        get { rare.slowStart }
-        set { rare.slowStart = newValue }
+        get { rare.values.slowStart }
+        set { rare.values.slowStart = newValue }
     }
 
     /// - Parameter affinityPrefix: nil for all bits.
@@ -103,7 +93,7 @@ public struct VirtualServer: Hashable, Sendable {
         self.affinityPrefix = affinityPrefix ?? UInt8(identity.family.addressBits)
         self.realServers = RealServers(realServers)
         self.origin = origin
-        rare = Rare(drainTimeout: drainTimeout, slowStart: slowStart)
+        rare.values = Rare(drainTimeout: drainTimeout, slowStart: slowStart)
     }
 
     /// Whether the kernel would schedule the same for both; real servers are compared separately.

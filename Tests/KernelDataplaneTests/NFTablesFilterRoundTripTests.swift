@@ -53,8 +53,9 @@ struct `On a real kernel, the packet filter nftables` {
         return rules
     }
 
+    /// Without the elements of sets: the kernel may reorder them between two listings.
     private func list(_ family: IPFamily) async throws -> String {
-        try await run(["--stateless", "list", "table", family.nftName, BackendRules.tableName])
+        try await run(["--stateless", "--terse", "list", "table", family.nftName, BackendRules.tableName])
     }
 
     private func run(_ arguments: [String], input: String = "") async throws -> String {

@@ -74,7 +74,7 @@ public struct Endpoint: Hashable, Sendable {
     public var nodeName: String?
     /// `targetRef.name` if `targetRef.kind` is `Pod`.
     public var pod: String?
-    private var box: Box?
+    private var rare = RareValues<Rare>()
 
     /// `conditions`: whether each is set, and whether it is true.
     private struct Conditions: OptionSet, Hashable {
@@ -93,15 +93,11 @@ public struct Endpoint: Hashable, Sendable {
         }
     }
 
-    /// The values that few endpoints have. They are allocated apart, because there are hundreds of thousands of endpoints.
-    private struct Rare: Hashable {
+    /// The values that few endpoints have.
+    private struct Rare: DefaultValues {
         var moreAddresses: [IPAddress] = []
         var zoneHints: [String] = []
         var nodeHints: [String] = []
-    }
-
-    private indirect enum Box: Hashable {
-        case rare(Rare)
     }
 
     public init(
@@ -116,21 +112,16 @@ public struct Endpoint: Hashable, Sendable {
         self.serving = serving
         self.terminating = terminating
         if addresses.count > 1 || !zoneHints.isEmpty || !nodeHints.isEmpty {
-            rare = Rare(moreAddresses: Array(addresses.dropFirst()), zoneHints: zoneHints, nodeHints: nodeHints)
+            rare.values = Rare(moreAddresses: Array(addresses.dropFirst()), zoneHints: zoneHints, nodeHints: nodeHints)
         }
-    }
-
-    private var rare: Rare {
-        get { if case .rare(let rare)? = box { rare } else { Rare() } }
-        set { box = newValue == Rare() ? nil : .rare(newValue) }
     }
 
     /// `addresses`, up to the first that is not an IP address.
     public var addresses: [IPAddress] {
-        get { address.map { [$0] + rare.moreAddresses } ?? [] }
+        get { address.map { [$0] + rare.values.moreAddresses } ?? [] }
         set {
             address = newValue.first
-            rare.moreAddresses = Array(newValue.dropFirst())
+            rare.values.moreAddresses = Array(newValue.dropFirst())
         }
     }
 
@@ -154,18 +145,18 @@ public struct Endpoint: Hashable, Sendable {
 
     /// `hints.forZones[].name`
     public var zoneHints: [String] {
-        get { rare.zoneHints }
-        set { rare.zoneHints = newValue }
+        get { rare.values.zoneHints }
+        set { rare.values.zoneHints = newValue }
     }
 
     /// `hints.forNodes[].name`
     public var nodeHints: [String] {
-        get { rare.nodeHints }
-        set { rare.nodeHints = newValue }
+        get { rare.values.nodeHints }
+        set { rare.values.nodeHints = newValue }
     }
 
     /// Whether it has any hints.
-    public var hasHints: Bool { box != nil && !(zoneHints.isEmpty && nodeHints.isEmpty) }
+    public var hasHints: Bool { !rare.areDefaults && !(zoneHints.isEmpty && nodeHints.isEmpty) }
 
     /// Parses `addresses`.
     ///
