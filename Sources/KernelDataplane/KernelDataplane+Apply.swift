@@ -9,12 +9,7 @@ extension KernelDataplane {
         var report = Report()
         var rest = operations[...]
         while let first = rest.first {
-            let run =
-                first.mustRunAlone
-                ? rest.prefix(1)
-                : rest.prefix {
-                    $0.layer == first.layer && !$0.mustRunAlone && $0.removesServiceAddress == first.removesServiceAddress
-                }
+            let run = rest.prefix(1 + rest.dropFirst().prefix { $0.canShareBatch(with: first) }.count)
             rest = rest.dropFirst(run.count)
             switch first.layer {
             case .ipvs: report.failures += ipvs.socket.apply(Array(run)) { operation throws(NetlinkError) in try message(for: operation) }
@@ -53,8 +48,6 @@ extension KernelDataplane {
             if operations.contains(where: \.needsDevice) {
                 guard let found = try interfaces.device() else { throw DataplaneError("interface \(NodeState.deviceName)", "not found") }
                 device = found
-                let removed = operations.compactMap { if case .removeRoute(let address) = $0 { address } else { nil } }
-                try interfaces.waitForRoutes(to: Set(removed.filter { $0.family == .ipv6 }), on: device)
             }
         } catch {
             report.failures += operations.map { .init($0, reason: error.description) }
@@ -68,7 +61,20 @@ extension KernelDataplane {
             }
             return
         }
-        report.failures += interfaces.socket.apply(Array(operations)) { operation throws(NetlinkError) in
+        var ready = Array(operations)
+        do throws(DataplaneError) {
+            let removed = operations.compactMap { if case .removeRoute(let address) = $0, address.family == .ipv6 { address } else { nil } }
+            let missing = try interfaces.addressesWithoutKernelRoute(among: Set(removed), on: device)
+            ready.removeAll { operation in
+                guard case .removeRoute(let address) = operation, missing.contains(address) else { return false }
+                report.failures.append(.init(operation, reason: "the kernel has not yet added its own route to the address"))
+                return true
+            }
+        } catch {
+            report.failures += operations.map { .init($0, reason: error.description) }
+            return
+        }
+        report.failures += interfaces.socket.apply(ready) { operation throws(NetlinkError) in
             try message(for: operation, device: device)
         }
     }

@@ -62,9 +62,7 @@ extension KernelDataplane {
         return state
     }
 
-    public func nodeAddresses() async throws -> Set<IPAddress> {
-        try interfaces.addresses(on: try interfaces.device()).elsewhere
-    }
+    public func nodeAddresses() async throws -> NodeAddresses { try interfaces.nodeAddresses(besides: try interfaces.device()) }
 
     public nonisolated func nodeAddressChanges() -> AsyncThrowingStream<Void, any Error> { AddressWatch.changes() }
 }

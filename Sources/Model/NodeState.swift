@@ -39,7 +39,12 @@ public struct NodeState: Hashable, Sendable {
     }
 
     /// Whether a service address is bound or routed.
-    public func accepts(_ address: IPAddress) -> Bool { addresses[address] != nil || routes[address] != nil }
+    public func accepts(_ address: IPAddress) -> Bool {
+        routes[address] != nil || addresses[address] != nil && address != LocalRoute.anchor
+    }
+
+    /// The number of bound service addresses.
+    public var boundAddressCount: Int { addresses.count - (addresses[LocalRoute.anchor] == nil ? 0 : 1) }
 
     /// The dummy device that holds the service addresses; kube-proxy's name, so that each proxy can adopt the other's state.
     public static let deviceName = "kube-ipvs0"

@@ -240,7 +240,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
     public func plan() async throws -> Plan {
         let addresses = try await kernel.dataplane.nodeAddresses()
         let observed = try await observeAll(by: kernel.dataplane, loop.families)
-        return loop.plan(from: observed, localAddresses: addresses, at: now)
+        return loop.plan(from: observed, addresses, at: now)
     }
 
     /// Returns the complete kernel state, and logs the rules of other backends that cannot be read.

@@ -18,7 +18,7 @@ public protocol Dataplane: Sendable {
     func apply(_ operations: [Operation]) async -> Report
 
     /// Returns the addresses of this node on interfaces other than `kube-ipvs0`.
-    func nodeAddresses() async throws -> Set<IPAddress>
+    func nodeAddresses() async throws -> NodeAddresses
 
     /// Returns a stream that yields once when the watch is established and after every change of `nodeAddresses`. Changes may be coalesced.
     ///

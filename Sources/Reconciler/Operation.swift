@@ -79,20 +79,27 @@ extension Operation {
     }
 
     /// Whether the operation must not share a batch with others: later operations need its result, or it takes several requests.
-    public var mustRunAlone: Bool {
+    var mustRunAlone: Bool {
         switch self {
         case .replaceSet, .createDevice, .deleteDevice, .setDeviceUp: true
         default: false
         }
     }
 
-    /// Whether the operation removes a service address or the route to it. Such operations must not share a batch with those that add one:
-    /// the same address may be added in the other form, and must not be removed if that fails.
-    public var removesServiceAddress: Bool {
+    /// Whether the operation removes a service address or the route to it.
+    private var removesServiceAddress: Bool {
         switch self {
         case .unbind, .removeRoute: true
         default: false
         }
+    }
+
+    /// Whether the operation may be in one batch with the operations from `first` on.
+    ///
+    /// One that removes a service address is in no batch with one that adds one: the same address may be added in the other form, and must
+    /// not be removed if that fails.
+    public func canShareBatch(with first: Operation) -> Bool {
+        layer == first.layer && !mustRunAlone && !first.mustRunAlone && removesServiceAddress == first.removesServiceAddress
     }
 
     /// The family of an operation on rules or on a complete set; nil for other operations.

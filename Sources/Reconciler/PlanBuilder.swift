@@ -128,12 +128,7 @@ struct PlanBuilder {
 
     private mutating func planAddresses(_ scope: Scope) {
         let (desired, observed) = (desired.addresses, observed.addresses)
-        let candidates: any Sequence<IPAddress> =
-            switch scope {
-            case .only(let selection) where !selection.device: selection.addresses
-            default: desired.keys + observed.keys.filter { desired[$0] == nil }
-            }
-        for address in candidates.filter({ (desired[$0] == nil) != (observed[$0] == nil) }).sorted() {
+        for address in addresses(scope, desired.keys, observed.keys, differ: { (desired[$0] == nil) != (observed[$0] == nil) }) {
             if let origin = desired[address] {
                 add(.bind(address, origin), in: .bind)
             } else if !suspendsRemovals {
@@ -145,19 +140,26 @@ struct PlanBuilder {
     /// Plans routes in the phases of addresses, so that a service address whose kind changes is always one of the two.
     private mutating func planRoutes(_ scope: Scope) {
         let (desired, observed) = (desired.routes, observed.routes)
-        guard !desired.isEmpty || !observed.isEmpty else { return }
-        let candidates: any Sequence<IPAddress> =
-            switch scope {
-            case .only(let selection) where !selection.device: selection.addresses
-            default: desired.keys + observed.keys.filter { desired[$0] == nil }
+        func differ(_ address: IPAddress) -> Bool {
+            let (wanted, found) = (desired[address], observed[address])
+            return (wanted == nil) != (found == nil) || wanted?.source != found?.source
+        }
+        for address in addresses(scope, desired.keys, observed.keys, differ: differ) {
+            if let route = desired[address] {
+                add(.addRoute(address, route), in: .bind)
+            } else if !suspendsRemovals {
+                add(.removeRoute(address), in: .unbind)
             }
-        for address in candidates.sorted() {
-            switch (desired[address], observed[address]) {
-            case (.some(let wanted), let found):
-                if found.map({ $0.source != wanted.source }) ?? true { add(.addRoute(address, wanted), in: .bind) }
-            case (.none, .some): if !suspendsRemovals { add(.removeRoute(address), in: .unbind) }
-            case (.none, .none): break
-            }
+        }
+    }
+
+    /// Returns the addresses of a scope that differ, sorted.
+    private func addresses(
+        _ scope: Scope, _ desired: some Collection<IPAddress>, _ observed: some Collection<IPAddress>, differ: (IPAddress) -> Bool
+    ) -> [IPAddress] {
+        switch scope {
+        case .only(let selection) where !selection.device: selection.addresses.filter(differ).sorted()
+        default: Set(desired.filter(differ)).union(observed.lazy.filter(differ)).sorted()
         }
     }
 

@@ -76,8 +76,8 @@ public struct UnmetDependencies: Sendable {
         case .addRoute(let address, _):
             device ?? (address.family == .ipv6 ? deviceUp : nil) ?? additions[address] ?? serversByAddress[address]
         case .setDeviceUp: device
-        // An address that becomes a route, or the other way around, must not be removed before. The last IPv4 address must not be
-        // removed while routes are needed, or the kernel removes them.
+        // An address that becomes a route, or the other way around, is removed only after it was added in the other form. The last IPv4
+        // address must not be removed while routes are needed, or the kernel removes them.
         case .unbind(LocalRoute.anchor): bindings.first { $0.key.family == .ipv4 }?.value
         case .unbind(let address): bindings[address] ?? (address.family == .ipv4 ? bindings[LocalRoute.anchor] : nil)
         case .removeRoute(let address): bindings[address]

@@ -6,14 +6,16 @@ internal import Translation
 /// Observations of the kernel and of the node's addresses.
 extension SyncLoop {
     /// Handles the result of `Step.readAddresses`.
-    public mutating func readAddresses(_ result: Result<Set<IPAddress>, any Error>, at now: Timestamp) {
+    public mutating func readAddresses(_ result: Result<NodeAddresses, any Error>, at now: Timestamp) {
         switch result {
         case .success(let addresses):
             if unreadable[.nodeAddresses] != nil { beginSync(at: now) }
             recordRead(.nodeAddresses)
-            guard addresses != localAddresses || !addressesAreKnown else { return }
-            if addressesAreKnown { notices.append(Announcer.notice(ofAddresses: addresses, before: localAddresses)) }
-            (localAddresses, addressesAreKnown) = (addresses, true)
+            guard addresses != nodeAddresses || !addressesAreKnown else { return }
+            if addressesAreKnown, addresses.all != localAddresses {
+                notices.append(Announcer.notice(ofAddresses: addresses.all, before: localAddresses))
+            }
+            (nodeAddresses, addressesAreKnown) = (addresses, true)
             minSyncPeriod.requestSync(at: now)
         case .failure(let error):
             // The last known addresses stay in use.
@@ -96,7 +98,7 @@ extension SyncLoop {
             // Rules are observed by tasks of their own.
             (state.rules, state.leftovers) = (reconciler.mirror.rules, reconciler.mirror.leftovers)
             state.rulesInOtherBackends = reconciler.mirror.rulesInOtherBackends
-            if case .only(let selection) = scope { recordDrift(state, selection) }
+            if case .only(let selection) = scope { recordDrift(state, selection) } else { translation.adoptServiceAddresses(of: state) }
             let ours = unknownOwnServers(in: state, of: scope)
             reconciler.merge(state, of: scope, desired: translation.desired, at: now) { ours.contains($0.identity) }
             if case .everything = scope { audit.begin(at: now) }

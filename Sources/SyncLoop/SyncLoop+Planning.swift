@@ -71,11 +71,8 @@ extension SyncLoop {
     func nextCandidates(_ first: Operation) -> ArraySlice<Operation> {
         let failed = retries.entries
         func hasFailed(_ operation: Operation) -> Bool { !failed.isEmpty && failed[operation.key] != nil }
-        func mustRunAlone(_ operation: Operation) -> Bool { operation.mustRunAlone || hasFailed(operation) }
-        guard !mustRunAlone(first) else { return remainingOperations.prefix(1) }
-        return remainingOperations.prefix {
-            $0.layer == first.layer && $0.removesServiceAddress == first.removesServiceAddress && !mustRunAlone($0)
-        }
+        let rest = remainingOperations.dropFirst().prefix { $0.canShareBatch(with: first) && !hasFailed($0) && !hasFailed(first) }
+        return remainingOperations.prefix(1 + rest.count)
     }
 
     /// Removes and returns the next remaining operations that can be applied in one step, and defers those with unmet dependencies; nil if

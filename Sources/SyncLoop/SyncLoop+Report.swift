@@ -85,9 +85,10 @@ extension SyncLoop {
     }
 
     /// Returns the plan of a first sync on a kernel that holds `observed`.
-    public mutating func plan(from observed: NodeState, localAddresses: Set<IPAddress>, at now: Timestamp) -> Plan {
-        self.localAddresses = localAddresses
-        _ = translation.update(cluster.popDirtyServices(), of: cluster, localAddresses: localAddresses)
+    public mutating func plan(from observed: NodeState, _ addresses: NodeAddresses, at now: Timestamp) -> Plan {
+        nodeAddresses = addresses
+        _ = translation.update(cluster.popDirtyServices(), of: cluster, addresses)
+        translation.adoptServiceAddresses(of: observed)
         return plan(from: observed, at: now)
     }
 

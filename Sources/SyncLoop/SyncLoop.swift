@@ -68,7 +68,8 @@ public struct SyncLoop: Sendable {
     // MARK: The node's addresses
 
     /// The node's addresses on interfaces other than `kube-ipvs0`, as last read.
-    public internal(set) var localAddresses: Set<IPAddress> = []
+    var nodeAddresses = NodeAddresses()
+    public var localAddresses: Set<IPAddress> { nodeAddresses.all }
     var addressesAreStale = true
     var addressesAreKnown = false
 
@@ -194,8 +195,8 @@ public struct SyncLoop: Sendable {
 
     /// Returns the next step.
     ///
-    /// In this order: read the node's addresses, test schedulers, translate, apply remaining operations, start tasks, observe, plan, end the sync, begin due
-    /// work, wait.
+    /// In this order: read the node's addresses, test schedulers, translate, apply remaining operations, start tasks, observe, plan, end the
+    /// sync, begin due work, wait.
     ///
     /// - Parameters:
     ///   - now: the monotonic time.
@@ -311,7 +312,7 @@ public struct SyncLoop: Sendable {
     /// Updates the desired state with all pending changes, and marks the changed scope for planning.
     mutating func translate(at now: Timestamp) {
         beginSync(at: now)
-        let scope = translation.update(cluster.popDirtyServices(), of: cluster, localAddresses: localAddresses)
+        let scope = translation.update(cluster.popDirtyServices(), of: cluster, nodeAddresses)
         reconciler.markForPlanning(scope)
         outcome?.includesChanges = true
         outcome?.translated.formUnion(translation.popTranslatedServices())

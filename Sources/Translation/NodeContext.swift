@@ -6,6 +6,8 @@ struct NodeContext: Sendable {
     var settings: TranslationSettings
     /// Addresses of this node on interfaces other than `kube-ipvs0`.
     private(set) var localAddresses: Set<IPAddress> = []
+    /// Those of `localAddresses` that cannot be the source of a route.
+    private(set) var tentativeAddresses: Set<IPAddress> = []
     /// Addresses on which node ports are served, by family.
     private(set) var nodePortAddresses: [IPFamily: [IPAddress]] = [:]
     /// This node's address of each family: the Node object's first, or the bind address from the settings.
@@ -40,9 +42,9 @@ struct NodeContext: Sendable {
         var otherNodes = false
     }
 
-    mutating func update(_ cluster: ClusterState, localAddresses: Set<IPAddress>) -> Change {
+    mutating func update(_ cluster: ClusterState, _ addresses: NodeAddresses) -> Change {
         let before = self
-        self.localAddresses = localAddresses
+        (localAddresses, tentativeAddresses) = (addresses.all, addresses.tentative)
         updateNodes(cluster.nodes)
         otherNodes = cluster.otherNodes
         let slices = cluster.slices[NodeContext.apiServer] ?? ServiceSlices()

@@ -15,7 +15,8 @@ struct ProxyRules: Hashable {
     /// Load balancers that the node itself must not reach, because it is in none of their source ranges.
     var closedToNode: Set<VirtualServer.Identity> = []
     /// Whether service addresses are routes. Then the node's own packets to a service address have an address of the node as their source,
-    /// otherwise the service address.
+    /// otherwise the service address. The rules for the latter stay: while the kind changes, packets may have either, and rules that are
+    /// only to be removed stay until all addresses have changed.
     var hasRoutes = false
 
     private static let services = Rules.Chain(.nat, "KUBE-SERVICES")
@@ -71,7 +72,7 @@ struct ProxyRules: Hashable {
         var rules = [Rule([.source(.loopback(family))], .return)]
         rules += ifNonEmpty(.noLocalEndpoints) { [rule($0, addressAndPort, markMasquerade, and: .isLocal(.source))] }
         rules += ifNonEmpty(.loadBalancer) { [rule($0, addressAndPort, .jump(ProxyRules.loadBalancer.name))] }
-        rules += ifNonEmpty(.clusterIP) { _ in [clusterIPRule] }
+        rules += ifNonEmpty(.clusterIP) { _ in clusterIPRules }
         rules += ifNonEmpty(.externalIP) { [rule($0, addressAndPort, markMasquerade)] + externalIPRules($0) }
         rules += ifNonEmpty(.externalIPLocal) { externalIPRules($0) }
         rules.append(Rule([.isLocal(.destination)], .jump(ProxyRules.natNodePort.name)))
@@ -80,12 +81,11 @@ struct ProxyRules: Hashable {
     }
 
     /// Masquerades all clients of a cluster IP, all except this node's pods, or (if local traffic cannot be detected) only the node itself.
-    private var clusterIPRule: Rule {
-        if settings.masqueradeAll { return rule(.clusterIP, addressAndPort, markMasquerade) }
-        if let localTraffic { return rule(.clusterIP, addressAndPort, markMasquerade, and: localTraffic.notLocal) }
-        return hasRoutes
-            ? rule(.clusterIP, addressAndPort, markMasquerade, and: .isLocal(.source))
-            : rule(.clusterIP, [.source, .destination], markMasquerade)
+    private var clusterIPRules: [Rule] {
+        if settings.masqueradeAll { return [rule(.clusterIP, addressAndPort, markMasquerade)] }
+        if let localTraffic { return [rule(.clusterIP, addressAndPort, markMasquerade, and: localTraffic.notLocal)] }
+        return [rule(.clusterIP, [.source, .destination], markMasquerade)]
+            + (hasRoutes ? [rule(.clusterIP, addressAndPort, markMasquerade, and: .isLocal(.source))] : [])
     }
 
     /// Ends traversal for clients outside of the node (first rule), and for all packets to an external IP that is a local address (second rule).
@@ -139,8 +139,9 @@ struct ProxyRules: Hashable {
 
     /// Packets of the node itself never pass INPUT: IPVS handles them in OUTPUT.
     private var outFilterRules: [Rule] {
-        closedToNode.sorted().map {
-            Rule([hasRoutes ? .isLocal(.source) : .source(CIDR(host: $0.location.address)), .virtualServer($0)], .drop)
+        closedToNode.sorted().flatMap { server in
+            [Rule([.source(CIDR(host: server.location.address)), .virtualServer(server)], .drop)]
+                + (hasRoutes ? [Rule([.isLocal(.source), .virtualServer(server)], .drop)] : [])
         }
     }
 

@@ -10,7 +10,7 @@ public enum ServiceAddresses: Hashable, Sendable {
     /// As addresses up to this number of them, and as routes above it.
     case auto(limit: Int = defaultLimit)
 
-    /// The number of addresses that take the kernel about 0.1 s to add, where routes take 0.01 s.
+    /// The number of addresses from which adding them takes the kernel noticeable time, while routes take a tenth of it.
     ///
     /// The kernel compares a new address with all others of the device (net/ipv4/devinet.c `__inet_insert_ifa`).
     public static let defaultLimit = 2500
@@ -38,10 +38,11 @@ struct AddressBinding: Hashable {
 extension NodeContext {
     /// The address of this node that its own connections to service addresses have as their source, by family.
     ///
-    /// The kernel accepts only addresses that the node has.
+    /// The kernel accepts only addresses that the node has, and not while they are tentative.
     var routeSources: [IPFamily: IPAddress] {
+        let usable = localAddresses.subtracting(tentativeAddresses)
         var sources: [IPFamily: IPAddress] = [:]
-        for address in primaryAddresses where localAddresses.contains(address) && !address.isLoopback && !address.isLinkLocal {
+        for address in primaryAddresses where usable.contains(address) && !address.isLoopback && !address.isLinkLocal {
             if sources[address.family] == nil { sources[address.family] = address }
         }
         return sources
@@ -50,7 +51,7 @@ extension NodeContext {
 
 /// The service addresses of a desired state.
 extension NodeState {
-    var serviceAddressCount: Int { routes.count + addresses.count - (addresses[LocalRoute.anchor] == nil ? 0 : 1) }
+    var serviceAddressCount: Int { routes.count + boundAddressCount }
 
     /// Adds a service address or changes its origin.
     ///

@@ -6,7 +6,7 @@ public import Model
 /// Translating Services one after the other as they change gives the same result as translating all at once; the cost of a change depends
 /// on the Services that changed.
 public struct Translation: Sendable {
-    public private(set) var settings: TranslationSettings
+    public var settings: TranslationSettings { nodeContext.settings }
     /// The state that the kernel should have.
     public private(set) var desired: NodeState
     /// Virtual servers that more than one Service claims, by the Service that does not get them.
@@ -57,7 +57,6 @@ public struct Translation: Sendable {
     }
 
     public init(_ settings: TranslationSettings) {
-        self.settings = settings
         nodeContext = NodeContext(settings)
         desired = Translation.catalogue(settings)
     }
@@ -65,8 +64,8 @@ public struct Translation: Sendable {
     /// Adds schedulers of this node's kernel that were tested since. Services that ask for them must not have been translated yet.
     public mutating func addSchedulers(_ found: Set<Scheduler>) {
         let available = found.union(settings.schedulers)
-        settings.schedulers = Scheduler.ofLinux.filter(available.contains) + settings.schedulers.filter { !Scheduler.ofLinux.contains($0) }
-        nodeContext.settings = settings
+        nodeContext.settings.schedulers =
+            Scheduler.ofLinux.filter(available.contains) + settings.schedulers.filter { !Scheduler.ofLinux.contains($0) }
     }
 
     /// The name of this node's Node object.
@@ -87,17 +86,17 @@ public struct Translation: Sendable {
     ///
     /// - Parameters:
     ///   - services: those that changed, themselves or in their slices, or were removed.
-    ///   - localAddresses: addresses of this node on all interfaces but `kube-ipvs0`.
+    ///   - addresses: those of this node.
     /// - Returns: the part of `desired` that may have changed.
-    public mutating func update(_ services: Set<NamespacedName>, of cluster: ClusterState, localAddresses: Set<IPAddress>) -> Scope {
+    public mutating func update(_ services: Set<NamespacedName>, of cluster: ClusterState, _ addresses: NodeAddresses) -> Scope {
         var changed = Scope.Selection()
-        let change = nodeContext.update(cluster, localAddresses: localAddresses)
+        let change = nodeContext.update(cluster, addresses)
         var pending = services.union(dependents.affected(by: change)).union(self.services(requesting: change.addresses))
         if pending.count >= Translation.largeUpdate { reserve(cluster.services.count, &changed) }
         while let name = pending.popFirst() {
             translate(name, cluster, &changed, &pending)
         }
-        updateBinding(&changed)
+        updateBinding(areRoutes: binding.usesRoutes, &changed)
         for family in settings.families { updateRules(family, &changed) }
         return .only(changed)
     }
@@ -110,7 +109,7 @@ public struct Translation: Sendable {
         keys.reserveCapacity(count)
         translated.reserveCapacity(count)
         desired.virtualServers.reserveCapacity(count)
-        desired.addresses.reserveCapacity(count)
+        if binding.usesRoutes { desired.routes.reserveCapacity(count) } else { desired.addresses.reserveCapacity(count) }
         changed.virtualServers.reserveCapacity(count)
         changed.addresses.reserveCapacity(count)
     }
@@ -127,9 +126,19 @@ public struct Translation: Sendable {
         return translated
     }
 
+    /// Continues with routes if an earlier run left some and `auto` permits both kinds, so that a restart changes nothing.
+    ///
+    /// - Parameter observed: the complete kernel state, which is then to be compared completely with the desired state.
+    public mutating func adoptServiceAddresses(of observed: NodeState) {
+        guard !observed.routes.isEmpty, !binding.usesRoutes else { return }
+        var changed = Scope.Selection()
+        updateBinding(areRoutes: true, &changed)
+        for family in settings.families { updateRules(family, &changed) }
+    }
+
     /// Changes service addresses from addresses to routes or the other way around, or the sources of the routes.
-    private mutating func updateBinding(_ changed: inout Scope.Selection) {
-        let usesRoutes = settings.serviceAddresses.usesRoutes(desired.serviceAddressCount, areRoutes: binding.usesRoutes)
+    private mutating func updateBinding(areRoutes: Bool, _ changed: inout Scope.Selection) {
+        let usesRoutes = settings.serviceAddresses.usesRoutes(desired.serviceAddressCount, areRoutes: areRoutes)
         let binding = AddressBinding(usesRoutes: usesRoutes, sources: nodeContext.routeSources)
         if binding.usesRoutes ? self.binding != binding : self.binding.usesRoutes {
             changed.addresses.formUnion(desired.changeServiceAddresses(to: binding, settings.families))

@@ -32,7 +32,7 @@ private func settings(_ flags: [String: String]) -> TranslationSettings {
     private func desired(_ scenario: KubeProxyScenario) throws -> NodeState {
         var translation = Translation(settings(try scenario.arguments()))
         var cluster = scenario.cluster()
-        _ = translation.update(cluster.popDirtyServices(), of: cluster, localAddresses: localAddresses)
+        _ = translation.update(cluster.popDirtyServices(), of: cluster, NodeAddresses(localAddresses))
         return translation.desired
     }
 

@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func `dump our routes over one interface`() throws {
-        let message = try RouteMessages.dump(.ipv4, over: 7)
+        let message = try RouteMessages.dump(.ipv4, of: .proxy, over: 7)
         #expect(
             try hex(message) == "24000000" + "1a00" + "0103" + "0000000000000000" + "02000000" + "ff760002" + "00000000"
                 + "0800040007000000")
@@ -63,7 +63,7 @@ import Testing
     private func route(_ change: (inout [UInt8]) -> Void = { _ in }) throws -> InterfaceRoute? {
         var bytes = try RouteMessages.replace(address("10.96.0.10"), LocalRoute(source: address("10.99.0.2")), interface: 7).bytes()
         change(&bytes)
-        return try NetlinkReply.all(in: bytes).first.flatMap { InterfaceRoute($0) }
+        return try NetlinkReply.all(in: bytes).first.flatMap { InterfaceRoute($0, of: .proxy) }
     }
 
     @Test func `are read as they were written`() throws {

@@ -44,9 +44,9 @@ actor MemoryKernel: Dataplane, PacketFilter {
     private(set) var addressReads = 0
     private let listeners = Mutex<[AsyncThrowingStream<Void, any Error>.Continuation]>([])
 
-    func nodeAddresses() async throws -> Set<IPAddress> {
+    func nodeAddresses() async throws -> NodeAddresses {
         addressReads += 1
-        return addresses
+        return NodeAddresses(addresses)
     }
 
     nonisolated func nodeAddressChanges() -> AsyncThrowingStream<Void, any Error> {

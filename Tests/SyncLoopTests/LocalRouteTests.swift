@@ -12,12 +12,16 @@ import Translation
     private let other = TestService("other", 20)
     private let nodeAddress = IPAddress(v4: 0x0a63_0002)
 
+    private var nodeChange: ClusterChange {
+        .node(
+            "node1",
+            Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAddress(type: "InternalIP", address: "\(nodeAddress)")]))
+    }
+
     private func node(_ kind: ServiceAddresses, kernel: FakeKernel = FakeKernel()) -> SimulatedNode {
         var node = SimulatedNode(serviceAddresses: kind)
         node.kernel = kernel
-        let address = NodeAddress(type: "InternalIP", address: "\(nodeAddress)")
-        node.absorb([.node("node1", Node(metadata: ObjectMeta(name: "node1"), addresses: [address]))])
-        node.absorb([web.change, web.slice([1]), other.change, other.slice([2])])
+        node.absorb([nodeChange, web.change, web.slice([1]), other.change, other.slice([2])])
         node.list()
         node.settle()
         return node
@@ -68,6 +72,39 @@ import Translation
         node.settle()
         #expect(node.kernel.violations == [])
         #expect(node.kernel.differences(from: node.loop.desired) == [])
+    }
+
+    @Test(arguments: [ServiceAddresses.address, .route])
+    func `between half of the limit of auto and the limit stay what they are when the proxy restarts`(before: ServiceAddresses) {
+        var kernel = node(before).kernel
+        kernel.clearHistory()
+        var after = node(.auto(limit: 3), kernel: kernel)
+        #expect(after.kernel.attempts == [])
+        let addresses = NodeAddresses([nodeAddress])
+        #expect(after.loop.plan(from: kernel.state, addresses, at: after.now).isEmpty)
+        var new = SimulatedNode(serviceAddresses: .auto(limit: 3))
+        new.absorb([nodeChange, web.change, web.slice([1]), other.change, other.slice([2])])
+        #expect(new.loop.plan(from: kernel.state, addresses, at: new.now).isEmpty)
+    }
+
+    @Test func `keep the rules for the node's own connections until all have changed from routes to addresses`() {
+        func start(_ kind: ServiceAddresses, _ kernel: FakeKernel) -> SimulatedNode {
+            var node = SimulatedNode(serviceAddresses: kind)
+            node.kernel = kernel
+            guard case .service(let name, var service?) = web.change else { return node }
+            service.type = .loadBalancer
+            service.loadBalancerIngress = [LoadBalancerIngress(ip: "192.0.2.50")]
+            service.loadBalancerSourceRanges = ["203.0.113.0/24"]
+            node.absorb([.service(name, service), web.slice([1])])
+            node.list()
+            node.settle()
+            return node
+        }
+        var kernel = start(.route, FakeKernel()).kernel
+        kernel.clearHistory()
+        let kinds = start(.address, kernel).kernel.attempts.map(\.kind)
+        let lastRoute = kinds.lastIndex(of: .removeRoute) ?? -1
+        #expect(lastRoute >= 0 && kinds.contains(.restoreRules) && !kinds[...max(0, lastRoute)].contains(.restoreRules), "\(kinds)")
     }
 
     @Test func `get another source when the node's address disappears and comes back`() {

@@ -18,8 +18,14 @@ import Translation
         node.rulesDuration = .milliseconds(Int.random(in: 1...3000, using: &generator))
         // All slices fit into a sync period.
         node.auditDuration = .milliseconds(Int.random(in: 1...500, using: &generator))
+        let nodeAddress = IPAddress(v4: 0x0a63_0002)
+        let address = NodeAddress(type: "InternalIP", address: "\(nodeAddress)")
+        node.absorb([.node("node1", Node(metadata: ObjectMeta(name: "node1"), addresses: [address]))])
         for _ in 0..<120 {
             disturb(&node, services, &generator)
+            let (desired, cluster) = (node.loop.desired, node.loop.cluster)
+            let served = services.filter { cluster.services[$0.namespacedName] != nil && desired.accepts($0.clusterIP) }
+            node.kernel.servedAddresses = Set(served.map(\.clusterIP).filter(node.kernel.accepts))
             node.run(for: .milliseconds(Int.random(in: 0...700, using: &generator)))
         }
         calm(&node)
@@ -61,7 +67,10 @@ import Translation
             node.kernel.removeRoute(service.clusterIP)
         case 18: node.kernel.removeRealServers(of: service.identity)
         default:
+            let nodeAddress = IPAddress(v4: 0x0a63_0002)
             node.addressesAreUnreadable = Bool.random(using: &generator)
+            node.localAddresses = Bool.random(using: &generator) ? [nodeAddress] : []
+            node.kernel.sources = node.localAddresses
             node.loop.addressesChanged()
         }
     }

@@ -12,6 +12,8 @@ struct SimulatedNode {
     var kernel = FakeKernel()
     var now = Timestamp(nanoseconds: 1_000_000_000_000)
     var localAddresses: Set<IPAddress> = [IPAddress(v4: 0x0a63_0002)]
+    /// Those of `localAddresses` that are tentative.
+    var tentativeAddresses: Set<IPAddress> = []
     var addressesAreUnreadable = false
     private(set) var addressReads = 0
 
@@ -120,7 +122,9 @@ struct SimulatedNode {
         case .readAddresses:
             addressReads += 1
             pass()
-            loop.readAddresses(addressesAreUnreadable ? .failure(FakeKernel.Unreadable()) : .success(localAddresses), at: now)
+            loop.readAddresses(
+                addressesAreUnreadable
+                    ? .failure(FakeKernel.Unreadable()) : .success(NodeAddresses(localAddresses, tentative: tentativeAddresses)), at: now)
         case .testSchedulers(let schedulers):
             schedulerTests.append(schedulers)
             pass()

@@ -10,6 +10,9 @@ struct Cluster {
     var state = ClusterState()
     var translation: Translation
     var localAddresses: Set<IPAddress>
+    /// Those of `localAddresses` that are tentative.
+    var tentativeAddresses: Set<IPAddress> = []
+    var nodeAddresses: NodeAddresses { NodeAddresses(localAddresses, tentative: tentativeAddresses) }
 
     init(_ settings: TranslationSettings = TranslationSettings(nodeName: "node1"), local: [String] = ["10.99.0.2", "fd00:99::2"]) {
         translation = Translation(settings)
@@ -35,7 +38,7 @@ struct Cluster {
     mutating func removeSlice(_ name: String) { state.apply(.endpointSlice(NamespacedName(namespace: "default", name: name), nil)) }
 
     @discardableResult
-    mutating func translate() -> Scope { translation.update(state.popDirtyServices(), of: state, localAddresses: localAddresses) }
+    mutating func translate() -> Scope { translation.update(state.popDirtyServices(), of: state, nodeAddresses) }
 
     /// The virtual servers, sorted, each with its real servers: `10.96.0.1:80/TCP [10.244.0.1:8080 …]`.
     var servers: [String] {

@@ -55,6 +55,17 @@ private func services(_ count: Int) -> [Service] { (0..<count).map { .clusterIP(
         #expect(cluster.translate().selection?.addresses.isEmpty == true)
     }
 
+    @Test func `as routes have a tentative address of the node as their source only once it is no longer tentative`() throws {
+        var cluster = Cluster([.clusterIP("six", "fd00:96::1")], settings: settings(.route), local: [], node: node)
+        let address = try #require(IPAddress("fd00:99::2"))
+        (cluster.localAddresses, cluster.tentativeAddresses) = ([address], [address])
+        cluster.translate()
+        #expect(cluster.routed == ["fd00:96::1"])
+        cluster.tentativeAddresses = []
+        cluster.translate()
+        #expect(cluster.routed == ["fd00:96::1 src fd00:99::2"])
+    }
+
     @Test func `that another interface has are neither bound nor routed`() {
         let cluster = Cluster(services(2), settings: settings(.route), local: ["10.99.0.2", "10.96.0.2"], node: node)
         #expect(cluster.routed == ["10.96.0.1 src 10.99.0.2"])
@@ -100,14 +111,18 @@ private func services(_ count: Int) -> [Service] { (0..<count).map { .clusterIP(
             Cluster([service], settings: settings(kind), node: node).rules(.filter, "KUBE-IPVS-OUT-FILTER")
         }
         #expect(rules(.address) == ["-s 192.0.2.50/32 -m ipvs --vproto 6 --vaddr 192.0.2.50 --vport 80 -j DROP"])
-        #expect(rules(.route) == ["-m addrtype --src-type LOCAL -m ipvs --vproto 6 --vaddr 192.0.2.50 --vport 80 -j DROP"])
+        // Both, so that a change to addresses removes a rule only after all addresses have changed.
+        #expect(
+            rules(.route) == rules(.address) + ["-m addrtype --src-type LOCAL -m ipvs --vproto 6 --vaddr 192.0.2.50 --vport 80 -j DROP"])
     }
 
     @Test func `masquerade them if local traffic cannot be detected, as with addresses`() {
-        func rule(_ kind: ServiceAddresses) -> String? {
-            Cluster(services(1), settings: settings(kind), node: node).rules(.nat, "KUBE-SERVICES").first { $0.contains("KUBE-CLUSTER-IP") }
+        func marks(_ kind: ServiceAddresses, _ match: String) -> Bool {
+            Cluster(services(1), settings: settings(kind), node: node).rules(.nat, "KUBE-SERVICES").contains {
+                $0.contains("--match-set KUBE-CLUSTER-IP \(match) -j KUBE-MARK-MASQ")
+            }
         }
-        #expect(rule(.address)?.contains("--match-set KUBE-CLUSTER-IP src,dst -j KUBE-MARK-MASQ") == true)
-        #expect(rule(.route)?.contains("--match-set KUBE-CLUSTER-IP dst,dst -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ") == true)
+        #expect(marks(.address, "src,dst") && !marks(.address, "dst,dst -m addrtype --src-type LOCAL"))
+        #expect(marks(.route, "src,dst") && marks(.route, "dst,dst -m addrtype --src-type LOCAL"))
     }
 }

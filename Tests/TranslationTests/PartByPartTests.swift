@@ -75,7 +75,7 @@ private struct Chance {
             #expect(differences(before, cluster.translation.desired, outside: try #require(scope.selection)) == [])
         }
         var complete = Translation(cluster.translation.settings)
-        _ = complete.update(Set(cluster.state.services.keys), of: cluster.state, localAddresses: cluster.localAddresses)
+        _ = complete.update(Set(cluster.state.services.keys), of: cluster.state, cluster.nodeAddresses)
         #expect(complete.desired == cluster.translation.desired)
         #expect(complete.conflicts == cluster.translation.conflicts)
         #expect(complete.refusedAddresses == cluster.translation.refusedAddresses)

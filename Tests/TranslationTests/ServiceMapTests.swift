@@ -41,7 +41,7 @@ private func service(_ name: String, _ address: String, _ ports: [(Transport, UI
         #expect(cluster.translate() == .nothing)
         #expect(
             cluster.translation.update(
-                [NamespacedName(namespace: "default", name: "a")], of: cluster.state, localAddresses: cluster.localAddresses)
+                [NamespacedName(namespace: "default", name: "a")], of: cluster.state, cluster.nodeAddresses)
                 == .nothing)
     }
 

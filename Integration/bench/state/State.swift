@@ -39,7 +39,7 @@ struct State {
     }
 
     mutating func translate() {
-        reconciler.markForPlanning(translation.update(cluster.popDirtyServices(), of: cluster, localAddresses: []))
+        reconciler.markForPlanning(translation.update(cluster.popDirtyServices(), of: cluster, NodeAddresses()))
         _ = translation.popTranslatedServices()
     }
 

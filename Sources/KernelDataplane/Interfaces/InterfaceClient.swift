@@ -94,6 +94,22 @@ struct InterfaceClient: ~Copyable {
 }
 
 extension InterfaceClient {
+    /// The addresses of this network namespace on other interfaces.
+    borrowing func nodeAddresses(besides interface: UInt32?) throws(DataplaneError) -> NodeAddresses {
+        let replies: [NetlinkReply]
+        do {
+            replies = try socket.request(try InterfaceMessages.dumpAddresses())
+        } catch {
+            throw DataplaneError("RTM_GETADDR", error)
+        }
+        var (all, tentative): (Set<IPAddress>, Set<IPAddress>) = ([], [])
+        for found in replies.lazy.compactMap({ InterfaceAddress($0) }) where found.interface != interface {
+            all.insert(found.address)
+            if found.isTentative { tentative.insert(found.address) }
+        }
+        return NodeAddresses(all, tentative: tentative)
+    }
+
     /// Sets an interface up so that it gets no link-local address.
     ///
     /// These are two requests: in a single one, the kernel sets the interface up first (net/core/rtnetlink.c `do_setlink`).
@@ -108,40 +124,46 @@ extension InterfaceClient {
         }
     }
 
-    /// Waits until the kernel has added its own routes to those of the IPv6 addresses that the interface has.
+    /// The IPv6 addresses of the interface, of these, to which the kernel has not added its own route yet. Waits up to a second until there
+    /// are none.
     ///
-    /// On an interface that is up, it does that after duplicate address detection: in a work queue, even if there is nothing to detect
-    /// (net/ipv6/addrconf.c `addrconf_dad_start`). Until then, an address without our route would not be one of the node.
-    borrowing func waitForRoutes(to addresses: Set<IPAddress>, on interface: UInt32) throws(DataplaneError) {
-        guard !addresses.isEmpty else { return }
-        for _ in 0..<InterfaceClient.tentativeChecks {
-            let replies: [NetlinkReply]
-            do {
-                replies = try socket.request(try InterfaceMessages.dumpAddresses())
-            } catch {
-                throw DataplaneError("RTM_GETADDR", error)
-            }
-            let isTentative = replies.lazy.compactMap { InterfaceAddress($0) }.contains {
-                $0.isTentative && $0.interface == interface && addresses.contains($0.address)
-            }
-            if !isTentative { return }
-            usleep(InterfaceClient.tentativeCheckInterval)
+    /// On an interface that is up, the kernel adds it after duplicate address detection: in a work queue, even if there is nothing to detect
+    /// (net/ipv6/addrconf.c `addrconf_dad_start`). Without it and without our route, the address would not be one of the node.
+    borrowing func addressesWithoutKernelRoute(among addresses: Set<IPAddress>, on interface: UInt32) throws(DataplaneError)
+        -> Set<IPAddress>
+    {
+        guard !addresses.isEmpty else { return [] }
+        var missing = try self.addresses(on: interface).on.intersection(addresses)
+        for attempt in 0..<InterfaceClient.routeChecks where !missing.isEmpty {
+            if attempt > 0 { usleep(InterfaceClient.routeCheckInterval) }
+            missing.subtract(try kernelRoutes(over: interface))
         }
-        throw DataplaneError(
-            "interface \(NodeState.deviceName)", "addresses are still tentative: duplicate address detection has not ended")
+        return missing
     }
 
-    private static let tentativeChecks = 100
+    private static let routeChecks = 100
     /// In microseconds.
-    private static let tentativeCheckInterval: UInt32 = 10_000
+    private static let routeCheckInterval: UInt32 = 10_000
+
+    /// The destinations of the IPv6 routes that the kernel has added to the addresses of an interface.
+    private borrowing func kernelRoutes(over interface: UInt32) throws(DataplaneError) -> Set<IPAddress> {
+        do {
+            let dump = try RouteMessages.dump(.ipv6, of: .kernel, over: filtersDumps ? interface : nil)
+            let routes = try socket.request(dump, keepingAtMost: .max) { InterfaceRoute($0, of: .kernel) }
+            return Set(routes.lazy.filter { $0.interface == interface }.map(\.destination))
+        } catch {
+            throw DataplaneError("RTM_GETROUTE", error)
+        }
+    }
 
     /// Our routes over an interface, by destination.
     borrowing func routes(over interface: UInt32) throws(DataplaneError) -> [IPAddress: LocalRoute] {
         var routes: [IPAddress: LocalRoute] = [:]
         for family in IPFamily.allCases {
             do {
-                let dump = try RouteMessages.dump(family, over: filtersDumps ? interface : nil)
-                for route in try socket.request(dump, keepingAtMost: .max, { InterfaceRoute($0) }) where route.interface == interface {
+                let dump = try RouteMessages.dump(family, of: .proxy, over: filtersDumps ? interface : nil)
+                for route in try socket.request(dump, keepingAtMost: .max, { InterfaceRoute($0, of: .proxy) })
+                where route.interface == interface {
                     routes[route.destination] = LocalRoute(source: route.source)
                 }
             } catch {
@@ -259,7 +281,7 @@ struct Link: Hashable {
 struct InterfaceAddress: Hashable {
     var interface: UInt32
     var address: IPAddress
-    /// Whether duplicate address detection has not ended.
+    /// Whether duplicate address detection has not ended, or has failed.
     var isTentative: Bool
 
     init?(_ reply: NetlinkReply) {

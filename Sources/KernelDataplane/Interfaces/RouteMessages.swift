@@ -31,36 +31,44 @@ enum RouteMessages {
         return message
     }
 
-    /// `ip route show table local proto 118 dev INDEX`
+    /// Who added a local route.
+    enum Owner {
+        case proxy, kernel
+
+        /// `rtm_protocol`
+        var routingProtocol: UInt8 { self == .proxy ? LocalRoute.routingProtocol : UInt8(RTPROT_KERNEL) }
+    }
+
+    /// `ip route show table local proto PROTOCOL dev INDEX`
     ///
     /// - Parameter interface: nil for all interfaces. A kernel that filters dumps then still filters by table, type and protocol.
-    static func dump(_ family: IPFamily, over interface: UInt32?) throws(NetlinkError) -> NetlinkMessage {
+    static func dump(_ family: IPFamily, of owner: Owner, over interface: UInt32?) throws(NetlinkError) -> NetlinkMessage {
         var message = try NetlinkMessage(type: UInt16(RTM_GETROUTE), flags: UInt16(NLM_F_DUMP))
-        message.putHeader(header(family, prefixLength: 0, scope: 0))
+        message.putHeader(header(family, prefixLength: 0, scope: 0, owner))
         if let interface { message.put(Int(RTA_OIF.rawValue), u32: interface) }
         return message
     }
 
-    private static func header(_ family: IPFamily, prefixLength: UInt8, scope: UInt8) -> rtmsg {
+    private static func header(_ family: IPFamily, prefixLength: UInt8, scope: UInt8, _ owner: Owner = .proxy) -> rtmsg {
         rtmsg(
             rtm_family: UInt8(family.number), rtm_dst_len: prefixLength, rtm_src_len: 0, rtm_tos: 0,
             rtm_table: UInt8(RT_TABLE_LOCAL.rawValue),
-            rtm_protocol: LocalRoute.routingProtocol, rtm_scope: scope, rtm_type: UInt8(RTN_LOCAL), rtm_flags: 0)
+            rtm_protocol: owner.routingProtocol, rtm_scope: scope, rtm_type: UInt8(RTN_LOCAL), rtm_flags: 0)
     }
 }
 
-/// One of our routes, from an `RTM_NEWROUTE` message.
+/// A route in the table `local`, from an `RTM_NEWROUTE` message.
 struct InterfaceRoute: Hashable {
     var interface: UInt32
     var destination: IPAddress
     var source: IPAddress?
 
-    /// Nil for a route of others.
-    init?(_ reply: NetlinkReply) {
+    /// Nil for a route of another owner.
+    init?(_ reply: NetlinkReply, of owner: RouteMessages.Owner) {
         let header = Array(reply.payload.prefix(MemoryLayout<rtmsg>.size))
         guard header.count == MemoryLayout<rtmsg>.size, let family = IPFamily(number: UInt16(header[0])),
             Int(header[1]) == family.addressBits, header[4] == UInt8(RT_TABLE_LOCAL.rawValue),
-            header[5] == LocalRoute.routingProtocol, header[7] == UInt8(RTN_LOCAL)
+            header[5] == owner.routingProtocol, header[7] == UInt8(RTN_LOCAL)
         else { return nil }
         var (interface, destination, metric): (UInt32?, IPAddress?, UInt32?) = (nil, nil, nil)
         for attribute in NetlinkAttributes(reply.payload.dropFirst(header.count)) {
@@ -72,7 +80,9 @@ struct InterfaceRoute: Hashable {
             default: break
             }
         }
-        guard let interface, let destination, destination.family == family, metric == LocalRoute.metric else { return nil }
+        guard let interface, let destination, destination.family == family, owner == .kernel || metric == LocalRoute.metric else {
+            return nil
+        }
         self.interface = interface
         self.destination = destination
     }

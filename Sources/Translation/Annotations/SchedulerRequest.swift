@@ -15,9 +15,7 @@ public enum SchedulerRequest: Hashable, Sendable {
             self = .some([])
             return
         }
-        // The same choice as in `ServiceAnnotations`.
-        let text = metadata[.scheduler] ?? metadata[.kubeRouterScheduler]
-        guard let text else {
+        guard let text = metadata[SchedulerRequest.annotation(of: metadata)] else {
             let hasWeights = metadata[.weights] != nil || metadata[.slowStart] != nil
             self = .some(hasWeights ? [scheduler.weightedEquivalent] : [])
             return
@@ -29,4 +27,7 @@ public enum SchedulerRequest: Hashable, Sendable {
         // Its slices may have weights.
         self = .some([named, named.weightedEquivalent])
     }
+
+    /// The annotation that decides: this program's, or kube-router's without it.
+    static func annotation(of metadata: ObjectMeta) -> Annotation { metadata[.scheduler] != nil ? .scheduler : .kubeRouterScheduler }
 }

@@ -78,8 +78,7 @@ struct ServiceAnnotations: Hashable {
     // MARK: Reading
 
     private mutating func readScheduler(_ reader: inout AnnotationReader, _ settings: TranslationSettings) {
-        let hasOwnScheduler = reader.metadata[.scheduler] != nil
-        let requested = reader.read(hasOwnScheduler ? .scheduler : .kubeRouterScheduler) { text throws(AnnotationProblem) in
+        let requested = reader.read(SchedulerRequest.annotation(of: reader.metadata)) { text throws(AnnotationProblem) in
             guard let scheduler = Scheduler(text), settings.schedulers.contains(scheduler) else {
                 throw .init("is not available in this node's kernel, which has \(settings.schedulers.map(\.name).joined(separator: ", "))")
             }

@@ -47,7 +47,7 @@ struct Cleanup {
         }
         self.unread = unread
         let addresses = try await probing.run("node addresses") { try await dataplane.nodeAddresses() }
-        let ownership = Ownership(observed: observed, localAddresses: addresses, excluded: configuration.excludeCIDRs)
+        let ownership = Ownership(observed: observed, localAddresses: addresses.all, excluded: configuration.excludeCIDRs)
         observed.virtualServers = observed.virtualServers.filter { ownership.isOurs($0.value) }
         self.observed = observed
         plan = Plan(removing: observed)
@@ -94,7 +94,7 @@ struct Cleanup {
         }
         let removed = plan.counts.merging(Plan.counts(failures.map(\.operation))) { $0 - $1 }
         // The kernel removes addresses and routes with the device.
-        let addresses = removed[.deleteDevice] == 1 ? observed.addresses.keys.count { $0 != LocalRoute.anchor } : 0
+        let addresses = removed[.deleteDevice] == 1 ? observed.boundAddressCount : 0
         let routes = removed[.deleteDevice] == 1 && !observed.routes.isEmpty ? "\(observed.routes.count) routes, " : ""
         let summary =
             "removed \(removed[.deleteVirtualServer] ?? 0) virtual servers, \(addresses) addresses, \(routes)"

@@ -48,7 +48,7 @@ struct StatusExplainCommand: AsyncParsableCommand {
             let destinations = try destinations(report)
             let (dataplane, filter, catalogue) = try await kernel()
             let rules = try filter.rules(catalogue)
-            let elsewhere = try await dataplane.nodeAddresses()
+            let elsewhere = try await dataplane.nodeAddresses().all
             let sets = Dictionary(catalogue.sets.keys.map { ($0, Set<AddressSet.Member>()) }) { first, _ in first
             }
             var isBlocked = false
