@@ -1,5 +1,4 @@
 import KernelTestSupport
-import Model
 import Testing
 
 extension Scenarios {
