@@ -16,10 +16,8 @@ apiserver=${APISERVER:-$release/apiserver}
 rounds=${ROUNDS:-3}
 export KUBE_IPVS_KERNEL=${KUBE_IPVS_KERNEL:-6.12}
 
-fail() {
-    echo "${0##*/}: $1" >&2
-    exit 1
-}
+# shellcheck source=../functions.sh
+source "$bench/functions.sh"
 
 # MARK: On this machine
 
@@ -56,11 +54,6 @@ compile_tools() {
     done
 }
 
-seconds() { printf '%d.%03d s' $(($1 / 1000000)) $(($1 / 1000 % 1000)); }
-milliseconds() { printf '%d.%02d ms' $(($1 / 1000)) $(($1 / 10 % 100)); }
-megabytes() { printf '%d.%01d MB' $(($1 / 1024)) $(($1 % 1024 * 10 / 1024)); }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b) printf "%.2f", a / b; else print "-" }'; }
-
 print_row() { printf '  %-66s%16s%16s%12s\n' "$1" "${2:-}" "${3:-}" "${4:-}"; }
 
 print_title() {
@@ -71,18 +64,37 @@ print_title() {
 # target NAME VALUE LIMIT [UNIT]: prints a target with the measured value, which may have decimals, and whether it is at most the limit.
 target() {
     local verdict
-    verdict=$(awk -v value="$2" -v limit="$3" 'BEGIN { print value <= limit ? "met" : "missed" }')
+    check "$2" "$3"
+    verdict=$(awk -v value="$2" -v limit="$3" 'BEGIN { print value + 0 <= limit + 0 ? "met" : "missed" }')
     print_row "target: $1" "$2${4:+ $4}" "<= $3${4:+ $4}" "$verdict"
     [[ -z ${BENCH_TARGETS:-} ]] || printf '%s\t%s\t%s\t%s\n' "$verdict" "$1" "$2${4:+ $4}" "$3${4:+ $4}" >>"$BENCH_TARGETS"
 }
 
+# of NAME: a measured value.
+of() {
+    [[ -n ${measured[$1]:-} ]] || fail "\"$1\" was not measured"
+    echo "${measured[$1]}"
+}
+
 # The CPU time, user and system, of a measurement with this name.
-processor() { echo $((measured[$1.user] + measured[$1.system])); }
+processor() {
+    local user system
+    user=$(of "$1.user")
+    system=$(of "$1.system")
+    echo $((user + system))
+}
 
 # median NAME [SUFFIX]: of the CPU times of NAME.1, NAME.2 …, each with the suffix.
 median() {
-    local round
-    for ((round = 1; round <= rounds; round++)); do processor "$1.$round${2:-}"; done | sort --numeric-sort | sed -n "$(((rounds + 1) / 2))p"
+    local round values=()
+    for ((round = 1; round <= rounds; round++)); do values+=("$(processor "$1.$round${2:-}")"); done
+    middle "${values[@]}"
+}
+
+# middle NUMBER...: the median.
+middle() {
+    check "$@"
+    printf '%s\n' "$@" | sort --numeric-sort | sed -n "$((($# + 1) / 2))p"
 }
 
 # MARK: In the kernel
@@ -90,24 +102,8 @@ median() {
 # fresh FUNCTION ARGUMENT...: runs inside_FUNCTION in a fresh network namespace.
 fresh() { unshare --net -- "$part" inside "$@"; }
 
-begin() {
-    echo "@cpu $1 begin"
-    pause 0.3
-}
-
-end() {
-    echo "@cpu $1 end"
-    pause 0.3
-}
-
-# Sleeps without starting a process.
-pause() {
-    if [[ -z ${nothing:-} ]]; then
-        mkfifo "$work/nothing"
-        exec {nothing}<>"$work/nothing"
-    fi
-    read -r -t "$1" -u "$nothing" || true
-}
+begin() { mark "$1" begin; }
+end() { mark "$1" end; }
 
 # Sets `flags` for a packet filter.
 set_flags() {
@@ -185,6 +181,7 @@ run_part() {
     trap clean_up EXIT
     if [[ ${1:-} != inside ]]; then
         outside "$@"
+        [[ ! -e $work/failed ]] || exit 1
         return
     fi
     ip link set lo up

@@ -110,11 +110,18 @@ static void prepare(struct record record, const char *data) {
     if (!*descriptor) *descriptor = open_socket(record.protocol);
 }
 
-// The reader of the mark takes the CPU time while nothing happens.
+// Waits until `metered` has taken the CPU time.
 static void mark(const char *name, const char *what) {
+    const char *folder = getenv("METERED_MARKS");
+    if (!folder) errx(1, "METERED_MARKS is not set");
+    char file[4096];
+    snprintf(file, sizeof file, "%s/%s.%s", folder, name, what);
     printf("@cpu %s %s\n", name, what);
     fflush(stdout);
-    usleep(300000);
+    for (int count = 0; access(file, F_OK); count++) {
+        if (count == 1200) errx(1, "no CPU time of %s", name);
+        usleep(50000);
+    }
 }
 
 int main(int count, char **arguments) {

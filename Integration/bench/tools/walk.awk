@@ -3,7 +3,7 @@
 # The first rule of each base chain counts its visits: its comment is bench-visits. Set `pod` if the client is in 10.128.0.0/9.
 #
 # Prints for nat and filter: rules, and lookups in sets: of a rule with several sets, those after the first count if the rule matched, and a lookup is left out if the
-# source range or protocol of the rule excludes the packet, which is tested first.
+# source range or protocol of the rule excludes the packet, which is tested first. Prints the visits of each base chain too.
 
 function add(chain, count, text,    target) {
     number = ++size[chain]
@@ -82,6 +82,9 @@ END {
         if (spec[chain, 1] !~ /bench-visits/) continue
         current = chain
         sub(/-.*/, "", current)
+        hook = chain
+        sub(/.*-/, "", hook)
+        print "visits." current "." hook, counted[chain, 1] + 0
         for (visit = counted[chain, 1]; visit > 0; visit--) { walk(chain); hooks[current]++ }
     }
     for (place in counted)
