@@ -16,9 +16,8 @@ sync_once() {
     "$proxy" --once --manifests="$1" "${flags[@]}" "${@:2}" >"$work/output" 2>"$work/log" || fail "the sync failed: $(tail -n 5 "$work/output" "$work/log")"
     local output
     output=$(<"$work/output")
-    [[ $output =~ ^([0-9]+)\ operations\ in\ ([0-9]+)\ ms,\ 0\ failed ]] || fail "unexpected output: $output"
+    [[ $output =~ ^([0-9]+)\ operations\ in\ [0-9]+\ ms,\ 0\ failed ]] || fail "unexpected output: $output"
     operations=${BASH_REMATCH[1]}
-    milliseconds=${BASH_REMATCH[2]}
 }
 
 # total NAME FILTER MANIFESTS FLAG...: the CPU time from exec to exit with an empty kernel.
@@ -28,7 +27,6 @@ inside_total() {
     sync_once "${@:3}"
     end "$1"
     echo "$1.operations $operations"
-    echo "$1.sync $((milliseconds * 1000))"
 }
 
 # unchanged NAME FILTER MANIFESTS FLAG...: the same when there is nothing to change.
@@ -53,23 +51,17 @@ inside_hidden() {
 
 # MARK: The kernel's own time
 
-# record NAME FILTER MANIFESTS FLAG...: records a sync in the file RECORD, and the state that it leaves in the folder STATE.
+# record NAME FILTER MANIFESTS FLAG...: records a sync in the file RECORD, without the tests of the kernel at startup, and the state that it leaves in the folder
+# STATE.
 inside_record() {
     set_flags "$2"
-    RECORD_FILE=$RECORD LD_PRELOAD=$TOOLS/record.so sync_once "${@:3}"
+    RECORD_FILE=$work/first LD_PRELOAD=$TOOLS/record.so sync_once "${@:3}"
     dump "$2" "$STATE"
     RECORD_FILE=$work/again LD_PRELOAD=$TOOLS/record.so sync_once "${@:3}"
     ((operations == 0)) || fail "$operations operations although nothing changed"
-    echo "$1.recorded.sends $(count_sends "$RECORD")"
-    echo "$1.recorded.bytes $(stat --format %s "$RECORD")"
-    echo "$1.unchanged.sends $(count_sends "$work/again")"
-}
-
-# The number of records of tools/record.c.
-count_sends() {
-    [[ -e $1 ]] || : >"$1"
-    # shellcheck disable=SC2016 # Perl.
-    perl -e 'local $/; $_ = <STDIN> // ""; my ($count, $at) = (0, 0); while ($at < length) { $at += 12 + unpack("x8 L", substr($_, $at, 12)); $count++ } print $count' <"$1"
+    [[ -e $work/again ]] || : >"$work/again"
+    perl "$bench/tools/subtract.pl" "$work/first" "$work/again" "$RECORD" >"$work/counts" || fail "the tests of the kernel at startup differ"
+    sed "s/^/$1.recorded./" "$work/counts"
 }
 
 # replay NAME FILTER: sends what was recorded, and restores the rules, which the recorded messages do not have with iptables.

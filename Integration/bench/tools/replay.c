@@ -3,8 +3,8 @@
 //
 //     replay FILE NAME
 //
-// Prints marks for `metered` as NAME before and after sending, then counts by protocol, microseconds of elapsed time, and replies that are errors. It loads the
-// file, and opens sockets, before.
+// Prints marks for `metered` as NAME before and after sending, then counts by protocol and microseconds of elapsed time. It loads the file, and opens
+// sockets, before. Fails if a reply is an error.
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ struct record {
 };
 
 static struct {
-    unsigned long long sends, messages, bytes, nanoseconds;
+    unsigned long long sends, messages, nanoseconds;
 } counts[PROTOCOLS];
 static unsigned long long errors;
 static int sockets[PROTOCOLS][DESCRIPTORS];
@@ -90,7 +90,6 @@ static void send_record(struct record record, const char *data) {
     if (send(descriptor, data, record.length, 0) != (ssize_t)record.length) err(1, "send");
     if (acknowledged) await(descriptor, sequence);
     counts[record.protocol].sends++;
-    counts[record.protocol].bytes += record.length;
     counts[record.protocol].nanoseconds += now() - start;
 }
 
@@ -140,8 +139,7 @@ int main(int count, char **arguments) {
         if (names[protocol]) {
             printf("%s.%s.sends %llu\n", arguments[2], names[protocol], counts[protocol].sends);
             printf("%s.%s.messages %llu\n", arguments[2], names[protocol], counts[protocol].messages);
-            printf("%s.%s.bytes %llu\n", arguments[2], names[protocol], counts[protocol].bytes);
             printf("%s.%s.elapsed %llu\n", arguments[2], names[protocol], counts[protocol].nanoseconds / 1000);
         }
-    printf("%s.errors %llu\n", arguments[2], errors);
+    if (errors) errx(1, "%llu errors that the sync did not have", errors);
 }
