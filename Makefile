@@ -4,7 +4,7 @@ SWIFT ?= swift
 BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
 SWIFT_SOURCES = Package.swift Sources Tests Integration
 
-.PHONY: all build release release-check packages format lint unit layout check rules golden integration flows flows-compare load kernels release-tools test demo bench bench-targets clean
+.PHONY: all build release release-check packages format lint unit layout check rules golden integration flows flows-compare flows-routes load kernels release-tools test demo bench bench-targets clean
 .PHONY: image man completions install deploy-check
 
 all: build
@@ -77,6 +77,11 @@ flows-compare: packages
 	Integration/kernel/build 6.12
 	Integration/kernel/build 6.12-nftables
 	Integration/flows --compare 6.12
+
+# The same with local routes instead of addresses of kube-ipvs0.
+flows-routes: packages
+	$(SWIFT) build --build-tests
+	KUBE_IPVS_SERVICE_ADDRESSES=route Integration/flows
 
 # The API server of a large cluster: 5,000 Services, 50,000 endpoints, 200 changes a second for a minute.
 load: release-tools
