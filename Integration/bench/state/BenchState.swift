@@ -102,11 +102,12 @@ enum BenchState {
 
     // MARK: Growth
 
-    /// A million changes of endpoints: replaced pods, on nodes that come and go, and rewritten slices without a change.
+    /// A million changes of endpoints: in turn a replaced pod, on nodes that come and go, and a rewritten slice without a change.
     private static func growth() throws {
         let population = Population(services: 1_000, endpoints: 10)
         var state = try State(population, upTo: .applied)
         var before = (heap: 0, resident: 0)
+        var count = 0
         for change in 0..<1_020_000 {
             // The first changes fill caches and arrays.
             if change == 20_000 { before = (Memory.inUse, Memory.resident) }
@@ -115,9 +116,15 @@ enum BenchState {
                 try population.slice(of: change % population.services, generation: generation, version: change + 2))
             if change % 10 == 9 {
                 state.translate()
-                state.apply(state.plan())
+                let operations = state.plan()
+                count += operations.count
+                state.apply(operations)
+                state.finishDrains()
             }
         }
+        // Each replaced pod is a real server that is added and another whose weight becomes 0.
+        guard count >= 1_000_000 else { throw BenchError(description: "only \(count) operations") }
+        report("operations_1000000_changes", Double(count))
         report("heap_growth_bytes_1000000_changes", Double(Memory.inUse - before.heap))
         report("resident_growth_bytes_1000000_changes", Double(Memory.resident - before.resident))
     }

@@ -30,7 +30,7 @@ struct Population {
     ///
     /// - Parameters:
     ///   - without: the number of an endpoint that is not ready.
-    ///   - generation: differs for other pods.
+    ///   - generation: one more for a replaced pod, which has another address; all have other names.
     func slice(of service: Int, without: Int? = nil, generation: Int = 0, version: Int) throws -> Versioned<EndpointSlice> {
         let body = Population.list(
             "discovery.k8s.io/v1", "EndpointSliceList", [slice(service, 0, without: without, generation: generation, version: version)])
@@ -128,8 +128,9 @@ struct Population {
             labels: [("kubernetes.io/service-name", name), ("app.kubernetes.io/name", "checkout-api")], version: version)
         let first = part * Population.sliceSize
         for number in first..<min(first + Population.sliceSize, endpoints) {
-            let address = "\(IPAddress(v4: 0x0a80_0010 + UInt32(service * endpoints + number)))"
-            // Every second generation replaces the pods; the others rewrite the same ones.
+            // A generation replaces one pod of each Service: the next address of four.
+            let replaced = (generation + number) / endpoints % 4
+            let address = "\(IPAddress(v4: 0x0a80_0010 + UInt32((replaced * services + service) * endpoints + number)))"
             let pod =
                 "\(name)-\(String(0x5d4f_8c7b + generation, radix: 16))-\(String(0x10_0000 + service * endpoints + number, radix: 32))"
             message.add(2) { endpoint in
