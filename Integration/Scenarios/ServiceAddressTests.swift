@@ -200,6 +200,24 @@ extension Scenarios {
             try await world.write("many.yaml", services(100))
             try await world.wait(for: "addresses") { try await addresses().count == 102 }
             try await world.wait(for: "no routes") { try await routes().isEmpty }
+            // In both kinds, nothing is left on a node without the device.
+            try await world.terminate()
+            try await Shell.output(in: "node1", "ip link delete kube-ipvs0")
+            #expect(try await localAddresses().isEmpty)
+            try await world.start("--service-addresses route")
+            try await world.wait(for: "routes again") { try await routes().count == 102 }
+            #expect(try await localAddresses().count == 102)
+            try await world.terminate()
+            try await Shell.output(in: "node1", "ip link delete kube-ipvs0")
+            #expect(try await routes().isEmpty)
+            #expect(try await localAddresses().isEmpty)
+        }
+
+        /// The Service addresses that are local, as an address or as a route of any protocol.
+        private func localAddresses() async throws -> [Substring] {
+            try await Shell.output(in: "node1", "ip -4 route show table local; ip -6 route show table local").split(separator: "\n")
+                .map { $0.split(separator: " ") }.filter { $0[0] == "local" }.map { $0[1] }
+                .filter { $0.hasPrefix("10.96.") || $0.hasPrefix("10.97.") || $0.hasPrefix("fd00:96:") }
         }
 
         // MARK: The node's address
