@@ -79,7 +79,7 @@ let package = Package(
         .target(
             name: "KernelDataplane",
             dependencies: [
-                "Model", "Reconciler", "Netlink", "SystemCalls", "Text",
+                "CNetlink", "Model", "Reconciler", "Netlink", "SystemCalls", "Text",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
@@ -182,7 +182,7 @@ let package = Package(
         .testTarget(
             name: "KernelDataplaneTests",
             dependencies: [
-                "KernelDataplane", "Netlink", "CNetlink", "Model", "SystemCalls", "Translation", "TestSupport",
+                "Reconciler", "KernelDataplane", "Netlink", "CNetlink", "Model", "SystemCalls", "Translation", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
@@ -218,7 +218,8 @@ let package = Package(
         .testTarget(
             name: "StatusServerTests",
             dependencies: [
-                "StatusServer", "Kubernetes", "MetricsRegistry", "Model", "Reconciler", "SyncLoop", "Text", "Traffic", "Translation",
+                "NodeProxy", "StatusServer", "Kubernetes", "MetricsRegistry", "Model", "Reconciler", "SyncLoop", "Text", "Traffic",
+                "Translation",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
@@ -226,7 +227,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "kube-ipvs-proxy", "KubeProxyConfiguration", "KernelDataplane", "Kubernetes", "Model", "Reconciler", "SystemCalls",
+                "Translation", "kube-ipvs-proxy", "KubeProxyConfiguration", "KernelDataplane", "Kubernetes", "Model", "Reconciler",
+                "SystemCalls",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import SystemCalls
 
-@Suite struct `The memory of the program file` {
+@Suite(.serialized) struct `The memory of the program file` {
     private static let answer = "text in the constants of this program"
 
     @Test func `is mapped again when it is used after its release`() throws {
