@@ -80,6 +80,7 @@ let package = Package(
             name: "KernelDataplane",
             dependencies: [
                 "CNetlink", "Model", "Reconciler", "Netlink", "SystemCalls", "Text",
+                .product(name: "Algorithms", package: "swift-algorithms"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),

@@ -1,3 +1,4 @@
+internal import Algorithms
 internal import Model
 internal import Netlink
 public import Reconciler
@@ -12,7 +13,7 @@ extension KernelDataplane {
             let run = rest.prefix(1 + rest.dropFirst().prefix { $0.canShareBatch(with: first) }.count)
             rest = rest.dropFirst(run.count)
             switch first.layer {
-            case .ipvs: report.failures += ipvs.socket.apply(Array(run)) { operation throws(NetlinkError) in try message(for: operation) }
+            case .ipvs: report.failures += ipvs.socket.apply(run) { operation throws(NetlinkError) in try message(for: operation) }
             case .sets: report.failures += sets.apply(run)
             case .interfaces: applyInterfaces(run, &report)
             case .flows: flushConntrack(run, &report)
@@ -104,9 +105,18 @@ extension NetlinkSocket {
     ///
     /// - Parameter message: nil for an operation that needs none.
     borrowing func apply(
-        _ operations: [Operation], message: (Operation) throws(NetlinkError) -> NetlinkMessage?
+        _ operations: some RandomAccessCollection<Operation>, message: (Operation) throws(NetlinkError) -> NetlinkMessage?
     ) -> [OperationFailure] {
         var failures: [OperationFailure] = []
+        // The messages of 4,096 operations take half a megabyte, which is used again for the next ones.
+        for part in operations.chunks(ofCount: 4096) { apply(part, &failures, message) }
+        return failures
+    }
+
+    private borrowing func apply(
+        _ operations: some Collection<Operation>, _ failures: inout [OperationFailure],
+        _ message: (Operation) throws(NetlinkError) -> NetlinkMessage?
+    ) {
         var batch = NetlinkBatch()
         var sent: [Operation] = []
         for operation in operations {
@@ -122,7 +132,6 @@ extension NetlinkSocket {
             failures.append(
                 .init(sent[index], reason: sent[index].explanation(of: error), isRefusal: sent[index].isRefused(by: error)))
         }
-        return failures
     }
 }
 

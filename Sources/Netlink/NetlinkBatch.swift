@@ -13,9 +13,9 @@ public struct NetlinkBatch: Sendable {
     public var isEmpty: Bool { offsets.isEmpty }
 
     public mutating func add(_ message: borrowing NetlinkMessage) throws(NetlinkError) {
-        let message = try message.bytes()
-        offsets.append(bytes.count)
-        bytes += message
+        let start = bytes.count
+        try message.append(to: &bytes)
+        offsets.append(start)
         while bytes.count % Int(NLMSG_ALIGNTO) != 0 { bytes.append(0) }
     }
 

@@ -70,9 +70,16 @@ public struct NetlinkMessage: ~Copyable {
 
     /// The message as it will be sent, with sequence number 0.
     public func bytes() throws(NetlinkError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        try append(to: &bytes)
+        return bytes
+    }
+
+    /// Appends the message to others, without the padding to four bytes.
+    func append(to bytes: inout [UInt8]) throws(NetlinkError) {
         guard failure == 0 else { throw NetlinkError(.library(failure), detail: "message exceeds its buffer") }
         guard let header = unsafe nlmsg_hdr(handle) else { throw NetlinkError(.malformed) }
         let count = unsafe Int(header.pointee.nlmsg_len)
-        return unsafe Array(UnsafeRawBufferPointer(start: header, count: count))
+        unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(start: header, count: count))
     }
 }

@@ -1,20 +1,21 @@
 public import Model
 
 /// One change of the kernel's state: it succeeds or fails on its own, and fits in one log line.
-public enum Operation: Hashable, Sendable {
-    // The largest values are allocated apart: a first plan has hundreds of thousands of operations, most of them of real servers.
-    indirect case createSet(AddressSet)
+///
+/// It is a reference: a first plan has hundreds of thousands of operations, which go from array to array.
+public indirect enum Operation: Hashable, Sendable {
+    case createSet(AddressSet)
     /// Replaces a set and its members atomically, to change its type or capacity.
-    indirect case replaceSet(AddressSet)
-    indirect case addMember(AddressSet.Name, AddressSet.Member, ServiceOrigin?)
-    indirect case removeMember(AddressSet.Name, AddressSet.Member)
+    case replaceSet(AddressSet)
+    case addMember(AddressSet.Name, AddressSet.Member, ServiceOrigin?)
+    case removeMember(AddressSet.Name, AddressSet.Member)
     case destroySet(AddressSet.Name)
     /// Replaces the rules of all our chains of a family and inserts the missing jumps, in one transaction for each table.
-    indirect case restoreRules(Rules, missingJumps: [Rules.Jump])
+    case restoreRules(Rules, missingJumps: [Rules.Jump])
     /// Removes the rules or sets of node proxies from a backend that this program does not use.
-    indirect case removeRules(BackendRules)
+    case removeRules(BackendRules)
     /// Removes the chains of kube-proxy's iptables mode and the jumps to them, in one transaction for each table.
-    indirect case removeLeftoverRules(Leftovers)
+    case removeLeftoverRules(Leftovers)
     /// Deletes the table of kube-proxy's nftables mode.
     case deleteLeftoverTable(IPFamily)
     case createDevice
@@ -27,8 +28,8 @@ public enum Operation: Hashable, Sendable {
     case addRoute(IPAddress, LocalRoute)
     case removeRoute(IPAddress)
     /// Adds a virtual server without its real servers, which are added by operations of their own.
-    indirect case addVirtualServer(VirtualServer)
-    indirect case editVirtualServer(VirtualServer)
+    case addVirtualServer(VirtualServer)
+    case editVirtualServer(VirtualServer)
     case deleteVirtualServer(VirtualServer.Identity)
     case addRealServer(VirtualServer.Identity, RealServer)
     case editRealServer(VirtualServer.Identity, RealServer)
