@@ -46,7 +46,8 @@ public enum Scope: Hashable, Sendable {
             virtualServers.formUnion(other.virtualServers)
             realServers.formUnion(other.realServers)
             addresses.formUnion(other.addresses)
-            members.merge(other.members) { $0.union($1) }
+            // In place: a merge that returns a union copies the set, for each of thousands of members that are added one at a time.
+            for (name, added) in other.members { members[name, default: []].formUnion(added) }
             rules.formUnion(other.rules)
             flows.formUnion(other.flows)
         }

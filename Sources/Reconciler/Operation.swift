@@ -42,28 +42,39 @@ public indirect enum Operation: Hashable, Sendable {
 extension Operation {
     /// The part of a `NodeState` that the operation changes. If the operation fails, this part is observed and planned again.
     public var scope: Scope.Selection {
+        var scope = Scope.Selection()
+        addScope(to: &scope)
+        return scope
+    }
+
+    /// Adds `scope` to a selection.
+    public func addScope(to selection: inout Scope.Selection) {
         switch self {
-        case .createSet(let set), .replaceSet(let set): .init(members: [set.name: Set(set.members.keys)])
-        case .addMember(let name, let member, _), .removeMember(let name, let member): .init(members: [name: [member]])
-        case .destroySet(let name): .init(members: [name: []])
-        case .restoreRules(let rules, _): .init(rules: [rules.family])
-        case .removeRules(let rules): .init(rules: [rules.family])
-        case .removeLeftoverRules(let leftovers): .init(rules: [leftovers.family])
-        case .deleteLeftoverTable(let family): .init(rules: [family])
-        case .createDevice, .deleteDevice, .setDeviceUp: .init(device: true)
+        case .createSet(let set), .replaceSet(let set): selection.members[set.name, default: []].formUnion(set.members.keys)
+        case .addMember(let name, let member, _), .removeMember(let name, let member): selection.members[name, default: []].insert(member)
+        case .destroySet(let name): selection.members[name, default: []].formUnion([])
+        case .restoreRules(let rules, _): selection.rules.insert(rules.family)
+        case .removeRules(let rules): selection.rules.insert(rules.family)
+        case .removeLeftoverRules(let leftovers): selection.rules.insert(leftovers.family)
+        case .deleteLeftoverTable(let family): selection.rules.insert(family)
+        case .createDevice, .deleteDevice, .setDeviceUp: selection.device = true
         case .bind(let address, _), .unbind(let address), .addRoute(let address, _), .removeRoute(let address):
-            .init(addresses: [address])
-        case .addVirtualServer(let server), .editVirtualServer(let server): .init(virtualServers: [server.identity])
-        case .deleteVirtualServer(let identity): .init(virtualServers: [identity])
-        case .addRealServer(let identity, _), .editRealServer(let identity, _), .deleteRealServer(let identity, _):
-            .init(virtualServers: [identity])
-        case .flushConntrack(let identity, _): .init(flows: [identity])
+            selection.addresses.insert(address)
+        case .addVirtualServer, .editVirtualServer, .deleteVirtualServer, .addRealServer, .editRealServer, .deleteRealServer:
+            if let identity = virtualServer { selection.virtualServers.insert(identity) }
+        case .flushConntrack(let identity, _): selection.flows.insert(identity)
         }
     }
 
     /// The virtual server that the operation changes, directly, by its real servers or by its conntrack entries.
     public var virtualServer: VirtualServer.Identity? {
-        if case .flushConntrack(let identity, _) = self { identity } else { scope.virtualServers.first }
+        switch self {
+        case .addVirtualServer(let server), .editVirtualServer(let server): server.identity
+        case .deleteVirtualServer(let identity), .addRealServer(let identity, _), .editRealServer(let identity, _),
+            .deleteRealServer(let identity, _), .flushConntrack(let identity, _):
+            identity
+        default: nil
+        }
     }
 
     /// The kernel subsystem that carries out an operation. `flows` is connection tracking.

@@ -216,7 +216,12 @@ public struct Reconciler: Sendable {
     /// - Parameter desired: the state for which they were planned.
     public mutating func recordSuccess(_ done: some Collection<Operation>, desired: NodeState) {
         mirror.apply(done)
-        shareStorage(of: Set(done.lazy.compactMap(\.changedVirtualServer)), with: desired)
+        // Operations on the real servers of a virtual server follow each other.
+        var last: VirtualServer.Identity?
+        for identity in done.lazy.compactMap(\.changedVirtualServer) where identity != last {
+            shareStorage(of: CollectionOfOne(identity), with: desired)
+            last = identity
+        }
         draining.subtract(done.lazy.compactMap(\.deletedVirtualServer))
         // A server that just started to drain may already be idle: its connections are counted next.
         let startedDraining = done.compactMap(\.drainedVirtualServer)

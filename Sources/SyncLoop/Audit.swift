@@ -150,7 +150,7 @@ public struct Audit: Sendable {
     /// Records changes by the loop, so that the running slice does not report them as external.
     mutating func recordChanges(_ operations: some Sequence<Operation>) {
         guard running != nil else { return }
-        for operation in operations { changed.formUnion(operation.scope) }
+        for operation in operations { operation.addScope(to: &changed) }
     }
 
     /// Ends the running slice.

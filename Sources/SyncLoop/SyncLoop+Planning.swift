@@ -53,7 +53,7 @@ extension SyncLoop {
     /// Defers an operation that has an unmet dependency. It is neither applied nor reported.
     mutating func addToDeferred(_ operation: Operation) {
         unmetDependencies.add(operation)
-        deferred.formUnion(operation.scope)
+        operation.addScope(to: &deferred)
         if let service = reconciler.origin(of: operation, desired: translation.desired)?.service { deferredServices.insert(service) }
     }
 
