@@ -5,14 +5,13 @@ public import Reconciler
 
 /// Comparing the kernel state with the expected state, for audits.
 extension KernelDataplane {
-    public func compare(with expected: NodeState, in selection: Scope.Selection) async throws -> Findings {
+    public func compare(with expected: NodeState, in selection: Scope.Selection) async -> Comparison {
+        // It does not suspend, and so runs on one thread.
         let start = ThreadTime.now
-        var findings = try findings(expected, selection)
-        findings.cost = ThreadTime.now - start
-        return findings
+        let result = Result { try findings(expected, selection) }
+        return Comparison(result.mapError { $0 }, cost: ThreadTime.now - start)
     }
 
-    /// Reads and compares without suspension, and so on one thread.
     private func findings(_ expected: NodeState, _ selection: Scope.Selection) throws(DataplaneError) -> Findings {
         var findings = Findings()
         if selection.headers { findings = try compareHeaders(expected) }

@@ -160,8 +160,8 @@ public actor NodeProxy: ServiceLifecycle.Service {
             let dropped = await result { try await kernel.rules.apply(operation) }
             loop.rulesApplied(operation, dropped, at: now)
         case .audit(let slice, let expected):
-            let findings = await result { try await kernel.reader.compare(with: expected, in: slice.selection) }
-            loop.audited(slice, findings, at: now)
+            let comparison = await kernel.reader.compare(with: expected, in: slice.selection)
+            loop.audited(slice, comparison, at: now)
             let status = loop.auditStatus
             observers.forEach { $0.audited(status) }
         }

@@ -12,7 +12,7 @@ public protocol Dataplane: Sendable {
     func schedulers(among schedulers: [Scheduler]) async throws -> Set<Scheduler>
 
     /// Compares the kernel's state in `selection`, which contains no rules, with the expected state.
-    func compare(with expected: NodeState, in selection: Scope.Selection) async throws -> Findings
+    func compare(with expected: NodeState, in selection: Scope.Selection) async -> Comparison
 
     /// Carries out operations in order. None of them is of the rules layer.
     func apply(_ operations: [Operation]) async -> Report
@@ -61,8 +61,12 @@ public struct ObservedRules: Hashable, Sendable {
 }
 
 extension Dataplane {
-    public func compare(with expected: NodeState, in selection: Scope.Selection) async throws -> Findings {
-        Findings(expected: expected, observed: try await observe(.only(selection)), in: selection)
+    public func compare(with expected: NodeState, in selection: Scope.Selection) async -> Comparison {
+        do {
+            return Comparison(.success(Findings(expected: expected, observed: try await observe(.only(selection)), in: selection)))
+        } catch {
+            return Comparison(.failure(error))
+        }
     }
 
     /// Returns the complete kernel state, including the rules of `families`.

@@ -1,5 +1,17 @@
 public import Model
 
+/// The result of reading a part of the kernel state and comparing it with the expected state.
+public struct Comparison: Sendable {
+    public var findings: Result<Findings, any Error>
+    /// The CPU time of reading and comparing, whether it succeeded or not.
+    public var cost: Duration
+
+    public init(_ findings: Result<Findings, any Error>, cost: Duration = .zero) {
+        self.findings = findings
+        self.cost = cost
+    }
+}
+
 /// The differences between the kernel and the state that it is expected to have.
 public struct Findings: Hashable, Sendable {
     /// Keys whose kernel state differs from the expected one.
@@ -8,8 +20,6 @@ public struct Findings: Hashable, Sendable {
     public var unexpected: [VirtualServer] = []
     /// The addresses of this node on interfaces other than `kube-ipvs0`; nil if they were not read.
     public var nodeAddresses: Set<IPAddress>?
-    /// The CPU time of reading and comparing.
-    public var cost: Duration = .zero
 
     public init() {}
 

@@ -156,9 +156,8 @@ public struct Audit: Sendable {
     /// Ends the running slice.
     ///
     /// - Returns: its findings outside of the scope that the loop changed since the slice started.
-    mutating func end(_ findings: Findings) -> Findings {
-        if let running { pace.record(findings.cost, from: started, isOverview: running.isOfOverview) }
-        running = nil
+    mutating func end(_ findings: Findings, cost: Duration) -> Findings {
+        stop(cost)
         var findings = findings
         findings.mismatches.virtualServers.subtract(changed.virtualServers)
         findings.mismatches.realServers.subtract(changed.virtualServers)
@@ -174,7 +173,15 @@ public struct Audit: Sendable {
     }
 
     /// Ends the running slice after a failed read. The next round reads it again; the other slices continue.
-    mutating func fail() { running = nil }
+    mutating func fail(cost: Duration) { stop(cost) }
+
+    /// Ends the running slice of rules, which are read by a task of their own.
+    mutating func endRules() { running = nil }
+
+    private mutating func stop(_ cost: Duration) {
+        if let running { pace.record(cost, from: started, isOverview: running.isOfOverview) }
+        running = nil
+    }
 }
 
 extension Audit.Slice {

@@ -32,7 +32,7 @@ extension SyncLoop {
         if let duration = audit.popLongRound() { notices.append(Announcer.notice(ofLongAudit: duration)) }
         guard case .rules(let family) = slice else { return .audit(slice, expected: slice.expected(in: reconciler.mirror)) }
         // The slice ends here, so that a rules listing that hangs does not block the other slices.
-        _ = audit.end(.init())
+        audit.endRules()
         // Rules that are being changed or are not known are observed anyway.
         let part = RulesQueue.Part.inUse(family)
         guard ruleQueues[part]?.running == nil, ruleQueues[part]?.isKnown == true else { return nextTask(at: now) }
@@ -143,18 +143,18 @@ extension SyncLoop {
     }
 
     /// Handles the result of `Task.audit`.
-    public mutating func audited(_ slice: Audit.Slice, _ result: Result<Findings, any Error>, at now: Timestamp) {
+    public mutating func audited(_ slice: Audit.Slice, _ comparison: Comparison, at now: Timestamp) {
         guard audit.running == slice else { return }
-        switch result {
+        switch comparison.findings {
         case .failure(let error):
             beginSync(at: now)
             recordReadFailure(SyncLoop.part(.only(slice.selection)), error, isOfAudit: true, at: now)
-            audit.fail()
+            audit.fail(cost: comparison.cost)
         case .success(let found):
             if auditFailures.removeValue(forKey: SyncLoop.part(.only(slice.selection))) != nil { beginSync(at: now) }
             // They are read again here, as the audit may have read them before their last change.
             if slice == .device, found.nodeAddresses != localAddresses { addressesAreStale = true }
-            let findings = audit.end(found)
+            let findings = audit.end(found, cost: comparison.cost)
             var suspected = findings.mismatches
             // The virtual server itself may be missing.
             suspected.virtualServers.formUnion(suspected.realServers)

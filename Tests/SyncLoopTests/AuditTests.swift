@@ -64,6 +64,17 @@ import Testing
         #expect(load.expectedOverview.contains(status.overview.map { $0 / .seconds(1) } ?? 0), "\(status)")
     }
 
+    @Test func `is the same if no slice can be read`() {
+        let services = (0..<2000).map { TestService("s\($0)", UInt32($0) + 1000) }
+        var node = SimulatedNode.listed(services.flatMap { [$0.change, $0.slice([1])] })
+        node.auditCost = { if case .rules = $0 { .zero } else { .milliseconds(40) } }
+        node.failsAudits = true
+        let start = node.loop.auditStatus.cost
+        node.run(for: .seconds(1000))
+        let used = node.loop.auditStatus.cost - start
+        #expect(used > .seconds(3) && used <= .milliseconds(4000 + 4 + 40), "\(used) of 1000 s")
+    }
+
     @Test func `lets slices after an expensive one catch up`() {
         let services = (0..<2000).map { TestService("s\($0)", UInt32($0) + 1000) }
         var node = SimulatedNode()

@@ -23,7 +23,7 @@ struct SimulatedNode {
     /// The durations of rule changes by family, where they differ from `rulesDuration`.
     var rulesDurations: [IPFamily: Duration] = [:]
     var auditDuration = Duration.milliseconds(10)
-    /// The CPU time of reading and comparing a slice.
+    /// The CPU time of reading and comparing a slice, also if that fails.
     var auditCost: @Sendable (Audit.Slice) -> Duration = { _ in .zero }
     /// The audited slices and the times when their audit ended.
     var audits: [(time: Timestamp, slice: Audit.Slice)] = []
@@ -196,16 +196,14 @@ struct SimulatedNode {
                 loop.rulesApplied(operation, error.map { .failure(Refused(reason: $0)) } ?? .success([:]), at: now)
             case .audit(let slice, let expected):
                 audits.append((now, slice))
-                loop.audited(
-                    slice,
-                    Result {
-                        if failsAudits || unreadableSlices.contains(slice) { throw FakeKernel.Unreadable() }
-                        let selection = slice.selection
-                        var findings = Findings(expected: expected, observed: try kernel.observe(.only(selection)), in: selection)
-                        if slice == .device { findings.nodeAddresses = localAddresses }
-                        findings.cost = auditCost(slice)
-                        return findings
-                    }, at: now)
+                let findings = Result {
+                    if failsAudits || unreadableSlices.contains(slice) { throw FakeKernel.Unreadable() }
+                    let selection = slice.selection
+                    var findings = Findings(expected: expected, observed: try kernel.observe(.only(selection)), in: selection)
+                    if slice == .device { findings.nodeAddresses = localAddresses }
+                    return findings
+                }
+                loop.audited(slice, Comparison(findings, cost: auditCost(slice)), at: now)
             }
         }
     }
