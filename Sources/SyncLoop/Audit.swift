@@ -61,6 +61,7 @@ public struct Audit: Sendable {
     private var overview: AuditRound
     private var realServers: AuditRound
     private(set) var running: Slice?
+    private(set) var failures = AuditFailures()
     /// When the running slice started.
     private var started = Timestamp(nanoseconds: 0)
     /// The scope that the loop changed since the running slice started. Findings in it are ignored, as they may be older or newer than the
@@ -144,7 +145,10 @@ public struct Audit: Sendable {
         if isOverviewDue, !areRealServersDue || realServers.isLate(at: now) {
             return overview.next(at: now) { Audit.overview(of: mirror) }
         }
-        return areRealServersDue ? realServers.next(at: now) { Audit.realServers(of: mirror) } : nil
+        guard areRealServersDue else { return nil }
+        let slice = realServers.next(at: now) { Audit.realServers(of: mirror) }
+        if slice == nil { failures.remove(.realServers) }
+        return slice
     }
 
     /// Records changes by the loop, so that the running slice does not report them as external.
@@ -153,10 +157,11 @@ public struct Audit: Sendable {
         for operation in operations { operation.addScope(to: &changed) }
     }
 
-    /// Ends the running slice.
+    /// Ends the running slice. A failure to read real servers ends with a round of them without one.
     ///
     /// - Returns: its findings outside of the scope that the loop changed since the slice started.
     mutating func end(_ findings: Findings, cost: Duration) -> Findings {
+        if let part = running?.part, part != .realServers || realServers.isReadCompletely { failures.remove(part) }
         stop(cost)
         var findings = findings
         findings.mismatches.virtualServers.subtract(changed.virtualServers)
@@ -173,10 +178,20 @@ public struct Audit: Sendable {
     }
 
     /// Ends the running slice after a failed read. The next round reads it again; the other slices continue.
-    mutating func fail(cost: Duration) { stop(cost) }
+    mutating func fail(_ slice: Slice, _ error: any Error, cost: Duration) -> ObservationFailure {
+        stop(cost)
+        if slice.part == .realServers { realServers.fail() }
+        return failures.record(slice.part, error)
+    }
 
     /// Ends the running slice of rules, which are read by a task of their own.
     mutating func endRules() { running = nil }
+
+    /// Records that such a task has failed.
+    mutating func failRules(_ family: IPFamily, _ error: any Error) -> ObservationFailure { failures.record(.rules(family), error) }
+
+    /// Records that the rules have been read.
+    mutating func readRules(_ family: IPFamily) { failures.remove(.rules(family)) }
 
     private mutating func stop(_ cost: Duration) {
         if let running { pace.record(cost, from: started, isOverview: running.isOfOverview) }

@@ -13,6 +13,8 @@ struct AuditRound: Sendable {
     private var interval = Duration.zero
     /// When the next slice is due; nil until there is something to audit.
     private(set) var due: Timestamp?
+    /// Whether a slice of the current round could not be read, or the round was cut off.
+    private var isIncomplete = false
     /// The duration of the last round, from its start to the start of the next.
     private(set) var last: Duration?
 
@@ -24,9 +26,15 @@ struct AuditRound: Sendable {
     /// Whether the slice after the one that is due is due as well.
     func isLate(at now: Timestamp) -> Bool { due.map { $0.advanced(by: interval) < now } ?? false }
 
+    /// Whether all slices of the current round were returned and none of them has failed.
+    var isReadCompletely: Bool { slices.isEmpty && !isIncomplete }
+
+    /// Records that a slice of the current round could not be read.
+    mutating func fail() { isIncomplete = true }
+
     /// Starts again, after a fiftieth of the period.
     mutating func begin(at now: Timestamp) {
-        (slices, start) = ([], nil)
+        (slices, start, isIncomplete) = ([], nil, true)
         due = now.advanced(by: period / 50)
     }
 
@@ -38,7 +46,7 @@ struct AuditRound: Sendable {
     mutating func next(at now: Timestamp, _ plan: () -> [Audit.Slice]) -> Audit.Slice? {
         if slices.isEmpty {
             if let start { last = start.duration(to: now) }
-            start = now
+            (start, isIncomplete) = (now, false)
             slices = plan().reversed()
             interval = isSpread ? period / max(slices.count, 1) : .zero
             due = now

@@ -52,11 +52,10 @@ extension SyncLoop {
 
     mutating func recordRead(_ part: ObservationFailure.Part) { unreadable[part] = nil }
 
-    mutating func recordReadFailure(_ part: ObservationFailure.Part, _ error: any Error, isOfAudit: Bool = false, at now: Timestamp) {
-        let before = isOfAudit ? auditFailures[part] : unreadable[part]?.failure
-        let attempts = (before?.attempts ?? 0) + 1
-        let failure = ObservationFailure(part: part, reason: "\(error)", attempts: attempts, isOfAudit: isOfAudit)
-        if isOfAudit { auditFailures[part] = failure } else { unreadable[part] = (failure, now.advanced(by: retries.backoff(attempts))) }
+    mutating func recordReadFailure(_ part: ObservationFailure.Part, _ error: any Error, at now: Timestamp) {
+        let attempts = (unreadable[part]?.failure.attempts ?? 0) + 1
+        let failure = ObservationFailure(part: part, reason: "\(error)", attempts: attempts, isOfAudit: false)
+        unreadable[part] = (failure, now.advanced(by: retries.backoff(attempts)))
         outcome?.observationFailures.append(failure)
     }
 
@@ -80,7 +79,7 @@ extension SyncLoop {
         }
     }
 
-    /// Returns the part to which a scope of `nextObservation` or of an audit slice belongs.
+    /// Returns the part to which a scope of `nextObservation` belongs.
     static func part(_ scope: Scope) -> ObservationFailure.Part {
         guard case .only(let selection) = scope else { return .everything }
         if let name = selection.members.keys.first { return .set(name) }

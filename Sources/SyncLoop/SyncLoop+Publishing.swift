@@ -69,7 +69,7 @@ extension SyncLoop {
         status.drainingServers = reconciler.drainingServerCount
         status.droppedPackets = DroppedPackets.counts(droppedPackets)
         status.failing = retries.entries
-        status.unreadable = auditFailures.merging(unreadable.mapValues(\.failure)) { $1 }
+        status.unreadable = audit.failures.byPart.merging(unreadable.mapValues(\.failure)) { $1 }
         status.familiesWithoutRules = familiesWithoutRules
         status.pendingServices = deferredServices.union(status.failures.compactMap { $0.origin?.service })
         status.pendingChanges = pendingChanges

@@ -28,7 +28,7 @@ extension SyncLoop {
             ruleQueues[part]?.running = .operation(operation)
             return .applyRules(operation)
         }
-        guard let slice = audit.next(reconciler.mirror, at: now) else { return nil }
+        guard let slice = updateAudit(at: now, { [mirror = reconciler.mirror] in $0.next(mirror, at: now) }) else { return nil }
         if let duration = audit.popLongRound() { notices.append(Announcer.notice(ofLongAudit: duration)) }
         guard case .rules(let family) = slice else { return .audit(slice, expected: slice.expected(in: reconciler.mirror)) }
         // The slice ends here, so that a rules listing that hangs does not block the other slices.
@@ -81,10 +81,12 @@ extension SyncLoop {
         ruleQueues[part]?.running = nil
         beginSync(at: now)
         switch result {
-        case .failure(let error): recordReadFailure(.rules(family), error, isOfAudit: isAudit, at: now)
+        case .failure(let error):
+            guard isAudit else { return recordReadFailure(.rules(family), error, at: now) }
+            outcome?.observationFailures.append(audit.failRules(family, error))
         case .success(var observed):
             recordRead(.rules(family))
-            auditFailures[.rules(family)] = nil
+            audit.readRules(family)
             droppedPackets[family] = observed.dropped
             ruleQueues[part]?.isKnown = true
             if isAudit {
@@ -148,13 +150,11 @@ extension SyncLoop {
         switch comparison.findings {
         case .failure(let error):
             beginSync(at: now)
-            recordReadFailure(SyncLoop.part(.only(slice.selection)), error, isOfAudit: true, at: now)
-            audit.fail(cost: comparison.cost)
+            outcome?.observationFailures.append(audit.fail(slice, error, cost: comparison.cost))
         case .success(let found):
-            if auditFailures.removeValue(forKey: SyncLoop.part(.only(slice.selection))) != nil { beginSync(at: now) }
             // They are read again here, as the audit may have read them before their last change.
             if slice == .device, found.nodeAddresses != localAddresses { addressesAreStale = true }
-            let findings = audit.end(found, cost: comparison.cost)
+            let findings = updateAudit(at: now) { $0.end(found, cost: comparison.cost) }
             var suspected = findings.mismatches
             // The virtual server itself may be missing.
             suspected.virtualServers.formUnion(suspected.realServers)
@@ -169,5 +169,13 @@ extension SyncLoop {
             suspectedDrift.formUnion(suspected)
             reconciler.invalidate(.only(suspected))
         }
+    }
+
+    /// Updates the audit, and begins a sync if that ends a failure, so that the status without it is published.
+    private mutating func updateAudit<Result>(at now: Timestamp, _ update: (inout Audit) -> Result) -> Result {
+        let before = audit.failures.count
+        let result = update(&audit)
+        if audit.failures.count < before { beginSync(at: now) }
+        return result
     }
 }

@@ -92,8 +92,6 @@ public struct SyncLoop: Sendable {
     var ruleQueues: [RulesQueue.Part: RulesQueue]
     /// The parts of the state that failed to be read, and when reading is retried.
     var unreadable: [ObservationFailure.Part: (failure: ObservationFailure, notBefore: Timestamp)] = [:]
-    /// The parts that audits failed to read. The mirror stays valid for them.
-    var auditFailures: [ObservationFailure.Part: ObservationFailure] = [:]
     /// The scope whose next observation is checked for external changes: mismatches found by audits, and polled real servers.
     var suspectedDrift = Scope.Selection()
     /// Externally changed objects that are not yet repaired.

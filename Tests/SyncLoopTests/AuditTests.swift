@@ -64,17 +64,6 @@ import Testing
         #expect(load.expectedOverview.contains(status.overview.map { $0 / .seconds(1) } ?? 0), "\(status)")
     }
 
-    @Test func `is the same if no slice can be read`() {
-        let services = (0..<2000).map { TestService("s\($0)", UInt32($0) + 1000) }
-        var node = SimulatedNode.listed(services.flatMap { [$0.change, $0.slice([1])] })
-        node.auditCost = { if case .rules = $0 { .zero } else { .milliseconds(40) } }
-        node.failsAudits = true
-        let start = node.loop.auditStatus.cost
-        node.run(for: .seconds(1000))
-        let used = node.loop.auditStatus.cost - start
-        #expect(used > .seconds(3) && used <= .milliseconds(4000 + 4 + 40), "\(used) of 1000 s")
-    }
-
     @Test func `lets slices after an expensive one catch up`() {
         let services = (0..<2000).map { TestService("s\($0)", UInt32($0) + 1000) }
         var node = SimulatedNode()
@@ -114,5 +103,53 @@ import Testing
         node.localAddresses.insert(IPAddress(v4: 0x0a63_0009))
         node.run(for: .seconds(32))
         #expect(reads(node) == before + 1)
+    }
+}
+
+@Suite struct `An audit that cannot read` {
+    /// Eight slices of real servers in a round of 30 s.
+    @Test func `some real servers is a failure until a round without one`() throws {
+        let services = (0..<2000).map { TestService("s\($0)", UInt32($0) + 1000) }
+        var node = SimulatedNode.listed(services.flatMap { [$0.change, $0.slice([1])] })
+        node.run(for: .seconds(31))
+        let slices = node.audits.map(\.slice).filter { if case .realServers = $0 { true } else { false } }
+        #expect(slices.count >= 8)
+        node.unreadableSlices = [slices[2]]
+        node.run(for: .seconds(60))
+        node.audits = []
+        let isReported = (0..<60).map { _ in
+            node.run(for: .seconds(1))
+            return node.status.unreadable.keys.contains(.virtualServers) && !node.status.isInSync
+        }
+        #expect(!isReported.contains(false), "in each second")
+        #expect(node.audits.contains { $0.slice == slices[1] } && node.audits.contains { $0.slice == .headers })
+        let failure = try #require(node.status.unreadable[.virtualServers])
+        #expect(failure.isOfAudit && (3...4).contains(failure.attempts), "\(failure.attempts): once in each round")
+        node.unreadableSlices = []
+        node.run(for: .seconds(62))
+        #expect(node.status.unreadable.isEmpty && node.status.isInSync)
+    }
+
+    @Test func `real servers is no failure any more when no virtual server is left`() {
+        let web = TestService("web", 10)
+        var node = SimulatedNode.listed([web.change, web.slice([1])])
+        node.failsAudits = true
+        node.run(for: .seconds(31))
+        #expect(!node.status.isInSync)
+        node.failsAudits = false
+        node.absorb([web.removal])
+        node.run(for: .seconds(62))
+        #expect(node.status.unreadable.isEmpty && node.status.isInSync)
+    }
+
+    @Test func `anything takes no more than its share of a core`() {
+        let services = (0..<2000).map { TestService("s\($0)", UInt32($0) + 1000) }
+        var node = SimulatedNode.listed(services.flatMap { [$0.change, $0.slice([1])] })
+        node.auditCost = { if case .rules = $0 { .zero } else { .milliseconds(40) } }
+        node.failsAudits = true
+        let start = node.loop.auditStatus.cost
+        node.run(for: .seconds(1000))
+        let used = node.loop.auditStatus.cost - start
+        #expect(used > .seconds(3) && used <= .milliseconds(4000 + 4 + 40), "\(used) of 1000 s")
     }
 }
