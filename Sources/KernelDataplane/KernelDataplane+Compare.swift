@@ -8,6 +8,7 @@ extension KernelDataplane {
     public func compare(with expected: NodeState, in selection: Scope.Selection) async -> Comparison {
         // It does not suspend, and so runs on one thread.
         let start = ThreadTime.now
+        defer { options.freeBuffer() }
         let result = Result { try findings(expected, selection) }
         return Comparison(result.mapError { $0 }, cost: ThreadTime.now - start)
     }
@@ -51,13 +52,8 @@ extension KernelDataplane {
     private func compareHeaders(_ expected: NodeState) throws(DataplaneError) -> Findings {
         var findings = Findings()
         var families: Set<IPFamily> = [.ipv4, .ipv6]
-        var ofIPv4 = HeaderComparison(with: expected, in: [.ipv4])
-        let isComplete = options.forEachService(expecting: expected.virtualServers.count) { entry in
-            guard let server = IPVSService(entry).virtualServer else { return }
-            ofIPv4.add(server, realServerCount: Int(entry.num_dests))
-        }
-        if isComplete {
-            ofIPv4.end(&findings)
+        if let ofIPv4 = options.compareHeaders(with: expected) {
+            findings = ofIPv4
             families = [.ipv6]
             // Without expected addresses of IPv6, the kernel has no such virtual server of this program, and the dump would return those of
             // IPv4 again.

@@ -4,48 +4,63 @@ internal import Model
 internal import Reconciler
 internal import SystemPackage
 
-/// The IPv4 part of the kernel's IPVS table, through socket options (`linux/ip_vs.h`, `do_ip_vs_get_ctl` in net/netfilter/ipvs/ip_vs_ctl.c).
+/// The IPv4 part of the kernel's IPVS table, read and compared through socket options (`linux/ip_vs.h`, `do_ip_vs_get_ctl` in
+/// net/netfilter/ipvs/ip_vs_ctl.c).
 ///
-/// One system call returns all virtual servers, or all real servers of one, as an array of structures. With netlink, the real servers of each
-/// virtual server are a dump, which takes three calls and about six times as long (`ip_vs_genl_dump_dests`).
+/// One system call returns all virtual servers, or all real servers of one, as an array of structures. With netlink, the real servers of
+/// each virtual server are a dump, which takes three calls and about six times as long (`ip_vs_genl_dump_dests`).
 ///
 /// The kernel does not return how many it has: the caller asks for one more than it expects.
 final class IPVSSocketOptions {
-    private var descriptor: FileDescriptor?
-    /// For the structures, which have at most the alignment of its elements.
-    private var buffer: [UInt64] = []
-    /// False after the kernel has rejected an option.
+    /// Reads an option into the first `length` bytes of `value`, and returns the errno of getsockopt(2); nil on success.
+    typealias ReadOption = (_ option: Int32, _ value: inout [UInt64], _ length: Int) -> Errno?
+
+    private let read: ReadOption
+    /// The value of an option. Its elements have the largest alignment in the structures.
+    private(set) var buffer: [UInt64] = []
+    /// False after an error that says that this kernel has none of the options, or not for this program.
     private(set) var isSupported = true
 
-    /// The size of the buffer that is kept, in elements.
-    private static let keptBuffer = 8192
+    /// - Parameter read: nil to read from the kernel.
+    init(read: ReadOption? = nil) {
+        let socket = OptionSocket()
+        self.read = read ?? { option, value, length in socket.read(option, &value, length) }
+    }
 
-    deinit { try? descriptor?.close() }
+    /// The virtual servers beyond the expected ones for which there is space at first: those of other programs.
+    private static let space = 64
 
-    /// Calls `body` for each virtual server of IPv4, including those of others.
+    /// The errors of a kernel without the options, with structures of another size, and for a program without CAP_NET_ADMIN.
+    private static let lastingErrors: Set<Errno> = [
+        .invalidArgument, .notPermitted, Errno(rawValue: ENOPROTOOPT), Errno(rawValue: EOPNOTSUPP),
+    ]
+
+    /// Compares the virtual servers of IPv4, and the numbers of their real servers of IPv4, with the expected ones.
     ///
-    /// - Parameter count: the number of expected virtual servers.
-    /// - Returns: whether the kernel returned them.
-    func forEachService(expecting count: Int, _ body: (ip_vs_service_entry) -> Void) -> Bool {
-        guard isSupported else { return false }
-        var capacity = count + 64
+    /// - Returns: nil if the kernel did not return them.
+    func compareHeaders(with expected: NodeState) -> Findings? {
+        guard isSupported else { return nil }
+        var capacity = expected.virtualServers.count + IPVSSocketOptions.space
         while true {
+            var comparison = HeaderComparison(with: expected, in: [.ipv4])
+            var returned = 0
             var header = ip_vs_get_services()
             header.num_services = UInt32(clamping: capacity)
-            var returned = 0
             let error = get(CNETLINK_IP_VS_SO_GET_SERVICES, header, capacity) { (entry: ip_vs_service_entry) in
                 // Every virtual server has the name of a scheduler, or "none".
                 guard entry.sched_name.0 != 0 else { return false }
                 returned += 1
+                if let server = IPVSService(entry).virtualServer { comparison.add(server, realServerCount: Int(entry.num_dests)) }
                 return true
             }
             if let error {
-                if error != .noMemory { isSupported = false }
-                return false
+                record(error)
+                return nil
             }
             if returned < capacity {
-                forEachInBuffer(after: header, returned, body)
-                return true
+                var findings = Findings()
+                comparison.end(&findings)
+                return findings
             }
             capacity *= 2
         }
@@ -74,9 +89,14 @@ final class IPVSSocketOptions {
         }
         // ESRCH: there is no such virtual server.
         guard let error, error != .noSuchProcess else { return comparison.isEqual }
-        if error != .noMemory { isSupported = false }
+        record(error)
         return nil
     }
+
+    /// Frees the buffer, which takes the space of all virtual servers.
+    func freeBuffer() { buffer = [] }
+
+    private func record(_ error: Errno) { if IPVSSocketOptions.lastingErrors.contains(error) { isSupported = false } }
 
     /// Reads an option whose value is a header and an array of entries.
     ///
@@ -84,48 +104,47 @@ final class IPVSSocketOptions {
     private func get<Header, Entry: BitwiseCopyable>(
         _ option: some BinaryInteger, _ header: Header, _ entries: Int, _ body: (Entry) -> Bool
     ) -> Errno? {
-        let descriptor: FileDescriptor
-        do {
-            descriptor = try openSocket()
-        } catch {
-            return error as? Errno ?? .ioError
-        }
         let length = MemoryLayout<Header>.stride + entries * MemoryLayout<Entry>.stride
         let elements = (length + 7) / 8
-        if buffer.count < elements || buffer.count > IPVSSocketOptions.keptBuffer { buffer = [UInt64](repeating: 0, count: elements) }
-        return unsafe buffer.withUnsafeMutableBytes { bytes in
-            guard let start = bytes.baseAddress else { return .invalidArgument }
+        if buffer.count < elements { buffer = [UInt64](repeating: 0, count: elements) }
+        unsafe buffer.withUnsafeMutableBytes { bytes in
+            guard let start = bytes.baseAddress else { return }
             unsafe memset(start, 0, length)
             unsafe withUnsafeBytes(of: header) { unsafe bytes.copyMemory(from: $0) }
-            var size = socklen_t(length)
-            var status: Int32 = 0
-            repeat {
-                status = unsafe getsockopt(descriptor.rawValue, Int32(IPPROTO_IP), Int32(option), start, &size)
-            } while status != 0 && errno == EINTR
-            guard status == 0 else { return Errno(rawValue: errno) }
+        }
+        if let error = read(Int32(option), &buffer, length) { return error }
+        unsafe buffer.withUnsafeBytes { bytes in
             for index in 0..<entries {
                 let offset = MemoryLayout<Header>.stride + index * MemoryLayout<Entry>.stride
                 guard body(unsafe bytes.load(fromByteOffset: offset, as: Entry.self)) else { break }
             }
-            return nil
+        }
+        return nil
+    }
+}
+
+/// A socket of IPv4, which has the options of IPVS whatever its type. It is opened at its first use.
+private final class OptionSocket {
+    private var descriptor: FileDescriptor?
+
+    // Nothing is written to the socket, so an error to close it has no consequence.
+    deinit { try? descriptor?.close() }
+
+    func read(_ option: Int32, _ value: inout [UInt64], _ length: Int) -> Errno? {
+        let descriptor: Int32
+        do { descriptor = try open().rawValue } catch { return error }
+        return unsafe value.withUnsafeMutableBytes { bytes in
+            var size = socklen_t(length)
+            var status: Int32 = 0
+            repeat {
+                status = unsafe getsockopt(descriptor, Int32(IPPROTO_IP), option, bytes.baseAddress, &size)
+            } while status != 0 && errno == EINTR
+            return status == 0 ? nil : Errno(rawValue: errno)
         }
     }
 
-    /// Calls `body` with the first entries that the last call returned.
-    private func forEachInBuffer<Header, Entry: BitwiseCopyable>(
-        after header: Header, _ count: Int, _ body: (Entry) -> Void
-    ) {
-        unsafe buffer.withUnsafeBytes { bytes in
-            for index in 0..<count {
-                body(unsafe bytes.load(fromByteOffset: MemoryLayout<Header>.stride + index * MemoryLayout<Entry>.stride, as: Entry.self))
-            }
-        }
-        if buffer.count > IPVSSocketOptions.keptBuffer { buffer = [] }
-    }
-
-    private func openSocket() throws -> FileDescriptor {
+    private func open() throws(Errno) -> FileDescriptor {
         if let descriptor { return descriptor }
-        // Any socket of IPv4.
         let number = socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { throw Errno(rawValue: errno) }
         let opened = FileDescriptor(rawValue: number)
@@ -135,13 +154,13 @@ final class IPVSSocketOptions {
 }
 
 extension RealServer {
+    /// Without connections, which are not compared: few real servers have other values that take an allocation.
     init(_ entry: ip_vs_dest_entry) {
         self.init(
             AddressPort(IPAddress(v4: UInt32(bigEndian: entry.addr)), UInt16(bigEndian: entry.port)),
             weight: UInt32(bitPattern: entry.weight),
             forwarding: Forwarding(rawValue: entry.conn_flags & UInt32(IP_VS_CONN_F_FWD_MASK)) ?? .masquerade,
-            upperThreshold: entry.u_threshold, lowerThreshold: entry.l_threshold,
-            connections: Connections(active: entry.activeconns, inactive: entry.inactconns, persistent: entry.persistconns))
+            upperThreshold: entry.u_threshold, lowerThreshold: entry.l_threshold)
     }
 }
 
