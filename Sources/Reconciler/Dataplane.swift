@@ -11,7 +11,7 @@ public protocol Dataplane: Sendable {
     /// Returns those of the schedulers that the kernel has, which loads their modules.
     func schedulers(among schedulers: [Scheduler]) async throws -> Set<Scheduler>
 
-    /// Compares the kernel's state in `selection`, which contains no rules, with the expected state.
+    /// Compares the kernel's state in the selection of an audit, which contains no rules, with the expected state.
     func compare(with expected: NodeState, in selection: Scope.Selection) async -> Comparison
 
     /// Carries out operations in order. None of them is of the rules layer.
@@ -61,14 +61,6 @@ public struct ObservedRules: Hashable, Sendable {
 }
 
 extension Dataplane {
-    public func compare(with expected: NodeState, in selection: Scope.Selection) async -> Comparison {
-        do {
-            return Comparison(.success(Findings(expected: expected, observed: try await observe(.only(selection)), in: selection)))
-        } catch {
-            return Comparison(.failure(error))
-        }
-    }
-
     /// Returns the complete kernel state, including the rules of `families`.
     ///
     /// - Parameter unreadable: called with the error if the rules of a family in other backends cannot be read. The state lacks them.

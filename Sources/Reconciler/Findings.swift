@@ -23,7 +23,7 @@ public struct Findings: Hashable, Sendable {
 
     public init() {}
 
-    /// Compares an observation of `selection`, which may contain anything but rules.
+    /// Compares an observation of the device with its addresses and routes, and of sets.
     public init(expected: NodeState, observed: NodeState, in selection: Scope.Selection) {
         if selection.device {
             mismatches.device = observed.hasDevice != expected.hasDevice || (expected.isDeviceUp && !observed.isDeviceUp)
@@ -32,16 +32,6 @@ public struct Findings: Hashable, Sendable {
             mismatches.addresses.formUnion(expected.routes.differences(from: observed.routes))
         }
         for name in selection.members.keys { compare(expected.sets[name], observed.sets[name]) }
-        if selection.headers {
-            var comparison = HeaderComparison(with: expected)
-            for server in observed.virtualServers.values { comparison.add(server) }
-            comparison.end(&self)
-        }
-        for identity in selection.realServers {
-            guard let server = expected.virtualServers[identity] else { continue }
-            let found = observed.virtualServers[identity]?.realServers ?? []
-            if !found.isAlike(server.realServers, { $0.hasSameConfiguration(as: $1) }) { mismatches.realServers.insert(identity) }
-        }
     }
 
     private mutating func compare(_ expected: AddressSet?, _ found: AddressSet?) {

@@ -21,6 +21,9 @@ actor MemoryKernel: Dataplane, PacketFilter {
 
     func observe(_ scope: Scope) async throws -> NodeState { try kernel.observe(scope) }
     func schedulers(among schedulers: [Scheduler]) async throws -> Set<Scheduler> { Set(schedulers) }
+    func compare(with expected: NodeState, in selection: Scope.Selection) async -> Comparison {
+        Comparison(Result { try kernel.compare(with: expected, in: selection) })
+    }
     func apply(_ operations: [Operation]) async -> Report { kernel.apply(operations) }
     func observe(_ family: IPFamily) async throws -> ObservedRules { try kernel.observeRules(family) }
 

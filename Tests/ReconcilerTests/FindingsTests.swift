@@ -86,3 +86,51 @@ private let changes: [(field: String, change: @Sendable (inout RealServer) -> Vo
         #expect(findings([(VirtualServer(identity, scheduler: .maglevHash), 2)], in: [.ipv6]).mismatches == .init(virtualServers: [other]))
     }
 }
+
+@Suite struct `The comparison of addresses and sets` {
+    private static let address = IPAddress(v4: 0x0a60_0001)
+    private static let other = IPAddress(v4: 0x0a60_0002)
+    private static let name = AddressSet.Name("KUBE-CLUSTER-IP")
+
+    private static func state(members: [IPAddress] = [address], kind: AddressSetType = .hashIP) -> NodeState {
+        var state = NodeState(hasDevice: true)
+        state.isDeviceUp = true
+        state.addresses.updateValue(nil, forKey: address)
+        state.routes[other] = LocalRoute(source: address)
+        let members = Dictionary(uniqueKeysWithValues: members.map { (AddressSet.Member.address($0), ServiceOrigin?.none) })
+        state.sets[name] = AddressSet(name, kind: kind, family: .ipv4, members: members)
+        return state
+    }
+
+    private static func mismatches(_ change: (inout NodeState) -> Void) -> Scope.Selection {
+        var observed = state()
+        change(&observed)
+        return Findings(expected: state(), observed: observed, in: .init(device: true, members: [name: []])).mismatches
+    }
+
+    @Test func `finds nothing if all is as expected`() { #expect(Self.mismatches { _ in }.isEmpty) }
+
+    @Test func `finds a device that is missing or down`() {
+        #expect(Self.mismatches { $0.isDeviceUp = false } == .init(device: true))
+        #expect(Self.mismatches { $0.hasDevice = false } == .init(device: true))
+    }
+
+    @Test func `finds missing and extra addresses`() {
+        #expect(Self.mismatches { $0.addresses = [:] } == .init(addresses: [Self.address]))
+        #expect(Self.mismatches { $0.addresses.updateValue(nil, forKey: Self.other) } == .init(addresses: [Self.other]))
+    }
+
+    @Test func `finds missing, extra and changed routes`() {
+        #expect(Self.mismatches { $0.routes = [:] } == .init(addresses: [Self.other]))
+        #expect(Self.mismatches { $0.routes[Self.address] = LocalRoute() } == .init(addresses: [Self.address]))
+        #expect(Self.mismatches { $0.routes[Self.other] = LocalRoute() } == .init(addresses: [Self.other]))
+    }
+
+    @Test func `finds missing and extra members, and all of a set that is missing or has another type`() {
+        let (member, extra) = (AddressSet.Member.address(Self.address), AddressSet.Member.address(Self.other))
+        #expect(Self.mismatches { $0.sets = Self.state(members: []).sets } == .init(members: [Self.name: [member]]))
+        #expect(Self.mismatches { $0.sets = Self.state(members: [Self.address, Self.other]).sets } == .init(members: [Self.name: [extra]]))
+        #expect(Self.mismatches { $0.sets = [:] } == .init(members: [Self.name: [member]]))
+        #expect(Self.mismatches { $0.sets = Self.state(kind: .hashIPPort).sets } == .init(members: [Self.name: [member]]))
+    }
+}

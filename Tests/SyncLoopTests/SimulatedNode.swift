@@ -198,8 +198,7 @@ struct SimulatedNode {
                 audits.append((now, slice))
                 let findings = Result {
                     if failsAudits || unreadableSlices.contains(slice) { throw FakeKernel.Unreadable() }
-                    let selection = slice.selection
-                    var findings = Findings(expected: expected, observed: try kernel.observe(.only(selection)), in: selection)
+                    var findings = try kernel.compare(with: expected, in: slice.selection)
                     if slice == .device { findings.nodeAddresses = localAddresses }
                     return findings
                 }

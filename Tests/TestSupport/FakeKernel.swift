@@ -165,13 +165,13 @@ public struct FakeKernel {
 
     public func accepts(_ address: IPAddress) -> Bool { addresses.contains(address) || routes[address] != nil }
 
-    private static func header(_ server: VirtualServer) -> VirtualServer {
+    static func header(_ server: VirtualServer) -> VirtualServer {
         VirtualServer(
             server.identity, scheduler: server.scheduler, flags: server.flags, timeout: server.timeout,
             affinityPrefix: server.affinityPrefix)
     }
 
-    private static func plain(_ server: RealServer) -> RealServer {
+    static func plain(_ server: RealServer) -> RealServer {
         RealServer(
             server.location, weight: server.weight, forwarding: server.forwarding, upperThreshold: server.upperThreshold,
             lowerThreshold: server.lowerThreshold)
