@@ -43,9 +43,7 @@ extension KernelDataplane {
 
     private func hasExpectedRealServers(_ server: VirtualServer) throws(DataplaneError) -> Bool {
         if let result = options.hasExpectedRealServers(server) { return result }
-        var comparison = RealServerComparison(with: server)
-        try ipvs.forEachDestination(of: server.identity) { comparison.add($0.realServer) }
-        return comparison.isEqual
+        return try ipvs.hasExpectedRealServers(server)
     }
 
     /// Compares all virtual servers, and the numbers of real servers of those of IPv4: the socket options leave out real servers of IPv6.

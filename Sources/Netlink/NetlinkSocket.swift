@@ -106,21 +106,31 @@ public struct NetlinkSocket: ~Copyable {
     public borrowing func request<Kept>(
         _ message: borrowing NetlinkMessage, keepingAtMost limit: Int, _ keep: (NetlinkReply) -> Kept?
     ) throws(NetlinkError) -> [Kept] {
+        try request(message, into: []) { kept, reply in
+            if kept.count < limit, let value = keep(reply) { kept.append(value) }
+        }
+    }
+
+    /// Sends one request and returns `initial` after it was updated with each message of the reply as it is received.
+    ///
+    /// A dump that is restarted starts with `initial` again, so that nothing is counted twice.
+    public borrowing func request<Value>(
+        _ message: borrowing NetlinkMessage, into initial: Value, _ update: (inout Value, NetlinkReply) -> Void
+    ) throws(NetlinkError) -> Value {
         var batch = NetlinkBatch()
         try batch.add(message)
         for _ in 0..<NetlinkSocket.dumpAttempts {
-            if let kept = try requestOnce(batch, limit, keep) { return kept }
+            var value = initial
+            if try requestOnce(batch, { update(&value, $0) }) { return value }
         }
         throw NetlinkError(.interrupted)
     }
 
-    /// Nil if the dump was interrupted.
-    private borrowing func requestOnce<Kept>(
-        _ batch: NetlinkBatch, _ limit: Int, _ keep: (NetlinkReply) -> Kept?
-    ) throws(NetlinkError) -> [Kept]? {
+    /// - Parameter body: called with each message of the reply.
+    /// - Returns: false if the dump was interrupted.
+    private borrowing func requestOnce(_ batch: NetlinkBatch, _ body: (NetlinkReply) -> Void) throws(NetlinkError) -> Bool {
         let sequence = takeSequenceNumbers(1)
         try channel.send(batch.bytes(of: 0..<1, numberedFrom: sequence))
-        var kept: [Kept] = []
         var interrupted = false
         while true {
             for reply in try receive() where reply.header.sequence == sequence {
@@ -130,11 +140,11 @@ public struct NetlinkSocket: ~Copyable {
                     // A dump that ends in an error reports it in NLMSG_DONE.
                     guard let acknowledgement = NetlinkAcknowledgement(reply) else { throw NetlinkError(.malformed) }
                     if let error = acknowledgement.error { throw error }
-                    return interrupted ? nil : kept
+                    return !interrupted
                 case NLMSG_NOOP, NLMSG_OVERRUN:
                     continue
                 default:
-                    if kept.count < limit, let value = keep(reply) { kept.append(value) }
+                    body(reply)
                 }
             }
         }

@@ -43,6 +43,17 @@ private func batch(_ count: Int) throws -> NetlinkBatch {
         #expect(channel.sent.count == 2)
     }
 
+    @Test func `that is repeated is counted only once`() throws {
+        let channel = ScriptedChannel { sequence, attempt in
+            let flags: UInt16 = attempt < 2 ? 0x10 : 0
+            return [.kernel(entry(1, sequence: sequence, flags: flags), entry(2, sequence: sequence), done(sequence: sequence))]
+        }
+        let sum = try NetlinkSocket(channel).request(try NetlinkMessage(type: 0x19, flags: 0x300), into: 100) { sum, reply in
+            sum += Int(reply.payload.first ?? 0)
+        }
+        #expect(sum == 103 && channel.sent.count == 3)
+    }
+
     @Test func `that is interrupted each time fails after a bounded number of attempts`() throws {
         let channel = ScriptedChannel { sequence, _ in [.kernel(entry(1, sequence: sequence, flags: 0x10), done(sequence: sequence))] }
         let error = #expect(throws: NetlinkError.self) { try dump(channel) }

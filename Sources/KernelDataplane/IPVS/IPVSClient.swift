@@ -1,5 +1,6 @@
 public import Model
 internal import Netlink
+internal import Reconciler
 internal import SystemPackage
 
 /// The kernel's IPVS table, through generic netlink.
@@ -104,24 +105,24 @@ public struct IPVSClient: ~Copyable {
         }
     }
 
-    /// Calls `body` with each real server of a virtual server as it is read, without statistics; never if the virtual server does not exist.
-    borrowing func forEachDestination(of identity: VirtualServer.Identity, _ body: (IPVSDestination) -> Void) throws(DataplaneError) {
-        let key = IPVSService.Key(identity)
-        var isMalformed = false
+    /// Whether a virtual server has exactly the expected real servers, which are compared as they are read; it has none if it does not exist.
+    borrowing func hasExpectedRealServers(_ server: VirtualServer) throws(DataplaneError) -> Bool {
+        let key = IPVSService.Key(server.identity)
+        let initial = (comparison: RealServerComparison(with: server), isMalformed: false)
+        let result: (comparison: RealServerComparison, isMalformed: Bool)
         do throws(NetlinkError) {
-            let none: [Never] = try socket.request(try messages.dumpDestinations(of: key), keepingAtMost: .max) { reply in
+            result = try socket.request(try messages.dumpDestinations(of: key), into: initial) { result, reply in
                 if let destination = IPVSDestination(reply, serviceFamily: key.family, withStatistics: false) {
-                    body(destination)
+                    result.comparison.add(destination.realServerWithoutConnections)
                 } else {
-                    isMalformed = true
+                    result.isMalformed = true
                 }
-                return nil
             }
-            assert(none.isEmpty)
         } catch {
             throw IPVSClient.error("IPVS GET_DEST \(key)", error)
         }
-        if isMalformed { throw DataplaneError("IPVS GET_DEST \(key)", "reply without mandatory attributes") }
+        if result.isMalformed { throw DataplaneError("IPVS GET_DEST \(key)", "reply without mandatory attributes") }
+        return result.comparison.isEqual
     }
 
     private borrowing func call(
@@ -227,6 +228,16 @@ public struct IPVSClient: ~Copyable {
             throw DataplaneError(request, error)
         }
         return socket.execute(batch)[0]
+    }
+}
+
+extension IPVSDestination {
+    /// For comparisons, which ignore connections: few real servers have other values that take an allocation.
+    fileprivate var realServerWithoutConnections: RealServer {
+        RealServer(
+            location, weight: weight, forwarding: RealServer.Forwarding(rawValue: forwarding) ?? .masquerade,
+            upperThreshold: upperThreshold,
+            lowerThreshold: lowerThreshold)
     }
 }
 

@@ -49,44 +49,42 @@ struct InterfaceClient: ~Copyable {
     ///
     /// The former exclude link-local IPv6 addresses, which the kernel assigns by itself.
     borrowing func addresses(on interface: UInt32?) throws(DataplaneError) -> (on: Set<IPAddress>, elsewhere: Set<IPAddress>) {
-        var (on, elsewhere): (Set<IPAddress>, Set<IPAddress>) = ([], [])
-        try forEachAddress(on: interface) { address, isOnInterface in
-            if isOnInterface { on.insert(address) } else { elsewhere.insert(address) }
+        let none: (on: Set<IPAddress>, elsewhere: Set<IPAddress>) = ([], [])
+        return try readAddresses(on: interface, into: none) { found, address, isOnInterface in
+            if isOnInterface { found.on.insert(address) } else { found.elsewhere.insert(address) }
         }
-        return (on, elsewhere)
     }
 
     /// Whether the interface has exactly these addresses, each once, and the addresses on other interfaces.
     borrowing func hasExpected(
         _ expected: [IPAddress: ServiceOrigin?], on interface: UInt32?
     ) throws(DataplaneError) -> (Bool, elsewhere: Set<IPAddress>) {
-        var (matches, others) = (0, 0)
-        var elsewhere: Set<IPAddress> = []
-        try forEachAddress(on: interface) { address, isOnInterface in
+        let none: (matches: Int, others: Int, elsewhere: Set<IPAddress>) = (0, 0, [])
+        let found = try readAddresses(on: interface, into: none) { found, address, isOnInterface in
             if !isOnInterface {
-                elsewhere.insert(address)
+                found.elsewhere.insert(address)
             } else if expected[address] != nil {
-                matches += 1
+                found.matches += 1
             } else {
-                others += 1
+                found.others += 1
             }
         }
-        return (matches == expected.count && others == 0, elsewhere)
+        return (found.matches == expected.count && found.others == 0, found.elsewhere)
     }
 
-    /// Calls `body` with each address of this network namespace as it is read, and whether it is on the interface.
-    private borrowing func forEachAddress(on interface: UInt32?, _ body: (IPAddress, Bool) -> Void) throws(DataplaneError) {
+    /// Returns `initial` after it was updated with each address of this network namespace, and whether the address is on the interface.
+    private borrowing func readAddresses<Found>(
+        on interface: UInt32?, into initial: Found, _ update: (inout Found, IPAddress, _ isOnInterface: Bool) -> Void
+    ) throws(DataplaneError) -> Found {
         do throws(NetlinkError) {
-            let none: [Never] = try socket.request(try InterfaceMessages.dumpAddresses(), keepingAtMost: .max) { reply in
-                guard let found = InterfaceAddress(reply) else { return nil }
-                if found.interface != interface {
-                    body(found.address, false)
-                } else if !(found.address.family == .ipv6 && found.address.isLinkLocal) {
-                    body(found.address, true)
+            return try socket.request(try InterfaceMessages.dumpAddresses(), into: initial) { found, reply in
+                guard let address = InterfaceAddress(reply) else { return }
+                if address.interface != interface {
+                    update(&found, address.address, false)
+                } else if !(address.address.family == .ipv6 && address.address.isLinkLocal) {
+                    update(&found, address.address, true)
                 }
-                return nil
             }
-            assert(none.isEmpty)
         } catch {
             throw DataplaneError("RTM_GETADDR", error)
         }

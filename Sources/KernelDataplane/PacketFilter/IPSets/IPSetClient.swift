@@ -71,48 +71,45 @@ struct IPSetClient: ~Copyable {
     ///
     /// - Parameter expected: supplies the name, and the values that the kernel does not return.
     borrowing func set(_ expected: AddressSet) throws(DataplaneError) -> AddressSet? {
-        do throws(NetlinkError) {
-            var kind: AddressSetType?
-            var found = expected
-            found.members = [:]
-            for reply in try socket.request(try IPSetMessages.list(expected.name)) {
-                let listing = IPSetListing(reply, kind: kind)
-                if let typeName = listing.typeName {
-                    kind = AddressSetType(rawValue: typeName)
-                    // An unknown type is returned as any type that differs from the expected one; its members do not matter.
-                    found.kind = kind ?? (expected.kind == .hashIP ? .bitmapPort : .hashIP)
-                    found.family = listing.family ?? expected.family
-                    found.capacity = listing.capacity ?? expected.capacity
-                }
-                for member in listing.members { found.members.updateValue(nil, forKey: member) }
-            }
-            return found
-        } catch  where error.code == .kernel(.noSuchFileOrDirectory) {
-            return nil
-        } catch {
-            throw DataplaneError("ipset list \(expected.name)", IPSetFailure(error))
-        }
+        let none: [AddressSet.Member: ServiceOrigin?] = [:]
+        let read = try read(expected, into: none) { members, member in _ = members.updateValue(nil, forKey: member) }
+        guard let read else { return nil }
+        var found = read.header
+        found.members = read.members
+        return found
     }
 
     /// Whether there is a set of the expected type with exactly the expected members.
     borrowing func hasExpectedMembers(_ expected: AddressSet) throws(DataplaneError) -> Bool {
+        let read = try read(expected, into: (matches: 0, others: 0)) { count, member in
+            if expected.members[member] == nil { count.others += 1 } else { count.matches += 1 }
+        }
+        guard let (header, count) = read else { return false }
+        return header.hasSameType(as: expected) && count.matches == expected.members.count && count.others == 0
+    }
+
+    /// Reads the set of this name: returns it without members, and `initial` after it was updated with each member; nil if there is none.
+    private borrowing func read<Members>(
+        _ expected: AddressSet, into initial: Members, _ update: (inout Members, AddressSet.Member) -> Void
+    ) throws(DataplaneError) -> (header: AddressSet, members: Members)? {
+        var header = expected
+        header.members = [:]
+        let none: (header: AddressSet, kind: AddressSetType?, members: Members) = (header, nil, initial)
         do throws(NetlinkError) {
-            var kind: AddressSetType?
-            var isSameType = false
-            var (matches, others) = (0, 0)
-            let none: [Never] = try socket.request(try IPSetMessages.list(expected.name), keepingAtMost: .max) { reply in
-                let listing = IPSetListing(reply, kind: kind)
+            let found = try socket.request(try IPSetMessages.list(expected.name), into: none) { found, reply in
+                let listing = IPSetListing(reply, kind: found.kind)
                 if let typeName = listing.typeName {
-                    kind = AddressSetType(rawValue: typeName)
-                    isSameType = kind == expected.kind && (kind == .bitmapPort || listing.family ?? expected.family == expected.family)
+                    found.kind = AddressSetType(rawValue: typeName)
+                    // An unknown type is returned as any type that differs from the expected one; its members do not matter.
+                    found.header.kind = found.kind ?? (expected.kind == .hashIP ? .bitmapPort : .hashIP)
+                    found.header.family = listing.family ?? expected.family
+                    found.header.capacity = listing.capacity ?? expected.capacity
                 }
-                for member in listing.members { if expected.members[member] == nil { others += 1 } else { matches += 1 } }
-                return nil
+                for member in listing.members { update(&found.members, member) }
             }
-            assert(none.isEmpty)
-            return isSameType && matches == expected.members.count && others == 0
+            return (found.header, found.members)
         } catch  where error.code == .kernel(.noSuchFileOrDirectory) {
-            return false
+            return nil
         } catch {
             throw DataplaneError("ipset list \(expected.name)", IPSetFailure(error))
         }
