@@ -70,7 +70,7 @@ let package = Package(
             ],
             exclude: ["Wire/kubernetes.proto", "Wire/regenerate"]),
 
-        // glibc's allocator.
+        // Headers of glibc: the allocator, and the program file in memory.
         .systemLibrary(name: "CMalloc"),
 
         // The kernel.
@@ -161,7 +161,7 @@ let package = Package(
         .testTarget(name: "PackageTests"),
         .testTarget(name: "ModelTests", dependencies: ["Model", "TestSupport"]),
         .testTarget(name: "TextTests", dependencies: ["Text"]),
-        .testTarget(name: "SystemCallsTests", dependencies: ["SystemCalls"]),
+        .testTarget(name: "SystemCallsTests", dependencies: ["SystemCalls", "CMalloc"]),
         .testTarget(name: "KubernetesTests", dependencies: ["Kubernetes", "Model", "YAML"]),
         .testTarget(
             name: "ManifestsTests",
@@ -229,7 +229,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "Translation", "kube-ipvs-proxy", "KubeProxyConfiguration", "KernelDataplane", "Kubernetes", "Model", "Reconciler",
-                "SystemCalls",
+                "StatusServer", "SyncLoop", "SystemCalls",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -1,3 +1,4 @@
+internal import CMalloc
 internal import Glibc
 
 /// The memory of the program file itself, which the kernel maps as it is used.
@@ -27,35 +28,33 @@ public enum ProgramMemory {
         return first..<max(first, range.upperBound / size * size)
     }
 
-    // The auxiliary vector, getauxval(3), and the fields of Elf64_Phdr with their offsets, elf(5).
-    private static let (headersKey, entrySizeKey, entryCountKey): (UInt64, UInt64, UInt64) = (3, 4, 5)
-    private static let (typeOffset, flagsOffset, addressOffset, fileSizeOffset, entrySize) = (0, 4, 16, 32, 56)
-    private static let (load, header, writable): (UInt32, UInt32, UInt32) = (1, 6, 2)
-
-    /// The segments that were never writable; none if they are not known. Those that become constant only after relocation (RELRO) are not
-    /// among them.
+    /// The segments of this program that were never writable; none if they are not known.
     static func constantSegments() -> [Range<UInt>] {
-        guard let bytes = try? SmallFile.readBeginning(of: "/proc/self/auxv", limit: 4096) else { return [] }
-        let vector = unsafe bytes.withUnsafeBytes { bytes in
-            stride(from: 0, to: bytes.count / 16 * 16, by: 8).map { unsafe bytes.loadUnaligned(fromByteOffset: $0, as: UInt64.self) }
-        }
-        let values = Dictionary(
-            stride(from: 0, to: vector.count, by: 2).map { (vector[$0], vector[$0 + 1]) }, uniquingKeysWith: { first, _ in first })
-        guard values[entrySizeKey] == UInt64(entrySize), let start = values[headersKey].map(UInt.init), let count = values[entryCountKey],
-            let table = unsafe UnsafeRawPointer(bitPattern: start)
+        let start = UInt(getauxval(UInt(AT_PHDR)))
+        guard Int(getauxval(UInt(AT_PHENT))) == MemoryLayout<Elf64_Phdr>.size,
+            let table = unsafe UnsafePointer<Elf64_Phdr>(bitPattern: start)
         else { return [] }
-        let headers = unsafe UnsafeRawBufferPointer(start: table, count: entrySize * Int(count))
-        var base: UInt?
-        var segments: [Range<UInt>] = []
-        for offset in stride(from: 0, to: headers.count, by: entrySize) {
-            let type = unsafe headers.load(fromByteOffset: offset + typeOffset, as: UInt32.self)
-            let flags = unsafe headers.load(fromByteOffset: offset + flagsOffset, as: UInt32.self)
-            let address = unsafe UInt(headers.load(fromByteOffset: offset + addressOffset, as: UInt64.self))
-            let size = unsafe UInt(headers.load(fromByteOffset: offset + fileSizeOffset, as: UInt64.self))
-            if type == header { base = start - address }
-            if type == load, flags & writable == 0 { segments.append(address..<address + size) }
+        let headers = unsafe Array(UnsafeBufferPointer(start: table, count: Int(getauxval(UInt(AT_PHNUM)))))
+        guard let base = headers.first(where: { $0.p_type == PT_PHDR }).map({ start - UInt($0.p_vaddr) }) else { return [] }
+        var dynamic: [Elf64_Dyn] = []
+        if let header = headers.first(where: { $0.p_type == PT_DYNAMIC }),
+            let entries = unsafe UnsafePointer<Elf64_Dyn>(bitPattern: base + UInt(header.p_vaddr))
+        {
+            dynamic = unsafe Array(UnsafeBufferPointer(start: entries, count: Int(header.p_memsz) / MemoryLayout<Elf64_Dyn>.stride))
         }
-        guard let base else { return [] }
-        return segments.map { base + $0.lowerBound..<base + $0.upperBound }
+        return constantSegments(headers, dynamic, base: base)
+    }
+
+    /// The segments that are not writable. Those that become constant only after relocation (`PT_GNU_RELRO`) are writable ones.
+    ///
+    /// None if the loader relocated constant segments, which so differ from the file.
+    static func constantSegments(_ headers: [Elf64_Phdr], _ dynamic: [Elf64_Dyn], base: UInt) -> [Range<UInt>] {
+        let isRelocated = dynamic.prefix { $0.d_tag != DT_NULL }.contains { entry in
+            unsafe entry.d_tag == DT_TEXTREL || (entry.d_tag == DT_FLAGS && entry.d_un.d_val & UInt64(DF_TEXTREL) != 0)
+        }
+        guard !isRelocated else { return [] }
+        return headers.filter { $0.p_type == PT_LOAD && $0.p_flags & UInt32(PF_W) == 0 }.map { header in
+            base + UInt(header.p_vaddr)..<base + UInt(header.p_vaddr + header.p_filesz)
+        }
     }
 }

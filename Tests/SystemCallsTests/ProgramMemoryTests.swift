@@ -1,3 +1,4 @@
+import CMalloc
 import Testing
 
 @testable import SystemCalls
@@ -51,6 +52,32 @@ import Testing
         #expect(ProgramMemory.pages(in: 0x1001..<0x4fff, size: 0x1000) == 0x2000..<0x4000)
         #expect(ProgramMemory.pages(in: 0x1000..<0x4000, size: 0x1000) == 0x1000..<0x4000)
         #expect(ProgramMemory.pages(in: 0x1001..<0x1fff, size: 0x1000).isEmpty)
+    }
+
+    private static func header(_ type: Int32, _ flags: Int32, _ address: UInt64, _ size: UInt64) -> Elf64_Phdr {
+        var header = Elf64_Phdr()
+        (header.p_type, header.p_flags, header.p_vaddr, header.p_filesz) = (UInt32(type), UInt32(flags), address, size)
+        return header
+    }
+
+    private static func entry(_ tag: Int32, _ value: UInt64 = 0) -> Elf64_Dyn {
+        var entry = Elf64_Dyn()
+        entry.d_tag = Int64(tag)
+        unsafe entry.d_un.d_val = value
+        return entry
+    }
+
+    /// elf(5): PT_LOAD is 1, PT_GNU_STACK 0x6474e551; PF_X 1, PF_W 2, PF_R 4; DT_TEXTREL 22, DT_FLAGS 30, DF_TEXTREL 4.
+    @Test func `that is released are the segments that are not writable, unless the loader changed them`() {
+        let headers = [
+            Self.header(1, 4, 0, 0x800), Self.header(1, 5, 0x1000, 0x2000), Self.header(1, 6, 0x4000, 0x100),
+            Self.header(0x6474_e551, 4, 0, 0),
+        ]
+        let constant = [UInt(0x10_0000)..<0x10_0800, 0x10_1000..<0x10_3000]
+        #expect(ProgramMemory.constantSegments(headers, [], base: 0x10_0000) == constant)
+        #expect(ProgramMemory.constantSegments(headers, [Self.entry(30, 8), Self.entry(0), Self.entry(22)], base: 0x10_0000) == constant)
+        #expect(ProgramMemory.constantSegments(headers, [Self.entry(22)], base: 0x10_0000).isEmpty)
+        #expect(ProgramMemory.constantSegments(headers, [Self.entry(1, 4), Self.entry(30, 4 | 8)], base: 0x10_0000).isEmpty)
     }
 
     /// The kernel lists each mapping with its permissions.

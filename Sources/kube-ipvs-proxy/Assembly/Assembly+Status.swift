@@ -35,9 +35,9 @@ extension Assembly {
             services.append(
                 StatusService(.metrics, location, configuration, events: input.events, logger) { request in
                     guard let traffic, MetricsRoutes.includesTraffic(request) else {
-                        return memory.afterSending(routes.answer(request, at: .now))
+                        return memory.requestRelease(ifLarge: routes.answer(request, at: .now))
                     }
-                    return memory.afterSending(routes.answer(request, at: .now, traffic: await traffic.families()))
+                    return memory.requestRelease(ifLarge: routes.answer(request, at: .now, traffic: await traffic.families()))
                 })
         }
         return services + [statusSocket(StatusQueries(proxy), memory)]
@@ -55,7 +55,7 @@ extension Assembly {
         return StatusService(
             .status, at: ListenAddress(.socket(path: "\(directory)/\(ProxyReport.socketName)"), port: 0), hardFail: false,
             node: configuration.nodeName, events: input.events, logger: logger
-        ) { memory.afterSending(await routes.answer($0)) }
+        ) { memory.requestRelease(ifLarge: await routes.answer($0)) }
     }
 
     /// Nil if metrics per Service are off.
