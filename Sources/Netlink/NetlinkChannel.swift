@@ -7,6 +7,8 @@ protocol NetlinkChannel: AnyObject {
     /// Readable when a datagram or a socket error is pending.
     var descriptor: Int32 { get }
     var buffers: NetlinkBuffers { get }
+    /// Whether the kernel supports `NETLINK_GET_STRICT_CHK`, which is set.
+    var filtersDumps: Bool { get }
     func send(_ bytes: [UInt8]) throws(NetlinkError)
     /// Waits for the next datagram; fails with the errno of `recvfrom`.
     ///
@@ -26,6 +28,7 @@ struct NetlinkDatagram {
 final class KernelChannel: NetlinkChannel {
     private let handle: OpaquePointer
     let buffers: NetlinkBuffers
+    let filtersDumps: Bool
     /// For datagrams. Most of its pages are never touched, and so take no memory.
     private let buffer: UnsafeMutableRawBufferPointer
 
@@ -51,7 +54,8 @@ final class KernelChannel: NetlinkChannel {
             throw error
         }
         // Old kernels lack some of these; only error texts and speed depend on them.
-        for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK] { try? options.set(SOL_NETLINK, Int32(option), Int32(1)) }
+        filtersDumps = (try? options.set(SOL_NETLINK, Int32(NETLINK_GET_STRICT_CHK), Int32(1))) != nil
+        for option in [NETLINK_EXT_ACK, NETLINK_CAP_ACK] { try? options.set(SOL_NETLINK, Int32(option), Int32(1)) }
         unsafe buffer = .allocate(byteCount: max(buffers.datagramBytes, KernelChannel.longestDatagram), alignment: 16)
         unsafe self.handle = handle
     }
@@ -73,7 +77,8 @@ final class KernelChannel: NetlinkChannel {
         guard count < 0 else { return }
         let errno = Errno(rawValue: errno)
         let advice =
-            ": a request of \(bytes.count) bytes exceeds the socket's send buffer of \(buffers.send) bytes, which the sysctl net.core.wmem_max limits without CAP_NET_ADMIN on the host"
+            ": a request of \(bytes.count) bytes exceeds the socket's send buffer of \(buffers.send) bytes, "
+            + "which the sysctl net.core.wmem_max limits without CAP_NET_ADMIN on the host"
         throw NetlinkError(.kernel(errno), detail: "sendto" + (errno == .messageTooLong ? advice : ""))
     }
 

@@ -37,13 +37,8 @@ public struct NetlinkSocket: ~Copyable {
 
     init(_ channel: any NetlinkChannel) { self.channel = channel }
 
-    /// Makes the kernel check requests to read strictly, and filter dumps by their headers and attributes.
-    ///
-    /// - Returns: whether the kernel supports it (since 4.20).
-    public borrowing func enableStrictChecks() -> Bool {
-        var isOn: Int32 = 1
-        return unsafe setsockopt(channel.descriptor, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &isOn, socklen_t(MemoryLayout<Int32>.size)) == 0
-    }
+    /// Whether the kernel checks requests to read strictly, and filters dumps by their headers and attributes (since 4.20).
+    public var filtersDumps: Bool { channel.filtersDumps }
 
     /// The number of a generic netlink family, such as `IPVS`; the kernel loads its module if possible.
     ///

@@ -7,13 +7,10 @@ internal import SystemPackage
 /// Interfaces and their addresses, through rtnetlink.
 struct InterfaceClient: ~Copyable {
     let socket: NetlinkSocket
-    /// Whether the kernel filters dumps of routes (since 4.20). Otherwise it returns all routes.
-    let filtersDumps: Bool
 
     init() throws(DataplaneError) {
         do {
             socket = try NetlinkSocket.open(.route)
-            filtersDumps = socket.enableStrictChecks()
         } catch {
             throw DataplaneError("rtnetlink", error)
         }
@@ -143,10 +140,13 @@ extension InterfaceClient {
     /// In microseconds.
     private static let routeCheckInterval: UInt32 = 10_000
 
+    /// The interface that a dump of routes is filtered by; nil for all routes, on a kernel that filters none.
+    private borrowing func filter(_ interface: UInt32) -> UInt32? { socket.filtersDumps ? interface : nil }
+
     /// The destinations of the IPv6 routes that the kernel has added to the addresses of an interface.
     private borrowing func kernelRoutes(over interface: UInt32) throws(DataplaneError) -> Set<IPAddress> {
         do {
-            let dump = try RouteMessages.dump(.ipv6, of: .kernel, over: filtersDumps ? interface : nil)
+            let dump = try RouteMessages.dump(.ipv6, of: .kernel, over: filter(interface))
             let routes = try socket.request(dump, keepingAtMost: .max) { InterfaceRoute($0, of: .kernel) }
             return Set(routes.lazy.filter { $0.interface == interface }.map(\.destination))
         } catch {
@@ -159,7 +159,7 @@ extension InterfaceClient {
         var routes: [IPAddress: LocalRoute] = [:]
         for family in IPFamily.allCases {
             do {
-                let dump = try RouteMessages.dump(family, of: .proxy, over: filtersDumps ? interface : nil)
+                let dump = try RouteMessages.dump(family, of: .proxy, over: filter(interface))
                 for route in try socket.request(dump, keepingAtMost: .max, { InterfaceRoute($0, of: .proxy) })
                 where route.interface == interface {
                     routes[route.destination] = LocalRoute(source: route.source)
