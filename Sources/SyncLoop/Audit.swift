@@ -205,11 +205,12 @@ extension Audit.Slice {
     }
 }
 
-/// How often the kernel state is audited. Durations are nil until a part has been read completely.
+/// How often the kernel state is audited: the times from the start of the last complete round to the start of the next; nil before the
+/// second round.
 public struct AuditStatus: Hashable, Sendable {
-    /// The duration of the last round of the device and its addresses, the headers of virtual servers and the sets.
+    /// Of the rounds of the device with its addresses and routes, the headers of virtual servers, and the sets.
     public var overview: Duration?
-    /// The duration of the last round of all real servers.
+    /// Of the rounds of all real servers.
     public var realServers: Duration?
     /// The CPU time of all audits so far.
     public var cost: Duration

@@ -60,8 +60,8 @@ public final class ProxyMetrics: Sendable {
     let undoneServices = NumberMetric.gauge(
         "kube_ipvs_proxy_undone_services", "Number of Services that the last sync left incomplete", start: [.none])
 
-    let auditDuration = NumberMetric.gauge(
-        "kube_ipvs_proxy_audit_duration_seconds", "Duration in seconds of the last complete audit, by part of the kernel state")
+    let auditInterval = NumberMetric.gauge(
+        "kube_ipvs_proxy_audit_interval_seconds", "Time in seconds between the last two audits, by part of the kernel state")
     let auditCPU = NumberMetric.counter(
         "kube_ipvs_proxy_audit_cpu_seconds_total", "Cumulative CPU time in seconds of reading and comparing kernel state in audits",
         start: [.none])
@@ -110,7 +110,7 @@ public final class ProxyMetrics: Sendable {
             serviceChanges, noLocalEndpoints, restoreFailures, conntrackDuration, deletedConntrackEntries, healthz, livez, exactProgramming,
             operations, failures, driftRepaired, operationsPerSync,
             draining, refusedAddresses, conflicts, invalidAnnotations, undoneServices, droppedPackets,
-            auditDuration, auditCPU,
+            auditInterval, auditCPU,
         ]
     }
 
@@ -158,8 +158,8 @@ public final class ProxyMetrics: Sendable {
     }
 
     func audited(_ status: AuditStatus) {
-        if let duration = status.overview { auditDuration.set(duration.inSeconds, ["part": "overview"]) }
-        if let duration = status.realServers { auditDuration.set(duration.inSeconds, ["part": "real_servers"]) }
+        if let interval = status.overview { auditInterval.set(interval.inSeconds, ["part": "overview"]) }
+        if let interval = status.realServers { auditInterval.set(interval.inSeconds, ["part": "real_servers"]) }
         auditCPU.set(status.cost.inSeconds)
     }
 
