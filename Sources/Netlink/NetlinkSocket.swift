@@ -97,7 +97,8 @@ public struct NetlinkSocket: ~Copyable {
         try request(message, keepingAtMost: .max) { $0 }
     }
 
-    /// Sends one request and returns the non-nil results of `keep` for the messages of the reply, at most `limit`; the rest takes no memory.
+    /// Sends one request and returns the non-nil results of `keep` for the messages of the reply, at most `limit`. The rest takes no
+    /// memory.
     public borrowing func request<Kept>(
         _ message: borrowing NetlinkMessage, keepingAtMost limit: Int, _ keep: (NetlinkReply) -> Kept?
     ) throws(NetlinkError) -> [Kept] {

@@ -6,9 +6,9 @@ internal import Reconciler
 /// A round of audits is divided into slices. A slice is read and compared in a task that runs concurrently with the loop, so its findings
 /// may be out of date. The loop therefore observes each mismatch again itself, and only that observation is repaired and reported.
 ///
-/// There are three rounds, each once in a sync period: one of the rules, whose number hardly depends on the number of Services, an overview of
-/// everything else except real servers, and one of the real servers, spread over the period. `AuditPace` makes the last two longer if they
-/// would use too much CPU time.
+/// There are three rounds, each once in a sync period: one of the rules, an overview of everything else except real servers, and one of the
+/// real servers, spread over the period. `AuditPace` makes the last two longer if they would use too much CPU time. The number of rules
+/// hardly depends on the number of Services.
 public struct Audit: Sendable {
     /// A part of the kernel state that is read at once.
     public enum Slice: Hashable, Sendable {
@@ -79,7 +79,7 @@ public struct Audit: Sendable {
     /// The duration of a round that was last returned by `popLongRound`.
     private var announced = Duration.zero
 
-    /// Returns the duration of the last rounds if it is far above the sync period and has doubled since it was last returned.
+    /// Returns the duration of the longest of the last rounds if it is above two sync periods and has doubled since it was last returned.
     mutating func popLongRound() -> Duration? {
         let longest = max(overview.last ?? .zero, realServers.last ?? .zero)
         guard longest > period * 2, longest > announced * 2 else { return nil }
@@ -140,8 +140,8 @@ public struct Audit: Sendable {
         guard let overviewDue = overview.due, let realServersDue = realServers.due else { return nil }
         let isOverviewDue = pace.earliest(overviewDue, isOverview: true) <= now
         let areRealServersDue = pace.earliest(realServersDue, isOverview: false) <= now
-        // Real servers are spread over the period. Once they are late, the overview goes first, which is shorter and takes at most half of the
-        // time.
+        // Real servers are spread over the period. Once they are late, the overview goes first: it is shorter, and takes at most half of
+        // the time.
         if isOverviewDue, !areRealServersDue || realServers.isLate(at: now) {
             return overview.next(at: now) { Audit.overview(of: mirror) }
         }

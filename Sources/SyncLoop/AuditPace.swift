@@ -5,7 +5,8 @@ internal import Model
 /// All slices together take at most a share of one core, and those of the overview at most half of that share, so that the real servers are
 /// read however much the overview costs. A few cheap slices may follow each other at once, so that an idle program wakes up rarely.
 struct AuditPace: Sendable {
-    /// The maximum CPU time of audits is the time divided by this: 0.4 % of one core, so that the program with everything else stays within 0.5 %.
+    /// The maximum CPU time of audits is the time divided by this: 0.4 % of one core, so that the program with everything else stays
+    /// within 0.5 %.
     static let divisor = 250
     /// How long before its time a slice may start: slices may take 4 ms of CPU time in advance.
     private static let advance = Duration.seconds(1)

@@ -45,7 +45,7 @@ public enum KubeSet: String, Hashable, Sendable, CaseIterable {
         Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.makeName(family, filter)) })
     }
 
-    // Otherwise the raw value is hashed, a long string in every set member.
+    // A name is looked up for every set member: hashing its length costs less than hashing the text, and most lengths differ.
     public func hash(into hasher: inout Hasher) { hasher.combine(rawValue.utf8.count) }
 
     private func makeName(_ family: IPFamily, _ filter: PacketFilterKind) -> AddressSet.Name {

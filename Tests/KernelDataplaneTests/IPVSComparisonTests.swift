@@ -16,8 +16,9 @@ private final class OptionKernel {
         var port: UInt16 = 80
         var mark: UInt32 = 0
         var scheduler = "rr"
-        /// Those of IPv6 are counted in neither structure.
         var servers: [KernelServer] = []
+        /// The number of real servers of IPv6, which are counted, but not returned.
+        var serversOfIPv6: UInt32 = 0
 
         /// `struct ip_vs_service_entry`, 104 bytes with statistics.
         var entry: [UInt8] {
@@ -25,7 +26,7 @@ private final class OptionKernel {
             // TCP, and the flag of a virtual server in the kernel's table.
             return bytes(UInt16(6)) + [0, 0] + address + bytes(port.bigEndian) + [0, 0] + bytes(mark) + name
                 + [UInt8](repeating: 0, count: 16 - name.count) + bytes(UInt32(2)) + bytes(UInt32(0)) + [255, 255, 255, 255]
-                + bytes(UInt32(servers.count)) + [UInt8](repeating: 0xee, count: 56)
+                + bytes(UInt32(servers.count) + serversOfIPv6) + [UInt8](repeating: 0xee, count: 56)
         }
     }
 
@@ -87,6 +88,7 @@ private let location = AddressPort(IPAddress(v4: 0x0a60_0001), 80)
         #expect(try findings([.init(scheduler: "mh", servers: [KernelServer()])]).mismatches == .init(virtualServers: [identity]))
         #expect(try findings([]).mismatches == .init(virtualServers: [identity]))
         #expect(try findings([.init()]).mismatches == .init(realServers: [identity]))
+        #expect(try findings([.init(servers: [KernelServer()], serversOfIPv6: 1)]).mismatches == .init(realServers: [identity]))
     }
 
     @Test func `of others are found, however many there are`() throws {

@@ -105,7 +105,8 @@ public struct IPVSClient: ~Copyable {
         }
     }
 
-    /// Whether a virtual server has exactly the expected real servers, which are compared as they are read; it has none if it does not exist.
+    /// Whether a virtual server has exactly the expected real servers, which are compared as they are read. It has none if it does not
+    /// exist.
     borrowing func hasExpectedRealServers(_ server: VirtualServer) throws(DataplaneError) -> Bool {
         let key = IPVSService.Key(server.identity)
         let initial = (comparison: RealServerComparison(with: server), isMalformed: false)

@@ -35,7 +35,7 @@ final class IPVSSocketOptions {
         .invalidArgument, .notPermitted, Errno(rawValue: ENOPROTOOPT), Errno(rawValue: EOPNOTSUPP),
     ]
 
-    /// Compares the virtual servers of IPv4, and the numbers of their real servers of IPv4, with the expected ones.
+    /// Compares the virtual servers of IPv4, and the numbers of their real servers, with the expected ones.
     ///
     /// - Returns: nil if the kernel did not return them.
     func compareHeaders(with expected: NodeState) -> Findings? {

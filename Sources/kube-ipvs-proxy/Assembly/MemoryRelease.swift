@@ -24,7 +24,8 @@ final class MemoryRelease: ServiceLifecycle.Service, ProxyObserver {
     /// The bytes of a large response.
     private static let largeResponse = 256 << 10
 
-    /// - Parameter quietTime: the time without a large sync or response after which memory is released: by then, the last response is written.
+    /// - Parameter quietTime: the time without a large sync or response after which memory is released. It leaves time to write the
+    ///   response.
     init(
         quietTime: Duration = .seconds(2),
         releaseFreeMemory: @escaping @Sendable () -> Void = { Allocator.releaseFreeMemory() },
@@ -59,7 +60,7 @@ final class MemoryRelease: ServiceLifecycle.Service, ProxyObserver {
         await cancelWhenGracefulShutdown {
             var done = 0
             var hasReleasedProgramFile = false
-            // The last wakeup may be of a request that is done.
+            // A wakeup may be of a request that was made during the quiet time of another.
             for await _ in self.wakeups where self.requests != done {
                 repeat {
                     done = self.requests
