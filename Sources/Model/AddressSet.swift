@@ -3,9 +3,25 @@ public struct AddressSet: Hashable, Sendable {
     public enum Member: Hashable, Sendable, CustomStringConvertible {
         case address(IPAddress)
         case addressPort(AddressPort, Transport)
-        case addressPortAddress(AddressPort, Transport, IPAddress)
-        case addressPortNet(AddressPort, Transport, CIDR)
+        // The two large and rare ones are allocated apart: there are tens of thousands of members, in four dictionaries.
+        indirect case addressPortAddress(AddressPort, Transport, IPAddress)
+        indirect case addressPortNet(AddressPort, Transport, CIDR)
         case port(UInt16)
+
+        /// All members of a set are of one kind, so that the kind is left out.
+        public func hash(into hasher: inout Hasher) {
+            switch self {
+            case .address(let address): hasher.combine(address)
+            case .addressPort(let location, let transport): location.hash(with: transport.number, into: &hasher)
+            case .addressPortAddress(let location, let transport, let source):
+                location.hash(with: transport.number, into: &hasher)
+                hasher.combine(source)
+            case .addressPortNet(let location, let transport, let net):
+                location.hash(with: transport.number, into: &hasher)
+                hasher.combine(net)
+            case .port(let port): hasher.combine(port)
+            }
+        }
 
         /// As `ipset save` writes it: `10.96.0.1,tcp:80,10.244.0.5`.
         public var description: String {

@@ -15,6 +15,12 @@ public struct IPAddress: Hashable, Sendable {
         self.low = low
     }
 
+    // Fewer steps than all fields: there are hundreds of thousands of lookups. Only `1.2.3.4` and `::1.2.3.4` have the same hash.
+    public func hash(into hasher: inout Hasher) {
+        if high != 0 { hasher.combine(high) }
+        hasher.combine(low)
+    }
+
     /// An IPv4 address from its 32 bits, most significant byte first.
     public init(v4 bits: UInt32) {
         self.init(family: .ipv4, high: 0, low: UInt64(bits))

@@ -12,6 +12,8 @@ public struct VirtualServer: Hashable, Sendable {
 
         public var family: IPFamily { location.address.family }
 
+        public func hash(into hasher: inout Hasher) { location.hash(with: transport.number, into: &hasher) }
+
         /// `10.96.0.1:80/TCP`.
         public var description: String { "\(location)/\(transport.rawValue)" }
 
