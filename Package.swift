@@ -30,7 +30,9 @@ let package = Package(
         .target(name: "Model", dependencies: [.product(name: "Algorithms", package: "swift-algorithms")]),
         .target(name: "Text"),
         .target(name: "Kubernetes", dependencies: ["Model", "Text", .product(name: "Algorithms", package: "swift-algorithms")]),
-        .target(name: "Translation", dependencies: ["Model", "Kubernetes", "Text"]),
+        .target(
+            name: "Translation",
+            dependencies: ["Model", "Kubernetes", "Text", .product(name: "OrderedCollections", package: "swift-collections")]),
         .target(name: "Reconciler", dependencies: ["Model"]),
         .target(
             name: "SyncLoop",

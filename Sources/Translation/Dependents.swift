@@ -22,7 +22,7 @@ struct Dependents: Sendable {
         withNodePorts.set(name, service?.ports.contains { $0.nodePort != 0 } ?? false)
         withSourceRanges.set(name, service?.loadBalancerSourceRanges.isEmpty == false)
         withExternalAddresses.set(name, service.map { !$0.externalIPs.isEmpty || !$0.loadBalancerIngress.isEmpty } ?? false)
-        withZoneHints.set(name, service != nil && slices.contains(where: \.hasZoneHints))
+        withZoneHints.set(name, service != nil && slices.indices.contains { slices[$0].hasZoneHints })
     }
 }
 

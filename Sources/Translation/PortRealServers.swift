@@ -14,7 +14,8 @@ struct PortRealServers {
     private let serviceAnnotations: ServiceAnnotations
     /// The desired virtual servers before this translation.
     private let before: [VirtualServer.Identity: VirtualServer]
-    private var built: [Choice: RealServers] = [:]
+    private var cluster: RealServers?
+    private var local: RealServers?
 
     init(
         _ endpoints: PortEndpoints, _ transport: Transport, _ serviceAnnotations: ServiceAnnotations,
@@ -30,11 +31,11 @@ struct PortRealServers {
 
     /// - Parameter server: the virtual server that gets them.
     mutating func servers(_ choice: Choice, for server: VirtualServer.Identity) -> RealServers {
-        if let servers = built[choice] { return servers }
+        if let servers = choice == .local ? local : cluster { return servers }
         var servers = build(choice == .local ? selection.local : selection.cluster)
         // Keeps the storage of unchanged real servers, so that comparing it is free for each address.
         if let before = before[server]?.realServers, before == servers { servers = before }
-        built[choice] = servers
+        if choice == .local { local = servers } else { cluster = servers }
         return servers
     }
 

@@ -35,14 +35,17 @@ struct ServedPort: Hashable {
     /// Returns the ports of a Service that this proxy serves: none for headless and ExternalName Services and those of another proxy.
     static func all(of service: Service, families: Set<IPFamily>) -> [ServedPort] {
         guard service.type != .externalName, !service.isHeadless, !service.clusterIP.isEmpty, !service.isForAnotherProxy else { return [] }
-        return IPFamily.allCases.filter(families.contains).flatMap { family -> [ServedPort] in
-            guard let spec = FamilySpec(service, family) else { return [] }
-            return service.ports.map { port in
-                ServedPort(
-                    service: service.metadata.namespacedName, name: port.name, transport: port.transport, port: port.port,
-                    nodePort: port.nodePort, spec: spec)
+        var served: [ServedPort] = []
+        for family in IPFamily.allCases where families.contains(family) {
+            guard let spec = FamilySpec(service, family) else { continue }
+            for port in service.ports {
+                served.append(
+                    ServedPort(
+                        service: service.metadata.namespacedName, name: port.name, transport: port.transport, port: port.port,
+                        nodePort: port.nodePort, spec: spec))
             }
         }
+        return served
     }
 }
 

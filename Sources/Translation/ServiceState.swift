@@ -1,16 +1,19 @@
 internal import Kubernetes
 internal import Model
+internal import OrderedCollections
 
 /// The desired state of one Service: its share of the desired NodeState.
 struct ServiceState: Hashable {
-    var virtualServers: [VirtualServer.Identity: VirtualServer] = [:]
-    /// To be addresses of the node, bound to `kube-ipvs0` or routed.
-    var addresses: [IPAddress: ServiceOrigin] = [:]
-    var members: [SetMember: ServiceOrigin] = [:]
+    // Most Services have one of each. Up to 15, an ordered dictionary searches its keys and hashes nothing.
+    var virtualServers: OrderedDictionary<VirtualServer.Identity, VirtualServer> = [:]
+    /// To be addresses of the node, bound to `kube-ipvs0` or routed, and members of `KUBE-IPVS-IPS`.
+    var addresses: OrderedDictionary<IPAddress, ServiceOrigin> = [:]
+    /// Members of the other sets.
+    var members: OrderedDictionary<SetMember, ServiceOrigin> = [:]
     /// Load balancers that the node itself must not reach.
     var closedToNode: Set<VirtualServer.Identity> = []
     /// Addresses that the Service requests, including refused ones.
-    var requestedAddresses: Set<IPAddress> = []
+    var requestedAddresses: OrderedSet<IPAddress> = []
     /// Addresses of the Service and its endpoints that are refused.
     var refused: Set<ServiceRefusal> = []
     /// Annotations of the Service and its slices that are ignored.
@@ -24,6 +27,15 @@ struct ServiceState: Hashable {
         var member: AddressSet.Member
         var set: KubeSet
         var family: IPFamily
+
+        init(member: AddressSet.Member, set: KubeSet, family: IPFamily) {
+            self.member = member
+            self.set = set
+            self.family = family
+        }
+
+        /// The member that each service address is.
+        init(serviceAddress address: IPAddress) { self.init(member: .address(address), set: .ipvsIPs, family: address.family) }
 
         /// The virtual server that the member refers to; nil if it refers to an address, a port or an endpoint.
         var virtualServer: VirtualServer.Identity? {
@@ -91,6 +103,7 @@ struct ServiceState: Hashable {
     private mutating func addExternalIPs(
         _ port: ServedPort, _ realServers: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
+        guard !port.spec.externalIPs.isEmpty else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .externalIP)
         for address in port.spec.externalIPs where isServed(address, .externalIP, nodeContext) {
             let location = AddressPort(address, port.port)
@@ -103,6 +116,7 @@ struct ServiceState: Hashable {
     private mutating func addLoadBalancerIPs(
         _ port: ServedPort, _ realServers: inout PortRealServers, _ serviceAnnotations: ServiceAnnotations, _ nodeContext: NodeContext
     ) {
+        guard !port.spec.loadBalancerIPs.isEmpty else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .loadBalancer)
         for address in port.spec.loadBalancerIPs where isServed(address, .loadBalancerIngress, nodeContext) {
             let location = AddressPort(address, port.port)
@@ -172,6 +186,7 @@ struct ServiceState: Hashable {
 
     /// A pod of this node, ready or not, that connects to itself through its Service must not see its own address as the client's.
     private mutating func addHairpins(_ port: ServedPort, _ endpoints: PortEndpoints) {
+        guard endpoints.all.contains(where: \.isLocal) else { return }
         let origin = ServiceOrigin(service: port.service, portName: port.name, kind: .clusterIP)
         for endpoint in endpoints.all where endpoint.isLocal {
             let location = endpoints.location(of: endpoint)
@@ -183,7 +198,7 @@ struct ServiceState: Hashable {
 
     /// Returns whether the Service gets the address. Records the request and, if the address is refused, the reason.
     private mutating func isServed(_ address: IPAddress, _ field: ServiceRefusal.Field, _ nodeContext: NodeContext) -> Bool {
-        requestedAddresses.insert(address)
+        requestedAddresses.append(address)
         // Not yet a refusal: refusals are reported once, for all addresses.
         guard !nodeContext.isUndecided(field) else { return false }
         guard let reason = nodeContext.reasonToRefuse(address, as: field) else { return true }
@@ -194,7 +209,6 @@ struct ServiceState: Hashable {
     private mutating func bind(_ address: IPAddress, _ origin: ServiceOrigin, _ nodeContext: NodeContext) {
         guard nodeContext.bindsToDevice(address), addresses[address] == nil else { return }
         addresses[address] = origin
-        add(.address(address), to: .ipvsIPs, address.family, origin)
     }
 
     /// A virtual server for clients from outside.

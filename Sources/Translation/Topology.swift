@@ -11,14 +11,14 @@ struct Topology: Hashable {
     /// Hints are used only if every endpoint has them and at least one names this node or zone: incomplete hints must not leave the node
     /// without endpoints.
     func narrow(_ ready: [EndpointAddress]) -> [EndpointAddress] {
-        if let hinted = narrow(ready, by: \.nodeHints, to: nodeName) { return hinted }
-        if let zone, !zone.isEmpty, let hinted = narrow(ready, by: \.zoneHints, to: zone) { return hinted }
+        if let hinted = narrow(ready, by: { $0.nodeHints }, to: nodeName) { return hinted }
+        if let zone, !zone.isEmpty, let hinted = narrow(ready, by: { $0.zoneHints }, to: zone) { return hinted }
         return ready
     }
 
-    private func narrow(_ ready: [EndpointAddress], by hints: KeyPath<EndpointAddress, [String]>, to name: String) -> [EndpointAddress]? {
-        guard ready.allSatisfy({ !$0[keyPath: hints].isEmpty }) else { return nil }
-        let hinted = ready.filter { $0[keyPath: hints].contains(name) }
+    private func narrow(_ ready: [EndpointAddress], by hints: (EndpointAddress) -> [String], to name: String) -> [EndpointAddress]? {
+        guard ready.allSatisfy({ !hints($0).isEmpty }) else { return nil }
+        let hinted = ready.filter { hints($0).contains(name) }
         return hinted.isEmpty ? nil : hinted
     }
 }

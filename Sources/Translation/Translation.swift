@@ -1,5 +1,6 @@
 public import Kubernetes
 public import Model
+internal import OrderedCollections
 
 /// Translates a cluster to the desired state of one node's kernel: a pure function, computed incrementally.
 ///
@@ -40,6 +41,7 @@ public struct Translation: Sendable {
     /// The inputs of the desired rules.
     private var proxyRules: [IPFamily: ProxyRules] = [:]
 
+    private var isFirstUpdate = true
     /// Services that were translated since the last `popTranslatedServices`.
     private var translated: Set<NamespacedName> = []
 
@@ -89,29 +91,44 @@ public struct Translation: Sendable {
     ///   - addresses: those of this node.
     /// - Returns: the part of `desired` that may have changed.
     public mutating func update(_ services: Set<NamespacedName>, of cluster: ClusterState, _ addresses: NodeAddresses) -> Scope {
-        var changed = Scope.Selection()
+        // Nil for everything.
+        var changed: Scope.Selection? = isFirstUpdate ? nil : Scope.Selection()
         let change = nodeContext.update(cluster, addresses)
         var pending = services.union(dependents.affected(by: change)).union(self.services(requesting: change.addresses))
-        if pending.count >= Translation.largeUpdate { reserve(cluster.services.count, &changed) }
-        while let name = pending.popFirst() {
-            translate(name, cluster, &changed, &pending)
+        if pending.count >= Translation.largeUpdate { reserve(cluster.services.count) }
+        while !pending.isEmpty {
+            let names = pending
+            pending = []
+            translated = translated.isEmpty ? names : translated.union(names)
+            for name in names {
+                translate(name, cluster, &changed, &pending)
+                if isFirstUpdate, needsRoutes { updateBinding(areRoutes: false, &changed) }
+            }
         }
         updateBinding(areRoutes: binding.usesRoutes, &changed)
         for family in settings.families { updateRules(family, &changed) }
-        return .only(changed)
+        isFirstUpdate = false
+        return changed.map(Scope.only) ?? .everything
+    }
+
+    /// Whether the addresses have become too many. In the first update, their number only grows, and the earlier they change to routes, the
+    /// cheaper.
+    private var needsRoutes: Bool {
+        !binding.usesRoutes && settings.serviceAddresses.usesRoutes(desired.serviceAddressCount, areRoutes: false)
     }
 
     /// The number of Services from which an update grows the tables once and not step by step.
     private static let largeUpdate = 1000
 
     /// Reserves room for Services with one port and one address, which is what almost all have at least.
-    private mutating func reserve(_ count: Int, _ changed: inout Scope.Selection) {
+    private mutating func reserve(_ count: Int) {
         keys.reserveCapacity(count)
-        translated.reserveCapacity(count)
         desired.virtualServers.reserveCapacity(count)
-        if binding.usesRoutes { desired.routes.reserveCapacity(count) } else { desired.addresses.reserveCapacity(count) }
-        changed.virtualServers.reserveCapacity(count)
-        changed.addresses.reserveCapacity(count)
+        if settings.serviceAddresses.usesRoutes(count, areRoutes: binding.usesRoutes) {
+            desired.routes.reserveCapacity(count)
+        } else {
+            desired.addresses.reserveCapacity(count)
+        }
     }
 
     /// Addresses of nodes rarely change, so an index by address would cost more than this search.
@@ -131,25 +148,26 @@ public struct Translation: Sendable {
     /// - Parameter observed: the complete kernel state, which is then to be compared completely with the desired state.
     public mutating func adoptServiceAddresses(of observed: NodeState) {
         guard !observed.routes.isEmpty, !binding.usesRoutes else { return }
-        var changed = Scope.Selection()
+        var changed: Scope.Selection? = nil
         updateBinding(areRoutes: true, &changed)
         for family in settings.families { updateRules(family, &changed) }
     }
 
     /// Changes service addresses from addresses to routes or the other way around, or the sources of the routes.
-    private mutating func updateBinding(areRoutes: Bool, _ changed: inout Scope.Selection) {
+    private mutating func updateBinding(areRoutes: Bool, _ changed: inout Scope.Selection?) {
         let usesRoutes = settings.serviceAddresses.usesRoutes(desired.serviceAddressCount, areRoutes: areRoutes)
         let binding = AddressBinding(usesRoutes: usesRoutes, sources: nodeContext.routeSources)
         if binding.usesRoutes ? self.binding != binding : self.binding.usesRoutes {
-            changed.addresses.formUnion(desired.changeServiceAddresses(to: binding, settings.families))
+            let addresses = desired.changeServiceAddresses(to: binding, settings.families)
+            changed?.addresses.formUnion(addresses)
         }
         self.binding = binding
-        if changed.addresses.contains(where: { $0.family == .ipv6 }) {
+        if changed?.addresses.contains(where: { $0.family == .ipv6 }) ?? true {
             desired.isDeviceUp = desired.routes.keys.contains { $0.family == .ipv6 }
         }
     }
 
-    private mutating func updateRules(_ family: IPFamily, _ changed: inout Scope.Selection) {
+    private mutating func updateRules(_ family: IPFamily, _ changed: inout Scope.Selection?) {
         let nonEmptySets = KubeSet.allCases.filter { desired.sets[$0.name(family, in: settings.packetFilter)]?.members.isEmpty == false }
         let proxyRules = ProxyRules(
             family: family, settings: settings, localTraffic: settings.localTraffic.match(family, podCIDRs: nodeContext.podCIDRs),
@@ -159,7 +177,7 @@ public struct Translation: Sendable {
         let rules = proxyRules.rules
         guard desired.rules[family] != rules else { return }
         desired.rules[family] = rules
-        changed.rules.insert(family)
+        changed?.rules.insert(family)
     }
 
     private func setName(of member: ServiceState.SetMember) -> AddressSet.Name {
@@ -169,9 +187,8 @@ public struct Translation: Sendable {
     // MARK: One Service
 
     private mutating func translate(
-        _ name: NamespacedName, _ cluster: ClusterState, _ changed: inout Scope.Selection, _ pending: inout Set<NamespacedName>
+        _ name: NamespacedName, _ cluster: ClusterState, _ changed: inout Scope.Selection?, _ pending: inout Set<NamespacedName>
     ) {
-        translated.insert(name)
         let service = cluster.services[name]
         let slices = service == nil ? [] : cluster.slices[name]?.all ?? []
         var state = service.map { ServiceState($0, slices: slices, nodeContext, before: desired.virtualServers) } ?? ServiceState()
@@ -191,14 +208,14 @@ public struct Translation: Sendable {
         claim(state, precedence, &changed, &pending)
 
         updateClosedToNode(name, old.closedToNode, state.closedToNode)
-        let addresses = Array(state.addresses.keys)
+        let addresses = state.addresses.keys.elements
         keys[name] =
             state == ServiceState()
             ? nil
             : Keys(
-                created: precedence.created, servers: Array(state.virtualServers.keys), addresses: addresses,
-                requested: addresses.count == state.requestedAddresses.count ? addresses : Array(state.requestedAddresses),
-                members: Array(state.members.keys), closedToNode: state.closedToNode, noLocalEndpoints: state.noLocalEndpoints)
+                created: precedence.created, servers: state.virtualServers.keys.elements, addresses: addresses,
+                requested: addresses.count == state.requestedAddresses.count ? addresses : state.requestedAddresses.elements,
+                members: state.members.keys.elements, closedToNode: state.closedToNode, noLocalEndpoints: state.noLocalEndpoints)
         if healthChecks[name] != state.healthCheck { healthChecks[name] = state.healthCheck }
         for removed in old.noLocalEndpoints.subtracting(state.noLocalEndpoints) { noLocalEndpoints[removed, default: 0] -= 1 }
         for added in state.noLocalEndpoints.subtracting(old.noLocalEndpoints) { noLocalEndpoints[added, default: 0] += 1 }
@@ -236,7 +253,7 @@ public struct Translation: Sendable {
 
     /// Releases virtual servers that the Service no longer requests. The next claimant, if any, is translated again.
     private mutating func releaseServers(
-        _ name: NamespacedName, _ old: Keys, keeping state: ServiceState, _ changed: inout Scope.Selection,
+        _ name: NamespacedName, _ old: Keys, keeping state: ServiceState, _ changed: inout Scope.Selection?,
         _ pending: inout Set<NamespacedName>
     ) {
         for key in old.servers where state.virtualServers[key] == nil {
@@ -245,13 +262,13 @@ public struct Translation: Sendable {
             let next = serverClaims.remove(name, from: key, holder: holder)
             guard wasHolder else { continue }
             desired.virtualServers[key] = nil
-            changed.virtualServers.insert(key)
+            changed?.virtualServers.insert(key)
             if let next { pending.insert(next) }
         }
     }
 
     private mutating func claimServers(
-        _ state: ServiceState, _ precedence: Precedence, _ changed: inout Scope.Selection, _ pending: inout Set<NamespacedName>
+        _ state: ServiceState, _ precedence: Precedence, _ changed: inout Scope.Selection?, _ pending: inout Set<NamespacedName>
     ) {
         let name = precedence.service
         var lost: Set<VirtualServer.Identity> = []
@@ -266,7 +283,7 @@ public struct Translation: Sendable {
             }
             guard !comparison.isSame(before, server) else { continue }
             desired.virtualServers[key] = server
-            changed.virtualServers.insert(key)
+            changed?.virtualServers.insert(key)
         }
         // As in `translate`: a status shares the storage.
         if conflicts[name] ?? [] != lost { conflicts[name] = lost.isEmpty ? nil : lost }
@@ -275,7 +292,7 @@ public struct Translation: Sendable {
     // MARK: Addresses and set members
 
     private mutating func release(
-        _ name: NamespacedName, _ old: Keys, keeping state: ServiceState, _ changed: inout Scope.Selection,
+        _ name: NamespacedName, _ old: Keys, keeping state: ServiceState, _ changed: inout Scope.Selection?,
         _ pending: inout Set<NamespacedName>
     ) {
         for key in old.addresses where state.addresses[key] == nil {
@@ -283,36 +300,50 @@ public struct Translation: Sendable {
                 pending.insert(next)
             } else {
                 desired.removeServiceAddress(key)
-                changed.addresses.insert(key)
+                changed?.addresses.insert(key)
+                removeMember(ServiceState.SetMember(serviceAddress: key), &changed)
             }
         }
         for key in old.members where state.members[key] == nil {
             if let next = memberClaims.remove(name, from: key, holder: holder(key)) {
                 pending.insert(next)
             } else {
-                desired.sets[setName(of: key)]?.members[key.member] = nil
-                changed.members[setName(of: key), default: []].insert(key.member)
+                removeMember(key, &changed)
             }
         }
     }
 
     private mutating func claim(
-        _ state: ServiceState, _ precedence: Precedence, _ changed: inout Scope.Selection, _ pending: inout Set<NamespacedName>
+        _ state: ServiceState, _ precedence: Precedence, _ changed: inout Scope.Selection?, _ pending: inout Set<NamespacedName>
     ) {
         let name = precedence.service
         for (key, origin) in state.addresses {
             pending.formUnion(addressClaims.add(precedence, to: key, holder: self.precedence(of: holder(key), unless: name)))
             guard addressClaims.winner(key, holder: name) == name else { continue }
-            if desired.setServiceAddress(key, origin, binding) { changed.addresses.insert(key) }
+            if desired.setServiceAddress(key, origin, binding) { changed?.addresses.insert(key) }
+            setMember(ServiceState.SetMember(serviceAddress: key), origin, &changed)
         }
         for (key, origin) in state.members {
-            let set = setName(of: key)
-            let before = desired.sets[set]?.members[key.member]
-            let holder = self.precedence(of: (before ?? nil)?.service, unless: name)
+            let before = desired.sets[setName(of: key)]?.members[key.member] ?? nil
+            let holder = self.precedence(of: before?.service, unless: name)
             pending.formUnion(memberClaims.add(precedence, to: key, holder: holder))
-            guard memberClaims.winner(key, holder: name) == name, before != .some(origin) else { continue }
-            desired.sets[set]?.members.updateValue(origin, forKey: key.member)
-            changed.members[set, default: []].insert(key.member)
+            guard memberClaims.winner(key, holder: name) == name else { continue }
+            setMember(key, origin, &changed)
         }
+    }
+
+    private mutating func setMember(_ member: ServiceState.SetMember, _ origin: ServiceOrigin, _ changed: inout Scope.Selection?) {
+        let set = setName(of: member)
+        guard let index = desired.sets.index(forKey: set), desired.sets.values[index].members[member.member] != .some(origin) else {
+            return
+        }
+        desired.sets.values[index].members.updateValue(origin, forKey: member.member)
+        changed?.members[set, default: []].insert(member.member)
+    }
+
+    private mutating func removeMember(_ member: ServiceState.SetMember, _ changed: inout Scope.Selection?) {
+        let set = setName(of: member)
+        desired.sets[set]?.members[member.member] = nil
+        changed?.members[set, default: []].insert(member.member)
     }
 }

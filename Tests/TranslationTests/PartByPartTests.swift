@@ -68,6 +68,7 @@ private struct Chance {
         // With a limit, the kind would depend on earlier numbers of addresses.
         let kind = chance.flip() ? ServiceAddresses.address : .route
         var cluster = Cluster(TranslationSettings(nodeName: "node1", serviceAddresses: kind))
+        #expect(cluster.translate() == .everything)
         for _ in 0..<60 {
             let before = cluster.translation.desired
             chance.change(&cluster)

@@ -72,12 +72,32 @@ public struct Labels: Hashable, Sendable {
     public var isEmpty: Bool { text.isEmpty }
 
     public subscript(key: String) -> String? {
-        get { first { $0.key == key }?.value }
+        get {
+            // Bytes and not strings, because it is read for each object and most labels are others.
+            let (bytes, wanted) = (text.utf8Span.span, key.utf8Span.span)
+            var start = 0
+            while start < bytes.count {
+                let keyEnd = Labels.end(bytes, from: start)
+                let valueEnd = Labels.end(bytes, from: keyEnd + 1)
+                if keyEnd - start == wanted.count, wanted.indices.allSatisfy({ bytes[start + $0] == wanted[$0] }) {
+                    return String(decoding: text.utf8.dropFirst(keyEnd + 1).prefix(valueEnd - keyEnd - 1), as: UTF8.self)
+                }
+                start = valueEnd + 1
+            }
+            return nil
+        }
         set {
             var labels = Dictionary(map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
             labels[key] = newValue
             self = Labels(labels)
         }
+    }
+
+    /// The index of the NUL after a key or value.
+    private static func end(_ bytes: Span<UInt8>, from start: Int) -> Int {
+        var index = start
+        while bytes[index] != 0 { index += 1 }
+        return index
     }
 }
 

@@ -39,7 +39,8 @@ struct ServiceAnnotations: Hashable {
             reader.addUnknown(except: ServiceAnnotations.allowedOnServices)
             invalid.formUnion(reader.invalid)
         }
-        for slice in slices where slice.metadata.annotations.contains(where: { $0.key.hasPrefix(Annotation.prefix) }) {
+        for index in slices.indices where slices[index].metadata.annotations.contains(where: { $0.key.hasPrefix(Annotation.prefix) }) {
+            let slice = slices[index]
             var reader = AnnotationReader(slice.metadata, slice: slice.metadata.namespacedName)
             sliceWeights[slice.metadata.namespacedName] = EndpointWeights(&reader)
             reader.addUnknown(except: [.weights])
@@ -59,8 +60,8 @@ struct ServiceAnnotations: Hashable {
     ///
     /// - Parameter slice: the slice that lists the endpoint.
     func weight(of endpoint: Endpoint, in slice: EndpointSlice, at address: IPAddress) -> UInt32 {
-        let configured =
-            sliceWeights[slice.metadata.namespacedName]?.weight(of: endpoint, at: address) ?? weights.weight(of: endpoint, at: address)
+        let ofSlice = sliceWeights.isEmpty ? nil : sliceWeights[slice.metadata.namespacedName]?.weight(of: endpoint, at: address)
+        let configured = ofSlice ?? weights.weight(of: endpoint, at: address)
         return (configured ?? 1) * (slowStart == nil ? 1 : ServiceAnnotations.slowStartScale)
     }
 
