@@ -6,21 +6,26 @@ internal import Model
 /// gets that weight back at once, or the first step of its slow start. A real server that is no longer desired drains: see `Drain`.
 extension PlanBuilder {
     mutating func planVirtualServer(_ desired: VirtualServer, _ observed: VirtualServer?) {
-        if let observed {
-            if !desired.hasSameConfiguration(as: observed) { add(.editVirtualServer(desired.withoutRealServers), in: .serveVirtualServers) }
-        } else {
+        guard let observed else {
             add(.addVirtualServer(desired.withoutRealServers), in: .serveVirtualServers)
+            planAdditions(Array(desired.realServers), to: desired)
+            return
         }
+        if !desired.hasSameConfiguration(as: observed) { add(.editVirtualServer(desired.withoutRealServers), in: .serveVirtualServers) }
         planRealServers(desired, observed)
     }
 
-    private mutating func planRealServers(_ desired: VirtualServer, _ observed: VirtualServer?) {
+    private mutating func planAdditions(_ added: [RealServer], to desired: VirtualServer) {
+        for server in desired.scheduler.inOrder(added, rotation) { add(.addRealServer(desired.identity, server), in: .serveVirtualServers) }
+    }
+
+    private mutating func planRealServers(_ desired: VirtualServer, _ observed: VirtualServer) {
         let identity = desired.identity
         let slowStart = SlowStart(of: desired, from: observed, now: now)
         // In order of their locations, as `compare` passes them.
         var (added, edited, removed): ([RealServer], [RealServer], [RealServer]) = ([], [], [])
         var isStarting = false
-        desired.realServers.compare(with: observed?.realServers ?? []) { wanted, found in
+        desired.realServers.compare(with: observed.realServers) { wanted, found in
             guard let wanted else {
                 if let found { removed.append(found) }
                 return
@@ -34,7 +39,7 @@ extension PlanBuilder {
             if !found.hasSameConfiguration(as: server) || found.slowStartSince != server.slowStartSince { edited.append(server) }
         }
         if isStarting { slowStarting.insert(identity) }
-        for server in desired.scheduler.inOrder(added, rotation) { add(.addRealServer(identity, server), in: .serveVirtualServers) }
+        planAdditions(added, to: desired)
         for server in edited { add(.editRealServer(identity, server), in: .serveVirtualServers) }
         for server in removed { planRemoval(of: server, from: desired) }
     }

@@ -86,14 +86,13 @@ struct PlanBuilder {
             add(.replaceSet(replacement.sizedForMembers), in: .createSets)
             return
         }
-        let candidates = members.map { Array($0) } ?? desired.members.keys + observed.members.keys.filter { desired.members[$0] == nil }
-        let changed = candidates.filter { (desired.members[$0] == nil) != (observed.members[$0] == nil) }
-        for member in changed.sorted() {
-            if let origin = desired.members[member] {
-                add(.addMember(desired.name, member, origin), in: .addMembers)
-            } else if !suspendsRemovals {
-                add(.removeMember(desired.name, member), in: .removeMembers)
-            }
+        let (wanted, found) = members.map { (Array($0), Array($0)) } ?? (Array(desired.members.keys), Array(observed.members.keys))
+        for member in wanted.filter({ observed.members[$0] == nil }).sorted() {
+            if let origin = desired.members[member] { add(.addMember(desired.name, member, origin), in: .addMembers) }
+        }
+        guard !suspendsRemovals else { return }
+        for member in found.filter({ desired.members[$0] == nil && observed.members[$0] != nil }).sorted() {
+            add(.removeMember(desired.name, member), in: .removeMembers)
         }
     }
 
@@ -159,7 +158,7 @@ struct PlanBuilder {
     ) -> [IPAddress] {
         switch scope {
         case .only(let selection) where !selection.device: selection.addresses.filter(differ).sorted()
-        default: Set(desired.filter(differ)).union(observed.lazy.filter(differ)).sorted()
+        default: (desired.filter(differ) + observed.filter { !desired.contains($0) && differ($0) }).sorted()
         }
     }
 

@@ -231,7 +231,7 @@ public struct Reconciler: Sendable {
     /// Lets the mirror share the memory of desired virtual servers that the kernel holds unchanged.
     private mutating func shareStorage(of identities: some Sequence<VirtualServer.Identity>, with desired: NodeState) {
         for identity in identities {
-            guard let wanted = desired.virtualServers[identity], let held = mirror.virtualServers[identity] else { continue }
+            guard let held = mirror.virtualServers[identity], let wanted = desired.virtualServers[identity] else { continue }
             if held.hasSameConfiguration(as: wanted), wanted.isServedLike(held) { mirror.virtualServers[identity] = wanted }
         }
     }
