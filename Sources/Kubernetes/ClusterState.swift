@@ -4,6 +4,7 @@ public import Model
 ///
 /// The cost of a change depends on its size, not on the number of objects.
 public struct ClusterState: Sendable {
+    /// Without the content of selectors and `ipFamilyPolicy`, which a node proxy does not need.
     public private(set) var services: [NamespacedName: Service] = [:]
     /// The slices of each Service that has any, whether or not the Service itself exists.
     public private(set) var slices: [NamespacedName: ServiceSlices] = [:]
@@ -13,14 +14,19 @@ public struct ClusterState: Sendable {
 
     private var dirtyServices: Set<NamespacedName> = []
 
-    private var serviceOfSlice: [NamespacedName: NamespacedName] = [:]
+    /// The name of the Service of each slice; both have the same namespace.
+    private var serviceOfSlice: [NamespacedName: String] = [:]
 
     private var strings = SharedStrings()
 
     public init() {}
 
     /// Returns a slice by its own name; nil if it does not exist or belongs to no Service.
-    public func slice(_ name: NamespacedName) -> EndpointSlice? { serviceOfSlice[name].flatMap { slices[$0]?[name] } }
+    public func slice(_ name: NamespacedName) -> EndpointSlice? { service(ofSlice: name).flatMap { slices[$0]?[name] } }
+
+    private func service(ofSlice slice: NamespacedName) -> NamespacedName? {
+        serviceOfSlice[slice].map { NamespacedName(namespace: slice.namespace, name: $0) }
+    }
 
     /// Applies a change; returns whether it made a difference.
     @discardableResult
@@ -40,16 +46,16 @@ public struct ClusterState: Sendable {
     }
 
     private mutating func apply(_ name: NamespacedName, _ service: Service?) -> Bool {
-        guard services[name] != service else { return false }
         var kept = service
-        kept?.shareStrings(&strings)
+        kept?.dropUnused()
+        guard services[name] != kept else { return false }
         services[name] = kept
         dirtyServices.insert(name)
         return true
     }
 
     private mutating func apply(_ name: NamespacedName, _ slice: EndpointSlice?) -> Bool {
-        let before = serviceOfSlice[name]
+        let before = service(ofSlice: name)
         let after = slice?.serviceName.map(shared)
         let known = before.flatMap { slices[$0]?[name] }
         // A slice that belongs to no Service has no effect and is not kept.
@@ -61,7 +67,7 @@ public struct ClusterState: Sendable {
             if slices[before]?.isEmpty == true { slices[before] = nil }
             dirtyServices.insert(before)
         }
-        serviceOfSlice[name] = after
+        serviceOfSlice[name] = after?.name
         if let after {
             slices[after, default: ServiceSlices()][name] = kept
             dirtyServices.insert(after)

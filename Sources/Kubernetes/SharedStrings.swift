@@ -24,14 +24,13 @@ extension Service {
     /// The families of almost all Services.
     private static let singleStack: [[IPFamily]] = [[.ipv4], [.ipv6]]
 
-    /// Shares the keys of the selector and the list of families with other Services.
-    mutating func shareStrings(_ strings: inout SharedStrings) {
+    private static let anySelector = ["": ""]
+
+    /// Drops what is of no use to a node proxy, and shares the list of families with other Services.
+    mutating func dropUnused() {
+        if !selector.isEmpty { selector = Service.anySelector }
         if let families = Service.singleStack.first(where: { $0 == ipFamilies }) { ipFamilies = families }
-        guard !selector.isEmpty else { return }
-        var shared: [String: String] = [:]
-        shared.reserveCapacity(selector.count)
-        for (key, value) in selector { shared[strings.shared(key)] = value }
-        selector = shared
+        ipFamilyPolicy = nil
     }
 }
 

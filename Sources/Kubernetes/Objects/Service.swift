@@ -12,7 +12,10 @@ public struct Service: Hashable, Sendable {
     /// `spec.ipFamilies`
     public var ipFamilies: [IPFamily]
     /// `spec.ipFamilyPolicy`: `SingleStack`, `PreferDualStack` or `RequireDualStack`.
-    public var ipFamilyPolicy: String?
+    public var ipFamilyPolicy: String? {
+        get { rare.values.ipFamilyPolicy }
+        set { rare.values.ipFamilyPolicy = newValue }
+    }
     /// `spec.ports`
     public var ports: [ServicePort]
     /// `spec.selector`
@@ -20,27 +23,58 @@ public struct Service: Hashable, Sendable {
     /// `spec.sessionAffinity`
     public var sessionAffinity: ServiceAffinity
     /// `spec.sessionAffinityConfig.clientIP.timeoutSeconds`
-    public var sessionAffinityTimeoutSeconds: UInt32?
+    public var sessionAffinityTimeoutSeconds: UInt32? {
+        get { rare.values.sessionAffinityTimeoutSeconds }
+        set { rare.values.sessionAffinityTimeoutSeconds = newValue }
+    }
     /// The API server's default of `sessionAffinityTimeoutSeconds` (`core/v1` `DefaultClientIPServiceAffinitySeconds`).
     public static let defaultSessionAffinityTimeoutSeconds: UInt32 = 10800
     /// `spec.externalIPs`
-    public var externalIPs: [String]
+    public var externalIPs: [String] {
+        get { rare.values.externalIPs }
+        set { rare.values.externalIPs = newValue }
+    }
     /// `spec.loadBalancerSourceRanges`
-    public var loadBalancerSourceRanges: [String]
+    public var loadBalancerSourceRanges: [String] {
+        get { rare.values.loadBalancerSourceRanges }
+        set { rare.values.loadBalancerSourceRanges = newValue }
+    }
     /// `spec.externalTrafficPolicy`
     public var externalTrafficPolicy: TrafficPolicy
     /// `spec.internalTrafficPolicy`
     public var internalTrafficPolicy: TrafficPolicy
     /// `spec.healthCheckNodePort`; 0 if there is none.
-    public var healthCheckNodePort: UInt16
+    public var healthCheckNodePort: UInt16 {
+        get { rare.values.healthCheckNodePort }
+        set { rare.values.healthCheckNodePort = newValue }
+    }
     /// `spec.publishNotReadyAddresses`
     public var publishNotReadyAddresses: Bool
     /// `spec.allocateLoadBalancerNodePorts`
     public var allocateLoadBalancerNodePorts: Bool
     /// `spec.trafficDistribution` of a manifest; nil for Services of the API server, whose slices have the resulting hints.
-    public var trafficDistribution: TrafficDistribution?
+    public var trafficDistribution: TrafficDistribution? {
+        get { rare.values.trafficDistribution }
+        set { rare.values.trafficDistribution = newValue }
+    }
     /// `status.loadBalancer.ingress`
-    public var loadBalancerIngress: [LoadBalancerIngress]
+    public var loadBalancerIngress: [LoadBalancerIngress] {
+        get { rare.values.loadBalancerIngress }
+        set { rare.values.loadBalancerIngress = newValue }
+    }
+
+    private var rare = RareValues<Rare>()
+
+    /// The values that few Services have in `ClusterState`.
+    private struct Rare: DefaultValues {
+        var ipFamilyPolicy: String?
+        var sessionAffinityTimeoutSeconds: UInt32?
+        var externalIPs: [String] = []
+        var loadBalancerSourceRanges: [String] = []
+        var healthCheckNodePort: UInt16 = 0
+        var trafficDistribution: TrafficDistribution?
+        var loadBalancerIngress: [LoadBalancerIngress] = []
+    }
 
     public init(
         metadata: ObjectMeta, type: ServiceType = .clusterIP, clusterIP: String = "", clusterIPs: [String] = [],
@@ -56,20 +90,21 @@ public struct Service: Hashable, Sendable {
         self.clusterIP = clusterIP
         self.clusterIPs = clusterIPs
         self.ipFamilies = ipFamilies
-        self.ipFamilyPolicy = ipFamilyPolicy
         self.ports = ports
         self.selector = selector
         self.sessionAffinity = sessionAffinity
-        self.sessionAffinityTimeoutSeconds = sessionAffinityTimeoutSeconds
-        self.externalIPs = externalIPs
-        self.loadBalancerSourceRanges = loadBalancerSourceRanges
         self.externalTrafficPolicy = externalTrafficPolicy
         self.internalTrafficPolicy = internalTrafficPolicy
-        self.healthCheckNodePort = healthCheckNodePort
         self.publishNotReadyAddresses = publishNotReadyAddresses
         self.allocateLoadBalancerNodePorts = allocateLoadBalancerNodePorts
-        self.trafficDistribution = trafficDistribution
-        self.loadBalancerIngress = loadBalancerIngress
+        rare.values = Rare(
+            ipFamilyPolicy: ipFamilyPolicy,
+            sessionAffinityTimeoutSeconds: sessionAffinityTimeoutSeconds,
+            externalIPs: externalIPs,
+            loadBalancerSourceRanges: loadBalancerSourceRanges,
+            healthCheckNodePort: healthCheckNodePort,
+            trafficDistribution: trafficDistribution,
+            loadBalancerIngress: loadBalancerIngress)
     }
 
     /// Whether the Service is headless (`spec.clusterIP: None`).
