@@ -257,7 +257,11 @@ let package = Package(
             ],
             path: "Integration/apiserver"),
         .executableTarget(
-            name: "bench-state", dependencies: ["CMalloc", "Kubernetes", "KubernetesAPI", "Model", "Reconciler", "Translation"],
+            name: "bench-state",
+            dependencies: [
+                "CMalloc", "Kubernetes", "KubernetesAPI", "Manifests", "Model", "Reconciler", "Translation",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             path: "Integration/bench/state"),
         .target(
             name: "KernelTestSupport", dependencies: [.product(name: "Subprocess", package: "swift-subprocess")],

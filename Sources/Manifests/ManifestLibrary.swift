@@ -149,7 +149,8 @@ struct ManifestDefaulting: Sendable {
     var warnings: [FieldProblem] = []
 
     init(_ kind: ManifestKind, from decoder: any Decoder) throws {
-        object = try ManifestObject(kind, from: decoder)
+        let writtenSlice = kind == .endpointSlice ? try EndpointSliceAsWritten(from: decoder) : nil
+        object = try writtenSlice.map { ManifestObject($0.slice) } ?? ManifestObject(kind, from: decoder)
         problems = ManifestValidation.problems(of: object) + ManifestValidation.problems(of: try MetadataAsWritten(from: decoder))
         switch object {
         case .service(var service):
@@ -159,7 +160,7 @@ struct ManifestDefaulting: Sendable {
             service.trafficDistribution = written.effectiveTrafficDistribution
             object = .service(service)
         case .endpointSlice(var slice):
-            problems += ManifestValidation.problems(of: try EndpointSliceAsWritten(from: decoder), slice.addressType)
+            if let writtenSlice { problems += ManifestValidation.problems(of: writtenSlice, slice.addressType) }
             for index in slice.ports.indices { slice.ports[index].name = slice.ports[index].name ?? "" }
             object = .endpointSlice(slice)
         case .endpoints, .node, .pod, .serviceCIDR: break

@@ -51,10 +51,7 @@ enum ManifestObject: Hashable, Sendable {
             var service = try Service(from: decoder)
             service.metadata.fillNamespace()
             self = .service(service)
-        case .endpointSlice:
-            var slice = try EndpointSlice(from: decoder)
-            slice.metadata.fillNamespace()
-            self = .endpointSlice(slice)
+        case .endpointSlice: self.init(try EndpointSlice(from: decoder))
         case .endpoints:
             var endpoints = try Endpoints(from: decoder)
             endpoints.metadata.fillNamespace()
@@ -72,6 +69,12 @@ enum ManifestObject: Hashable, Sendable {
             block.metadata.namespace = ""
             self = .serviceCIDR(block)
         }
+    }
+
+    init(_ slice: EndpointSlice) {
+        var slice = slice
+        slice.metadata.fillNamespace()
+        self = .endpointSlice(slice)
     }
 }
 

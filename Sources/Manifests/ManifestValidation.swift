@@ -86,14 +86,14 @@ enum ManifestValidation {
         return [FieldProblem("\(port).appProtocol", name, "is not a valid protocol name: \(qualifiedNameRule)")]
     }
 
-    static func hostnameProblems(_ name: String?, _ endpoint: String) -> [FieldProblem] {
+    static func hostnameProblems(_ name: String?, _ endpoint: @autoclosure () -> String) -> [FieldProblem] {
         guard let name, !NameSyntax.isLabel(name) else { return [] }
-        return [FieldProblem("\(endpoint).hostname", name, labelRule)]
+        return [FieldProblem("\(endpoint()).hostname", name, labelRule)]
     }
 
-    static func nodeNameProblems(_ name: String?, _ endpoint: String) -> [FieldProblem] {
+    static func nodeNameProblems(_ name: String?, _ endpoint: @autoclosure () -> String) -> [FieldProblem] {
         guard let name, !NameSyntax.isSubdomain(name) else { return [] }
-        return [FieldProblem("\(endpoint).nodeName", name, subdomainRule)]
+        return [FieldProblem("\(endpoint()).nodeName", name, subdomainRule)]
     }
 
     /// Returns the rule that an endpoint's address violates, as traffic to it would reach the node itself or nothing; nil if it is valid.
@@ -187,10 +187,11 @@ extension ManifestValidation {
         return problems
     }
 
-    private static func problems(of endpoint: Endpoint, _ field: String) -> [FieldProblem] {
-        nodeNameProblems(endpoint.nodeName, field)
-            + hintProblems(endpoint.zoneHints, "\(field).hints.forZones", NameSyntax.isLabelValue, labelValueRule)
-            + hintProblems(endpoint.nodeHints, "\(field).hints.forNodes", NameSyntax.isSubdomain, subdomainRule)
+    private static func problems(of endpoint: Endpoint, _ field: @autoclosure () -> String) -> [FieldProblem] {
+        let problems = nodeNameProblems(endpoint.nodeName, field())
+        guard endpoint.hasHints else { return problems }
+        return problems + hintProblems(endpoint.zoneHints, "\(field()).hints.forZones", NameSyntax.isLabelValue, labelValueRule)
+            + hintProblems(endpoint.nodeHints, "\(field()).hints.forNodes", NameSyntax.isSubdomain, subdomainRule)
     }
 
     private static func hintProblems(_ names: [String], _ field: String, _ isValid: (String) -> Bool, _ rule: String) -> [FieldProblem] {

@@ -88,12 +88,21 @@ struct ServiceAsWritten: Decodable {
     }
 }
 
-/// The fields of an EndpointSlice manifest that `EndpointSlice` does not contain as written.
+/// An EndpointSlice of a manifest, and its fields that `EndpointSlice` does not contain as written.
 struct EndpointSliceAsWritten: Decodable {
-    struct Endpoint: Decodable {
-        var addresses: [String]?
+    struct WrittenEndpoint: Decodable {
+        var endpoint: Endpoint
+        var addresses: [String]
         var hostname: String?
         var deprecatedTopology: [String: String]?
+
+        init(from decoder: any Decoder) throws {
+            let fields = try decoder.container(keyedBy: Endpoint.CodingKeys.self)
+            addresses = try fields.list(.addresses)
+            endpoint = try Endpoint(fields, addresses: addresses)
+            hostname = try fields.decodeIfPresent(String.self, forKey: .hostname)
+            deprecatedTopology = try fields.decodeIfPresent([String: String].self, forKey: .deprecatedTopology)
+        }
     }
 
     struct Port: Decodable {
@@ -101,16 +110,21 @@ struct EndpointSliceAsWritten: Decodable {
         var appProtocol: String?
     }
 
+    var slice: EndpointSlice
     /// `endpoints`
-    var endpoints: [Endpoint] = []
+    var endpoints: [WrittenEndpoint] = []
     /// `ports`
     var ports: [Port] = []
 
-    private enum CodingKeys: String, CodingKey { case endpoints, ports }
-
     init(from decoder: any Decoder) throws {
-        let fields = try decoder.container(keyedBy: CodingKeys.self)
-        endpoints = try fields.list(.endpoints)
+        let fields = try decoder.container(keyedBy: EndpointSlice.CodingKeys.self)
+        var endpoints: [WrittenEndpoint] = []
+        // Almost all of a slice is its endpoints: they are decoded once.
+        slice = try EndpointSlice(fields) {
+            endpoints = try fields.list(.endpoints)
+            return endpoints.map(\.endpoint)
+        }
+        self.endpoints = endpoints
         ports = try fields.list(.ports)
     }
 }
@@ -125,9 +139,10 @@ extension ManifestValidation {
         // More endpoints than the limit are a problem of their own.
         for (index, endpoint) in slice.endpoints.prefix(endpointLimit).enumerated() {
             let field = "endpoints[\(index)]"
-            problems += addressProblems(endpoint.addresses ?? [], field, type)
+            problems += addressProblems(endpoint.addresses, field, type)
             problems += hostnameProblems(endpoint.hostname, field)
             let topology = endpoint.deprecatedTopology ?? [:]
+            guard !topology.isEmpty else { continue }
             if topology.count > topologyLimit { problems.append(tooMany("\(field).deprecatedTopology", topology.count, topologyLimit)) }
             problems += labelProblems(topology, "\(field).deprecatedTopology")
         }
@@ -139,11 +154,10 @@ extension ManifestValidation {
     }
 
     private static func addressProblems(_ texts: [String], _ endpoint: String, _ type: AddressType) -> [FieldProblem] {
-        let field = "\(endpoint).addresses"
-        guard !texts.isEmpty else { return [FieldProblem(field, nil, "needs at least one address")] }
-        var problems = texts.count > addressLimit ? [tooMany(field, texts.count, addressLimit)] : []
+        guard !texts.isEmpty else { return [FieldProblem("\(endpoint).addresses", nil, "needs at least one address")] }
+        var problems = texts.count > addressLimit ? [tooMany("\(endpoint).addresses", texts.count, addressLimit)] : []
         for (index, text) in texts.enumerated() {
-            if let message = rule(brokenBy: text, type) { problems.append(FieldProblem("\(field)[\(index)]", text, message)) }
+            if let message = rule(brokenBy: text, type) { problems.append(FieldProblem("\(endpoint).addresses[\(index)]", text, message)) }
         }
         return problems
     }

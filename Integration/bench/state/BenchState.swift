@@ -1,6 +1,8 @@
 import Glibc
 import Kubernetes
 import KubernetesAPI
+import Logging
+import Manifests
 import Model
 import Reconciler
 import Translation
@@ -8,6 +10,7 @@ import Translation
 /// Measures the memory and CPU time of the cluster state, its translation and its plan, in memory and without a kernel.
 ///
 ///     bench-state [all | bytes | plan | change | growth]...
+///     bench-state manifests FOLDER
 ///
 /// Prints a line `name value` for each figure: bytes, or CPU seconds of user and system time. Objects are decoded from protobuf lists, as
 /// from an API server. CPU times mean something only in a release build.
@@ -15,6 +18,9 @@ import Translation
 enum BenchState {
     static func main() throws {
         let parts = Set(CommandLine.arguments.dropFirst().isEmpty ? ["all"] : Array(CommandLine.arguments.dropFirst()))
+        if parts.contains("manifests"), let folder = CommandLine.arguments.last {
+            return try manifests(folder)
+        }
         func includes(_ part: String) -> Bool { parts.contains(part) || parts.contains("all") }
         if includes("bytes") { try bytes() }
         if includes("plan") {
@@ -65,6 +71,15 @@ enum BenchState {
     }
 
     // MARK: CPU time
+
+    /// Reads manifests, including validation, defaults and the tasks of a control plane.
+    private static func manifests(_ folder: String) throws {
+        let directory = ManifestDirectory(folder, logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+        var problems: [SourceProblem] = []
+        report("cpu_manifests", cpu { problems = directory.load() })
+        guard problems.isEmpty else { throw BenchError(description: "\(problems[0])") }
+        report("objects_manifests", Double(directory.feed.take().changes.count))
+    }
 
     private static func plan(_ name: String, _ population: Population) throws {
         var state = try State(population, upTo: .cluster)

@@ -28,19 +28,24 @@ public struct EndpointSlice: Hashable, Sendable {
 }
 
 extension EndpointSlice: Decodable {
-    private enum CodingKeys: String, CodingKey {
+    package enum CodingKeys: String, CodingKey {
         case metadata, addressType, endpoints, ports
     }
 
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
+        try self.init(fields) { try fields.list(.endpoints) }
+    }
+
+    /// - Parameter endpoints: decodes the endpoints.
+    package init(_ fields: KeyedDecodingContainer<CodingKeys>, endpoints: () throws -> [Endpoint]) throws {
         guard fields.contains(.addressType) else {
             throw DecodingError.dataCorruptedError(forKey: .addressType, in: fields, debugDescription: "is required: IPv4, IPv6 or FQDN")
         }
         self.init(
             metadata: try fields.value(.metadata, default: ObjectMeta(name: "")),
             addressType: try fields.choice(.addressType, default: .ipv4),
-            endpoints: try fields.list(.endpoints),
+            endpoints: try endpoints(),
             ports: try fields.list(.ports))
     }
 }
@@ -181,8 +186,9 @@ public struct Endpoint: Hashable, Sendable {
 }
 
 extension Endpoint: Decodable {
-    private enum CodingKeys: String, CodingKey {
-        case addresses, conditions, nodeName, targetRef, hints
+    /// The last two are for validation only.
+    package enum CodingKeys: String, CodingKey {
+        case addresses, conditions, nodeName, targetRef, hints, hostname, deprecatedTopology
     }
 
     private enum ConditionKeys: String, CodingKey { case ready, serving, terminating }
@@ -194,7 +200,12 @@ extension Endpoint: Decodable {
 
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
-        self.init(addresses: Endpoint.addresses(try fields.list(.addresses)))
+        try self.init(fields, addresses: try fields.list(.addresses))
+    }
+
+    /// - Parameter addresses: `addresses` as written.
+    package init(_ fields: KeyedDecodingContainer<CodingKeys>, addresses: [String]) throws {
+        self.init(addresses: Endpoint.addresses(addresses))
         if let conditions = try fields.nested(ConditionKeys.self, .conditions) {
             ready = try conditions.decodeIfPresent(Bool.self, forKey: .ready)
             serving = try conditions.decodeIfPresent(Bool.self, forKey: .serving)

@@ -4,15 +4,25 @@ public enum NameSyntax {
     public static let subdomainLimit = 253
 
     /// Whether the text is a label of RFC 1123, as in namespaces and port names: at most 63 bytes.
-    public static func isLabel(_ text: some StringProtocol) -> Bool { text.utf8.count <= 63 && isSubdomainPart(text) }
+    public static func isLabel(_ text: some StringProtocol) -> Bool { text.utf8.count <= 63 && isSubdomain(text, allowsDots: false) }
 
     /// Whether the text is a subdomain: labels separated by dots (RFC 1123 §2.1). Kubernetes limits its length, not that of each label.
     public static func isSubdomain(_ text: some StringProtocol) -> Bool {
-        text.utf8.count <= subdomainLimit && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { isSubdomainPart($0) }
+        text.utf8.count <= subdomainLimit && isSubdomain(text, allowsDots: true)
     }
 
-    private static func isSubdomainPart(_ text: some StringProtocol) -> Bool {
-        isBounded(text) && text.utf8.allSatisfy { isLowerCaseOrDigit($0) || $0 == UInt8(ascii: "-") }
+    /// Whether each part begins and ends with a lower-case letter or a digit, and has only these and `-` in between.
+    private static func isSubdomain(_ text: some StringProtocol, allowsDots: Bool) -> Bool {
+        let (dash, dot) = (UInt8(ascii: "-"), UInt8(ascii: "."))
+        var previous = dot
+        for byte in text.utf8 {
+            let isAllowed =
+                isLowerCaseOrDigit(byte) || byte == dash && previous != dot
+                || byte == dot && allowsDots && isLowerCaseOrDigit(previous)
+            guard isAllowed else { return false }
+            previous = byte
+        }
+        return isLowerCaseOrDigit(previous)
     }
 
     /// Whether the text is a valid value of a label; it may be empty.
