@@ -16,7 +16,8 @@ public enum YAMLDocument {
     /// Parses a document within the limits and passes its root to `read`; nil if it is empty.
     static func withRoot<T>(of text: String, _ read: (Yams.Node?) throws -> T) throws -> T {
         try YAMLLimits.checkText(text)
-        let parser = try Parser(yaml: text, resolver: .basic)
+        // With the default encoding, the parser would read the environment for each document.
+        let parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
         // Nodes hold their anchors weakly, so the parser has to outlive them.
         return try withExtendedLifetime(parser) {
             let root = try parser.singleRoot()

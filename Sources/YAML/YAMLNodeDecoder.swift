@@ -6,7 +6,12 @@ internal import Yams
 /// `name: on` is a boolean and `app: 1` a number; neither is a valid name or label value, and the API server rejects both.
 struct YAMLNodeDecoder: Decoder {
     let node: Yams.Node
-    var codingPath: [any CodingKey] = []
+    /// The path of the mapping or list that contains the node.
+    var parentPath: [any CodingKey] = []
+    /// The key or index in it; nil at the root.
+    var key: (any CodingKey)?
+    /// Only containers and errors need it.
+    var codingPath: [any CodingKey] { key.map { parentPath + [$0] } ?? parentPath }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
@@ -42,6 +47,7 @@ struct YAMLNodeDecoder: Decoder {
     private func fields(of mapping: Yams.Node.Mapping) throws -> [String: Yams.Node] {
         var fields: [String: Yams.Node] = [:]
         var merged: [Yams.Node] = []
+        fields.reserveCapacity(mapping.count)
         for (key, value) in mapping {
             guard case .scalar(let scalar) = key else { throw invalidKey }
             guard scalar.style == .plain else {
@@ -131,6 +137,10 @@ private struct YAMLFields<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func contains(_ key: Key) -> Bool { nodes[key.stringValue] != nil }
     func decodeNil(forKey key: Key) throws -> Bool { try decoder(key).decodeNil() }
     func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try decoder(key).decode(type) }
+    func decodeIfPresent<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T? { try present(type, key) }
+    func decodeIfPresent(_ type: String.Type, forKey key: Key) throws -> String? { try present(type, key) }
+    func decodeIfPresent(_ type: Bool.Type, forKey key: Key) throws -> Bool? { try present(type, key) }
+    func decodeIfPresent(_ type: Int.Type, forKey key: Key) throws -> Int? { try present(type, key) }
     func superDecoder() throws -> any Decoder { try decoder(FieldKey("super")) }
     func superDecoder(forKey key: Key) throws -> any Decoder { try decoder(key) }
     func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer { try decoder(key).unkeyedContainer() }
@@ -139,11 +149,18 @@ private struct YAMLFields<Key: CodingKey>: KeyedDecodingContainerProtocol {
         try decoder(key).container(keyedBy: type)
     }
 
+    /// The value of a field; nil if it is absent or null. It is found once, and not three times as by default.
+    private func present<T: Decodable>(_ type: T.Type, _ key: Key) throws -> T? {
+        guard let node = nodes[key.stringValue] else { return nil }
+        let decoder = YAMLNodeDecoder(node: node, parentPath: codingPath, key: key)
+        return decoder.decodeNil() ? nil : try decoder.decode(type)
+    }
+
     private func decoder(_ key: some CodingKey) throws -> YAMLNodeDecoder {
         guard let node = nodes[key.stringValue] else {
             throw DecodingError.keyNotFound(key, .init(codingPath: codingPath, debugDescription: "is required"))
         }
-        return YAMLNodeDecoder(node: node, codingPath: codingPath + [key])
+        return YAMLNodeDecoder(node: node, parentPath: codingPath, key: key)
     }
 }
 
@@ -176,10 +193,11 @@ private struct YAMLElements: UnkeyedDecodingContainer {
     }
 
     private func current() throws -> YAMLNodeDecoder {
-        let path = codingPath + [FieldKey(index: currentIndex)]
+        let key = FieldKey(index: currentIndex)
         guard !isAtEnd else {
-            throw DecodingError.valueNotFound(Any.self, .init(codingPath: path, debugDescription: "there is no further element"))
+            throw DecodingError.valueNotFound(
+                Any.self, .init(codingPath: codingPath + [key], debugDescription: "there is no further element"))
         }
-        return YAMLNodeDecoder(node: nodes[currentIndex], codingPath: path)
+        return YAMLNodeDecoder(node: nodes[currentIndex], parentPath: codingPath, key: key)
     }
 }

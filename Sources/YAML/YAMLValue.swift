@@ -27,11 +27,18 @@ public enum YAMLValue: Hashable, Sendable {
 
     /// Interprets an unquoted word by the YAML 1.1 that Kubernetes reads (sigs.k8s.io/yaml).
     public init(plain text: String) {
+        self = YAMLValue(word: text) ?? (YAMLNumber(text) == nil ? .text(text) : .number(text))
+    }
+
+    /// Returns nil for a word without a meaning of its own.
+    private init?(word text: String) {
+        // Most are longer than all of these.
+        guard text.utf8.count <= 5 else { return nil }
         switch text {
         case "", "~", "null", "Null", "NULL": self = .null
         case "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON": self = .boolean(true)
         case "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF": self = .boolean(false)
-        default: self = YAMLNumber(text) == nil ? .text(text) : .number(text)
+        default: return nil
         }
     }
 
