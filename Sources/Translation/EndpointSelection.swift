@@ -72,8 +72,9 @@ struct ServiceEndpoints {
                     continue
                 }
                 endpoint.weight = serviceAnnotations.weight(of: entry, in: slices[source.slice], at: address)
-                if let known = found[endpoint.location], known.rank >= endpoint.rank { continue }
-                found[endpoint.location] = endpoint
+                found.updateValue(forKey: endpoint.location, default: endpoint) { known in
+                    if known.rank < endpoint.rank { known = endpoint }
+                }
             }
         }
         let all = found.values.elements
