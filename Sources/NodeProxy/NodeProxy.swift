@@ -102,7 +102,8 @@ public actor NodeProxy: ServiceLifecycle.Service {
     /// - Returns: when work is due next; nil if only an input causes work.
     private func work(starting start: (SyncLoop.Task) -> Void) async throws(NodeProxyError) -> Timestamp? {
         while !Task.isCancelled {
-            absorbChanges()
+            let now = now
+            absorbChanges(at: now)
             let step = loop.next(at: now, wall: Date())
             log(loop.popNotices())
             switch step {
@@ -114,7 +115,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
         return nil
     }
 
-    private func absorbChanges() {
+    private func absorbChanges(at now: Timestamp) {
         let batch = feed.take()
         loop.sourceChanged(isListed: batch.synced, isIncomplete: batch.isIncomplete, at: now)
         guard !batch.changes.isEmpty else { return }

@@ -5,7 +5,7 @@ extension NodeState {
     ///
     /// Real servers of one virtual server that follow each other are changed together: the cost of that depends on the number of all its
     /// real servers.
-    public mutating func apply(_ operations: some Sequence<Operation>) {
+    public mutating func apply(_ operations: [Operation]) {
         var changes: [AddressPort: RealServer?] = [:]
         var changed: VirtualServer.Identity?
         func applyChanges(_ state: inout NodeState) {

@@ -140,8 +140,9 @@ struct PlanBuilder {
     private mutating func planRoutes(_ scope: Scope) {
         let (desired, observed) = (desired.routes, observed.routes)
         func differ(_ address: IPAddress) -> Bool {
-            let (wanted, found) = (desired[address], observed[address])
-            return (wanted == nil) != (found == nil) || wanted?.source != found?.source
+            guard let found = observed[address] else { return desired.index(forKey: address) != nil }
+            guard let wanted = desired[address] else { return true }
+            return wanted.source != found.source
         }
         for address in addresses(scope, desired.keys, observed.keys, differ: differ) {
             if let route = desired[address] {

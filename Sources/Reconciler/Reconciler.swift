@@ -214,15 +214,16 @@ public struct Reconciler: Sendable {
     /// Updates the mirror with operations that succeeded.
     ///
     /// - Parameter desired: the state for which they were planned.
-    public mutating func recordSuccess(_ done: some Collection<Operation>, desired: NodeState) {
+    public mutating func recordSuccess(_ done: [Operation], desired: NodeState) {
         mirror.apply(done)
         // Operations on the real servers of a virtual server follow each other.
         var last: VirtualServer.Identity?
-        for identity in done.lazy.compactMap(\.changedVirtualServer) where identity != last {
+        for operation in done {
+            guard let identity = operation.changedVirtualServer, identity != last else { continue }
             shareStorage(of: CollectionOfOne(identity), with: desired)
             last = identity
         }
-        draining.subtract(done.lazy.compactMap(\.deletedVirtualServer))
+        if !draining.isEmpty { draining.subtract(done.lazy.compactMap(\.deletedVirtualServer)) }
         // A server that just started to drain may already be idle: its connections are counted next.
         let startedDraining = done.compactMap(\.drainedVirtualServer)
         if !startedDraining.isEmpty { scopeToObserve.formUnion(.only(.init(realServers: Set(startedDraining)))) }

@@ -6,6 +6,7 @@ start_api() {
     api=$work/api-$1-$2
     mkdir "$api"
     "$apiserver" fill --print "${population[@]}" --services "$1" --endpoints "$2" --node "${3:-node2}" >"$api/list.json"
+    : >"$api/log" # It is read at once.
     "$apiserver" serve --address 127.0.0.1 --port 16443 --certificates "$api" --make-certificates --names kubernetes --bookmark-interval 30 \
         --load "$api/list.json" >"$api/log" &
     server=$!
