@@ -3,8 +3,7 @@
 
 # start_api SERVICES ENDPOINTS [NODE]: the endpoints are on NODE, by default not the proxy's.
 start_api() {
-    api=$work/api-$1-$2
-    mkdir "$api"
+    api=$(mktemp --directory "$work/api.XXXXXX")
     "$apiserver" fill --print "${population[@]}" --services "$1" --endpoints "$2" --node "${3:-node2}" >"$api/list.json"
     : >"$api/log" # It is read at once.
     "$apiserver" serve --address 127.0.0.1 --port 16443 --certificates "$api" --make-certificates --names kubernetes --bookmark-interval 30 \

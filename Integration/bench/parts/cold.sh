@@ -11,9 +11,11 @@ hide() {
     done
 }
 
-# sync_once MANIFESTS FLAG...: runs one sync, and prints the number of its operations as `operations` of its log.
+# sync_once SOURCE FLAG...: runs one sync with manifests or a kubeconfig, and sets `operations` to their number.
 sync_once() {
-    "$proxy" --once --manifests="$1" "${flags[@]}" "${@:2}" >"$work/output" 2>"$work/log" || fail "the sync failed: $(tail -n 5 "$work/output" "$work/log")"
+    local source=--manifests=$1
+    [[ ! -f $1 ]] || source=--kubeconfig=$1
+    "$proxy" --once "$source" "${flags[@]}" "${@:2}" >"$work/output" 2>"$work/log" || fail "the sync failed: $(tail -n 5 "$work/output" "$work/log")"
     local output
     output=$(<"$work/output")
     [[ $output =~ ^([0-9]+)\ operations\ in\ [0-9]+\ ms,\ 0\ failed ]] || fail "unexpected output: $output"
@@ -29,7 +31,7 @@ inside_total() {
     echo "$1.operations $operations"
 }
 
-# unchanged NAME FILTER MANIFESTS FLAG...: the same when there is nothing to change.
+# unchanged NAME FILTER SOURCE FLAG...: the same when there is nothing to change.
 inside_unchanged() {
     set_flags "$2"
     sync_once "${@:3}"

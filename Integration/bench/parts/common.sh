@@ -13,6 +13,7 @@ release=$(cd "$bench/../.." && pwd)/.build/release
 proxy=${KUBE_IPVS_PROXY:-$release/kube-ipvs-proxy}
 export TRAFFIC=${TRAFFIC:-$release/traffic}
 apiserver=${APISERVER:-$release/apiserver}
+state=${BENCH_STATE:-$release/bench-state}
 rounds=${ROUNDS:-3}
 export KUBE_IPVS_KERNEL=${KUBE_IPVS_KERNEL:-6.12}
 
