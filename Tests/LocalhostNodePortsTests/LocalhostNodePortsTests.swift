@@ -2,6 +2,7 @@ import Kubernetes
 import Model
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 @testable import LocalhostNodePorts
@@ -28,14 +29,20 @@ private func listen(_ port: UInt16 = 0) async throws -> any Channel {
 
 private func port(_ channel: any Channel) throws -> UInt16 { try #require(channel.localAddress?.port.flatMap { UInt16(exactly: $0) }) }
 
-/// Returns free ports of 127.0.0.1.
+/// Returns ports of 127.0.0.1 without a listener, others for each call. The kernel assigns no such ports to the sockets of other tests.
 private func freePorts(_ count: Int) async throws -> [UInt16] {
-    var channels: [any Channel] = []
-    for _ in 0..<count { channels.append(try await listen()) }
-    let ports = try channels.map(port)
-    for channel in channels { try await channel.close() }
+    var ports: [UInt16] = []
+    while ports.count < count {
+        let port = candidate.wrappingAdd(1, ordering: .relaxed).oldValue
+        guard let channel = try? await listen(port) else { continue }
+        try await channel.close()
+        ports.append(port)
+    }
     return ports
 }
+
+/// Below the ports of `net.ipv4.ip_local_port_range`.
+private let candidate = Atomic(UInt16.random(in: 10_000..<20_000))
 
 private func isListening(_ port: UInt16, on address: String = "127.0.0.1") async -> Bool {
     (try? await withClient(of: port, address: address) { _, _ in true }) ?? false

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import Testing
 
 /// A minimal HTTP client that can misbehave.
@@ -117,12 +118,19 @@ struct TestConnection: ~Copyable {
         func close() { Glibc.close(socket) }
     }
 
-    /// Returns a port without a listener.
+    /// Returns a port without a listener, another one for each call. The kernel assigns no such ports to the sockets of other tests.
     static func freePort() throws -> UInt16 {
-        let holder = try Holder(0)
-        defer { holder.close() }
-        return holder.port
+        while true {
+            let port = candidate.wrappingAdd(1, ordering: .relaxed).oldValue
+            guard port < 32_768 else { throw Failure(errno: EADDRINUSE) }
+            guard let holder = try? Holder(port) else { continue }
+            holder.close()
+            return port
+        }
     }
+
+    /// Below the ports of `net.ipv4.ip_local_port_range`.
+    private static let candidate = Atomic(UInt16.random(in: 20_000..<30_000))
 }
 
 struct Timeout: Error {}
