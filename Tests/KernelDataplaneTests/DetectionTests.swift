@@ -148,7 +148,7 @@ private struct Node: Sendable {
             var node = Self.kinds[kind]
             // Nothing to disturb without this backend.
             guard let undisturbed = try? await node.find(choice, testingRules: testingRules) else { continue }
-            #expect(undisturbed.commands > 2)
+            #expect(undisturbed.commands >= 2)
             for command in 1...undisturbed.commands {
                 for answer in [temporaryFailures[0], temporaryFailures[10], temporaryFailures[13]] {
                     node.disturbance = (command, answer)

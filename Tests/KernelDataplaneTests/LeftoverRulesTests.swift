@@ -214,4 +214,11 @@ private func chains(_ table: Rules.Table, _ names: String...) -> Set<Rules.Chain
     func `may exist in the kernel if it has the legacy table nat of a family`(names: [String], expected: Bool) {
         #expect(LegacyTables.mayHaveRules(names) == expected)
     }
+
+    @Test(arguments: [
+        ("", false), ("security\nraw\n", false), ("nat_of_others\n", false), ("filter\n", true), ("raw\nmangle\n", true), ("nat\n", true),
+    ])
+    func `are read with a program only if the kernel has a legacy table for them`(names: String, expected: Bool) {
+        #expect(LegacyTables.exist(in: names) == expected)
+    }
 }

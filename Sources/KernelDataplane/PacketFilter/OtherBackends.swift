@@ -35,11 +35,22 @@ struct OtherBackends: Sendable {
 
     /// Returns the rules of one family in one backend of iptables; nil if there are none.
     func observe(_ family: IPFamily, in backend: IPTablesBackend) async throws(DataplaneError) -> BackendRules? {
-        guard let catalogue = catalogue[family],
+        guard let catalogue = catalogue[family], mayHaveRules(family, in: backend),
             case .found(let iptables) = try await Detection().find(backend, families: [family], testingRules: false),
             let saved = try await iptables.savedIfAvailable(family)
         else { return nil }
         return LeftoverRules.parse(saved, in: backend, catalogue: catalogue)
+    }
+
+    /// Whether the kernel has a table in which rules of a node proxy may be. Finding out starts no program.
+    private func mayHaveRules(_ family: IPFamily, in backend: IPTablesBackend) -> Bool {
+        switch backend {
+        case .legacy: return LegacyTables.exist(family)
+        case .nft:
+            // If nf_tables cannot be read, the program reports the reason.
+            guard let client = try? NFTablesClient() else { return true }
+            return Rules.Table.allCases.contains { (try? client.hasTable($0.rawValue, family)) ?? true }
+        }
     }
 
     /// Returns the ipsets of a family; nil if there are none.

@@ -15,8 +15,9 @@ struct Detection {
     ///   - testingRules: whether to test the kernel with a chain; if false, only runs the programs.
     func find(_ choice: IPTables.Backend?, families: Set<IPFamily>, testingRules: Bool) async throws(DataplaneError) -> IPTables {
         var refusals: [String] = []
-        let plain = try await backendOfPlainName()
-        for backend in try await order(choice, plain: plain) {
+        // It decides only if no backend is requested.
+        let plain: IPTables.Backend?? = choice == nil ? .some(try await backendOfPlainName()) : nil
+        for backend in try await order(choice, plain: plain ?? nil) {
             switch try await find(backend, families: families, plain: plain, testingRules: testingRules) {
             case .found(var iptables):
                 iptables.skipped = refusals

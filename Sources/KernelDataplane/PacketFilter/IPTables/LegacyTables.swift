@@ -12,6 +12,12 @@ enum LegacyTables {
         (try? SmallFile.readBeginning(of: path, limit: 1 << 16)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
+    /// Whether this network namespace has a legacy table of a family that may contain rules of any mode of a node proxy.
+    static func exist(_ family: IPFamily) -> Bool { exist(in: read(files[family == .ipv4 ? 0 : 1])) }
+
+    /// - Parameter names: the content of a file.
+    static func exist(in names: String) -> Bool { names.split(separator: "\n").contains { Rules.Table(rawValue: String($0)) != nil } }
+
     /// - Parameter names: the contents of the files. A node proxy always has rules in the table `nat`.
     static func mayHaveRules(_ names: [String]) -> Bool { names.contains { $0.split(separator: "\n").contains("nat") } }
 }
