@@ -52,11 +52,14 @@ public struct ObservedRules: Hashable, Sendable {
     public var leftovers: Leftovers?
     /// The number of packets that each of our chains has dropped since the program started. The numbers never decrease.
     public var dropped: [Rules.Chain: UInt64]
+    /// The CPU time of the programs that read them.
+    public var cost: Duration
 
-    public init(_ rules: Rules, leftovers: Leftovers? = nil, dropped: [Rules.Chain: UInt64] = [:]) {
+    public init(_ rules: Rules, leftovers: Leftovers? = nil, dropped: [Rules.Chain: UInt64] = [:], cost: Duration = .zero) {
         self.rules = rules
         self.leftovers = leftovers
         self.dropped = dropped
+        self.cost = cost
     }
 }
 

@@ -191,7 +191,13 @@ public struct Audit: Sendable {
     mutating func failRules(_ family: IPFamily, _ error: any Error) -> ObservationFailure { failures.record(.rules(family), error) }
 
     /// Records that the rules have been read.
-    mutating func readRules(_ family: IPFamily) { failures.remove(.rules(family)) }
+    ///
+    /// - Parameter cost: the CPU time of an audit of them. The other audits leave room for it, but keep half of their share, so that rules of
+    ///   others, which may be many, do not stop them.
+    mutating func readRules(_ family: IPFamily, cost: Duration, at now: Timestamp) {
+        failures.remove(.rules(family))
+        pace.reserve(min(cost, period / (AuditPace.divisor * 2 * IPFamily.allCases.count)), from: now)
+    }
 
     private mutating func stop(_ cost: Duration) {
         if let running { pace.record(cost, from: started, isOverview: running.isOfOverview) }

@@ -22,10 +22,15 @@ struct AuditPace: Sendable {
         max(due, max(notBefore, isOverview ? overviewNotBefore : notBefore).advanced(by: .zero - AuditPace.advance))
     }
 
+    /// Leaves room for the CPU time of programs that read rules, which are not limited themselves.
+    mutating func reserve(_ cost: Duration, from start: Timestamp) {
+        notBefore = max(notBefore, start).advanced(by: cost * AuditPace.divisor)
+    }
+
     /// Records the CPU time of a slice that started at `start`.
     mutating func record(_ cost: Duration, from start: Timestamp, isOverview: Bool) {
         self.cost += cost
-        notBefore = max(notBefore, start).advanced(by: cost * AuditPace.divisor)
+        reserve(cost, from: start)
         if isOverview { overviewNotBefore = max(overviewNotBefore, start).advanced(by: cost * AuditPace.divisor * 2) }
     }
 }

@@ -86,7 +86,7 @@ extension SyncLoop {
             outcome?.observationFailures.append(audit.failRules(family, error))
         case .success(var observed):
             recordRead(.rules(family))
-            audit.readRules(family)
+            audit.readRules(family, cost: isAudit ? observed.cost : .zero, at: now)
             droppedPackets[family] = observed.dropped
             ruleQueues[part]?.isKnown = true
             if isAudit {

@@ -64,6 +64,28 @@ import Testing
         #expect(load.expectedOverview.contains(status.overview.map { $0 / .seconds(1) } ?? 0), "\(status)")
     }
 
+    /// 8 slices of 40 ms take 80 s at 0.4 % of a core.
+    @Test(
+        arguments: [
+            (Duration.zero, 78...87), (.milliseconds(1), 78...90),
+            // A quarter of the 120 ms in each period of 30 s.
+            (.milliseconds(15), 98...115),
+            // Half of them, however much the rules take.
+            (.milliseconds(30), 150...175), (.seconds(20), 150...175),
+        ] as [(Duration, ClosedRange<Double>)])
+    func `leaves room for the programs that read rules, but keeps half of its share`(cost: Duration, expected: ClosedRange<Double>) {
+        let services = (0..<2000).map { TestService("s\($0)", UInt32($0) + 1000) }
+        var node = SimulatedNode()
+        node.absorb(services.flatMap { [$0.change, $0.slice([1])] })
+        node.list()
+        node.settle()
+        node.auditCost = { if case .realServers = $0 { .milliseconds(40) } else { .zero } }
+        node.rulesCost = cost
+        node.run(for: .seconds(500))
+        let status = node.loop.auditStatus
+        #expect(expected.contains(status.realServers.map { $0 / .seconds(1) } ?? 0), "\(status)")
+    }
+
     @Test func `lets slices after an expensive one catch up`() {
         let services = (0..<2000).map { TestService("s\($0)", UInt32($0) + 1000) }
         var node = SimulatedNode()

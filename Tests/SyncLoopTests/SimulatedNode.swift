@@ -25,6 +25,8 @@ struct SimulatedNode {
     var auditDuration = Duration.milliseconds(10)
     /// The CPU time of reading and comparing a slice, also if that fails.
     var auditCost: @Sendable (Audit.Slice) -> Duration = { _ in .zero }
+    /// The CPU time of the programs that read the rules of a family.
+    var rulesCost = Duration.zero
     /// The audited slices and the times when their audit ended.
     var audits: [(time: Timestamp, slice: Audit.Slice)] = []
     /// The slices that audits fail to read.
@@ -181,7 +183,13 @@ struct SimulatedNode {
         running.removeAll { $0.end <= now }
         for task in ended.map(\.task) {
             switch task {
-            case .observeRules(let family): loop.rulesObserved(Result { try kernel.observeRules(family) }, family, at: now)
+            case .observeRules(let family):
+                var rules = Result { try kernel.observeRules(family) }
+                if case .success(var read) = rules {
+                    read.cost = rulesCost
+                    rules = .success(read)
+                }
+                loop.rulesObserved(rules, family, at: now)
             case .observeOtherBackends(let family):
                 otherBackendReads += 1
                 loop.otherBackendsObserved(

@@ -1,5 +1,6 @@
 public import Model
 public import Reconciler
+internal import SystemCalls
 
 /// The rules of this node, through iptables-save and iptables-restore.
 ///
@@ -14,6 +15,8 @@ public actor IPTablesFilter: PacketFilter {
     /// The restored rules with their text in `iptables-save`, which may differ from the text that was restored.
     private var printed: [IPFamily: Printed] = [:]
     private var drops = DropCounters()
+    /// The CPU time of programs that listings have reported.
+    private var reportedTime = Duration.zero
     /// The last call of each family.
     private var last: [IPFamily: Task<Void, Never>] = [:]
 
@@ -71,7 +74,11 @@ public actor IPTablesFilter: PacketFilter {
         if let known = printed[family], known.saved == listing.chains, known.isPlausible { rules.chains = known.restored.chains }
         var left = LeftoverRules.parse(saved, catalogue: catalogue)
         left.hasTable = try nftables.hasTable(Leftovers.tableName, family)
-        return ObservedRules(rules, leftovers: left.isEmpty ? nil : left, dropped: drops.totals[family] ?? [:])
+        // Of the listings of both families, which run at the same time, the first to end reports what both have used.
+        let time = ProgramTime.total
+        defer { reportedTime = time }
+        return ObservedRules(
+            rules, leftovers: left.isEmpty ? nil : left, dropped: drops.totals[family] ?? [:], cost: time - reportedTime)
     }
 
     private func restore(_ rules: Rules, _ missingJumps: [Rules.Jump]) async throws(DataplaneError) {
