@@ -1,16 +1,16 @@
 internal import CNetlink
-internal import Glibc
 public import Model
 public import Reconciler
+internal import SystemCalls
 
 /// Comparing the kernel state with the expected state, for audits.
 extension KernelDataplane {
     public func compare(with expected: NodeState, in selection: Scope.Selection) async -> Comparison {
         // It does not suspend, and so runs on one thread.
-        let start = ThreadTime.now
+        let start = CPUTime.ofThread
         defer { options.freeBuffer() }
         let result = Result { try findings(expected, selection) }
-        return Comparison(result.mapError { $0 }, cost: ThreadTime.now - start)
+        return Comparison(result.mapError { $0 }, cost: CPUTime.ofThread - start)
     }
 
     private func findings(_ expected: NodeState, _ selection: Scope.Selection) throws(DataplaneError) -> Findings {
@@ -69,15 +69,5 @@ extension NodeState {
     fileprivate var hasIPv6: Bool {
         virtualServers.keys.contains { $0.family == .ipv6 } || addresses.keys.contains { $0.family == .ipv6 }
             || routes.keys.contains { $0.family == .ipv6 }
-    }
-}
-
-/// The CPU time of the current thread.
-private enum ThreadTime {
-    static var now: Duration {
-        var time = timespec()
-        // Fails only for clocks that do not exist.
-        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
 }

@@ -126,7 +126,10 @@ public struct NodePacketFilter: Sendable {
     /// The backends of iptables that are not in use and may contain rules of a node proxy, and that the node has no program to read.
     public func unreadableBackends() async -> [IPTables.Backend] {
         var suspected: [IPTables.Backend] = []
-        if iptables?.backend != .legacy, LegacyTables.mayHaveRules(LegacyTables.files.map(LegacyTables.read)) { suspected.append(.legacy) }
+        // Every mode of a node proxy has rules in the table nat.
+        if iptables?.backend != .legacy, IPFamily.allCases.contains(where: { LegacyTables.exist(among: [.nat], $0) }) {
+            suspected.append(.legacy)
+        }
         if iptables == nil, NodePacketFilter.hasRulesInNFTBackend { suspected.append(.nft) }
         var unreadable: [IPTables.Backend] = []
         for backend in suspected {

@@ -45,7 +45,7 @@ struct OtherBackends: Sendable {
     /// Whether the kernel has a table in which rules of a node proxy may be. Finding out starts no program.
     private func mayHaveRules(_ family: IPFamily, in backend: IPTablesBackend) -> Bool {
         switch backend {
-        case .legacy: return LegacyTables.exist(family)
+        case .legacy: return LegacyTables.exist(among: Rules.Table.allCases, family)
         case .nft:
             // If nf_tables cannot be read, the program reports the reason.
             guard let client = try? NFTablesClient() else { return true }

@@ -75,7 +75,7 @@ public actor IPTablesFilter: PacketFilter {
         var left = LeftoverRules.parse(saved, catalogue: catalogue)
         left.hasTable = try nftables.hasTable(Leftovers.tableName, family)
         // Of the listings of both families, which run at the same time, the first to end reports what both have used.
-        let time = ProgramTime.total
+        let time = CPUTime.ofEndedPrograms
         defer { reportedTime = time }
         return ObservedRules(
             rules, leftovers: left.isEmpty ? nil : left, dropped: drops.totals[family] ?? [:], cost: time - reportedTime)
