@@ -16,11 +16,14 @@ extension Scenarios {
             return match.1.split(separator: ",").map { $0.filter { $0 != " " } }
         }
 
-        /// Runs the program in the node like a container with these capabilities and the writable mounts of the manifest.
+        private static let confined = "\(Place.repository)/Integration/deploy/confined"
+
+        /// Runs the program in the node like a container with these capabilities and the writable mounts of the manifest. It and its children are killed
+        /// for a system call that the seccomp profile does not permit.
         private func once(with capabilities: [String]) async throws -> Shell.Result {
             let asPod =
                 "\(Place.repository)/Integration/deploy/as-pod \(capabilities.joined(separator: ",")) \(Place.state),/run/xtables.lock"
-            return try await Shell.attempt("ip netns exec node1 \(asPod) \(Place.proxy) --once \(Self.flags)")
+            return try await Shell.attempt("ip netns exec node1 \(asPod) \(Self.confined) \(Place.proxy) --once \(Self.flags)")
         }
 
         private func initialize() async throws {
@@ -31,6 +34,7 @@ extension Scenarios {
             try await world.begin()
             try await world.write("web.yaml", Manifests.web())
             try await world.write("slices.yaml", Manifests.slices(World.pods))
+            try await Shell.output("\(Self.confined) --build")
         }
 
         @Test func `serves after the init container, with a read-only file system and without permission to change settings`() async throws
@@ -56,6 +60,17 @@ extension Scenarios {
                 let result = try await once(with: all.filter { $0 != missing })
                 #expect(!result.succeeded, "without \(missing): \(result.output)")
             }
+        }
+
+        @Test func `cannot make system calls that the seccomp profile does not permit`() async throws {
+            try await prepare()
+            for command in [
+                "unshare --net true", "mount -t tmpfs tmpfs /mnt", "unshare --user true", "perl -e 'socket(S, 17, 3, 0) or exit'",
+            ] {
+                let result = try await Shell.attempt("\(Self.confined) \(command)")
+                #expect(!result.succeeded, "\(command)")
+            }
+            #expect(try await Shell.attempt("\(Self.confined) true").succeeded)
         }
 
         @Test func `without the init container names the setting that it may not change`() async throws {

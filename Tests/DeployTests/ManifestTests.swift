@@ -62,6 +62,17 @@ private struct Objects {
             usual.pod["containers"].items.first?["securityContext"]["capabilities"]["add"].items.map(\.text) == ["NET_ADMIN", "NET_RAW"])
     }
 
+    @Test(.enabled(if: Deployment.hasKubectl, "kubectl is not installed"), arguments: ["base", "kubeadm", "k3s"])
+    func `run under a seccomp filter, with the component seccomp under that of the project`(folder: String) async throws {
+        let usual = Objects(all: try await Deployment.rendered(folder))
+        #expect(usual.pod["securityContext"]["seccompProfile"].texts == ["type": "RuntimeDefault"])
+        var objects = Objects(all: try await Deployment.rendered(folder, with: ["seccomp"]))
+        if folder == "kubeadm" { objects.existing = ["ServiceAccount/kube-proxy", "ConfigMap/kube-proxy"] }
+        try check(objects)
+        #expect(
+            objects.pod["securityContext"]["seccompProfile"].texts == ["type": "Localhost", "localhostProfile": "kube-ipvs-proxy.json"])
+    }
+
     @Test(.enabled(if: Deployment.hasKubectl, "kubectl is not installed"))
     func `for kubeadm are a single DaemonSet that replaces kube-proxy's`() async throws {
         let objects = Objects(all: try await Deployment.rendered("kubeadm"))
