@@ -51,6 +51,10 @@ let package = Package(
                 "CMalloc", .product(name: "Logging", package: "swift-log"), .product(name: "SystemPackage", package: "swift-system"),
             ]),
 
+        // The lock that one instance in a network namespace holds.
+        .target(
+            name: "NamespaceLock", dependencies: ["CMalloc", "StatusAPI", .product(name: "SystemPackage", package: "swift-system")]),
+
         // Cluster state: manifests and the API server.
         .target(
             name: "Manifests",
@@ -72,7 +76,7 @@ let package = Package(
             ],
             exclude: ["Wire/kubernetes.proto", "Wire/regenerate"]),
 
-        // Headers of glibc: the allocator, and the program file in memory.
+        // Headers of glibc: the allocator, the program file in memory, and accept4.
         .systemLibrary(name: "CMalloc"),
 
         // The kernel.
@@ -133,7 +137,8 @@ let package = Package(
             name: "kube-ipvs-proxy",
             dependencies: [
                 "Model", "Kubernetes", "KubernetesAPI", "Translation", "Reconciler", "KernelDataplane", "Klog", "KubeProxyConfiguration",
-                "LocalhostNodePorts", "Manifests", "MetricsRegistry", "NodeProxy", "StatusAPI", "StatusServer", "StatusTable", "SyncLoop",
+                "LocalhostNodePorts", "Manifests", "MetricsRegistry", "NamespaceLock", "NodeProxy", "StatusAPI", "StatusServer",
+                "StatusTable", "SyncLoop",
                 "SystemCalls",
                 "Text", "Traffic", "YAML",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -179,6 +184,7 @@ let package = Package(
                 .product(name: "SystemPackage", package: "swift-system"),
             ]),
         .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CNetlink", .product(name: "SystemPackage", package: "swift-system")]),
+        .testTarget(name: "NamespaceLockTests", dependencies: ["NamespaceLock", "StatusAPI"]),
         .testTarget(name: "ReconcilerTests", dependencies: ["Reconciler", "Model", "TestSupport"]),
         .testTarget(
             name: "TranslationTests", dependencies: ["Translation", "KernelDataplane", "Kubernetes", "Model", "Reconciler", "TestSupport"]),

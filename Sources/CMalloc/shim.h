@@ -8,4 +8,8 @@
 #include <elf.h>
 #include <sys/auxv.h>
 
+// Declared by <sys/socket.h>, but only with GNU extensions.
+#include <sys/socket.h>
+int accept4(int, struct sockaddr *, socklen_t *, int);
+
 #endif
