@@ -31,6 +31,8 @@ public actor NodeProxy: ServiceLifecycle.Service {
     private let feed: ChangeFeed
     private let checkNode: @Sendable (Node) throws(NodeProxyError) -> [String]
     private let observers: [any ProxyObserver]
+    /// Whether observers know that this standby is ready.
+    private var isReadyStandby = false
     private let events: any EventRecorder
     let logger: Logger
 
@@ -107,12 +109,33 @@ public actor NodeProxy: ServiceLifecycle.Service {
             let step = loop.next(at: now, wall: Date())
             log(loop.popNotices())
             switch step {
-            case .wait(let time): return time
+            case .wait(let time):
+                reportStandby()
+                return time
             case .start(let task): start(task)
             default: try await execute(step)
             }
         }
         return nil
+    }
+
+    // MARK: The standby
+
+    /// Begins to change the kernel: the program that did has ended.
+    public func takeOver() {
+        loop.takeOver(at: now, wall: Date())
+        for observer in observers {
+            observer.tookOver()
+            observer.queued()
+        }
+        wake.yield()
+    }
+
+    private func reportStandby() {
+        guard loop.isStandby, loop.isReadyToTakeOver, !isReadyStandby else { return }
+        isReadyStandby = true
+        logger.info("Ready to take over", metadata: ["virtualServers": "\(loop.desired.virtualServers.count)"])
+        for observer in observers { observer.becameReadyStandby() }
     }
 
     private func absorbChanges(at now: Timestamp) {
@@ -123,7 +146,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
         let (node, pending) = (loop.node, loop.pendingChanges)
         for observer in observers {
             observer.changed(batch.changes, node: node, pending: pending)
-            observer.queued()
+            if !loop.isStandby { observer.queued() }
         }
     }
 
@@ -132,7 +155,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
         case .readAddresses:
             let addresses = await result { try await kernel.dataplane.nodeAddresses() }
             loop.readAddresses(addresses, at: now)
-            if loop.hasPendingChanges { observers.forEach { $0.queued() } }
+            if loop.hasPendingChanges, !loop.isStandby { observers.forEach { $0.queued() } }
         case .testSchedulers(let schedulers):
             let found = await result { try await kernel.dataplane.schedulers(among: schedulers) }
             loop.testedSchedulers(schedulers, found)

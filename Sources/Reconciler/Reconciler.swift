@@ -38,6 +38,12 @@ public struct Reconciler: Sendable {
     /// Marks the mirror as possibly out of date in `scope`, which is then observed before it is planned again.
     public mutating func invalidate(_ scope: Scope) { scopeToObserve.formUnion(scope) }
 
+    /// Restricts observing and planning to `selection`: everything else was observed, and is verified later.
+    public mutating func restart(with selection: Scope.Selection) {
+        flowsToPlan = selection.flows
+        (scopeToPlan, scopeToObserve) = (.only(selection), .only(selection.withoutRules))
+    }
+
     /// Whether anything is marked for planning. False until everything has been observed once.
     public var needsPlanning: Bool {
         if case .everything = scopeToObserve { return false }
@@ -229,6 +235,9 @@ public struct Reconciler: Sendable {
         if !startedDraining.isEmpty { scopeToObserve.formUnion(.only(.init(realServers: Set(startedDraining)))) }
     }
 
+    /// Lets the mirror share the memory of all desired virtual servers that the kernel holds unchanged.
+    public mutating func shareStorage(with desired: NodeState) { shareStorage(of: desired.virtualServers.keys, with: desired) }
+
     /// Lets the mirror share the memory of desired virtual servers that the kernel holds unchanged.
     private mutating func shareStorage(of identities: some Sequence<VirtualServer.Identity>, with desired: NodeState) {
         for identity in identities {
@@ -305,6 +314,13 @@ extension Scope.Selection {
         var copy = self
         copy.virtualServers.formUnion(realServers)
         (copy.realServers, copy.headers) = ([], false)
+        return copy
+    }
+
+    /// The part that an observation of the dataplane reads.
+    fileprivate var withoutRules: Scope.Selection {
+        var copy = self
+        (copy.rules, copy.flows) = ([], [])
         return copy
     }
 

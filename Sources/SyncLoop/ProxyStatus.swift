@@ -80,6 +80,12 @@ public protocol ProxyObserver: Sendable {
 
     /// Called when a part of the kernel state was audited.
     func audited(_ status: AuditStatus)
+
+    /// Called when a standby could take over.
+    func becameReadyStandby()
+
+    /// Called when a standby took over. A sync follows.
+    func tookOver()
 }
 
 extension ProxyObserver {
@@ -87,4 +93,6 @@ extension ProxyObserver {
     public func queued() {}
     public func synced(_ outcome: SyncOutcome, _ status: ProxyStatus, desired: NodeState) {}
     public func audited(_ status: AuditStatus) {}
+    public func becameReadyStandby() {}
+    public func tookOver() {}
 }

@@ -23,6 +23,8 @@ struct RulesQueue {
     var running: Work?
     /// Whether the rules in the mirror are those in the kernel.
     var isKnown = false
+    /// Whether another program may have changed the rules since they were observed: they are observed again, and stay in effect meanwhile.
+    var isOutdated = false
     /// The next operation, which starts when the remaining operations of its plan have been applied or deferred.
     var planned: Operation?
 

@@ -57,6 +57,10 @@ extension SyncLoop {
         let failure = ObservationFailure(part: part, reason: "\(error)", attempts: attempts, isOfAudit: false)
         unreadable[part] = (failure, now.advanced(by: retries.backoff(attempts)))
         outcome?.observationFailures.append(failure)
+        // A standby publishes no sync.
+        if isStandby, attempts == 1 {
+            notices.append(.init(.warning, "Failed to read kernel state; retrying", ["part": "\(part)", "error": "\(error)"]))
+        }
     }
 
     /// Returns the next part of the scope to observe that can be read now; nil if there is none. A part that cannot be read does not block
@@ -89,6 +93,12 @@ extension SyncLoop {
     /// Handles the result of `Step.observe`.
     public mutating func observed(_ result: Result<NodeState, any Error>, of scope: Scope, at now: Timestamp) {
         let part = SyncLoop.part(scope)
+        isObserving = false
+        defer {
+            // It may have read what the previous holder changed afterwards.
+            if observationIsOutdated { reconciler.invalidate(scope) }
+            observationIsOutdated = false
+        }
         beginSync(at: now)
         switch result {
         case .failure(let error): recordReadFailure(part, error, at: now)
@@ -101,6 +111,8 @@ extension SyncLoop {
             let ours = unknownOwnServers(in: state, of: scope)
             reconciler.merge(state, of: scope, desired: translation.desired, at: now) { ours.contains($0.identity) }
             if case .everything = scope { audit.begin(at: now) }
+            // A plan would do so, and there is none.
+            if isStandby { reconciler.shareStorage(with: translation.desired) }
             if part == .virtualServers, let began = pollStart { (pollStart, pollDuration) = (nil, began.duration(to: now)) }
             shouldPlanDeferred = true
         }

@@ -9,8 +9,9 @@ extension SyncLoop {
     mutating func nextTask(at now: Timestamp) -> Task? {
         for part in IPFamily.allCases.flatMap({ [RulesQueue.Part.inUse($0), .inOtherBackends($0)] }) {
             guard let queue = ruleQueues[part], queue.running == nil else { continue }
-            if !queue.isKnown {
+            if !queue.isKnown || queue.isOutdated {
                 guard let task = observation(of: part, at: now) else { continue }
+                ruleQueues[part]?.isOutdated = false
                 ruleQueues[part]?.running = .observation(isAudit: false)
                 return task
             }
@@ -28,6 +29,8 @@ extension SyncLoop {
             ruleQueues[part]?.running = .operation(operation)
             return .applyRules(operation)
         }
+        // The other program's changes are no external changes.
+        guard !isStandby else { return nil }
         guard let slice = updateAudit(at: now, { [mirror = reconciler.mirror] in $0.next(mirror, at: now) }) else { return nil }
         if let duration = audit.popLongRound() { notices.append(Announcer.notice(ofLongAudit: duration)) }
         guard case .rules(let family) = slice else { return .audit(slice, expected: slice.expected(in: reconciler.mirror)) }
@@ -82,7 +85,10 @@ extension SyncLoop {
         beginSync(at: now)
         switch result {
         case .failure(let error):
-            guard isAudit else { return recordReadFailure(.rules(family), error, at: now) }
+            guard isAudit else {
+                ruleQueues[part]?.isKnown = false
+                return recordReadFailure(.rules(family), error, at: now)
+            }
             outcome?.observationFailures.append(audit.failRules(family, error))
         case .success(var observed):
             recordRead(.rules(family))
@@ -109,7 +115,9 @@ extension SyncLoop {
         ruleQueues[part]?.running = nil
         beginSync(at: now)
         switch result {
-        case .failure(let error): recordReadFailure(.rulesInOtherBackends(family), error, at: now)
+        case .failure(let error):
+            ruleQueues[part]?.isKnown = false
+            recordReadFailure(.rulesInOtherBackends(family), error, at: now)
         case .success(let observed):
             recordRead(.rulesInOtherBackends(family))
             ruleQueues[part]?.isKnown = true

@@ -49,6 +49,18 @@ public struct SyncLoop: Sendable {
     public internal(set) var retries: Retries
     var audit: Audit
 
+    // MARK: The standby
+
+    /// Whether another program changes the kernel, so that this one only follows: see `takeOver`.
+    public internal(set) var isStandby: Bool
+    var recentChanges = RecentChanges()
+    /// Whether the complete kernel state is observed again before the sync ends.
+    var isVerificationDue = false
+    /// Whether an observation is in progress.
+    var isObserving = false
+    /// Whether the observation in progress began before this instance took over.
+    var observationIsOutdated = false
+
     // MARK: The source
 
     /// Whether the source has delivered its first complete list. Nothing is planned before.
@@ -110,9 +122,12 @@ public struct SyncLoop: Sendable {
     var refusalGeneration = 0
     var notices: [Announcer.Notice] = []
 
-    /// - Parameter start: the start time of the program. Changes with an earlier cause are not counted in latencies.
-    public init(_ settings: Settings, translation: Translation, start: Date) {
+    /// - Parameters:
+    ///   - start: the start time of the program. Changes with an earlier cause are not counted in latencies.
+    ///   - isStandby: whether another program changes the kernel until `takeOver`.
+    public init(_ settings: Settings, translation: Translation, start: Date, isStandby: Bool = false) {
         self.settings = settings
+        self.isStandby = isStandby
         self.translation = translation
         reconciler = Reconciler(drainTimeout: settings.drainTimeout, nodeName: translation.nodeName)
         retries = Retries(first: settings.firstRetry, longest: settings.syncPeriod)
@@ -149,7 +164,7 @@ public struct SyncLoop: Sendable {
         for change in changes {
             switch change {
             case .service, .otherNodes: break
-            case .endpointSlice(let name, let slice): latency.record(name, from: cluster.slice(name), to: slice)
+            case .endpointSlice(let name, let slice): if !isStandby { latency.record(name, from: cluster.slice(name), to: slice) }
             case .node(let name, let after): if name == nodeName { notices += Announcer.notices(of: after, before: node) }
             }
             schedulerDemand.add(change, default: translation.settings.scheduler)
@@ -193,8 +208,8 @@ public struct SyncLoop: Sendable {
 
     /// Returns the next step.
     ///
-    /// In this order: read the node's addresses, test schedulers, translate, apply remaining operations, start tasks, observe, plan, end the
-    /// sync, begin due work, wait.
+    /// In this order: read the node's addresses, test schedulers, translate, apply remaining operations, start tasks, observe, plan, verify
+    /// after taking over, end the sync, begin due work, wait.
     ///
     /// - Parameters:
     ///   - now: the monotonic time.
@@ -202,6 +217,7 @@ public struct SyncLoop: Sendable {
     public mutating func next(at now: Timestamp, wall: Date) -> Step {
         guard isListed else { return .wait(until: nil) }
         if let step = waitForNode(at: now) { return step }
+        if isStandby { return nextAsStandby(at: now) }
         while true {
             if addressesAreStale, isReadable(.nodeAddresses, at: now) {
                 // A change during the read sets the flag again.
@@ -220,9 +236,17 @@ public struct SyncLoop: Sendable {
             if let batch = nextBatch(at: now) { return .apply(batch) }
             if shouldPlanDeferred { planDeferred() }
             if let task = nextTask(at: now) { return .start(task) }
-            if let scope = nextObservation(at: now) { return .observe(scope) }
+            if let scope = nextObservation(at: now) {
+                isObserving = true
+                return .observe(scope)
+            }
             if reconciler.needsPlanning {
                 makePlan(at: now)
+                continue
+            }
+            if isVerificationDue {
+                isVerificationDue = false
+                reconciler.invalidate(.everything)
                 continue
             }
             if let outcome { return publish(outcome, at: now, wall: wall) }
@@ -311,7 +335,8 @@ public struct SyncLoop: Sendable {
     mutating func translate(at now: Timestamp) {
         beginSync(at: now)
         let scope = translation.update(cluster.popDirtyServices(), of: cluster, nodeAddresses)
-        reconciler.markForPlanning(scope)
+        // The first translation is of what the other program has programmed already.
+        if !isStandby { reconciler.markForPlanning(scope) } else if isTranslated { recentChanges.add(scope, at: now) }
         outcome?.includesChanges = true
         outcome?.translated.formUnion(translation.popTranslatedServices())
         outcome?.changed.formUnion(scope)

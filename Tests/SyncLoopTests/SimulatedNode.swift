@@ -60,7 +60,7 @@ struct SimulatedNode {
     init(
         minSyncPeriod: Duration = .milliseconds(100), syncPeriod: Duration = .seconds(30), drainTimeout: Duration = .seconds(900),
         nodeWait: NodeWait? = nil, schedulers: [Scheduler]? = nil, untestedSchedulers: [Scheduler] = [],
-        serviceAddresses: ServiceAddresses = .auto()
+        serviceAddresses: ServiceAddresses = .auto(), isStandby: Bool = false
     ) {
         var settings = TranslationSettings(nodeName: "node1", serviceAddresses: serviceAddresses)
         if let schedulers { settings.schedulers = schedulers }
@@ -68,7 +68,7 @@ struct SimulatedNode {
             SyncLoop.Settings(
                 minSyncPeriod: minSyncPeriod, syncPeriod: syncPeriod, drainTimeout: drainTimeout, nodeWait: nodeWait,
                 untestedSchedulers: untestedSchedulers),
-            translation: Translation(settings), start: SimulatedNode.start)
+            translation: Translation(settings), start: SimulatedNode.start, isStandby: isStandby)
         status = loop.status
     }
 
@@ -119,7 +119,7 @@ struct SimulatedNode {
         return step
     }
 
-    private mutating func perform(_ step: SyncLoop.Step) {
+    mutating func perform(_ step: SyncLoop.Step) {
         switch step {
         case .readAddresses:
             addressReads += 1
