@@ -27,13 +27,18 @@ public struct KernelSetup: Sendable {
         self.oomScoreAdj = oomScoreAdj
     }
 
-    /// Fails with one line that names the missing part and how to install it.
+    /// Loads modules and tests the scheduler, which changes nothing else.
     ///
-    /// The kernel has the default scheduler afterwards; the others are tested only once a Service asks for them.
-    public func run(_ probing: Probing, _ logger: Logger) async throws {
+    /// Fails with one line that names the missing part and how to install it. The kernel has the default scheduler afterwards; the others are
+    /// tested only once a Service asks for them.
+    public func prepare(_ probing: Probing, _ logger: Logger) async throws {
         try await probing.run("IPVS") { try await KernelSetup.loadIPVS(logger) }
         try await probing.run("IPVS scheduler") { try await loadScheduler(logger) }
         try await loadConntrack(probing, logger)
+    }
+
+    /// Changes the kernel settings that differ, after `prepare`. Only the instance that serves may do so.
+    public func applySettings(_ probing: Probing, _ logger: Logger) async throws {
         try await probing.run("kernel settings") { try applySettings(logger) }
         try await probing.run("IPVS timeouts") { try setTimeouts(logger) }
         setOOMScore(logger)

@@ -40,7 +40,9 @@ public struct OtherProxies: Hashable, Sendable {
         var found = OtherProxies()
         let network = try table.network(of: pid)
         for other in try table.pids where other != pid {
-            guard let arguments = try table.arguments(of: other), isNodeProxy(arguments) else { continue }
+            guard let arguments = try table.arguments(of: other), isKubeProxy(arguments) else { continue }
+            // Other instances of this program wait until this one ends.
+            if try table.isThisProgram(other) { continue }
             // A process whose network namespace is not visible counts.
             if let network, let otherNetwork = try table.network(of: other), otherNetwork != network { continue }
             let sockets = try table.sockets(of: other, among: listeners)
@@ -53,20 +55,17 @@ public struct OtherProxies: Hashable, Sendable {
         return found
     }
 
-    /// Whether this is the command line of kube-proxy, also as part of hyperkube, or of this program when it runs as a proxy.
-    static func isNodeProxy(_ arguments: [String]) -> Bool {
+    /// Whether this is the command line of kube-proxy, also as part of hyperkube.
+    static func isKubeProxy(_ arguments: [String]) -> Bool {
         guard let program = arguments.first?.split(separator: "/").last else { return false }
         switch program {
         case "kube-proxy": return true
         case "hyperkube": return arguments.dropFirst().first.map { ["kube-proxy", "proxy"].contains($0) } ?? false
-        case "kube-ipvs-proxy":
-            let once: Set = ["status", "plan", "cleanup", "help", "--help", "--version", "--once", "--init-only", "--cleanup"]
-            return !arguments.contains(where: once.contains)
         default: return false
         }
     }
 
-    private static func shortened(_ arguments: [String]) -> String {
+    static func shortened(_ arguments: [String]) -> String {
         let text = arguments.joined(separator: " ")
         return text.count > 200 ? text.prefix(200) + "…" : text
     }
@@ -96,9 +95,34 @@ struct ProcessTable {
     /// The network namespace, such as `net:[4026531840]`; nil if it is not accessible.
     func network(of pid: Int) throws(DataplaneError) -> String? { try target("\(pid)/ns/net") }
 
+    /// Whether the process named itself like this program: see `ProcessName`.
+    func isThisProgram(_ pid: Int) throws(DataplaneError) -> Bool {
+        try text("\(pid)/comm", limit: ProcessTable.commandLineLimit)?.split(separator: "\n").first.map(String.init) == ProcessName.own
+    }
+
+    /// The effective user ID of a process; nil if it has exited.
+    func owner(of pid: Int) -> UInt32? {
+        var found = stat()
+        guard unsafe stat("\(folder)/\(pid)", &found) == 0 else { return nil }
+        return found.st_uid
+    }
+
     /// The sockets that listen on these ports in this network namespace: their ports by inode.
     func listeners(on ports: Set<UInt16>) throws(DataplaneError) -> [UInt64: UInt16] {
         var listeners: [UInt64: UInt16] = [:]
+        for (port, columns) in try listening(on: ports) {
+            if let inode = UInt64(columns[9]) { listeners[inode] = port }
+        }
+        return listeners
+    }
+
+    /// The sockets that listen on a port in this network namespace, with their addresses and users.
+    func listeners(on port: UInt16) throws(DataplaneError) -> [ListeningSocket] {
+        try listening(on: [port]).compactMap { ListeningSocket($0.columns) }
+    }
+
+    private func listening(on ports: Set<UInt16>) throws(DataplaneError) -> [(port: UInt16, columns: [Substring])] {
+        var found: [(port: UInt16, columns: [Substring])] = []
         for file in ["self/net/tcp", "self/net/tcp6"] {
             for line in (try text(file, limit: ProcessTable.socketListLimit) ?? "").split(separator: "\n").dropFirst() {
                 let columns = line.split(separator: " ")
@@ -107,10 +131,10 @@ struct ProcessTable {
                 guard let port = columns[1].split(separator: ":").last.flatMap({ UInt16($0, radix: 16) }), ports.contains(port) else {
                     continue
                 }
-                if let inode = UInt64(columns[9]) { listeners[inode] = port }
+                found.append((port, columns))
             }
         }
-        return listeners
+        return found
     }
 
     /// The inodes of these sockets that a process has open.

@@ -1,4 +1,6 @@
 import FoundationEssentials
+import Glibc
+import Model
 import Testing
 
 @testable import KernelDataplane
@@ -13,10 +15,11 @@ private struct ProcFolder {
         listen([:])
     }
 
-    func add(_ pid: Int, _ arguments: [String], network: String = "net:[1]", sockets: [Int] = []) throws {
+    func add(_ pid: Int, _ arguments: [String], network: String = "net:[1]", sockets: [Int] = [], comm: String = "a") throws {
         try FileManager.default.createDirectory(atPath: "\(path)/\(pid)/fd", withIntermediateDirectories: true)
         try FileManager.default.createDirectory(atPath: "\(path)/\(pid)/ns", withIntermediateDirectories: true)
         #expect(FileManager.default.createFile(atPath: "\(path)/\(pid)/cmdline", contents: Data(arguments.map { $0 + "\0" }.joined().utf8)))
+        #expect(FileManager.default.createFile(atPath: "\(path)/\(pid)/comm", contents: Data("\(comm)\n".utf8)))
         try FileManager.default.createSymbolicLink(atPath: "\(path)/\(pid)/ns/net", withDestinationPath: network)
         try FileManager.default.createSymbolicLink(atPath: "\(path)/\(pid)/fd/0", withDestinationPath: "/dev/null")
         for (number, socket) in sockets.enumerated() {
@@ -71,12 +74,61 @@ private struct ProcFolder {
 
     @Test(arguments: [
         (["/kube-proxy"], true), (["/opt/hyperkube", "kube-proxy"], true), (["/opt/hyperkube", "kubelet"], false),
-        (["/x/kube-ipvs-proxy"], true),
-        (["kube-ipvs-proxy", "run", "--manifests", "m"], true), (["kube-ipvs-proxy", "plan"], false),
-        (["kube-ipvs-proxy", "--once"], false),
+        (["/x/kube-ipvs-proxy"], false), (["kube-ipvs-proxy", "run", "--manifests", "m"], false),
         (["vi", "kube-proxy"], false), (["kube-proxy-metrics"], false),
     ])
-    func `is a program that syncs the kernel continuously`(arguments: [String], expected: Bool) {
-        #expect(OtherProxies.isNodeProxy(arguments) == expected)
+    func `is kube-proxy, not another instance of this program`(arguments: [String], expected: Bool) {
+        #expect(OtherProxies.isKubeProxy(arguments) == expected)
     }
+}
+
+@Suite struct `A running kube-proxy` {
+    private func processes(_ make: (ProcFolder) throws -> Void, user: UInt32 = getuid()) throws -> [String] {
+        let folder = try ProcFolder()
+        try folder.add(100, ["/usr/local/bin/kube-ipvs-proxy"])
+        try make(folder)
+        defer { try? folder.remove() }
+        return try RunningKubeProxy.processes(in: ProcessTable(folder: folder.path), besides: 100, user: user).map(\.description)
+    }
+
+    @Test func `is found by name in the same network namespace`() throws {
+        let found = try processes { folder in
+            try folder.add(17, ["/usr/local/bin/kube-proxy", "--v=2"])
+            try folder.add(18, ["kube-proxy"], network: "net:[2]")
+            try folder.add(19, ["/usr/bin/kubelet"])
+        }
+        #expect(found == ["pid 17 (/usr/local/bin/kube-proxy --v=2)"])
+    }
+
+    @Test func `is none that this program runs under the name kube-proxy`() throws {
+        #expect(try processes { try $0.add(17, ["/usr/local/bin/kube-proxy"], comm: "kube-ipvs-proxy") } == [])
+        #expect(try processes { try $0.add(17, ["/usr/local/bin/kube-proxy"], comm: "kube-proxy") }.count == 1)
+    }
+
+    @Test(.enabled(if: getuid() == 0, "requires root, to change the owner of a file"))
+    func `is one of root`() throws {
+        let found = try processes { folder in
+            try folder.add(17, ["kube-proxy"])
+            #expect(chown("\(folder.path)/17", 1000, 1000) == 0)
+        }
+        #expect(found == [])
+    }
+
+    @Test(arguments: [
+        ("0100007F:2809", "127.0.0.1"), ("00000000:2809", "127.0.0.1"), ("0200630A:2809", "10.99.0.2"),
+        ("00000000000000000000000000000000:2809", "::1 127.0.0.1"), ("00000000000000000000000001000000:2809", "::1"),
+    ])
+    func `is asked for its mode where it listens`(local: String, expected: String) throws {
+        let line = "0: \(local) 00000000:0000 0A 00000000:00000000 00:00000000 00000000 1000 0 55 1 0"
+        let listener = try #require(ListeningSocket(line.split(separator: " ")))
+        #expect(listener.user == 1000 && listener.inode == 55)
+        #expect(listener.destinations.map(\.description).joined(separator: " ") == expected)
+    }
+
+    @Test(
+        arguments: [
+            ("HTTP/1.0 200 OK\r\nA: b\r\n\r\niptables", "iptables"), ("HTTP/1.1 200 OK\r\n\r\nipvs\n", "ipvs"),
+            ("HTTP/1.1 404 Not Found\r\n\r\nipvs", nil), ("SSH-2.0", nil), ("HTTP/1.1 200 OK\r\n", nil), ("", nil),
+        ] as [(String, String?)])
+    func `answers with its mode`(answer: String, body: String?) { #expect(TCPClient.body(of: Array(answer.utf8)) == body) }
 }
