@@ -9,6 +9,9 @@ public final class StatusBoard: ProxyObserver {
         var health: Health
         var status: ProxyStatus
         var watcher: AsyncStream<Void>.Continuation?
+        /// What a standby waits for; nil if the proxy serves.
+        var standbyFor: String?
+        var isReadyStandby = false
     }
 
     private let state: Mutex<State>
@@ -31,12 +34,32 @@ public final class StatusBoard: ProxyObserver {
         state = Mutex(State(health: Health(limit: syncPeriod * 2), status: ProxyStatus(families: families), watcher: watcher))
     }
 
-    public var health: Health { state.withLock(\.health) }
+    public var health: Health {
+        state.withLock { state in
+            guard let standbyFor = state.standbyFor else { return state.health }
+            var health = state.health
+            if state.isReadyStandby { health.standbyFor = standbyFor } else { health.waitingFor = "standby: \(standbyFor)" }
+            return health
+        }
+    }
     public var status: ProxyStatus { state.withLock(\.status) }
 
     public var isNodeEligible: Bool { state.withLock { $0.status.node.map(\.isEligible) ?? !expectsNode } }
 
+    /// - Parameter program: What the standby waits for.
+    public func wait(asStandbyFor program: String) {
+        state.withLock { $0.standbyFor = program }
+        metrics.setStandby(true)
+    }
+
     // MARK: ProxyObserver
+
+    public func becameReadyStandby() { state.withLock { $0.isReadyStandby = true } }
+
+    public func tookOver() {
+        state.withLock { $0.standbyFor = nil }
+        metrics.setStandby(false)
+    }
 
     /// Updates the node at once, as its taints apply even if they do not change the kernel.
     public func changed(_ changes: [ClusterChange], node: Node?, pending: PendingChanges) {

@@ -10,15 +10,17 @@ public struct StatusService: ServiceLifecycle.Service {
     private let node: String
     private let events: any EventRecorder
     private let retry: Duration
+    private let isStandby: @Sendable () -> Bool
     private let logger: Logger
     private let answer: @Sendable (StatusRequest) async -> StatusResponse
 
     /// - Parameters:
     ///   - hardFail: Whether the program exits if it cannot listen (`--bind-address-hard-fail`).
-    ///   - retry: The delay before retrying to listen.
+    ///   - retry: The longest delay before retrying to listen.
+    ///   - isStandby: Whether another proxy, which uses the same address, is expected to run.
     public init(
         _ kind: StatusServerKind, at address: ListenAddress, hardFail: Bool, node: String, events: any EventRecorder,
-        retry: Duration = .seconds(5), logger: Logger,
+        retry: Duration = .seconds(5), isStandby: @escaping @Sendable () -> Bool = { false }, logger: Logger,
         answer: @escaping @Sendable (StatusRequest) async -> StatusResponse
     ) {
         self.kind = kind
@@ -27,6 +29,7 @@ public struct StatusService: ServiceLifecycle.Service {
         self.node = node
         self.events = events
         self.retry = retry
+        self.isStandby = isStandby
         self.logger = logger
         self.answer = answer
     }
@@ -38,12 +41,19 @@ public struct StatusService: ServiceLifecycle.Service {
     private func serve() async throws(ListenError) {
         let listener = HTTPListener(address, connections: OpenConnections(limit: 128), answer: answer)
         var reported: ListenError?
+        // The previous holder of the address may be about to end.
+        var delay = min(StatusService.firstRetry, retry)
         while !Task.isCancelled {
             do throws(ListenError) {
                 try await listener.run { _ in
                     logger.info("Listening", metadata: ["server": "\(kind)", "address": "\(address)"])
                 }
             } catch {
+                guard !isStandby() else {
+                    // Cancellation ends the loop: the proxy is stopping.
+                    try? await Task.sleep(for: StatusService.firstRetry)
+                    continue
+                }
                 guard !hardFail else {
                     logger.error("Failed to listen", metadata: ["server": "\(kind)", "error": "\(error)"])
                     events.record(
@@ -56,10 +66,13 @@ public struct StatusService: ServiceLifecycle.Service {
                 }
                 reported = error
                 // Cancellation ends the loop: the proxy is stopping.
-                try? await Task.sleep(for: retry)
+                try? await Task.sleep(for: delay)
+                delay = min(delay * 2, retry)
             }
         }
     }
+
+    private static let firstRetry = Duration.milliseconds(100)
 }
 
 /// The kind of server; the raw value is the reason of its event if it cannot listen.

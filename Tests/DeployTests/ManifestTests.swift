@@ -121,6 +121,7 @@ private struct Objects {
         checkMounts(objects)
         checkPrivileges(objects)
         checkProbes(objects)
+        checkUpdates(objects)
         for container in objects.containers { try checkArguments(container) }
     }
 
@@ -171,13 +172,19 @@ private struct Objects {
 
     private func checkProbes(_ objects: Objects) {
         for container in objects.pod["containers"].items {
-            let ports = Dictionary(
-                uniqueKeysWithValues: container["ports"].items.map { ($0["name"].text, $0["containerPort"].text) })
-            #expect(ports == ["healthz": "10256"])
+            // In the network of the host, the API server makes them host ports, and no second pod is scheduled on the node during an update.
+            #expect(container["ports"] == .null)
             for (probe, path) in [("readinessProbe", "/healthz"), ("livenessProbe", "/livez")] {
-                #expect(container[probe]["httpGet"].texts == ["path": path, "port": "healthz"])
+                #expect(container[probe]["httpGet"].texts == ["path": path, "port": "10256"])
             }
         }
+    }
+
+    /// Checks that the new pod of a node is ready as standby before the old one is deleted.
+    private func checkUpdates(_ objects: Objects) {
+        let strategy = objects.daemonSet["spec"]["updateStrategy"]
+        #expect(strategy["type"].text == "RollingUpdate")
+        #expect(strategy["rollingUpdate"].texts == ["maxSurge": "1", "maxUnavailable": "0"])
     }
 
     /// Checks that the program knows every flag and reads its configuration from a mount.
@@ -185,7 +192,7 @@ private struct Objects {
         let arguments = container["args"].items.map(\.text)
         let command = try #require(try KubeIPVSProxy.parseAsRoot(GoStyleArguments.normalized(arguments)) as? RunCommand)
         #expect(command.options.hostnameOverride == "$(NODE_NAME)")
-        #expect(container["env"].items.map { $0["name"].text } == ["NODE_NAME"])
+        #expect(container["env"].items.map { $0["name"].text } == ["NODE_NAME", "POD_NAME"])
         let folder = command.options.config.split(separator: "/").dropLast().joined(separator: "/")
         let mounts = container["volumeMounts"].items.map { $0["mountPath"].text }
         #expect(command.options.config.hasSuffix("/config.conf") && mounts.contains("/\(folder)"))

@@ -28,6 +28,11 @@ public struct Health: Hashable, Sendable {
     /// It only fails `/healthz`, which takes the node out of load balancers, and not `/livez`, as a restart would not help.
     public var waitingFor: String?
 
+    /// What a standby that is ready to take over waits for; nil if this instance serves.
+    ///
+    /// A standby is healthy: the program that it waits for serves the node.
+    public var standbyFor: String?
+
     /// Failed operations that keep a family from being programmed, each with its error. Only the responses contain them.
     public var failures: [String] = []
 
@@ -62,8 +67,8 @@ public struct Health: Hashable, Sendable {
 }
 
 extension Health {
-    /// Returns the JSON of `/healthz` and `/livez`, with kube-proxy's keys in its order, `waitingFor` if startup is waiting, and `failures` if
-    /// there are any.
+    /// Returns the JSON of `/healthz` and `/livez`, with kube-proxy's keys in its order, `standbyFor` of a standby, `waitingFor` if startup is
+    /// waiting, and `failures` if there are any.
     ///
     /// - Parameter nodeEligible: Nil if the response does not depend on the node.
     func json(isHealthy: Bool, nodeEligible: Bool?, at now: Moment) -> String {
@@ -81,6 +86,7 @@ extension Health {
             }
             fields.append("\"status\":{\(status.joined(separator: ","))}")
         }
+        if let standbyFor { fields.append("\"standbyFor\":\(Health.quoted(standbyFor))") }
         if let waitingFor { fields.append("\"waitingFor\":\(Health.quoted(waitingFor))") }
         if !failures.isEmpty { fields.append("\"failures\":[\(failures.map(Health.quoted).joined(separator: ","))]") }
         return "{\(fields.joined(separator: ","))}"

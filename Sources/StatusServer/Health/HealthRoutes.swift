@@ -22,7 +22,7 @@ public struct HealthRoutes: Sendable {
 
     /// Returns 200 if the node may get traffic: it is programmed, healthy and eligible.
     static func healthz(_ health: Health, nodeEligible: Bool, at now: Moment) -> StatusResponse {
-        let isHealthy = health.isProgrammed && health.isHealthy(at: now)
+        let isHealthy = health.standbyFor != nil || health.isProgrammed && health.isHealthy(at: now)
         return .json(
             health.json(isHealthy: isHealthy, nodeEligible: nodeEligible, at: now), status: isHealthy && nodeEligible ? 200 : 503)
     }

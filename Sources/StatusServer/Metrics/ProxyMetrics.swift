@@ -60,6 +60,8 @@ public final class ProxyMetrics: Sendable {
     let undoneServices = NumberMetric.gauge(
         "kube_ipvs_proxy_undone_services", "Number of Services that the last sync left incomplete", start: [.none])
 
+    let standby = NumberMetric.gauge(
+        "kube_ipvs_proxy_standby", "1 while this instance waits as standby and changes nothing, else 0", start: [.none])
     let auditInterval = NumberMetric.gauge(
         "kube_ipvs_proxy_audit_interval_seconds", "Time in seconds between the last two audits, by part of the kernel state")
     let auditCPU = NumberMetric.counter(
@@ -110,11 +112,13 @@ public final class ProxyMetrics: Sendable {
             serviceChanges, noLocalEndpoints, restoreFailures, conntrackDuration, deletedConntrackEntries, healthz, livez, exactProgramming,
             operations, failures, driftRepaired, operationsPerSync,
             draining, refusedAddresses, conflicts, invalidAnnotations, undoneServices, droppedPackets,
-            auditInterval, auditCPU,
+            standby, auditInterval, auditCPU,
         ]
     }
 
     // MARK: Updates
+
+    func setStandby(_ isStandby: Bool) { standby.set(isStandby ? 1 : 0) }
 
     func changed(_ changes: [ClusterChange], pending: PendingChanges) {
         var (services, slices) = (0.0, 0.0)

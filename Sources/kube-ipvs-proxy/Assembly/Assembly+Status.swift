@@ -15,12 +15,15 @@ internal import Traffic
 extension Assembly {
     /// The servers for health checks, metrics and the status command.
     ///
+    /// While another instance holds the network namespace, they leave its addresses and its socket alone.
+    ///
     /// - Parameters:
     ///   - memory: gives back the memory of large responses.
     ///   - shown: the effective configuration, for `/configz`.
     ///   - flags: for `/flagz`.
     func statusServices(
-        _ board: StatusBoard, _ proxy: NodeProxy, _ memory: MemoryRelease, shown: KubeProxyConfiguration, flags: FlagListing
+        _ board: StatusBoard, _ proxy: NodeProxy, _ memory: MemoryRelease, _ successor: Successor, shown: KubeProxyConfiguration,
+        flags: FlagListing
     ) async throws -> [any ServiceLifecycle.Service] {
         var services: [any ServiceLifecycle.Service] = [HealthCheckServers(board, events: input.events, logger: logger)]
         if let location = configuration.metricsBindAddress {
@@ -32,15 +35,15 @@ extension Assembly {
             let routes = MetricsRoutes(board.metrics, more: input.metrics, content, start: .now)
             let traffic = try await trafficReader(proxy)
             await traffic?.begin()
-            services.append(
-                StatusService(.metrics, location, configuration, events: input.events, logger) { request in
-                    guard let traffic, MetricsRoutes.includesTraffic(request) else {
-                        return memory.requestRelease(ifLarge: routes.answer(request, at: .now))
-                    }
-                    return memory.requestRelease(ifLarge: routes.answer(request, at: .now, traffic: await traffic.families()))
-                })
+            let service = StatusService(.metrics, location, configuration, events: input.events, successor, logger) { request in
+                guard let traffic, MetricsRoutes.includesTraffic(request) else {
+                    return memory.requestRelease(ifLarge: routes.answer(request, at: .now))
+                }
+                return memory.requestRelease(ifLarge: routes.answer(request, at: .now, traffic: await traffic.families()))
+            }
+            services.append(GatedService(service, after: successor.isFirst))
         }
-        return services + [statusSocket(StatusQueries(proxy), memory)]
+        return services + [GatedService(statusSocket(StatusQueries(proxy), memory), after: successor.isFirst)]
     }
 
     /// The socket of the status command.
@@ -75,12 +78,12 @@ extension Assembly {
 
 extension StatusService {
     init(
-        _ kind: StatusServerKind, _ location: AddressPort, _ configuration: ProxyConfiguration, events: any EventRecorder, _ logger: Logger,
-        answer: @escaping @Sendable (StatusRequest) async -> StatusResponse
+        _ kind: StatusServerKind, _ location: AddressPort, _ configuration: ProxyConfiguration, events: any EventRecorder,
+        _ successor: Successor, _ logger: Logger, answer: @escaping @Sendable (StatusRequest) async -> StatusResponse
     ) {
         self.init(
             kind, at: ListenAddress(location), hardFail: configuration.bindAddressHardFail, node: configuration.nodeName, events: events,
-            logger: logger, answer: answer)
+            isStandby: { !successor.isServing.isOpen }, logger: logger, answer: answer)
     }
 }
 

@@ -28,14 +28,23 @@ struct Assembly {
     let probing: Probing
     let logger: Logger
 
+    /// What the program may do to the kernel while it starts.
+    enum KernelUse {
+        /// Only read it.
+        case reading
+        /// Load modules, and create temporary objects that show what it supports: for a standby.
+        case probing
+        /// Also change its settings.
+        case serving
+    }
+
     /// For a command, which fails if a probe of this node times out.
     ///
     /// Fails with one line that names the part that this node lacks and how to install it.
-    init(_ configuration: ProxyConfiguration, changesKernel: Bool, _ logger: Logger) async throws {
+    init(_ configuration: ProxyConfiguration, _ use: KernelUse, _ logger: Logger) async throws {
         let input = try await ClusterInput(configuration, environment: ProcessInfo.processInfo.environment, logger)
         do {
-            self = try await Assembly(
-                configuration, input, changesKernel: changesKernel, Probing(.ofCommands, logger), logger)
+            self = try await Assembly(configuration, input, use, Probing(.ofCommands, logger), logger)
         } catch {
             await input.close()
             throw error
@@ -43,26 +52,27 @@ struct Assembly {
     }
 
     /// - Parameter probing: runs the probes of this node.
-    init(_ configuration: ProxyConfiguration, _ input: ClusterInput, changesKernel: Bool, _ probing: Probing, _ logger: Logger) async throws
-    {
+    init(_ configuration: ProxyConfiguration, _ input: ClusterInput, _ use: KernelUse, _ probing: Probing, _ logger: Logger) async throws {
         self.configuration = configuration
         self.input = input
         self.probing = probing
         self.logger = logger
         let settings: TranslationSettings
         (settings, kernel, unservedFamilies) = try await Assembly.kernel(
-            configuration, changesKernel: changesKernel, hasNode: input.hasNode, probing, logger)
+            configuration, use, hasNode: input.hasNode, probing, logger)
         loop = SyncLoop(
-            SyncLoop.Settings(configuration, hasNode: input.hasNode, testsSchedulers: changesKernel), translation: Translation(settings),
-            start: Date())
+            SyncLoop.Settings(configuration, hasNode: input.hasNode, testsSchedulers: use != .reading), translation: Translation(settings),
+            start: Date(), isStandby: use == .probing)
     }
 
     /// The kernel, and the settings of its rules.
     private static func kernel(
-        _ configuration: ProxyConfiguration, changesKernel: Bool, hasNode: Bool, _ probing: Probing, _ logger: Logger
+        _ configuration: ProxyConfiguration, _ use: KernelUse, hasNode: Bool, _ probing: Probing, _ logger: Logger
     ) async throws -> (TranslationSettings, NodeProxy.Kernel, unserved: [IPFamily: String]) {
         try await probing.run("privilege") { try KernelSetup.requirePrivilege() }
-        if changesKernel { try await KernelSetup(configuration).run(probing, logger) }
+        let changesKernel = use != .reading
+        if changesKernel { try await KernelSetup(configuration).prepare(probing, logger) }
+        if use == .serving { try await KernelSetup(configuration).applySettings(probing, logger) }
         let enabled = try await probing.run("IPv6") { try KernelSetup.enabledFamilies() }
         var unserved: [IPFamily: String] = [:]
         if changesKernel {
@@ -201,10 +211,11 @@ struct Assembly {
     ///
     /// - Parameters:
     ///   - start: receives the status board, which the health server uses.
+    ///   - successor: decides when a standby takes over.
     ///   - shown: the effective configuration, for `/configz`.
     ///   - flags: for `/flagz`.
     func services(
-        _ start: StartupHealth, showing shown: KubeProxyConfiguration, flags: FlagListing
+        _ start: StartupHealth, _ successor: Successor, showing shown: KubeProxyConfiguration, flags: FlagListing
     ) async throws -> [any ServiceLifecycle.Service] {
         DescriptorLimit.raise(logger)
         let board = StatusBoard(families: loop.families, syncPeriod: configuration.syncPeriod, expectsNode: input.hasNode)
@@ -214,13 +225,21 @@ struct Assembly {
         if let localhostNodePorts { observers.append(LocalhostFollower(localhostNodePorts: localhostNodePorts)) }
         if let identities = input.identities { observers.append(IdentityFollower(identities: identities)) }
         let proxy = proxy(observers)
-        let servers = try await statusServices(board, proxy, memory, shown: shown, flags: flags)
+        let succession = SuccessionService(
+            successor: successor, isStandby: loop.isStandby, setup: KernelSetup(configuration), proxy: proxy, board: board,
+            probing: probing,
+            logger: logger)
+        if loop.isStandby { board.wait(asStandbyFor: await successor.waitingFor ?? "another program") }
+        let servers = try await statusServices(board, proxy, memory, successor, shown: shown, flags: flags)
         let watch = OtherProxyWatch(
             nodeName: configuration.nodeName, interval: max(configuration.syncPeriod, .seconds(30)), events: input.events, logger: logger)
         let settings = SettingsWatch(setup: KernelSetup(configuration), interval: configuration.syncPeriod, logger: logger)
         // Last, so that the health server reports the pending probe until here.
         start.start(board)
-        return input.services + servers + [proxy, watch, settings, memory] + [localhostNodePorts].compactMap(\.self)
+        let watches: [any ServiceLifecycle.Service] = [
+            GatedService(watch, after: successor.isServing), GatedService(settings, after: successor.isServing),
+        ]
+        return input.services + servers + [proxy] + watches + [memory, succession] + [localhostNodePorts].compactMap(\.self)
     }
 
     /// The check for mismatches between the configuration and the Node object.

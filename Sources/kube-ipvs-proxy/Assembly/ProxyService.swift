@@ -11,26 +11,29 @@ struct ProxyService: ServiceLifecycle.Service {
     let configuration: ProxyConfiguration
     let input: ClusterInput
     let start: StartupHealth
+    let successor: Successor
     /// The effective configuration, for `/configz`.
     let shown: KubeProxyConfiguration
     /// For `/flagz`.
     let flags: FlagListing
     let logger: Logger
 
-    /// Waits for the probes of this node without a time limit: a restart would not help.
+    /// Nothing in the kernel is changed before this instance holds the network namespace, and while a kube-proxy runs in it: until then, it
+    /// is a standby. Waits for the probes of this node without a time limit: a restart would not help.
     func run() async throws {
         let services: [any ServiceLifecycle.Service]
         do {
             services = try await cancelWhenGracefulShutdown {
                 let probing = Probing(.endless, logger) { start.wait(for: $0?.description) }
-                let assembly = try await Assembly(configuration, input, changesKernel: true, probing, logger)
+                let mayServe = await successor.begin()
+                let assembly = try await Assembly(configuration, input, mayServe ? .serving : .probing, probing, logger)
                 for (family, reason) in assembly.unservedFamilies {
                     input.events.record(
                         ClusterEvent(
                             .warning, reason: "FamilyNotServed", action: "StartKubeProxy", regarding: .node(configuration.nodeName),
                             note: "Not serving \(family.rawValue): \(reason). Then restart the proxy."))
                 }
-                return try await assembly.services(start, showing: shown, flags: flags)
+                return try await assembly.services(start, successor, showing: shown, flags: flags)
             }
         } catch is CancellationError {
             return
@@ -41,10 +44,15 @@ struct ProxyService: ServiceLifecycle.Service {
     }
 
     /// The health server, which also responds to load balancers and the kubelet during startup.
-    var healthServer: StatusService? {
+    ///
+    /// While another instance holds the network namespace, that one responds.
+    var healthServer: (any ServiceLifecycle.Service)? {
         configuration.healthzBindAddress.map { location in
             let routes = HealthRoutes(start)
-            return StatusService(.healthz, location, configuration, events: input.events, logger) { routes.answer($0, at: .now) }
+            let service = StatusService(.healthz, location, configuration, events: input.events, successor, logger) {
+                routes.answer($0, at: .now)
+            }
+            return GatedService(service, after: successor.isFirst)
         }
     }
 }

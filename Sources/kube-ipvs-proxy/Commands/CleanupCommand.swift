@@ -61,6 +61,7 @@ struct CleanupCommand: AsyncParsableCommand {
 
     /// Also implements kube-proxy's flag `--cleanup`.
     static func run(_ configuration: ProxyConfiguration, _ logger: Logger) async throws {
+        try await Successor.holdNamespace(for: "cleanup", logger)
         let outcome = try await Cleanup(configuration, logger).run()
         print(outcome.summary)
         for failure in outcome.failures { print("failed: \(failure)") }

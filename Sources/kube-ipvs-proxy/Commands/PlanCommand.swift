@@ -25,7 +25,7 @@ struct PlanCommand: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailure {
             let start = try options.start(quiet: true)
-            let assembly = try await Assembly(start.proxy, changesKernel: false, start.logger)
+            let assembly = try await Assembly(start.proxy, .reading, start.logger)
             let proxy = assembly.proxy()
             let (problems, plan) = try await assembly.input.closing {
                 (try await assembly.loadOnce(into: proxy), try await proxy.plan())

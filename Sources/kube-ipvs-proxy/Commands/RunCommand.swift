@@ -55,7 +55,9 @@ struct RunCommand: AsyncParsableCommand {
             if !writeConfigTo.isEmpty { return try write(start) }
             if cleanup.value { return try await CleanupCommand.run(start.proxy, start.logger) }
             guard once.value || initOnly.value else { return try await serve(start) }
-            let assembly = try await Assembly(start.proxy, changesKernel: true, start.logger)
+            // Not for --init-only: it runs before a standby, and sets only what the holder sets, too.
+            if once.value, !initOnly.value { try await Successor.holdNamespace(for: "--once", start.logger) }
+            let assembly = try await Assembly(start.proxy, .serving, start.logger)
             try await assembly.input.closing {
                 if initOnly.value {
                     try KernelSetup.loadSchedulers()
@@ -79,13 +81,14 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func serve(_ start: StartConfiguration) async throws {
+        ProcessName.set()
         let input = try await ClusterInput(start.proxy, environment: ProcessInfo.processInfo.environment, start.logger)
         let proxy = ProxyService(
-            configuration: start.proxy, input: input, start: StartupHealth(expectsNode: input.hasNode), shown: start.effective,
-            flags: listing,
-            logger: start.logger)
+            configuration: start.proxy, input: input, start: StartupHealth(expectsNode: input.hasNode),
+            successor: Successor(nodeName: start.proxy.nodeName, events: input.events, start.logger), shown: start.effective,
+            flags: listing, logger: start.logger)
         let watches = start.file.map { [ConfigurationWatch(file: $0)] } ?? []
-        let servers = [proxy.healthServer].compactMap(\.self)
+        let servers: [any ServiceLifecycle.Service] = [proxy.healthServer].compactMap(\.self)
         try await input.closing {
             let group = ServiceGroup(
                 services: servers + [proxy] + watches, gracefulShutdownSignals: [.sigterm, .sigint], logger: start.logger)

@@ -21,6 +21,7 @@ extension ProxySocketError: UserFacingError {}
 extension StartConfigurationError: UserFacingError {}
 extension StateDirectory.Ambiguous: UserFacingError {}
 extension StatusExplainCommand.Unknown: UserFacingError {}
+extension Successor.Refusal: UserFacingError {}
 extension WatchedFile.Unreadable: UserFacingError {}
 
 /// Exits with one line on standard error if `body` throws an error that the user can fix.
