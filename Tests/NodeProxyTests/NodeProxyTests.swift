@@ -5,6 +5,7 @@ import Model
 import Reconciler
 import StatusAPI
 import SyncLoop
+import Synchronization
 import TestSupport
 import Testing
 import Translation
@@ -16,12 +17,15 @@ private struct Running {
     let feed = ChangeFeed()
     let kernel = MemoryKernel()
 
-    func proxy(_ wait: NodeWait?, checkNode: @escaping @Sendable (Node) throws(NodeProxyError) -> [String] = { _ in [] }) -> NodeProxy {
+    func proxy(
+        _ wait: NodeWait?, isStandby: Bool = false, observers: [any ProxyObserver] = [],
+        checkNode: @escaping @Sendable (Node) throws(NodeProxyError) -> [String] = { _ in [] }
+    ) -> NodeProxy {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let loop = SyncLoop(
             SyncLoop.Settings(minSyncPeriod: .zero, syncPeriod: .seconds(86400), drainTimeout: .seconds(900), nodeWait: wait),
-            translation: Translation(TranslationSettings(nodeName: "node1")), start: Date())
-        return NodeProxy(loop, feed: feed, kernel: kernel.interfaces, checkNode: checkNode, logger: logger)
+            translation: Translation(TranslationSettings(nodeName: "node1")), start: Date(), isStandby: isStandby)
+        return NodeProxy(loop, feed: feed, kernel: kernel.interfaces, checkNode: checkNode, observers: observers, logger: logger)
     }
 
     /// Whether the kernel eventually has virtual servers.
@@ -83,6 +87,36 @@ private let node = Node(metadata: ObjectMeta(name: "node1"), addresses: [NodeAdd
             running.feed.markSynced()
             #expect(try await running.isProgrammed())
         }
+    }
+
+    /// Counts what an observer is told.
+    private final class Told: ProxyObserver {
+        let ready = Atomic(0), takeovers = Atomic(0), requests = Atomic(0), syncs = Atomic(0)
+
+        func becameReadyStandby() { ready.wrappingAdd(1, ordering: .relaxed) }
+        func tookOver() { takeovers.wrappingAdd(1, ordering: .relaxed) }
+        func queued() { requests.wrappingAdd(1, ordering: .relaxed) }
+        func synced(_ outcome: SyncOutcome, _ status: ProxyStatus, desired: NodeState) { syncs.wrappingAdd(1, ordering: .relaxed) }
+    }
+
+    @Test func `that starts as standby changes nothing until it takes over`() async throws {
+        let running = Running()
+        let told = Told()
+        let proxy = running.proxy(nil, isStandby: true, observers: [told])
+        let task = Task { try await proxy.run() }
+        running.feed.publish([web])
+        running.feed.markSynced()
+        #expect(try await running.eventually { told.ready.load(ordering: .relaxed) == 1 })
+        running.feed.publish([outside])
+        #expect(try await running.eventually { await proxy.snapshot.desired.virtualServers.keys.contains { $0.location.port == 30080 } })
+        #expect(await running.kernel.state.virtualServers.isEmpty)
+        #expect(told.requests.load(ordering: .relaxed) == 0 && told.syncs.load(ordering: .relaxed) == 0, "health expects no sync")
+        await proxy.takeOver()
+        #expect(try await running.isProgrammed())
+        #expect(try await running.eventually { told.syncs.load(ordering: .relaxed) > 0 })
+        #expect(told.takeovers.load(ordering: .relaxed) == 1)
+        task.cancel()
+        try await task.value
     }
 
     @Test func `waits for its Node object, and starts when it appears`() async throws {

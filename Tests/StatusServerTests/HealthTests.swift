@@ -1,4 +1,5 @@
 import Kubernetes
+import MetricsRegistry
 import Model
 import Reconciler
 import SyncLoop
@@ -20,6 +21,21 @@ private func healthz(_ health: Health, eligible: Bool = true, _ now: Moment) -> 
 private func livez(_ health: Health, _ now: Moment) -> Int { HealthRoutes.livez(health, at: now).status }
 
 @Suite struct `The health of the proxy` {
+    @Test func `of a standby is 200 once it could take over, and depends on its own syncs afterwards`() {
+        let board = StatusBoard(families: both, syncPeriod: .seconds(5), expectsNode: false) { at(0) }
+        board.wait(asStandbyFor: "pid 7: kube-ipvs-proxy run")
+        #expect(healthz(board.health, at(0)) == 503 && livez(board.health, at(0)) == 200)
+        #expect(HealthRoutes.healthz(board.health, nodeEligible: true, at: at(0)).body.contains(#""waitingFor":"standby: pid 7: "#))
+        board.becameReadyStandby()
+        let response = HealthRoutes.healthz(board.health, nodeEligible: true, at: at(100))
+        #expect(response.status == 200 && response.body.contains(#""standbyFor":"pid 7: kube-ipvs-proxy run""#), "\(response.body)")
+        #expect(livez(board.health, at(100)) == 200)
+        #expect(MetricText.exposition(board.metrics.all).contains("\nkube_ipvs_proxy_standby 1\n"))
+        board.tookOver()
+        #expect(healthz(board.health, at(100)) == 503, "its first sync is not done")
+        #expect(MetricText.exposition(board.metrics.all).contains("\nkube_ipvs_proxy_standby 0\n"))
+    }
+
     @Test func `J3 is 503 at healthz and 200 at livez before the first sync`() {
         let response = HealthRoutes.healthz(health(), nodeEligible: true, at: at(0))
         #expect(response.status == 503)

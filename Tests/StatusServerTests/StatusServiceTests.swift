@@ -46,4 +46,19 @@ import Testing
         }
         #expect(await status(holder.port) == nil, "its port is free after it has stopped")
     }
+
+    @Test(arguments: [false, true])
+    func `whose address the instance has that it waits for says nothing, and listens when it is free`(hardFail: Bool) async throws {
+        let holder = try TestConnection.Holder(0)
+        let service = StatusService(
+            .healthz, at: ListenAddress(.address(IPAddress(v4: 0x7f00_0001)), port: holder.port), hardFail: hardFail, node: "node1",
+            events: events, isStandby: { true }, logger: log.logger
+        ) { _ in .text("ok") }
+        try await running(service) {
+            try await Task.sleep(for: .milliseconds(300))
+            #expect(log.messages == [] && events.all.isEmpty)
+            holder.close()
+            try await wait { await status(holder.port) == 200 }
+        }
+    }
 }
