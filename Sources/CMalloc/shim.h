@@ -8,8 +8,8 @@
 #include <elf.h>
 #include <sys/auxv.h>
 
-// Declared by <sys/socket.h>, but only with GNU extensions.
-#include <sys/socket.h>
-int accept4(int, struct sockaddr *, socklen_t *, int);
+// <sys/socket.h> declares it only with GNU extensions, and is not included because it belongs to another module.
+struct sockaddr;
+int accept4(int, struct sockaddr *, unsigned int *, int);
 
 #endif
