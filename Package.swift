@@ -236,8 +236,9 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Translation", "kube-ipvs-proxy", "KubeProxyConfiguration", "KernelDataplane", "Kubernetes", "Model", "Reconciler",
-                "StatusServer", "SyncLoop", "SystemCalls",
+                "Translation", "kube-ipvs-proxy", "Klog", "KubeProxyConfiguration", "KernelDataplane", "Kubernetes", "MetricsRegistry",
+                "Model",
+                "Reconciler", "StatusAPI", "StatusServer", "StatusTable", "SyncLoop", "SystemCalls", "TestSupport", "Traffic",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

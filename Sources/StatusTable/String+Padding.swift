@@ -6,7 +6,7 @@ extension String {
     func paddedLeft(_ width: Int) -> String { String(repeating: " ", count: max(0, width - utf8.count)) + self }
 
     /// The text with control characters replaced, which a terminal would interpret: users of the cluster choose the names.
-    var printable: String {
+    public var printable: String {
         guard unicodeScalars.contains(where: \.isControl) else { return self }
         var text = ""
         for scalar in unicodeScalars { text.unicodeScalars.append(scalar.isControl ? "?" : scalar) }
@@ -15,5 +15,11 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    fileprivate var isControl: Bool { properties.generalCategory == .control || properties.generalCategory == .format }
+    /// Controls of terminals and of the direction of text, line separators, and what has no shape.
+    fileprivate var isControl: Bool {
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned, .privateUse, .surrogate: true
+        default: false
+        }
+    }
 }

@@ -1,19 +1,25 @@
 extension StringProtocol {
-    /// The text as a JSON string (RFC 8259 §7), with quotes.
+    /// The text as a JSON string (RFC 8259 §7), with quotes. As in `goQuoted`, what a terminal would not show as a character is escaped.
     package var jsonQuoted: String {
         quoted { scalar in
             switch scalar {
             case "\r": "\\r"
             case _ where scalar.value < 0x20: "\\u" + scalar.value.padded(4, radix: 16)
+            case _ where !scalar.isPrintable: scalar.utf16.map { "\\u" + $0.padded(4, radix: 16) }.joined()
             default: nil
             }
         }
     }
 
-    /// The text as Go's `%q` writes it, with quotes: always one line.
+    /// The text as Go's `%q` writes it, with quotes: always one line, and nothing that controls a terminal or changes the order of text.
     package var goQuoted: String {
         quoted { scalar in
-            scalar.value < 0x20 || scalar.value == 0x7f ? "\\x" + scalar.value.padded(2, radix: 16) : nil
+            switch scalar.value {
+            case ..<0x20, 0x7f: "\\x" + scalar.value.padded(2, radix: 16)
+            case _ where scalar.isPrintable: nil
+            case ..<0x10000: "\\u" + scalar.value.padded(4, radix: 16)
+            default: "\\U" + scalar.value.padded(8, radix: 16)
+            }
         }
     }
 
@@ -60,5 +66,18 @@ extension StringProtocol {
             }
         }
         return result
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether a terminal shows it as a character: no control, no mark of direction, no line separator, and assigned (as Go's
+    /// `unicode.IsPrint`).
+    package var isPrintable: Bool {
+        // Most text is ASCII.
+        if value < 0x7f { return value >= 0x20 }
+        return switch properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator, .spaceSeparator: false
+        default: true
+        }
     }
 }

@@ -27,6 +27,12 @@ private func line(_ level: Logger.Level, _ message: String, _ metadata: Logger.M
         #expect(json.hasSuffix(#""service":"a\n\u001b\"\\"}"#))
     }
 
+    @Test func `cannot control the terminal that shows it`() {
+        let text = line(.info, "Refused", ["service": "\u{9b}31m\u{202e}\u{2028}\u{e0001}é漢"])
+        #expect(text.text.hasSuffix(#"service="\u009b31m\u202e\u2028\U000e0001é漢""#), "\(text.text)")
+        #expect(text.json.hasSuffix(#""service":"\u009b31m\u202e\u2028\udb40\udc01é漢"}"#), "\(text.json)")
+    }
+
     @Test func `has the JSON format of Kubernetes components`() {
         #expect(
             line(.info, "Synced", ["bind": "2", "addRealServer": "14"]).json

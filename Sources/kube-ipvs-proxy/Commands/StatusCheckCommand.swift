@@ -21,7 +21,7 @@ struct StatusCheckCommand: AsyncParsableCommand {
         try await reportingFailure {
             try KernelSetup.requirePrivilege()
             let found = try await differences()
-            for step in found { print("\(step.command)\(step.service.map { "  # \($0)" } ?? "")") }
+            for step in found { print("\(step.command)\(step.service.map { "  # \($0)" } ?? "")".printable) }
             guard found.isEmpty else { throw ExitCode.failure }
             print("Kernel state in sync with the running proxy.")
         }
