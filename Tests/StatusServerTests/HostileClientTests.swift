@@ -141,6 +141,33 @@ import Testing
         }
     }
 
+    @Test func `that opens more connections than the limit does not close those of other clients`() async throws {
+        try await serving(timeouts: .init(idle: .seconds(60), exchange: .seconds(60))) { port, connections in
+            TestConnection.allowManyDescriptors()
+            let other = try TestConnection(port, from: 0x7f00_0002)
+            try await other.send("GET / HT")
+            try await wait { connections.count == 1 }
+            var kept: [Int32] = []
+            defer { kept.forEach { close($0) } }
+            for _ in 0..<500 { kept.append(try TestConnection(port).duplicate()) }
+            try await wait { connections.count == 64 }
+            try await other.send("TP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await other.readSome().hasPrefix("HTTP/1.1 200 "))
+        }
+    }
+
+    @Test func `that sends many requests at once gets the answers in order, and none is buffered without limit`() async throws {
+        try await serving(body: String(repeating: "x", count: 100_000)) { port, connections in
+            let client = try TestConnection(port)
+            // It does not read, so that the server stops reading too.
+            var sent = 0
+            let head = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+            while sent < 2_000_000, try await client.send(String(repeating: head, count: 100)) { sent += 100 }
+            #expect(sent < 2_000_000, "it is cut off, as it does not read the answers")
+            try await wait { connections.count == 0 }
+        }
+    }
+
     @Test func `that only reuses a connection or sends HEAD is served normally`() async throws {
         try await serving(timeouts: .init(idle: .seconds(60), exchange: .seconds(60))) { port, _ in
             let client = try TestConnection(port)

@@ -13,11 +13,18 @@ struct TestConnection: ~Copyable {
 
     private let socket: Int32
 
-    init(_ port: UInt16) throws {
+    /// - Parameter client: the client's own address; nil for any.
+    init(_ port: UInt16, from client: UInt32? = nil) throws {
         socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard socket >= 0 else { throw Failure(errno: errno) }
-        var address = TestConnection.address(port)
         let length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        if let client {
+            var own = TestConnection.address(0)
+            own.sin_addr.s_addr = client.bigEndian
+            let bound = withUnsafePointer(to: &own) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, length) } }
+            guard bound == 0 else { throw Failure(errno: errno) }
+        }
+        var address = TestConnection.address(port)
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(socket, $0, length) }
         }

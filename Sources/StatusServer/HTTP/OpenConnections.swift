@@ -2,19 +2,44 @@ internal import NIOCore
 internal import NIOHTTPTypes
 internal import Synchronization
 
-/// The connections of one or several listeners, up to a limit, above which the oldest one is closed.
+/// The connections of one or several listeners, up to a limit, above which the oldest one of the client with the most is closed.
 ///
-/// Clients that keep connections open can neither use up this process's descriptors nor lock out other clients: a new connection gets
-/// its response long before it is the oldest one.
+/// Clients that keep connections open can neither use up this process's descriptors nor lock out other clients: a client with few
+/// connections keeps them, however many another one opens, and a new connection gets its response long before it is the oldest one.
 public final class OpenConnections: Sendable {
     private struct Entry {
         var channel: any Channel
         var listener: ObjectIdentifier
+        var client: Client
     }
+
+    /// The address of a client; nil for a Unix socket.
+    private typealias Client = String?
 
     private struct State {
         var entries: [UInt64: Entry] = [:]
+        /// The numbers of each client, in order.
+        var numbers: [Client: [UInt64]] = [:]
         var next: UInt64 = 0
+
+        mutating func add(_ entry: Entry) -> UInt64 {
+            defer { next += 1 }
+            entries[next] = entry
+            numbers[entry.client, default: []].append(next)
+            return next
+        }
+
+        mutating func remove(_ number: UInt64) -> Entry? {
+            guard let entry = entries.removeValue(forKey: number) else { return nil }
+            numbers[entry.client]?.removeAll { $0 == number }
+            if numbers[entry.client]?.isEmpty ?? false { numbers[entry.client] = nil }
+            return entry
+        }
+
+        /// The oldest connection of the client with the most. Of several with as many, that with the oldest connection.
+        var expendable: UInt64? {
+            numbers.values.max { ($0.count, $1.first ?? 0) < ($1.count, $0.first ?? 0) }?.first
+        }
     }
 
     private let limit: Int
@@ -25,14 +50,14 @@ public final class OpenConnections: Sendable {
     public var count: Int { state.withLock(\.entries.count) }
 
     func admit(_ channel: any Channel, of listener: ObjectIdentifier) {
-        let (number, oldest) = state.withLock { state in
-            defer { state.next += 1 }
-            state.entries[state.next] = Entry(channel: channel, listener: listener)
-            guard state.entries.count > limit, let first = state.entries.keys.min() else { return (state.next, nil as Entry?) }
-            return (state.next, state.entries.removeValue(forKey: first))
+        let client = channel.remoteAddress?.ipAddress
+        let (number, expendable) = state.withLock { state in
+            let number = state.add(Entry(channel: channel, listener: listener, client: client))
+            guard state.entries.count > limit, let expendable = state.expendable else { return (number, nil as Entry?) }
+            return (number, state.remove(expendable))
         }
-        oldest?.channel.close(promise: nil)
-        channel.closeFuture.whenComplete { _ in _ = self.state.withLock { $0.entries.removeValue(forKey: number) } }
+        expendable?.channel.close(promise: nil)
+        channel.closeFuture.whenComplete { _ in _ = self.state.withLock { $0.remove(number) } }
     }
 
     func closeAll(of listener: ObjectIdentifier) {
