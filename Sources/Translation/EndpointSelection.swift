@@ -24,6 +24,7 @@ struct ServiceEndpoints {
     private let topology: Topology
     /// By the indexes of the slices that have the port.
     private var cached: OrderedDictionary<[Int], PortEndpoints> = [:]
+    private var index: [PortKey: Sources]?
 
     init(_ slices: [EndpointSlice], _ serviceAnnotations: ServiceAnnotations, _ topology: Topology) {
         self.slices = slices
@@ -31,14 +32,48 @@ struct ServiceEndpoints {
         self.topology = topology
     }
 
-    /// - Parameter refused: addresses that lead to the node itself or to no host are added to it and left out (CVE-2021-25737).
-    mutating func endpoints(of port: ServedPort, refused: inout Set<ServiceRefusal>) -> PortEndpoints {
-        var sources: [(slice: Int, port: UInt16)] = []
-        for index in slices.indices where slices[index].addressType.family == port.family && !slices[index].isHeadless {
-            for slicePort in slices[index].ports where (slicePort.name ?? "") == port.name && slicePort.transport == port.transport {
-                if let number = slicePort.port, number != 0 { sources.append((index, number)) }
+    /// The slices that have a port, with its number in each.
+    private typealias Sources = [(slice: Int, port: UInt16)]
+
+    private struct PortKey: Hashable {
+        var family: IPFamily
+        var name: String
+        var transport: Transport
+
+        init(_ port: ServedPort) { (family, name, transport) = (port.family, port.name, port.transport) }
+
+        init(_ port: EndpointPort, _ family: IPFamily) { (self.family, name, transport) = (family, port.name ?? "", port.transport) }
+    }
+
+    /// The number of slice ports up to which a search is faster than an index.
+    private static let searchedPorts = 16
+
+    private mutating func sources(of port: ServedPort) -> Sources {
+        guard slices.reduce(0, { $0 + $1.ports.count }) > ServiceEndpoints.searchedPorts else {
+            return listedPorts.filter { $0.key == PortKey(port) }.map { ($0.slice, $0.port) }
+        }
+        // Built once: searching all ports of the slices for each port of the Service takes seconds if there are thousands.
+        let index = index ?? Dictionary(grouping: listedPorts, by: \.key).mapValues { $0.map { ($0.slice, $0.port) } }
+        self.index = index
+        return index[PortKey(port)] ?? []
+    }
+
+    private var listedPorts: some Sequence<(key: PortKey, slice: Int, port: UInt16)> {
+        slices.indices.lazy.filter { [slices] in !slices[$0].isHeadless }.flatMap { [slices] slice in
+            let family = slices[slice].addressType.family
+            return slices[slice].ports.lazy.compactMap { port -> (key: PortKey, slice: Int, port: UInt16)? in
+                guard let family, let number = port.port, number != 0 else { return nil }
+                return (PortKey(port, family), slice, number)
             }
         }
+    }
+
+    /// Returns the number of endpoints that the slices list for a port, including duplicates.
+    mutating func count(of port: ServedPort) -> Int { sources(of: port).reduce(0) { $0 + slices[$1.slice].endpoints.count } }
+
+    /// - Parameter refused: addresses that lead to the node itself or to no host are added to it and left out (CVE-2021-25737).
+    mutating func endpoints(of port: ServedPort, refused: inout Set<ServiceRefusal>) -> PortEndpoints {
+        let sources = sources(of: port)
         guard let number = sources.first?.port, sources.allSatisfy({ $0.port == number }) else {
             return merged(sources, port: nil, port.family, &refused)
         }

@@ -58,7 +58,9 @@ struct PortRealServers {
 ///
 /// The virtual servers of one Service port have the same real servers, so a difference in these is searched for once, not for each address.
 struct VirtualServerComparison {
+    /// The last ones. A Service with thousands of ports, which all differ, would be compared for long with all differences.
     private var differences: [AddressPort] = []
+    private static let limit = 4
 
     mutating func isSame(_ before: VirtualServer?, _ now: VirtualServer) -> Bool {
         guard var before else { return false }
@@ -66,6 +68,7 @@ struct VirtualServerComparison {
         before.realServers = now.realServers
         guard before == now, !differences.contains(where: { old[$0] != now.realServers[$0] }) else { return false }
         guard let difference = VirtualServerComparison.difference(old, now.realServers) else { return true }
+        if differences.count == VirtualServerComparison.limit { differences.removeFirst() }
         differences.append(difference)
         return false
     }

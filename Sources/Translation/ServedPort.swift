@@ -33,11 +33,15 @@ struct ServedPort: Hashable {
     var family: IPFamily { spec.clusterIP.family }
 
     /// Returns the ports of a Service that this proxy serves: none for headless and ExternalName Services and those of another proxy.
-    static func all(of service: Service, families: Set<IPFamily>) -> [ServedPort] {
+    static func all(of service: Service, _ settings: TranslationSettings) -> [ServedPort] {
         guard service.type != .externalName, !service.isHeadless, !service.clusterIP.isEmpty, !service.isForAnotherProxy else { return [] }
         var served: [ServedPort] = []
-        for family in IPFamily.allCases where families.contains(family) {
-            guard let spec = FamilySpec(service, family) else { continue }
+        for family in IPFamily.allCases where settings.families.contains(family) {
+            guard var spec = FamilySpec(service, family) else { continue }
+            // Intervals in nf_tables must not overlap.
+            if settings.packetFilter == .nftables, case .only(let ranges) = spec.sourceRanges {
+                spec.sourceRanges = .only(ranges.withoutCovered)
+            }
             for port in service.ports {
                 served.append(
                     ServedPort(

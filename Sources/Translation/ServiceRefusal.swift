@@ -1,7 +1,7 @@
 internal import Kubernetes
 public import Model
 
-/// An address of a Service or its endpoints that is refused. The rest of the Service is served.
+/// An address of a Service or its endpoints, or one of its ports, that is refused. The rest of the Service is served.
 public struct ServiceRefusal: Hashable, Sendable, CustomStringConvertible {
     /// The field that contains the address.
     public enum Field: Hashable, Sendable, CustomStringConvertible {
@@ -9,6 +9,8 @@ public struct ServiceRefusal: Hashable, Sendable, CustomStringConvertible {
         case externalIP
         case loadBalancerIngress
         case endpoint(slice: NamespacedName)
+        /// A port, with one of the addresses that it would have.
+        case port(UInt16, Transport)
 
         /// The field's name in the API.
         public var description: String {
@@ -17,6 +19,7 @@ public struct ServiceRefusal: Hashable, Sendable, CustomStringConvertible {
             case .externalIP: "spec.externalIPs"
             case .loadBalancerIngress: "status.loadBalancer.ingress"
             case .endpoint(let slice): "EndpointSlice \(slice) endpoints.addresses"
+            case .port(let number, let transport): "spec.ports \(number)/\(transport.rawValue)"
             }
         }
     }
@@ -27,6 +30,7 @@ public struct ServiceRefusal: Hashable, Sendable, CustomStringConvertible {
         case apiServer = "is an address of the API server"
         case reserved = "is unspecified, loopback, link-local, multicast or reserved"
         case kernel = "is refused by this node's kernel, for example as a broadcast address"
+        case limit = "the Service would have more than 500000 virtual servers, real servers and set members"
         case notAllowed = "is not allowed by --external-ip-cidrs or feature gate AllowServiceExternalIPs"
     }
 
@@ -64,7 +68,7 @@ extension NodeContext {
         case .clusterIP: return ownAddresses.contains(address) || localAddresses.contains(address) ? .node : nil
         case .externalIP where nodeAddresses.contains(address), .loadBalancerIngress where nodeAddresses.contains(address): return .node
         case .externalIP: return settings.allowsExternalIP(address) ? nil : .notAllowed
-        case .loadBalancerIngress, .endpoint: return nil
+        case .loadBalancerIngress, .endpoint, .port: return nil
         }
     }
 
@@ -72,7 +76,7 @@ extension NodeContext {
     func isUndecided(_ field: ServiceRefusal.Field) -> Bool {
         switch field {
         case .externalIP, .loadBalancerIngress: otherNodes == .pending
-        case .clusterIP, .endpoint: false
+        case .clusterIP, .endpoint, .port: false
         }
     }
 }

@@ -57,7 +57,12 @@ struct ServiceState: Hashable {
         var localAddresses: [IPFamily: Set<IPAddress>] = [:]
         let serviceAnnotations = ServiceAnnotations(service, slices, nodeContext.settings, invalid: &invalidAnnotations)
         var serviceEndpoints = ServiceEndpoints(slices, serviceAnnotations, nodeContext.topology)
-        for port in ServedPort.all(of: service, families: nodeContext.settings.families) {
+        var size = ServiceSize()
+        for port in ServedPort.all(of: service, nodeContext.settings) {
+            guard size.takes(port, endpoints: serviceEndpoints.count(of: port), nodeContext) else {
+                refused.insert(ServiceRefusal(.port(port.port, port.transport), port.spec.clusterIP, .limit))
+                continue
+            }
             let endpoints = serviceEndpoints.endpoints(of: port, refused: &refused)
             var realServers = PortRealServers(endpoints, port.transport, serviceAnnotations, before: before)
             addHairpins(port, endpoints)
@@ -133,8 +138,7 @@ struct ServiceState: Hashable {
     ) {
         let server = VirtualServer.Identity(port.transport, location)
         add(location, port.transport, to: .loadBalancerFirewall, origin)
-        // Intervals in nf_tables must not overlap.
-        for range in nodeContext.settings.packetFilter == .nftables ? ranges.withoutCovered : ranges {
+        for range in ranges {
             add(.addressPortNet(location, port.transport, range), to: .loadBalancerSourceCIDR, port.family, origin)
         }
         // Connections of the node itself to a service address have that address as their source, unless it is routed.

@@ -261,6 +261,7 @@ extension ServiceRefusal.Field {
         case .externalIP: "externalIPs"
         case .loadBalancerIngress: "loadBalancer.ingress"
         case .endpoint: "endpoints.addresses"
+        case .port: "ports"
         }
     }
 }
@@ -282,6 +283,7 @@ extension ServiceRefusal.Reason {
         case .reserved: "reserved"
         case .kernel: "kernel"
         case .notAllowed: "not_allowed"
+        case .limit: "limit"
         }
     }
 }
