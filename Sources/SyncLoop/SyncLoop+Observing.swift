@@ -70,9 +70,10 @@ extension SyncLoop {
         case .everything: return isReadable(.everything, at: now) ? .everything : nil
         case .only(let unknown):
             if isReadable(.virtualServers, at: now), !unknown.virtualServers.isEmpty || !unknown.realServers.isEmpty {
-                let virtualServers = Set(unknown.virtualServers.prefix(Audit.sliceSize))
-                let others = unknown.realServers.subtracting(unknown.virtualServers)
-                let realServers = Set(others.prefix(Audit.sliceSize - virtualServers.count))
+                var room = Room()
+                let virtualServers = Set(unknown.virtualServers.lazy.prefix { room.takes(reconciler.mirror.virtualServers[$0]) })
+                let others = unknown.realServers.lazy.filter { !unknown.virtualServers.contains($0) }
+                let realServers = Set(others.prefix { room.takes(reconciler.mirror.virtualServers[$0]) })
                 return .only(.init(virtualServers: virtualServers, realServers: realServers))
             }
             if isReadable(.device, at: now), unknown.device || !unknown.addresses.isEmpty {
@@ -80,6 +81,20 @@ extension SyncLoop {
             }
             for (name, members) in unknown.members where isReadable(.set(name), at: now) { return .only(.init(members: [name: members])) }
             return nil
+        }
+    }
+
+    /// What one observation of virtual servers may contain, so that changes do not wait long for its end.
+    private struct Room {
+        private var servers = Audit.sliceSize
+        private var realServers = 4096
+
+        /// The first one always fits.
+        mutating func takes(_ server: VirtualServer?) -> Bool {
+            guard servers > 0, realServers > 0 else { return false }
+            servers -= 1
+            realServers -= server?.realServers.count ?? 0
+            return true
         }
     }
 
@@ -115,6 +130,10 @@ extension SyncLoop {
             if isStandby { reconciler.shareStorage(with: translation.desired) }
             if part == .virtualServers, let began = pollStart { (pollStart, pollDuration) = (nil, began.duration(to: now)) }
             shouldPlanDeferred = true
+            isObservingInParts =
+                if case .only(let left) = reconciler.scopeToObserve { !left.virtualServers.isEmpty || !left.realServers.isEmpty } else {
+                    false
+                }
         }
     }
 

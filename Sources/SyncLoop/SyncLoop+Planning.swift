@@ -18,13 +18,16 @@ extension SyncLoop {
         return families
     }
 
-    /// Makes the next plan. Rules operations go to the queues of their parts, the others to `remainingOperations`; operations that wait
-    /// for a retry are dropped.
+    /// Makes the next plan. Rules operations go to the queues of their parts, the others are applied next or paused;
+    /// operations that wait for a retry are dropped.
     mutating func makePlan(at now: Timestamp) {
         beginSync(at: now)
         let (plan, scope, flows) = reconciler.nextPlan(for: translation.desired, at: now, suspendsRemovals: suspendsRemovals)
         if retries.removeResolved(in: scope, flows, plan.operations) { shouldPlanDeferred = true }
-        if !drift.isEmpty { drift.formIntersection(plan.operations.map(\.subject)) }
+        plansBeforeObserving = false
+        supersedePausedOperations(in: scope)
+        // Paused operations may repair some of it.
+        if !drift.isEmpty, paused.isEmpty { drift.formIntersection(plan.operations.map(\.subject)) }
         for part in ruleQueues.keys where scope.hasRules(part.family) { ruleQueues[part]?.planned = nil }
         var operations: [Operation] = []
         var partsPlanned: Set<RulesQueue.Part> = []
@@ -44,15 +47,17 @@ extension SyncLoop {
         // those if they fail again.
         let failed = retries.entries
         let retried = failed.isEmpty ? [] : Set(operations.map(\.key).filter { failed[$0] != nil })
-        unmetDependencies = UnmetDependencies(
+        var unmetDependencies = UnmetDependencies(
             failed: retries.failed.filter { !retried.contains($0.key) }, rules: familiesWithoutRules,
             unknown: unknown)
-        remainingOperations = operations[...]
+        for operation in deferredWhilePaused { unmetDependencies.add(operation) }
+        begin(operations, unmetDependencies)
     }
 
     /// Defers an operation that has an unmet dependency. It is neither applied nor reported.
     mutating func addToDeferred(_ operation: Operation) {
-        unmetDependencies.add(operation)
+        addUnmetDependency(operation)
+        if !paused.isEmpty, !operation.isOfRealServer { deferredWhilePaused.append(operation) }
         operation.addScope(to: &deferred)
         if let service = reconciler.origin(of: operation, desired: translation.desired)?.service { deferredServices.insert(service) }
     }
@@ -60,32 +65,51 @@ extension SyncLoop {
     /// Marks the deferred operations for planning.
     mutating func planDeferred() {
         shouldPlanDeferred = false
+        deferredWhilePaused = []
+        if !paused.isEmpty { isDependencyMetWhilePaused = true }
         guard !deferred.isEmpty else { return }
         reconciler.markForPlanning(.only(deferred))
         (deferred, deferredServices) = (.init(), [])
     }
 
-    /// Returns the remaining operations that can share a batch with the first one: those of the same layer that follow it directly.
+    /// Returns the operations that can share a batch with the first one: those of the same layer that follow it directly, up to the limit of
+    /// a step.
     ///
     /// An operation that failed before gets a batch of its own, because the operations after it may depend on it.
     func nextCandidates(_ first: Operation) -> ArraySlice<Operation> {
         let failed = retries.entries
         func hasFailed(_ operation: Operation) -> Bool { !failed.isEmpty && failed[operation.key] != nil }
-        let rest = remainingOperations.dropFirst().prefix { $0.canShareBatch(with: first) && !hasFailed($0) && !hasFailed(first) }
-        return remainingOperations.prefix(1 + rest.count)
+        let limit = isPaced ? pace.limit(first.layer) : .max
+        let rest = current.operations.prefix(limit).dropFirst().prefix {
+            $0.canShareBatch(with: first) && !hasFailed($0) && !hasFailed(first)
+        }
+        return current.operations.prefix(1 + rest.count)
     }
 
-    /// Removes and returns the next remaining operations that can be applied in one step, and defers those with unmet dependencies; nil if
-    /// none remain.
+    /// Removes and returns the next operations that can be applied in one step, and defers those with unmet dependencies; nil if none
+    /// remain or if the rest is paused.
     mutating func nextBatch(at now: Timestamp) -> [Operation]? {
-        while let first = remainingOperations.first {
+        while let first = current.operations.first {
+            if isPaced, turnCost >= pace.turn {
+                pause()
+                return nil
+            }
             let candidates = nextCandidates(first)
-            remainingOperations = remainingOperations.dropFirst(candidates.count)
+            current.operations = current.operations.dropFirst(candidates.count)
             var batch: [Operation] = []
             for operation in candidates {
-                if unmetDependencies.dependency(of: operation) == nil { batch.append(operation) } else { addToDeferred(operation) }
+                if current.isSuperseded(operation) {
+                    planFlushAgain(operation)
+                } else if current.unmetDependencies.dependency(of: operation) == nil {
+                    batch.append(operation)
+                } else {
+                    addToDeferred(operation)
+                }
             }
-            if !batch.isEmpty { return batch }
+            guard !batch.isEmpty else { continue }
+            turnCost += pace.cost(first.layer) * batch.count
+            pace.begin(first.layer, batch.count, at: now)
+            return batch
         }
         return nil
     }
@@ -93,6 +117,7 @@ extension SyncLoop {
     /// Handles the result of `Step.apply`.
     public mutating func applied(_ operations: [Operation], _ report: Report, at now: Timestamp) {
         beginSync(at: now)
+        pace.end(at: now)
         audit.recordChanges(operations)
         var failures = Dictionary(report.failures.map { ($0.operation, $0) }, uniquingKeysWith: { first, _ in first })
         var failed = UnmetDependencies(failed: [])
@@ -127,7 +152,7 @@ extension SyncLoop {
             return
         }
         outcome?.failures.append(failure)
-        unmetDependencies.add(failure.operation)
+        addUnmetDependency(failure.operation)
         // Most failures come from a mirror that is out of date. After the first failure the kernel is therefore observed and planned again
         // at once. If the plan contains the same operation, it still waits for its retry.
         guard attempts == 1 else {

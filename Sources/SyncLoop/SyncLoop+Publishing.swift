@@ -21,7 +21,8 @@ extension SyncLoop {
         let status = status
         outcome.latencies = latency.settle(at: wall, except: status.pendingServices)
         if outcome.includesChanges { minSyncPeriod.syncEnded(at: now) }
-        (self.outcome, activeSince) = (nil, nil)
+        (self.outcome, activeSince, isPublishedEarly) = (nil, nil, false)
+        isPaced = isPaced || status.familiesWithoutRules != families
         if let duration = pollDuration {
             pollDuration = nil
             // Polls may take at most a twentieth of the time.
@@ -72,9 +73,10 @@ extension SyncLoop {
         status.unreadable = audit.failures.byPart.merging(unreadable.mapValues(\.failure)) { $1 }
         status.familiesWithoutRules = familiesWithoutRules
         status.pendingServices = deferredServices.union(status.failures.compactMap { $0.origin?.service })
+        for paused in paused { status.pendingServices.formUnion(paused.subjects?.services ?? []) }
         status.pendingChanges = pendingChanges
         status.isInSync =
-            addressesAreKnown && !minSyncPeriod.isSyncRequested && status.unreadable.isEmpty && deferred.isEmpty
+            addressesAreKnown && !minSyncPeriod.isSyncRequested && status.unreadable.isEmpty && deferred.isEmpty && paused.isEmpty
             && reconciler.scopeToObserve.isEmpty
             && !reconciler.needsPlanning && status.familiesWithoutRules.isEmpty
             && ruleQueues.values.allSatisfy { $0.isKnown && !$0.isChanging }
@@ -82,6 +84,6 @@ extension SyncLoop {
         return status
     }
 
-    /// Whether no rules are being observed or changed.
-    public var isIdle: Bool { ruleQueues.values.allSatisfy { $0.running == nil } }
+    /// Whether no rules are being observed or changed and no operations are paused.
+    public var isIdle: Bool { paused.isEmpty && ruleQueues.values.allSatisfy { $0.running == nil } }
 }

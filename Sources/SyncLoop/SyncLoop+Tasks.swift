@@ -18,9 +18,11 @@ extension SyncLoop {
             guard let operation = queue.planned else { continue }
             let removesOldRules = if case .oldRules = operation.subject { true } else { false }
             // Old rules wait for everything that is still to be planned.
-            if removesOldRules, reconciler.needsPlanning { continue }
+            if removesOldRules, reconciler.needsPlanning || !paused.isEmpty { continue }
+            // What these rules restrict is still to be removed.
+            if operation.kind == .restoreRules, !addsRules(operation), pausedOperationsRemove(part.family) { continue }
             ruleQueues[part]?.planned = nil
-            guard unmetDependencies.dependency(of: operation) == nil, !removesRequiredRules(operation),
+            guard current.unmetDependencies.dependency(of: operation) == nil, !removesRequiredRules(operation),
                 !(removesOldRules && needsOldRules(part.family))
             else {
                 addToDeferred(operation)
@@ -56,11 +58,16 @@ extension SyncLoop {
         }
     }
 
+    /// Whether an operation restores rules or jumps that are missing, and does not only remove some.
+    private func addsRules(_ operation: Operation) -> Bool {
+        guard case .restoreRules(let rules, let missingJumps) = operation else { return false }
+        return !missingJumps.isEmpty || rules.adds(to: reconciler.mirror.rules[rules.family] ?? Rules(rules.family))
+    }
+
     /// Whether an operation removes rules that are still required, because an address or virtual server that they restrict has not been
     /// removed yet.
     func removesRequiredRules(_ operation: Operation) -> Bool {
-        guard case .restoreRules(let rules, let missingJumps) = operation, missingJumps.isEmpty else { return false }
-        guard !rules.adds(to: reconciler.mirror.rules[rules.family] ?? Rules(rules.family)) else { return false }
+        guard case .restoreRules(let rules, _) = operation, !addsRules(operation) else { return false }
         if case .only(let unknown) = reconciler.scopeToObserve {
             let desired = translation.desired
             let isRemovalUnconfirmed =

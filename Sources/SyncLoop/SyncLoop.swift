@@ -28,6 +28,10 @@ public struct SyncLoop: Sendable {
         public var firstRetry: Duration = .milliseconds(500)
         /// The schedulers that are tested only once a Service asks for them.
         public var untestedSchedulers: [Scheduler]
+        /// How long the operations of one plan may go on before changes that arrived meanwhile get their turn.
+        public var turn: Duration = .milliseconds(50)
+        /// The number of operations that one step may contain, however long they take.
+        public var smallestBatch = 256
 
         public init(
             minSyncPeriod: Duration, syncPeriod: Duration, drainTimeout: Duration, excludedCIDRs: [CIDR] = [], nodeWait: NodeWait? = nil,
@@ -89,9 +93,27 @@ public struct SyncLoop: Sendable {
 
     var outcome: SyncOutcome?
     var activeSince: Timestamp?
-    /// The operations of the current plan that are not yet applied or deferred.
-    var remainingOperations: ArraySlice<Operation> = []
-    var unmetDependencies = UnmetDependencies(failed: [])
+    /// The operations that are being applied.
+    var current = PlannedOperations()
+    /// Operations that continue when nothing else is due: see `SyncLoop+Pacing.swift`.
+    var paused: [PlannedOperations] = []
+    var pace: ApplyPace
+    /// The expected time of the operations since the last turn of changes.
+    var turnCost = Duration.zero
+    /// Whether operations are paused for changes. Not before the rules of a family are in place: until then, no Service is served.
+    var isPaced = false
+    /// Whether paused operations come next, before changes that are due.
+    var isTurnOfPaused = false
+    /// Whether the sync is published although operations are paused, as it applied all operations of other Services.
+    var isPublishedEarly = false
+    /// The operations that paused ones may depend on and that were deferred.
+    var deferredWhilePaused: [Operation] = []
+    /// Whether dependencies that paused operations do not know of may have been met.
+    var isDependencyMetWhilePaused = false
+    /// Whether more virtual servers are to be observed than one observation reads.
+    var isObservingInParts = false
+    /// Whether changes came between two observations and are planned before the next one.
+    var plansBeforeObserving = false
 
     // MARK: Deferred work and failures
 
@@ -136,6 +158,7 @@ public struct SyncLoop: Sendable {
         schedulerDemand = SchedulerDemand(untested: settings.untestedSchedulers)
         latency = ProgrammingLatency(since: start)
         minSyncPeriod = MinSyncPeriod(settings.minSyncPeriod)
+        pace = ApplyPace(turn: settings.turn, smallest: settings.smallestBatch)
         ruleQueues = Dictionary(
             uniqueKeysWithValues: translation.desired.rules.keys.flatMap { family in
                 [RulesQueue.Part.inUse(family), .inOtherBackends(family)].map { ($0, RulesQueue()) }
@@ -208,8 +231,8 @@ public struct SyncLoop: Sendable {
 
     /// Returns the next step.
     ///
-    /// In this order: read the node's addresses, test schedulers, translate, apply remaining operations, start tasks, observe, plan, verify
-    /// after taking over, end the sync, begin due work, wait.
+    /// In this order: read the node's addresses, test schedulers, translate, apply operations, start tasks, observe, plan, verify after
+    /// taking over, end the sync, begin due work, continue with paused operations, wait.
     ///
     /// - Parameters:
     ///   - now: the monotonic time.
@@ -234,9 +257,14 @@ public struct SyncLoop: Sendable {
             // Before the first translation the desired state is empty, and a plan would remove everything.
             if !isTranslated { translate(at: now) }
             if let batch = nextBatch(at: now) { return .apply(batch) }
+            endPausedOperations()
             if shouldPlanDeferred { planDeferred() }
             if let task = nextTask(at: now) { return .start(task) }
-            if let scope = nextObservation(at: now) {
+            if areChangesDueBetweenObservations(at: now) {
+                translate(at: now)
+                plansBeforeObserving = true
+            }
+            if !plansBeforeObserving || !reconciler.needsPlanning, let scope = nextObservation(at: now) {
                 isObserving = true
                 return .observe(scope)
             }
@@ -244,13 +272,19 @@ public struct SyncLoop: Sendable {
                 makePlan(at: now)
                 continue
             }
-            if isVerificationDue {
+            if isVerificationDue, paused.isEmpty {
                 isVerificationDue = false
                 reconciler.invalidate(.everything)
                 continue
             }
-            if let outcome { return publish(outcome, at: now, wall: wall) }
-            guard startDueWork(at: now) else { return .wait(until: nextDue(at: now)) }
+            if let outcome, paused.isEmpty || isPublishedEarly { return publish(outcome, at: now, wall: wall) }
+            // In turns, so that neither constant changes nor a large plan holds up the other.
+            if !isTurnOfPaused || paused.isEmpty, startDueWork(at: now) {
+                isTurnOfPaused = true
+                continue
+            }
+            isTurnOfPaused = false
+            guard resume(at: now) else { return .wait(until: nextDue(at: now)) }
         }
     }
 

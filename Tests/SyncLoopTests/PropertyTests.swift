@@ -8,13 +8,16 @@ import Translation
 
 /// With any events in any order, due work is done in time, and the kernel reaches the desired state.
 @Suite struct `Under random changes, failures and external changes` {
-    @Test(arguments: 0..<200 as Range<UInt64>)
-    func `the kernel reaches the desired state, and no address is ever bound unprotected`(seed: UInt64) {
+    /// - Parameter isPaced: whether almost every plan is interrupted by the changes that arrive while it is applied.
+    @Test(arguments: 0..<200 as Range<UInt64>, [false, true])
+    func `the kernel reaches the desired state, and no address is ever bound unprotected`(seed: UInt64, isPaced: Bool) {
         var generator = SeededGenerator(seed: seed)
         let services = (0..<6).map { TestService("s\($0)", UInt32($0) + 10, [.tcp, .udp][$0 % 2]) }
         var node = SimulatedNode(
             minSyncPeriod: .milliseconds([0, 100, 1000].randomElement(using: &generator) ?? 0), syncPeriod: .seconds(30),
-            drainTimeout: .seconds(5), serviceAddresses: [.address, .route, .auto(limit: 3)].randomElement(using: &generator) ?? .route)
+            drainTimeout: .seconds(5), serviceAddresses: [.address, .route, .auto(limit: 3)].randomElement(using: &generator) ?? .route,
+            turn: .milliseconds(isPaced ? 20 : 50), smallestBatch: isPaced ? 1 : 256)
+        if isPaced { node.operationCost = .milliseconds(15) }
         node.rulesDuration = .milliseconds(Int.random(in: 1...3000, using: &generator))
         // All slices fit into a sync period.
         node.auditDuration = .milliseconds(Int.random(in: 1...500, using: &generator))
@@ -22,6 +25,14 @@ import Translation
         let address = NodeAddress(type: "InternalIP", address: "\(nodeAddress)")
         node.absorb([.node("node1", Node(metadata: ObjectMeta(name: "node1"), addresses: [address]))])
         for _ in 0..<120 {
+            if isPaced {
+                // It arrives while operations are paused.
+                let (service, numbers) = (
+                    services[Int.random(in: 0..<6, using: &generator)], Array((1...UInt32.random(in: 1...4, using: &generator)))
+                )
+                node.schedule(
+                    [service.slice(numbers)], at: node.now.advanced(by: .milliseconds(Int.random(in: 1...200, using: &generator))))
+            }
             disturb(&node, services, &generator)
             let (desired, cluster) = (node.loop.desired, node.loop.cluster)
             let served = services.filter { cluster.services[$0.namespacedName] != nil && desired.accepts($0.clusterIP) }

@@ -19,6 +19,10 @@ struct SimulatedNode {
 
     /// The duration of a step.
     var stepDuration = Duration.milliseconds(1)
+    /// The time that each operation adds to its step.
+    var operationCost = Duration.zero
+    /// Changes that arrive at a later time, in order.
+    private var scheduled: [(time: Timestamp, changes: [ClusterChange])] = []
     var rulesDuration = Duration.milliseconds(30)
     /// The durations of rule changes by family, where they differ from `rulesDuration`.
     var rulesDurations: [IPFamily: Duration] = [:]
@@ -60,15 +64,15 @@ struct SimulatedNode {
     init(
         minSyncPeriod: Duration = .milliseconds(100), syncPeriod: Duration = .seconds(30), drainTimeout: Duration = .seconds(900),
         nodeWait: NodeWait? = nil, schedulers: [Scheduler]? = nil, untestedSchedulers: [Scheduler] = [],
-        serviceAddresses: ServiceAddresses = .auto(), isStandby: Bool = false
+        serviceAddresses: ServiceAddresses = .auto(), isStandby: Bool = false, turn: Duration = .milliseconds(50), smallestBatch: Int = 256
     ) {
         var settings = TranslationSettings(nodeName: "node1", serviceAddresses: serviceAddresses)
         if let schedulers { settings.schedulers = schedulers }
-        loop = SyncLoop(
-            SyncLoop.Settings(
-                minSyncPeriod: minSyncPeriod, syncPeriod: syncPeriod, drainTimeout: drainTimeout, nodeWait: nodeWait,
-                untestedSchedulers: untestedSchedulers),
-            translation: Translation(settings), start: SimulatedNode.start, isStandby: isStandby)
+        var loopSettings = SyncLoop.Settings(
+            minSyncPeriod: minSyncPeriod, syncPeriod: syncPeriod, drainTimeout: drainTimeout, nodeWait: nodeWait,
+            untestedSchedulers: untestedSchedulers)
+        (loopSettings.turn, loopSettings.smallestBatch) = (turn, smallestBatch)
+        loop = SyncLoop(loopSettings, translation: Translation(settings), start: SimulatedNode.start, isStandby: isStandby)
         status = loop.status
     }
 
@@ -86,6 +90,19 @@ struct SimulatedNode {
     var wall: Date { SimulatedNode.start + Double(now.nanoseconds - 1_000_000_000_000) / 1e9 }
 
     mutating func absorb(_ changes: [ClusterChange]) { loop.absorb(changes, at: now) }
+    /// Lets changes arrive at a later time, even during another step's duration.
+    mutating func schedule(_ changes: [ClusterChange], at time: Timestamp) {
+        scheduled.append((time, changes))
+        scheduled.sort { $0.time < $1.time }
+    }
+
+    private mutating func absorbScheduled() {
+        while let next = scheduled.first, next.time <= now {
+            scheduled.removeFirst()
+            absorb(next.changes)
+        }
+    }
+
     mutating func list(isIncomplete: Bool = false) { loop.sourceChanged(isListed: true, isIncomplete: isIncomplete, at: now) }
 
     /// Advances the time and performs everything due in it.
@@ -97,10 +114,12 @@ struct SimulatedNode {
     mutating func run(until end: Timestamp) {
         while now <= end {
             finishTasks()
+            absorbScheduled()
             let step = loop.next(at: now, wall: wall)
             notices += loop.popNotices()
             if case .wait(let due) = step {
-                let next = ([due, running.map(\.end).min()].compactMap(\.self)).min() ?? end.advanced(by: .nanoseconds(1))
+                let next =
+                    ([due, running.map(\.end).min(), scheduled.first?.time].compactMap(\.self)).min() ?? end.advanced(by: .nanoseconds(1))
                 guard next <= end else { break }
                 now = max(next, now.advanced(by: .nanoseconds(1)))
             } else {
@@ -140,6 +159,7 @@ struct SimulatedNode {
             attemptTimes += operations.map { (now, $0) }
             let report = kernel.apply(operations)
             pass()
+            now = now.advanced(by: operationCost * operations.count)
             loop.applied(operations, report, at: now)
         case .start(let task): start(task)
         case .publish(let outcome, let after):

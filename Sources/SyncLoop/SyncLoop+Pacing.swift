@@ -1,0 +1,168 @@
+internal import Kubernetes
+internal import Model
+internal import Reconciler
+internal import Translation
+
+/// Turns: a large plan is applied in parts, and changes of other Services come between them.
+///
+/// A plan that one Service makes large is divided by Service: operations of the others come first. What is left when a turn ends is paused
+/// and continues when nothing else is due. A plan made meanwhile replaces the paused operations in its scope, and waits behind those that
+/// concern the same addresses. So the order of phases stays the same for each address, and nothing is planned twice.
+extension SyncLoop {
+    /// The operations that failed or were deferred decide for all plans.
+    mutating func addUnmetDependency(_ operation: Operation) {
+        current.unmetDependencies.add(operation)
+        for index in paused.indices { paused[index].unmetDependencies.add(operation) }
+    }
+
+    /// Pauses what is left of the current operations.
+    mutating func pause() {
+        if current.subjects == nil { current.subjects = subjects(of: current.operations) }
+        paused.insert(current, at: 0)
+        current = PlannedOperations(unmetDependencies: current.unmetDependencies)
+    }
+
+    /// Continues with the operations that were paused first.
+    ///
+    /// - Returns: whether there were any.
+    mutating func resume(at now: Timestamp) -> Bool {
+        guard !paused.isEmpty else { return false }
+        beginSync(at: now)
+        current = paused.removeFirst()
+        turnCost = .zero
+        return true
+    }
+
+    /// Plans deferred operations again that were deferred only because their plan did not know that a dependency had been met.
+    mutating func endPausedOperations() {
+        guard paused.isEmpty, current.operations.isEmpty else { return }
+        deferredWhilePaused = []
+        if isDependencyMetWhilePaused { (isDependencyMetWhilePaused, shouldPlanDeferred) = (false, true) }
+    }
+
+    /// Drops the paused operations that a plan of `scope` replaces.
+    mutating func supersedePausedOperations(in scope: Scope) {
+        guard !paused.isEmpty else { return }
+        switch scope {
+        case .only(let selection): for index in paused.indices { paused[index].superseded.formUnion(selection) }
+        case .everything:
+            for operation in paused.lazy.flatMap(\.operations) { planFlushAgain(operation) }
+            paused = []
+        }
+    }
+
+    /// Plans a flush again that is dropped: comparing the states does not show that it is still due.
+    mutating func planFlushAgain(_ operation: Operation) {
+        guard case .flushConntrack(let identity, _) = operation else { return }
+        reconciler.markForPlanning(.only(.init(flows: [identity])))
+    }
+
+    /// Makes the operations of a plan the current ones, except those of large Services and those that have to wait for paused ones.
+    mutating func begin(_ operations: [Operation], _ unmetDependencies: UnmetDependencies) {
+        turnCost = .zero
+        current = PlannedOperations(operations: operations[...], unmetDependencies: unmetDependencies)
+        let limit = pace.limit(.ipvs)
+        guard isPaced, !paused.isEmpty || operations.count > limit else { return }
+        let services = services(of: operations)
+        let large = Set(Dictionary(services.map { ($0, 1) }, uniquingKeysWith: +).filter { $0.value > limit }.keys)
+        guard !large.isEmpty || !paused.isEmpty else { return }
+        let (first, later) = divide(operations, services, large)
+        current.operations = first[...]
+        isPublishedEarly = isPublishedEarly || !first.isEmpty
+        for group in later { enqueue(PlannedOperations(operations: group[...], unmetDependencies: unmetDependencies)) }
+    }
+
+    /// Where the operations of a Service go.
+    private enum Place: Hashable {
+        case first
+        /// Behind the paused operations.
+        case waiting
+        /// With those of a large Service.
+        case with(NamespacedName?)
+    }
+
+    /// Divides operations into those to apply first and those that wait, each group in the order of the plan, the smallest group first.
+    ///
+    /// All operations of a Service stay together, with those of a large Service if one of them concerns the same address.
+    private func divide(
+        _ operations: [Operation], _ services: [NamespacedName?], _ large: Set<NamespacedName?>
+    ) -> (first: [Operation], later: [[Operation]]) {
+        var places: [NamespacedName?: Place] = [:]
+        var placesOfKeys: [PlannedOperations.Subjects.Key: Place] = [:]
+        for service in large { places[service] = .with(service) }
+        if !large.isEmpty {
+            for (operation, service) in zip(operations, services) where large.contains(service) {
+                if let key = key(of: operation) { placesOfKeys[key] = .with(service) }
+            }
+        }
+        let pausedKeys = paused.compactMap(\.subjects?.keys)
+        for (operation, service) in zip(operations, services) where places[service] == nil {
+            guard let key = key(of: operation) else { continue }
+            if let place = placesOfKeys[key] {
+                places[service] = place
+            } else if pausedKeys.contains(where: { $0.contains(key) }) {
+                places[service] = .waiting
+            }
+        }
+        let groups = Dictionary(
+            grouping: zip(operations, services), by: { $0.isForAllServices ? .first : places[$1] ?? .first }
+        ).mapValues { $0.map(\.0) }
+        return (groups[.first] ?? [], groups.filter { $0.key != .first }.values.sorted { $0.count < $1.count })
+    }
+
+    /// Adds paused operations, before larger ones that they do not depend on.
+    private mutating func enqueue(_ added: PlannedOperations) {
+        var added = added
+        added.subjects = subjects(of: added.operations)
+        var position = paused.count
+        while position > 0, paused[position - 1].operations.count > added.operations.count, !paused[position - 1].conflicts(with: added) {
+            position -= 1
+        }
+        paused.insert(added, at: position)
+    }
+
+    /// Returns the Service of each operation; nil if it is not known.
+    private func services(of operations: some Collection<Operation>) -> [NamespacedName?] {
+        var last: (server: VirtualServer.Identity, service: NamespacedName?)?
+        return operations.map { operation in
+            let server = operation.virtualServer
+            if let server, let last, last.server == server { return last.service }
+            let service = reconciler.origin(of: operation, desired: translation.desired)?.service
+            if let server { last = (server, service) }
+            return service
+        }
+    }
+
+    private func subjects(of operations: ArraySlice<Operation>) -> PlannedOperations.Subjects {
+        var subjects = PlannedOperations.Subjects()
+        var last: VirtualServer.Identity?
+        for (operation, service) in zip(operations, services(of: operations)) {
+            if let server = operation.virtualServer {
+                if operation.removesService { subjects.removals.insert(server.family) }
+                // Operations on the real servers of a virtual server follow each other.
+                if server == last { continue }
+                last = server
+            } else if operation.removesService, let address = operation.addressInUse?.address {
+                subjects.removals.insert(address.family)
+            }
+            if let key = key(of: operation) { subjects.keys.insert(key) }
+            if let service { subjects.services.insert(service) }
+        }
+        return subjects
+    }
+
+    private func key(of operation: Operation) -> PlannedOperations.Subjects.Key? {
+        guard let (address, server) = operation.addressInUse else { return nil }
+        guard let server, !translation.desired.accepts(address), !reconciler.mirror.accepts(address) else { return .address(address) }
+        return .virtualServer(server)
+    }
+
+    /// Whether paused operations remove service addresses or virtual servers of a family.
+    func pausedOperationsRemove(_ family: IPFamily) -> Bool { paused.contains { $0.subjects?.removals.contains(family) ?? true } }
+
+    /// Whether changes are due while the kernel is observed in several parts. They come between these.
+    func areChangesDueBetweenObservations(at now: Timestamp) -> Bool {
+        guard isPaced, isObservingInParts, let due = minSyncPeriod.due else { return false }
+        return due <= now
+    }
+}
