@@ -4,7 +4,7 @@ SWIFT ?= swift
 BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
 SWIFT_SOURCES = Package.swift Sources Tests Integration
 
-.PHONY: all build release release-check packages format lint unit layout check rules golden integration flows flows-compare flows-routes load kernels release-tools test demo bench bench-targets clean
+.PHONY: all build release release-check packages format lint unit layout check rules golden integration flows flows-compare flows-routes load kernels release-tools test demo bench bench-targets endurance endurance-smoke clean
 .PHONY: image man completions install deploy-check
 
 all: build
@@ -99,7 +99,7 @@ deploy-check: packages
 	$(SWIFT) build --build-tests
 	Integration/deploy/check
 
-test: check rules golden integration flows deploy-check
+test: check rules golden integration flows endurance-smoke deploy-check
 
 # Uses the debug build, which takes half the time of the release build and is shared with the tests.
 demo: packages
@@ -120,6 +120,19 @@ bench-targets: release-tools
 	$(SWIFT) build --configuration release --static-swift-stdlib --product bench-state
 	Integration/kernel/build 6.12
 	Integration/bench/all $(PARTS)
+
+# Kills, signals, missing resources, outages, changes by other tools, and a soak, under traffic. Prints one table, and fails if anything was lost. PARTS selects parts,
+# ENDURANCE_OUTPUT keeps the lines of the table in a file, and WRITE=--write puts the table into docs/reliability.md.
+ENDURANCE_OUTPUT ?=
+WRITE ?=
+endurance: release-tools
+	ENDURANCE_OUTPUT=$(ENDURANCE_OUTPUT) Integration/endurance/all $(WRITE) $(PARTS)
+
+# Some kills, for CI, with the debug build, as the tests use it.
+endurance-smoke: packages
+	$(SWIFT) build --build-tests
+	KUBE_IPVS_PROXY=$(CURDIR)/.build/debug/kube-ipvs-proxy TRAFFIC=$(CURDIR)/.build/debug/traffic APISERVER=$(CURDIR)/.build/debug/apiserver \
+	    KILLS=10 SERVICES=30 Integration/endurance/parts/kill
 
 # The program to install and to put into an image; default: the release build.
 BINARY ?=
