@@ -31,8 +31,11 @@ class API:
         context.check_hostname = False
         self.make = lambda: http.client.HTTPSConnection(host, port, context=context, timeout=30)
         self.connection = None
+        self.is_offline = False
 
     def request(self, method, path, body=None, accept=(200, 201)):
+        if self.is_offline:
+            return b""
         text = None if body is None else json.dumps(body)
         for attempt in range(5):
             try:
@@ -119,9 +122,11 @@ class Cluster:
         self.running = threading.Event()
         self.ended = False
         self.thread = None
-        self.api.request("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        self.namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         addresses = [{"type": "InternalIP", "address": address} for address in ("10.99.0.2", "fd00:99::2")]
-        self.api.request("POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}, "status": {"addresses": addresses}})
+        self.node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}, "status": {"addresses": addresses}}
+        self.api.request("POST", "/api/v1/namespaces", self.namespace)
+        self.api.request("POST", "/api/v1/nodes", self.node)
         # The Service for the traffic, which never changes.
         steady = Service("steady", 0, [("TCP", 80), ("UDP", 80)], node_port=30080, dual=True)
         steady.endpoints = [(address, NODE, True) for pod in (0, 1) for address in (f"10.244.1.1{pod}", f"fd00:244:1::1{pod}")]
@@ -138,6 +143,13 @@ class Cluster:
             json.dump(config, file)
 
     # Objects
+
+    def objects(self):
+        yield self.namespace
+        yield self.node
+        for service in self.services.values():
+            yield service.object()
+            yield from service.slices()
 
     def new(self, number):
         kind = self.random.random()

@@ -86,6 +86,7 @@ class Judge:
     def __init__(self, cluster):
         self.cluster = cluster
         self.reference = None
+        self.more_servers = set()  # Lines of virtual and real servers of Services that are not in `cluster`: cluster IPs without local endpoints.
 
     def read(self):
         sets = "true" if IS_NFTABLES else "ipset save"
@@ -101,11 +102,16 @@ class Judge:
         }
 
     def expected(self):
+        added = [line.split() for line in self.more_servers if line.startswith("-A ")]
+        added = [(words[2].rsplit(":", 1), {"-t": "tcp", "-u": "udp"}[words[1]]) for words in added]
+        addresses = self.cluster.addresses() | {address for (address, _), _ in added}
+        members = {f"KUBE-CLUSTER-IP {address},{protocol}:{port}" for (address, port), protocol in added}
+        members |= {f"KUBE-IPVS-IPS {address}" for (address, _), _ in added}
         found = {
-            "virtual servers": self.cluster.virtual_servers(),
-            "set members": self.cluster.members(),
-            "addresses": self.cluster.addresses(),
-            "local routes": self.cluster.addresses(),
+            "virtual servers": self.cluster.virtual_servers() | self.more_servers,
+            "set members": self.cluster.members() | members,
+            "addresses": addresses,
+            "local routes": addresses,
         }
         if self.reference is not None:
             found["rules"] = self.reference

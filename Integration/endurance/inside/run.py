@@ -32,6 +32,17 @@ class Run:
         self.traffic = Traffic(interval)
         self.cluster.churn(self.rate)
 
+    def resume(self, interval=100):
+        """Starts the traffic and the changes again, for another row."""
+        self.traffic = Traffic(interval)
+        self.cluster.changes = 0
+        self.cluster.go_on()
+
+    def restart(self):
+        """Starts the proxy again, as its supervisor does when it has ended."""
+        self.proxy.process.wait()
+        self.proxy.start()
+
     def settle(self):
         """Pauses the changes until the kernel equals the desired state. Returns the seconds, or None."""
         self.cluster.pause()
