@@ -60,7 +60,7 @@ def expand(address):
 
 # MARK: The changes
 
-# With a chain that all others use, all rules of a table have to be written again.
+# Removes every rule and chain of the proxy at once.
 CNI = " ".join(
     f"{family}-save | grep -v KUBE | {family}-restore;" for family in (FOUR, SIX))
 
@@ -98,7 +98,6 @@ def changes(fast):
     yield "ipvsadm -d: a real server", f"ipvsadm -d {REAL}", None
     yield "ipvsadm -e: a weight", f"ipvsadm -e {REAL} -m -w 7", None
     yield "ipvsadm -e: weight 0", f"ipvsadm -e {REAL} -m -w 0", None
-    yield "ipvsadm -e: a forwarding method", f"ipvsadm -e {REAL} -i -w 1", None
     yield "ipvsadm -E: a scheduler", f"ipvsadm -E {SERVER} -s lc", None
     yield "ipvsadm -E: persistence", f"ipvsadm -E {SERVER} -s rr -p 60", None
     yield "ipvsadm -a: a real server of others", f"ipvsadm -a {SERVER} -r 10.244.1.12:8080 -m -w 1", None
@@ -182,13 +181,13 @@ def main():
     run.traffic.finish()
     only = re.compile(os.environ.get("ONLY") or ".")
     succeeded = True
-    # Not all at the same moment of the sync period.
     for name, command, condition in changes(Fast(run)):
         if not only.search(name):
             continue
         taken, problem, counts = [], None, [0, 0, 0, 0]
         for _ in range(number("ROUNDS", 1)):
             traffic = Traffic(50)
+            # Each at another moment of the sync period.
             time.sleep(run.random.uniform(1, 5))
             output = shell(command + " 2>&1", check=False).strip()
             seconds = heal(run, condition, run.limit)

@@ -22,7 +22,6 @@ export KUBE_IPVS_PROXY=${KUBE_IPVS_PROXY:-$release/kube-ipvs-proxy} TRAFFIC=${TR
 apiserver=${APISERVER:-$release/apiserver}
 export FILTER=${FILTER:-iptables}
 export SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
-output=${ENDURANCE_OUTPUT:-/dev/stdout}
 failed_folder=${ENDURANCE_FAILED:-$repository/.build/endurance}
 given_kernel=${KUBE_IPVS_KERNEL:-}
 
@@ -105,8 +104,9 @@ clean_up() {
 
 # row FIELD...: what was done, how often, the result, the measured value, ok or FAILED.
 row() {
-    local IFS=$'\t'
-    printf '%s\n' "$part${FILTER:+ ($FILTER)}"$'\t'"$*" >>"$output"
+    local IFS=$'\t' line
+    line="$part${FILTER:+ ($FILTER)}"$'\t'"$*"
+    if [[ -n ${ENDURANCE_OUTPUT:-} ]]; then printf '%s\n' "$line" >>"$ENDURANCE_OUTPUT"; else printf '%s\n' "$line"; fi
     [[ ${*: -1} == ok ]] || is_lost=yes
 }
 
