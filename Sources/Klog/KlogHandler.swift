@@ -26,9 +26,18 @@ struct KlogHandler: LogHandler {
         let line = LogLine(
             level: event.level, message: "\(event.message)", metadata: metadata.merging(event.metadata ?? [:]) { $1 }, file: event.file,
             line: event.line, seconds: now.tv_sec, nanoseconds: now.tv_nsec)
-        // A single write, so that lines of several threads do not mix; a failure to write to standard error cannot be reported.
-        _ = unsafe Array("\(format.written(line))\n".utf8).withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        let text = format.written(line)
+        KlogHandler.output.withLock { output in
+            output.write(text) { dropped in
+                var notice = line
+                (notice.level, notice.message, notice.metadata) = (.warning, "Dropped log lines that nobody read", ["lines": "\(dropped)"])
+                return format.written(notice)
+            }
+        }
     }
+
+    /// Of all loggers, so that lines of several threads do not mix.
+    private static let output = Mutex(LogOutput(STDERR_FILENO, patience: 1000))
 }
 
 extension Logger {

@@ -50,6 +50,8 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         Allocator.limitFreeMemory()
+        // The log's reader may be gone.
+        BrokenPipe.isAnError()
         try await reportingFailure {
             let start = try options.start(isForWriting: !writeConfigTo.isEmpty)
             if !writeConfigTo.isEmpty { return try write(start) }
