@@ -27,6 +27,12 @@ public struct NetlinkBatch: Sendable {
     /// The length of all messages in bytes.
     public var byteCount: Int { bytes.count }
 
+    /// Whether the first message requests a dump.
+    var isDump: Bool {
+        guard let header = offsets.first.flatMap({ NetlinkHeader(bytes[$0...]) }) else { return false }
+        return header.flags & UInt16(NLM_F_DUMP) == UInt16(NLM_F_DUMP)
+    }
+
     /// The batch between two messages.
     func bracketed(by begin: borrowing NetlinkMessage, _ end: borrowing NetlinkMessage) throws(NetlinkError) -> NetlinkBatch {
         var bracketed = NetlinkBatch()

@@ -26,6 +26,8 @@ public struct NetlinkSocket: ~Copyable {
 
     /// The maximum number of attempts for a dump that is interrupted by changes of the table.
     static let dumpAttempts = 10
+    /// The maximum number of attempts for a request to read that fails temporarily. An observation consists of many, and one that fails repeats all.
+    static let readAttempts = 3
 
     /// Opens a socket. Replies that take longer than `timeLimit` (in seconds) are errors.
     ///
@@ -92,7 +94,8 @@ public struct NetlinkSocket: ~Copyable {
 
     /// Sends one request and returns the messages of the reply; for `NLM_F_DUMP`, up to the end of the dump.
     ///
-    /// Restarts a dump that the kernel reports as interrupted, up to `dumpAttempts` times.
+    /// Restarts a dump that the kernel reports as interrupted, up to `dumpAttempts` times, and repeats a request that fails temporarily, up to
+    /// `readAttempts` times: it must not change anything.
     public borrowing func request(_ message: borrowing NetlinkMessage) throws(NetlinkError) -> [NetlinkReply] {
         try request(message, keepingAtMost: .max) { $0 }
     }
@@ -115,9 +118,17 @@ public struct NetlinkSocket: ~Copyable {
     ) throws(NetlinkError) -> Value {
         var batch = NetlinkBatch()
         try batch.add(message)
+        var failures = 0
         for _ in 0..<NetlinkSocket.dumpAttempts {
             var value = initial
-            if try requestOnce(batch, { update(&value, $0) }) { return value }
+            do throws(NetlinkError) {
+                if try requestOnce(batch, { update(&value, $0) }) { return value }
+            } catch {
+                if batch.isDump { endDump() }
+                failures += 1
+                // After a timeout, another one would take as long again.
+                guard error.isTemporary, error.code != .timedOut, failures < NetlinkSocket.readAttempts else { throw error }
+            }
         }
         throw NetlinkError(.interrupted)
     }
@@ -145,6 +156,26 @@ public struct NetlinkSocket: ~Copyable {
             }
         }
     }
+
+    /// Receives what is left of a dump that failed, so that the kernel ends it.
+    ///
+    /// A socket has one dump at a time. The kernel generates the next part when one is received, and refuses another dump with EBUSY until the
+    /// last one has been (`__netlink_dump_start`, `netlink_recvmsg`, net/netlink/af_netlink.c).
+    private borrowing func endDump() {
+        for _ in 0..<NetlinkSocket.maximumParts {
+            do throws(Errno) {
+                _ = try channel.receive(waiting: false)
+            } catch  where error == .noBufferSpace || error == .noMemory {
+                // This part was lost; the dump goes on.
+                continue
+            } catch {
+                return
+            }
+        }
+    }
+
+    /// Limits the time if the kernel never ends a dump: more parts than any table has.
+    private static let maximumParts = 1 << 16
 
     borrowing func takeSequenceNumbers(_ count: Int) -> UInt32 {
         nextSequence.wrappingAdd(UInt32(count), ordering: .relaxed).oldValue
