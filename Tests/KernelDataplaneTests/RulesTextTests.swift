@@ -108,6 +108,23 @@ private let rules = Rules(
     }
 
     @Test(arguments: [
+        "*nat", "*nat\n:OUTPUT ACCEPT [0:0]\n", "*nat\nCOMMIT\n# Completed\n*filter\n:INPUT ACCEPT [0:0]\n", "*nat\nCOMM",
+        "iptables: command not found\n", "\n",
+    ])
+    func `that ends early, or is another text, is an error and not rules`(text: String) {
+        let listing = Command.Result(exitCode: 0, output: text, standardError: "")
+        let error = #expect(throws: DataplaneError.self) { try IPTables.output(of: listing, "iptables-legacy-save") }
+        #expect(error?.isTemporary == true)
+        #expect(throws: DataplaneError.self) { try IPTables.completeRules(in: listing, of: "iptables-legacy-save") }
+    }
+
+    @Test(arguments: ["", "# Warning: iptables-legacy tables present\n"])
+    func `is complete without tables`(text: String) throws {
+        #expect(try IPTables.output(of: Command.Result(exitCode: 0, output: text, standardError: ""), "iptables-nft-save") == text)
+        #expect(try IPTables.output(of: Command.Result(exitCode: 0, output: saved, standardError: ""), "iptables-nft-save") == saved)
+    }
+
+    @Test(arguments: [
         ("iptables v1.8.9 (legacy)", true), ("iptables v1.6.2", true), ("iptables v1.6.1", false), ("iptables v1.4.22", false), ("", false),
     ])
     func `with a version shows whether --random-fully is supported`(version: String, expected: Bool) {

@@ -52,8 +52,15 @@ public struct IPTables: Sendable {
     /// All rules of a family with their counters, as printed by `iptables-save -c`.
     func saved(_ family: IPFamily) async throws(DataplaneError) -> String {
         guard let prefix = prefixes[family] else { return "" }
-        let listing = try await save(prefix)
-        if let error = IPTablesResult(listing).error("\(prefix)-save") { throw error }
+        return try IPTables.output(of: try await save(prefix), "\(prefix)-save")
+    }
+
+    /// The complete output of `iptables-save`: what it lacks would be restored, and the jumps that are still there would be repeated.
+    static func output(of listing: Command.Result, _ program: String) throws(DataplaneError) -> String {
+        if let error = IPTablesResult(listing).error(program) { throw error }
+        guard RulesText.isComplete(listing.output) else {
+            throw DataplaneError(program, "the output is incomplete or not that of iptables-save", isTemporary: true)
+        }
         return listing.output
     }
 
@@ -66,16 +73,16 @@ public struct IPTables: Sendable {
     /// - Returns: the output; nil if the kernel lacks the backend.
     static func completeRules(in listing: Command.Result, of program: String) throws(DataplaneError) -> String? {
         if !listing.succeeded, absences.contains(where: listing.standardError.contains) { return nil }
-        if let error = IPTablesResult(listing).error(program) { throw error }
+        let output = try output(of: listing, program)
         // iptables-nft-save prints this instead of a table with an expression that it does not know, and succeeds (iptables/nft.c).
-        for table in Rules.Table.allCases where listing.output.contains("# Table `\(table.rawValue)' is incompatible") {
+        for table in Rules.Table.allCases where output.contains("# Table `\(table.rawValue)' is incompatible") {
             throw DataplaneError(
                 program,
                 "cannot read table \(table.rawValue), because nft added rules to it that iptables does not know: "
                     + "see nft list table \(program.hasPrefix("ip6") ? "ip6" : "ip") \(table.rawValue), and move these rules to another table"
             )
         }
-        return listing.output
+        return output
     }
 
     /// The messages if the kernel lacks nf_tables, nfnetlink, the family or legacy tables.

@@ -42,6 +42,20 @@ enum RulesText {
         }
     }
 
+    /// Whether an output of `iptables-save` is one, and its last table ends. It is empty if the kernel has no tables.
+    ///
+    /// Lines are not checked: a comment in a rule of others may contain a line break.
+    static func isComplete(_ saved: String) -> Bool {
+        guard let first = saved.first else { return true }
+        guard first == "#" || first == "*" else { return false }
+        for line in saved.split(separator: "\n").reversed() {
+            if line == "COMMIT" { return true }
+            if line.first == "*" { return false }
+        }
+        // Only comments.
+        return first == "#"
+    }
+
     /// The proxy's part of the output of `iptables-save`.
     struct Listing {
         let family: IPFamily
