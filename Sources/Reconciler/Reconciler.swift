@@ -84,10 +84,15 @@ public struct Reconciler: Sendable {
                 mirror.routes[address] = observed.routes[address]
             }
             if selection.device { (mirror.addresses, mirror.routes) = (observed.addresses, observed.routes) }
-            for name in selection.members.keys { mirror.sets[name] = observed.sets[name] }
+            var planned = selection.withRealServersAsVirtualServers
+            for name in selection.members.keys {
+                // A complete set was read: also of members that were not asked for, changes are planned.
+                planned.members[name]?.formUnion(AddressSet.changedMembers(from: mirror.sets[name], to: observed.sets[name]))
+                mirror.sets[name] = observed.sets[name]
+            }
             mergeDevice(observed, selection, desired)
             markObserved(selection)
-            scopeToPlan.formUnion(.only(selection.withRealServersAsVirtualServers))
+            scopeToPlan.formUnion(.only(planned))
         }
     }
 
@@ -275,6 +280,14 @@ public struct Reconciler: Sendable {
     /// The number of draining real servers.
     public var drainingServerCount: Int {
         draining.reduce(0) { $0 + (mirror.virtualServers[$1]?.realServers.count { $0.drainingSince != nil } ?? 0) }
+    }
+}
+
+extension AddressSet {
+    /// The members that only one of two versions of a set has.
+    fileprivate static func changedMembers(from before: AddressSet?, to after: AddressSet?) -> [Member] {
+        let (old, new) = (before?.members ?? [:], after?.members ?? [:])
+        return old.keys.filter { new.index(forKey: $0) == nil } + new.keys.filter { old.index(forKey: $0) == nil }
     }
 }
 

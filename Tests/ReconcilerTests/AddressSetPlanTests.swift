@@ -100,4 +100,24 @@ private let changes: [Change] = [
             #expect(Set(set.members.keys) == Set(wanted.after))
         }
     }
+
+    @Test func `that is read because of one member gets all members that others changed`() {
+        let (one, two, extra) = (at("10.0.0.1", 80), at("10.0.0.2", 80), at("10.0.0.3", 80))
+        func state(_ locations: AddressPort...) -> NodeState {
+            self.state(Change(name: "", kind: .hashIPPort), locations.map { .addressPort($0, .tcp) })
+        }
+        let name = AddressSet.Name("KUBE-A")
+        let desired = state(one, two)
+        var reconciler = Reconciler(drainTimeout: .seconds(900))
+        reconciler.merge(desired, of: .everything, desired: desired, at: .seconds(0)) { _ in true }
+        reconciler.carryOut(desired)
+        let scope = Scope.only(.init(members: [name: [.addressPort(one, .tcp)]]))
+        reconciler.invalidate(scope)
+        // Another tool has removed one member, and added another one.
+        reconciler.merge(state(one, extra), of: scope, desired: desired, at: .seconds(1)) { _ in true }
+        #expect(
+            reconciler.carryOut(desired, at: .seconds(1)).operations == [
+                .addMember(name, .addressPort(two, .tcp), nil), .removeMember(name, .addressPort(extra, .tcp)),
+            ])
+    }
 }
