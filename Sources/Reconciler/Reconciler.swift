@@ -9,6 +9,8 @@ public struct Reconciler: Sendable {
     public private(set) var mirror = NodeState()
     /// The scope in which the mirror may differ from the kernel, and that has to be observed.
     public private(set) var scopeToObserve: Scope = .everything
+    /// The virtual servers that are in `scopeToObserve` only to count connections: the mirror is valid for plans.
+    private var polled: Set<VirtualServer.Identity> = []
     /// The scope that the next plan compares.
     private var scopeToPlan: Scope = .everything
     /// Virtual servers whose conntrack entries the next plan flushes, although comparing states does not show it.
@@ -36,7 +38,17 @@ public struct Reconciler: Sendable {
     }
 
     /// Marks the mirror as possibly out of date in `scope`, which is then observed before it is planned again.
-    public mutating func invalidate(_ scope: Scope) { scopeToObserve.formUnion(scope) }
+    public mutating func invalidate(_ scope: Scope) {
+        scopeToObserve.formUnion(scope)
+        if case .only(let selection) = scope { polled.subtract(selection.realServers) }
+    }
+
+    /// Marks draining real servers for observation. Until then, plans let them drain.
+    private mutating func poll(_ identities: Set<VirtualServer.Identity>) {
+        guard !identities.isEmpty, case .only(let unknown) = scopeToObserve else { return }
+        polled.formUnion(identities.subtracting(unknown.realServers))
+        scopeToObserve.formUnion(.only(.init(realServers: identities)))
+    }
 
     /// Restricts observing and planning to `selection`: everything else was observed, and is verified later.
     public mutating func restart(with selection: Scope.Selection) {
@@ -68,7 +80,7 @@ public struct Reconciler: Sendable {
             }
             mirror = observed
             mirror.virtualServers = servers
-            (scopeToObserve, scopeToPlan) = (.nothing, .everything)
+            (scopeToObserve, scopeToPlan, polled) = (.nothing, .everything, [])
         case .only(let selection):
             for identity in selection.virtualServers {
                 let found = observed.virtualServers[identity].flatMap { isManaged($0, desired, isOurs) ? $0 : nil }
@@ -101,6 +113,7 @@ public struct Reconciler: Sendable {
         guard case .only(var unknown) = scopeToObserve else { return }
         scopeToObserve = .nothing
         unknown.subtract(selection)
+        polled.formIntersection(unknown.realServers)
         scopeToObserve = .only(unknown)
     }
 
@@ -200,8 +213,8 @@ public struct Reconciler: Sendable {
                 known.members[name] = Set(mirror.sets[name]?.members.keys.map(\.self) ?? []).union(
                     desired.sets[name]?.members.keys.map(\.self) ?? [])
             }
-            return (.only(known.without(unknown)), .nothing)
-        case (.only(var known), .only(let unknown)): return (.only(known.without(unknown)), .nothing)
+            return (.only(known.without(unknown, besides: polled)), .nothing)
+        case (.only(var known), .only(let unknown)): return (.only(known.without(unknown, besides: polled)), .nothing)
         }
     }
 
@@ -237,7 +250,7 @@ public struct Reconciler: Sendable {
         if !draining.isEmpty { draining.subtract(done.lazy.compactMap(\.deletedVirtualServer)) }
         // A server that just started to drain may already be idle: its connections are counted next.
         let startedDraining = done.compactMap(\.drainedVirtualServer)
-        if !startedDraining.isEmpty { scopeToObserve.formUnion(.only(.init(realServers: Set(startedDraining)))) }
+        poll(Set(startedDraining))
     }
 
     /// Lets the mirror share the memory of all desired virtual servers that the kernel holds unchanged.
@@ -270,7 +283,7 @@ public struct Reconciler: Sendable {
     public mutating func pollDrainsAndSlowStarts() {
         draining = draining.filter { mirror.virtualServers[$0]?.realServers.contains { $0.drainingSince != nil } ?? false }
         slowStarting = slowStarting.filter { mirror.virtualServers[$0]?.realServers.contains { $0.slowStartSince != nil } ?? false }
-        scopeToObserve.formUnion(.only(.init(realServers: draining)))
+        poll(draining)
         scopeToPlan.formUnion(.only(.init(virtualServers: slowStarting)))
     }
 
@@ -338,9 +351,11 @@ extension Scope.Selection {
     }
 
     /// Removes the scope that has to be observed first, and returns the result.
-    fileprivate mutating func without(_ unknown: Scope.Selection) -> Scope.Selection {
+    fileprivate mutating func without(
+        _ unknown: Scope.Selection, besides polled: Set<VirtualServer.Identity>
+    ) -> Scope.Selection {
         subtract(unknown)
-        virtualServers.subtract(unknown.realServers)
+        virtualServers.subtract(unknown.realServers.subtracting(polled))
         return self
     }
 }

@@ -80,6 +80,19 @@ import Translation
         #expect(node.kernel.state.virtualServers[web.identity]?.scheduler == .maglevHash)
     }
 
+    @Test func `to count connections does not delay changes of the virtual server`() {
+        var node = SimulatedNode.listed([web.change, web.slice([1, 2])])
+        node.kernel.connections = [web.endpoint(2): 1]
+        node.absorb([web.slice([1])])
+        node.run(for: .milliseconds(300))
+        node.kernel.isUnreadable = true
+        node.run(for: .seconds(20))
+        node.absorb([web.slice([1, 3])])
+        node.run(for: .milliseconds(110))
+        let servers = node.kernel.state.virtualServers[web.identity]?.realServers
+        #expect(servers?[web.endpoint(3)]?.weight == 1 && servers?[web.endpoint(2)]?.weight == 0, "the other one drains")
+    }
+
     @Test func `is dropped when its Service is deleted`() {
         var node = node()
         node.kernel.broken = [.virtualServer(web.identity)]
