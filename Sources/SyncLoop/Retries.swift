@@ -115,14 +115,21 @@ public struct Retries: Sendable {
 
     /// Removes the entries of operations that a plan of `scope` and `flows` no longer contains.
     ///
-    /// - Returns: whether there were any.
-    mutating func removeResolved(in scope: Scope, _ flows: Set<VirtualServer.Identity>, _ planned: [Operation]) -> Bool {
+    /// - Returns: the operations whose outcome has not been observed since their last attempt: the kernel may have carried them out; nil if no entry
+    ///   was removed.
+    mutating func removeResolved(in scope: Scope, _ flows: Set<VirtualServer.Identity>, _ planned: [Operation]) -> [Operation]? {
         let covered = entries.keys.filter { scope.covers($0, flows) }
-        guard !covered.isEmpty else { return false }
+        guard !covered.isEmpty else { return nil }
         let wanted = Set(planned.lazy.map(\.key))
         let resolved = covered.filter { !wanted.contains($0) }
-        for key in resolved { remove(key) }
-        return !resolved.isEmpty
+        guard !resolved.isEmpty else { return nil }
+        var uncertain: [Operation] = []
+        for key in resolved {
+            // The first failure is observed at once, the others when their retry is due.
+            if let entry = entries[key], entry.attempts > 1, !entry.isRefusal, !released.contains(key) { uncertain.append(entry.operation) }
+            remove(key)
+        }
+        return uncertain
     }
 
     /// Returns the backoff after `attempts` consecutive failures.

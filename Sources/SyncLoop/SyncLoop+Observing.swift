@@ -124,6 +124,7 @@ extension SyncLoop {
             state.rulesInOtherBackends = reconciler.mirror.rulesInOtherBackends
             if case .only(let selection) = scope { recordDrift(state, selection) } else { translation.adoptServiceAddresses(of: state) }
             let ours = unknownOwnServers(in: state, of: scope)
+            recordObservedAdditions(in: scope)
             reconciler.merge(state, of: scope, desired: translation.desired, at: now) { ours.contains($0.identity) }
             if case .everything = scope { audit.begin(at: now) }
             // A plan would do so, and there is none.
@@ -146,9 +147,18 @@ extension SyncLoop {
         let ownership = Ownership(observed: evidence, localAddresses: localAddresses, excluded: settings.excludedCIDRs)
         let (desired, known) = (translation.desired.virtualServers, reconciler.mirror.virtualServers)
         let ours = observed.virtualServers.values.lazy.filter {
-            desired[$0.identity] == nil && known[$0.identity] == nil && ownership.isOurs($0)
+            desired[$0.identity] == nil && known[$0.identity] == nil && (uncertainAdditions.contains($0.identity) || ownership.isOurs($0))
         }
         return Set(ours.map(\.identity))
+    }
+
+    /// The outcome of these additions is known now.
+    private mutating func recordObservedAdditions(in scope: Scope) {
+        guard !uncertainAdditions.isEmpty else { return }
+        switch scope {
+        case .everything: uncertainAdditions = []
+        case .only(let selection): uncertainAdditions.subtract(selection.virtualServers)
+        }
     }
 
     /// Records the external changes that an observation confirms in the scope of suspected drift.

@@ -23,7 +23,10 @@ extension SyncLoop {
     mutating func makePlan(at now: Timestamp) {
         beginSync(at: now)
         let (plan, scope, flows) = reconciler.nextPlan(for: translation.desired, at: now, suspendsRemovals: suspendsRemovals)
-        if retries.removeResolved(in: scope, flows, plan.operations) { shouldPlanDeferred = true }
+        if let uncertain = retries.removeResolved(in: scope, flows, plan.operations) {
+            shouldPlanDeferred = true
+            for operation in uncertain { observe(operation) }
+        }
         plansBeforeObserving = false
         supersedePausedOperations(in: scope)
         // Paused operations may repair some of it.
@@ -151,6 +154,7 @@ extension SyncLoop {
             outcome?.refusals.append(failure)
             return
         }
+        if case .addVirtualServer(let server) = failure.operation { uncertainAdditions.insert(server.identity) }
         outcome?.failures.append(failure)
         addUnmetDependency(failure.operation)
         // Most failures come from a mirror that is out of date. After the first failure the kernel is therefore observed and planned again
@@ -160,7 +164,12 @@ extension SyncLoop {
             if attempts == 2 { shouldPlanDeferred = true }
             return
         }
-        var scope = failure.operation.scope
+        observe(failure.operation)
+    }
+
+    /// Lets the part of the kernel state be observed that an operation changes. Rules are observed by tasks.
+    private mutating func observe(_ operation: Operation) {
+        var scope = operation.scope
         (scope.rules, scope.flows) = ([], [])
         reconciler.invalidate(.only(scope))
     }

@@ -80,6 +80,38 @@ import Translation
         #expect(node.kernel.state.virtualServers[web.identity]?.scheduler == .maglevHash)
     }
 
+    @Test(arguments: [1, 2]) func `of an addition that was carried out leaves nothing if its Service is deleted before it is observed`(
+        attempt: Int
+    ) {
+        var node = node()
+        // The first attempt is observed at once, unless the kernel cannot be read; the next ones before their retry.
+        if attempt == 1 { node.kernel.isUnreadable = true } else { node.kernel.failures = [.addVirtualServer: 1] }
+        if attempt == 1 { node.kernel.faults = .losingAcknowledgements { $0.kind == .addVirtualServer } }
+        node.absorb([web.change, web.slice([1])])
+        node.run(for: .milliseconds(300))
+        node.kernel.faults = .losingAcknowledgements { $0.kind == .addVirtualServer }
+        node.run(for: .milliseconds(400))
+        #expect(node.kernel.state.virtualServers[web.identity] != nil && node.status.failures.map(\.attempts) == [attempt])
+        node.absorb([web.removal])
+        node.run(for: .milliseconds(300))
+        (node.kernel.isUnreadable, node.kernel.faults) = (false, nil)
+        node.run(for: .seconds(40))
+        #expect(node.kernel.differences(from: node.loop.desired) == [] && node.status.isInSync)
+    }
+
+    @Test func `of a removal that was carried out leaves nothing missing if its Service returns before it is observed`() {
+        var node = SimulatedNode.listed([web.change, web.slice([1])])
+        node.kernel.failures = [.deleteVirtualServer: 1]
+        node.absorb([web.removal])
+        node.run(for: .milliseconds(300))
+        node.kernel.faults = .losingAcknowledgements { $0.kind == .deleteVirtualServer }
+        node.run(for: .milliseconds(400))
+        #expect(node.kernel.state.virtualServers.isEmpty && node.status.failures.map(\.attempts) == [2])
+        node.absorb([web.change, web.slice([1])])
+        node.run(for: .milliseconds(300))
+        #expect(node.kernel.differences(from: node.loop.desired) == [] && node.status.isInSync)
+    }
+
     @Test func `to count connections does not delay changes of the virtual server`() {
         var node = SimulatedNode.listed([web.change, web.slice([1, 2])])
         node.kernel.connections = [web.endpoint(2): 1]

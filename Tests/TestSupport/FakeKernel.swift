@@ -34,6 +34,8 @@ public struct FakeKernel {
     public var broken: Set<Operation.Subject> = []
     /// Addresses that it refuses as real servers, as the real kernel refuses a broadcast address.
     public var refusedAddresses: Set<IPAddress> = []
+    /// Random failures; nil for none.
+    public var faults: RandomFaults?
     /// Whether all reads fail.
     public var isUnreadable = false
     /// The active connections by real server.
@@ -55,6 +57,16 @@ public struct FakeKernel {
     /// - Returns: the kernel's error; nil on success.
     public mutating func apply(_ operation: Operation) -> String? {
         attempts.append(operation)
+        switch faults?.next(operation) {
+        case nil: return carryOut(operation)
+        case .refused(let reason): return reason
+        case .acknowledgementLost:
+            _ = carryOut(operation)
+            return "timed out waiting for the kernel"
+        }
+    }
+
+    private mutating func carryOut(_ operation: Operation) -> String? {
         if broken.contains(operation.subject) { return "input/output error" }
         if let left = failures[operation.kind], left > 0 {
             failures[operation.kind] = left - 1
@@ -182,7 +194,7 @@ public struct FakeKernel {
     /// Returns only the requested scope, without rules.
     public mutating func observe(_ scope: Scope) throws -> NodeState {
         observations.append(scope)
-        if isUnreadable { throw Unreadable() }
+        if isUnreadable || faults?.failsRead() == true { throw Unreadable() }
         var state = NodeState()
         switch scope {
         case .everything:
@@ -223,7 +235,7 @@ public struct FakeKernel {
     }
 
     public mutating func observeRules(_ family: IPFamily) throws -> ObservedRules {
-        if isUnreadable { throw Unreadable() }
+        if isUnreadable || faults?.failsRead() == true { throw Unreadable() }
         return ObservedRules(rules[family] ?? Rules(family), leftovers: leftovers[family], dropped: dropped[family] ?? [:])
     }
 
