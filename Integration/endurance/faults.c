@@ -179,24 +179,27 @@ static const char *verb_of(int protocol, const struct nlmsghdr *header, char *bu
     return buffer;
 }
 
+static int is_read(const char *verb) {
+    return strstr(verb, "get") || strstr(verb, ".list") || strstr(verb, ".type") || strstr(verb, ".header");
+}
+
 // Errors of a request that was not carried out.
 static int refusal(const char *verb) {
     static const int temporary[] = {EBUSY, ENOMEM, ENOBUFS, EINTR, EAGAIN};
     static const int lasting[] = {EINVAL, EPERM, ENOSPC, EOPNOTSUPP, ERANGE};
-    int is_read = strstr(verb, "get") || strstr(verb, ".list") || strstr(verb, ".type") || strstr(verb, ".header");
     // What a read says is lasting is a fact about the kernel.
-    if (is_read || exists(gentle) || draw(3)) return temporary[draw(5)];
+    if (is_read(verb) || exists(gentle) || draw(3)) return temporary[draw(5)];
     return lasting[draw(5)];
 }
 
 // Errors of a request that was carried out: the same, or that another program was faster.
 static int late_error(const char *verb) {
-    if (draw(2)) return refusal(verb);
-    if (strstr(verb, "new") || strstr(verb, "create") || strstr(verb, "add")) return EEXIST;
+    if (is_read(verb) || draw(2)) return refusal(verb);
     if (!strcmp(verb, "route.del-addr")) return EADDRNOTAVAIL;
     if (!strcmp(verb, "route.del-link")) return ENODEV;
     if (!strcmp(verb, "ipset.del") || !strcmp(verb, "ipset.destroy") || !strcmp(verb, "conntrack.del")) return ENOENT;
-    return strstr(verb, "del") ? ESRCH : refusal(verb);
+    if (strstr(verb, "del")) return ESRCH;
+    return strstr(verb, "new") || strstr(verb, "create") || strstr(verb, "add") ? EEXIST : refusal(verb);
 }
 
 static int call_error(void) {
