@@ -75,6 +75,19 @@ import Testing
         #expect(found?.cause == of.cause)
     }
 
+    /// With sixteen levels of jumps, sixteen each, every path would be walked 16¹⁵ times.
+    @Test func `are judged once for each chain, however many rules lead to it`() {
+        let names = (0...15).map { $0 == 0 ? "input" : "level\($0)" }
+        var rules = Dictionary(
+            uniqueKeysWithValues: zip(names, names.dropFirst()).map { from, to in
+                (from, Array(repeating: Self.rule(.verdict(.jump(to)), in: from), count: 16))
+            })
+        rules["level15"] = []
+        #expect(DroppingChain(Self.base(drops: true), rules: rules)?.cause == .policy)
+        rules["level15"] = [Self.rule(.verdict(.jump("level3")), in: "level15")]
+        #expect(DroppingChain(Self.base(drops: true), rules: rules) == nil)
+    }
+
     private static let all = [
         base("ip", "filter", "INPUT"), base("ip", "filter", "FORWARD", .forward), base("ip6", "filter", "INPUT"),
         base("ip", "mangle", "FORWARD", .forward), base("inet", "firewalld", "filter_INPUT"), base("inet", "filter", "input"),

@@ -121,10 +121,23 @@ extension NFTBaseChain {
         return nil
     }
 
-    fileprivate func outcome(_ rules: [String: [NFTRule]]) -> Outcome { outcome(of: chain.name, rules, depth: 0) }
+    fileprivate func outcome(_ rules: [String: [NFTRule]]) -> Outcome {
+        var known: [String: Outcome] = [:]
+        return outcome(of: chain.name, rules, &known)
+    }
 
-    private func outcome(of chain: String, _ rules: [String: [NFTRule]], depth: Int) -> Outcome {
-        guard let ofChain = rules[chain], depth < DroppingChain.maximumDepth else { return .unread(chain) }
+    /// - Parameter known: the outcomes of the chains so far: many rules may lead to the same chain.
+    private func outcome(of chain: String, _ rules: [String: [NFTRule]], _ known: inout [String: Outcome]) -> Outcome {
+        if let outcome = known[chain] { return outcome }
+        guard let ofChain = rules[chain] else { return .unread(chain) }
+        // The kernel has no chain that leads to itself.
+        known[chain] = .unread(chain)
+        let outcome = outcome(of: ofChain, rules, &known)
+        known[chain] = outcome
+        return outcome
+    }
+
+    private func outcome(of ofChain: [NFTRule], _ rules: [String: [NFTRule]], _ known: inout [String: Outcome]) -> Outcome {
         for rule in ofChain {
             guard let last = rule.expressions.last, rule.expressions.dropLast().allSatisfy(\.matchesAll) else { continue }
             switch last {
@@ -132,10 +145,10 @@ extension NFTBaseChain {
             case .verdict(.drop), .reject, .other("reject"), .other("target REJECT"): return .drops
             case .verdict(.returning): return .continues
             case .verdict(.jump(let target)):
-                let outcome = outcome(of: target, rules, depth: depth + 1)
+                let outcome = outcome(of: target, rules, &known)
                 guard outcome == .continues else { return outcome }
             case .other(let name) where name.hasPrefix("goto "):
-                return outcome(of: String(name.dropFirst("goto ".count)), rules, depth: depth + 1)
+                return outcome(of: String(name.dropFirst("goto ".count)), rules, &known)
             default: continue
             }
         }
