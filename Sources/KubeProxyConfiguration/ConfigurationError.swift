@@ -1,3 +1,5 @@
+internal import Text
+
 /// All problems of a configuration, reported together.
 public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvertible {
     public struct Problem: Hashable, Sendable, CustomStringConvertible {
@@ -13,7 +15,7 @@ public struct ConfigurationError: Error, Hashable, Sendable, CustomStringConvert
             self.message = message
         }
 
-        public var description: String { "\(flag): invalid value \"\(value)\": \(message)" }
+        public var description: String { "\(flag): invalid value \"\(value)\": \(message)".printable() }
     }
 
     /// Invalid flags of this program, and malformed flags of kube-proxy.

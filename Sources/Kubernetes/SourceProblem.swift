@@ -1,4 +1,5 @@
 public import Model
+internal import Text
 
 /// A problem in an input: its location, and what is wrong.
 public struct SourceProblem: Hashable, Sendable, CustomStringConvertible {
@@ -54,21 +55,7 @@ public struct SourceProblem: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Returns text that cannot forge a log line or move a terminal's cursor: the input is untrusted.
-    static func printable(_ text: String, limit: Int = 200) -> String {
-        var result = ""
-        var count = 0
-        for scalar in text.unicodeScalars {
-            guard count < limit else { return result + "…" }
-            count += 1
-            switch scalar.properties.generalCategory {
-            case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator:
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            default:
-                result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
-    }
+    static func printable(_ text: String, limit: Int) -> String { text.printable(limit: limit) }
 
     static func printable(_ text: String) -> String { printable(text, limit: 200) }
 }

@@ -3,7 +3,6 @@ extension StringProtocol {
     package var jsonQuoted: String {
         quoted { scalar in
             switch scalar {
-            case "\r": "\\r"
             case _ where scalar.value < 0x20: "\\u" + scalar.value.padded(4, radix: 16)
             case _ where !scalar.isPrintable: scalar.utf16.map { "\\u" + $0.padded(4, radix: 16) }.joined()
             default: nil
@@ -11,16 +10,38 @@ extension StringProtocol {
         }
     }
 
-    /// The text as Go's `%q` writes it, with quotes: always one line, and nothing that controls a terminal or changes the order of text.
+    /// The text as Go's `%q` writes it, with quotes (`strconv.Quote`): always one line, without characters that a terminal interprets.
     package var goQuoted: String {
         quoted { scalar in
             switch scalar.value {
+            case 0x07: "\\a"
+            case 0x08: "\\b"
+            case 0x0b: "\\v"
+            case 0x0c: "\\f"
             case ..<0x20, 0x7f: "\\x" + scalar.value.padded(2, radix: 16)
             case _ where scalar.isPrintable: nil
             case ..<0x10000: "\\u" + scalar.value.padded(4, radix: 16)
             default: "\\U" + scalar.value.padded(8, radix: 16)
             }
         }
+    }
+
+    /// The text, safe for a log or a terminal: characters that could forge a line or move the cursor are written as `\u{1b}`.
+    ///
+    /// - Parameter limit: the number of characters from which the rest is replaced by `…`.
+    package func printable(limit: Int = .max) -> String {
+        var result = ""
+        var count = 0
+        for scalar in unicodeScalars {
+            guard count < limit else { return result + "…" }
+            count += 1
+            if scalar.isPrintable {
+                result.unicodeScalars.append(scalar)
+            } else {
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            }
+        }
+        return result
     }
 
     /// - Parameter escape: returns the escape of a scalar that only one of the formats escapes; nil for the scalar itself.
@@ -31,6 +52,7 @@ extension StringProtocol {
             case "\"": result += "\\\""
             case "\\": result += "\\\\"
             case "\n": result += "\\n"
+            case "\r": result += "\\r"
             case "\t": result += "\\t"
             default:
                 if let escaped = escape(scalar) {

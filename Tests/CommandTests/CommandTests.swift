@@ -117,3 +117,10 @@ import Translation
         for (operation, command) in operations { #expect(operation.command == command) }
     }
 }
+
+@Suite struct `The error of a proxy that does not answer` {
+    @Test func `is one line, whatever its socket answers`() {
+        let error = ProxySocketError(path: "/run/p/status.sock", reason: "500: \u{1b}[2J\nError: forged")
+        #expect("\(error)" == #"no proxy answers on /run/p/status.sock: 500: \u{1b}[2J\u{a}Error: forged"#)
+    }
+}

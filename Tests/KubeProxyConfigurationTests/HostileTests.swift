@@ -69,6 +69,23 @@ import Testing
         }
     }
 
+    @Test func `in an error is one line`() throws {
+        let hostile = "x\u{1b}[2J\u{85}y"
+        let unknown = try #require(throws: KubeProxyConfiguration.DecodingError.self) {
+            try KubeProxyConfiguration.read("{kind: \"x\\ny\\e\", apiVersion: v1}")
+        }
+        #expect(!unknown.description.unicodeScalars.contains { $0.properties.generalCategory == .control })
+        var flags = FlagValues()
+        flags.drainTimeout = hostile
+        flags.hostnameOverride = "node1"
+        let refused = try #require(throws: ConfigurationError.self) { try ProxyConfiguration(flags, hostname: "node1") }
+        #expect(refused.description.contains(#"invalid value "x\u{1b}[2J\u{85}y""#))
+        var configuration = KubeProxyConfiguration().defaulted()
+        configuration.healthzBindAddress = "\u{9b}2J:1"
+        let fields = configuration.validate().map(\.description).joined()
+        #expect(fields.contains(#"\u{9b}2J"#))
+    }
+
     private func random(_ generator: inout SeededGenerator) -> KubeProxyConfiguration {
         let words = [
             "", "a", "true", "null", "~", "10", "1.5", "::", "a: b", "- x", "'", "\"", "é", "a\nb", " x ", "#", "0x1f", "1:2", "<<", "y",

@@ -13,9 +13,20 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "\"\""), ("a\"b\\c", #""a\"b\\c""#), ("\n\r\t", #""\n\x0d\t""#), ("\u{1}\u{1f}\u{7f}", #""\x01\x1f\x7f""#), ("é🙂", "\"é🙂\""),
+        ("", "\"\""), ("a\"b\\c", #""a\"b\\c""#), ("\n\r\t", #""\n\r\t""#), ("\u{1}\u{1f}\u{7f}", #""\x01\x1f\x7f""#), ("é🙂", "\"é🙂\""),
+        ("\u{7}\u{8}\u{b}\u{c}", #""\a\b\v\f""#), ("\u{9b}31m\u{85}", #""\u009b31m\u0085""#),
+        ("\u{2028}\u{202e}\u{feff}", #""\u2028\u202e\ufeff""#), ("a b\u{a0}\u{3000}", #""a b\u00a0\u3000""#),
+        ("\u{e000}\u{10ffff}\u{e0001}", #""\ue000\U0010ffff\U000e0001""#),
     ]) func `is quoted as in Go, on one line`(text: String, quoted: String) {
         #expect(text.goQuoted == quoted)
+    }
+
+    @Test(arguments: [
+        ("", Int.max, ""), ("default/web: é🙂", .max, "default/web: é🙂"),
+        ("a\nE1128 forged\u{1b}[2J", .max, #"a\u{a}E1128 forged\u{1b}[2J"#),
+        ("\u{9b}2J\u{202e}\u{2028}", .max, #"\u{9b}2J\u{202e}\u{2028}"#), ("abc", 3, "abc"), ("abcd", 3, "abc…"),
+    ]) func `is printed without characters that forge a line`(text: String, limit: Int, printable: String) {
+        #expect(text.printable(limit: limit) == printable)
     }
 
     @Test(arguments: [

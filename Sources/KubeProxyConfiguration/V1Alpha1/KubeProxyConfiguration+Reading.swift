@@ -1,4 +1,5 @@
 internal import Kubernetes
+internal import Text
 internal import YAML
 
 extension KubeProxyConfiguration {
@@ -81,6 +82,6 @@ extension KubeProxyConfiguration {
 
         public init(_ message: String) { self.message = message }
 
-        public var description: String { "failed complete: failed to decode: \(message)" }
+        public var description: String { "failed complete: failed to decode: \(message)".printable() }
     }
 }

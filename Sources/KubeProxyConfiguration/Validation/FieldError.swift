@@ -1,5 +1,6 @@
 internal import Kubernetes
 internal import Model
+internal import Text
 internal import YAML
 
 /// An invalid field, in the format of Kubernetes's `field.Error`.
@@ -23,7 +24,7 @@ public struct FieldError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     public var description: String {
-        "\(field): \(kind.rawValue)" + (value.isEmpty ? "" : ": \(value)") + ": \(detail)"
+        ("\(field): \(kind.rawValue)" + (value.isEmpty ? "" : ": \(value)") + ": \(detail)").printable()
     }
 }
 

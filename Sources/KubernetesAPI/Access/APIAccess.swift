@@ -1,3 +1,5 @@
+internal import Text
+
 /// The address, TLS settings, proxy and credentials for connecting to an API server.
 public struct APIAccess: Hashable, Sendable {
     public var server: ServerAddress
@@ -81,6 +83,6 @@ public struct AccessError: Error, Hashable, Sendable, CustomStringConvertible {
     /// One line: `kubeconfig /x: contexts[0].context.cluster "a": no such cluster`.
     public var description: String {
         let place = [field, value.map { "\"\($0)\"" }].compactMap(\.self).joined(separator: " ")
-        return [source, place, message].filter { !$0.isEmpty }.joined(separator: ": ")
+        return [source, place, message].filter { !$0.isEmpty }.joined(separator: ": ").printable()
     }
 }

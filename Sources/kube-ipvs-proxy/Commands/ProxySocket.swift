@@ -92,6 +92,6 @@ struct ProxySocketError: Error, CustomStringConvertible {
 
     var description: String {
         let hints = others.map { "; a proxy listens on \($0)/\(ProxyReport.socketName): set --state-directory to \($0)" }
-        return "no proxy answers on \(path): \(reason)\(hints.joined())"
+        return "no proxy answers on \(path): \(reason)\(hints.joined())".printable()
     }
 }

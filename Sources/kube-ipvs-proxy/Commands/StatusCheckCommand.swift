@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import KernelDataplane
 internal import StatusAPI
 internal import StatusTable
+internal import Text
 
 struct StatusCheckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -21,7 +22,7 @@ struct StatusCheckCommand: AsyncParsableCommand {
         try await reportingFailure {
             try KernelSetup.requirePrivilege()
             let found = try await differences()
-            for step in found { print("\(step.command)\(step.service.map { "  # \($0)" } ?? "")".printable) }
+            for step in found { print("\(step.command)\(step.service.map { "  # \($0)" } ?? "")".printable()) }
             guard found.isEmpty else { throw ExitCode.failure }
             print("Kernel state in sync with the running proxy.")
         }

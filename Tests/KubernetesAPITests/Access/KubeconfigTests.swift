@@ -214,6 +214,12 @@ struct KubeconfigTests {
         #expect(error?.message.hasPrefix("is not valid YAML") == true)
     }
 
+    @Test func `Errors are one line, whatever the file contains`() throws {
+        let file = try folder.write(#"{current-context: "c\nE1128 forged\e[2J", contexts: []}"#, to: "config")
+        let error = #expect(throws: AccessError.self) { try Kubeconfig(file: file).access() }
+        #expect(error?.description == #"kubeconfig \#(file): current-context "c\u{a}E1128 forged\u{1b}[2J": no such context"#)
+    }
+
     @Test func `Secrets are not shown`() throws {
         let shown = "\(try read(cluster: "{server: k}", user: "{token: hidden}"))"
         #expect(!shown.contains("hidden"))
