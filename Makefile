@@ -4,7 +4,7 @@ SWIFT ?= swift
 BUNDLE = .build/debug/kube-ipvs-proxyPackageTests.xctest
 SWIFT_SOURCES = Package.swift Sources Tests Integration
 
-.PHONY: all build release release-check packages format lint unit layout check rules golden integration flows flows-compare flows-routes load kernels release-tools test demo bench bench-targets endurance endurance-smoke clean
+.PHONY: all build release release-check packages format lint unit layout check rules golden integration flows flows-compare flows-routes load kernels release-tools test demo bench bench-targets endurance endurance-smoke fuzz fuzz-corpora sanitize clean
 .PHONY: image man completions install deploy-check
 
 all: build
@@ -98,6 +98,21 @@ kernels: release-tools
 deploy-check: packages
 	$(SWIFT) build --build-tests
 	Integration/deploy/check
+
+# Fuzzes everything that parses bytes from elsewhere, FUZZ_SECONDS each; prints a table. TARGETS selects some. The first build takes some minutes; its directory
+# keeps the dependencies.
+FUZZ_SECONDS ?= 60
+TARGETS ?=
+fuzz: packages
+	Integration/fuzz/run --seconds $(FUZZ_SECONDS) $(TARGETS)
+
+# The same, and adds what was found to the corpora of the repository.
+fuzz-corpora: packages
+	Integration/fuzz/run --seconds $(FUZZ_SECONDS) --keep $(TARGETS)
+
+# The unit tests, and the rules on the kernel of this machine, with the address sanitizer and with the thread sanitizer.
+sanitize: packages
+	Integration/sanitize/run
 
 test: check rules golden integration flows endurance-smoke deploy-check
 

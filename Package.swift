@@ -251,6 +251,8 @@ let package = Package(
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"]),
+
         // Tests of the program on a kernel with IPVS, and their tools.
         .executableTarget(name: "traffic", path: "Integration/traffic"),
         .executableTarget(
@@ -274,10 +276,36 @@ let package = Package(
             name: "KernelTestSupport", dependencies: [.product(name: "Subprocess", package: "swift-subprocess")],
             path: "Integration/Support"),
         .testTarget(name: "IntegrationTests", dependencies: ["KernelTestSupport"], path: "Integration/Scenarios"),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "CNetlink", "KernelDataplane", "Kubernetes", "KubernetesAPI", "KubeProxyConfiguration", "Manifests", "Model", "Netlink",
+                "MetricsRegistry", "Reconciler", "StatusAPI", "StatusServer", "StatusTable", "Text", "Translation", "YAML",
+                "kube-ipvs-proxy",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            path: "Integration/fuzz/targets"),
         .testTarget(
             name: "FlowTests", dependencies: ["KernelTestSupport"], path: "Integration/Flows", exclude: ["two-nodes.sh", "elsewhere"]),
     ]
 )
+
+/// The fuzzer (`Integration/fuzz/run`): a program whose modules count the edges and regions that they execute. Only with this variable, which is
+/// the path of libFuzzer, as no other program can be linked with modules like these.
+let fuzzer = Context.environment["KUBE_IPVS_FUZZER"]
+if let fuzzer {
+    package.targets += [
+        .systemLibrary(name: "CFuzzer", path: "Integration/fuzz/CFuzzer"),
+        .executableTarget(
+            name: "fuzz", dependencies: ["CFuzzer", "FuzzTargets"], path: "Integration/fuzz/program",
+            linkerSettings: [.unsafeFlags([fuzzer, "-lstdc++"])]),
+    ]
+}
 
 /// The same compiler settings for every target of this package.
 for target in package.targets where target.type != .system {
@@ -289,7 +317,13 @@ for target in package.targets where target.type != .system {
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
         .treatAllWarnings(as: .error),
     ]
-    if target.type != .test, !["traffic", "bench-state"].contains(target.name) {
+    if target.type != .test, !["traffic", "bench-state", "FuzzTargets", "fuzz"].contains(target.name) {
         target.swiftSettings?.append(.strictMemorySafety())
+    }
+    if fuzzer != nil {
+        target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer", "-profile-generate", "-profile-coverage-mapping"]))
+        if [.executable, .test].contains(target.type) {
+            target.linkerSettings = (target.linkerSettings ?? []) + [.unsafeFlags(["-profile-generate"])]
+        }
     }
 }

@@ -47,7 +47,7 @@ public struct HTTPListener: Sendable {
     ///
     /// - Parameter onListening: Called with the port once clients can connect.
     public func run(onListening: @Sendable (UInt16) -> Void = { _ in }) async throws(ListenError) {
-        let http = HTTP1Channel(responder: responder, configuration: configuration)
+        let http = http
         let server: NIOAsyncChannel<HTTP1Channel.Value, Never>
         var file: RootSocket?
         defer { file?.remove() }
@@ -145,6 +145,9 @@ public struct HTTPListener: Sendable {
             }
             .bind(file.descriptor) { channel in http.setup(channel: channel, logger: HTTPListener.silent) }
     }
+
+    /// HTTP on one connection.
+    var http: HTTP1Channel { HTTP1Channel(responder: responder, configuration: configuration) }
 
     private var configuration: HTTP1Channel.Configuration {
         let exchange = TimeAmount(timeouts.exchange)
