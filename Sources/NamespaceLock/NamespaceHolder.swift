@@ -8,6 +8,8 @@ public final class NamespaceHolder: Sendable {
     private let connection: Int32
     /// Only its pid is certain: the rest is what it says about itself, in printable form.
     public let description: InstanceDescription
+    /// Whether it closed the connection before it described itself.
+    let hasClosed: Bool
 
     /// Reads the description, which a stopped process does not send.
     ///
@@ -16,7 +18,8 @@ public final class NamespaceHolder: Sendable {
     ///   - pid: 0 if it is not visible.
     init(_ connection: Int32, pid: Int, timeout: Duration) {
         self.connection = connection
-        let line = NamespaceHolder.line(from: connection, until: .now.advanced(by: timeout))
+        let line: [UInt8]?
+        (line, hasClosed) = NamespaceHolder.line(from: connection, until: .now.advanced(by: timeout))
         var description =
             line.flatMap { try? JSONDecoder().decode(InstanceDescription.self, from: Data($0)) } ?? InstanceDescription(pid: 0)
         description.pid = pid
@@ -49,19 +52,19 @@ public final class NamespaceHolder: Sendable {
     }
 
     /// The first line, without its end; nil if it does not arrive in time or is too long.
-    private static func line(from connection: Int32, until deadline: ContinuousClock.Instant) -> [UInt8]? {
+    private static func line(from connection: Int32, until deadline: ContinuousClock.Instant) -> (line: [UInt8]?, hasClosed: Bool) {
         var line: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: InstanceDescription.lineLimit)
         while line.count < InstanceDescription.lineLimit {
             let left = ContinuousClock.now.duration(to: deadline)
-            guard left > .zero else { return nil }
+            guard left > .zero else { return (nil, false) }
             var polled = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
             guard unsafe poll(&polled, 1, Int32(left / .milliseconds(1)) + 1) > 0 else { continue }
             let count = unsafe recv(connection, &chunk, InstanceDescription.lineLimit - line.count, Int32(MSG_DONTWAIT))
-            if count == 0 || count < 0 && errno != EAGAIN && errno != EINTR { return nil }
+            if count == 0 || count < 0 && errno != EAGAIN && errno != EINTR { return (nil, true) }
             line += chunk.prefix(max(0, count))
-            if let end = line.firstIndex(of: UInt8(ascii: "\n")) { return Array(line[..<end]) }
+            if let end = line.firstIndex(of: UInt8(ascii: "\n")) { return (Array(line[..<end]), false) }
         }
-        return nil
+        return (nil, false)
     }
 }

@@ -42,7 +42,7 @@ public enum NamespaceLock {
     private static let answerTimeout = Duration.seconds(1)
 
     private static func claimNow(as description: InstanceDescription, _ name: String) -> Claim {
-        for _ in 0..<attempts {
+        for attempt in 1...attempts {
             do throws(Errno) {
                 let socket = try UnixSocket()
                 try socket.listen(name, backlog: 128)
@@ -55,7 +55,10 @@ public enum NamespaceLock {
                 try socket.connect(name, timeout: answerTimeout)
                 guard let peer = PeerCredentials(of: socket.descriptor) else { return .untrusted(pid: 0, user: nil) }
                 guard peer.isTrusted else { return .untrusted(pid: Int(peer.pid), user: peer.user) }
-                return .other(NamespaceHolder(socket.release(), pid: Int(peer.pid), timeout: answerTimeout))
+                let holder = NamespaceHolder(socket.release(), pid: Int(peer.pid), timeout: answerTimeout)
+                // An ending process closes its connections before it releases the name.
+                guard holder.hasClosed, attempt < attempts / 10 else { return .other(holder) }
+                usleep(pause)
             } catch {
                 switch error {
                 // It has just ended, or does not listen.
