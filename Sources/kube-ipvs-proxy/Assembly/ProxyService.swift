@@ -26,6 +26,7 @@ struct ProxyService: ServiceLifecycle.Service {
             services = try await cancelWhenGracefulShutdown {
                 let probing = Probing(.endless, logger) { start.wait(for: $0?.description) }
                 let mayServe = await successor.begin()
+                if mayServe { successor.isServing.open() }
                 let assembly = try await Assembly(configuration, input, mayServe ? .serving : .probing, probing, logger)
                 for (family, reason) in assembly.unservedFamilies {
                     input.events.record(

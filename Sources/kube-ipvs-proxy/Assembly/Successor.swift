@@ -61,7 +61,7 @@ actor Successor {
             if succession.step != .none { try await waitOnce() }
         }
         // A service that returns ends the program.
-        try await Task.sleep(for: .seconds(Int64.max / 2_000_000_000))
+        while true { try await Task.sleep(for: .seconds(3600)) }
     }
 
     /// Carries out a step that need not wait; returns false if there is none.
