@@ -26,7 +26,8 @@ public struct NetlinkSocket: ~Copyable {
 
     /// The maximum number of attempts for a dump that is interrupted by changes of the table.
     static let dumpAttempts = 10
-    /// The maximum number of attempts for a request to read that fails temporarily. An observation consists of many, and one that fails repeats all.
+    /// The maximum number of attempts for a request to read that fails temporarily. An observation consists of many requests, and is repeated as
+    /// a whole.
     static let readAttempts = 3
 
     /// Opens a socket. Replies that take longer than `timeLimit` (in seconds) are errors.
@@ -126,8 +127,7 @@ public struct NetlinkSocket: ~Copyable {
             } catch {
                 if batch.isDump { endDump() }
                 failures += 1
-                // After a timeout, another one would take as long again.
-                guard error.isTemporary, error.code != .timedOut, failures < NetlinkSocket.readAttempts else { throw error }
+                guard error.isWorthRepeating, failures < NetlinkSocket.readAttempts else { throw error }
             }
         }
         throw NetlinkError(.interrupted)
@@ -229,6 +229,18 @@ extension NetlinkSocket {
             if descriptors[1].revents != 0 { return nil }
             // An overrun is a socket error without a datagram.
             if count > 0, descriptors[0].revents != 0 { return try receive() }
+        }
+    }
+}
+
+extension NetlinkError {
+    /// Whether a request to read is sent again at once. After a timeout, the next one could take as long again.
+    fileprivate var isWorthRepeating: Bool {
+        switch code {
+        case .timedOut: false
+        // The reply did not arrive as the kernel sent it.
+        case .malformed, .kernel(.messageTooLong), .kernel(.connectionRefused): true
+        default: isTemporary
         }
     }
 }

@@ -17,12 +17,13 @@ private final class DumpingChannel: NetlinkChannel {
     }
 
     private let parts: Int
-    /// By the number of the part, once each.
+    /// By the number of the part, counted over all dumps.
     private var faults: [Int: Fault]
     private var queue: [[UInt8]] = []
     private var error: Errno?
     /// The dump that has not ended: its sequence number and the next part.
     private var running: (sequence: UInt32, part: Int)?
+    private var generated = 0
     private(set) var refusals = 0
 
     init(parts: Int, _ faults: [Int: Fault]) { (self.parts, self.faults) = (parts, faults) }
@@ -40,7 +41,8 @@ private final class DumpingChannel: NetlinkChannel {
 
     private func generate() {
         guard let (sequence, part) = running else { return }
-        switch faults.removeValue(forKey: part) {
+        generated += 1
+        switch faults.removeValue(forKey: generated) {
         case .malformed: queue.append([200, 0, 0, 0] + Array(repeating: 0, count: 16))
         case .noPart:
             error = .noBufferSpace
@@ -69,6 +71,12 @@ private final class DumpingChannel: NetlinkChannel {
 
     @Test func `is not refused because the kernel still runs that one`() throws {
         let channel = DumpingChannel(parts: 100, [20: .malformed])
+        #expect(try dump(NetlinkSocket(channel)) == 100)
+        #expect(channel.refusals == 0)
+    }
+
+    @Test func `is not refused if that one failed for good`() throws {
+        let channel = DumpingChannel(parts: 100, [20: .malformed, 120: .malformed, 220: .malformed])
         let socket = NetlinkSocket(channel)
         #expect(throws: NetlinkError.self) { try dump(socket) }
         #expect(try dump(socket) == 100)
