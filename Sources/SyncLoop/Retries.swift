@@ -115,8 +115,8 @@ public struct Retries: Sendable {
 
     /// Removes the entries of operations that a plan of `scope` and `flows` no longer contains.
     ///
-    /// - Returns: the operations whose outcome has not been observed since their last attempt: the kernel may have carried them out; nil if no entry
-    ///   was removed.
+    /// - Returns: the operations whose outcome has not been observed since their last attempt, as the kernel may have carried them out; nil if no
+    ///   entry was removed.
     mutating func removeResolved(in scope: Scope, _ flows: Set<VirtualServer.Identity>, _ planned: [Operation]) -> [Operation]? {
         let covered = entries.keys.filter { scope.covers($0, flows) }
         guard !covered.isEmpty else { return nil }

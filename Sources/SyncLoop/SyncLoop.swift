@@ -130,8 +130,8 @@ public struct SyncLoop: Sendable {
     var suspectedDrift = Scope.Selection()
     /// Externally changed objects that are not yet repaired.
     var drift: Set<Operation.Subject> = []
-    /// Virtual servers whose addition failed, and that have not been observed since: the kernel may have added them, as an acknowledgement can be
-    /// lost. They are ours, also if their Service is deleted before they have an address or a member of a set that says so.
+    /// Virtual servers whose addition failed, and that have not been observed since: the kernel may have added them, as an acknowledgement can
+    /// be lost. They are ours, also if their Service is deleted before they have an address or a member of a set that shows it.
     var uncertainAdditions: Set<VirtualServer.Identity> = []
 
     /// When draining and slow-starting real servers are polled next; nil if there are none.
