@@ -49,6 +49,15 @@ private func joined(_ parts: String...) -> String { parts.joined().filter { !$0.
                     "3800 0980 3400 0280", lengths))  // NFTA_SET_DESC, NFTA_SET_DESC_CONCAT
     }
 
+    @Test func `are read back, with and without attributes of an expression`() throws {
+        for isFullyRandom in [false, true] {
+            let rule = NFTRule(chain: "c", expressions: [.masquerade(isFullyRandom: isFullyRandom)])
+            let message = try NFTCommand.addRule(rule).message(table: "t", .ipv4, setNumber: 1).bytes()
+            let reply = try #require(try NetlinkReply.all(in: message).first)
+            #expect(NFTRule(reply, table: "t") == rule)
+        }
+    }
+
     @Test func `create a set of one part without padding`() throws {
         #expect(
             try payload(.addSet(NFTSet(name: "s", key: [.port])))

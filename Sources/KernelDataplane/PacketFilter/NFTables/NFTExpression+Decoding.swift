@@ -6,7 +6,9 @@ extension NFTExpression {
     /// From an item of a list of expressions, as the kernel dumps it.
     init(_ expression: NFTAttributes) {
         let name = expression.string(NFTA_EXPR_NAME) ?? "unknown"
-        self = expression.nested(NFTA_EXPR_DATA).flatMap { NFTExpression(name, $0) } ?? .other(name)
+        // The kernel reads an expression without attributes as one with an empty list of them, which it dumps.
+        let data = expression.nested(NFTA_EXPR_DATA) ?? NFTAttributes(NetlinkAttributes([]))
+        self = NFTExpression(name, data) ?? .other(name)
     }
 
     /// Nil for what this program does not write.
