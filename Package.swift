@@ -299,6 +299,12 @@ let package = Package(
 /// the path of libFuzzer, as no other program can be linked with modules like these.
 let fuzzer = Context.environment["KUBE_IPVS_FUZZER"]
 if let fuzzer {
+    // Only tests can be linked with the parts of a program; as a library, its entry point has another name.
+    package.products = []
+    package.targets = package.targets.map { target in
+        guard target.name == "kube-ipvs-proxy" else { return target }
+        return .target(name: target.name, dependencies: target.dependencies)
+    }
     package.targets += [
         .systemLibrary(name: "CFuzzer", path: "Integration/fuzz/CFuzzer"),
         .executableTarget(
@@ -322,6 +328,9 @@ for target in package.targets where target.type != .system {
     }
     if fuzzer != nil {
         target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer", "-profile-generate", "-profile-coverage-mapping"]))
+        if target.name == "kube-ipvs-proxy" {
+            target.swiftSettings?.append(.unsafeFlags(["-Xfrontend", "-entry-point-function-name", "-Xfrontend", "kube_ipvs_proxy_main"]))
+        }
         if [.executable, .test].contains(target.type) {
             target.linkerSettings = (target.linkerSettings ?? []) + [.unsafeFlags(["-profile-generate"])]
         }

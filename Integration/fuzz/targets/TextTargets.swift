@@ -140,12 +140,12 @@ extension FuzzTarget {
 }
 
 extension YAMLValue {
-    /// The value without the lines of its keys.
+    /// The value without the lines of its keys and their order, which is not kept.
     fileprivate var withoutLines: YAMLValue {
         switch self {
         case .null, .boolean, .number, .text: self
         case .list(let values): .list(values.map(\.withoutLines))
-        case .mapping(let entries): .mapping(entries.map { Entry(key: $0.key, value: $0.value.withoutLines) })
+        case .mapping(let entries): .mapping(entries.sorted { $0.key < $1.key }.map { Entry(key: $0.key, value: $0.value.withoutLines) })
         }
     }
 }
