@@ -33,6 +33,11 @@ import Testing
         #expect(throws: LabelSelector.Malformed(text: selector, reason: reason)) { try LabelSelector(selector) }
     }
 
+    @Test func `is shown in an error as one line`() {
+        let error = #expect(throws: LabelSelector.Malformed.self) { try LabelSelector("a\n\u{1b}[2J") }
+        #expect(error?.description.hasPrefix(#""a\u{a}\u{1b}[2J" is not a valid label selector"#) == true)
+    }
+
     @Test func `contain their keys and values in the order of the keys`() {
         var labels = Labels(["b": "2", "a": "1", "c": ""])
         #expect(labels.map { "\($0.key)=\($0.value)" } == ["a=1", "b=2", "c="])

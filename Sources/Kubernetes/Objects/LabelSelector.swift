@@ -1,3 +1,5 @@
+internal import Text
+
 /// A label selector as in `kubectl --selector`: `app=web,tier!=cache,env in (prod,test),!canary,size>3`.
 ///
 /// As in Kubernetes (k8s.io/apimachinery/pkg/labels), all requirements must hold, and an object without the label satisfies `!=` and
@@ -28,7 +30,7 @@ public struct LabelSelector: Hashable, Sendable {
         public let text: String
         public let reason: String
         public var description: String {
-            "\"\(text)\" is not a valid label selector, such as app=web,tier!=cache,env in (prod,test),!canary: \(reason)"
+            "\"\(text)\" is not a valid label selector, such as app=web,tier!=cache,env in (prod,test),!canary: \(reason)".printable()
         }
     }
 
