@@ -38,7 +38,7 @@ public struct ProxyAddress: Hashable, Sendable {
 
     /// Parses `http://user:password@host:3128` or `socks5://host:1080`.
     init(_ text: String) throws(Problem) {
-        guard let url = URL(string: text), let scheme = url.scheme?.lowercased(), let host = url.host(percentEncoded: false), !host.isEmpty
+        guard let url = URL(string: text), let scheme = url.scheme?.lowercased(), let host = url.host(percentEncoded: false), host.isHost
         else { throw .malformed }
         let bare = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
         let user = url.user(percentEncoded: false)

@@ -23,7 +23,7 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
         let isComplete = text.contains("://")
         guard let url = URL(string: isComplete ? text : (defaultsToTLS ? "https://" : "http://") + text),
             let scheme = url.scheme?.lowercased(), scheme == "https" || scheme == "http",
-            let host = url.host(percentEncoded: false), !host.isEmpty,
+            let host = url.host(percentEncoded: false), host.isHost,
             url.query() == nil, url.fragment() == nil, url.user() == nil
         else { return nil }
         let port = url.port ?? (scheme == "https" ? 443 : 80)
@@ -44,6 +44,13 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension String {
+    /// Whether it can be the host of requests: percent-encoding may hide characters that end a line, or are another part of a URL.
+    var isHost: Bool {
+        // A zone follows an address of IPv6.
+        let forbidden = Set("/?#@\\\"<>^`{|}".utf8 + (contains(":") ? "" : "%").utf8)
+        return !isEmpty && utf8.allSatisfy { $0 > UInt8(ascii: " ") && $0 != 0x7f && !forbidden.contains($0) }
+    }
+
     fileprivate func trimming(_ first: Character, _ last: Character) -> String {
         guard self.first == first, self.last == last else { return self }
         return String(dropFirst().dropLast())

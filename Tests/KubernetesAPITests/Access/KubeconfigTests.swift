@@ -97,6 +97,11 @@ struct KubeconfigTests {
     @Test(arguments: [
         ("{}", "{}", "cluster.server: is required"),
         ("{server: 'ftp://k'}", "{}", "cluster.server \"ftp://k\": must be a URL: https://HOST:PORT"),
+        (
+            "{server: 'https://k%0d%0aAuthorization:%20x'}", "{}",
+            "cluster.server \"https://k%0d%0aAuthorization:%20x\": must be a URL: https://HOST:PORT"
+        ),
+        ("{server: 'https://k%2fpath'}", "{}", "cluster.server \"https://k%2fpath\": must be a URL: https://HOST:PORT"),
         ("{server: [k]}", "{}", "cluster.server: must be text"),
         ("[]", "{}", "cluster: must be a mapping"),
         ("{server: k, certificate-authority-data: '%%'}", "{}", "cluster.certificate-authority-data: must be base64"),
