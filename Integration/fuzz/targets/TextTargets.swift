@@ -84,7 +84,8 @@ extension FuzzTarget {
         let text = String(decoding: bytes, as: UTF8.self)
         do {
             let document = try KubeProxyConfiguration.read(text)
-            if let error = document.strictError { try requirePrintable(error, "an error") }
+            // It is logged, as kube-proxy's with its lines.
+            if let error = document.strictError { try requirePrintable(error.goQuoted, "an error") }
             let written = document.configuration.json
             let again = try KubeProxyConfiguration.read(written).configuration
             try require(again == document.configuration, "\(document.configuration) is written as \(written)")
