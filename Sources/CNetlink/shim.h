@@ -11,6 +11,7 @@
 #include <netlink/socket.h>
 
 // The kernel's headers, so that no constant is repeated in Swift.
+#include <linux/filter.h>
 #include <linux/genetlink.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>

@@ -1,5 +1,5 @@
 public import Model
-internal import Reconciler
+public import Reconciler
 
 /// Observing the kernel state.
 extension KernelDataplane {
@@ -64,7 +64,7 @@ extension KernelDataplane {
 
     public func nodeAddresses() async throws -> NodeAddresses { try interfaces.nodeAddresses(besides: try interfaces.device()) }
 
-    public nonisolated func nodeAddressChanges() -> AsyncThrowingStream<Void, any Error> { AddressWatch.changes() }
+    public nonisolated func changes() -> AsyncThrowingStream<[KernelChange], any Error> { watch.changes() }
 }
 
 extension VirtualServer {

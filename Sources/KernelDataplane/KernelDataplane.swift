@@ -1,5 +1,6 @@
 internal import Dispatch
 public import Model
+internal import Netlink
 public import Reconciler
 
 /// The kernel of this node: IPVS, the dummy device, sets and conntrack entries, through netlink.
@@ -16,6 +17,7 @@ public actor KernelDataplane: Dataplane {
     let conntrack: ConntrackClient
     /// The sets that the proxy owns, by name: those of a cluster without Services.
     let catalogue: NodeState
+    nonisolated let watch: KernelWatch
 
     /// - Parameters:
     ///   - catalogue: a state with all sets of the proxy; their members do not matter.
@@ -23,9 +25,12 @@ public actor KernelDataplane: Dataplane {
     public init(catalogue: NodeState, packetFilter: PacketFilterKind?) throws(DataplaneError) {
         self.catalogue = catalogue
         ipvs = try IPVSClient()
-        sets = try SetStore(packetFilter)
-        interfaces = try InterfaceClient()
+        let sets = try SetStore(packetFilter)
+        let interfaces = try InterfaceClient()
         conntrack = try ConntrackClient()
+        watch = KernelWatch(catalogue, routePorts: [interfaces.socket.port], netfilterPorts: Set([sets.port].compactMap(\.self)))
+        self.sets = sets
+        self.interfaces = interfaces
     }
 }
 

@@ -6,6 +6,8 @@ internal import SystemPackage
 protocol NetlinkChannel: AnyObject {
     /// Readable when a datagram or a socket error is pending.
     var descriptor: Int32 { get }
+    /// The port of the socket (`nl_pid`).
+    var port: UInt32 { get }
     var buffers: NetlinkBuffers { get }
     /// Whether the kernel supports `NETLINK_GET_STRICT_CHK`, which is set.
     var filtersDumps: Bool { get }
@@ -69,6 +71,7 @@ final class KernelChannel: NetlinkChannel {
     private static let longestDatagram = 1 << 20
 
     var descriptor: Int32 { unsafe nl_socket_get_fd(handle) }
+    var port: UInt32 { unsafe nl_socket_get_local_port(handle) }
 
     func send(_ bytes: [UInt8]) throws(NetlinkError) {
         var count = -1

@@ -215,20 +215,24 @@ extension NetlinkSocket {
         else { throw NetlinkError(.kernel(Errno(rawValue: errno)), detail: "NETLINK_ADD_MEMBERSHIP") }
     }
 
-    /// Waits for the next messages; nil once the signal is raised.
+    /// The messages of the next datagram, in order; nil if none is pending.
     ///
     /// Fails with `.overrun` if the receive buffer overflowed: the messages that did not fit are lost, later ones are received.
-    public borrowing func notifications(until stop: StopSignal) throws(NetlinkError) -> [NetlinkReply]? {
-        var descriptors = [
-            pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0),
-        ]
+    public borrowing func pendingNotifications() throws(NetlinkError) -> [NetlinkReply]? { try receive(waiting: false) }
+
+    /// Waits until a message is pending on one of two sockets; false once the signal is raised.
+    public static func waitForNotifications(
+        _ first: borrowing NetlinkSocket, _ second: borrowing NetlinkSocket, until stop: StopSignal
+    ) throws(NetlinkError) -> Bool {
+        var descriptors = [stop.descriptor, first.channel.descriptor, second.channel.descriptor].map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
         while true {
-            let count = unsafe poll(&descriptors, 2, -1)
+            let count = unsafe poll(&descriptors, nfds_t(descriptors.count), -1)
             guard count >= 0 || errno == EINTR else { throw NetlinkError(.kernel(Errno(rawValue: errno)), detail: "poll") }
-            if descriptors[1].revents != 0 { return nil }
+            guard count > 0 else { continue }
             // An overrun is a socket error without a datagram.
-            if count > 0, descriptors[0].revents != 0 { return try receive() }
+            return descriptors[0].revents == 0
         }
     }
 }

@@ -80,7 +80,7 @@ public actor NodeProxy: ServiceLifecycle.Service {
                 for await _ in self.feed.wakeups { self.wake.yield() }
                 self.wake.finish()
             }
-            group.addTask { await self.watchAddresses() }
+            group.addTask { await self.watchKernel() }
             let (tasks, start) = AsyncStream.makeStream(of: SyncLoop.Task.self)
             group.addTask {
                 await withDiscardingTaskGroup { running in
@@ -279,25 +279,25 @@ public actor NodeProxy: ServiceLifecycle.Service {
     /// Returns the Service port that an operation serves; nil if it is not known.
     public func origin(of operation: Operation) -> ServiceOrigin? { loop.origin(of: operation) }
 
-    // MARK: Addresses of the node
+    // MARK: Announcements of the kernel
 
-    /// Wakes the loop when addresses of the node change, until the task is cancelled.
+    /// Passes the changes that the kernel announces to the loop, until the task is cancelled.
     ///
-    /// A failed watch is restarted with backoff. Each start reads the addresses, so that no change is missed.
-    private func watchAddresses() async {
+    /// A failed watch is restarted with backoff. Each start observes everything that is watched, so that no change is missed.
+    private func watchKernel() async {
         var backoff = NodeProxy.firstBackoff
         while !Task.isCancelled {
             let start = ContinuousClock.now
             do {
-                for try await _ in kernel.dataplane.nodeAddressChanges() {
-                    loop.addressesChanged()
+                for try await changes in kernel.dataplane.changes() {
+                    loop.announced(changes, at: now)
                     wake.yield()
                 }
                 // The stream ends without an error only when the task is cancelled.
                 return
             } catch {
-                // Meanwhile, audits cause the addresses to be read.
-                logger.error("Failed to watch node addresses; retrying", metadata: ["error": "\(error)"])
+                // Meanwhile, audits find the changes.
+                logger.error("Failed to watch the kernel for changes; retrying", metadata: ["error": "\(error)"])
             }
             if start.duration(to: .now) > NodeProxy.longestBackoff { backoff = NodeProxy.firstBackoff }
             // Cancellation means that the proxy stops.

@@ -20,10 +20,11 @@ public protocol Dataplane: Sendable {
     /// Returns the addresses of this node on interfaces other than `kube-ipvs0`.
     func nodeAddresses() async throws -> NodeAddresses
 
-    /// Returns a stream that yields once when the watch is established and after every change of `nodeAddresses`. Changes may be coalesced.
+    /// Returns a stream of the changes that the kernel announces, in order, those of `nodeAddresses` included. Once it is established, it
+    /// yields everything that it watches, as changes before that are not announced. Changes by this dataplane are left out where possible.
     ///
     /// The stream throws if the watch fails. Otherwise it ends only when the iterating task is cancelled.
-    func nodeAddressChanges() -> AsyncThrowingStream<Void, any Error>
+    func changes() -> AsyncThrowingStream<[KernelChange], any Error>
 }
 
 /// The packet filter rules of this node, which protect service addresses.

@@ -4,7 +4,16 @@ internal import Reconciler
 /// The state of observing and changing one part of the rules.
 struct RulesQueue {
     /// A task that has been started.
-    enum Work { case observation(isAudit: Bool), operation(Operation) }
+    enum Work { case observation(Reason), operation(Operation) }
+
+    /// Why rules are observed.
+    enum Reason {
+        /// They are not known.
+        case needed
+        case audit
+        /// The kernel has announced a change.
+        case announced
+    }
 
     /// The rules that are observed and changed together. Work on one part delays no other.
     enum Part: Hashable {

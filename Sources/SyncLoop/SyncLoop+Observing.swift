@@ -119,6 +119,8 @@ extension SyncLoop {
         case .failure(let error): recordReadFailure(part, error, at: now)
         case .success(var state):
             recordRead(part)
+            var scope = scope
+            if case .only(let selection) = scope { scope = .only(addingAnnouncedMembers(selection, state)) }
             // Rules are observed by tasks of their own.
             (state.rules, state.leftovers) = (reconciler.mirror.rules, reconciler.mirror.leftovers)
             state.rulesInOtherBackends = reconciler.mirror.rulesInOtherBackends

@@ -43,6 +43,13 @@ extension SyncLoop {
                 operations.append(operation)
             }
         }
+        if !drift.isEmpty {
+            // Repairs first: they restore what served before, so that they wait for nothing else.
+            let repairs = operations.filter { drift.contains($0.subject) }
+            if !repairs.isEmpty, repairs.count < operations.count {
+                operations = repairs + operations.filter { !drift.contains($0.subject) }
+            }
+        }
         // Deferred members block the same operations as members that could not be read.
         var unknown = reconciler.scopeToObserve
         unknown.formUnion(.only(.init(members: deferred.members)))

@@ -14,6 +14,7 @@ extension SyncLoop {
 
     /// Returns the next step of a standby: read the node's addresses, test schedulers, translate, observe once, wait.
     mutating func nextAsStandby(at now: Timestamp) -> Step {
+        takeAnnouncementsAsStandby(at: now)
         if addressesAreStale, isReadable(.nodeAddresses, at: now) {
             addressesAreStale = false
             return .readAddresses
@@ -31,7 +32,7 @@ extension SyncLoop {
             return .observe(.everything)
         }
         let retries = unreadable.values.map(\.notBefore).filter { $0 > now }
-        return .wait(until: ([minSyncPeriod.due].compactMap(\.self) + retries).min())
+        return .wait(until: ([minSyncPeriod.due, announcedChanges.nextDue].compactMap(\.self) + retries).min())
     }
 
     /// Begins to change the kernel: the program that did has ended.

@@ -11,11 +11,17 @@ extension SyncLoop {
             guard let queue = ruleQueues[part], queue.running == nil else { continue }
             if !queue.isKnown || queue.isOutdated {
                 guard let task = observation(of: part, at: now) else { continue }
+                if case .inUse(let family) = part { announcedRules.remove(family) }
                 ruleQueues[part]?.isOutdated = false
-                ruleQueues[part]?.running = .observation(isAudit: false)
+                ruleQueues[part]?.running = .observation(.needed)
                 return task
             }
-            guard let operation = queue.planned else { continue }
+            guard let operation = queue.planned else {
+                // After an operation, which the kernel may have announced: whether others have changed the rules as well shows only now.
+                guard case .inUse(let family) = part, announcedRules.remove(family) != nil else { continue }
+                ruleQueues[part]?.running = .observation(.announced)
+                return .observeRules(family)
+            }
             let removesOldRules = if case .oldRules = operation.subject { true } else { false }
             // Old rules wait for everything that is still to be planned.
             if removesOldRules, reconciler.needsPlanning || !paused.isEmpty { continue }
@@ -41,7 +47,8 @@ extension SyncLoop {
         // Rules that are being changed or are not known are observed anyway.
         let part = RulesQueue.Part.inUse(family)
         guard ruleQueues[part]?.running == nil, ruleQueues[part]?.isKnown == true else { return nextTask(at: now) }
-        ruleQueues[part]?.running = .observation(isAudit: true)
+        announcedRules.remove(family)
+        ruleQueues[part]?.running = .observation(.audit)
         return .observeRules(family)
     }
 
@@ -87,22 +94,24 @@ extension SyncLoop {
     /// Handles the result of `Task.observeRules`.
     public mutating func rulesObserved(_ result: Result<ObservedRules, any Error>, _ family: IPFamily, at now: Timestamp) {
         let part = RulesQueue.Part.inUse(family)
-        guard case .observation(let isAudit)? = ruleQueues[part]?.running else { return }
+        guard case .observation(let reason)? = ruleQueues[part]?.running else { return }
         ruleQueues[part]?.running = nil
         beginSync(at: now)
+        if reason == .announced { outcome?.announced[.rules, default: 0] += 1 }
         switch result {
         case .failure(let error):
-            guard isAudit else {
+            guard reason != .needed else {
                 ruleQueues[part]?.isKnown = false
                 return recordReadFailure(.rules(family), error, at: now)
             }
             outcome?.observationFailures.append(audit.failRules(family, error))
+            if reason == .announced { announcedChanges.schedule(.rules(family), at: now) }
         case .success(var observed):
             recordRead(.rules(family))
-            audit.readRules(family, cost: isAudit ? observed.cost : .zero, at: now)
+            audit.readRules(family, cost: reason == .audit ? observed.cost : .zero, at: now)
             droppedPackets[family] = observed.dropped
             ruleQueues[part]?.isKnown = true
-            if isAudit {
+            if reason != .needed {
                 // Rules of other proxy modes that appear while this program runs belong to a running proxy, which would restore them.
                 observed.leftovers = reconciler.mirror.leftovers[family]
                 guard observed.rules != reconciler.mirror.rules[family] else { return }

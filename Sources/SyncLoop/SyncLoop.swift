@@ -65,6 +65,14 @@ public struct SyncLoop: Sendable {
     /// Whether the observation in progress began before this instance took over.
     var observationIsOutdated = false
 
+    // MARK: Announcements of the kernel
+
+    var announcedChanges: AnnouncedChanges
+    /// The sets whose next observation compares all members.
+    var announcedSets: Set<AddressSet.Name> = []
+    /// The families whose rules are observed as soon as no other task on them runs.
+    var announcedRules: Set<IPFamily> = []
+
     // MARK: The source
 
     /// Whether the source has delivered its first complete list. Nothing is planned before.
@@ -158,6 +166,7 @@ public struct SyncLoop: Sendable {
         reconciler = Reconciler(drainTimeout: settings.drainTimeout, nodeName: translation.nodeName)
         retries = Retries(first: settings.firstRetry, longest: settings.syncPeriod)
         audit = Audit(period: settings.syncPeriod)
+        announcedChanges = AnnouncedChanges(longestInterval: settings.syncPeriod)
         nodeWait = settings.nodeWait
         schedulerDemand = SchedulerDemand(untested: settings.untestedSchedulers)
         latency = ProgrammingLatency(since: start)
@@ -216,9 +225,6 @@ public struct SyncLoop: Sendable {
         }
     }
 
-    /// Marks the node's addresses as possibly changed, so that they are read again.
-    public mutating func addressesChanged() { addressesAreStale = true }
-
     /// Skips the wait for the Node object.
     public mutating func serveWithoutNode() { nodeWait = nil }
 
@@ -235,8 +241,8 @@ public struct SyncLoop: Sendable {
 
     /// Returns the next step.
     ///
-    /// In this order: read the node's addresses, test schedulers, translate, apply operations, start tasks, observe, plan, verify after
-    /// taking over, end the sync, begin due work, continue with paused operations, wait.
+    /// In this order: take announcements, read the node's addresses, test schedulers, translate, apply operations, start tasks, observe, plan,
+    /// verify after taking over, end the sync, begin due work, continue with paused operations, wait.
     ///
     /// - Parameters:
     ///   - now: the monotonic time.
@@ -246,6 +252,7 @@ public struct SyncLoop: Sendable {
         if let step = waitForNode(at: now) { return step }
         if isStandby { return nextAsStandby(at: now) }
         while true {
+            takeAnnouncements(at: now)
             if addressesAreStale, isReadable(.nodeAddresses, at: now) {
                 // A change during the read sets the flag again.
                 addressesAreStale = false
@@ -364,7 +371,8 @@ public struct SyncLoop: Sendable {
 
     /// Returns the earliest time at which work is due; nil if there is none.
     mutating func nextDue(at now: Timestamp) -> Timestamp? {
-        var due = [minSyncPeriod.due, retries.nextDue(), nextPoll, audit.running == nil ? audit.due : nil].compactMap(\.self)
+        var due = [minSyncPeriod.due, retries.nextDue(), nextPoll, audit.running == nil ? audit.due : nil, announcedChanges.nextDue]
+            .compactMap(\.self)
         due += unreadable.values.filter { $0.notBefore > now }.map(\.notBefore)
         return due.min()
     }

@@ -20,6 +20,8 @@ public struct SyncOutcome: Sendable {
     public var conntrackFlushes: [IPFamily: Report.ConntrackFlush] = [:]
     /// Successful operations that repaired external changes.
     public var repairs: [Operation] = []
+    /// The number of observations because of changes that the kernel announced, by part.
+    public var announced: [AnnouncedPart: Int] = [:]
     /// Whether the sync included changes of the cluster or of the node.
     public var includesChanges = false
     /// Services that were translated or whose refused endpoints may have changed.
@@ -40,6 +42,7 @@ public struct SyncOutcome: Sendable {
         latencies += next.latencies
         conntrackFlushes.merge(next.conntrackFlushes, uniquingKeysWith: +)
         repairs += next.repairs
+        announced.merge(next.announced, uniquingKeysWith: +)
         includesChanges = includesChanges || next.includesChanges
         translated.formUnion(next.translated)
         changed.formUnion(next.changed)

@@ -13,6 +13,7 @@ final class ScriptedChannel: NetlinkChannel {
     }
 
     let descriptor: Int32 = -1
+    let port: UInt32 = 1
     let buffers = NetlinkBuffers(send: 1 << 17, receive: 16 << 20)
     let filtersDumps = true
     private(set) var sent: [[UInt8]] = []

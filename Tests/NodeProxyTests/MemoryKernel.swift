@@ -45,21 +45,21 @@ actor MemoryKernel: Dataplane, PacketFilter {
 
     private var addresses = Set(["10.99.0.2"].compactMap { IPAddress($0) })
     private(set) var addressReads = 0
-    private let listeners = Mutex<[AsyncThrowingStream<Void, any Error>.Continuation]>([])
+    private let listeners = Mutex<[AsyncThrowingStream<[KernelChange], any Error>.Continuation]>([])
 
     func nodeAddresses() async throws -> NodeAddresses {
         addressReads += 1
         return NodeAddresses(addresses)
     }
 
-    nonisolated func nodeAddressChanges() -> AsyncThrowingStream<Void, any Error> {
-        AsyncThrowingStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
+    nonisolated func changes() -> AsyncThrowingStream<[KernelChange], any Error> {
+        AsyncThrowingStream { continuation in
             listeners.withLock { $0.append(continuation) }
-            continuation.yield()
+            continuation.yield([.nodeAddresses])
         }
     }
 
-    /// The number of subscriptions to address changes so far.
+    /// The number of subscriptions to changes so far.
     nonisolated var subscriptionCount: Int { listeners.withLock { $0.count } }
 
     func setAddresses(_ texts: String..., notifying: Bool = true) {
@@ -67,7 +67,9 @@ actor MemoryKernel: Dataplane, PacketFilter {
         if notifying { notifyAddressChange() }
     }
 
-    nonisolated func notifyAddressChange() { listeners.withLock { _ = $0.last?.yield() } }
+    nonisolated func notifyAddressChange() { announce([.nodeAddresses]) }
+
+    nonisolated func announce(_ changes: [KernelChange]) { listeners.withLock { _ = $0.last?.yield(changes) } }
 
     nonisolated func failAddressNotifications() { listeners.withLock { $0.last?.finish(throwing: FakeKernel.Unreadable()) } }
 }

@@ -216,7 +216,7 @@ import Translation
     @Test func `to read the node addresses keeps the previous ones, and syncs continue`() {
         var node = node()
         node.addressesAreUnreadable = true
-        node.loop.addressesChanged()
+        node.loop.announced([.nodeAddresses], at: node.now)
         node.run(for: .seconds(1))
         #expect(node.status.unreadable.keys.contains(.nodeAddresses))
         node.absorb([web.change, web.slice([1])])

@@ -112,11 +112,11 @@ import Translation
         #expect(node.kernel.state.routes[web.clusterIP]?.source == nodeAddress)
         node.localAddresses = []
         node.kernel.sources = []
-        node.loop.addressesChanged()
+        node.loop.announced([.nodeAddresses], at: node.now)
         node.settle()
         #expect(node.kernel.state.routes[web.clusterIP] == LocalRoute())
         (node.localAddresses, node.kernel.sources) = ([nodeAddress], [nodeAddress])
-        node.loop.addressesChanged()
+        node.loop.announced([.nodeAddresses], at: node.now)
         node.settle()
         #expect(node.kernel.state.routes[web.clusterIP] == LocalRoute(source: nodeAddress) && node.kernel.violations == [])
     }

@@ -76,13 +76,19 @@ import Translation
         case 17:
             node.kernel.removeAddress(service.clusterIP)
             node.kernel.removeRoute(service.clusterIP)
-        case 18: node.kernel.removeRealServers(of: service.identity)
+            if Bool.random(using: &generator) {
+                node.loop.announced([.address(service.clusterIP, isBound: false), .route(service.clusterIP, nil)], at: node.now)
+            }
+        case 18:
+            node.kernel.removeRealServers(of: service.identity)
+            // At any time, also if nothing has changed.
+            node.loop.announced([.anyOfDevice, .rules(.ipv4), .set(KubeSet.clusterIP.name(.ipv4))], at: node.now)
         default:
             let nodeAddress = IPAddress(v4: 0x0a63_0002)
             node.addressesAreUnreadable = Bool.random(using: &generator)
             node.localAddresses = Bool.random(using: &generator) ? [nodeAddress] : []
             node.kernel.sources = node.localAddresses
-            node.loop.addressesChanged()
+            node.loop.announced([.nodeAddresses], at: node.now)
         }
     }
 

@@ -70,7 +70,7 @@ import Translation
         }
         #expect(answering() == ["10.99.0.2"])
         node.localAddresses.insert(IPAddress(v4: 0xc000_0207))
-        node.loop.addressesChanged()
+        node.loop.announced([.nodeAddresses], at: node.now)
         node.run(for: .milliseconds(200))
         #expect(answering() == ["10.99.0.2", "192.0.2.7"])
         node.localAddresses = [IPAddress(v4: 0xc000_0207)]
@@ -78,7 +78,7 @@ import Translation
         #expect(answering() == ["192.0.2.7"], "an audit reads them without a change notification")
         node.kernel.clearHistory()
         node.outcomes = []
-        node.loop.addressesChanged()
+        node.loop.announced([.nodeAddresses], at: node.now)
         node.run(for: .milliseconds(100))
         #expect(node.outcomes.isEmpty, "they have not changed")
     }

@@ -21,6 +21,17 @@ struct InterfaceClient: ~Copyable {
     /// Fails if the interface of this name has another kind: it must not be touched.
     borrowing func device() throws(DataplaneError) -> UInt32? { try link()?.index }
 
+    /// The interface index of the device of this name, of any kind; nil if it does not exist.
+    borrowing func index() throws(DataplaneError) -> UInt32? {
+        do throws(NetlinkError) {
+            return try socket.request(try InterfaceMessages.getLink(NodeState.deviceName)).lazy.compactMap({ Link($0) }).first?.index
+        } catch  where error.code == .kernel(.operationNotSupportedByDevice) {
+            return nil
+        } catch {
+            throw DataplaneError("interface \(NodeState.deviceName)", error)
+        }
+    }
+
     /// The dummy device; nil if it does not exist.
     ///
     /// Fails if the interface of this name has another kind.

@@ -18,6 +18,14 @@ struct SetStore: ~Copyable {
         self.tables = tables
     }
 
+    /// The port of the socket that changes sets in nf_tables; nil if nf_tables is not used. ipset announces nothing.
+    var port: UInt32? {
+        switch tables {
+        case .some(let client): client.port
+        case .none: nil
+        }
+    }
+
     private static func openIPSets(_ packetFilter: PacketFilterKind?) throws(DataplaneError) -> IPSetClient? {
         switch packetFilter {
         case .iptables: try IPSetClient()

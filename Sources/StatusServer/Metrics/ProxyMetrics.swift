@@ -43,6 +43,10 @@ public final class ProxyMetrics: Sendable {
         "Cumulative number of kernel operations that repaired external changes, by layer and kind of object",
         start: Set(OperationKind.allCases.filter { $0 != .flushConntrack }.flatMap { [$0.labels(.iptables), $0.labels(.nftables)] })
             .map(\.self))
+    let announced = NumberMetric.counter(
+        "kube_ipvs_proxy_announced_observations_total",
+        "Cumulative number of observations of kernel state because the kernel announced a change, by kind of object",
+        start: AnnouncedPart.allCases.map { ["object": $0.rawValue] })
     let operationsPerSync = Histogram(
         "kube_ipvs_proxy_operations_per_sync", "Number of kernel operations per sync",
         bounds: [0, 1, 2, 5, 10, 50, 100, 1000, 10000, 100_000],
@@ -110,7 +114,7 @@ public final class ProxyMetrics: Sendable {
         [
             syncDuration, syncTimestamp, queuedTimestamp, programming, endpointChangesPending, endpointChanges, serviceChangesPending,
             serviceChanges, noLocalEndpoints, restoreFailures, conntrackDuration, deletedConntrackEntries, healthz, livez, exactProgramming,
-            operations, failures, driftRepaired, operationsPerSync,
+            operations, failures, driftRepaired, announced, operationsPerSync,
             draining, refusedAddresses, conflicts, invalidAnnotations, undoneServices, droppedPackets,
             standby, auditInterval, auditCPU,
         ]
@@ -176,6 +180,7 @@ public final class ProxyMetrics: Sendable {
             }
         }
         for operation in outcome.repairs { driftRepaired.add(1, operation.labels) }
+        for (part, count) in outcome.announced { announced.add(Double(count), ["object": part.rawValue]) }
         for (family, conntrackFlushes) in outcome.conntrackFlushes {
             conntrackDuration.observe(conntrackFlushes.duration.inSeconds, MetricLabels(family))
             deletedConntrackEntries.add(Double(conntrackFlushes.flows), MetricLabels(family))

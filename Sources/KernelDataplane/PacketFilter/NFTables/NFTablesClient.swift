@@ -21,6 +21,9 @@ struct NFTablesClient: ~Copyable {
 
     init(_ socket: consuming NetlinkSocket) { self.socket = socket }
 
+    /// The port of its socket.
+    var port: UInt32 { socket.port }
+
     /// Whether the table exists; false if the kernel has no nf_tables.
     borrowing func hasTable(_ table: String, _ family: IPFamily) throws(DataplaneError) -> Bool {
         do throws(NetlinkError) {

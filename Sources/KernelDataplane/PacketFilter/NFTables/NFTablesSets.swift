@@ -12,6 +12,9 @@ struct NFTablesSets: ~Copyable {
 
     init(_ client: consuming NFTablesClient) { self.client = client }
 
+    /// The port of its socket.
+    var port: UInt32 { client.port }
+
     /// The set of this name with its members; nil if there is none.
     ///
     /// - Parameter expected: supplies the name, and the values that the kernel does not return.
