@@ -63,7 +63,7 @@ private let seedsThatFailedOnce: [UInt64] = [80, 102, 110, 111, 132, 146, 157]
         }
     }
 
-    @Test(arguments: Array(0..<40 as Range<UInt64>) + seedsThatFailedOnce)
+    @Test(arguments: Array(0..<20 as Range<UInt64>) + seedsThatFailedOnce)
     func `what does not change keeps its state, and the rest reaches it within a sync period after the last failure`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var node = node(&generator)
@@ -101,7 +101,7 @@ private let seedsThatFailedOnce: [UInt64] = [80, 102, 110, 111, 132, 146, 157]
         #expect(node.kernel.attempts == [], "there is nothing left to do")
     }
 
-    @Test(arguments: 0..<12 as Range<UInt64>)
+    @Test(arguments: 0..<8 as Range<UInt64>)
     func `an operation that fails is sent again after its backoff, and no earlier`(seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
         var node = node(&generator)
