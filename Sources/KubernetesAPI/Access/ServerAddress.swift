@@ -47,7 +47,7 @@ extension String {
     /// Whether it can be the host of requests: percent-encoding may hide characters that end a line, or are another part of a URL.
     var isHost: Bool {
         // A zone follows an address of IPv6.
-        let forbidden = Set("/?#@\\\"<>^`{|}".utf8 + (contains(":") ? "" : "%").utf8)
+        let forbidden = Set(("/?#@\\\"<>^`{|}" + (contains(":") ? "" : "%")).utf8)
         return !isEmpty && utf8.allSatisfy { $0 > UInt8(ascii: " ") && $0 != 0x7f && !forbidden.contains($0) }
     }
 
