@@ -12,7 +12,8 @@ struct ApplyPace: Sendable {
     private static let largest = 2048
     /// Of smaller batches, fixed costs are the largest part.
     private static let smallestMeasured = 64
-    private static let firstCost = Duration.microseconds(25)
+    /// High, as an unknown kernel may be slow: then the first step is short.
+    private static let firstCost = Duration.microseconds(200)
 
     private var costs: [Operation.Layer: Duration] = [:]
     private var start: (layer: Operation.Layer, count: Int, time: Timestamp)?

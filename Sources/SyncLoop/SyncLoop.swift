@@ -31,7 +31,7 @@ public struct SyncLoop: Sendable {
         /// How long the operations of one plan may go on before changes that arrived meanwhile get their turn.
         public var turn: Duration = .milliseconds(50)
         /// The number of operations that one step may contain, however long they take.
-        public var smallestBatch = 256
+        public var smallestBatch = 64
 
         public init(
             minSyncPeriod: Duration, syncPeriod: Duration, drainTimeout: Duration, excludedCIDRs: [CIDR] = [], nodeWait: NodeWait? = nil,

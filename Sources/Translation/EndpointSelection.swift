@@ -50,7 +50,13 @@ struct ServiceEndpoints {
 
     private mutating func sources(of port: ServedPort) -> Sources {
         guard slices.reduce(0, { $0 + $1.ports.count }) > ServiceEndpoints.searchedPorts else {
-            return listedPorts.filter { $0.key == PortKey(port) }.map { ($0.slice, $0.port) }
+            var sources: Sources = []
+            for index in slices.indices where slices[index].addressType.family == port.family && !slices[index].isHeadless {
+                for slicePort in slices[index].ports where (slicePort.name ?? "") == port.name && slicePort.transport == port.transport {
+                    if let number = slicePort.port, number != 0 { sources.append((index, number)) }
+                }
+            }
+            return sources
         }
         // Built once: searching all ports of the slices for each port of the Service takes seconds if there are thousands.
         let index = index ?? Dictionary(grouping: listedPorts, by: \.key).mapValues { $0.map { ($0.slice, $0.port) } }

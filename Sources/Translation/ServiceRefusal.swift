@@ -30,7 +30,8 @@ public struct ServiceRefusal: Hashable, Sendable, CustomStringConvertible {
         case apiServer = "is an address of the API server"
         case reserved = "is unspecified, loopback, link-local, multicast or reserved"
         case kernel = "is refused by this node's kernel, for example as a broadcast address"
-        case limit = "the Service would have more than 500000 virtual servers, real servers and set members"
+        case limit =
+            "the Service would have more than 500000 virtual servers, real servers and set members, or the port more than 50000 endpoints"
         case notAllowed = "is not allowed by --external-ip-cidrs or feature gate AllowServiceExternalIPs"
     }
 

@@ -5,9 +5,13 @@ internal import Model
 /// It is a product of numbers: ports, addresses, endpoints and source ranges. So an object of one megabyte can ask for a hundred million
 /// real servers or set members, which no node has the memory for.
 struct ServiceSize {
-    /// The virtual servers, real servers and set members of a Service. A Service of all pods in the largest cluster that Kubernetes supports
-    /// (150,000) fits with three ports.
+    /// The virtual servers, real servers and set members of a Service. One with 5,000 endpoints, a load balancer and
+    /// a node port fits with 25 ports.
     static let limit = 500_000
+
+    /// The endpoints of a port. The kernel searches all real servers of a virtual server for each one that is added
+    /// (net/netfilter/ipvs/ip_vs_ctl.c `ip_vs_lookup_dest`), so that hundreds of thousands would occupy it for an hour.
+    static let endpointLimit = 50_000
 
     private var objects = 0
 
@@ -21,7 +25,7 @@ struct ServiceSize {
         let ranges = if case .only(let ranges) = spec.sourceRanges { ranges.count } else { 0 }
         // No product overflows: all numbers come from objects in memory.
         let added = addresses * (1 + endpoints) + spec.loadBalancerIPs.count * ranges
-        guard objects + added <= ServiceSize.limit else { return false }
+        guard endpoints <= ServiceSize.endpointLimit, objects + added <= ServiceSize.limit else { return false }
         objects += added
         return true
     }

@@ -7,6 +7,7 @@ import Testing
 private final class DumpingChannel: NetlinkChannel {
     let descriptor: Int32 = -1
     let buffers = NetlinkBuffers(send: 1 << 17, receive: 16 << 20)
+    let port: UInt32 = 1
     let filtersDumps = true
 
     /// What happens instead of receiving a part.

@@ -16,7 +16,7 @@ import Translation
         var node = SimulatedNode(
             minSyncPeriod: .milliseconds([0, 100, 1000].randomElement(using: &generator) ?? 0), syncPeriod: .seconds(30),
             drainTimeout: .seconds(5), serviceAddresses: [.address, .route, .auto(limit: 3)].randomElement(using: &generator) ?? .route,
-            turn: .milliseconds(isPaced ? 20 : 50), smallestBatch: isPaced ? 1 : 256)
+            turn: .milliseconds(isPaced ? 20 : 50), smallestBatch: isPaced ? 1 : 64)
         if isPaced { node.operationCost = .milliseconds(15) }
         node.rulesDuration = .milliseconds(Int.random(in: 1...3000, using: &generator))
         // All slices fit into a sync period.

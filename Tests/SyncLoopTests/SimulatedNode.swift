@@ -64,7 +64,7 @@ struct SimulatedNode {
     init(
         minSyncPeriod: Duration = .milliseconds(100), syncPeriod: Duration = .seconds(30), drainTimeout: Duration = .seconds(900),
         nodeWait: NodeWait? = nil, schedulers: [Scheduler]? = nil, untestedSchedulers: [Scheduler] = [],
-        serviceAddresses: ServiceAddresses = .auto(), isStandby: Bool = false, turn: Duration = .milliseconds(50), smallestBatch: Int = 256
+        serviceAddresses: ServiceAddresses = .auto(), isStandby: Bool = false, turn: Duration = .milliseconds(50), smallestBatch: Int = 64
     ) {
         var settings = TranslationSettings(nodeName: "node1", serviceAddresses: serviceAddresses)
         if let schedulers { settings.schedulers = schedulers }

@@ -1,5 +1,5 @@
 """The part `hostile` inside the kernel."""
-import os, threading, time
+import os, sys, time
 
 from hostile_node import *
 
@@ -17,11 +17,11 @@ def large_slice(generation, count=None):
 
 
 def during(action):
-    """The delays of the small Service's changes while a function runs in another thread."""
-    thread = threading.Thread(target=action)
-    thread.start()
-    delays = web.delays(lambda: not thread.is_alive())
-    thread.join()
+    """The delays of the small Service's changes while a function runs in another process."""
+    background = Background(action)
+    delays = web.delays(lambda: not background.is_running())
+    if background.status != 0 and None not in delays:
+        sys.exit(f"{action.__name__} failed")
     return delays
 
 

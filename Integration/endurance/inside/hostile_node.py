@@ -1,5 +1,5 @@
 """A node for the parts `hostile` and `http-clients`: the proxy with manifests, and a small Service whose changes are timed."""
-import json, os, resource, socket, statistics, struct, subprocess, sys, threading, time
+import ctypes, json, os, socket, statistics, struct, subprocess, sys, time
 
 PROXY = os.environ["KUBE_IPVS_PROXY"]
 FOLDER = "/run/hostile"
@@ -53,13 +53,8 @@ class Kernel:
         """The number of real servers; None if there is no such virtual server."""
         request = struct.pack("=HxxI HxxI 16s IIII", protocol, int.from_bytes(socket.inet_aton(address), sys.byteorder), socket.htons(port), 0, b"", 0, 0, 0, 0)
         request += bytes(104 - len(request))
-        # Python can only pass a buffer by setsockopt; getsockopt needs the C library.
-        return self._get(request)
-
-    def _get(self, request):
-        import ctypes
-
-        libc = ctypes.CDLL(None, use_errno=True)
+        # Python's getsockopt cannot pass a request.
+        libc = ctypes.CDLL(None)
         buffer = ctypes.create_string_buffer(request, len(request))
         length = ctypes.c_uint32(len(request))
         if libc.getsockopt(self.socket.fileno(), socket.IPPROTO_IP, self.GET_SERVICE, buffer, ctypes.byref(length)) != 0:
@@ -109,6 +104,30 @@ def report(what, times, delays, limit):
     longest = max(delays)
     measured = f"delay of another Service's change: median {statistics.median(delays):.0f} ms, max {longest:.0f} ms of {len(delays)}"
     row(what, times, "nothing lost", measured, "ok" if longest < limit else f"FAILED: more than {limit} ms")
+
+
+class Background:
+    """A function in a process of its own, with less of the processor than the proxy: in a cluster it would run on another machine."""
+
+    def __init__(self, action):
+        sys.stdout.flush()
+        self.process = os.fork()
+        if self.process == 0:
+            status = 1
+            try:
+                os.nice(10)
+                action()
+                status = 0
+            finally:
+                os._exit(status)
+        self.status = None
+
+    def is_running(self):
+        if self.status is None:
+            ended, status = os.waitpid(self.process, os.WNOHANG)
+            if ended:
+                self.status = status
+        return self.status is None
 
 
 class Proxy:

@@ -1,5 +1,5 @@
 """The part `http-clients` inside the kernel."""
-import os, resource, threading, time, socket
+import os, resource, socket, threading, time
 
 from hostile_node import *
 
@@ -66,11 +66,9 @@ def attack(what, count, act):
             for client in clients:
                 client.close()
 
-        other, attacker = threading.Thread(target=others), threading.Thread(target=attacking)
+        other, attacker = threading.Thread(target=others), Background(attacking)
         other.start()
-        attacker.start()
-        delays = web.delays(lambda: not attacker.is_alive())
-        attacker.join()
+        delays = web.delays(lambda: not attacker.is_running())
         stop.set()
         other.join()
         bad = [status for status, _ in answers if status not in (200, 503)]
