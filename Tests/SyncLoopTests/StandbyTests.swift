@@ -103,7 +103,8 @@ import Translation
         }
         #expect(pair.standby.kernel.differences(from: pair.standby.loop.desired).isEmpty)
         #expect(pair.standby.kernel.violations.isEmpty)
-        #expect(pair.standby.outcomes.allSatisfy(\.succeeded), "no operation is refused because of an old observation")
+        let failed = pair.standby.outcomes.filter { !$0.succeeded }
+        #expect(failed.isEmpty, "no operation is refused because of an old observation")
     }
 
     @Test func `observes again what it was observing when it took over`() {
