@@ -177,10 +177,10 @@ public struct Audit: Sendable {
         return findings
     }
 
-    /// Ends the running slice after a failed read. The next round reads it again; the other slices continue.
+    /// Ends the running slice after a failed read. It is read again after the other slices of its round, and then in the next round.
     mutating func fail(_ slice: Slice, _ error: any Error, cost: Duration) -> ObservationFailure {
         stop(cost)
-        if slice.part == .realServers { realServers.fail() }
+        if slice.isOfOverview { overview.fail(slice, from: started) } else { realServers.fail(slice, from: started) }
         return failures.record(slice.part, error)
     }
 
