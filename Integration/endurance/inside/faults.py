@@ -262,6 +262,10 @@ class Faults:
         if memory > 300:
             problems.append(f"{memory:.0f} MB of memory")
         self.most_cpu, self.most_memory = max(self.most_cpu, 100 * cpu / elapsed), max(self.most_memory, memory)
+        if problems:
+            # The part that the seeds after it do not overwrite.
+            with open(f"{SHARED}/proxy-{seed}.log", "w") as copy:
+                copy.write(text[-1_000_000:])
         status = run.proxy.stop(60)
         if status != 0:
             problems.append(f"SIGTERM ended it with status {status}")
@@ -271,8 +275,8 @@ class Faults:
         return problems
 
     def report(self):
-        command = f"{os.environ['KUBE_IPVS_PROXY']} status -o json --state-directory /run/endurance/state"
-        return get(10256, "/healthz"), judge.run(command, check=False)[-1500:]
+        command = f"{os.environ['KUBE_IPVS_PROXY']} status check --state-directory /run/endurance/state 2>&1"
+        return get(10256, "/healthz"), judge.run(command, check=False)[:1000]
 
     def is_well(self):
         """Whether health and status report no failure, and the proxy's own comparison finds no difference."""
