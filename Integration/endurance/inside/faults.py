@@ -262,10 +262,6 @@ class Faults:
         if memory > 300:
             problems.append(f"{memory:.0f} MB of memory")
         self.most_cpu, self.most_memory = max(self.most_cpu, 100 * cpu / elapsed), max(self.most_memory, memory)
-        if problems:
-            # The part that the seeds after it do not overwrite.
-            with open(f"{SHARED}/proxy-{seed}.log", "w") as copy:
-                copy.write(text[-1_000_000:])
         status = run.proxy.stop(60)
         if status != 0:
             problems.append(f"SIGTERM ended it with status {status}")
