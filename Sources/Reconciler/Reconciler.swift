@@ -270,6 +270,12 @@ public struct Reconciler: Sendable {
         if let identity = operation.virtualServer {
             return desired.virtualServers[identity]?.origin ?? mirror.virtualServers[identity]?.origin
         }
+        switch operation {
+        // A plan may have thousands of these.
+        case .removeMember(let name, let member): return mirror.sets[name]?.members[member] ?? nil
+        case .unbind(let address), .removeRoute(let address): return mirror.origin(of: address)
+        default: break
+        }
         let scope = operation.scope
         if let address = scope.addresses.first { return mirror.origin(of: address) }
         guard let (name, members) = scope.members.first, members.count == 1, let member = members.first else { return nil }

@@ -17,7 +17,7 @@ extension SyncLoop {
 
     /// Pauses what is left of the current operations.
     mutating func pause() {
-        if current.subjects == nil { current.subjects = subjects(of: current.operations) }
+        if current.subjects == nil { current.subjects = subjects(of: current.operations, services(of: current.operations)) }
         paused.insert(current, at: 0)
         current = PlannedOperations(unmetDependencies: current.unmetDependencies)
     }
@@ -69,7 +69,12 @@ extension SyncLoop {
         let (first, later) = divide(operations, services, large)
         current.operations = first[...]
         isPublishedEarly = isPublishedEarly || !first.isEmpty
-        for group in later { enqueue(PlannedOperations(operations: group[...], unmetDependencies: unmetDependencies)) }
+        for group in later {
+            let operations = group.map(\.0)[...]
+            enqueue(
+                PlannedOperations(
+                    operations: operations, unmetDependencies: unmetDependencies, subjects: subjects(of: operations, group.map(\.1))))
+        }
     }
 
     /// Where the operations of a Service go.
@@ -86,7 +91,7 @@ extension SyncLoop {
     /// All operations of a Service stay together, with those of a large Service if one of them concerns the same address.
     private func divide(
         _ operations: [Operation], _ services: [NamespacedName?], _ large: Set<NamespacedName?>
-    ) -> (first: [Operation], later: [[Operation]]) {
+    ) -> (first: [Operation], later: [[(Operation, NamespacedName?)]]) {
         var places: [NamespacedName?: Place] = [:]
         var placesOfKeys: [PlannedOperations.Subjects.Key: Place] = [:]
         for service in large { places[service] = .with(service) }
@@ -104,16 +109,12 @@ extension SyncLoop {
                 places[service] = .waiting
             }
         }
-        let groups = Dictionary(
-            grouping: zip(operations, services), by: { $0.isForAllServices ? .first : places[$1] ?? .first }
-        ).mapValues { $0.map(\.0) }
-        return (groups[.first] ?? [], groups.filter { $0.key != .first }.values.sorted { $0.count < $1.count })
+        let groups = Dictionary(grouping: zip(operations, services)) { $0.isForAllServices ? .first : places[$1] ?? .first }
+        return ((groups[.first] ?? []).map(\.0), groups.filter { $0.key != .first }.values.sorted { $0.count < $1.count })
     }
 
     /// Adds paused operations, before larger ones that they do not depend on.
     private mutating func enqueue(_ added: PlannedOperations) {
-        var added = added
-        added.subjects = subjects(of: added.operations)
         var position = paused.count
         while position > 0, paused[position - 1].operations.count > added.operations.count, !paused[position - 1].conflicts(with: added) {
             position -= 1
@@ -133,10 +134,10 @@ extension SyncLoop {
         }
     }
 
-    private func subjects(of operations: ArraySlice<Operation>) -> PlannedOperations.Subjects {
+    private func subjects(of operations: ArraySlice<Operation>, _ services: [NamespacedName?]) -> PlannedOperations.Subjects {
         var subjects = PlannedOperations.Subjects()
         var last: VirtualServer.Identity?
-        for (operation, service) in zip(operations, services(of: operations)) {
+        for (operation, service) in zip(operations, services) {
             if let server = operation.virtualServer {
                 if operation.removesService { subjects.removals.insert(server.family) }
                 // Operations on the real servers of a virtual server follow each other.

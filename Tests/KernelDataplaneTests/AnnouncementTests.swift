@@ -254,7 +254,8 @@ private func message(_ hex: String) throws -> NetlinkReply {
         #expect(!stop.isRaised(within: 1))
         stop.raise()
         #expect(stop.isRaised(within: 600_000))
-        let (first, second) = (try NetlinkSocket.open(.route), try NetlinkSocket.open(.netfilter))
+        let first = try NetlinkSocket.open(.route)
+        let second = try NetlinkSocket.open(.netfilter)
         #expect(try !NetlinkSocket.waitForNotifications(first, second, until: stop))
     }
 }
