@@ -168,6 +168,7 @@ extension NetlinkBatch {
 private final class FuzzedChannel: NetlinkChannel {
     let descriptor: Int32 = -1
     let buffers = NetlinkBuffers(send: 1 << 17, receive: 1 << 20)
+    let port: UInt32 = 1
     let filtersDumps = true
     private var choices: Choices
     private var sequence: UInt32 = 0

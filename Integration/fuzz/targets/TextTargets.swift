@@ -130,7 +130,7 @@ extension FuzzTarget {
             try require(IPVSTimeouts(seconds: timeouts.seconds) == timeouts, "the timeouts \(text) are written as \(timeouts.seconds)")
         }
         _ = UserNamespace.isInitial(uidMap: text)
-        _ = OtherProxies.isNodeProxy(text.split(separator: "\0").map(String.init))
+        _ = OtherProxies.isKubeProxy(text.split(separator: "\0").map(String.init))
         for line in text.split(separator: "\n").prefix(16) {
             _ = IPVSConnection(line)?.text(withEngines: true)
         }
