@@ -1,3 +1,4 @@
+internal import CNetlink
 internal import FoundationEssentials
 internal import Glibc
 internal import Model

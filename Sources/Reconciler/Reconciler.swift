@@ -12,7 +12,7 @@ public struct Reconciler: Sendable {
     /// The virtual servers that are in `scopeToObserve` only to count connections: the mirror is valid for plans.
     private var polled: Set<VirtualServer.Identity> = []
     /// The scope that the next plan compares.
-    private var scopeToPlan: Scope = .everything
+    public private(set) var scopeToPlan: Scope = .everything
     /// Virtual servers whose conntrack entries the next plan flushes, although comparing states does not show it.
     private var flowsToPlan: Set<VirtualServer.Identity> = []
     /// Virtual servers that have draining real servers.

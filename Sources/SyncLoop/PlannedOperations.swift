@@ -19,6 +19,20 @@ struct PlannedOperations {
             case virtualServer(VirtualServer.Identity)
         }
 
+        /// The keys of operations that a plan of `selection` may contain.
+        static func keys(of selection: Scope.Selection) -> Set<Key> {
+            let servers = selection.virtualServers.union(selection.realServers)
+            var keys = Set(selection.addresses.map(Key.address))
+            keys.formUnion(servers.map { .address($0.location.address) })
+            keys.formUnion(servers.map(Key.virtualServer))
+            for member in selection.members.values.joined() {
+                guard let (address, server) = member.addressInUse else { continue }
+                keys.insert(.address(address))
+                if let server { keys.insert(.virtualServer(server)) }
+            }
+            return keys
+        }
+
         var keys: Set<Key> = []
         var services: Set<NamespacedName> = []
         /// The families of which service addresses or virtual servers are removed.
@@ -42,19 +56,27 @@ struct PlannedOperations {
     }
 }
 
+extension AddressSet.Member {
+    /// The service address, with the virtual server if there is one; nil for a port.
+    fileprivate var addressInUse: (address: IPAddress, server: VirtualServer.Identity?)? {
+        switch self {
+        case .address(let address): (address, nil)
+        case .addressPort(let location, let transport), .addressPortNet(let location, let transport, _),
+            .addressPortAddress(let location, let transport, _):
+            (location.address, VirtualServer.Identity(transport, location))
+        case .port: nil
+        }
+    }
+}
+
 extension Operation {
+    var isFlush: Bool { if case .flushConntrack = self { true } else { false } }
+
     /// The address that the operation is about, with the virtual server if there is one; nil for a port, a set or the device.
     var addressInUse: (address: IPAddress, server: VirtualServer.Identity?)? {
         switch self {
         case .bind(let address, _), .unbind(let address), .addRoute(let address, _), .removeRoute(let address): (address, nil)
-        case .addMember(_, let member, _), .removeMember(_, let member):
-            switch member {
-            case .address(let address): (address, nil)
-            case .addressPort(let location, let transport), .addressPortNet(let location, let transport, _),
-                .addressPortAddress(let location, let transport, _):
-                (location.address, VirtualServer.Identity(transport, location))
-            case .port: nil
-            }
+        case .addMember(_, let member, _), .removeMember(_, let member): member.addressInUse
         default: virtualServer.map { ($0.location.address, $0) }
         }
     }

@@ -40,6 +40,26 @@ extension SyncLoop {
         if isDependencyMetWhilePaused { (isDependencyMetWhilePaused, shouldPlanDeferred) = (false, true) }
     }
 
+    /// Marks paused operations for the next plan if it replaces others that concern the same address: the new ones wait behind those that
+    /// remain, which would change the order of phases.
+    mutating func planConflictingPausedOperations() {
+        guard !paused.isEmpty, case .only(let selection) = reconciler.scopeToPlan else { return }
+        let keys = PlannedOperations.Subjects.keys(of: selection)
+        var scope = Scope.Selection()
+        for group in paused where selection.device || !(group.subjects?.keys.isDisjoint(with: keys) ?? false) {
+            var replacing = group
+            replacing.superseded = selection
+            let replacedOperations = group.operations.filter { replacing.isSuperseded($0) && !group.isSuperseded($0) }
+            let replaced = Set(replacedOperations.compactMap { key(of: $0) })
+            guard !replaced.isEmpty else { continue }
+            // Operations on real servers belong to those on their virtual server.
+            for operation in group.operations where !operation.isOfRealServer && !group.isSuperseded(operation) && !operation.isFlush {
+                if let key = key(of: operation), replaced.contains(key) { operation.addScope(to: &scope) }
+            }
+        }
+        if !scope.isEmpty { reconciler.markForPlanning(.only(scope)) }
+    }
+
     /// Drops the paused operations that a plan of `scope` replaces.
     mutating func supersedePausedOperations(in scope: Scope) {
         guard !paused.isEmpty else { return }

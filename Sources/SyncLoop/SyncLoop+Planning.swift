@@ -22,6 +22,7 @@ extension SyncLoop {
     /// operations that wait for a retry are dropped.
     mutating func makePlan(at now: Timestamp) {
         beginSync(at: now)
+        planConflictingPausedOperations()
         let (plan, scope, flows) = reconciler.nextPlan(for: translation.desired, at: now, suspendsRemovals: suspendsRemovals)
         if let uncertain = retries.removeResolved(in: scope, flows, plan.operations) {
             shouldPlanDeferred = true
