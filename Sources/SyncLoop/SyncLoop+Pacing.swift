@@ -99,7 +99,6 @@ extension SyncLoop {
 
     /// Where the operations of a Service go.
     private enum Place: Hashable {
-        case first
         /// Behind the paused operations.
         case waiting
         /// With those of a large Service.
@@ -112,25 +111,36 @@ extension SyncLoop {
     private func divide(
         _ operations: [Operation], _ services: [NamespacedName?], _ large: Set<NamespacedName?>
     ) -> (first: [Operation], later: [[(Operation, NamespacedName?)]]) {
-        var places: [NamespacedName?: Place] = [:]
-        var placesOfKeys: [PlannedOperations.Subjects.Key: Place] = [:]
-        for service in large { places[service] = .with(service) }
-        if !large.isEmpty {
-            for (operation, service) in zip(operations, services) where large.contains(service) {
-                if let key = key(of: operation) { placesOfKeys[key] = .with(service) }
-            }
-        }
+        var ofServices: [NamespacedName: Place] = [:]
+        var ofKeys: [PlannedOperations.Subjects.Key: Place] = [:]
+        for case let service? in large { ofServices[service] = .with(service) }
         let pausedKeys = paused.compactMap(\.subjects?.keys)
-        for (operation, service) in zip(operations, services) where places[service] == nil {
-            guard let key = key(of: operation) else { continue }
-            if let place = placesOfKeys[key] {
-                places[service] = place
-            } else if pausedKeys.contains(where: { $0.contains(key) }) {
-                places[service] = .waiting
+        var places = [Place?](repeating: nil, count: operations.count)
+        // Operations on one address may belong to several Services, or to none that is known.
+        var isComplete = false
+        while !isComplete {
+            isComplete = true
+            for (index, (operation, service)) in zip(operations, services).enumerated() where places[index] == nil {
+                let key = key(of: operation)
+                var place = service.flatMap { ofServices[$0] } ?? key.flatMap { ofKeys[$0] }
+                if place == nil, service == nil, large.contains(nil) { place = .with(nil) }
+                if place == nil, let key, pausedKeys.contains(where: { $0.contains(key) }) { place = .waiting }
+                guard let place else { continue }
+                places[index] = place
+                if let service, ofServices[service] == nil { (ofServices[service], isComplete) = (place, false) }
+                if let key, ofKeys[key] == nil { (ofKeys[key], isComplete) = (place, false) }
             }
         }
-        let groups = Dictionary(grouping: zip(operations, services)) { $0.isForAllServices ? .first : places[$1] ?? .first }
-        return ((groups[.first] ?? []).map(\.0), groups.filter { $0.key != .first }.values.sorted { $0.count < $1.count })
+        var first: [Operation] = []
+        var later: [Place: [(Operation, NamespacedName?)]] = [:]
+        for (index, (operation, service)) in zip(operations, services).enumerated() {
+            if let place = places[index], !operation.isForAllServices {
+                later[place, default: []].append((operation, service))
+            } else {
+                first.append(operation)
+            }
+        }
+        return (first, later.values.sorted { $0.count < $1.count })
     }
 
     /// Adds paused operations, before larger ones that they do not depend on.
