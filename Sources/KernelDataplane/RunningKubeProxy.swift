@@ -8,12 +8,14 @@ internal import SystemPackage
 public enum RunningKubeProxy: Hashable, Sendable, CustomStringConvertible {
     case process(pid: Int, commandLine: String)
     /// It answers on the port of kube-proxy's metrics, as it does in k3s, and where its process is not visible.
-    case server(AddressPort, mode: String)
+    ///
+    /// - Parameter inode: of its listening socket.
+    case server(AddressPort, mode: String, inode: UInt64)
 
     public var description: String {
         switch self {
         case .process(let pid, let commandLine): "pid \(pid) (\(commandLine))"
-        case .server(let address, let mode): "kube-proxy in mode \(mode) answers on \(address)"
+        case .server(let address, let mode, _): "kube-proxy in mode \(mode) answers on \(address)"
         }
     }
 
@@ -26,12 +28,13 @@ public enum RunningKubeProxy: Hashable, Sendable, CustomStringConvertible {
         return try processes(in: table, besides: pid) + servers(in: table, besides: pid)
     }
 
-    /// Whether it still runs, which is cheaper to tell than `find`.
+    /// Whether it still runs, which is cheaper to tell than `find`. Another program with its pid or port does not count.
     public var isRunning: Bool {
-        switch self {
-        // Empty if it has ended and its parent has not noticed yet.
-        case .process(let pid, _): (try? TextFile.read(FilePath("/proc/\(pid)/cmdline"), limit: 1))?.isEmpty == false
-        case .server(let address, _): TCPClient.accepts(address)
+        let table = ProcessTable(folder: "/proc")
+        // A failure to read decides nothing: the next search does.
+        return switch self {
+        case .process(let pid, let commandLine): (try? table.arguments(of: pid)).map { $0.map(OtherProxies.shortened) == commandLine } ?? true
+        case .server(_, _, let inode): (try? table.listeners(on: [RunningKubeProxy.port])).map { $0[inode] != nil } ?? true
         }
     }
 
@@ -59,13 +62,15 @@ public enum RunningKubeProxy: Hashable, Sendable, CustomStringConvertible {
     static let modes: Set = ["iptables", "ipvs", "nftables", "userspace", "kernelspace"]
 
     private static func servers(in table: ProcessTable, besides pid: Int) throws(DataplaneError) -> [RunningKubeProxy] {
-        // This program answers the same.
-        let own = Set(try table.sockets(of: pid, among: table.listeners(on: [port])))
-        for listener in try table.listeners(on: port) where listener.user == 0 && !own.contains(listener.inode) {
+        // Read once: the server of this program, which answers the same, may begin to listen meanwhile.
+        let listeners: [ListeningSocket] = try table.listeners(on: port)
+        let inodes = Dictionary(listeners.map { ($0.inode, port) }, uniquingKeysWith: { first, _ in first })
+        let own = Set(try table.sockets(of: pid, among: inodes))
+        for listener in listeners where listener.user == 0 && !own.contains(listener.inode) {
             for address in listener.destinations {
                 let destination = AddressPort(address, port)
                 guard let mode = TCPClient.get("/proxyMode", from: destination), modes.contains(mode) else { continue }
-                return [.server(destination, mode: mode)]
+                return [.server(destination, mode: mode, inode: listener.inode)]
             }
         }
         return []

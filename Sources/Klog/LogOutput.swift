@@ -44,7 +44,8 @@ struct LogOutput {
                 return
             }
             let written = unsafe rest.prefix(LogOutput.atOnce).withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if written < 0 && errno == EINTR { continue }
+            // A descriptor of others may not block.
+            if written < 0 && (errno == EINTR || errno == EAGAIN) { continue }
             // A failure to write to standard error cannot be reported.
             guard written > 0 else { return }
             rest = rest.dropFirst(written)

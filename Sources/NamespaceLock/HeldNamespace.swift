@@ -38,7 +38,11 @@ public final class HeldNamespace: Sendable {
         }
         while true {
             var polled = ([listener] + connections).map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-            guard unsafe poll(&polled, nfds_t(polled.count), -1) >= 0 || errno == EINTR else { return }
+            guard unsafe poll(&polled, nfds_t(polled.count), -1) >= 0 else {
+                // The namespace must not be given up for want of memory.
+                if errno != EINTR { usleep(100_000) }
+                continue
+            }
             for entry in polled.dropFirst() where entry.revents != 0 && !isOpen(entry.fd) {
                 close(entry.fd)
                 connections.removeAll { $0 == entry.fd }
@@ -47,8 +51,8 @@ public final class HeldNamespace: Sendable {
             if first.revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0 { return }
             let connection = accept4(listener, nil, nil, Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
             guard connection >= 0 else {
-                // Without descriptors, the connection stays in the queue: the other instance knows the pid, and waits.
-                if errno == EMFILE || errno == ENFILE { usleep(100_000) }
+                // Without descriptors or memory, the connection stays in the queue: the other instance knows the pid, and waits.
+                usleep(100_000)
                 continue
             }
             guard connections.count < connectionLimit, PeerCredentials(of: connection)?.isTrusted == true else {

@@ -182,6 +182,8 @@ private struct Objects {
 
     /// Checks that the new pod of a node is ready as standby before the old one is deleted.
     private func checkUpdates(_ objects: Objects) {
+        // The probes of a new pod reach the server of the old one.
+        #expect(objects.daemonSet["spec"]["minReadySeconds"].text == "30")
         let strategy = objects.daemonSet["spec"]["updateStrategy"]
         #expect(strategy["type"].text == "RollingUpdate")
         #expect(strategy["rollingUpdate"].texts == ["maxSurge": "1", "maxUnavailable": "0"])

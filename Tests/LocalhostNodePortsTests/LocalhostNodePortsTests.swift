@@ -36,6 +36,8 @@ private func freePorts(_ count: Int) async throws -> [UInt16] {
         let port = candidate.wrappingAdd(1, ordering: .relaxed).oldValue
         guard let channel = try? await listen(port) else { continue }
         try await channel.close()
+        // A process that another test starts at this moment has the socket until it executes its program.
+        try await #require(becomesTrue { await !isListening(port) })
         ports.append(port)
     }
     return ports

@@ -99,7 +99,7 @@ actor Successor {
         report()
     }
 
-    private static let pollInterval = Duration.milliseconds(50)
+    private static let pollInterval = Duration.milliseconds(100)
 
     private func claim() async -> Succession.Claim {
         switch await NamespaceLock.claim(as: .ofThisProcess) {
