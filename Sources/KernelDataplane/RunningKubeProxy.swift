@@ -33,7 +33,8 @@ public enum RunningKubeProxy: Hashable, Sendable, CustomStringConvertible {
         let table = ProcessTable(folder: "/proc")
         // A failure to read decides nothing: the next search does.
         return switch self {
-        case .process(let pid, let commandLine): (try? table.arguments(of: pid)).map { $0.map(OtherProxies.shortened) == commandLine } ?? true
+        case .process(let pid, let commandLine):
+            (try? table.arguments(of: pid)).map { $0.map(OtherProxies.shortened) == commandLine } ?? true
         case .server(_, _, let inode): (try? table.listeners(on: [RunningKubeProxy.port])).map { $0[inode] != nil } ?? true
         }
     }

@@ -7,7 +7,7 @@ public import Model
 /// before it is removed.
 public struct UnmetDependencies: Sendable {
     /// Families without all desired rules.
-    private let rules: Set<IPFamily>
+    public var rules: Set<IPFamily>
     private var device: Operation?
     /// The operation that sets the device up.
     private var deviceUp: Operation?

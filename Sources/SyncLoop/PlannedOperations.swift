@@ -44,6 +44,9 @@ struct PlannedOperations {
         guard !superseded.isEmpty else { return false }
         return switch operation {
         case .addMember(let name, let member, _), .removeMember(let name, let member): superseded.members[name]?.contains(member) ?? false
+        // A set that was planned earlier may lack the members that a later plan added.
+        case .createSet(let set): superseded.members[set.name] != nil
+        case .replaceSet(let set): superseded.members[set.name] != nil
         case .bind(let address, _), .unbind(let address), .addRoute(let address, _), .removeRoute(let address):
             superseded.device || superseded.addresses.contains(address)
         default: operation.virtualServer.map { superseded.virtualServers.contains($0) || superseded.realServers.contains($0) } ?? false

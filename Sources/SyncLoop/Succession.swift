@@ -142,7 +142,8 @@ public struct Succession: Sendable {
     public static let advice =
         "stop it (kubectl -n kube-system delete daemonset kube-proxy; k3s: --disable-kube-proxy; on a node without a cluster, its systemd unit)"
 
-    public mutating func kubeProxiesEnded() { step = .findKubeProxies }
+    /// Handles the end of the kube-proxies. Without the namespace, another instance may hold it by now.
+    public mutating func kubeProxiesEnded() { step = holdsNamespace ? .findKubeProxies : .claim }
 
     // MARK: Waiting and serving
 

@@ -109,6 +109,7 @@ extension SyncLoop {
     public mutating func observed(_ result: Result<NodeState, any Error>, of scope: Scope, at now: Timestamp) {
         let part = SyncLoop.part(scope)
         isObserving = false
+        changesHadTurn = false
         defer {
             // It may have read what the previous holder changed afterwards.
             if observationIsOutdated { reconciler.invalidate(scope) }
@@ -116,7 +117,9 @@ extension SyncLoop {
         }
         beginSync(at: now)
         switch result {
-        case .failure(let error): recordReadFailure(part, error, at: now)
+        case .failure(let error):
+            isObservingInParts = false
+            recordReadFailure(part, error, at: now)
         case .success(var state):
             recordRead(part)
             var scope = scope

@@ -29,6 +29,8 @@ extension SyncLoop {
         guard !paused.isEmpty else { return false }
         beginSync(at: now)
         current = paused.removeFirst()
+        // They may have changed since it was planned.
+        current.unmetDependencies.rules = familiesWithoutRules
         turnCost = .zero
         return true
     }
@@ -40,21 +42,16 @@ extension SyncLoop {
         if isDependencyMetWhilePaused { (isDependencyMetWhilePaused, shouldPlanDeferred) = (false, true) }
     }
 
-    /// Marks paused operations for the next plan if it replaces others that concern the same address: the new ones wait behind those that
-    /// remain, which would change the order of phases.
+    /// Marks paused operations for the next plan that concern the same address as it does: the new operations wait behind those that remain,
+    /// which would change the order of phases.
     mutating func planConflictingPausedOperations() {
         guard !paused.isEmpty, case .only(let selection) = reconciler.scopeToPlan else { return }
         let keys = PlannedOperations.Subjects.keys(of: selection)
         var scope = Scope.Selection()
         for group in paused where selection.device || !(group.subjects?.keys.isDisjoint(with: keys) ?? false) {
-            var replacing = group
-            replacing.superseded = selection
-            let replacedOperations = group.operations.filter { replacing.isSuperseded($0) && !group.isSuperseded($0) }
-            let replaced = Set(replacedOperations.compactMap { key(of: $0) })
-            guard !replaced.isEmpty else { continue }
             // Operations on real servers belong to those on their virtual server.
-            for operation in group.operations where !operation.isOfRealServer && !group.isSuperseded(operation) && !operation.isFlush {
-                if let key = key(of: operation), replaced.contains(key) { operation.addScope(to: &scope) }
+            for operation in group.operations where !operation.isOfRealServer && !operation.isFlush && !group.isSuperseded(operation) {
+                if let key = key(of: operation), selection.device || keys.contains(key) { operation.addScope(to: &scope) }
             }
         }
         if !scope.isEmpty { reconciler.markForPlanning(.only(scope)) }
@@ -88,7 +85,7 @@ extension SyncLoop {
         guard !large.isEmpty || !paused.isEmpty else { return }
         let (first, later) = divide(operations, services, large)
         current.operations = first[...]
-        isPublishedEarly = isPublishedEarly || !first.isEmpty
+        isPublishedEarly = isPublishedEarly || !first.isEmpty || operations.isEmpty
         for group in later {
             let operations = group.map(\.0)[...]
             enqueue(
@@ -97,45 +94,33 @@ extension SyncLoop {
         }
     }
 
-    /// Where the operations of a Service go.
-    private enum Place: Hashable {
-        /// Behind the paused operations.
-        case waiting
-        /// With those of a large Service.
-        case with(NamespacedName?)
-    }
-
     /// Divides operations into those to apply first and those that wait, each group in the order of the plan, the smallest group first.
     ///
     /// All operations of a Service stay together, with those of a large Service if one of them concerns the same address.
     private func divide(
         _ operations: [Operation], _ services: [NamespacedName?], _ large: Set<NamespacedName?>
     ) -> (first: [Operation], later: [[(Operation, NamespacedName?)]]) {
-        var ofServices: [NamespacedName: Place] = [:]
-        var ofKeys: [PlannedOperations.Subjects.Key: Place] = [:]
-        for case let service? in large { ofServices[service] = .with(service) }
+        // Operations on one address may belong to several Services, or to none that is known. They stay together.
+        var parts = OperationParts()
         let pausedKeys = paused.compactMap(\.subjects?.keys)
-        var places = [Place?](repeating: nil, count: operations.count)
-        // Operations on one address may belong to several Services, or to none that is known.
-        var isComplete = false
-        while !isComplete {
-            isComplete = true
-            for (index, (operation, service)) in zip(operations, services).enumerated() where places[index] == nil {
-                let key = key(of: operation)
-                var place = service.flatMap { ofServices[$0] } ?? key.flatMap { ofKeys[$0] }
-                if place == nil, service == nil, large.contains(nil) { place = .with(nil) }
-                if place == nil, let key, pausedKeys.contains(where: { $0.contains(key) }) { place = .waiting }
-                guard let place else { continue }
-                places[index] = place
-                if let service, ofServices[service] == nil { (ofServices[service], isComplete) = (place, false) }
-                if let key, ofKeys[key] == nil { (ofKeys[key], isComplete) = (place, false) }
-            }
+        let members = zip(operations, services).map { operation, service in
+            parts.join(key(of: operation), service, joinsUnknown: service == nil && large.contains(nil))
+        }
+        var waiting: Set<Int> = []
+        for (operation, member) in zip(operations, members) {
+            guard let member, let key = key(of: operation), pausedKeys.contains(where: { $0.contains(key) }) else { continue }
+            waiting.insert(parts.root(of: member))
+        }
+        var largest: Set<Int> = []
+        for (service, member) in zip(services, members) where large.contains(service) {
+            if let member { largest.insert(parts.root(of: member)) }
         }
         var first: [Operation] = []
-        var later: [Place: [(Operation, NamespacedName?)]] = [:]
-        for (index, (operation, service)) in zip(operations, services).enumerated() {
-            if let place = places[index], !operation.isForAllServices {
-                later[place, default: []].append((operation, service))
+        var later: [Int?: [(Operation, NamespacedName?)]] = [:]
+        for ((operation, service), member) in zip(zip(operations, services), members) {
+            let root = member.map { parts.root(of: $0) }
+            if let root, !operation.isForAllServices, largest.contains(root) || waiting.contains(root) {
+                later[largest.contains(root) ? root : nil, default: []].append((operation, service))
             } else {
                 first.append(operation)
             }
@@ -193,7 +178,46 @@ extension SyncLoop {
 
     /// Whether changes are due while the kernel is observed in several parts. They come between these.
     func areChangesDueBetweenObservations(at now: Timestamp) -> Bool {
-        guard isPaced, isObservingInParts, let due = minSyncPeriod.due else { return false }
+        guard isPaced, isObservingInParts, !changesHadTurn, let due = minSyncPeriod.due else { return false }
         return due <= now
+    }
+}
+
+/// Operations that must stay in one part of a plan: those on the same address, and those of the same Service.
+private struct OperationParts {
+    private var parents: [Int] = []
+    private var ofKeys: [PlannedOperations.Subjects.Key: Int] = [:]
+    private var ofServices: [NamespacedName?: Int] = [:]
+
+    /// Adds an operation to the parts of its address and its Service, which become one.
+    ///
+    /// - Parameter joinsUnknown: whether operations without a known Service count as those of one Service.
+    /// - Returns: a member of its part; nil if it has neither an address nor a Service.
+    mutating func join(_ key: PlannedOperations.Subjects.Key?, _ service: NamespacedName?, joinsUnknown: Bool) -> Int? {
+        var ofKey: Int?
+        if let key {
+            ofKey = ofKeys[key] ?? add()
+            ofKeys[key] = ofKey
+        }
+        var ofService: Int?
+        if service != nil || joinsUnknown {
+            ofService = ofServices[service] ?? add()
+            ofServices[service] = ofService
+        }
+        guard let ofKey, let ofService else { return ofKey ?? ofService }
+        let (root, other) = (root(of: ofKey), root(of: ofService))
+        parents[max(root, other)] = min(root, other)
+        return min(root, other)
+    }
+
+    func root(of member: Int) -> Int {
+        var root = member
+        while parents[root] != root { root = parents[root] }
+        return root
+    }
+
+    private mutating func add() -> Int {
+        parents.append(parents.count)
+        return parents.count - 1
     }
 }

@@ -52,9 +52,15 @@ extension SyncLoop {
         if outcome != nil { activeSince = now }
         for part in ruleQueues.keys { ruleQueues[part]?.isOutdated = true }
         observationIsOutdated = isObserving
+        // Both were compared with the state that this instance observed first.
+        announcedChanges.forget { $0 != .nodeAddresses }
+        audit.begin(at: now)
         let recent = recentChanges.scope(at: now)
         recentChanges = RecentChanges()
         if isReadyToTakeOver, case .only(let selection) = recent {
+            // The other program may have added them, and nothing else may say that they are ours.
+            uncertainAdditions.formUnion(
+                selection.virtualServers.filter { server in !settings.excludedCIDRs.contains { $0.contains(server.location.address) } })
             reconciler.restart(with: selection)
             isVerificationDue = true
         } else {

@@ -122,6 +122,8 @@ public struct SyncLoop: Sendable {
     var isObservingInParts = false
     /// Whether changes came between two observations and are planned before the next one.
     var plansBeforeObserving = false
+    /// Whether changes came since the last observation: the next part comes before further ones.
+    var changesHadTurn = false
 
     // MARK: Deferred work and failures
 
@@ -273,7 +275,7 @@ public struct SyncLoop: Sendable {
             if let task = nextTask(at: now) { return .start(task) }
             if areChangesDueBetweenObservations(at: now) {
                 translate(at: now)
-                plansBeforeObserving = true
+                (plansBeforeObserving, changesHadTurn) = (true, true)
             }
             if !plansBeforeObserving || !reconciler.needsPlanning, let scope = nextObservation(at: now) {
                 isObserving = true
