@@ -39,8 +39,8 @@ let package = Package(
             dependencies: [
                 "Model", "Kubernetes", "Translation", "Reconciler", "StatusAPI", .product(name: "HeapModule", package: "swift-collections"),
             ]),
-        .target(name: "StatusAPI", dependencies: ["Model"]),
-        .target(name: "StatusTable", dependencies: ["Model", "StatusAPI"]),
+        .target(name: "StatusAPI", dependencies: ["Model", "Text"]),
+        .target(name: "StatusTable", dependencies: ["Model", "StatusAPI", "Text"]),
 
         // Shared by several I/O modules: YAML with limits, and files. Not named `System`, which `canImport(System)` of packages would
         // mistake for Apple's.

@@ -23,6 +23,7 @@ extension Scenarios {
             }
 
             func wait(for text: String) async throws {
+                // The text only explains a failure.
                 try await World.shared.wait(for: "\"\(text)\" in \(log): \((try? String(ofFile: log).suffix(3000)) ?? "")") {
                     try String(ofFile: log).contains(text)
                 }

@@ -29,8 +29,9 @@ public enum RunningKubeProxy: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether it still runs, which is cheaper to tell than `find`. Another program with its pid or port does not count.
-    public var isRunning: Bool {
-        let table = ProcessTable(folder: "/proc")
+    public var isRunning: Bool { isRunning(in: ProcessTable(folder: "/proc")) }
+
+    func isRunning(in table: ProcessTable) -> Bool {
         // A failure to read decides nothing: the next search does.
         return switch self {
         case .process(let pid, let commandLine):

@@ -9,13 +9,6 @@ enum TCPClient {
     /// In bytes.
     private static let answerLimit = 4096
 
-    /// Whether a server accepts connections, or is too busy to.
-    static func accepts(_ address: AddressPort) -> Bool {
-        guard let descriptor = connection(to: address, until: .now.advanced(by: timeout)) else { return false }
-        close(descriptor)
-        return true
-    }
-
     /// The body of a short answer with the status 200, without white space around it; nil for everything else.
     static func get(_ path: String, from address: AddressPort) -> String? {
         let deadline = ContinuousClock.now.advanced(by: timeout)
@@ -61,22 +54,20 @@ enum TCPClient {
     private static func connect(_ descriptor: Int32, _ address: AddressPort) -> Int32 {
         if address.address.family == .ipv4 {
             var name = sockaddr_in()
-            name.sin_family = sa_family_t(AF_INET)
-            name.sin_port = address.port.bigEndian
+            (name.sin_family, name.sin_port) = (sa_family_t(AF_INET), address.port.bigEndian)
             unsafe withUnsafeMutableBytes(of: &name.sin_addr) { unsafe $0.copyBytes(from: address.address.bytes) }
-            return unsafe withUnsafePointer(to: &name) { pointer in
-                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-                }
-            }
+            return connect(descriptor, name)
         }
         var name = sockaddr_in6()
-        name.sin6_family = sa_family_t(AF_INET6)
-        name.sin6_port = address.port.bigEndian
+        (name.sin6_family, name.sin6_port) = (sa_family_t(AF_INET6), address.port.bigEndian)
         unsafe withUnsafeMutableBytes(of: &name.sin6_addr) { unsafe $0.copyBytes(from: address.address.bytes) }
-        return unsafe withUnsafePointer(to: &name) { pointer in
+        return connect(descriptor, name)
+    }
+
+    private static func connect<Name>(_ descriptor: Int32, _ name: Name) -> Int32 {
+        unsafe withUnsafePointer(to: name) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+                unsafe Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<Name>.size))
             }
         }
     }

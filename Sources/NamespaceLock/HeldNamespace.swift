@@ -18,6 +18,7 @@ public final class HeldNamespace: Sendable {
         self.listener = listener
         let end = DispatchGroup()
         self.end = end
+        // Strings and numbers can be encoded; without a description, others know only the pid.
         var line = (try? JSONEncoder().encode(description.printable)).map(Array.init) ?? []
         line.append(UInt8(ascii: "\n"))
         DispatchQueue(label: "namespace").async(group: end) { [line] in HeldNamespace.answer(listener, line) }

@@ -20,6 +20,7 @@ public final class NamespaceHolder: Sendable {
         self.connection = connection
         let line: [UInt8]?
         (line, hasClosed) = NamespaceHolder.line(from: connection, until: .now.advanced(by: timeout))
+        // Another text than that of an instance leaves only the pid.
         var description =
             line.flatMap { try? JSONDecoder().decode(InstanceDescription.self, from: Data($0)) } ?? InstanceDescription(pid: 0)
         description.pid = pid

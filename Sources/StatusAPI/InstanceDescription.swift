@@ -1,3 +1,5 @@
+internal import Text
+
 /// How an instance of this program describes itself to others in its network namespace: one line of JSON on the socket that holds the
 /// namespace.
 public struct InstanceDescription: Codable, Hashable, Sendable, CustomStringConvertible {
@@ -26,8 +28,8 @@ public struct InstanceDescription: Codable, Hashable, Sendable, CustomStringConv
     /// The description with bounded, printable texts: what another process sent may contain anything.
     public var printable: InstanceDescription {
         InstanceDescription(
-            pid: pid, host: host.printable(253), pod: pod?.printable(253), version: version.printable(64), command: command.printable(200),
-            started: started.printable(64))
+            pid: pid, host: host.printable(limit: 253), pod: pod?.printable(limit: 253), version: version.printable(limit: 64),
+            command: command.printable(limit: 200), started: started.printable(limit: 64))
     }
 
     /// `pid 123, pod kube-ipvs-proxy-x7k2p, version 0.1.0, started 2026-11-28T12:00:00Z: kube-ipvs-proxy run`.
@@ -39,21 +41,5 @@ public struct InstanceDescription: Codable, Hashable, Sendable, CustomStringConv
         if !started.isEmpty { parts.append("started \(started)") }
         let text = parts.joined(separator: ", ")
         return command.isEmpty ? text : "\(text): \(command)"
-    }
-}
-
-extension String {
-    /// The text on one line, without control characters, and shortened to a number of characters.
-    fileprivate func printable(_ limit: Int) -> String {
-        var result = String.UnicodeScalarView()
-        for scalar in unicodeScalars.prefix(limit) {
-            switch scalar.properties.generalCategory {
-            // Format characters can reverse the direction of a line.
-            case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned, .privateUse, .surrogate: result.append("?")
-            default: result.append(scalar)
-            }
-        }
-        if unicodeScalars.count > limit { result.append("…") }
-        return String(result)
     }
 }

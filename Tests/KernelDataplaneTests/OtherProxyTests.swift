@@ -91,6 +91,21 @@ private struct ProcFolder {
         return try RunningKubeProxy.processes(in: ProcessTable(folder: folder.path), besides: 100, user: user).map(\.description)
     }
 
+    @Test func `has ended once another process has its pid, or another socket its port`() throws {
+        let folder = try ProcFolder()
+        defer { try? folder.remove() }
+        let table = ProcessTable(folder: folder.path)
+        try folder.add(17, ["/usr/bin/sleep"])
+        try folder.add(18, ["kube-proxy"])
+        folder.listen([6: 10249])
+        func isRunning(_ proxy: RunningKubeProxy) -> Bool { proxy.isRunning(in: table) }
+        #expect(isRunning(.process(pid: 18, commandLine: "kube-proxy")))
+        #expect(!isRunning(.process(pid: 17, commandLine: "kube-proxy")) && !isRunning(.process(pid: 19, commandLine: "kube-proxy")))
+        let address = AddressPort(IPAddress(v4: 0x7f00_0001), 10249)
+        #expect(isRunning(.server(address, mode: "ipvs", inode: 6)))
+        #expect(!isRunning(.server(address, mode: "ipvs", inode: 5)), "the metrics server of this program may listen by now")
+    }
+
     @Test func `is found by name in the same network namespace`() throws {
         let found = try processes { folder in
             try folder.add(17, ["/usr/local/bin/kube-proxy", "--v=2"])

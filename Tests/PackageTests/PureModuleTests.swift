@@ -11,7 +11,7 @@ import Testing
         "Kubernetes": ["Model", "Text", "Algorithms", "Synchronization"],
         "Translation": ["Model", "Kubernetes", "Text", "OrderedCollections"],
         "Reconciler": ["Model"],
-        "StatusAPI": ["Model"],
+        "StatusAPI": ["Model", "Text"],
         // Dates are values; a heap is memory.
         "SyncLoop": ["Model", "Kubernetes", "Translation", "Reconciler", "StatusAPI", "FoundationEssentials", "HeapModule"],
     ]

@@ -4,12 +4,15 @@ import Reconciler
 import SyncLoop
 import TestSupport
 import Testing
+import Translation
 
 /// A Service with many ports and endpoints, on a kernel in which each operation takes its time.
 private struct LargeService {
     var name = "large"
     var ports = 100
     var clusterIP = IPAddress(v4: 0x0a60_4000)
+    var externalIPs: [String] = []
+    var firstPort: UInt16 = 1000
 
     var namespacedName: NamespacedName { NamespacedName(namespace: "default", name: name) }
 
@@ -18,7 +21,8 @@ private struct LargeService {
             namespacedName,
             Service(
                 metadata: ObjectMeta(name: name, namespace: "default"), clusterIP: "\(clusterIP)", clusterIPs: ["\(clusterIP)"],
-                ports: (0..<ports).map { ServicePort(name: "p\($0)", transport: .tcp, port: UInt16(1000 + $0)) }))
+                ports: (0..<ports).map { ServicePort(name: "p\($0)", transport: .tcp, port: firstPort + UInt16($0)) },
+                externalIPs: externalIPs))
     }
 
     var removal: ClusterChange { .service(namespacedName, nil) }
@@ -147,6 +151,47 @@ private struct LargeService {
         let delays = delays(&node, [large.slice(100..<130)])
         #expect(try #require(delays.max()) < .milliseconds(300), "\(delays)")
         expectEverythingApplied(node)
+    }
+
+    @Test func `its address is not bound without the set members that others removed meanwhile`() {
+        var node = node([web.change, web.slice([1])])
+        node.absorb([large.change, large.slice(0..<30)])
+        node.run(for: .milliseconds(600))
+        let isBound = node.attempts { $0.kind == .bind && $0.isAbout(large.clusterIP) }
+        #expect(isBound.isEmpty && !node.attempts { $0.kind == .addRealServer }.isEmpty, "the large Service is in progress")
+        let sets = [KubeSet.clusterIP.name(.ipv4), KubeSet.ipvsIPs.name(.ipv4)]
+        for set in sets { node.kernel.removeMembers(of: set) }
+        node.loop.announced(sets.map { .set($0) }, at: node.now)
+        node.run(for: .seconds(20))
+        expectEverythingApplied(node)
+    }
+
+    @Test func `two of them that share an address keep the order of phases for it`() throws {
+        let shared = IPAddress(v4: 0xc633_6401)
+        var (first, second) = (large, LargeService(name: "second", ports: 90, clusterIP: IPAddress(v4: 0x0a60_5000), firstPort: 3000))
+        (first.externalIPs, second.externalIPs) = (["\(shared)"], ["\(shared)"])
+        var node = node([web.change, web.slice([1])])
+        node.absorb([first.change, first.slice(0..<30), second.change, second.slice(0..<30)])
+        node.run(for: .seconds(20))
+        expectEverythingApplied(node)
+        func operations() -> [Operation] {
+            node.attemptTimes.map(\.operation).filter { $0.virtualServer?.location.address == shared || $0.isAbout(shared) }
+        }
+        let added = operations()
+        let bind = try #require(added.firstIndex { $0.kind == .bind })
+        #expect(added.count { $0.kind == .addVirtualServer } == 190)
+        for kind in [OperationKind.addMember, .addVirtualServer, .addRealServer] {
+            #expect(try #require(added.lastIndex { $0.kind == kind }) < bind, "\(kind)")
+        }
+        node.attemptTimes = []
+        node.absorb([first.removal, second.removal])
+        node.run(for: .seconds(20))
+        expectEverythingApplied(node)
+        let removed = operations()
+        let unbind = try #require(removed.firstIndex { $0.kind == .unbind })
+        for kind in [OperationKind.deleteVirtualServer, .removeMember] {
+            #expect(try #require(removed.firstIndex { $0.kind == kind }) > unbind, "\(kind)")
+        }
     }
 
     @Test func `two of them share the time, the smaller one first`() throws {

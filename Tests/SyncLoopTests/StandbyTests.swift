@@ -107,6 +107,18 @@ import Translation
         #expect(failed.isEmpty, "no operation is refused because of an old observation")
     }
 
+    @Test func `removes what the holder did not, of a Service that came and went after the observation`() {
+        var pair = Pair([web.change, web.slice([1])])
+        pair.absorb([other.change, other.slice([3])])
+        pair.absorb([other.removal], holderPrograms: false)
+        pair.share { standby in
+            standby.loop.takeOver(at: standby.now, wall: standby.wall)
+            standby.run(for: .seconds(5))
+        }
+        #expect(pair.standby.kernel.differences(from: pair.standby.loop.desired) == [])
+        #expect(pair.standby.kernel.violations == [])
+    }
+
     @Test func `observes again what it was observing when it took over`() {
         let holder = SimulatedNode.listed([web.change, web.slice([1])])
         var standby = SimulatedNode(isStandby: true)

@@ -63,6 +63,16 @@ import Testing
         #expect(succession.step == .takeOver)
     }
 
+    @Test func `does not serve beside an instance that held the namespace while it waited for kube-proxy`() {
+        var succession = Succession(nodeName: "node1")
+        succession.claimed(.untrusted(pid: 9, user: 1000))
+        succession.searched(.success(["pid 5 (kube-proxy)"]))
+        succession.kubeProxiesEnded()
+        #expect(succession.step == .claim)
+        succession.claimed(.other(other))
+        #expect(succession.step == .awaitHolder)
+    }
+
     @Test func `decides nothing from a search that failed`() {
         var succession = Succession(nodeName: "node1")
         succession.claimed(.held)

@@ -262,6 +262,7 @@ public struct FakeKernel {
     }
 
     public mutating func removeVirtualServer(_ identity: VirtualServer.Identity) { services[identity] = nil }
+    public mutating func removeMembers(of name: AddressSet.Name) { sets[name]?.members = [:] }
     public mutating func removeAddress(_ address: IPAddress) { addresses.remove(address) }
     public mutating func removeRules(_ family: IPFamily) { rules[family] = nil }
     public mutating func replaceSet(_ set: AddressSet) { sets[set.name] = set }

@@ -9,7 +9,7 @@ import judge
 from judge import BACKEND, IS_NFTABLES, run as shell
 from proxy import LOG
 from run import Run
-from table import number, row, say, times
+from table import number, read, row, say, times
 from traffic import Traffic
 
 DEVICE = "/sys/class/net/kube-ipvs0"
@@ -17,14 +17,6 @@ FOUR = f"iptables-{BACKEND}"
 SIX = f"ip6tables-{BACKEND}"
 SERVER = "-t 10.96.1.0:80"
 REAL = f"{SERVER} -r 10.244.1.10:8080"
-
-
-def read(path):
-    try:
-        with open(path) as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 # MARK: Fast looks at the kernel; the judge confirms what they find.

@@ -31,6 +31,15 @@ class Rounds:
             self.healed.append(time.monotonic() - since)
         self.run.cluster.go_on()
 
+    def restart_if_ended(self):
+        """Starts the proxy again if it has ended. Returns the problem; None if it runs."""
+        proxy = self.run.proxy
+        if proxy.is_running():
+            return None
+        problem = f"the proxy ended with status {proxy.process.poll()}: {proxy.tail()[-200:]}"
+        proxy.start()
+        return problem
+
     def result(self, what, problem=None):
         return what, self.count, times(self.healed), self.lost, problem
 
@@ -141,9 +150,7 @@ def full_disk(run):
             run.proxy.kill()
             run.proxy.start()
         time.sleep(HOLD / ROUNDS)
-        if not run.proxy.is_running():
-            problem = f"the proxy ended with status {run.proxy.process.poll()}"
-            run.proxy.start()
+        problem = rounds.restart_if_ended() or problem
         rounds.settle()
     shell(f"rm {folder}/fill")
     rounds.settle()
@@ -162,9 +169,7 @@ def read_only_state(run):
         start = time.monotonic()
         time.sleep(1)
         rounds.settle(start)
-        if not run.proxy.is_running():
-            problem = f"the proxy ended with status {run.proxy.process.poll()}: {run.proxy.tail()[-200:]}"
-            run.proxy.start()
+        problem = rounds.restart_if_ended() or problem
     shell(f"umount -l {folder}")
     replace_proxy(run, Proxy())
     return rounds.result("state directory on a read-only file system", problem)
@@ -186,9 +191,7 @@ def log_without_reader(run):
         start = time.monotonic()
         time.sleep(2)
         rounds.settle(start)
-        if not run.proxy.is_running():
-            problem = f"the proxy ended with status {run.proxy.process.poll()}"
-            run.proxy.start()
+        problem = rounds.restart_if_ended() or problem
     run.proxy.kill()
     run.proxy.start()
     return rounds.result("the reader of the log's pipe gone, before the start or later", problem)
@@ -231,9 +234,7 @@ def closed_descriptors(run):
         start = time.monotonic()
         time.sleep(2)
         rounds.settle(start)
-        if not run.proxy.is_running():
-            problem = f"the proxy ended with status {run.proxy.process.poll()}"
-            run.proxy.start()
+        problem = rounds.restart_if_ended() or problem
     run.proxy.kill()
     run.proxy.start()
     return rounds.result("started with standard descriptors closed", problem)

@@ -8,18 +8,10 @@ import urllib.request
 
 from judge import IS_NFTABLES, run as shell
 from run import Run
-from table import SHARED, host, middle, number, row, say
+from table import SHARED, host, middle, number, read, row, say
 
 NAMESPACE = "soak"
 RANGE = "10.128.0.0/9"
-
-
-def read(path):
-    try:
-        with open(path) as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def field(text, name):

@@ -27,6 +27,15 @@ def host(*words):
     wait_for(f"the command {words[0]}", 600, lambda: os.path.exists(f"{SHARED}/done.{_commands}"))
 
 
+def read(path):
+    """The text of a file; empty if it does not exist, for example because the kernel object that it describes was removed."""
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
 def wait_for(what, seconds, condition, pause=0.05):
     """Returns how long it took, in seconds."""
     start = time.monotonic()

@@ -48,17 +48,17 @@ class Traffic:
         """Ends the traffic. Returns (connections made, failed, requests on established connections, broken) and prints the errors."""
         with open(END, "w"):
             pass
-        made = failed = requests = broken = 0
-        for client in self.asking:
-            answer = client.finish()
-            made += answer["requests"]
-            failed += answer["failed"]
-            if answer["failed"]:
-                print(f"connections {client.name}: {answer['errors']}", flush=True)
-        for client in self.holding:
+        made, failed = self._ended(self.asking, "connections")
+        requests, broken = self._ended(self.holding, "established connections")
+        return made, failed, requests, broken
+
+    @staticmethod
+    def _ended(clients, what):
+        requests = failed = 0
+        for client in clients:
             answer = client.finish()
             requests += answer["requests"]
-            broken += answer["failed"]
+            failed += answer["failed"]
             if answer["failed"]:
-                print(f"established connections {client.name}: {answer['errors']}", flush=True)
-        return made, failed, requests, broken
+                print(f"{what} {client.name}: {answer['errors']}", flush=True)
+        return requests, failed

@@ -57,7 +57,7 @@ struct RunCommand: AsyncParsableCommand {
             if !writeConfigTo.isEmpty { return try write(start) }
             if cleanup.value { return try await CleanupCommand.run(start.proxy, start.logger) }
             guard once.value || initOnly.value else { return try await serve(start) }
-            // Not for --init-only: it runs before a standby, and sets only what the holder sets, too.
+            // Not for --init-only, which prepares the kernel for a standby while another instance serves.
             if once.value, !initOnly.value { try await Successor.holdNamespace(for: "--once", start.logger) }
             let assembly = try await Assembly(start.proxy, .serving, start.logger)
             try await assembly.input.closing {
